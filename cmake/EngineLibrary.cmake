@@ -1,0 +1,45 @@
+# The engine's library as one target, engine_library, and the licences that go with it.
+#
+# Accelerators are the library's own options: SD_CUDA, SD_HIPBLAS, SD_METAL, SD_VULKAN.
+
+if(GPUSTACK_DRAW_STAND_IN)
+  add_library(engine_library STATIC tests/stand_in/library.cpp)
+  target_include_directories(engine_library SYSTEM PUBLIC "${ENGINE_SOURCE_DIR}/include"
+                                                          "${ENGINE_SOURCE_DIR}/ggml/include")
+  target_link_libraries(engine_library PRIVATE gpustack_draw_warnings)
+else()
+  set(SD_BUILD_EXAMPLES OFF CACHE BOOL "" FORCE)
+  set(SD_WEBP OFF CACHE BOOL "" FORCE)
+  set(SD_WEBM OFF CACHE BOOL "" FORCE)
+  set(GGML_LLAMAFILE ON CACHE BOOL "faster matrix products on CPUs: a step took half the time")
+  add_subdirectory("${ENGINE_SOURCE_DIR}" stable-diffusion EXCLUDE_FROM_ALL SYSTEM)
+  add_library(engine_library INTERFACE)
+  target_link_libraries(engine_library INTERFACE stable-diffusion)
+endif()
+# The library is built with it; a ggml header read without it gives other struct sizes.
+target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)
+
+# The licences of everything that ends up in the extension, shipped with it. Projects that are only
+# a header carry theirs at its top: that part is taken.
+set(licenses_dir "${CMAKE_BINARY_DIR}/licenses")
+function(copy_license name source)
+  file(COPY_FILE "${source}" "${licenses_dir}/${name}.txt")
+endfunction()
+function(copy_license_at_top_of source name bytes)
+  file(READ "${source}" text LIMIT ${bytes})
+  file(WRITE "${licenses_dir}/${name}.txt" "${text}\n")
+endfunction()
+
+file(MAKE_DIRECTORY "${licenses_dir}")
+copy_license(stable-diffusion.cpp "${ENGINE_SOURCE_DIR}/LICENSE")
+copy_license(ggml "${ENGINE_SOURCE_DIR}/ggml/LICENSE")
+copy_license(darts-clone "${ENGINE_SOURCE_DIR}/thirdparty/LICENSE.darts_clone.txt")
+copy_license_at_top_of("${ENGINE_SOURCE_DIR}/thirdparty/json.hpp" nlohmann-json 320)
+copy_license_at_top_of("${ENGINE_SOURCE_DIR}/thirdparty/zip.h" zip 537)
+copy_license_at_top_of("${ENGINE_SOURCE_DIR}/thirdparty/miniz.h" miniz 330)
+copy_license_at_top_of("${ENGINE_SOURCE_DIR}/ggml/src/ggml-cpu/llamafile/sgemm.cpp" llamafile 1120)
+file(GLOB pybind11_license "${pybind11_DIR}/../../../../pybind11-*.dist-info/licenses/LICENSE")
+if(pybind11_license)
+  copy_license(pybind11 "${pybind11_license}")
+endif()
+file(GLOB ENGINE_LICENSE_FILES "${licenses_dir}/*.txt")

@@ -1,0 +1,49 @@
+# Where the engine (stable-diffusion.cpp with its ggml) comes from.
+#
+# Its source is taken out of a source distribution on the package index, pinned by version and
+# SHA-256, so that a build needs nothing but the index pip is set to use. It is unpacked once into
+# the build folder; later builds need no network. Sets ENGINE_SOURCE_DIR.
+
+set(GPUSTACK_DRAW_ENGINE_SOURCE "" CACHE PATH "A folder with stable-diffusion.cpp, instead of the pinned source")
+
+set(engine_package stable-diffusion-cpp-python)
+set(engine_package_version 0.4.7)
+set(engine_package_sha256 998d1957260dd5ae4e18a8acc0c14b0a8757aaa9f96515197b6d5bbf46df9282)
+
+if(GPUSTACK_DRAW_ENGINE_SOURCE)
+  set(ENGINE_SOURCE_DIR "${GPUSTACK_DRAW_ENGINE_SOURCE}")
+else()
+  set(engine_dir "${CMAKE_BINARY_DIR}/engine-source-${engine_package_version}")
+  set(ENGINE_SOURCE_DIR
+      "${engine_dir}/stable_diffusion_cpp_python-${engine_package_version}/vendor/stable-diffusion.cpp")
+  if(NOT EXISTS "${engine_dir}/complete")
+    message(STATUS "Downloading the engine's source: ${engine_package} ${engine_package_version}")
+    file(REMOVE_RECURSE "${engine_dir}")
+    file(WRITE "${engine_dir}/requirements.txt"
+         "${engine_package}==${engine_package_version} --hash=sha256:${engine_package_sha256}\n")
+    execute_process(
+      COMMAND "${Python_EXECUTABLE}" -m pip download --quiet --disable-pip-version-check --no-deps
+              --no-build-isolation --no-binary ${engine_package} --require-hashes --requirement
+              "${engine_dir}/requirements.txt" --dest "${engine_dir}"
+      RESULT_VARIABLE pip_status
+      OUTPUT_VARIABLE pip_output
+      ERROR_VARIABLE pip_output)
+    file(GLOB engine_archive "${engine_dir}/*.tar.gz")
+    if(NOT pip_status EQUAL 0 OR NOT engine_archive)
+      message(VERBOSE "${pip_output}")
+      string(STRIP "${pip_output}" pip_output)
+      string(REGEX REPLACE ".*\n" "" pip_last_line "${pip_output}")
+      message(FATAL_ERROR "The engine's source (${engine_package} ${engine_package_version}) could not be "
+                          "downloaded with pip: connect to a package index, or give a folder that holds "
+                          "stable-diffusion.cpp with -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. "
+                          "pip said: ${pip_last_line}")
+    endif()
+    file(ARCHIVE_EXTRACT INPUT "${engine_archive}" DESTINATION "${engine_dir}")
+    file(TOUCH "${engine_dir}/complete")
+  endif()
+endif()
+
+if(NOT EXISTS "${ENGINE_SOURCE_DIR}/include/stable-diffusion.h")
+  message(FATAL_ERROR "'${ENGINE_SOURCE_DIR}' holds no stable-diffusion.cpp (include/stable-diffusion.h is "
+                      "missing): give its top folder with -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
+endif()

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "bindings/module.h"
+#include "engine/log.h"
+#include "engine/progress.h"
+
+namespace gpustack_draw {
+
+/// Calls Python's progress and log functions from the engine's threads.
+///
+/// The engine calls through frames that an exception must not cross. So the first error (Ctrl-C
+/// included) is kept, the engine is told to stop, and rethrow_if_failed() raises it once the engine
+/// has returned. Make and destroy it with the GIL held; the engine calls it without.
+class CallbackBridge {
+ public:
+  using OnProgress = std::function<void(Phase, int, int, double)>;
+  using OnLog = std::function<void(const std::string&, const pybind11::bytes&)>;
+
+  CallbackBridge(std::optional<OnProgress> on_progress, std::optional<OnLog> on_log)
+      : on_progress_(std::move(on_progress)), on_log_(std::move(on_log)) {}
+
+  ProgressFunction progress_function() {
+    return [this](const Progress& progress) { return call_progress(progress); };
+  }
+
+  LogFunction log_function() {
+    if (!on_log_) {
+      return nullptr;
+    }
+    return [this](const LogLine& line) { call_log(line); };
+  }
+
+  /// Raise what a callback raised. With the GIL.
+  void rethrow_if_failed() {
+    if (error_) {
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+  }
+
+ private:
+  bool call_progress(const Progress& progress) {
+    const pybind11::gil_scoped_acquire gil;
+    try {
+      if (on_progress_ && !error_) {
+        (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds);
+      }
+      // Only acts on the main thread, where it makes Ctrl-C end the drawing at this step.
+      if (PyErr_CheckSignals() != 0) {
+        throw pybind11::error_already_set();
+      }
+    } catch (...) {
+      keep(std::current_exception());
+    }
+    return error_ == nullptr;
+  }
+
+  void call_log(const LogLine& line) {
+    const pybind11::gil_scoped_acquire gil;
+    if (error_) {
+      return;
+    }
+    try {
+      (*on_log_)(name_of(line.level), pybind11::bytes(line.text));
+    } catch (...) {
+      keep(std::current_exception());
+    }
+  }
+
+  static const char* name_of(LogLevel level) {
+    switch (level) {
+      case LogLevel::debug:
+        return "debug";
+      case LogLevel::info:
+        return "info";
+      case LogLevel::warning:
+        return "warning";
+      default:
+        return "error";
+    }
+  }
+
+  void keep(std::exception_ptr error) {
+    if (!error_) {
+      error_ = std::move(error);
+    }
+  }
+
+  std::optional<OnProgress> on_progress_;
+  std::optional<OnLog> on_log_;
+  std::exception_ptr error_;  // only touched with the GIL held
+};
+
+}  // namespace gpustack_draw

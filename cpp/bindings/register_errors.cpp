@@ -1,0 +1,45 @@
+#include <cstring>
+
+#include "bindings/module.h"
+#include "engine/errors.h"
+
+namespace py = pybind11;
+
+namespace gpustack_draw {
+namespace {
+
+// The text quotes the library's log, which is not always UTF-8.
+void set_error(const py::object& type, const char* text) {
+  const auto length = static_cast<py::ssize_t>(std::strlen(text));
+  const auto message =
+      py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(text, length, "replace"));
+  if (message) {
+    PyErr_SetObject(type.ptr(), message.ptr());
+  }
+}
+
+}  // namespace
+
+void register_errors(py::module_& module) {
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> engine_error;
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> cancelled_error;
+  engine_error.call_once_and_store_result([&]() -> py::object {
+    return py::exception<EngineError>(module, "EngineError", PyExc_RuntimeError);
+  });
+  cancelled_error.call_once_and_store_result([&]() -> py::object {
+    return py::exception<CancelledError>(module, "CancelledError", engine_error.get_stored());
+  });
+  py::register_local_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) {
+        std::rethrow_exception(error);
+      }
+    } catch (const CancelledError& caught) {
+      set_error(cancelled_error.get_stored(), caught.what());
+    } catch (const EngineError& caught) {
+      set_error(engine_error.get_stored(), caught.what());
+    }
+  });
+}
+
+}  // namespace gpustack_draw

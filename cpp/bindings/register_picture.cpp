@@ -1,0 +1,33 @@
+#include <vector>
+
+#include "bindings/module.h"
+#include "engine/picture.h"
+
+namespace py = pybind11;
+
+namespace gpustack_draw {
+namespace {
+
+py::buffer_info buffer_of(const Picture& picture) {
+  const auto width = static_cast<py::ssize_t>(picture.width());
+  const auto height = static_cast<py::ssize_t>(picture.height());
+  const auto channels = static_cast<py::ssize_t>(Picture::channels);
+  const std::vector<py::ssize_t> shape{height, width, channels};
+  const std::vector<py::ssize_t> strides{width * channels, channels, 1};
+  return py::buffer_info(picture.pixels(), shape, strides);
+}
+
+}  // namespace
+
+void register_picture(py::module_& module) {
+  py::classh<Picture>(module, "Picture", py::buffer_protocol(),
+                      "A drawn picture: a buffer of (height, width, 3) bytes, red, green, blue.")
+      .def_buffer(&buffer_of)
+      .def_property_readonly("width", &Picture::width, "Pixels.")
+      .def_property_readonly("height", &Picture::height, "Pixels.")
+      .def_property_readonly(
+          "pixels", [](const py::object& picture) { return py::memoryview(picture); },
+          "The buffer itself; it keeps the picture alive.");
+}
+
+}  // namespace gpustack_draw

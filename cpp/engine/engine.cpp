@@ -1,0 +1,166 @@
+#include "engine/engine.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "engine/devices.h"
+#include "engine/library_session.h"
+#include "engine/phase_clock.h"
+#include "engine/threads.h"
+#include "stable-diffusion.h"
+
+namespace gpustack_draw {
+namespace {
+
+sd_ctx_params_t library_options(const ModelOptions& options) {
+  sd_ctx_params_t params;
+  sd_ctx_params_init(&params);
+  params.model_path = options.model.c_str();
+  params.diffusion_model_path = options.diffusion_model.c_str();
+  params.vae_path = options.vae.c_str();
+  params.clip_l_path = options.clip_l.c_str();
+  params.clip_g_path = options.clip_g.c_str();
+  params.t5xxl_path = options.t5xxl.c_str();
+  params.llm_path = options.llm.c_str();
+  params.taesd_path = options.taesd.c_str();
+  params.n_threads = options.threads > 0 ? options.threads : usable_cores();
+  // The default frees the weights after the first picture, and a second one then crashes.
+  params.free_params_immediately = false;
+  return params;
+}
+
+// Everything not set keeps the library's own "not given" value; cfg, eta and flow shift have no
+// neutral number.
+sd_img_gen_params_t library_options(const DrawOptions& options) {
+  sd_img_gen_params_t params;
+  sd_img_gen_params_init(&params);
+  params.prompt = options.prompt.c_str();
+  params.negative_prompt = options.negative_prompt.c_str();
+  params.width = options.width;
+  params.height = options.height;
+  params.seed = options.seed;
+  sd_sample_params_t& sample = params.sample_params;
+  sample.sample_steps = options.sample_steps;
+  sample.guidance.txt_cfg = options.cfg_scale;
+  sample.guidance.distilled_guidance = options.guidance;
+  sample.sample_method = str_to_sample_method(options.sampler.c_str());
+  sample.scheduler = str_to_scheduler(options.scheduler.c_str());
+  if (sample.sample_method == SAMPLE_METHOD_COUNT) {
+    throw std::invalid_argument("no sampler is named '" + options.sampler + "'");
+  }
+  if (sample.scheduler == SCHEDULER_COUNT) {
+    throw std::invalid_argument("no scheduler is named '" + options.scheduler + "'");
+  }
+  return params;
+}
+
+struct FreeArray {
+  void operator()(sd_image_t* images) const noexcept { std::free(images); }
+};
+
+Picture take_picture(sd_image_t* images, const LibrarySession& session) {
+  const std::unique_ptr<sd_image_t, FreeArray> array(images);
+  if (images == nullptr) {
+    throw EngineError(session.explain("the engine gave no picture"));
+  }
+  Picture picture(images->width, images->height, Picture::Pixels(images->data));
+  if (picture.pixels() == nullptr) {
+    throw EngineError(session.explain("the engine gave a picture without pixels"));
+  }
+  if (images->channel != Picture::channels) {
+    throw EngineError(session.explain("the engine gave a picture that is not red, green, blue"));
+  }
+  return picture;
+}
+
+// The library throws exceptions of many kinds, std::invalid_argument among them.
+[[noreturn]] void throw_explained(const LibrarySession& session, const std::string& what,
+                                  const std::exception& error) {
+  throw EngineError(session.explain(what + ": " + error.what()));
+}
+
+}  // namespace
+
+void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept { free_sd_ctx(context); }
+
+Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
+               const ProgressFunction& on_progress) {
+  LibrarySession session(on_log);
+  use_device(options.device);
+  device_ = used_device();
+  PhaseClock clock(on_progress, Phase::load);
+  bool stop = !clock.report(0, 1);
+  // The library has loader threads running when it reports; throwing here would end the process.
+  session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
+  const sd_ctx_params_t params = library_options(options);
+  if (!stop) {
+    try {
+      context_.reset(new_sd_ctx(&params));
+    } catch (const std::exception& error) {
+      throw_explained(session, "the engine could not load the model", error);
+    }
+  }
+  if (stop) {
+    throw CancelledError();
+  }
+  if (!context_) {
+    throw EngineError(session.explain("the engine could not load the model"));
+  }
+  usable_ = true;
+}
+
+Engine::~Engine() {
+  if (LibrarySession::is_in_callback()) {
+    // Python's garbage collector runs in callbacks too: another session's turn is ours.
+    context_.reset();
+    return;
+  }
+  const LibrarySession session(nullptr);
+  context_.reset();
+}
+
+Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
+                         const ProgressFunction& on_progress) {
+  const unsigned cancellations = cancellations_;
+  LibrarySession session(on_log);
+  if (!context_) {
+    throw EngineError("the engine stopped in an earlier drawing; load the model again");
+  }
+  const sd_img_gen_params_t params = library_options(options);
+  PhaseClock clock(on_progress, Phase::encode);
+  const auto go_on = [&](bool wanted) {
+    if (!wanted || cancellations_ != cancellations) {
+      throw CancelledError();
+    }
+  };
+  go_on(true);
+  // While it draws, the library reports from plain C++ on this thread, so an exception passes
+  // through it. Its first report is step 0 of sampling; what follows the last step is decoding.
+  session.on_progress([&](int step, int total) {
+    if (clock.phase() == Phase::encode) {
+      go_on(clock.report(1, 1) && clock.enter(Phase::sample, total));
+    }
+    go_on(step == 0 || clock.report(step, total));
+    if (clock.phase() == Phase::sample && step == total) {
+      go_on(clock.enter(Phase::decode, 1));
+    }
+  });
+  try {
+    go_on(clock.enter(Phase::encode, 1));
+    Picture picture = take_picture(generate_image(context_.get(), &params), session);
+    go_on(clock.finish());
+    return picture;
+  } catch (...) {
+    usable_ = false;
+    context_.reset();
+    try {
+      throw;
+    } catch (const EngineError&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw_explained(session, "the engine gave no picture", error);
+    }
+  }
+}
+
+}  // namespace gpustack_draw

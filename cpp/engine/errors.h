@@ -1,0 +1,19 @@
+#pragma once
+
+#include <stdexcept>
+
+namespace gpustack_draw {
+
+/// The library failed: a model did not load, or a picture was not drawn. what() quotes its log.
+class EngineError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A load or a drawing ended because cancel() was called or a callback asked for it.
+class CancelledError : public EngineError {
+ public:
+  CancelledError() : EngineError("cancelled") {}
+};
+
+}  // namespace gpustack_draw

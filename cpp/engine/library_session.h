@@ -1,0 +1,53 @@
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <string>
+
+#include "engine/log.h"
+#include "engine/progress.h"
+
+namespace gpustack_draw {
+
+/// The right to call the library. Its log and progress callbacks belong to the whole process, and
+/// it calls them while loading too; so each call into it, loading included, happens inside one
+/// session, one session at a time, and hears only its own callbacks.
+class LibrarySession {
+ public:
+  /// Waits for the session before it. Call without the GIL.
+  ///
+  /// @throws EngineError Called inside a callback, where it would wait for itself.
+  explicit LibrarySession(LogFunction on_log);
+  ~LibrarySession();
+  LibrarySession(const LibrarySession&) = delete;
+  LibrarySession(LibrarySession&&) = delete;
+  LibrarySession& operator=(const LibrarySession&) = delete;
+  LibrarySession& operator=(LibrarySession&&) = delete;
+
+  /// What to do with the library's untagged progress. May throw where the library allows it.
+  using RawProgress = std::function<void(int step, int total)>;
+  void on_progress(RawProgress raw_progress) { raw_progress_ = std::move(raw_progress); }
+
+  /// Whether this thread is in a callback of a session, its own or (a loader thread) another's.
+  static bool is_in_callback() noexcept;
+
+  /// `what`, followed by the last warnings and errors of the library's log: the only place where
+  /// it says why something failed.
+  std::string explain(const std::string& what) const;
+
+  /// Entry points for the library's C callbacks.
+  void log(LogLevel level, const char* text) noexcept;
+  void progress(int step, int total);
+
+ private:
+  static constexpr std::size_t kept_problems = 8;
+
+  std::unique_lock<std::mutex> only_session_;
+  LogFunction on_log_;
+  RawProgress raw_progress_;
+  mutable std::mutex log_mutex_;  // the library's loader threads log without a lock of their own
+  std::deque<std::string> problems_;
+};
+
+}  // namespace gpustack_draw

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace gpustack_draw {
+
+enum class LogLevel { debug, info, warning, error };
+
+/// One line of the library's log, without its newline. May hold text that is not UTF-8: the
+/// library cuts lines at 4 KiB, also inside a character.
+struct LogLine {
+  LogLevel level;
+  std::string text;
+};
+
+/// Called from any thread, loader threads included, one call at a time. Must not throw.
+using LogFunction = std::function<void(const LogLine&)>;
+
+}  // namespace gpustack_draw

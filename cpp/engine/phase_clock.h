@@ -1,0 +1,49 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "engine/progress.h"
+
+namespace gpustack_draw {
+
+/// Turns the library's untagged progress into phases with times.
+class PhaseClock {
+ public:
+  PhaseClock(ProgressFunction on_progress, Phase first)
+      : on_progress_(std::move(on_progress)), phase_(first) {}
+
+  Phase phase() const noexcept { return phase_; }
+
+  /// Report a step of the current phase. False when the engine is to stop.
+  bool report(int step, int total) {
+    if (!on_progress_) {
+      return true;
+    }
+    total_ = std::max(total, 1);
+    step = std::min(std::max(step, 0), total_);
+    const std::chrono::duration<double> elapsed = Clock::now() - began_;
+    return on_progress_({phase_, step, total_, elapsed.count()});
+  }
+
+  /// Report the end of the current phase, in as many steps as it had. False as above.
+  bool finish() { return report(total_, total_); }
+
+  /// Begin a phase. False when the engine is to stop.
+  bool enter(Phase phase, int total) {
+    phase_ = phase;
+    began_ = Clock::now();
+    return report(0, total);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  ProgressFunction on_progress_;
+  Phase phase_;
+  int total_ = 1;
+  Clock::time_point began_ = Clock::now();
+};
+
+}  // namespace gpustack_draw

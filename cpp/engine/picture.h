@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+namespace gpustack_draw {
+
+/// A drawn picture: height x width x 3 bytes, rows from the top, red, green, blue.
+/// Owns the memory that the library allocated for it; moved, never copied.
+class Picture {
+ public:
+  struct Free {
+    void operator()(std::uint8_t* pixels) const noexcept { std::free(pixels); }
+  };
+  using Pixels = std::unique_ptr<std::uint8_t[], Free>;
+
+  static constexpr std::size_t channels = 3;
+
+  Picture(std::size_t width, std::size_t height, Pixels pixels)
+      : width_(width), height_(height), pixels_(std::move(pixels)) {}
+
+  std::size_t width() const noexcept { return width_; }
+  std::size_t height() const noexcept { return height_; }
+  std::uint8_t* pixels() const noexcept { return pixels_.get(); }
+
+ private:
+  std::size_t width_;
+  std::size_t height_;
+  Pixels pixels_;
+};
+
+}  // namespace gpustack_draw
