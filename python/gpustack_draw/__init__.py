@@ -1,0 +1,95 @@
+"""Text to image from one model reference: on this machine, or on a GPUStack cluster.
+
+>>> import gpustack_draw
+>>> gpustack_draw.generate("demo", "a red circle on a blue background", seed=7)
+
+Names are imported when they are first used, so that ``import gpustack_draw`` costs nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpustack_draw.draw_settings import DrawSettings
+    from gpustack_draw.errors import (
+        BlankPictureError,
+        DrawError,
+        EngineCrashed,
+        EngineError,
+        ModelFileError,
+        ModelNotFoundError,
+        NotEnoughMemoryError,
+        NotYetSupportedError,
+        OutputError,
+        UsageError,
+    )
+    from gpustack_draw.drawing import Device, Model, devices, generate, load
+    from gpustack_draw.local_engine import build_info
+    from gpustack_draw.names import SAMPLERS, SCHEDULERS
+    from gpustack_draw.picture import Picture
+    from gpustack_draw.progress import Progress
+    from gpustack_draw.request import DrawRequest
+
+_HOMES = {
+    "draw_settings": ("DrawSettings",),
+    "errors": (
+        "BlankPictureError",
+        "DrawError",
+        "EngineCrashed",
+        "EngineError",
+        "ModelFileError",
+        "ModelNotFoundError",
+        "NotEnoughMemoryError",
+        "NotYetSupportedError",
+        "OutputError",
+        "UsageError",
+    ),
+    "drawing": ("Device", "Model", "devices", "generate", "load"),
+    "local_engine": ("build_info",),
+    "names": ("SAMPLERS", "SCHEDULERS"),
+    "picture": ("Picture",),
+    "progress": ("Progress",),
+    "request": ("DrawRequest",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SAMPLERS",
+    "SCHEDULERS",
+    "BlankPictureError",
+    "Device",
+    "DrawError",
+    "DrawRequest",
+    "DrawSettings",
+    "EngineCrashed",
+    "EngineError",
+    "Model",
+    "ModelFileError",
+    "ModelNotFoundError",
+    "NotEnoughMemoryError",
+    "NotYetSupportedError",
+    "OutputError",
+    "Picture",
+    "Progress",
+    "UsageError",
+    "build_info",
+    "devices",
+    "generate",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gpustack-draw")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'gpustack_draw' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"gpustack_draw.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

@@ -1,0 +1,349 @@
+"""The way through: a model and a prompt become pictures."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpustack_draw.draw_settings import choose_settings
+from gpustack_draw.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.local_engine import list_devices as _list_devices
+from gpustack_draw.model_reference import parse_model_reference
+from gpustack_draw.names import COMPONENTS
+from gpustack_draw.picture import Picture
+from gpustack_draw.request import DrawRequest, parse_size
+from gpustack_draw.resolve_model import ResolvedModel, resolve_model
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Reference = str | os.PathLike[str]
+Size = tuple[int, int] | str
+LogFunction = Callable[[str, str], None]
+
+
+class Model:
+    """A model to draw with. Made by :func:`load`.
+
+    The model is loaded by its first drawing and stays loaded until :meth:`close`, or the end of a
+    ``with`` block. Threads may share it: their drawings wait for each other.
+
+    Attributes:
+        resolved: Which files it is made of, its family and its defaults.
+    """
+
+    def __init__(self, resolved: ResolvedModel, engine: LocalEngine) -> None:
+        """Join a resolved model with the engine that draws with it."""
+        self.resolved = resolved
+        self._engine = engine
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        negative_prompt: str = "",
+        size: Size | None = None,
+        sampler: str = "euler",
+        scheduler: str | None = None,
+        sample_steps: int | None = None,
+        cfg_scale: float | None = None,
+        seed: int | None = None,
+        on_progress: ProgressFunction | None = None,
+    ) -> "PIL.Image.Image":
+        """Draw a picture.
+
+        Args:
+            prompt: What to draw, 10,000 characters at most.
+            negative_prompt: What to avoid; without effect where cfg_scale is 1.
+            size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
+                what the model needs. None for 512x512 (``demo``: its native size).
+            sampler: One of ``gpustack_draw.SAMPLERS``.
+            scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
+            sample_steps: 1 to 10000; None for the model's.
+            cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
+            seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
+            on_progress: Called with a Progress as the work goes on; what it raises ends the
+                drawing.
+
+        Returns:
+            An RGB picture. ``image.info["parameters"]`` says how it was drawn, seed included, in
+            the form that Stable Diffusion web UIs write.
+
+        Raises:
+            DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
+        """
+        request = DrawRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            size=parse_size(size) if isinstance(size, str) else size,
+            sampler=sampler,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
+            cfg_scale=cfg_scale,
+            seed=seed,
+        )
+        return next(self.draw(request, on_progress)).to_image()
+
+    def generate_many(
+        self,
+        prompt: str,
+        *,
+        count: int,
+        negative_prompt: str = "",
+        size: Size | None = None,
+        sampler: str = "euler",
+        scheduler: str | None = None,
+        sample_steps: int | None = None,
+        cfg_scale: float | None = None,
+        seed: int | None = None,
+        on_progress: ProgressFunction | None = None,
+    ) -> "Iterator[PIL.Image.Image]":
+        """Draw several pictures, seeds counting up. Arguments as for :meth:`generate`.
+
+        Args:
+            prompt: What to draw.
+            count: How many pictures, 1 to 10,000.
+            negative_prompt: What to avoid.
+            size: Pixels.
+            sampler: A sampler's name.
+            scheduler: A scheduler's name.
+            sample_steps: Sampling steps.
+            cfg_scale: Classifier-free guidance.
+            seed: Of the first picture.
+            on_progress: Called with a Progress as the work goes on.
+
+        Returns:
+            The pictures, each drawn when it is asked for. Arguments are checked at once.
+
+        Raises:
+            DrawError: Every expected failure.
+        """
+        request = DrawRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            size=parse_size(size) if isinstance(size, str) else size,
+            sampler=sampler,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
+            cfg_scale=cfg_scale,
+            seed=seed,
+            count=count,
+        )
+        return (picture.to_image() for picture in self.draw(request, on_progress))
+
+    def draw(
+        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+    ) -> Iterator[Picture]:
+        """Draw the pictures of a request, with all that is known about each.
+
+        Args:
+            request: What to draw.
+            on_progress: Called with a Progress as the work goes on.
+
+        Returns:
+            The pictures, each drawn when it is asked for.
+
+        Raises:
+            DrawError: Every expected failure.
+        """
+        return self._engine.generate(request, on_progress)
+
+    def notes_for(self, request: DrawRequest) -> tuple[str, ...]:
+        """Tell what of a request will be changed or have no effect with this model.
+
+        Args:
+            request: What to draw.
+
+        Raises:
+            UsageError: A value does not fit the model.
+        """
+        return (*self.resolved.notes, *choose_settings(request, self.resolved)[1])
+
+    def close(self) -> None:
+        """Free the model. A later drawing loads it again."""
+        self._engine.close()
+
+    def __enter__(self) -> "Model":
+        """Give the model itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Free the model."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Say which model it is and whether it is loaded."""
+        state = "loaded" if self._engine.is_loaded else "not loaded"
+        return f"<Model {self.resolved.name} ({self.resolved.family.title}), {state}>"
+
+
+def load(
+    model: Reference,
+    *,
+    vae: Reference | None = None,
+    clip_l: Reference | None = None,
+    clip_g: Reference | None = None,
+    t5xxl: Reference | None = None,
+    llm: Reference | None = None,
+    taesd: Reference | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    in_process: bool = False,
+    on_log: LogFunction | None = None,
+) -> Model:
+    """Find a model and prepare to draw with it.
+
+    Args:
+        model: ``demo``, or a path to a model file or to a folder in diffusers layout.
+        vae: Path of a component to use instead of the one found; likewise the next five.
+        clip_l: A CLIP-L text encoder.
+        clip_g: A CLIP-G text encoder.
+        t5xxl: A T5-XXL text encoder.
+        llm: A language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
+        taesd: A small decoder, faster than the VAE.
+        threads: CPU threads; None for one a core.
+        device: ``auto`` for the first GPU, else the CPU; or a name that ``devices()`` lists.
+        in_process: Run the engine in this process instead of its own. It starts a little faster,
+            but a failed check in the engine then ends this process, and Ctrl-C has to wait for
+            the step to end.
+        on_log: Called with level and text of each line of the engine's log.
+
+    Returns:
+        The model; its first drawing loads it.
+
+    Raises:
+        ModelNotFoundError: There is no such file, or a component is missing.
+        ModelFileError: A file cannot be used.
+    """
+    given = (vae, clip_l, clip_g, t5xxl, llm, taesd)
+    components = {
+        name: os.fspath(path)
+        for name, path in zip(COMPONENTS, given, strict=True)
+        if path is not None
+    }
+    resolved = resolve_model(parse_model_reference(os.fspath(model)), components)
+    engine = LocalEngine(
+        resolved, threads=threads, device=device, in_process=in_process, on_log=on_log
+    )
+    return Model(resolved, engine)
+
+
+# The model of the last generate() call, so that the next one costs only the drawing.
+_last_model: tuple[object, Model] | None = None
+_last_model_lock = threading.Lock()
+
+
+def generate(
+    model: Reference,
+    prompt: str,
+    *,
+    negative_prompt: str = "",
+    size: Size | None = None,
+    sampler: str = "euler",
+    scheduler: str | None = None,
+    sample_steps: int | None = None,
+    cfg_scale: float | None = None,
+    seed: int | None = None,
+    vae: Reference | None = None,
+    clip_l: Reference | None = None,
+    clip_g: Reference | None = None,
+    t5xxl: Reference | None = None,
+    llm: Reference | None = None,
+    taesd: Reference | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    in_process: bool = False,
+    on_progress: ProgressFunction | None = None,
+) -> "PIL.Image.Image":
+    """Draw a picture with a model: :func:`load` and :meth:`Model.generate` in one call.
+
+    The model stays loaded, so the next call with the same model costs only the drawing; another
+    model takes its place.
+
+    Example:
+        >>> generate("demo", "a red circle on a blue background", seed=7).size
+        (256, 256)
+
+    Args:
+        model: ``demo``, or a path to a model file or to a folder in diffusers layout.
+        prompt: What to draw.
+        negative_prompt: What to avoid.
+        size: Pixels.
+        sampler: A sampler's name.
+        scheduler: A scheduler's name.
+        sample_steps: Sampling steps.
+        cfg_scale: Classifier-free guidance.
+        seed: Makes the picture repeatable.
+        vae: A component, see :func:`load`; likewise the next five.
+        clip_l: A CLIP-L text encoder.
+        clip_g: A CLIP-G text encoder.
+        t5xxl: A T5-XXL text encoder.
+        llm: A language model that encodes the text.
+        taesd: A small decoder.
+        threads: CPU threads.
+        device: Where to draw.
+        in_process: Run the engine in this process.
+        on_progress: Called with a Progress as the work goes on.
+
+    Returns:
+        An RGB picture.
+
+    Raises:
+        DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
+    """
+    options = {
+        "vae": vae, "clip_l": clip_l, "clip_g": clip_g, "t5xxl": t5xxl, "llm": llm, "taesd": taesd,
+    }  # fmt: skip
+    key = (os.fspath(model), tuple(options.values()), threads, device, in_process)
+    global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
+    with _last_model_lock:
+        if _last_model is None or _last_model[0] != key:
+            loaded = load(
+                model, **options, threads=threads, device=device, in_process=in_process
+            )
+            if _last_model is not None:
+                _last_model[1].close()
+            _last_model = (key, loaded)
+        current = _last_model[1]
+    return current.generate(
+        prompt,
+        negative_prompt=negative_prompt,
+        size=size,
+        sampler=sampler,
+        scheduler=scheduler,
+        sample_steps=sample_steps,
+        cfg_scale=cfg_scale,
+        seed=seed,
+        on_progress=on_progress,
+    )
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that can compute.
+
+    Attributes:
+        name: What the ``device`` argument takes, such as ``CPU`` or ``CUDA0``.
+        description: The maker's name for it.
+        kind: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
+        memory_free: Bytes; 0 where the driver does not tell.
+        memory_total: Bytes; 0 where the driver does not tell.
+        used: ``auto`` means this one.
+    """
+
+    name: str
+    description: str
+    kind: str
+    memory_free: int
+    memory_total: int
+    used: bool
+
+
+def devices() -> list[Device]:
+    """List what can compute on this machine.
+
+    Raises:
+        EngineCrashed: A driver failed.
+    """
+    return [Device(**values) for values in _list_devices()]

@@ -1,0 +1,206 @@
+"""The caller's side of the engine's process: starts it, asks it, tells how it ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gpustack_draw import errors
+from gpustack_draw.engine_messages import Message, read_message, write_message
+
+RawProgress = Callable[[str, int, int, float], None]
+LogFunction = Callable[[str, str], None]
+
+KEPT_LINES = 30
+CLOSE_SECONDS = 2.0
+
+# The folder of this package goes first on the path, so that the process runs the same code as its
+# parent and nothing of the current folder.
+_START = "import sys; sys.path[0] = sys.argv[1]; from gpustack_draw.engine_worker import main; main()"
+
+
+class EngineProcess:
+    """An engine in a process of its own. Same calls as CoreEngine; not for two threads at once.
+
+    The process starts with the first call and stays for the next ones. Whatever interrupts a call
+    (Ctrl-C, an error in a callback) kills it, at any moment, loading and decoding included.
+    """
+
+    def __init__(self) -> None:
+        """Prepare; the process starts with the first call."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        self._last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._on_log: LogFunction | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a process is there (and with it what it loaded)."""
+        if self._process is not None and self._owner != os.getpid():
+            self._process = None  # forked: the process belongs to our parent
+        return self._process is not None and self._process.poll() is None
+
+    def load(self, **fields: Any) -> dict[str, Any]:
+        """Load a model; see CoreEngine.load."""
+        return self._call("load", **fields)
+
+    def draw(self, **fields: Any) -> dict[str, Any]:
+        """Draw a picture; see CoreEngine.draw."""
+        return self._call("draw", **fields)
+
+    def devices(self) -> dict[str, Any]:
+        """List devices; see CoreEngine.devices."""
+        return self._call("devices")
+
+    def build_info(self) -> dict[str, Any]:
+        """Tell how the engine was built; see CoreEngine.build_info."""
+        return self._call("build_info")
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process, self._owner)
+
+    def _call(
+        self,
+        kind: str,
+        *,
+        on_progress: RawProgress | None = None,
+        on_log: LogFunction | None = None,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        process = self._running_process()
+        self._on_log = on_log
+        try:
+            answer = self._exchange(process, kind, fields, on_progress)
+        except BaseException:
+            # Ctrl-C, or an error in a callback: the engine would go on with what nobody waits for.
+            self.close()
+            raise
+        finally:
+            self._on_log = None
+        if answer is None:
+            raise self._crash(process)
+        return _result(answer)
+
+    def _exchange(
+        self,
+        process: "subprocess.Popen[bytes]",
+        kind: str,
+        fields: Mapping[str, Any],
+        on_progress: RawProgress | None,
+    ) -> Message | None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            write_message(process.stdin, kind, **fields)
+        except OSError:
+            return None
+        while (answer := read_message(process.stdout)) is not None:
+            if answer.kind == "log":
+                self._log(answer.fields["level"], answer.fields["text"])
+            elif answer.kind != "progress":
+                break
+            elif on_progress is not None:
+                values = answer.fields
+                on_progress(values["phase"], values["step"], values["total"], values["seconds"])
+        return answer
+
+    def _running_process(self) -> "subprocess.Popen[bytes]":
+        if not self.is_loaded:
+            self.close()
+            self._start()
+        assert self._process is not None
+        return self._process
+
+    def _start(self) -> None:
+        package_root = str(Path(__file__).resolve().parent.parent)
+        # Without this, a failed assertion starts a debugger to print a backtrace.
+        environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
+        self._last_lines.clear()
+        self._owner = os.getpid()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, package_root],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
+        except OSError as error:
+            raise errors.EngineError(f"the engine's process could not be started: {error}") from error
+        weakref.finalize(self, _end, self._process, self._owner)
+        threading.Thread(target=self._read_stderr, args=(self._process,), daemon=True).start()
+
+    def _read_stderr(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                self._log("stderr", line.decode(errors="replace").rstrip())
+
+    def _log(self, level: str, text: str) -> None:
+        if level in {"warning", "error", "stderr"}:
+            self._last_lines.append(text)
+        on_log = self._on_log
+        if on_log is not None:
+            on_log(level, text)
+
+    def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
+        status = process.wait()
+        self.close()
+        last_lines = tuple(line for line in self._last_lines if line)
+        said = f": {last_lines[-1]}" if last_lines else ""
+        return errors.EngineCrashed(
+            f"the engine {_how_it_ended(status)}{said}",
+            hint="the next drawing starts it again; --debug shows all it said"
+            if status != -signal.SIGKILL
+            else "a smaller --size or a smaller quantisation needs less memory",
+            last_lines=last_lines,
+        )
+
+
+def _result(answer: Message) -> dict[str, Any]:
+    fields = dict(answer.fields)
+    if answer.kind == "failed":
+        raise getattr(errors, fields["error"])(fields["message"], hint=fields["hint"])
+    if answer.payload:
+        fields["pixels"] = memoryview(answer.payload)
+    return fields
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"ended unexpectedly with status {status}"
+    name = signal.Signals(-status).name
+    if -status == signal.SIGABRT:
+        return "gave up on a failed check (SIGABRT)"
+    if -status == signal.SIGKILL:
+        return "was killed (SIGKILL), as the system does when memory runs out"
+    return f"crashed ({name})"
+
+
+def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
+    if owner != os.getpid():
+        return
+    try:
+        process.kill()
+        process.wait(CLOSE_SECONDS)
+    finally:
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass  # it held bytes for a process that is gone

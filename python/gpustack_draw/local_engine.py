@@ -1,0 +1,296 @@
+"""Drawing on this machine: a resolved model and a request become pictures.
+
+The engine runs in a process of its own unless the caller wants it in its own.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from gpustack_draw.draw_settings import DrawSettings, choose_settings
+from gpustack_draw.engine_process import EngineProcess, LogFunction, RawProgress
+from gpustack_draw.errors import BlankPictureError, EngineError, UsageError
+from gpustack_draw.memory import check_memory
+from gpustack_draw.picture import Picture
+from gpustack_draw.progress import Progress
+from gpustack_draw.request import DrawRequest
+from gpustack_draw.resolve_model import ResolvedModel
+
+ProgressFunction = Callable[[Progress], None]
+
+
+class CoreEngine:
+    """The compiled engine behind plain values. EngineProcess offers the same calls."""
+
+    def __init__(self) -> None:
+        """Prepare; the compiled engine is imported by the first call."""
+        self._engine: Any = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a model is loaded and usable."""
+        return self._engine is not None and bool(self._engine.is_usable)
+
+    def load(
+        self,
+        *,
+        files: Mapping[str, str],
+        threads: int,
+        device: str,
+        on_progress: RawProgress | None = None,
+        on_log: LogFunction | None = None,
+    ) -> dict[str, Any]:
+        """Load a model in place of the one before it.
+
+        Args:
+            files: Paths by component: ``model`` or ``diffusion_model``, ``vae``, ...
+            threads: CPU threads; 0 for one a core.
+            device: ``auto`` or a device's name.
+            on_progress: Called with phase, step, total, seconds.
+            on_log: Called with level and text.
+
+        Returns:
+            ``device``: the name of the device it was loaded on.
+
+        Raises:
+            UsageError: No device has that name.
+            EngineError: The engine did not load it.
+        """
+        from gpustack_draw import _core
+
+        self.close()
+        try:
+            self._engine = _core.Engine(
+                **files,
+                threads=threads,
+                device=device,
+                on_progress=_phase_names(on_progress),
+                on_log=_decoded(on_log),
+            )
+        except _core.EngineError as error:
+            raise _engine_error(error) from error
+        except ValueError as error:
+            names = ", ".join(known.name for known in _core.list_devices())
+            raise UsageError(
+                f"'{device}' is no device of this machine", hint=f"type --device auto, or one of {names}"
+            ) from error
+        return {"device": self._engine.device}
+
+    def draw(
+        self,
+        *,
+        settings: Mapping[str, Any],
+        on_progress: RawProgress | None = None,
+        on_log: LogFunction | None = None,
+    ) -> dict[str, Any]:
+        """Draw a picture with the loaded model.
+
+        Args:
+            settings: The values of a DrawSettings, by name.
+            on_progress: Called with phase, step, total, seconds.
+            on_log: Called with level and text.
+
+        Returns:
+            ``width``, ``height``, and ``pixels``, a memoryview of (height, width, 3) uint8.
+
+        Raises:
+            EngineError: The engine gave no picture.
+        """
+        from gpustack_draw import _core
+
+        try:
+            picture = self._engine.generate(
+                **settings, on_progress=_phase_names(on_progress), on_log=_decoded(on_log)
+            )
+        except _core.EngineError as error:
+            raise _engine_error(error) from error
+        return {"width": picture.width, "height": picture.height, "pixels": picture.pixels}
+
+    def devices(self, **_callbacks: object) -> dict[str, Any]:
+        """List what can compute here, as ``devices``, a list of values by name."""
+        from gpustack_draw import _core
+
+        names = ("name", "description", "kind", "memory_free", "memory_total", "used")
+        return {
+            "devices": [
+                {name: getattr(device, name) for name in names} for device in _core.list_devices()
+            ]
+        }
+
+    def build_info(self, **_callbacks: object) -> dict[str, Any]:
+        """Tell how the engine was built, as ``build_info``, text by name."""
+        from gpustack_draw import _core
+
+        return {"build_info": {"version": _core.__version__, **_core.build_info()}}
+
+    def close(self) -> None:
+        """Free the model."""
+        self._engine = None
+
+
+class LocalEngine:
+    """A model on this machine, ready to draw; loaded by its first drawing and then kept.
+
+    Calls from several threads wait for each other, picture by picture.
+    """
+
+    def __init__(
+        self,
+        model: ResolvedModel,
+        *,
+        threads: int | None = None,
+        device: str = "auto",
+        in_process: bool = False,
+        on_log: LogFunction | None = None,
+    ) -> None:
+        """Prepare to draw with a model; nothing is started or loaded yet.
+
+        Args:
+            model: The model.
+            threads: CPU threads; None for one a core.
+            device: ``auto`` or a device's name.
+            in_process: Run the engine in this process: it then ends with the engine's failures,
+                and Ctrl-C waits for the step to end.
+            on_log: Called with level and text of each line of the engine's log.
+        """
+        self.model = model
+        self._threads = threads or 0
+        self._device = device
+        self._on_log = on_log
+        self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
+        self._lock = threading.Lock()
+        self._loaded_on = ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the next drawing costs only the drawing."""
+        return bool(self._loaded_on) and self._engine.is_loaded
+
+    def generate(
+        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+    ) -> Iterator[Picture]:
+        """Draw the pictures of a request, one after the other.
+
+        Args:
+            request: What to draw.
+            on_progress: Called as the work goes on. An error it raises ends the drawing.
+
+        Yields:
+            The pictures, seeds counting up.
+
+        Raises:
+            UsageError: A value does not fit the model or the machine.
+            NotEnoughMemoryError: The model and the picture need more memory than is free.
+            EngineError: The engine failed; EngineCrashed where its process ended.
+            BlankPictureError: The engine gave a picture of one single colour.
+        """
+        all_settings, _notes = choose_settings(request, self.model)
+        for number, settings in enumerate(all_settings, start=1):
+            progress = _PictureProgress(on_progress, number, len(all_settings))
+            with self._lock:
+                result = self._draw(settings, progress)
+            yield self._checked_picture(result, settings, progress)
+
+    def close(self) -> None:
+        """Free the model and end its process."""
+        self._loaded_on = ""
+        self._engine.close()
+
+    def _draw(self, settings: DrawSettings, progress: "_PictureProgress") -> Mapping[str, Any]:
+        if not self.is_loaded:
+            check_memory(self.model, settings)
+            self._load(progress)
+        try:
+            return self._engine.draw(
+                settings=asdict(settings), on_progress=progress, on_log=self._on_log
+            )
+        except BaseException:
+            self._loaded_on = ""  # what is left of the engine is not used again
+            raise
+
+    def _load(self, progress: "_PictureProgress") -> None:
+        self._loaded_on = ""
+        result = self._engine.load(
+            files={file.component: str(file.path) for file in self.model.files},
+            threads=self._threads,
+            device=self._device,
+            on_progress=progress,
+            on_log=self._on_log,
+        )
+        self._loaded_on = result["device"]
+
+    def _checked_picture(
+        self, result: Mapping[str, Any], settings: DrawSettings, progress: "_PictureProgress"
+    ) -> Picture:
+        # The engine has the last word on the size: it rounds up what it cannot draw.
+        settings = replace(settings, width=result["width"], height=result["height"])
+        picture = Picture(
+            result["pixels"],
+            settings,
+            model=self.model.name,
+            family=self.model.family.name,
+            device=self._loaded_on,
+            seconds=progress.seconds,
+        )
+        if picture.is_one_colour():
+            raise BlankPictureError(
+                f"'{self.model.name}' gave a picture of one single colour: its numbers overflowed",
+                hint="try another quantisation of the model, another --vae, or another --seed",
+            )
+        return picture
+
+
+class _PictureProgress:
+    """Passes the engine's progress on as Progress, and keeps the seconds of each phase."""
+
+    def __init__(self, on_progress: ProgressFunction | None, picture: int, pictures: int) -> None:
+        self.seconds: dict[str, float] = {}
+        self._on_progress = on_progress
+        self._picture = picture
+        self._pictures = pictures
+
+    def __call__(self, phase: str, step: int, total: int, seconds: float) -> None:
+        self.seconds[phase] = seconds
+        if self._on_progress is not None:
+            self._on_progress(Progress(phase, step, total, seconds, self._picture, self._pictures))
+
+
+def list_devices() -> list[dict[str, Any]]:
+    """List what can compute here; asked in a process of its own, because drivers crash too."""
+    engine = EngineProcess()
+    try:
+        devices: list[dict[str, Any]] = engine.devices()["devices"]
+        return devices
+    finally:
+        engine.close()
+
+
+def build_info() -> dict[str, str]:
+    """Tell how the engine was built."""
+    info: dict[str, str] = CoreEngine().build_info()["build_info"]
+    return info
+
+
+def _phase_names(on_progress: RawProgress | None) -> Callable[[Any, int, int, float], None]:
+    def call(phase: Any, step: int, total: int, seconds: float) -> None:
+        if on_progress is not None:
+            on_progress(phase.name, step, total, seconds)
+
+    return call
+
+
+def _decoded(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None:
+    if on_log is None:
+        return None
+    # The library cuts long lines, also inside a character.
+    return lambda level, text: on_log(level, text.decode(errors="replace"))
+
+
+def _engine_error(error: Exception) -> EngineError:
+    # First line: what failed. Then the library's warnings and errors, "model.cpp:871  - ...".
+    what, *log = str(error).splitlines()
+    reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
+    return EngineError(
+        f"{what}: {reason}" if reason else what, hint="--debug shows the engine's log"
+    )

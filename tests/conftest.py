@@ -1,0 +1,27 @@
+"""Shared by all tests: the --update-golden option, and quick tests before slow ones."""
+
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite the files that outputs are compared with"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def slowness(item: pytest.Item) -> int:
+        if item.get_closest_marker("build"):
+            return 2
+        return 1 if item.get_closest_marker("engine") else 0
+
+    items.sort(key=slowness)
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))

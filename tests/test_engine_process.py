@@ -1,0 +1,239 @@
+"""The engine's own process: warm, ends with its parent, and its end is an error, not the caller's."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import gpustack_draw
+from gpustack_draw.drawing import Model
+from gpustack_draw.errors import EngineCrashed
+from gpustack_draw.progress import Progress
+
+pytestmark = pytest.mark.engine
+
+PROMPT = "a red circle on a blue background"
+QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
+# Phases long enough to be hit: 10,000 steps, or a picture whose decoding takes seconds.
+LONG_SAMPLE = {"size": (128, 128), "sample_steps": 10_000}
+LONG_DECODE = {"size": (768, 768), "sample_steps": 1}
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with gpustack_draw.load("demo") as model:
+        yield model
+
+
+def worker_pid(model: Model) -> int:
+    pid = model._engine._engine.pid  # type: ignore[union-attr]
+    assert pid is not None
+    return pid
+
+
+def is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_gone(pid: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not is_running(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_second_picture_costs_only_the_drawing(model: Model) -> None:
+    phases: list[str] = []
+    model.generate(PROMPT, **QUICK, on_progress=lambda progress: phases.append(progress.phase))
+    first_pid = worker_pid(model)
+    assert "load" in phases
+    phases.clear()
+    model.generate(PROMPT, **QUICK, on_progress=lambda progress: phases.append(progress.phase))
+    assert "load" not in phases
+    assert worker_pid(model) == first_pid
+
+
+def test_worker_and_in_process_draw_the_same_pixels(model: Model) -> None:
+    with gpustack_draw.load("demo", in_process=True) as here:
+        assert model.generate(PROMPT, **QUICK).tobytes() == here.generate(PROMPT, **QUICK).tobytes()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
+@pytest.mark.parametrize(
+    ("phase", "options"),
+    [("load", QUICK), ("encode", QUICK), ("sample", LONG_SAMPLE), ("decode", LONG_DECODE)],
+)
+def test_the_end_of_the_worker_is_an_error_and_the_next_call_works(
+    model: Model, phase: str, options: dict[str, object], signal_number: signal.Signals
+) -> None:
+    def end_worker(progress: Progress) -> None:
+        if progress.phase == phase:
+            os.kill(worker_pid(model), signal_number)
+
+    with pytest.raises(EngineCrashed) as caught:
+        model.generate(PROMPT, **options, on_progress=end_worker)  # type: ignore[arg-type]
+    assert {
+        signal.SIGKILL: "was killed (SIGKILL), as the system does when memory runs out",
+        signal.SIGABRT: "gave up on a failed check (SIGABRT)",
+        signal.SIGSEGV: "crashed (SIGSEGV)",
+    }[signal_number] in caught.value.message
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("phase", "options"), [("load", QUICK), ("sample", LONG_SAMPLE), ("decode", LONG_DECODE)]
+)
+def test_an_error_in_the_callback_comes_back_and_ends_the_worker(
+    model: Model, phase: str, options: dict[str, object]
+) -> None:
+    pids: list[int] = []
+
+    def fail(progress: Progress) -> None:
+        if progress.phase == phase:
+            pids.append(worker_pid(model))
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match="from the callback"):
+        model.generate(PROMPT, **options, on_progress=fail)  # type: ignore[arg-type]
+    assert wait_until_gone(pids[0], 1.0)
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_interrupt_stops_at_once_while_decoding(model: Model) -> None:
+    began: list[float] = []
+
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == "decode" and not began:
+            began.append(time.monotonic())
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(PROMPT, **LONG_DECODE, on_progress=interrupt)  # type: ignore[arg-type]
+    assert time.monotonic() - began[0] < 1.0
+
+
+@pytest.mark.parametrize("how", ["killed", "returned"])
+def test_worker_goes_with_its_parent(how: str) -> None:
+    script = """
+import os, signal, sys, gpustack_draw
+model = gpustack_draw.load("demo")
+def tell(progress):
+    if progress.phase == "sample" and progress.step == 1:
+        print(model._engine._engine.pid, flush=True)
+        if sys.argv[1] == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(0)
+model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, how], capture_output=True, text=True, timeout=60, check=False
+    )
+    pid = int(done.stdout)
+    assert wait_until_gone(pid, 2.0)
+
+
+def test_worker_goes_with_its_parent_when_another_child_keeps_its_pipe_open() -> None:
+    script = """
+import os, signal, sys, time, gpustack_draw
+model = gpustack_draw.load("demo")
+def tell(progress):
+    if progress.phase == "sample" and progress.step == 1:
+        sleeper = os.fork()
+        if sleeper == 0:
+            os.close(1)
+            time.sleep(30)
+            os._exit(0)
+        print(model._engine._engine.pid, sleeper, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    pid, sleeper = map(int, done.stdout.split())
+    try:
+        assert wait_until_gone(pid, 2.0)
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
+
+
+def test_a_forked_child_draws_with_a_worker_of_its_own(model: Model) -> None:
+    model.generate(PROMPT, **QUICK)
+    pid = worker_pid(model)
+    child = os.fork()
+    if child == 0:
+        try:
+            model.generate(PROMPT, **QUICK)
+            os._exit(0 if worker_pid(model) != pid else 2)
+        except BaseException:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert is_running(pid)
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_threads_share_a_model(model: Model) -> None:
+    expected = [model.generate(PROMPT, **{**QUICK, "seed": seed}).tobytes() for seed in range(3)]
+    drawn: dict[int, bytes] = {}
+
+    def draw(seed: int) -> None:
+        drawn[seed] = model.generate(PROMPT, **{**QUICK, "seed": seed}).tobytes()
+
+    threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [drawn[seed] for seed in range(3)] == expected
+
+
+def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model) -> None:
+    model.generate(PROMPT, **QUICK)
+    pid = worker_pid(model)
+    model.close()
+    assert wait_until_gone(pid, 1.0)
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_what_the_engine_prints_never_reaches_standard_output() -> None:
+    script = """
+import gpustack_draw
+gpustack_draw.load("demo", on_log=lambda level, text: None).generate(
+    "x", size=(128, 128), sample_steps=1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == ""
+
+
+def test_the_current_folder_does_not_shadow_modules_in_the_worker(
+    tmp_path: os.PathLike[str],
+) -> None:
+    with open(os.path.join(tmp_path, "json.py"), "w") as file:
+        file.write("raise SystemExit('shadowed')")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.path.pop(0); import gpustack_draw;"
+            "gpustack_draw.generate('demo', 'x', size=(128, 128), sample_steps=1)",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
