@@ -10,7 +10,6 @@ from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.local_engine import list_devices as _list_devices
 from gpustack_draw.model_reference import parse_model_reference
-from gpustack_draw.names import COMPONENTS
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import DrawRequest, parse_size
 from gpustack_draw.resolve_model import ResolvedModel, resolve_model
@@ -216,13 +215,23 @@ def load(
         ModelNotFoundError: There is no such file, or a component is missing.
         ModelFileError: A file cannot be used.
     """
-    given = (vae, clip_l, clip_g, t5xxl, llm, taesd)
-    components = {
-        name: os.fspath(path)
-        for name, path in zip(COMPONENTS, given, strict=True)
-        if path is not None
-    }
-    resolved = resolve_model(parse_model_reference(os.fspath(model)), components)
+    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
+    return _load(os.fspath(model), components, threads, device, in_process, on_log)
+
+
+def _given(**components: Reference | None) -> dict[str, str]:
+    return {name: os.fspath(path) for name, path in components.items() if path is not None}
+
+
+def _load(
+    model: str,
+    components: dict[str, str],
+    threads: int | None,
+    device: str,
+    in_process: bool,
+    on_log: LogFunction | None = None,
+) -> Model:
+    resolved = resolve_model(parse_model_reference(model), components)
     engine = LocalEngine(
         resolved, threads=threads, device=device, in_process=in_process, on_log=on_log
     )
@@ -292,16 +301,12 @@ def generate(
     Raises:
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
-    options = {
-        "vae": vae, "clip_l": clip_l, "clip_g": clip_g, "t5xxl": t5xxl, "llm": llm, "taesd": taesd,
-    }  # fmt: skip
-    key = (os.fspath(model), tuple(options.values()), threads, device, in_process)
+    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
+    key = (os.fspath(model), components, threads, device, in_process)
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:
         if _last_model is None or _last_model[0] != key:
-            loaded = load(
-                model, **options, threads=threads, device=device, in_process=in_process
-            )
+            loaded = _load(*key)
             if _last_model is not None:
                 _last_model[1].close()
             _last_model = (key, loaded)

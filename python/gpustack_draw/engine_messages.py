@@ -7,7 +7,7 @@ as such a payload: nobody copies them pixel by pixel.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Message:
 
 
 def write_message(
-    stream: BinaryIO, kind: str, *, payload: memoryview | None = None, **fields: object
+    stream: IO[bytes], kind: str, *, payload: memoryview | None = None, **fields: object
 ) -> None:
     """Write a message and flush it.
 
@@ -47,7 +47,7 @@ def write_message(
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> Message | None:
+def read_message(stream: IO[bytes]) -> Message | None:
     """Read the next message, waiting for it.
 
     Args:

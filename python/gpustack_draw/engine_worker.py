@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from gpustack_draw.engine_messages import Message, read_message, write_message
 from gpustack_draw.errors import DrawError
@@ -62,13 +62,13 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
             answer("done", payload=result.pop("pixels", None), **result)
 
 
-def _answer(stream: BinaryIO, lock: threading.Lock, kind: str, **fields: Any) -> None:
+def _answer(stream: IO[bytes], lock: threading.Lock, kind: str, **fields: Any) -> None:
     # Log lines come from the engine's loader threads too.
     with lock:
         write_message(stream, kind, **fields)
 
 
-def _take_over_standard_output() -> BinaryIO:
+def _take_over_standard_output() -> IO[bytes]:
     """Keep the pipe for answers alone: what the engine prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

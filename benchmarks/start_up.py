@@ -1,0 +1,87 @@
+"""What gpustack-draw adds to Python's start and to the engine's drawing.
+
+Usage: python benchmarks/start_up.py [--runs N]
+
+Prints medians of interleaved runs:
+
+- ``--help`` against a Python that only imports argparse and shows the help of an empty parser;
+- the first picture of a shell command, and of a library call, with the model not loaded yet;
+- a warm library call against the seconds that the engine itself counts for that picture.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import gpustack_draw
+
+BARE = "import argparse; argparse.ArgumentParser().parse_args(['--help'])"
+PROMPT = "a red circle on a blue background"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=11, help="runs of each, interleaved")
+    runs = parser.parse_args().runs
+    command = shutil.which("gpustack-draw")
+    if command is None:
+        sys.exit("gpustack-draw is not on PATH: activate the environment it is installed in")
+
+    bare, with_help = interleaved(
+        runs, lambda: run([sys.executable, "-c", BARE]), lambda: run([command, "--help"])
+    )
+    print(f"Python with argparse only      {bare * 1000:6.0f} ms")
+    print(f"gpustack-draw --help           {with_help * 1000:6.0f} ms, ratio {with_help / bare:.2f}")
+
+    draw = [command, "demo", PROMPT, "--seed", "7", "--output", "-", "--quiet"]
+    (first,) = interleaved(max(3, runs // 4), lambda: run(draw))
+    print(f"gpustack-draw demo, 256x256    {first:6.2f} s from start to the picture's bytes")
+
+    with gpustack_draw.load("demo") as model:
+        request = gpustack_draw.DrawRequest(prompt=PROMPT, seed=7)
+        (cold,) = interleaved(1, lambda: list(model.draw(request)))
+        print(f"first call of the library      {cold:6.2f} s, worker started and model loaded")
+        added = []
+        for _ in range(runs):
+            began = time.perf_counter()
+            (picture,) = model.draw(request)
+            seconds = time.perf_counter() - began
+            added.append(seconds - sum(picture.seconds.values()))
+        drawing = sum(picture.seconds.values())
+        print(f"warm call of the library       {drawing:6.2f} s of drawing, as the engine counts it")
+        print(f"  and what the call adds       {statistics.median(added) * 1000:6.1f} ms")
+
+
+def run(command: list[str]) -> None:
+    """Run a command that must succeed, its output thrown away."""
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def interleaved(runs: int, *actions: Callable[[], object]) -> list[float]:
+    """Time actions in turn, A B A B ..., so that a slow moment hits all of them.
+
+    Args:
+        runs: How often each is timed; one more run of each comes first and is not counted when
+            there are several.
+        actions: What to time.
+
+    Returns:
+        The median seconds of each.
+    """
+    seconds: list[list[float]] = [[] for _ in actions]
+    for round_number in range(runs + (runs > 1)):
+        for action, mine in zip(actions, seconds, strict=True):
+            began = time.perf_counter()
+            action()
+            if round_number > 0 or runs == 1:
+                mine.append(time.perf_counter() - began)
+    return [statistics.median(mine) for mine in seconds]
+
+
+if __name__ == "__main__":
+    main()

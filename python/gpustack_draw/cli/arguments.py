@@ -1,0 +1,381 @@
+"""The command line: which options there are. Values stay text; nobody checks them here.
+
+Imports argparse and the lists of names, nothing else: ``--help`` is as fast as Python starts.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from gpustack_draw.names import SAMPLERS, SCHEDULERS
+
+TYPE_CHECKING = False  # as in typing, whose import would take as long as the rest here
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+PROGRAM = "gpustack-draw"
+COMMANDS = ("draw", "devices", "models")
+
+
+class Arguments(argparse.Namespace):
+    """What was typed, as text; ``None`` where nothing was.
+
+    Attributes:
+        command: ``draw``, ``devices`` or ``models``.
+    """
+
+    command: str
+    model: str
+    prompt: str
+    size: str | None
+    negative_prompt: str
+    seed: str | None
+    count: str
+    sampler: str
+    scheduler: str | None
+    sample_steps: str | None
+    cfg_scale: str | None
+    output: str | None
+    show: bool
+    vae: str | None
+    clip_l: str | None
+    clip_g: str | None
+    t5xxl: str | None
+    llm: str | None
+    taesd: str | None
+    device: str
+    threads: str | None
+    json: bool
+    quiet: bool
+    debug: bool
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    """Read a command line.
+
+    Args:
+        argv: The arguments, without the program's name. The first may be a command; without one
+            they are those of ``draw``.
+
+    Raises:
+        UsageError: An option does not exist or lacks its value, an argument is missing or too many.
+        SystemExit: ``--help`` or ``--version`` has been answered.
+        OSError: The answer could not be written.
+    """
+    command = argv[0] if argv and argv[0] in COMMANDS else "draw"
+    rest = argv[1:] if argv and argv[0] in COMMANDS else argv
+    parser = {"draw": draw_parser, "devices": devices_parser, "models": models_parser}[command]()
+    return parser.parse_typed(rest, Arguments(command=command))
+
+
+def draw_parser() -> "Parser":
+    """Make the parser of ``gpustack-draw [draw]``; the man page is made from it too."""
+    parser = Parser(
+        usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
+        f"       {PROGRAM} devices [--json]\n"
+        f"       {PROGRAM} models",
+        description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
+        " and print the path of the saved file. 'devices' lists what can compute here, 'models'"
+        " what can be drawn with.",
+        epilog=f'example: {PROGRAM} demo "a red circle on a blue background" --seed 7',
+    )
+    _add_what(parser)
+    _add_picture(parser.add_argument_group("the picture"))
+    _add_sampling(parser.add_argument_group("how it is drawn"))
+    _add_output(parser.add_argument_group("where it goes, and what is told"))
+    _add_machine(parser.add_argument_group("this machine"))
+    _add_parts(
+        parser.add_argument_group(
+            "parts of the model", "each a file, to be used instead of the one in the model"
+        )
+    )
+    parser.add_version_and_help()
+    return parser
+
+
+def devices_parser() -> "Parser":
+    """Make the parser of ``gpustack-draw devices``."""
+    parser = Parser(
+        prog=f"{PROGRAM} devices",
+        usage=f"{PROGRAM} devices [options]",
+        description="List what can compute on this machine; * marks what is used unless --device"
+        " says otherwise.",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object a device, one a line"
+    )
+    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
+    parser.add_version_and_help()
+    return parser
+
+
+def models_parser() -> "Parser":
+    """Make the parser of ``gpustack-draw models``."""
+    parser = Parser(
+        prog=f"{PROGRAM} models",
+        usage=f"{PROGRAM} models [options]",
+        description="List what can be drawn with: embedded, cached, on the server. Not in this"
+        " version yet.",
+    )
+    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
+    parser.add_version_and_help()
+    return parser
+
+
+_DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
+
+
+def _add_what(parser: "Parser") -> None:
+    what = parser.add_argument_group("what to draw")
+    what.add_argument(
+        "model",
+        metavar="MODEL",
+        help="'demo', the small model inside the package; or a model file (.gguf, .safetensors,"
+        " .ckpt) or folder on this machine. hf.co/OWNER/REPO[:TAG] and the names of models on a"
+        " GPUStack server are not in this version yet",
+    )
+    what.add_argument(
+        "prompt",
+        metavar="PROMPT",
+        help="text in quotes, at most 10000 characters; -- goes before one that starts with a dash",
+    )
+
+
+def _add_picture(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--size",
+        metavar="WIDTHxHEIGHT",
+        help="in pixels, 1 to 8192 each, rounded up to what the model needs (default: 512x512,"
+        " demo: what it was trained for)",
+    )
+    group.add_argument(
+        "--negative-prompt",
+        metavar="TEXT",
+        default="",
+        help="what to avoid; has no effect with --cfg-scale 1 (default: nothing)",
+    )
+    group.add_argument(
+        "--seed",
+        metavar="N",
+        help="0 to 9223372036854775807: the same seed gives the same picture; -1 is a random one"
+        " (default: random, and shown)",
+    )
+    group.add_argument(
+        "--count",
+        metavar="N",
+        default="1",
+        help="number of pictures, 1 to 10000, their seeds counting up (default: 1)",
+    )
+
+
+def _add_sampling(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--sampler",
+        metavar="NAME",
+        default="euler",
+        help=f"{', '.join(SAMPLERS)} (default: euler)",
+    )
+    group.add_argument(
+        "--scheduler",
+        metavar="NAME",
+        help=f"how the noise falls from step to step: {', '.join(SCHEDULERS)}"
+        " (default: the model's)",
+    )
+    group.add_argument(
+        "--sample-steps",
+        metavar="N",
+        help="number of sampling steps, 1 to 10000 (default: the model's)",
+    )
+    group.add_argument(
+        "--cfg-scale",
+        metavar="X",
+        help="classifier-free guidance, how closely the prompt is followed, 0 to 100; 1 switches"
+        " it off (default: the model's)",
+    )
+
+
+def _add_output(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--output",
+        metavar="PATH",
+        help="a file (.png, .jpg, .webp), which is replaced; a folder; or - for standard output"
+        " (default: a new file, named after the prompt and the time)",
+    )
+    group.add_argument(
+        "--show", action="store_true", help="open the picture in the default viewer too"
+    )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object a picture, one a line, instead of its path",
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
+    group.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
+
+
+def _add_machine(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help=f"one that '{PROGRAM} devices' lists (default: auto, the first GPU, else the CPU)",
+    )
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        help="CPU threads to compute with, 1 to 512 (default: one a core)",
+    )
+
+
+def _add_parts(group: "argparse._ArgumentGroup") -> None:
+    parts = {
+        "--vae": "the image decoder",
+        "--clip-l": "the CLIP-L text encoder",
+        "--clip-g": "the CLIP-G text encoder",
+        "--t5xxl": "the T5-XXL text encoder",
+        "--llm": "the language model that reads the prompt",
+        "--taesd": "a tiny image decoder, faster and coarser than the VAE",
+    }
+    for option, what in parts.items():
+        group.add_argument(option, metavar="PATH", help=what)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that speaks as the rest of the command does."""
+
+    def __init__(
+        self, *, usage: str, description: str, prog: str = PROGRAM, epilog: str | None = None
+    ) -> None:
+        """Make a parser without options."""
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=_formatter,
+        )
+        self.color = False  # Python 3.14's colours import a lot, and need a switch of their own
+
+    def add_version_and_help(self) -> None:
+        """Add the options that every command has."""
+        group = self.add_argument_group("about this command")
+        group.add_argument("-h", "--help", action="help", help="show this help")
+        group.add_argument("-V", "--version", action=_Version, help="show the version")
+
+    def parse_typed(self, argv: Sequence[str], arguments: Arguments) -> Arguments:
+        """Read a command line into typed arguments.
+
+        Raises:
+            UsageError: It is wrong.
+        """
+        _, extra = self.parse_known_args(self._attach_values(argv), arguments)
+        if not extra:
+            return arguments
+        if extra[0].startswith("-") and len(extra[0]) > 1:
+            raise self._unknown_option(extra[0])
+        raise _usage_error(
+            f"{extra[0]!r} is one word too many", 'put the prompt in quotes: "a red circle"'
+        )
+
+    def error(self, message: str) -> "NoReturn":
+        """Say in our words what argparse found wrong."""
+        required = "the following arguments are required: "
+        what, _, problem = message.removeprefix("argument ").partition(": ")
+        if message.startswith(required):
+            missing = message.removeprefix(required).replace(", ", " and no ")
+            raise _usage_error(
+                f"there is no {missing}", f'for example: {PROGRAM} demo "a red circle"'
+            )
+        if problem == "expected one argument":
+            raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
+        if problem.startswith("ignored explicit argument"):
+            what = what.rpartition("/")[2]
+            raise _usage_error(f"{what} takes no value", f"type {what} alone")
+        raise _usage_error(message, f"see {self.prog} --help")
+
+    def tell(self, text: str) -> None:
+        """Write to standard output.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def _print_message(self, message: str, _file: object = None) -> None:
+        self.tell(message)  # argparse's own hides that nobody can read it
+
+    def _attach_values(self, argv: Sequence[str]) -> list[str]:
+        """Turn ``--size -1x5`` into ``--size=-1x5``: argparse takes ``-1x5`` for an option.
+
+        Raises:
+            UsageError: There is no such option.
+        """
+        actions = self._option_string_actions
+        attached: list[str] = []
+        words = iter(argv)
+        for word in words:
+            if word == "--":
+                return [*attached, word, *words]
+            if word.startswith("--") and " " not in word and word.partition("=")[0] not in actions:
+                raise self._unknown_option(word)
+            attached.append(word)
+            if word in actions and actions[word].nargs is None:
+                value = next(words, None)
+                if value is not None and value != "--" and value not in actions:
+                    attached[-1] = f"{word}={value}"
+                elif value is not None:
+                    return [*attached, value, *words]  # argparse says what is missing
+        return attached
+
+    def _unknown_option(self, word: str) -> Exception:
+        from difflib import get_close_matches
+
+        name = word.partition("=")[0]
+        hint = f"see {self.prog} --help"
+        if not word.startswith("--"):
+            hint = "put -- before a prompt that starts with a dash"
+        else:
+            options = list(self._option_string_actions)
+            # --steps is --sample-steps, whatever the spelling is closest to.
+            close = [option for option in options if len(name) > 4 and name[2:] in option]
+            close = close or get_close_matches(name, options, n=1)
+            if close:
+                hint = f"did you mean {' or '.join(close)}?"
+        return _usage_error(f"{name!r} is not an option", hint)
+
+
+class _Version(argparse.Action):
+    """Answers ``--version``; reading the version takes longer than everything else here."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> "NoReturn":
+        from gpustack_draw.save_image import package_version
+
+        assert isinstance(parser, Parser)
+        parser.tell(f"{PROGRAM} {package_version()}\n")
+        parser.exit()
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # Left to itself, argparse imports shutil for the width: a fifth of the time of --help.
+    try:
+        columns = int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        try:
+            columns = os.get_terminal_size().columns or 80
+        except OSError:
+            columns = 80
+    return argparse.HelpFormatter(prog, max_help_position=28, width=max(40, min(columns, 100) - 2))
+
+
+def _usage_error(message: str, hint: str) -> Exception:
+    from gpustack_draw.errors import UsageError
+
+    return UsageError(message, hint=hint)

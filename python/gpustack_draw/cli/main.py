@@ -1,0 +1,327 @@
+"""The command: from an argument list to an exit status.
+
+Only what ``--help`` needs is imported here; everything else comes once the arguments are read.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from gpustack_draw.cli.arguments import Arguments, parse_arguments
+from gpustack_draw.errors import DrawError, NotYetSupportedError, OutputError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, TypeVar
+
+    from gpustack_draw.cli.progress import Reporter
+    from gpustack_draw.output_plan import OutputPlan
+    from gpustack_draw.picture import Picture
+    from gpustack_draw.request import DrawRequest
+
+    _Value = TypeVar("_Value")
+
+BROKEN_PIPE_STATUS = 128 + 13  # what a shell shows of a program that SIGPIPE ended
+
+
+def run() -> "NoReturn":
+    """Run the command as a program."""
+    # Our words are English, so argparse's are too: asking gettext for each of them, which reads the
+    # locale first, would be a tenth of the time of --help.
+    argparse._ = str  # type: ignore[attr-defined]
+    status = main()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # We have told that. Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The arguments, without the program's name; by default the process's own.
+
+    Returns:
+        The exit status: 0 saved, 1 the engine failed, 2 the command line is wrong, 3 the model was
+        not found, 4 the picture could not be written, 130 Ctrl-C, 143 SIGTERM.
+    """
+    arguments = Arguments(debug=False)
+    try:
+        arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+    except SystemExit:  # --help, --version
+        return 0
+    except UsageError as error:
+        return _tell_error(error, debug=False)
+    except OSError as error:
+        return _tell_any_error(_about_standard_output(error), debug=False)
+    except KeyboardInterrupt:
+        return 130
+
+    from gpustack_draw.cli.signals import Interruptions
+
+    with Interruptions(restore=argv is not None) as interruptions:
+        try:
+            status = _COMMANDS[arguments.command](arguments)
+        except BaseException as error:
+            # Whatever an interruption has led to, the interruption is the reason.
+            status = interruptions.exit_status or _tell_any_error(error, debug=arguments.debug)
+            if interruptions.exit_status:
+                _tell(f"gpustack-draw: {interruptions.reason}")
+    return status
+
+
+def _draw(arguments: Arguments) -> int:
+    from gpustack_draw.cli.progress import Reporter
+    from gpustack_draw.output_plan import plan_output
+    from gpustack_draw.request import parse_threads
+
+    request = _request(arguments)
+    threads = None if arguments.threads is None else parse_threads(arguments.threads)
+    _check_standard_output(arguments, request.count)
+    plan = plan_output(arguments.output, request.prompt, request.count)
+    reporter = Reporter(sys.stderr, quiet=arguments.quiet)
+    if arguments.debug:
+        _tell_facts(reporter)
+    from gpustack_draw import load
+
+    with load(
+        arguments.model,
+        vae=arguments.vae,
+        clip_l=arguments.clip_l,
+        clip_g=arguments.clip_g,
+        t5xxl=arguments.t5xxl,
+        llm=arguments.llm,
+        taesd=arguments.taesd,
+        threads=threads,
+        device=arguments.device,
+        on_log=_log_to(reporter) if arguments.debug else None,
+    ) as model:
+        if request.seed is None and arguments.seed is not None:
+            reporter.note("--seed -1 means a random seed")
+        for note in model.notes_for(request):
+            reporter.note(note)
+        complete = False
+        try:
+            for index, picture in enumerate(model.draw(request, reporter.progress)):
+                reporter.finish()
+                _deliver(picture, plan, index, arguments, reporter)
+            complete = True
+        finally:
+            reporter.finish(complete=complete)
+    return 0
+
+
+def _request(arguments: Arguments) -> "DrawRequest":
+    """Read every value of the command line that says what to draw.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    from gpustack_draw import request
+
+    return request.DrawRequest(
+        prompt=arguments.prompt,
+        negative_prompt=arguments.negative_prompt,
+        size=_parsed(arguments.size, request.parse_size),
+        sampler=arguments.sampler,
+        scheduler=arguments.scheduler,
+        sample_steps=_parsed(arguments.sample_steps, request.parse_steps),
+        cfg_scale=_parsed(arguments.cfg_scale, request.parse_cfg_scale),
+        seed=_parsed(arguments.seed, request.parse_seed),
+        count=request.parse_count(arguments.count),
+    )
+
+
+def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":
+    return None if text is None else parse(text)
+
+
+def _check_standard_output(arguments: Arguments, count: int) -> None:
+    """Refuse what could not be told apart, or told at all, on standard output."""
+    if arguments.output == "-" and arguments.json:
+        raise UsageError("--json and --output - both write to standard output", hint="choose one")
+    if arguments.output == "-" and count > 1:
+        raise UsageError(
+            f"{count} pictures do not fit on standard output",
+            hint="name a folder with --output, or leave --count out",
+        )
+    if arguments.output == "-" and (sys.stdout is None or sys.stdout.isatty()):
+        where = "closed" if sys.stdout is None else "a terminal"
+        raise OutputError(
+            f"standard output is {where}", hint="send the picture on: --output - > cat.png"
+        )
+
+
+def _deliver(
+    picture: "Picture", plan: "OutputPlan", index: int, arguments: Arguments, reporter: "Reporter"
+) -> None:
+    """Save a picture, and tell where and how it was drawn."""
+    from gpustack_draw.save_image import encode, save
+
+    if plan.kind == "stdout":
+        _write(encode(picture, plan.suffix))
+        reporter.note(_summary(picture))
+        if arguments.show:
+            reporter.note("--show has no effect with --output -")
+        return
+    path = save(picture, plan, index)
+    reporter.note(_summary(picture))
+    _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
+    if arguments.show:
+        from gpustack_draw.cli.show import show
+
+        problem = show(path)
+        if problem:
+            reporter.note(f"--show: {problem}; the picture is saved all the same")
+
+
+def _summary(picture: "Picture") -> str:
+    settings = picture.settings
+    return (
+        f"seed {settings.seed}, {settings.sample_steps} steps, cfg {settings.cfg_scale:g},"
+        f" {settings.sampler}, {settings.scheduler}, {picture.width}x{picture.height},"
+        f" {picture.device}, {sum(picture.seconds.values()):.1f} s"
+    )
+
+
+def _record(picture: "Picture", path: str) -> bytes:
+    import json
+
+    settings = picture.settings
+    record = {
+        "path": path,
+        "seed": settings.seed,
+        "width": picture.width,
+        "height": picture.height,
+        "model": picture.model,
+        "family": picture.family,
+        "sampler": settings.sampler,
+        "scheduler": settings.scheduler,
+        "sample_steps": settings.sample_steps,
+        "cfg_scale": settings.cfg_scale,
+        "prompt": settings.prompt,
+        "negative_prompt": settings.negative_prompt,
+        "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
+        "device": picture.device,
+    }
+    return json.dumps(record).encode()  # ASCII, whatever the terminal's encoding
+
+
+def _devices(arguments: Arguments) -> int:
+    from dataclasses import asdict
+
+    from gpustack_draw import devices
+    from gpustack_draw.cli.progress import Reporter
+
+    if arguments.debug:
+        _tell_facts(Reporter(sys.stderr))
+    found = devices()
+    if arguments.json:
+        import json
+
+        _write("".join(json.dumps(asdict(device)) + "\n" for device in found).encode())
+        return 0
+    rows = [("", "NAME", "KIND", "MEMORY", "DESCRIPTION")]
+    for device in found:
+        free, total = device.memory_free / 1e9, device.memory_total / 1e9
+        memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
+        mark = "*" if device.used else ""
+        rows.append((mark, device.name, device.kind, memory, device.description))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _write("  ".join(cells).rstrip().encode(errors="replace") + b"\n")
+    return 0
+
+
+def _models(_arguments: Arguments) -> int:
+    raise NotYetSupportedError(
+        "the command 'models' is not in this version yet",
+        hint='the embedded model is always there: gpustack-draw demo "a red circle"',
+    )
+
+
+_COMMANDS = {"draw": _draw, "devices": _devices, "models": _models}
+
+
+def _write(data: bytes) -> None:
+    """Write to standard output, at once.
+
+    Bytes, because a path is not always text in the encoding of standard output.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        OutputError: It cannot be written.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise _about_standard_output(error) from error
+
+
+def _about_standard_output(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return error
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"standard output cannot be written: {reason}")
+
+
+def _tell_facts(reporter: "Reporter") -> None:
+    import platform
+
+    from gpustack_draw import build_info
+
+    facts = {
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        **build_info(),
+    }
+    for name, value in facts.items():
+        reporter.line(f"{name}: {value}")
+
+
+def _log_to(reporter: "Reporter") -> Callable[[str, str], None]:
+    def log(level: str, text: str) -> None:
+        reporter.line(f"{level}: {text.rstrip()}")
+
+    return log
+
+
+def _tell_any_error(error: BaseException, *, debug: bool) -> int:
+    if isinstance(error, DrawError):
+        return _tell_error(error, debug=debug)
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE_STATUS
+    if not isinstance(error, Exception):
+        raise error
+    import traceback
+
+    _tell("".join(traceback.format_exception(error)).rstrip())
+    _tell("gpustack-draw: this is a bug in gpustack-draw; report it with the lines above")
+    return 1
+
+
+def _tell_error(error: DrawError, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        _tell("".join(traceback.format_exception(error)).rstrip())
+    _tell(f"gpustack-draw: {error.message}")
+    if error.hint:
+        _tell(f"gpustack-draw: {error.hint}")
+    return error.exit_status
+
+
+def _tell(text: str) -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text + "\n")
+    except OSError:
+        pass  # nobody listens

@@ -1,0 +1,121 @@
+"""What is drawn: a request with every open value filled in from the model."""
+
+from dataclasses import dataclass
+
+from gpustack_draw.errors import UsageError
+from gpustack_draw.request import DrawRequest
+from gpustack_draw.resolve_model import ResolvedModel
+
+# Seeds drawn at random stay below this: short enough to read out and to type again.
+RANDOM_SEED_END = 2**32
+# The command's documented size, whatever the model was trained for.
+DEFAULT_SIZE = (512, 512)
+# Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
+FAR_FROM_NATIVE = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawSettings:
+    """Every effective value of one picture.
+
+    Attributes:
+        prompt: What to draw.
+        negative_prompt: What to avoid.
+        width: Pixels, a multiple of what the model needs.
+        height: Pixels, likewise.
+        sampler: One of :data:`gpustack_draw.names.SAMPLERS`.
+        scheduler: One of :data:`gpustack_draw.names.SCHEDULERS`.
+        sample_steps: 1 to 10000.
+        cfg_scale: Classifier-free guidance, 0 to 100.
+        guidance: Distilled guidance, for models that were trained to take it as an input.
+        seed: 0 to 2**63 - 1.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    sampler: str
+    scheduler: str
+    sample_steps: int
+    cfg_scale: float
+    guidance: float
+    seed: int
+
+
+def choose_settings(
+    request: DrawRequest, model: ResolvedModel
+) -> tuple[list[DrawSettings], tuple[str, ...]]:
+    """Fill in what the request leaves to the model.
+
+    Args:
+        request: What to draw.
+        model: The model, with its defaults.
+
+    Returns:
+        The settings, one a picture, seeds counting up; and notes for the user on what was changed
+        or has no effect.
+
+    Raises:
+        UsageError: The size, rounded up, is larger than the model can draw.
+    """
+    width, height, notes = _choose_size(request, model)
+    defaults = model.defaults
+    cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
+    if cfg_scale == 1.0 and request.negative_prompt:
+        notes.append("--negative-prompt has no effect with --cfg-scale 1")
+    seed = _random_seed() if request.seed is None else request.seed
+    settings = [
+        DrawSettings(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            width=width,
+            height=height,
+            sampler=request.sampler,
+            scheduler=request.scheduler or defaults.scheduler,
+            sample_steps=request.sample_steps or defaults.sample_steps,
+            cfg_scale=cfg_scale,
+            guidance=defaults.guidance,
+            seed=seed + index,
+        )
+        for index in range(request.count)
+    ]
+    return settings, tuple(notes)
+
+
+def _random_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(RANDOM_SEED_END)
+
+
+def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, list[str]]:
+    multiple = model.family.size_multiple
+    native_width, native_height = model.defaults.native_size
+    if request.size is not None:
+        typed_width, typed_height = request.size
+    elif model.kind == "demo":
+        typed_width, typed_height = native_width, native_height
+    else:
+        typed_width, typed_height = DEFAULT_SIZE
+    width, height = (-(-side // multiple) * multiple for side in (typed_width, typed_height))
+    if max(width, height) > model.family.max_side:
+        rounded = "" if (width, height) == (typed_width, typed_height) else f" ({width}x{height})"
+        raise UsageError(
+            f"'{typed_width}x{typed_height}'{rounded} is too large for this model:"
+            f" a side can have {model.family.max_side} pixels at most",
+            hint=f"for example --size {native_width}x{native_height}",
+        )
+    notes = []
+    if (width, height) != (typed_width, typed_height):
+        notes.append(
+            f"{typed_width}x{typed_height} was rounded up to {width}x{height}:"
+            f" this model needs multiples of {multiple}"
+        )
+    ratio = width * height / (native_width * native_height)
+    if not 1 / FAR_FROM_NATIVE <= ratio <= FAR_FROM_NATIVE:
+        notes.append(
+            f"this model was trained for pictures of about {native_width}x{native_height}:"
+            f" at {width}x{height} they can look wrong"
+        )
+    return width, height, notes

@@ -1,0 +1,288 @@
+"""The model families: what each needs, and how it draws best. Data, not code.
+
+Defaults are from stable-diffusion.cpp's documentation, GPUStack 0.7.1's documentation and model
+cards, as gathered on 2026-11-22; sizes of networks from the engine's source. Where those name no
+scheduler, it is the one the engine takes by itself, ``discrete``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a model draws best when the user says nothing.
+
+    Attributes:
+        sample_steps: Sampling steps.
+        cfg_scale: Classifier-free guidance; 1 is off, which distilled models need.
+        scheduler: One of :data:`gpustack_draw.names.SCHEDULERS`.
+        guidance: Distilled guidance, for families that take it as an input.
+        native_size: Width and height the model was trained for, in pixels.
+    """
+
+    sample_steps: int
+    cfg_scale: float
+    scheduler: str = "discrete"
+    guidance: float = 3.5
+    native_size: tuple[int, int] = (1024, 1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+        name: Short and stable, as it is stored in pictures: ``sd1``, ``flux2-klein``.
+        title: What people call it.
+        defaults: For a model whose name says nothing more.
+        variants: Defaults by variant, for the variants that differ.
+        requires: Components (see :data:`gpustack_draw.names.COMPONENTS`) without which it cannot
+            draw, in the model's file or beside it.
+        optional: Components that it draws without, but worse.
+        size_multiple: Pixels that both sides must be a multiple of; the engine rounds up.
+        max_side: The most pixels a side can have, where the engine ends the process beyond.
+        unet: Whether it is a UNet: its text encoders must be in its own file.
+        latent_channels: Numbers that stand for a place of the picture before decoding.
+        token_pixels: Side, in pixels, of a token of the largest attention.
+        heads: Attention heads over those tokens.
+        hidden: Numbers a token has there.
+        text_input: Tensor whose rows must fit the LLM's width; empty when that is not known.
+        vocabulary: Tokens the LLM's embedding must have, or the engine ends the process.
+        why_not: Why this version cannot draw with it; empty when it can.
+    """
+
+    name: str
+    title: str
+    defaults: Defaults
+    variants: Mapping[str, Defaults] = field(default_factory=dict)
+    requires: tuple[str, ...] = ("vae", "llm")
+    optional: tuple[str, ...] = ()
+    size_multiple: int = 8
+    max_side: int = 8192
+    unet: bool = False
+    latent_channels: int = 16
+    token_pixels: int = 16
+    heads: int = 24
+    hidden: int = 3072
+    text_input: str = ""
+    vocabulary: int = 0
+    why_not: str = ""
+
+
+_512 = (512, 512)
+_SD1 = Defaults(20, 7.0, native_size=_512)
+_SDXS = Defaults(1, 1.0, native_size=_512)
+_INPAINT = Defaults(50, 7.0, native_size=_512)
+_LCM = Defaults(4, 1.0, "lcm")
+_LCM_512 = Defaults(4, 1.0, "lcm", native_size=_512)
+_QWEN_VOCABULARY = 151_669  # the engine's Qwen tokenizer gives tokens up to 151668
+_NEEDS_A_PICTURE = "it changes a given picture, which this version cannot pass to it"
+_VIDEO = "it makes videos"
+
+_sd1 = Family(
+    name="sd1",
+    title="Stable Diffusion 1",
+    defaults=_SD1,
+    variants={"lcm": _LCM_512, "turbo": Defaults(4, 1.0, native_size=_512)},
+    requires=("vae", "clip_l"),
+    size_multiple=64,
+    unet=True,
+    latent_channels=4,
+    token_pixels=8,
+    heads=8,
+    hidden=320,
+)
+_sd2 = replace(
+    _sd1,
+    name="sd2",
+    title="Stable Diffusion 2",
+    defaults=replace(_SD1, native_size=(768, 768)),
+    variants={"turbo": Defaults(6, 1.0, native_size=_512), "base": _SD1, "lcm": _LCM_512},
+    heads=5,
+)
+_sdxl = replace(
+    _sd1,
+    name="sdxl",
+    title="Stable Diffusion XL",
+    defaults=Defaults(25, 5.0, "karras"),
+    variants={
+        "turbo": Defaults(4, 1.0, native_size=_512),
+        "lightning": Defaults(4, 1.0, "sgm_uniform"),
+        "hyper": Defaults(4, 1.0, "sgm_uniform"),
+        "lcm": _LCM,
+    },
+    requires=("vae", "clip_l", "clip_g"),
+    token_pixels=16,
+    heads=10,
+    hidden=640,
+)
+_flux1 = Family(
+    name="flux1",
+    title="FLUX.1",
+    defaults=Defaults(20, 1.0),
+    variants={
+        "schnell": Defaults(4, 1.0),
+        "kontext": Defaults(24, 1.0, guidance=2.5),
+        "turbo": Defaults(8, 1.0),
+        "hyper": Defaults(8, 1.0),
+    },
+    requires=("vae", "clip_l", "t5xxl"),
+)
+_chroma = replace(
+    _flux1,
+    name="chroma",
+    title="Chroma",
+    defaults=Defaults(40, 4.0, guidance=0.0),
+    variants={},
+    requires=("vae", "t5xxl"),
+)
+_flux2 = Family(
+    name="flux2",
+    title="FLUX.2 dev",
+    defaults=Defaults(24, 1.0, guidance=4.0),
+    variants={"turbo": Defaults(8, 1.0, guidance=4.0)},
+    size_multiple=16,
+    latent_channels=32,
+    heads=48,
+    hidden=6144,
+    text_input="txt_in.weight",
+)
+
+_ALL = (
+    _sd1,
+    replace(_sd1, name="sd1-tiny", title="Stable Diffusion 1, small"),
+    replace(_sd1, name="sd1-inpaint", title="Stable Diffusion 1 inpainting", defaults=_INPAINT),
+    replace(_sd1, name="sd1-pix2pix", title="InstructPix2Pix", why_not=_NEEDS_A_PICTURE),
+    replace(_sd1, name="sdxs", title="SDXS", defaults=_SDXS, requires=("taesd", "clip_l")),
+    _sd2,
+    replace(_sd2, name="sd2-tiny", title="Stable Diffusion 2, small", defaults=_SD1),
+    replace(_sd2, name="sd2-inpaint", title="Stable Diffusion 2 inpainting", defaults=_INPAINT),
+    replace(_sd2, name="sdxs-09", title="SDXS 0.9", defaults=_SDXS, requires=("taesd", "clip_l")),
+    _sdxl,
+    replace(
+        _sdxl,
+        name="sdxl-inpaint",
+        title="Stable Diffusion XL inpainting",
+        defaults=Defaults(50, 5.0, "karras"),
+    ),
+    replace(
+        _sdxl,
+        name="sdxl-pix2pix",
+        title="Stable Diffusion XL, editing",
+        why_not=_NEEDS_A_PICTURE,
+    ),
+    replace(_sdxl, name="sdxl-ssd1b", title="SSD-1B"),
+    replace(_sdxl, name="sdxl-vega", title="Segmind Vega"),
+    replace(
+        _sdxl,
+        name="sdxl-refiner",
+        title="Stable Diffusion XL refiner",
+        why_not="it refines pictures of another model, and the engine does not know it",
+    ),
+    replace(_sdxl, name="svd", title="Stable Video Diffusion", why_not=_VIDEO),
+    Family(
+        name="sd3",
+        title="Stable Diffusion 3",
+        defaults=Defaults(28, 4.5),
+        variants={
+            "turbo": Defaults(5, 1.0),
+            "large": Defaults(25, 4.5),
+            "medium": Defaults(28, 4.5),
+        },
+        requires=("vae", "clip_l", "clip_g"),
+        optional=("t5xxl",),
+        max_side=192 * 16,  # the engine's table of positions, twice as large for 3.5 medium
+        heads=38,
+        hidden=2432,
+    ),
+    _flux1,
+    replace(
+        _flux1,
+        name="flux1-fill",
+        title="FLUX.1 Fill",
+        defaults=Defaults(20, 1.0, guidance=30.0),
+        variants={},
+    ),
+    replace(
+        _flux1,
+        name="flux1-controls",
+        title="FLUX.1 with a control picture",
+        variants={},
+        why_not=_NEEDS_A_PICTURE,
+    ),
+    replace(_flux1, name="flex2", title="Flex.2", defaults=Defaults(25, 1.0), variants={}),
+    _chroma,
+    replace(
+        _chroma,
+        name="chroma-radiance",
+        title="Chroma Radiance",
+        defaults=Defaults(30, 4.0, guidance=0.0),
+        requires=("t5xxl",),
+        size_multiple=16,  # the engine takes any size, the network works on pieces of 16 pixels
+        latent_channels=3,
+    ),
+    _flux2,
+    replace(
+        _flux2,
+        name="flux2-klein",
+        title="FLUX.2 klein",
+        defaults=Defaults(4, 1.0),
+        variants={"base": Defaults(20, 4.0)},
+        heads=32,
+        hidden=4096,
+        vocabulary=_QWEN_VOCABULARY,
+    ),
+    Family(
+        name="qwen-image",
+        title="Qwen-Image",
+        defaults=Defaults(20, 2.5),
+        variants={"lightning": Defaults(8, 1.0)},
+        text_input="txt_norm.weight",
+        vocabulary=_QWEN_VOCABULARY,
+    ),
+    Family(
+        name="z-image",
+        title="Z-Image",
+        defaults=Defaults(20, 4.0),
+        variants={"turbo": Defaults(8, 1.0)},
+        heads=30,
+        hidden=3840,
+        text_input="cap_embedder.0.weight",
+        vocabulary=_QWEN_VOCABULARY,
+    ),
+    Family(
+        name="ovis-image",
+        title="Ovis-Image",
+        defaults=Defaults(50, 5.0),
+        vocabulary=_QWEN_VOCABULARY,
+    ),
+    Family(
+        name="anima",
+        title="Anima",
+        defaults=Defaults(30, 5.0),
+        heads=16,
+        hidden=2048,
+        vocabulary=_QWEN_VOCABULARY,
+    ),
+    Family(
+        name="ernie-image",
+        title="ERNIE-Image",
+        defaults=Defaults(50, 4.5),
+        variants={"turbo": Defaults(8, 1.0)},
+        size_multiple=16,
+        latent_channels=32,
+        heads=32,
+        hidden=4096,
+    ),
+    Family(
+        name="wan",
+        title="Wan",
+        defaults=Defaults(20, 6.0),
+        requires=("vae", "t5xxl"),
+        size_multiple=16,
+        why_not=_VIDEO,
+    ),
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}

@@ -1,0 +1,188 @@
+"""How much memory a picture takes, and whether that much is free."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gpustack_draw.draw_settings import DrawSettings
+from gpustack_draw.errors import NotEnoughMemoryError, quoted
+from gpustack_draw.resolve_model import ResolvedModel
+
+# What the engine allocates beside the weights, in bytes. Guesses on the safe side until measured:
+# feature maps and im2col copies of the last, full-size layers of the decoder, a pixel;
+VAE_BYTES_A_PIXEL = 6_500
+TINY_VAE_BYTES_A_PIXEL = 1_600
+# the attention scores of one layer (no flash attention), a pair of tokens and head;
+SCORE_BYTES = 4
+# everything else in a layer, a token and hidden number;
+TOKEN_BYTES = 60
+# tokens of the prompt beside those of the picture;
+PROMPT_TOKENS = 512
+# the program itself, its buffers and the picture.
+BASE_BYTES = 100_000_000
+# The full VAE's own attention looks at places of this side, in pixels.
+_VAE_TOKEN_PIXELS = 8
+
+
+def estimate_memory(model: ResolvedModel, width: int, height: int) -> int:
+    """Estimate what loading a model and drawing one picture takes at its peak, in bytes.
+
+    The weights are there all the time; denoising and decoding come one after the other, so the
+    larger of the two counts.
+
+    Args:
+        model: The model.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+    """
+    family = model.family
+    pixels = width * height
+    tokens = pixels // family.token_pixels**2 + (0 if family.unet else PROMPT_TOKENS)
+    denoise = tokens**2 * family.heads * SCORE_BYTES + tokens * family.hidden * TOKEN_BYTES
+    if model.path_of("taesd") is not None or "vae" not in family.requires:
+        decode = pixels * TINY_VAE_BYTES_A_PIXEL
+    else:
+        places = pixels // _VAE_TOKEN_PIXELS**2
+        decode = pixels * VAE_BYTES_A_PIXEL + places**2 * SCORE_BYTES
+    return BASE_BYTES + model.weight_bytes + max(denoise, decode)
+
+
+def check_memory(
+    model: ResolvedModel, settings: DrawSettings, available: int | None = None
+) -> None:
+    """Refuse a picture that needs more memory than is free, before anything is loaded.
+
+    Args:
+        model: The model.
+        settings: What to draw.
+        available: Bytes that are free where it will be computed; this machine's memory when
+            ``None``.
+
+    Raises:
+        NotEnoughMemoryError: The estimate is more than what is free.
+    """
+    if available is None:
+        available = available_memory()
+    needed = estimate_memory(model, settings.width, settings.height)
+    if available is None or needed <= available:
+        return
+    if BASE_BYTES + model.weight_bytes > available:
+        what = "to be loaded"
+        hint = "close other programs, or use a smaller quantisation of the model, for example Q4_0"
+    else:
+        what = f"to draw {settings.width}x{settings.height}"
+        hint = "draw a smaller picture with --size, or close other programs"
+    raise NotEnoughMemoryError(
+        f"{quoted(model.name)} needs about {_gigabytes(needed)} {what},"
+        f" and {_gigabytes(available)} are free",
+        hint=hint,
+    )
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Tell how much memory a new process can use without swapping, in bytes.
+
+    On Linux the least of the kernel's ``MemAvailable``, what the control groups of this process
+    leave (both versions), and its limit of address space. Elsewhere the memory that is free
+    (Windows) or installed (macOS).
+
+    Args:
+        root: Where ``proc`` and ``sys`` are; for tests.
+
+    Returns:
+        Bytes; ``None`` when the system does not tell.
+    """
+    system: str = sys.platform  # as a plain string, or mypy checks one system only
+    if system == "linux":
+        return min(_linux_limits(root), default=None)
+    if system == "win32":
+        return _windows_free()
+    with contextlib.suppress(OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _linux_limits(root: Path) -> Iterator[int]:
+    for line in _lines(root / "proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            yield int(line.split()[1]) * 1024
+    for line in _lines(root / "proc/self/cgroup"):
+        number, controllers, group = line.split(":", 2)
+        if number == "0" and not controllers:
+            names = ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file")
+            yield from _cgroup_limits(root, group, names)
+        elif "memory" in controllers.split(","):
+            names = (
+                "sys/fs/cgroup/memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file",
+            )
+            yield from _cgroup_limits(root, group, names)
+    if root == Path("/"):
+        yield from _address_space_left()
+
+
+def _cgroup_limits(root: Path, group: str, names: tuple[str, str, str, str]) -> Iterator[int]:
+    """Give what a group and each group above it leave; inside a container some are out of sight."""
+    mount, limit_name, usage_name, cache_name = names
+    folder = Path(group.strip("/"))
+    for place in (folder, *folder.parents) if folder.parts else (folder,):
+        directory = root / mount / place
+        limit = _number(directory / limit_name)
+        usage = _number(directory / usage_name)
+        if limit is None or usage is None:
+            continue  # "max" is no number: there is no limit
+        # The kernel drops this part of the file cache when the group needs the memory.
+        cache = sum(
+            int(line.split()[1])
+            for line in _lines(directory / "memory.stat")
+            if line.startswith(f"{cache_name} ")
+        )
+        yield max(0, limit - max(0, usage - cache))
+
+
+def _address_space_left() -> Iterator[int]:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = _lines(Path("/proc/self/statm"))
+    if soft != resource.RLIM_INFINITY and pages:
+        yield max(0, soft - int(pages[0].split()[0]) * resource.getpagesize())
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _number(path: Path) -> int | None:
+    lines = _lines(path)
+    return int(lines[0]) if lines and lines[0].isdecimal() else None
+
+
+def _windows_free() -> int | None:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total", ctypes.c_ulonglong),
+            ("available", ctypes.c_ulonglong),
+            ("rest", ctypes.c_ulonglong * 5),
+        )
+
+    status = Status(length=ctypes.sizeof(Status))
+    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    if kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return int(status.available)
+    return None
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 50_000_000 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,40 @@
+"""The names of the engine's samplers, schedulers and model components.
+
+Written out, so that the command's parser knows them without loading the engine; a test compares
+them with the compiled engine.
+"""
+
+SAMPLERS: tuple[str, ...] = (
+    "euler",
+    "euler_a",
+    "heun",
+    "dpm2",
+    "dpm++2s_a",
+    "dpm++2m",
+    "dpm++2mv2",
+    "ipndm",
+    "ipndm_v",
+    "lcm",
+    "ddim_trailing",
+    "tcd",
+    "res_multistep",
+    "res_2s",
+    "er_sde",
+)
+
+SCHEDULERS: tuple[str, ...] = (
+    "discrete",
+    "karras",
+    "exponential",
+    "ays",
+    "gits",
+    "sgm_uniform",
+    "simple",
+    "smoothstep",
+    "kl_optimal",
+    "lcm",
+    "bong_tangent",
+)
+
+# As keyword arguments and in ModelFile.component; the options are --vae, --clip-l, --clip-g, ...
+COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "taesd")

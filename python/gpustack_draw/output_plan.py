@@ -1,0 +1,225 @@
+"""Where the pictures go: decided, and checked, before anything is drawn."""
+
+# Paths stay text here: a Path would drop a "./" in front and a "/" at the end, as typed.
+# ruff: noqa: PTH108, PTH111, PTH112, PTH116, PTH118, PTH120, PTH122, PTH123
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gpustack_draw.errors import OutputError, quoted
+
+# What a file can be, and what Pillow calls it.
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
+_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows only
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPlan:
+    """Where the pictures go; made by :func:`plan_output`, which checks it.
+
+    Attributes:
+        kind: ``stdout``; ``file``, one picture under the name the user gave, which is replaced;
+            ``numbered``, several under that name with -1, -2, ...; ``generated``, a name from the
+            prompt and the time. The last two never overwrite anything.
+        folder: As typed; empty for the current one.
+        stem: The name without its extension.
+        suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in the user's spelling.
+    """
+
+    kind: Literal["stdout", "file", "numbered", "generated"]
+    folder: str = ""
+    stem: str = ""
+    suffix: str = ".png"
+
+    def path(self, number: int) -> str:
+        """Give the path of the picture with this number, from 1; relative stays relative."""
+        plain = self.kind == "file" or (self.kind == "generated" and number == 1)
+        name = f"{self.stem}{self.suffix}" if plain else f"{self.stem}-{number}{self.suffix}"
+        return os.path.join(self.folder, name)
+
+    @property
+    def target(self) -> str:
+        """The file to replace, where the user named one: a link keeps pointing where it points."""
+        return os.path.realpath(self.path(1))
+
+    @property
+    def target_folder(self) -> str:
+        """The folder that gets the files."""
+        return os.path.dirname(self.target) if self.kind == "file" else self.folder or os.curdir
+
+
+def plan_output(
+    path_text: str | None, prompt: str, count: int, now: datetime | None = None
+) -> OutputPlan:
+    """Decide where the pictures go, and check that they can go there.
+
+    Makes and removes a small file in the folder: permissions, read-only file systems and full
+    disks show in no other way that holds everywhere.
+
+    Args:
+        path_text: A file (.png, .jpg, .jpeg, .webp), a folder (one that exists; the name is
+            generated), ``-`` for standard output, or ``None`` for a generated name in the current
+            folder.
+        prompt: Generated names start with it.
+        count: How many pictures there will be.
+        now: Generated names have this time in them; by default the present.
+
+    Raises:
+        OutputError: The pictures cannot be written there.
+    """
+    if path_text == "-":
+        return OutputPlan(kind="stdout")
+    text = "" if path_text is None else path_text
+    if path_text is not None and not text.strip():
+        raise OutputError(f"{quoted(text)} names no file", hint="for example --output cat.png")
+    if text.startswith("~"):
+        text = os.path.expanduser(text)
+    with os_errors_about(text or os.curdir):
+        if path_text is None or _is_folder(text):
+            stem = generated_stem(prompt, now or datetime.now().astimezone())
+            plan = OutputPlan(kind="generated", folder=text, stem=stem)
+        else:
+            folder, stem, suffix = _split(text)
+            kind: Literal["file", "numbered"] = "file" if count == 1 else "numbered"
+            plan = OutputPlan(kind=kind, folder=folder, stem=stem, suffix=suffix)
+        _check_folder(plan)
+        _check_name(plan, count)
+    return plan
+
+
+def generated_stem(prompt: str, now: datetime) -> str:
+    """Make a file name from a prompt and a time, as ``gpustack draw`` did (gpustack 0.7.1).
+
+    The first 23 characters of the prompt, everything but letters, digits, ``_`` and ``-``
+    replaced by ``_``; then the local time, to the second.
+    """
+    start = re.sub(r"[^\w-]", "_", prompt[:23])
+    try:
+        os.fsencode(start)
+    except UnicodeEncodeError:  # a file system of another encoding than UTF-8
+        start = re.sub(r"[^\w-]", "_", start, flags=re.ASCII)
+    return f"{start}_{now:%Y%m%d_%H%M%S}"
+
+
+def _is_folder(text: str) -> bool:
+    if not os.path.isdir(text):
+        if text.endswith(_SEPARATORS):
+            raise _missing_folder(text)
+        return False
+    if os.path.splitext(text)[1].lower() in FORMATS:
+        hint = f"to save in it, type {os.path.join(text, '')}"
+        raise OutputError(f"{quoted(text)} is a folder", hint=hint)
+    return True
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Split a file's path into folder, stem and suffix."""
+    folder, name = os.path.split(text)
+    stem, suffix = os.path.splitext(name)
+    if not suffix:
+        raise OutputError(
+            f"{quoted(text)} is no folder that exists, and has no extension",
+            hint=f"type {text}.png for a file, or make the folder first",
+        )
+    if suffix.lower() not in FORMATS:
+        raise OutputError(
+            f"{quoted(text)} ends in {suffix}", hint="pictures can be .png, .jpg or .webp"
+        )
+    if suffix.lower() == ".webp":
+        from PIL import features
+
+        if not features.check("webp"):
+            raise OutputError(
+                f"{quoted(text)}: the installed Pillow cannot write WebP", hint="use .png or .jpg"
+            )
+    return folder, stem, suffix
+
+
+def _check_folder(plan: OutputPlan) -> None:
+    folder, shown = plan.target_folder, plan.folder or os.curdir
+    if not os.path.isdir(folder):
+        if os.path.lexists(folder):
+            raise OutputError(f"{quoted(shown)} is not a folder")
+        raise _missing_folder(shown)
+    try:
+        with temporary_file(folder, b""):
+            pass
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise OutputError(
+            f"folder {quoted(shown)} cannot be written to: {_reason(error)}",
+            hint="name another place with --output",
+        ) from error
+
+
+def _check_name(plan: OutputPlan, count: int) -> None:
+    path = plan.path(count)
+    try:
+        mode = os.stat(path).st_mode  # the error of a name that is too long comes from here
+    except FileNotFoundError:
+        return
+    if plan.kind == "file" and not stat.S_ISREG(mode):
+        raise OutputError(f"{quoted(path)} is there, and is not a file")
+    if plan.kind == "file" and not os.access(path, os.W_OK):
+        raise OutputError(f"{quoted(path)} is write-protected", hint="name another file")
+
+
+def _missing_folder(folder: str) -> OutputError:
+    import shlex
+
+    return OutputError(
+        f"folder {quoted(folder)} does not exist",
+        hint=f"make it first: mkdir -p {shlex.quote(folder)}",
+    )
+
+
+@contextmanager
+def temporary_file(folder: str, data: bytes) -> Iterator[str]:
+    """Give the path of a new file with these contents, safe on the disk.
+
+    Its mode follows the umask, as that of any new file. Afterwards it is removed, unless it has
+    got another name by then.
+    """
+    import secrets
+
+    path = os.path.join(folder, f".gpustack-draw-{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        yield path
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@contextmanager
+def os_errors_about(path: str) -> Iterator[None]:
+    """Turn errors of the operating system into an OutputError about a path."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
+        raise OutputError(
+            f"{quoted(path)} cannot be written: {_reason(error)}",
+            hint="make room, or name another place with --output" if full else "",
+        ) from error
+    except ValueError as error:  # NUL, or what no file name of this system can hold
+        raise OutputError(f"{quoted(path)} cannot be a file name") from error
+
+
+def _reason(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]

@@ -1,0 +1,143 @@
+"""Settings: what the user left open comes from the model."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpustack_draw.draw_settings import DrawSettings, choose_settings
+from gpustack_draw.errors import UsageError
+from gpustack_draw.families import FAMILIES, Defaults
+from gpustack_draw.model_reference import DemoModel, LocalModel, ModelReference
+from gpustack_draw.request import DrawRequest
+from gpustack_draw.resolve_model import ResolvedModel
+
+
+def model(family: str = "flux2-klein", *, kind: str = "local", variant: str = "") -> ResolvedModel:
+    found = FAMILIES[family]
+    reference: ModelReference = DemoModel() if kind == "demo" else LocalModel(Path("x.gguf"))
+    defaults = found.variants.get(variant, found.defaults)
+    return ResolvedModel(
+        reference=reference,
+        name="x",
+        kind=kind,
+        family=found,
+        variant=variant,
+        files=(),
+        defaults=Defaults(8, 1.0, native_size=(256, 256)) if kind == "demo" else defaults,
+    )
+
+
+def choose(of: ResolvedModel, **options: Any) -> tuple[DrawSettings, tuple[str, ...]]:
+    chosen, notes = choose_settings(DrawRequest(prompt="a cat", seed=7, **options), of)
+    assert len(chosen) == 1
+    return chosen[0], notes
+
+
+def test_the_model_fills_in_what_is_open() -> None:
+    settings, notes = choose(model("sdxl"))
+    assert settings == DrawSettings(
+        prompt="a cat",
+        negative_prompt="",
+        width=512,
+        height=512,
+        sampler="euler",
+        scheduler="karras",
+        sample_steps=25,
+        cfg_scale=5.0,
+        guidance=3.5,
+        seed=7,
+    )
+    assert notes == (
+        "this model was trained for pictures of about 1024x1024: at 512x512 they can look wrong",
+    )
+
+
+def test_the_user_decides() -> None:
+    settings, notes = choose(
+        model("sdxl"),
+        size=(1024, 768),
+        sampler="dpm++2m",
+        scheduler="simple",
+        sample_steps=3,
+        cfg_scale=0.0,
+        negative_prompt="a dog",
+    )
+    assert settings == DrawSettings(
+        prompt="a cat",
+        negative_prompt="a dog",
+        width=1024,
+        height=768,
+        sampler="dpm++2m",
+        scheduler="simple",
+        sample_steps=3,
+        cfg_scale=0.0,
+        guidance=3.5,
+        seed=7,
+    )
+    assert notes == ()
+
+
+def test_demo_draws_at_its_own_size() -> None:
+    settings, notes = choose(model(kind="demo"))
+    assert (settings.width, settings.height, settings.sample_steps) == (256, 256, 8)
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("family", "size", "drawn", "multiple"),
+    [
+        ("flux2-klein", (513, 511), (528, 512), 16),
+        ("flux2-klein", (1, 1), (16, 16), 16),
+        ("sd1", (513, 511), (576, 512), 64),
+        ("flux1", (1001, 1000), (1008, 1000), 8),
+    ],
+)
+def test_size_is_rounded_up_with_a_note(
+    family: str, size: tuple[int, int], drawn: tuple[int, int], multiple: int
+) -> None:
+    settings, notes = choose(model(family), size=size)
+    assert (settings.width, settings.height) == drawn
+    assert notes[0] == (
+        f"{size[0]}x{size[1]} was rounded up to {drawn[0]}x{drawn[1]}:"
+        f" this model needs multiples of {multiple}"
+    )
+
+
+def test_size_beyond_what_the_engine_survives() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("sd3"), size=(3073, 512))
+    assert caught.value.message == (
+        "'3073x512' (3080x512) is too large for this model: a side can have 3072 pixels at most"
+    )
+    assert caught.value.hint == "for example --size 1024x1024"
+    assert choose(model("sd3"), size=(3072, 512))[0].width == 3072
+
+
+def test_negative_prompt_without_guidance_has_no_effect() -> None:
+    note = "--negative-prompt has no effect with --cfg-scale 1"
+    assert note in choose(model(), negative_prompt="a dog")[1]
+    assert note in choose(model("sd1"), negative_prompt="a dog", cfg_scale=1)[1]
+    assert note not in choose(model(), negative_prompt="a dog", cfg_scale=1.5)[1]
+    assert note not in choose(model())[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "noted"),
+    [((512, 512), True), ((1024, 1024), False), ((768, 1024), False), ((2048, 2048), True)],
+)
+def test_size_far_from_the_training_is_noted(size: tuple[int, int], noted: bool) -> None:
+    notes = choose(model(), size=size)[1]
+    assert any("was trained for" in note for note in notes) is noted
+
+
+def test_seeds_count_up() -> None:
+    chosen, _ = choose_settings(DrawRequest(prompt="a cat", seed=7, count=3), model())
+    assert [settings.seed for settings in chosen] == [7, 8, 9]
+
+
+def test_random_seeds_differ_and_are_short() -> None:
+    request = DrawRequest(prompt="a cat")
+    seeds = {choose_settings(request, model())[0][0].seed for _ in range(20)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 2**32 for seed in seeds)

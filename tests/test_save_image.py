@@ -1,0 +1,430 @@
+"""Where pictures go, what is in the files, and that nothing half-written ever stays."""
+
+import os
+import re
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from gpustack_draw import save_image
+from gpustack_draw.errors import OutputError
+from gpustack_draw.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.output_plan import OutputPlan, generated_stem, plan_output
+from gpustack_draw.save_image import encode, parameters_text, save
+from sample_picture import make_picture
+
+NOON = datetime(2026, 11, 22, 12, 0, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, empty, which other users can come into."""
+    with tempfile.TemporaryDirectory() as path:
+        Path(path).chmod(0o755)
+        monkeypatch.chdir(path)
+        yield Path(path)
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def saved(path_text: str | None, *, count: int = 1, prompt: str = "a red circle") -> list[str]:
+    plan = plan_output(path_text, prompt, count, NOON)
+    return [save(make_picture(seed=7 + index), plan, index) for index in range(count)]
+
+
+# --- parameters ---------------------------------------------------------------------------------
+
+
+def read_as_web_ui(text: str) -> dict[str, str]:
+    """Read parameters the way the web UI's reader works (modules/infotext_utils.py)."""
+    import json
+
+    *lines, last = text.strip().split("\n")
+    fields = {"Prompt": "", "Negative prompt": ""}
+    name = "Prompt"
+    for line in lines:
+        text = line.strip()
+        if text.startswith("Negative prompt:"):
+            name, text = "Negative prompt", text.removeprefix("Negative prompt:").strip()
+        fields[name] += ("\n" if fields[name] else "") + text
+    for key, value in re.findall(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)', last):
+        fields[key] = json.loads(value) if value.startswith('"') else value
+    return fields
+
+
+def test_parameters_as_the_web_ui_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(save_image, "package_version", lambda: "0.1.0")
+    picture = make_picture(
+        prompt="a red circle, sharp", negative_prompt="blue", sampler="dpm++2m", scheduler="karras",
+        cfg_scale=4.5, seed=2**63 - 1,
+    )  # fmt: skip
+    assert parameters_text(picture) == (
+        "a red circle, sharp\n"
+        "Negative prompt: blue\n"
+        "Steps: 8, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 4.5,"
+        " Seed: 9223372036854775807, Size: 48x32, Model: demo, Version: gpustack-draw 0.1.0"
+    )
+
+
+def test_parameters_of_two_empty_prompts_are_one_line() -> None:
+    assert parameters_text(make_picture(prompt="")).startswith("Steps: 8, Sampler: Euler, ")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative", "model"),
+    [
+        ("plain", "", "demo"),
+        ("two\nlines, with: colons", "and\nhere", "demo"),
+        ("emoji \N{CAT FACE} and \u05e9\u05dc\u05d5\u05dd", "\N{SNOWMAN}", "demo"),
+        ("caf\xe9", "", "my model, v1.0: final"),
+        ("x", "y", 'quoted "name", here'),
+        ("Steps: 1, Sampler: none, Seed: 3, Size: 1x1", "", "demo"),
+    ],
+)
+def test_the_web_ui_reads_what_is_written(prompt: str, negative: str, model: str) -> None:
+    picture = make_picture(prompt=prompt, negative_prompt=negative, model=model)
+    fields = read_as_web_ui(parameters_text(picture))
+    assert fields["Prompt"] == prompt
+    assert fields["Negative prompt"] == negative
+    assert fields["Model"] == model
+    assert fields["Seed"] == "7"
+    assert fields["Size"] == "48x32"
+    assert fields["CFG scale"] == "1"
+
+
+def test_every_sampler_and_scheduler_has_a_title() -> None:
+    assert set(save_image.SAMPLER_TITLES) == set(SAMPLERS)
+    assert set(save_image.SCHEDULER_TITLES) == set(SCHEDULERS)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_png_has_the_pixels_and_the_parameters(folder: Path) -> None:
+    assert saved("cat.png") == ["cat.png"]
+    with Image.open("cat.png") as image:
+        assert image.format == "PNG"
+        assert image.info["parameters"] == parameters_text(make_picture())
+        assert numpy.array_equal(numpy.asarray(image), numpy.asarray(make_picture()))
+
+
+@pytest.mark.parametrize(("prompt", "chunk"), [("caf\xe9", b"tEXt"), ("\N{CAT FACE}", b"iTXt")])
+def test_png_text_chunk_is_of_the_fitting_kind(prompt: str, chunk: bytes) -> None:
+    data = encode(make_picture(prompt=prompt), ".png")
+    assert chunk + b"parameters\0" in data
+
+
+def exif_comment(image: Image.Image) -> bytes:
+    comment = image.getexif().get_ifd(0x8769)[0x9286]
+    assert isinstance(comment, bytes)
+    return comment
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("cat.jpg", "JPEG"), ("cat.jpeg", "JPEG"), ("cat.JPG", "JPEG"), ("cat.webp", "WEBP")],
+)
+def test_jpeg_and_webp_have_the_parameters_in_exif(folder: Path, name: str, kind: str) -> None:
+    assert saved(name) == [name]
+    with Image.open(name) as image:
+        assert image.format == kind
+        comment = exif_comment(image)
+        difference = numpy.abs(
+            numpy.asarray(image).astype(int) - numpy.asarray(make_picture()).astype(int)
+        )
+    # What piexif, and with it the web UI, reads.
+    assert comment[:8] == b"UNICODE\0"
+    assert comment[8:].decode("utf-16-be") == parameters_text(make_picture())
+    assert difference.mean() < 12  # lossy
+
+
+def test_exif_keeps_the_settings_of_prompts_that_do_not_fit(folder: Path) -> None:
+    cats = "\N{CAT FACE}" * 10_000
+    picture = make_picture(prompt=cats, negative_prompt=cats)
+    save(picture, plan_output("cat.jpg", cats, 1), 0)
+    with Image.open("cat.jpg") as image:
+        text = exif_comment(image)[8:].decode("utf-16-be")
+    assert read_as_web_ui(text)["Seed"] == "7"
+    assert text.startswith("\N{CAT FACE}" * 10_000)
+
+
+def test_mode_follows_the_umask(folder: Path, umask: None) -> None:
+    (path,) = saved("cat.png")
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o640
+
+
+def test_a_replaced_file_keeps_its_mode(folder: Path) -> None:
+    Path("cat.png").write_bytes(b"old")
+    Path("cat.png").chmod(0o600)
+    saved("cat.png")
+    assert stat.S_IMODE(Path("cat.png").stat().st_mode) == 0o600
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stem"),
+    [
+        ("A lovely cat", "A_lovely_cat_20261122_120005"),
+        ("a red circle on a blue background", "a_red_circle_on_a_blue__20261122_120005"),
+        ("../../etc/passwd", "______etc_passwd_20261122_120005"),
+        ("well-done_1.0", "well-done_1_0_20261122_120005"),
+        ("", "_20261122_120005"),
+        ("\N{CAT FACE} caf\xe9 \u05e9\u05dc", "__caf\xe9_\u05e9\u05dc_20261122_120005"),
+        ("a\nb\0c", "a_b_c_20261122_120005"),
+    ],
+)
+def test_generated_name(prompt: str, stem: str) -> None:
+    assert generated_stem(prompt, NOON) == stem
+
+
+def test_generated_names_count_up_and_overwrite_nothing(folder: Path) -> None:
+    first = "a_red_circle_20261122_120005.png"
+    Path(first).write_bytes(b"precious")
+    second, third = saved(None, count=2)
+    assert second == "a_red_circle_20261122_120005-2.png"
+    assert third == "a_red_circle_20261122_120005-3.png"
+    assert Path(first).read_bytes() == b"precious"
+
+
+def test_numbered_names_go_on_after_those_there_are(folder: Path) -> None:
+    assert saved("cat.png", count=2) == ["cat-1.png", "cat-2.png"]
+    before = Path("cat-1.png").read_bytes()
+    assert saved("cat.png", count=2) == ["cat-3.png", "cat-4.png"]
+    assert Path("cat-1.png").read_bytes() == before
+    assert not Path("cat.png").exists()
+
+
+def test_the_named_file_is_replaced(folder: Path) -> None:
+    Path("cat.png").write_bytes(b"old")
+    assert saved("cat.png") == ["cat.png"]
+    assert Path("cat.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("typed", ["out", "out/", "./out", "."])
+def test_a_folder_gets_a_generated_name_and_the_path_stays_as_typed(
+    folder: Path, typed: str
+) -> None:
+    Path("out").mkdir()
+    (path,) = saved(typed)
+    assert path == os.path.join(typed, "a_red_circle_20261122_120005.png")  # noqa: PTH118
+    assert Path(path).is_file()
+
+
+@pytest.mark.parametrize("typed", ["cat.png", "./cat.png", "out/../cat.png"])
+def test_a_relative_path_stays_as_typed(folder: Path, typed: str) -> None:
+    Path("out").mkdir()
+    assert saved(typed) == [typed]
+
+
+def test_an_absolute_path_stays_absolute(folder: Path) -> None:
+    assert saved(str(folder / "cat.png")) == [str(folder / "cat.png")]
+
+
+def test_a_link_keeps_pointing_where_it_points(folder: Path) -> None:
+    Path("real").mkdir()
+    Path("cat.png").symlink_to("real/tom.png")
+    assert saved("cat.png") == ["cat.png"]
+    assert Path("cat.png").is_symlink()
+    assert Path("real/tom.png").read_bytes().startswith(b"\x89PNG")
+    assert os.listdir("real") == ["tom.png"]  # noqa: PTH208
+
+
+def test_a_home_folder_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert saved("~/cat.png") == [str(folder / "cat.png")]
+
+
+def test_standard_output_needs_no_check() -> None:
+    assert plan_output("-", "a cat", 1) == OutputPlan(kind="stdout")
+
+
+def test_a_file_system_without_hard_links(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    Path("cat-1.png").write_bytes(b"precious")
+    assert saved("cat.png", count=2) == ["cat-2.png", "cat-3.png"]
+    assert Path("cat-1.png").read_bytes() == b"precious"
+    assert sorted(os.listdir()) == ["cat-1.png", "cat-2.png", "cat-3.png"]  # noqa: PTH208
+
+
+# --- what cannot be written ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "hint"),
+    [
+        ("no/cat.png", "folder 'no' does not exist", "make it first: mkdir -p no"),
+        ("no such/", "folder 'no such/' does not exist", "make it first: mkdir -p 'no such/'"),
+        ("file/cat.png", "'file' is not a folder", ""),
+        ("file/", "folder 'file/' does not exist", "make it first: mkdir -p file/"),
+        ("folder.png", "'folder.png' is a folder", "to save in it, type folder.png/"),
+        ("cat.bmp", "'cat.bmp' ends in .bmp", "pictures can be .png, .jpg or .webp"),
+        ("cat.tar.gz", "'cat.tar.gz' ends in .gz", "pictures can be .png, .jpg or .webp"),
+        (
+            "cat",
+            "'cat' is no folder that exists, and has no extension",
+            "type cat.png for a file, or make the folder first",
+        ),
+        ("", "'' names no file", "for example --output cat.png"),
+        ("fifo.png", "'fifo.png' is there, and is not a file", ""),
+        ("a\0b.png", "'a\\x00b.png' cannot be a file name", ""),
+        ("\ud800.png", "'\\ud800.png' cannot be a file name", ""),
+        ("loop.png", "'loop.png' cannot be written: too many levels of symbolic links", ""),
+        (f"{'x' * 300}.png", f"'{'x' * 97}...' cannot be written: file name too long", ""),
+    ],
+)
+def test_refused_before_drawing(folder: Path, typed: str, message: str, hint: str) -> None:
+    Path("file").write_bytes(b"")
+    Path("folder.png").mkdir()
+    os.mkfifo("fifo.png")
+    Path("loop.png").symlink_to("loop.png")
+    with pytest.raises(OutputError) as caught:
+        plan_output(typed, "a cat", 1)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.exit_status == 4
+    assert sorted(os.listdir()) == ["fifo.png", "file", "folder.png", "loop.png"]  # noqa: PTH208
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run code in a process of its own that may do what would harm this one."""
+    script = textwrap.dedent(code)
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("locked/cat.png", "folder 'locked' cannot be written to: permission denied"),
+        ("locked", "folder 'locked' cannot be written to: permission denied"),
+        ("open/guarded.png", "'open/guarded.png' is write-protected"),
+    ],
+)
+def test_what_this_user_may_not_write(open_folder: Path, typed: str, expected: str) -> None:
+    Path("locked").mkdir(mode=0o555)
+    Path("open").mkdir()
+    Path("open").chmod(0o777)
+    Path("open/guarded.png").write_bytes(b"old")
+    Path("open/guarded.png").chmod(0o444)
+    output = run_python(
+        """
+        import os, secrets, sys
+        from gpustack_draw.errors import OutputError
+        from gpustack_draw.output_plan import plan_output
+        if os.geteuid() == 0:
+            os.setuid(65534)  # because root may write anywhere
+        try:
+            plan_output(sys.argv[1], "a cat", 1)
+        except OutputError as error:
+            print(error.message)
+        """,
+        typed,
+    )
+    assert output.strip() == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
+    """A limit on the size of files makes writing fail half-way, as a full disk does."""
+    Path("cat.png").write_bytes(b"old")
+    output = run_python(
+        """
+        import resource, sys
+        sys.path.insert(0, sys.argv[1])
+        from sample_picture import make_picture
+        from gpustack_draw.errors import OutputError
+        from gpustack_draw.output_plan import plan_output
+        from gpustack_draw.save_image import save
+        plan = plan_output("cat.png", "a cat", 1)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+        try:
+            save(make_picture(width=256, height=256), plan, 0)
+        except OutputError as error:
+            print(error.message, error.hint, error.exit_status, sep="|")
+        """,
+        str(Path(__file__).parent),
+    )
+    assert output.strip() == (
+        "'cat.png' cannot be written: file too large"
+        "|make room, or name another place with --output|4"
+    )
+    assert os.listdir() == ["cat.png"]  # noqa: PTH208
+    assert Path("cat.png").read_bytes() == b"old"
+
+
+def test_no_space_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_output("cat.png", "a cat", 1)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"'cat\.png' cannot be written: no space left on device"):
+        save(make_picture(), plan, 0)
+    assert os.listdir() == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_leaves_nothing_behind(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    interruption: type[BaseException],
+) -> None:
+    plan = plan_output("cat.png", "a cat", 1)
+
+    def interrupt(*_: object) -> None:
+        raise interruption
+
+    monkeypatch.setattr(os, moment, interrupt)
+    with pytest.raises(interruption):
+        save(make_picture(), plan, 0)
+    assert os.listdir() == []  # noqa: PTH208
+
+
+def test_a_folder_that_went_away_while_drawing(folder: Path) -> None:
+    Path("out").mkdir()
+    plan = plan_output("out/cat.png", "a cat", 1)
+    Path("out").rmdir()
+    with pytest.raises(OutputError, match=r"'out/cat\.png' cannot be written: no such file"):
+        save(make_picture(), plan, 0)
+
+
+def test_jpeg_is_not_subsampled() -> None:
+    """Coloured edges stay sharp: the sampling factors of all three components are 1x1."""
+    data = encode(make_picture(), ".jpg")
+    start = data.index(b"\xff\xc0") + 2  # SOF0
+    (components,) = struct.unpack_from(">B", data, start + 7)
+    factors = [data[start + 8 + 3 * component + 1] for component in range(components)]
+    assert factors == [0x11, 0x11, 0x11]

@@ -1,0 +1,101 @@
+"""Start-up is speed too: what the first milliseconds may import."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import gpustack_draw
+
+# Each would cost more than all that --help does.
+HEAVY = {
+    "PIL",
+    "asyncio",
+    "email",
+    "gpustack_draw._core",
+    "gpustack_draw.drawing",
+    "gpustack_draw.local_engine",
+    "gpustack_draw.request",
+    "gpustack_draw.save_image",
+    "http",
+    "huggingface_hub",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "numpy",
+    "pathlib",
+    "shutil",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "typing",
+    "urllib",
+}
+if sys.version_info < (3, 14):  # whose argparse imports it for its colours
+    HEAVY.add("dataclasses")
+
+# -I and -S: nothing of the test's environment, no .pth files of an editable installation.
+PYTHON = [sys.executable, "-I", "-S"]
+ROOT = Path(gpustack_draw.__file__).parent.parent
+USE_ROOT = f"import sys; sys.path.append({str(ROOT)!r})\n"
+HELP = "from gpustack_draw.cli.main import run; sys.argv = ['gpustack-draw', '--help']; run()"
+
+
+def modules_after(code: str) -> set[str]:
+    """Run code in a fresh Python, and tell what it has imported."""
+    script = (
+        f"{USE_ROOT}try:\n    {code}\nexcept SystemExit: pass\n"
+        "modules = sorted(sys.modules); import json; sys.__stderr__.write(json.dumps(modules))"
+    )
+    result = subprocess.run([*PYTHON, "-c", script], check=True, capture_output=True, text=True)
+    return set(json.loads(result.stderr))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gpustack_draw",
+        HELP,
+        "from gpustack_draw.cli.main import main; main(['devices', '--help'])",
+        "from gpustack_draw.cli.main import main; sys.stderr = None; main(['demo', '--sead', '7'])",
+    ],
+    ids=["import", "help", "help for devices", "unknown option"],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    bare = modules_after("import argparse")
+    assert sorted((modules_after(code) - bare) & HEAVY) == []
+
+
+def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
+    code = (
+        "from gpustack_draw.cli.main import main; sys.stderr = None;"
+        " main(['demo', 'a cat', '--size', '0x0'])"
+    )
+    unwanted = {"numpy", "PIL", "gpustack_draw._core", "gpustack_draw.drawing", "huggingface_hub"}
+    assert not modules_after(code) & unwanted
+
+
+def test_help_takes_hardly_longer_than_argparse(tmp_path: Path) -> None:
+    """At most 1.3 times as long, and some for the noise of a busy machine.
+
+    Measured in turns, so that noise meets both; with compiled modules, as an installation has them.
+    """
+
+    def seconds_of(code: str) -> float:
+        command = [*PYTHON, "-X", f"pycache_prefix={tmp_path}", "-c", code]
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    seconds_of(USE_ROOT + HELP)
+    ratios = []
+    for _ in range(15):
+        bare = seconds_of("import argparse")
+        ratios.append(seconds_of(USE_ROOT + HELP) / bare)
+    assert statistics.median(ratios) < 1.3 + 0.15
