@@ -1,5 +1,6 @@
 """Settings: what the user left open comes from the model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,36 @@ def test_random_seeds_differ_and_are_short() -> None:
     seeds = {choose_settings(request, model())[0][0].seed for _ in range(20)}
     assert len(seeds) > 1
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@pytest.mark.parametrize(("size", "noted"), [((128, 128), False), ((64, 64), True)])
+def test_a_model_trained_for_several_sizes_is_right_at_each(
+    size: tuple[int, int], noted: bool
+) -> None:
+    demo = replace(
+        model(kind="demo"),
+        defaults=Defaults(8, 1.0, native_size=(256, 256), smallest_size=(128, 128)),
+    )
+    notes = choose(demo, size=size)[1]
+    assert any("was trained for" in note for note in notes) is noted
+
+
+def test_ays_is_for_the_families_it_has_noise_levels_for() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("flux2-klein"), scheduler="ays")
+    assert caught.value.message == (
+        "scheduler 'ays' does not fit this model, which is FLUX.2 klein:"
+        " it is for Stable Diffusion 1 and XL"
+    )
+    assert caught.value.hint == "leave --scheduler out, or type --scheduler discrete"
+    assert choose(model("sd1"), scheduler="ays")[0].scheduler == "ays"
+    assert choose(model("sdxl"), scheduler="ays")[0].scheduler == "ays"
+
+
+@pytest.mark.parametrize("scheduler", ["gits", "karras", "exponential"])
+def test_schedulers_that_the_engine_fails_at_in_one_step(scheduler: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("sd1"), scheduler=scheduler, sample_steps=1)
+    assert caught.value.message == f"scheduler '{scheduler}' cannot draw in one step"
+    assert caught.value.hint == "type --sample-steps 2 or more, or another --scheduler"
+    assert choose(model("sd1"), scheduler=scheduler, sample_steps=2)[0].sample_steps == 2

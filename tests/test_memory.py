@@ -156,3 +156,11 @@ def test_limit_of_address_space_counts() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert int(result.stdout) < 2**30
+
+
+def test_a_loaded_model_needs_its_weights_no_second_time() -> None:
+    heavy = weighing("sd1", 10 * GB)
+    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=(512, 512), seed=1), heavy)
+    with pytest.raises(NotEnoughMemoryError):
+        check_memory(heavy, settings[0], 4 * GB)
+    check_memory(heavy, settings[0], 4 * GB, loaded=True)

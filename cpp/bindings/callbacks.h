@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings/module.h"
+#include "bindings/without_gil.h"
 #include "engine/log.h"
 #include "engine/progress.h"
 
@@ -18,8 +19,8 @@ namespace gpustack_draw {
 /// Calls Python's progress and log functions from the engine's threads.
 ///
 /// The engine calls through frames that an exception must not cross. So the first error (Ctrl-C
-/// included) is kept, the engine is told to stop, and rethrow_if_failed() raises it once the engine
-/// has returned. Make and destroy it with the GIL held; the engine calls it without.
+/// included) is kept, the engine is told to stop, and call() raises it once the engine has
+/// returned. Make, use and destroy it with the GIL held; the engine calls it without.
 class CallbackBridge {
  public:
   using OnProgress = std::function<void(Phase, int, int, double)>;
@@ -39,15 +40,31 @@ class CallbackBridge {
     return [this](const LogLine& line) { call_log(line); };
   }
 
-  /// Raise what a callback raised. With the GIL.
+  /// Have the engine do something, without the GIL. Raises what a callback raised: what the engine
+  /// made of it is not worth telling.
+  template <typename Work>
+  auto call(Work work) {
+    try {
+      auto result = without_gil(work);
+      rethrow_if_failed();
+      return result;
+    } catch (...) {
+      rethrow_if_failed();
+      throw;
+    }
+  }
+
+ private:
   void rethrow_if_failed() {
     if (error_) {
       std::rethrow_exception(std::exchange(error_, nullptr));
     }
   }
 
- private:
   bool call_progress(const Progress& progress) {
+    if (EngineCall::are_ending()) {
+      return false;
+    }
     const pybind11::gil_scoped_acquire gil;
     try {
       if (on_progress_ && !error_) {
@@ -64,8 +81,11 @@ class CallbackBridge {
   }
 
   void call_log(const LogLine& line) {
+    if (EngineCall::are_ending()) {
+      return;
+    }
     const pybind11::gil_scoped_acquire gil;
-    if (error_) {
+    if (!on_log_ || error_) {
       return;
     }
     try {

@@ -18,39 +18,28 @@ std::unique_ptr<Engine> load(std::string model, std::string diffusion_model, std
                              std::string llm, std::string taesd, std::string device, int threads,
                              OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
-  const ModelOptions options{std::move(model),  std::move(diffusion_model), std::move(vae),
-                             std::move(clip_l), std::move(clip_g),          std::move(t5xxl),
-                             std::move(llm),    std::move(taesd),           std::move(device),
-                             threads};
-  std::unique_ptr<Engine> engine;
-  try {
-    // Arguments are plain C++ values by now: nothing below touches Python until the GIL is back.
-    const py::gil_scoped_release nogil;
-    engine = std::make_unique<Engine>(options, callbacks.log_function(),
-                                      callbacks.progress_function());
-  } catch (...) {
-    callbacks.rethrow_if_failed();  // what follows from it is not worth telling
-    throw;
-  }
-  callbacks.rethrow_if_failed();
-  return engine;
+  const ModelOptions options{std::move(model),  std::move(diffusion_model),
+                             std::move(vae),    std::move(clip_l),
+                             std::move(clip_g), std::move(t5xxl),
+                             std::move(llm),    std::move(taesd),
+                             std::move(device), threads};
+  return callbacks.call([&] {
+    return std::make_unique<Engine>(options, callbacks.log_function(),
+                                    callbacks.progress_function());
+  });
 }
 
 // Prompts are py::str and not std::string, which would take bytes of any encoding.
-Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_prompt,
-                 int width, int height, const std::string& sampler, const std::string& scheduler,
+Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_prompt, int width,
+                 int height, const std::string& sampler, const std::string& scheduler,
                  int sample_steps, float cfg_scale, float guidance, std::int64_t seed,
                  OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   const DrawOptions options{prompt,    negative_prompt, width,     height,   sampler,
                             scheduler, sample_steps,    cfg_scale, guidance, seed};
-  try {
-    const py::gil_scoped_release nogil;
+  return callbacks.call([&] {
     return engine.generate(options, callbacks.log_function(), callbacks.progress_function());
-  } catch (...) {
-    callbacks.rethrow_if_failed();
-    throw;
-  }
+  });
 }
 
 constexpr auto load_doc = R"doc(Load a model.
@@ -90,12 +79,24 @@ Args:
 
 Raises:
     CancelledError: cancel() was called meanwhile.
+    OverflowError: The picture's numbers became NaN.
     EngineError: There is no picture; the text quotes the library's log.
 )doc";
+
+// Python's own list of what to do at its end, and after a fork.
+void register_end_of_python() {
+  py::module_::import("atexit").attr("register")(py::cpp_function(&EngineCall::end_all));
+  const auto os = py::module_::import("os");
+  if (py::hasattr(os, "register_at_fork")) {
+    os.attr("register_at_fork")(py::arg("after_in_child") =
+                                    py::cpp_function(&EngineCall::forget_all));
+  }
+}
 
 }  // namespace
 
 void register_engine(py::module_& module) {
+  register_end_of_python();
   py::native_enum<Phase>(module, "Phase", "enum.Enum", "What the engine is doing.")
       .value("load", Phase::load)
       .value("encode", Phase::encode)

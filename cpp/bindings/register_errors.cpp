@@ -29,6 +29,11 @@ void register_errors(py::module_& module) {
   cancelled_error.call_once_and_store_result([&]() -> py::object {
     return py::exception<CancelledError>(module, "CancelledError", engine_error.get_stored());
   });
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> overflow_error;
+  overflow_error.call_once_and_store_result([&]() -> py::object {
+    return py::exception<OverflowError>(module, "OverflowError", engine_error.get_stored());
+  });
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): the type that pybind11 asks for
   py::register_local_exception_translator([](std::exception_ptr error) {
     try {
       if (error) {
@@ -36,6 +41,8 @@ void register_errors(py::module_& module) {
       }
     } catch (const CancelledError& caught) {
       set_error(cancelled_error.get_stored(), caught.what());
+    } catch (const OverflowError& caught) {
+      set_error(overflow_error.get_stored(), caught.what());
     } catch (const EngineError& caught) {
       set_error(engine_error.get_stored(), caught.what());
     }

@@ -36,7 +36,7 @@ std::map<std::string, std::string> build_info() {
 #else
       {"optimised", "no (built with assertions)"},
 #endif
-#if defined(__VERSION__)
+#ifdef __VERSION__
       {"compiler", __VERSION__},
 #endif
       {"ggml", ggml_version()},

@@ -85,7 +85,7 @@ ggml_backend_dev_t device_the_library_picks() {
 std::vector<Device> list_devices() {
   std::vector<Device> devices;
   original_registry();
-  const std::lock_guard<std::mutex> lock(registry_mutex());
+  const std::scoped_lock lock(registry_mutex());
   const ggml_backend_dev_t used = device_the_library_picks();
   for (ggml_backend_dev_t device : original_registry().devices) {
     std::size_t memory_free = 0;
@@ -100,12 +100,12 @@ std::vector<Device> list_devices() {
 
 void use_device(const std::string& name) {
   const Registry& original = original_registry();
-  const std::lock_guard<std::mutex> lock(registry_mutex());
+  const std::scoped_lock lock(registry_mutex());
   const bool automatic = lower(name) == "auto";
-  const auto chosen =
-      std::find_if(original.devices.begin(), original.devices.end(), [&](ggml_backend_dev_t device) {
-        return lower(ggml_backend_dev_name(device)) == lower(name);
-      });
+  const auto chosen = std::find_if(original.devices.begin(), original.devices.end(),
+                                   [&](ggml_backend_dev_t device) {
+                                     return lower(ggml_backend_dev_name(device)) == lower(name);
+                                   });
   if (!automatic && chosen == original.devices.end()) {
     throw std::invalid_argument("no device is named '" + name + "'");
   }

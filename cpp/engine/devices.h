@@ -8,12 +8,12 @@ namespace gpustack_draw {
 
 /// Something that can compute, as ggml lists it.
 struct Device {
-  std::string name;         ///< What use_device() takes, such as "CPU" or "CUDA0".
-  std::string description;  ///< The maker's name for it.
-  std::string kind;         ///< "cpu", "gpu", "igpu" or "accel".
+  std::string name;            ///< What use_device() takes, such as "CPU" or "CUDA0".
+  std::string description;     ///< The maker's name for it.
+  std::string kind;            ///< "cpu", "gpu", "igpu" or "accel".
   std::uint64_t memory_free;   ///< Bytes; 0 where the driver does not tell.
   std::uint64_t memory_total;  ///< Bytes; 0 where the driver does not tell.
-  bool used;                ///< The library would load a model here now.
+  bool used;                   ///< The library would load a model here now.
 };
 
 std::vector<Device> list_devices();

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/library_session.h"
 #include "engine/phase_clock.h"
@@ -110,8 +111,8 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
 }
 
 Engine::~Engine() {
-  if (LibrarySession::is_in_callback()) {
-    // Python's garbage collector runs in callbacks too: another session's turn is ours.
+  if (CallbackScope::is_active()) {
+    // A session waits for this callback, so this must not wait for the session.
     context_.reset();
     return;
   }
@@ -137,6 +138,9 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   // While it draws, the library reports from plain C++ on this thread, so an exception passes
   // through it. Its first report is step 0 of sampling; what follows the last step is decoding.
   session.on_progress([&](int step, int total) {
+    if (session.has_overflowed()) {
+      throw OverflowError();
+    }
     if (clock.phase() == Phase::encode) {
       go_on(clock.report(1, 1) && clock.enter(Phase::sample, total));
     }

@@ -23,23 +23,23 @@ struct ModelOptions {
   std::string clip_g;
   std::string t5xxl;
   std::string llm;
-  std::string taesd;             ///< A small decoder used instead of the VAE.
-  std::string device = "auto";   ///< See use_device().
-  int threads = 0;               ///< CPU threads; 0 for one a core.
+  std::string taesd;            ///< A small decoder used instead of the VAE.
+  std::string device = "auto";  ///< See use_device().
+  int threads = 0;              ///< CPU threads; 0 for one a core.
 };
 
 /// What to draw. Values are checked by the caller; the library checks few of them.
 struct DrawOptions {
   std::string prompt;
   std::string negative_prompt;
-  int width;             ///< Pixels, a multiple of what the model needs.
-  int height;            ///< Pixels, a multiple of what the model needs.
-  std::string sampler;   ///< One of samplers().
-  std::string scheduler; ///< One of schedulers().
-  int sample_steps;      ///< At least 1.
-  float cfg_scale;       ///< Classifier-free guidance; 1 is without.
-  float guidance;        ///< Distilled guidance (FLUX.1 dev and others).
-  std::int64_t seed;     ///< 0 or more.
+  int width;              ///< Pixels, a multiple of what the model needs.
+  int height;             ///< Pixels, a multiple of what the model needs.
+  std::string sampler;    ///< One of samplers().
+  std::string scheduler;  ///< One of schedulers().
+  int sample_steps;       ///< At least 1.
+  float cfg_scale;        ///< Classifier-free guidance; 1 is without.
+  float guidance;         ///< Distilled guidance (FLUX.1 dev and others).
+  std::int64_t seed;      ///< 0 or more.
 };
 
 /// A loaded model, ready to draw. The one owner of the library's context.
@@ -67,6 +67,7 @@ class Engine {
   /// Draw one picture.
   ///
   /// @throws CancelledError cancel() was called or `on_progress` returned false.
+  /// @throws OverflowError The picture's numbers became NaN.
   /// @throws EngineError The library gave no picture; what() quotes its log. Or: called inside a
   ///     callback.
   /// @throws std::invalid_argument The sampler or scheduler has no such name.

@@ -16,4 +16,10 @@ class CancelledError : public EngineError {
   CancelledError() : EngineError("cancelled") {}
 };
 
+/// The numbers of a picture left the range of their type (NaN): there is nothing to see in it.
+class OverflowError : public EngineError {
+ public:
+  OverflowError() : EngineError("its numbers overflowed") {}
+};
+
 }  // namespace gpustack_draw

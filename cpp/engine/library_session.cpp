@@ -1,7 +1,9 @@
 #include "engine/library_session.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "engine/callback_scope.h"
 #include "engine/errors.h"
 #include "stable-diffusion.h"
 
@@ -13,20 +15,8 @@ std::mutex& session_mutex() {
   return mutex;
 }
 
-thread_local bool in_callback = false;
-
-class CallbackScope {
- public:
-  CallbackScope() { in_callback = true; }
-  ~CallbackScope() { in_callback = false; }
-  CallbackScope(const CallbackScope&) = delete;
-  CallbackScope(CallbackScope&&) = delete;
-  CallbackScope& operator=(const CallbackScope&) = delete;
-  CallbackScope& operator=(CallbackScope&&) = delete;
-};
-
 std::unique_lock<std::mutex> wait_for_the_session_before() {
-  if (in_callback) {
+  if (CallbackScope::is_active()) {
     throw EngineError("the engine cannot be used inside a callback of its own");
   }
   return std::unique_lock<std::mutex>(session_mutex());
@@ -63,25 +53,30 @@ LibrarySession::LibrarySession(LogFunction on_log)
         static_cast<LibrarySession*>(session)->progress(step, total);
       },
       this);
+  // A cheap projection of what each step starts from.
+  sd_set_preview_callback(
+      [](int step, int /*frames*/, sd_image_t* latents, bool /*noisy*/, void* session) {
+        static_cast<LibrarySession*>(session)->preview(step, *latents);
+      },
+      PREVIEW_PROJ, /*interval=*/1, /*denoised=*/false, /*noisy=*/true, this);
 }
 
 LibrarySession::~LibrarySession() {
   sd_set_log_callback(nullptr, nullptr);
   sd_set_progress_callback(&ignore_progress, nullptr);
+  sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, false, false, nullptr);
 }
 
-bool LibrarySession::is_in_callback() noexcept { return in_callback; }
-
 void LibrarySession::log(LogLevel level, const char* text) noexcept {
-  if (in_callback) {
-    return;  // an engine is freed inside a callback: not what this session is about
+  if (CallbackScope::is_active()) {
+    return;  // another engine is freed inside a callback: not what this session is about
   }
   try {
     std::string line(text);
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
       line.pop_back();
     }
-    const std::lock_guard<std::mutex> lock(log_mutex_);
+    const std::scoped_lock lock(log_mutex_);
     if (level >= LogLevel::warning) {
       if (problems_.size() == kept_problems) {
         problems_.pop_front();
@@ -92,20 +87,33 @@ void LibrarySession::log(LogLevel level, const char* text) noexcept {
       const CallbackScope scope;
       on_log_(LogLine{level, std::move(line)});
     }
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch)
     // Out of memory for a log line: the line is lost, the drawing goes on.
   }
 }
 
 void LibrarySession::progress(int step, int total) {
   if (raw_progress_) {
-    const CallbackScope scope;
     raw_progress_(step, total);
   }
 }
 
+void LibrarySession::preview(int step, const sd_image_t& noisy_latent) noexcept {
+  // The first step starts from noise that is no model's work. Later ones hold noise too, so one
+  // single colour means NaN. A handful of pixels can be alike by chance.
+  constexpr std::size_t fewest_pixels = 64;
+  const std::size_t pixels = std::size_t{noisy_latent.width} * noisy_latent.height;
+  if (step == 1 || step == -1 || pixels < fewest_pixels) {
+    return;
+  }
+  const std::uint8_t* first = noisy_latent.data;
+  const std::uint8_t* last = first + pixels * noisy_latent.channel;
+  // All pixels are alike if each byte is like the one a pixel later.
+  has_overflowed_ = has_overflowed_ || std::equal(first + noisy_latent.channel, last, first);
+}
+
 std::string LibrarySession::explain(const std::string& what) const {
-  const std::lock_guard<std::mutex> lock(log_mutex_);
+  const std::scoped_lock lock(log_mutex_);
   std::string text = what;
   for (const std::string& problem : problems_) {
     text += '\n' + problem;

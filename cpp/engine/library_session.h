@@ -7,6 +7,7 @@
 
 #include "engine/log.h"
 #include "engine/progress.h"
+#include "stable-diffusion.h"
 
 namespace gpustack_draw {
 
@@ -29,8 +30,8 @@ class LibrarySession {
   using RawProgress = std::function<void(int step, int total)>;
   void on_progress(RawProgress raw_progress) { raw_progress_ = std::move(raw_progress); }
 
-  /// Whether this thread is in a callback of a session, its own or (a loader thread) another's.
-  static bool is_in_callback() noexcept;
+  /// Whether the library computed NaN. Known from the second step on, for what it denoises then.
+  bool has_overflowed() const noexcept { return has_overflowed_; }
 
   /// `what`, followed by the last warnings and errors of the library's log: the only place where
   /// it says why something failed.
@@ -39,6 +40,7 @@ class LibrarySession {
   /// Entry points for the library's C callbacks.
   void log(LogLevel level, const char* text) noexcept;
   void progress(int step, int total);
+  void preview(int step, const sd_image_t& noisy_latent) noexcept;
 
  private:
   static constexpr std::size_t kept_problems = 8;
@@ -48,6 +50,7 @@ class LibrarySession {
   RawProgress raw_progress_;
   mutable std::mutex log_mutex_;  // the library's loader threads log without a lock of their own
   std::deque<std::string> problems_;
+  bool has_overflowed_ = false;
 };
 
 }  // namespace gpustack_draw

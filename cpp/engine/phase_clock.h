@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/callback_scope.h"
 #include "engine/progress.h"
 
 namespace gpustack_draw {
@@ -24,6 +25,7 @@ class PhaseClock {
     total_ = std::max(total, 1);
     step = std::min(std::max(step, 0), total_);
     const std::chrono::duration<double> elapsed = Clock::now() - began_;
+    const CallbackScope scope;
     return on_progress_({phase_, step, total_, elapsed.count()});
   }
 

@@ -57,10 +57,14 @@ def choose_settings(
         or has no effect.
 
     Raises:
-        UsageError: The size, rounded up, is larger than the model can draw.
+        UsageError: The size, rounded up, is larger than the model can draw; or the scheduler does
+            not fit the model or the steps.
     """
     width, height, notes = _choose_size(request, model)
     defaults = model.defaults
+    scheduler = request.scheduler or defaults.scheduler
+    sample_steps = request.sample_steps or defaults.sample_steps
+    _check_scheduler(scheduler, sample_steps, model)
     cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")
@@ -72,8 +76,8 @@ def choose_settings(
             width=width,
             height=height,
             sampler=request.sampler,
-            scheduler=request.scheduler or defaults.scheduler,
-            sample_steps=request.sample_steps or defaults.sample_steps,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
             cfg_scale=cfg_scale,
             guidance=defaults.guidance,
             seed=seed + index,
@@ -81,6 +85,25 @@ def choose_settings(
         for index in range(request.count)
     ]
     return settings, tuple(notes)
+
+
+def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:
+    """Refuse what the engine draws noise with, or crashes on.
+
+    It has noise levels of ``ays`` for two families, and takes one step less than it is asked for as
+    an index or divisor in three schedulers (``src/denoiser.hpp``; seen with 0.4.7's source).
+    """
+    if scheduler == "ays" and not model.family.name.startswith(("sd1", "sdxl")):
+        raise UsageError(
+            f"scheduler 'ays' does not fit this model, which is {model.family.title}:"
+            " it is for Stable Diffusion 1 and XL",
+            hint=f"leave --scheduler out, or type --scheduler {model.defaults.scheduler}",
+        )
+    if scheduler in {"gits", "karras", "exponential"} and sample_steps == 1:
+        raise UsageError(
+            f"scheduler '{scheduler}' cannot draw in one step",
+            hint="type --sample-steps 2 or more, or another --scheduler",
+        )
 
 
 def _random_seed() -> int:
@@ -112,8 +135,10 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
             f"{typed_width}x{typed_height} was rounded up to {width}x{height}:"
             f" this model needs multiples of {multiple}"
         )
-    ratio = width * height / (native_width * native_height)
-    if not 1 / FAR_FROM_NATIVE <= ratio <= FAR_FROM_NATIVE:
+    smallest_width, smallest_height = model.defaults.smallest_size or model.defaults.native_size
+    fewest = smallest_width * smallest_height / FAR_FROM_NATIVE
+    most = native_width * native_height * FAR_FROM_NATIVE
+    if not fewest <= width * height <= most:
         notes.append(
             f"this model was trained for pictures of about {native_width}x{native_height}:"
             f" at {width}x{height} they can look wrong"

@@ -216,7 +216,7 @@ def load(
         ModelFileError: A file cannot be used.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    return _load(os.fspath(model), components, threads, device, in_process, on_log)
+    return _load(model, components, threads, device, in_process, on_log)
 
 
 def _given(**components: Reference | None) -> dict[str, str]:
@@ -224,7 +224,7 @@ def _given(**components: Reference | None) -> dict[str, str]:
 
 
 def _load(
-    model: str,
+    model: Reference,
     components: dict[str, str],
     threads: int | None,
     device: str,
@@ -302,7 +302,7 @@ def generate(
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    key = (os.fspath(model), components, threads, device, in_process)
+    key = (model, components, threads, device, in_process)
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:
         if _last_model is None or _last_model[0] != key:

@@ -19,6 +19,7 @@ class Defaults:
         scheduler: One of :data:`gpustack_draw.names.SCHEDULERS`.
         guidance: Distilled guidance, for families that take it as an input.
         native_size: Width and height the model was trained for, in pixels.
+        smallest_size: The smallest size it was trained for too; the native one when ``None``.
     """
 
     sample_steps: int
@@ -26,6 +27,7 @@ class Defaults:
     scheduler: str = "discrete"
     guidance: float = 3.5
     native_size: tuple[int, int] = (1024, 1024)
+    smallest_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

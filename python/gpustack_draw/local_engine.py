@@ -10,7 +10,12 @@ from typing import Any
 
 from gpustack_draw.draw_settings import DrawSettings, choose_settings
 from gpustack_draw.engine_process import EngineProcess, LogFunction, RawProgress
-from gpustack_draw.errors import BlankPictureError, EngineError, UsageError
+from gpustack_draw.errors import (
+    BlankPictureError,
+    EngineError,
+    NotEnoughMemoryError,
+    UsageError,
+)
 from gpustack_draw.memory import check_memory
 from gpustack_draw.picture import Picture
 from gpustack_draw.progress import Progress
@@ -95,6 +100,7 @@ class CoreEngine:
             ``width``, ``height``, and ``pixels``, a memoryview of (height, width, 3) uint8.
 
         Raises:
+            BlankPictureError: The picture's numbers became NaN.
             EngineError: The engine gave no picture.
         """
         from gpustack_draw import _core
@@ -103,6 +109,8 @@ class CoreEngine:
             picture = self._engine.generate(
                 **settings, on_progress=_phase_names(on_progress), on_log=_decoded(on_log)
             )
+        except _core.OverflowError as error:
+            raise BlankPictureError("its numbers overflowed") from error
         except _core.EngineError as error:
             raise _engine_error(error) from error
         return {"width": picture.width, "height": picture.height, "pixels": picture.pixels}
@@ -198,16 +206,43 @@ class LocalEngine:
         self._engine.close()
 
     def _draw(self, settings: DrawSettings, progress: "_PictureProgress") -> Mapping[str, Any]:
+        self._check_memory(settings)
         if not self.is_loaded:
-            check_memory(self.model, settings)
             self._load(progress)
         try:
             return self._engine.draw(
                 settings=asdict(settings), on_progress=progress, on_log=self._on_log
             )
+        except BlankPictureError as error:
+            self._loaded_on = ""
+            raise self._blank_picture() from error
         except BaseException:
             self._loaded_on = ""  # what is left of the engine is not used again
             raise
+
+    def _check_memory(self, settings: DrawSettings) -> None:
+        try:
+            check_memory(self.model, settings, loaded=self.is_loaded)
+        except NotEnoughMemoryError:
+            # It may be a GPU's memory that counts; asking starts the engine, so it comes second.
+            used = self._used_device()
+            if used is None or used["kind"] in {"cpu", "accel"}:
+                raise
+            free = used["memory_free"] or None
+            if free is not None:
+                check_memory(self.model, settings, free, loaded=self.is_loaded)
+
+    def _used_device(self) -> dict[str, Any] | None:
+        devices: list[dict[str, Any]] = self._engine.devices()["devices"]
+        name = self._device.lower()
+        return next(
+            (
+                device
+                for device in devices
+                if (device["used"] if name == "auto" else device["name"].lower() == name)
+            ),
+            None,
+        )
 
     def _load(self, progress: "_PictureProgress") -> None:
         self._loaded_on = ""
@@ -234,11 +269,14 @@ class LocalEngine:
             seconds=progress.seconds,
         )
         if picture.is_one_colour():
-            raise BlankPictureError(
-                f"'{self.model.name}' gave a picture of one single colour: its numbers overflowed",
-                hint="try another quantisation of the model, another --vae, or another --seed",
-            )
+            raise self._blank_picture()
         return picture
+
+    def _blank_picture(self) -> BlankPictureError:
+        return BlankPictureError(
+            f"'{self.model.name}' gave a picture of one single colour: its numbers overflowed",
+            hint="try another quantisation of the model, another --vae, or another --seed",
+        )
 
 
 class _PictureProgress:

@@ -10,10 +10,11 @@ from gpustack_draw.draw_settings import DrawSettings
 from gpustack_draw.errors import NotEnoughMemoryError, quoted
 from gpustack_draw.resolve_model import ResolvedModel
 
-# What the engine allocates beside the weights, in bytes. Guesses on the safe side until measured:
-# feature maps and im2col copies of the last, full-size layers of the decoder, a pixel;
+# What the engine allocates beside the weights, in bytes: feature maps and im2col copies of the last,
+# full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at 128 to
+# 1024 pixels ("compute buffer size: 1922.00 MB" at 1024x1024); the full one's a guess;
 VAE_BYTES_A_PIXEL = 6_500
-TINY_VAE_BYTES_A_PIXEL = 1_600
+TINY_VAE_BYTES_A_PIXEL = 1_925
 # the attention scores of one layer (no flash attention), a pair of tokens and head;
 SCORE_BYTES = 4
 # everything else in a layer, a token and hidden number;
@@ -50,7 +51,11 @@ def estimate_memory(model: ResolvedModel, width: int, height: int) -> int:
 
 
 def check_memory(
-    model: ResolvedModel, settings: DrawSettings, available: int | None = None
+    model: ResolvedModel,
+    settings: DrawSettings,
+    available: int | None = None,
+    *,
+    loaded: bool = False,
 ) -> None:
     """Refuse a picture that needs more memory than is free, before anything is loaded.
 
@@ -59,6 +64,7 @@ def check_memory(
         settings: What to draw.
         available: Bytes that are free where it will be computed; this machine's memory when
             ``None``.
+        loaded: The model is in memory already, so its weights need no more of it.
 
     Raises:
         NotEnoughMemoryError: The estimate is more than what is free.
@@ -66,6 +72,8 @@ def check_memory(
     if available is None:
         available = available_memory()
     needed = estimate_memory(model, settings.width, settings.height)
+    if available is not None and loaded:
+        available += model.weight_bytes
     if available is None or needed <= available:
         return
     if BASE_BYTES + model.weight_bytes > available:

@@ -50,29 +50,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 saved, 1 the engine failed, 2 the command line is wrong, 3 the model was
         not found, 4 the picture could not be written, 130 Ctrl-C, 143 SIGTERM.
     """
-    arguments = Arguments(debug=False)
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+        return _run_command(arguments, restore_signals=argv is not None)
     except SystemExit:  # --help, --version
         return 0
     except UsageError as error:
         return _tell_error(error, debug=False)
     except OSError as error:
         return _tell_any_error(_about_standard_output(error), debug=False)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before, or after, anyone listened for it
         return 130
 
+
+def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
     from gpustack_draw.cli.signals import Interruptions
 
-    with Interruptions(restore=argv is not None) as interruptions:
+    with Interruptions(restore=restore_signals) as interruptions:
         try:
-            status = _COMMANDS[arguments.command](arguments)
+            return _COMMANDS[arguments.command](arguments)
         except BaseException as error:
+            if not interruptions.exit_status:
+                return _tell_any_error(error, debug=arguments.debug)
             # Whatever an interruption has led to, the interruption is the reason.
-            status = interruptions.exit_status or _tell_any_error(error, debug=arguments.debug)
-            if interruptions.exit_status:
-                _tell(f"gpustack-draw: {interruptions.reason}")
-    return status
+            terminal = sys.stderr is not None and sys.stderr.isatty()
+            covering = "\r" if terminal else ""  # the ^C that the terminal shows
+            _tell(f"{covering}gpustack-draw: {interruptions.reason}")
+    return interruptions.exit_status
 
 
 def _draw(arguments: Arguments) -> int:
@@ -182,8 +186,9 @@ def _deliver(
 
 def _summary(picture: "Picture") -> str:
     settings = picture.settings
+    steps = "1 step" if settings.sample_steps == 1 else f"{settings.sample_steps} steps"
     return (
-        f"seed {settings.seed}, {settings.sample_steps} steps, cfg {settings.cfg_scale:g},"
+        f"seed {settings.seed}, {steps}, cfg {settings.cfg_scale:g},"
         f" {settings.sampler}, {settings.scheduler}, {picture.width}x{picture.height},"
         f" {picture.device}, {sum(picture.seconds.values()):.1f} s"
     )

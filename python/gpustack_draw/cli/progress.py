@@ -20,6 +20,7 @@ _TITLES = {
 _SECONDS_BETWEEN_REDRAWS = 0.1
 _SECONDS_BETWEEN_LINES = 1.0
 _MOST_SECONDS_BETWEEN_LINES = 10.0
+_SHARE_BETWEEN_LINES = 0.1
 _LONGEST_BAR = 30
 _SHORTEST_BAR = 6
 
@@ -100,7 +101,8 @@ class Reporter:
             return True  # the last one always says 100 %
         if since >= _MOST_SECONDS_BETWEEN_LINES:
             return True
-        return since >= _SECONDS_BETWEEN_LINES and _fraction(progress) - self._last_fraction >= 0.1
+        advance = _fraction(progress) - self._last_fraction
+        return since >= _SECONDS_BETWEEN_LINES and round(advance, 6) >= _SHARE_BETWEEN_LINES
 
     def _redraw(self) -> None:
         assert self._last is not None
@@ -156,7 +158,7 @@ def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
     while len(line) > columns and len(tail) > 1:
         tail.pop()
         line = ", ".join([head, *tail])
-    room = columns - len(line) - 2
+    room = columns - len(line)  # the bar takes the place of a comma
     if bar and room >= _SHORTEST_BAR:
         width = min(room, _LONGEST_BAR)
         done = int(width * _fraction(progress))

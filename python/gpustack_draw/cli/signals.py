@@ -27,7 +27,7 @@ class Interruptions:
 
         Args:
             restore: Put the handlers back at the end even after an interruption. A program that
-                is about to end leaves them: a last Ctrl-C must not show a traceback.
+                is about to end ignores what still comes, so that its exit status is right.
         """
         self.exit_status = 0
         self.reason = ""
@@ -47,9 +47,10 @@ class Interruptions:
 
     def __exit__(self, *_error: object) -> None:
         """Stop listening."""
-        if self._restore or not self.exit_status:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)  # type: ignore[arg-type]
+        ending = self.exit_status and not self._restore
+        for number, handler in self._before.items():
+            # Python itself would put the system's handlers back at its end: sudden death.
+            signal.signal(number, signal.SIG_IGN if ending else handler)  # type: ignore[arg-type]
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -1,0 +1,814 @@
+"""What the compiled engine promises Python, tried with the stand-in for the library.
+
+test_engine_core.py runs these in a Python of their own, with the sanitizers. The words in model
+paths and prompts are in the table on top of library.cpp.
+"""
+
+import contextlib
+import copy
+import ctypes
+import gc
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from load_core import load_core
+
+core = load_core()
+
+LINE = "library.cpp:1   "  # how the stand-in's log lines begin
+
+SETTINGS = {
+    "width": 32,
+    "height": 16,
+    "sampler": "euler",
+    "scheduler": "discrete",
+    "sample_steps": 4,
+    "cfg_scale": 1.0,
+    "guidance": 3.5,
+    "seed": 7,
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_on_standard_output(tmp_path: Path) -> Iterator[None]:
+    # Not capfd: a sanitizer's last words on standard error have to come through.
+    sys.stdout.flush()
+    output = tmp_path / "standard-output"
+    terminal = os.dup(1)
+    with output.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+    yield
+    ctypes.CDLL(None).fflush(None)
+    os.dup2(terminal, 1)
+    os.close(terminal)
+    assert output.read_bytes() == b""
+
+
+def load(model: str = "model", **options: Any) -> Any:
+    return core.Engine(model=model, **options)
+
+
+def draw(engine: Any, prompt: Any = "a cat", **settings: Any) -> Any:
+    return engine.generate(prompt, **{**SETTINGS, **settings})
+
+
+def ignore(*_arguments: object) -> None:
+    pass
+
+
+class Recorder:
+    """Keeps what the callbacks hear."""
+
+    def __init__(self) -> None:
+        self.progress: list[tuple[str, int, int]] = []
+        self.log: list[tuple[str, bytes]] = []
+
+    def on_progress(self, phase: Any, step: int, total: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.progress.append((phase.name, step, total))
+
+    def on_log(self, level: str, line: bytes) -> None:
+        self.log.append((level, line))
+
+    @property
+    def callbacks(self) -> dict[str, Callable[..., None]]:
+        return {"on_progress": self.on_progress, "on_log": self.on_log}
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[Callable[[], int]]:
+    """Count in another Python thread, as fast as the GIL lets it, at most 1000 times a second."""
+    count = 0
+    stop = threading.Event()
+
+    def run() -> None:
+        nonlocal count
+        while not stop.is_set():
+            count += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield lambda: count
+    finally:
+        stop.set()
+        thread.join()
+
+
+def in_thread(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=function)
+    thread.start()
+    return thread
+
+
+# The GIL.
+
+
+def test_other_threads_run_while_it_loads() -> None:
+    with counting() as count:
+        before = count()
+        load("slow")
+        assert count() - before > 50
+
+
+def test_other_threads_run_while_it_draws() -> None:
+    engine = load()
+    with counting() as count:
+        before = count()
+        draw(engine, "slow", sample_steps=15)
+        assert count() - before > 50
+
+
+def test_other_threads_run_while_it_is_freed() -> None:
+    engine = load("slow-to-free")
+    with counting() as count:
+        before = count()
+        del engine
+        assert count() - before > 50
+
+
+def test_loader_threads_log_while_python_threads_run() -> None:
+    heard = Recorder()
+    with counting():
+        load("noisy slow", on_log=heard.on_log)
+    assert sum(line.endswith(b"loading tensor 0") for _level, line in heard.log) == 1
+    assert sum(b"loading tensor" in line for _level, line in heard.log) == 20
+
+
+# Progress.
+
+
+def test_progress_of_loading() -> None:
+    heard = Recorder()
+    load("slow", vae="vae", on_progress=heard.on_progress)
+    assert {phase for phase, _step, _total in heard.progress} == {"load"}
+    assert heard.progress[0] == ("load", 0, 1)
+    assert heard.progress[-1] == ("load", 40, 40)
+    steps = [step for _phase, step, _total in heard.progress]
+    assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun", "dpm2", "res_2s"])
+def test_progress_of_drawing(sampler: str) -> None:
+    heard = Recorder()
+    draw(load(), sampler=sampler, sample_steps=3, on_progress=heard.on_progress)
+    assert heard.progress == [
+        ("encode", 0, 1),
+        ("encode", 1, 1),
+        ("sample", 0, 3),
+        ("sample", 1, 3),
+        ("sample", 2, 3),
+        ("sample", 3, 3),
+        ("decode", 0, 1),
+        ("decode", 1, 1),
+    ]
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun"])
+def test_progress_of_one_step(sampler: str) -> None:
+    heard = Recorder()
+    draw(load(), sampler=sampler, sample_steps=1, on_progress=heard.on_progress)
+    assert heard.progress[2:4] == [("sample", 0, 1), ("sample", 1, 1)]
+    assert heard.progress[4:] == [("decode", 0, 1), ("decode", 1, 1)]
+
+
+def test_progress_of_decoding_in_tiles() -> None:
+    heard = Recorder()
+    draw(load(), "tiles", on_progress=heard.on_progress)
+    decode = [(step, total) for phase, step, total in heard.progress if phase == "decode"]
+    assert decode[0][0] == 0
+    assert {total for _step, total in decode[1:]} == {4}
+    assert decode[-1] == (4, 4)
+    steps = [step for step, _total in decode]
+    assert steps == sorted(steps)
+
+
+def test_progress_is_told_on_the_calling_thread() -> None:
+    threads: set[int] = set()
+    engine = load("slow", on_progress=lambda *_: threads.add(threading.get_ident()))
+    draw(engine, on_progress=lambda *_: threads.add(threading.get_ident()))
+    assert threads == {threading.get_ident()}
+
+
+# Errors in callbacks.
+
+
+class Unusual(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
+@pytest.mark.parametrize("phase", ["encode", "sample", "decode"])
+def test_error_in_progress_callback_stops_the_drawing(
+    kind: type[BaseException], phase: str
+) -> None:
+    engine = load()
+    error = kind("from the callback")
+    heard: list[str] = []
+
+    def fail(now: Any, *_: object) -> None:
+        heard.append(now.name)
+        if now.name == phase:
+            raise error
+
+    with pytest.raises(kind) as caught:
+        draw(engine, on_progress=fail)
+    assert caught.value is error
+    assert heard.count(phase) == 1
+    assert heard[-1] == phase
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    assert names[-2:] == ["draw", "fail"]
+    assert not engine.is_usable
+
+
+@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
+def test_error_in_progress_callback_while_loading_does_not_end_the_process(
+    kind: type[BaseException],
+) -> None:
+    error = kind("from the callback")
+
+    def fail(_phase: Any, step: int, *_: object) -> None:
+        if step > 0:
+            raise error
+
+    with pytest.raises(kind) as caught:
+        load("slow", on_progress=fail)
+    assert caught.value is error
+
+
+def test_error_in_the_first_progress_does_not_begin_to_load() -> None:
+    heard = Recorder()
+
+    def fail(*_: object) -> None:
+        raise LookupError("from the callback")
+
+    with pytest.raises(LookupError):
+        load(on_progress=fail, on_log=heard.on_log)
+    assert heard.log == []
+
+
+def test_error_in_log_callback_stops_the_drawing_and_comes_back() -> None:
+    engine = load()
+    heard: list[bytes] = []
+    error = LookupError("from the callback")
+
+    def fail(_level: str, line: bytes) -> None:
+        heard.append(line)
+        if b"a fact" in line:
+            raise error
+
+    with pytest.raises(LookupError) as caught:
+        draw(engine, "levels slow", sample_steps=1000, on_log=fail)
+    assert caught.value is error
+    assert b"a fact" in heard[-1]  # a callback that failed is not called again
+
+
+def test_error_in_log_callback_of_a_loader_thread_comes_back() -> None:
+    error = LookupError("from a loader thread")
+
+    def fail(_level: str, line: bytes) -> None:
+        if b"tensor 5" in line:
+            raise error
+
+    with pytest.raises(LookupError) as caught:
+        load("noisy slow", on_log=fail)
+    assert caught.value is error
+
+
+def test_error_in_log_callback_wins_over_a_failed_load() -> None:
+    def fail(level: str, _line: bytes) -> None:
+        if level == "error":
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match="from the callback"):
+        load("fails", on_log=fail)
+
+
+@pytest.mark.parametrize("prompt", ["nothing levels", "no-pixels levels", "throws levels"])
+def test_error_in_log_callback_wins_over_a_failed_drawing(prompt: str) -> None:
+    def fail(level: str, _line: bytes) -> None:
+        if level == "error":
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match="from the callback"):
+        draw(load(), prompt, on_log=fail)
+
+
+def test_error_at_the_last_moment_is_not_lost() -> None:
+    def fail(phase: Any, step: int, *_: object) -> None:
+        if phase.name == "decode" and step == 1:
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match="from the callback"):
+        draw(load(), on_progress=fail)
+
+
+def test_ctrl_c_stops_at_the_next_step() -> None:
+    engine = load()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        draw(engine, "slow", sample_steps=1000)
+    assert time.monotonic() - began < 2
+    timer.join()
+
+
+@pytest.mark.parametrize("callback", ["on_progress", "on_log"])
+def test_a_callback_that_takes_other_arguments(callback: str) -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        draw(load(), **{callback: lambda: None})
+
+
+def test_what_is_no_function_is_no_callback() -> None:
+    with pytest.raises(TypeError, match="incompatible"):
+        load(on_progress=3)
+
+
+# Cancelling.
+
+
+def test_cancel_from_another_thread_stops_at_the_next_step() -> None:
+    engine = load()
+    drawing = threading.Event()
+    steps: list[int] = []
+
+    def watch(phase: Any, step: int, *_: object) -> None:
+        steps.append(step)
+        if phase.name == "sample" and step == 2:
+            drawing.set()
+
+    def cancel() -> None:
+        drawing.wait()
+        engine.cancel()
+
+    canceller = in_thread(cancel)
+    with pytest.raises(core.CancelledError, match=r"^cancelled$"):
+        draw(engine, "slow", sample_steps=1000, on_progress=watch)
+    canceller.join()
+    assert max(steps) < 10
+    assert not engine.is_usable
+
+
+def test_cancel_without_callbacks() -> None:
+    engine = load()
+    timer = threading.Timer(0.1, engine.cancel)
+    timer.start()
+    with pytest.raises(core.CancelledError):
+        draw(engine, "slow", sample_steps=1000)
+    timer.join()
+
+
+def test_cancel_reaches_a_drawing_that_waits_for_another_engine() -> None:
+    first, second = load(), load()
+    began = threading.Event()
+    results: list[object] = []
+
+    def draw_first() -> None:
+        results.append(draw(first, "slow", sample_steps=25, on_progress=lambda *_: began.set()))
+
+    def draw_second() -> None:
+        try:
+            draw(second)
+        except core.CancelledError as error:
+            results.append(error)
+
+    threads = [in_thread(draw_first)]
+    began.wait()
+    threads.append(in_thread(draw_second))
+    time.sleep(0.1)
+    second.cancel()
+    for thread in threads:
+        thread.join()
+    assert [type(result) for result in results] == [core.Picture, core.CancelledError]
+    assert second.is_usable  # the library had not begun
+
+
+def test_cancel_of_nothing_is_forgotten() -> None:
+    engine = load()
+    engine.cancel()
+    assert draw(engine).width == 32
+
+
+def test_cancel_in_the_callback() -> None:
+    engine = load()
+    with pytest.raises(core.CancelledError):
+        draw(engine, on_progress=lambda *_: engine.cancel())
+
+
+# Failures of the library.
+
+
+def test_failed_load_quotes_the_log() -> None:
+    with pytest.raises(core.EngineError) as caught:
+        load("fails")
+    assert str(caught.value).splitlines() == [
+        "the engine could not load the model",
+        f"{LINE} - tensor 'a' has a wrong shape",
+        f"{LINE} - load tensors from model loader failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("nothing", f"the engine gave no picture\n{LINE} - diffusion model compute failed"),
+        ("no-pixels", "the engine gave a picture without pixels"),
+        ("grey", "the engine gave a picture that is not red, green, blue"),
+    ],
+)
+def test_failed_drawing(prompt: str, message: str) -> None:
+    engine = load()
+    with pytest.raises(core.EngineError) as caught:
+        draw(engine, prompt)
+    assert str(caught.value) == message
+    assert not engine.is_usable
+    with pytest.raises(core.EngineError, match="load the model again"):
+        draw(engine)
+
+
+def test_exception_of_the_library_while_loading() -> None:
+    with pytest.raises(core.EngineError, match="thrown by the library"):
+        load("throws")
+
+
+def test_exception_of_the_library_while_drawing() -> None:
+    engine = load()
+    with pytest.raises(core.EngineError, match="thrown by the library"):
+        draw(engine, "throws")
+    assert not engine.is_usable
+
+
+def test_one_engine_fails_and_another_goes_on() -> None:
+    good, bad = load(), load()
+    with pytest.raises(core.EngineError):
+        draw(bad, "nothing")
+    assert good.is_usable
+    assert draw(good).width == 32
+
+
+def test_cancelled_is_an_engine_error() -> None:
+    assert issubclass(core.CancelledError, core.EngineError)
+    assert issubclass(core.EngineError, RuntimeError)
+
+
+# Bad values leave the engine as it was.
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"sampler": "eulr"}, "no sampler is named 'eulr'"),
+        ({"sampler": ""}, "no sampler is named ''"),
+        ({"scheduler": "Discrete"}, "no scheduler is named 'Discrete'"),
+    ],
+)
+def test_unknown_names(setting: dict[str, str], message: str) -> None:
+    engine = load()
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        draw(engine, **setting)
+    assert engine.is_usable
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"width": "32"}, {"width": 32.0}, {"seed": 2**63}, {"sample_steps": None}, {"cfg_scale": "1"}],
+)
+def test_values_of_the_wrong_type(setting: dict[str, object]) -> None:
+    engine = load()
+    with pytest.raises(TypeError):
+        draw(engine, **setting)
+    assert engine.is_usable
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+def test_prompts_are_text_not_bytes(name: str) -> None:
+    engine = load()
+    with pytest.raises(TypeError):
+        engine.generate(**{"prompt": "a cat", **SETTINGS, name: b"a cat"})
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+def test_prompts_that_utf_8_cannot_hold(name: str) -> None:
+    engine = load()
+    with pytest.raises(UnicodeEncodeError):
+        engine.generate(**{"prompt": "a cat", **SETTINGS, name: "a \ud800"})
+    assert engine.is_usable
+
+
+def test_paths_can_be_bytes_for_names_that_are_not_utf_8() -> None:
+    heard = Recorder()
+    load(b"/models/\xff.gguf", on_log=heard.on_log)
+    assert any(line.endswith(b"loading '/models/\xff.gguf'") for _level, line in heard.log)
+
+
+# What reaches the library.
+
+
+def test_every_value_reaches_the_library() -> None:
+    heard = Recorder()
+    engine = load(
+        "m", vae="v", clip_l="l", clip_g="g", t5xxl="t", llm="q", taesd="s", threads=3,
+        on_log=heard.on_log,
+    )  # fmt: skip
+    draw(
+        engine, "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
+        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=heard.on_log,
+    )  # fmt: skip
+    assert [line.decode().split(" - ", 1)[1] for _level, line in heard.log] == [
+        "loading on Fake0 with 3 threads",
+        *(f"loading '{path}'" for path in "mvlgtqs"),
+        "generate_image 32x16",
+        "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
+        "sum of the weights: 320",
+    ]
+
+
+def test_diffusion_model_instead_of_model() -> None:
+    heard = Recorder()
+    core.Engine(diffusion_model="d", on_log=heard.on_log)
+    assert heard.log[1][1].endswith(b"loading 'd'")
+
+
+def test_largest_seed() -> None:
+    heard = Recorder()
+    draw(load(), seed=2**63 - 1, on_log=heard.on_log)
+    assert any(line.endswith(b"seed 9223372036854775807") for _level, line in heard.log)
+
+
+def test_weights_stay_for_the_next_drawing() -> None:
+    engine = load()
+    for seed in range(3):
+        assert draw(engine, seed=seed).pixels[0, 0, 2] == seed
+
+
+def test_names() -> None:
+    assert core.samplers()[:2] == ["euler", "euler_a"]
+    assert core.schedulers()[-1] == "bong_tangent"
+
+
+def test_build_info() -> None:
+    info = core.build_info()
+    assert info["ggml"] == "0.0.0-stand-in"
+    assert info["instructions"] == "SSE3 AVX2"
+    assert int(info["usable_cores"]) >= 1
+
+
+# The log.
+
+
+def test_levels_of_the_log() -> None:
+    heard = Recorder()
+    draw(load(), "levels", on_log=heard.on_log)
+    levels = {line.split(b" - ", 1)[1]: level for level, line in heard.log}
+    assert levels[b"a detail"] == "debug"
+    assert levels[b"a fact"] == "info"
+    assert levels[b"a warning"] == "warning"
+    assert levels[b"an error"] == "error"
+
+
+def test_a_line_cut_inside_a_character() -> None:
+    heard = Recorder()
+    draw(load(), "long-line", on_log=heard.on_log)
+    line = max((line for _level, line in heard.log), key=len)
+    assert len(line) == 4095
+    with pytest.raises(UnicodeDecodeError):
+        line.decode()
+
+
+def test_an_error_that_quotes_a_cut_line_can_be_read() -> None:
+    with pytest.raises(core.EngineError) as caught:
+        draw(load(), "long-line nothing")
+    assert "\N{ARTIST PALETTE}" in str(caught.value)
+
+
+def test_engines_in_two_threads_never_hear_each_other() -> None:
+    recorders = [Recorder(), Recorder()]
+    engines = [load(), load()]
+
+    def work(number: int) -> None:
+        for seed in range(20):
+            prompt = f"picture-of-{number}"
+            heard = recorders[number].callbacks
+            draw(engines[number], prompt, seed=seed, **heard)
+            if seed % 5 == 0:
+                load(f"noisy model-of-{number}", **heard)
+
+    threads = [in_thread(lambda number=number: work(number)) for number in (0, 1)]
+    for thread in threads:
+        thread.join()
+    for number, recorder in enumerate(recorders):
+        lines = b"\n".join(line for _level, line in recorder.log)
+        assert lines.count(b"prompt 'picture-of-%d'" % number) == 20
+        assert lines.count(b"loading 'noisy model-of-%d'" % number) == 4
+        assert lines.count(b"loading tensor") == 4 * 20
+        assert b"of-%d'" % (1 - number) not in lines
+        sampled = [step for step in recorder.progress if step[0] == "sample"]
+        assert sampled == [("sample", step, 4) for step in range(5)] * 20
+
+
+def test_two_threads_draw_with_one_engine() -> None:
+    engine = load()
+    pictures: dict[int, Any] = {}
+    threads = [
+        in_thread(lambda seed=seed: pictures.__setitem__(seed, draw(engine, seed=seed)))
+        for seed in range(8)
+    ]
+    for thread in threads:
+        thread.join()
+    assert {seed: picture.pixels[0, 0, 2] for seed, picture in pictures.items()} == {
+        seed: seed for seed in range(8)
+    }
+
+
+def test_callbacks_are_let_go() -> None:
+    heard = Recorder()
+    engine = load(**heard.callbacks)
+    draw(engine, **heard.callbacks)
+    gone = weakref.ref(heard)
+    del heard
+    gc.collect()
+    assert gone() is None
+
+
+# An engine inside a callback of another.
+
+
+@pytest.mark.parametrize("callback", ["on_progress", "on_log"])
+def test_an_engine_freed_in_a_callback(callback: str) -> None:
+    # As the garbage collector does, which runs wherever Python runs: also on loader threads.
+    others = [load("slow-to-free")]
+    load("noisy", **{callback: lambda *_: others.clear()})
+    others.append(load("slow-to-free"))
+    draw(load(), **{callback: lambda *_: others.clear()})
+    assert not others
+
+
+@pytest.mark.parametrize("callback", ["on_progress", "on_log"])
+def test_an_engine_used_in_a_callback_says_that_it_cannot(callback: str) -> None:
+    engine, other = load(), load()
+    for use in (lambda: draw(engine), lambda: draw(other), load):
+        with pytest.raises(core.EngineError, match="inside a callback"):
+            draw(load(), **{callback: lambda *_, use=use: use()})
+
+
+def test_devices_can_be_listed_in_a_callback() -> None:
+    names: list[str] = []
+    load(on_progress=lambda *_: names.extend(device.name for device in core.list_devices()))
+    assert names[:3] == ["Fake0", "Fake1", "CPU"]
+
+
+# Pictures.
+
+
+def test_pixels_are_rows_of_red_green_blue() -> None:
+    picture = draw(load(), width=32, height=16, seed=200)
+    assert (picture.width, picture.height) == (32, 16)
+    pixels = memoryview(picture)
+    assert pixels.shape == (16, 32, 3)
+    assert pixels.strides == (96, 3, 1)
+    assert pixels.format == "B"
+    assert pixels.c_contiguous
+    assert [pixels[3, 5, channel] for channel in range(3)] == [5, 3, 200]
+
+
+def test_size_is_the_one_the_library_rounded_up_to() -> None:
+    picture = draw(load(), width=33, height=1)
+    assert picture.pixels.shape == (16, 48, 3)
+
+
+def test_pixels_are_not_copied() -> None:
+    picture = draw(load())
+    picture.pixels[0, 0, 0] = 99
+    assert memoryview(picture)[0, 0, 0] == 99
+
+
+def test_pixels_outlive_picture_and_engine() -> None:
+    engine = load()
+    picture = draw(engine, width=64, height=64)
+    pixels = picture.pixels
+    gone = weakref.ref(engine)
+    del engine, picture
+    gc.collect()
+    assert gone() is None
+    assert bytes(pixels[63, 63, channel] for channel in range(3)) == bytes([63, 63, 7])
+
+
+def test_pictures_outlive_a_failure() -> None:
+    engine = load()
+    picture = draw(engine)
+    with pytest.raises(core.EngineError):
+        draw(engine, "nothing")
+    assert picture.pixels[1, 1, 1] == 1
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_pictures_and_engines_cannot_be_copied(make: Callable[[object], object]) -> None:
+    engine = load()
+    for thing in (engine, draw(engine)):
+        with pytest.raises(TypeError):
+            make(thing)
+
+
+def test_pictures_are_only_made_by_engines() -> None:
+    with pytest.raises(TypeError, match="No constructor defined"):
+        core.Picture()
+
+
+def test_an_engine_without_init_is_not_used() -> None:
+    class Broken(core.Engine):
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(TypeError, match="__init__"):
+        Broken()
+
+
+# Devices.
+
+
+def devices_used() -> dict[str, bool]:
+    return {device.name: device.used for device in core.list_devices()}
+
+
+@pytest.fixture
+def automatic_device_again() -> Iterator[None]:
+    yield
+    load()
+
+
+@pytest.mark.usefixtures("automatic_device_again")
+@pytest.mark.parametrize(
+    ("wanted", "used"),
+    [
+        ("auto", "Fake0"),
+        ("AUTO", "Fake0"),
+        ("Fake0", "Fake0"),
+        ("fake1", "Fake1"),
+        ("CPU", "CPU"),
+        ("cpu", "CPU"),
+    ],
+)
+def test_choice_of_the_device(wanted: str, used: str) -> None:
+    heard = Recorder()
+    engine = load(device=wanted, on_log=heard.on_log)
+    assert engine.device == used
+    assert b"loading on %s " % used.encode() in heard.log[0][1]
+    assert devices_used() == {name: name == used for name in ("Fake0", "Fake1", "CPU")}
+
+
+@pytest.mark.usefixtures("automatic_device_again")
+@pytest.mark.parametrize("first", ["auto", "Fake0", "Fake1", "CPU"])
+@pytest.mark.parametrize(
+    ("then", "used"), [("auto", "Fake0"), ("Fake0", "Fake0"), ("Fake1", "Fake1"), ("CPU", "CPU")]
+)
+def test_each_choice_replaces_the_one_before(first: str, then: str, used: str) -> None:
+    load(device=first)
+    assert load(device=then).device == used
+
+
+@pytest.mark.parametrize("name", ["cuda9", "", "Fake", "Fake00"])
+def test_unknown_device(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^no device is named '{name}'$"):
+        load(device=name)
+    assert load().device == "Fake0"
+
+
+def test_facts_of_devices() -> None:
+    fake = core.list_devices()[0]
+    assert (fake.name, fake.description, fake.kind) == ("Fake0", "A fake GPU", "gpu")
+    assert (fake.memory_free, fake.memory_total) == (4 << 20, 8 << 20)
+    assert [device.kind for device in core.list_devices()] == ["gpu", "gpu", "cpu"]
+
+
+def test_devices_can_be_listed_while_an_engine_loads() -> None:
+    loading = in_thread(lambda: [load(device=name) for name in ("cpu", "fake1", "auto") * 20])
+    while loading.is_alive():
+        assert len(core.list_devices()) == 3
+    loading.join()
+
+
+# The memory, after everything above.
+
+
+def test_nothing_leaks(tmp_path: Path) -> None:
+    gc.collect()
+    sanitizer = ctypes.CDLL(None)
+    sanitizer.__sanitizer_set_report_path(os.fsencode(tmp_path / "report"))
+    sanitizer.__lsan_do_recoverable_leak_check()
+    sanitizer.__sanitizer_set_report_path(b"stderr")
+    report = "".join(path.read_text() for path in tmp_path.glob("report.*"))
+    # The interpreter's own tricks with pointers hide some of its objects from the sanitizer.
+    ours = [place for place in ("_core", "/cpp/", "stand_in") if place in report]
+    assert not ours, report

@@ -1,0 +1,503 @@
+// A stand-in for stable-diffusion.cpp and ggml's device registry, for tests only: the functions
+// that cpp/engine calls, with the library's manners (read in its source) and none of its work.
+//
+// Words in the model path and in the prompt, set off by spaces, script it:
+//
+//   model path    does
+//   ----------    ----
+//   slow          loads for 0.3 s
+//   noisy         logs from each loader thread, a line for each tensor
+//   fails         logs a warning and an error, gives no context
+//   throws        throws std::runtime_error
+//   aborts        calls abort(), as a failed GGML_ASSERT does
+//   segfaults     dies of SIGSEGV
+//   slow-to-free  is freed for 0.3 s, and logs meanwhile
+//
+//   prompt        does
+//   ------        ----
+//   slow          takes 20 ms for each evaluation of the model
+//   nothing       logs an error, gives no picture
+//   no-pixels     gives a picture without pixels
+//   grey          gives a picture of one channel
+//   one-colour    gives a picture of one single colour
+//   overflows     computes NaN in its first step, and goes on
+//   tiles         decodes in four tiles, and reports them
+//   levels        logs a line of each level
+//   long-line     logs a warning that is cut at 4 KiB, inside a character
+//   throws        throws std::runtime_error while it samples
+//   aborts        calls abort() while it samples
+//   segfaults     dies of SIGSEGV while it samples
+//
+// A picture's pixel in column x and row y is (x, y, seed), each modulo 256. Sizes are rounded up to
+// multiples of 16. The registry holds a CPU and two GPUs, "Fake0" and "Fake1".
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cinttypes>
+#include <cmath>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ggml-backend.h"
+#include "ggml.h"
+#include "stable-diffusion.h"
+
+using namespace std::chrono_literals;
+
+// Devices: ggml's registry, where a device can be listed without its backend.
+
+struct ggml_backend_reg {
+  const char* name;
+  std::vector<ggml_backend_dev_t> devices;
+};
+
+struct ggml_backend_device {
+  const char* name;
+  const char* description;
+  enum ggml_backend_dev_type type;
+  std::size_t memory;
+  ggml_backend_reg_t backend;
+};
+
+namespace {
+
+ggml_backend_reg fake_backend{"Fake", {}};
+ggml_backend_reg cpu_backend{"CPU", {}};
+ggml_backend_device fake0{"Fake0", "A fake GPU", GGML_BACKEND_DEVICE_TYPE_GPU, 8u << 20,
+                          &fake_backend};
+ggml_backend_device fake1{"Fake1", "Another", GGML_BACKEND_DEVICE_TYPE_GPU, 4u << 20,
+                          &fake_backend};
+ggml_backend_device cpu{"CPU", "A fake CPU", GGML_BACKEND_DEVICE_TYPE_CPU, 0, &cpu_backend};
+
+struct Registry {
+  std::vector<ggml_backend_reg_t> backends;
+  std::vector<ggml_backend_dev_t> devices;
+
+  void add(ggml_backend_reg_t backend) {
+    backends.push_back(backend);
+    devices.insert(devices.end(), backend->devices.begin(), backend->devices.end());
+  }
+};
+
+Registry& registry() {
+  static Registry registry = [] {
+    fake_backend.devices = {&fake0, &fake1};
+    cpu_backend.devices = {&cpu};
+    Registry made;
+    made.add(&fake_backend);
+    made.add(&cpu_backend);
+    return made;
+  }();
+  return registry;
+}
+
+}  // namespace
+
+std::size_t ggml_backend_reg_count() { return registry().backends.size(); }
+ggml_backend_reg_t ggml_backend_reg_get(std::size_t index) { return registry().backends.at(index); }
+const char* ggml_backend_reg_name(ggml_backend_reg_t backend) { return backend->name; }
+std::size_t ggml_backend_dev_count() { return registry().devices.size(); }
+ggml_backend_dev_t ggml_backend_dev_get(std::size_t index) { return registry().devices.at(index); }
+const char* ggml_backend_dev_name(ggml_backend_dev_t device) { return device->name; }
+const char* ggml_backend_dev_description(ggml_backend_dev_t device) { return device->description; }
+enum ggml_backend_dev_type ggml_backend_dev_type(ggml_backend_dev_t device) { return device->type; }
+ggml_backend_reg_t ggml_backend_dev_backend_reg(ggml_backend_dev_t device) {
+  return device->backend;
+}
+void ggml_backend_load_all() {}
+void ggml_backend_register(ggml_backend_reg_t backend) { registry().add(backend); }
+
+void ggml_backend_device_register(ggml_backend_dev_t device) {
+  registry().devices.push_back(device);
+}
+
+void ggml_backend_dev_memory(ggml_backend_dev_t device, std::size_t* free, std::size_t* total) {
+  *free = device->memory / 2;
+  *total = device->memory;
+}
+
+ggml_backend_dev_t ggml_backend_dev_by_type(enum ggml_backend_dev_type type) {
+  for (ggml_backend_dev_t device : registry().devices) {
+    if (device->type == type) {
+      return device;
+    }
+  }
+  return nullptr;
+}
+
+void ggml_backend_unload(ggml_backend_reg_t backend) {
+  auto& [backends, devices] = registry();
+  const auto entry = std::find(backends.begin(), backends.end(), backend);
+  if (entry == backends.end()) {
+    return;  // its devices stay, as in ggml
+  }
+  devices.erase(
+      std::remove_if(devices.begin(), devices.end(),
+                     [&](ggml_backend_dev_t device) { return device->backend == backend; }),
+      devices.end());
+  backends.erase(entry);
+}
+
+const char* ggml_version() { return "0.0.0-stand-in"; }
+
+// The library's callbacks: one each for the process, without a lock.
+
+namespace {
+
+sd_log_cb_t log_callback = nullptr;
+void* log_data = nullptr;
+sd_progress_cb_t progress_callback = nullptr;
+void* progress_data = nullptr;
+sd_preview_cb_t preview_callback = nullptr;
+void* preview_data = nullptr;
+
+__attribute__((format(printf, 2, 3))) void log(sd_log_level_t level, const char* format, ...) {
+  // The library formats into one buffer for all threads; here each has its own, so that the tests
+  // do not see its races.
+  char line[4096 + 1];
+  std::va_list arguments;
+  va_start(arguments, format);
+  const int prefix = std::snprintf(line, sizeof(line), "library.cpp:%-4d - ", 1);
+  std::vsnprintf(line + prefix, sizeof(line) - 1 - static_cast<std::size_t>(prefix), format,
+                 arguments);
+  va_end(arguments);
+  std::strcat(line, "\n");
+  if (log_callback != nullptr) {
+    log_callback(level, line, log_data);
+  }
+}
+
+void report(int step, int steps) {
+  if (progress_callback != nullptr) {
+    progress_callback(step, steps, 0.01f, progress_data);
+  } else if (step > 0) {
+    std::printf("\r  |====>  | %d/%d - 0.01s/it\033[K%s", step, steps, step == steps ? "\n" : "");
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+class Words {
+ public:
+  explicit Words(const char* text) {
+    std::istringstream stream(text != nullptr ? text : "");
+    for (std::string word; stream >> word;) {
+      words_.insert(word);
+    }
+  }
+
+  bool have(const char* word) const { return words_.count(word) != 0; }
+
+  void fail_where_told() const {
+    if (have("throws")) {
+      throw std::runtime_error("thrown by the library");
+    }
+    if (have("aborts")) {
+      std::abort();
+    }
+    if (have("segfaults")) {
+      std::raise(SIGSEGV);
+    }
+  }
+
+ private:
+  std::set<std::string> words_;
+};
+
+void sd_set_log_callback(sd_log_cb_t callback, void* data) {
+  log_callback = callback;
+  log_data = data;
+}
+
+void sd_set_progress_callback(sd_progress_cb_t callback, void* data) {
+  progress_callback = callback;
+  progress_data = data;
+}
+
+void sd_set_preview_callback(sd_preview_cb_t callback, preview_t mode, int interval, bool denoised,
+                             bool noisy, void* data) {
+  preview_callback = mode == PREVIEW_PROJ && interval == 1 && !denoised && noisy ? callback : nullptr;
+  preview_data = data;
+}
+
+// Names.
+
+namespace {
+
+constexpr const char* sampler_names[] = {
+    "euler",   "euler_a", "heun",          "dpm2", "dpm++2s_a",     "dpm++2m", "dpm++2mv2", "ipndm",
+    "ipndm_v", "lcm",     "ddim_trailing", "tcd",  "res_multistep", "res_2s",  "er_sde"};
+constexpr const char* scheduler_names[] = {"discrete",   "karras",      "exponential", "ays",
+                                           "gits",       "sgm_uniform", "simple",      "smoothstep",
+                                           "kl_optimal", "lcm",         "bong_tangent"};
+
+template <typename Name, std::size_t count>
+Name named(const char* const (&names)[count], const char* text) {
+  const auto* const found = std::find_if(
+      names, names + count, [&](const char* name) { return std::strcmp(name, text) == 0; });
+  return static_cast<Name>(found - names);  // one past the last is the library's "unknown"
+}
+
+}  // namespace
+
+const char* sd_sample_method_name(sample_method_t method) { return sampler_names[method]; }
+const char* sd_scheduler_name(scheduler_t scheduler) { return scheduler_names[scheduler]; }
+sample_method_t str_to_sample_method(const char* text) {
+  return named<sample_method_t>(sampler_names, text);
+}
+scheduler_t str_to_scheduler(const char* text) { return named<scheduler_t>(scheduler_names, text); }
+int32_t sd_get_num_physical_cores() { return 2; }
+const char* sd_get_system_info() {
+  return "System Info: \n    SSE3 = 1 |     AVX = 0 |     AVX2 = 1 | ";
+}
+
+// Loading.
+
+struct sd_ctx_t {
+  Words words;
+  bool frees_weights;
+  std::unique_ptr<std::vector<float>> weights;
+};
+
+void sd_ctx_params_init(sd_ctx_params_t* params) {
+  *params = {};
+  params->vae_decode_only = true;
+  params->free_params_immediately = true;
+  params->n_threads = sd_get_num_physical_cores();
+  params->wtype = SD_TYPE_COUNT;
+}
+
+namespace {
+
+constexpr int tensors_in_a_file = 20;
+constexpr int loader_threads = 4;
+
+// As ModelLoader::load_tensors: whoever throws out of report() meets joinable threads.
+void load_file(const Words& words, int file, int files) {
+  std::atomic<int> next{0};
+  std::vector<std::thread> loaders;
+  for (int i = 0; i < loader_threads; ++i) {
+    loaders.emplace_back([&] {
+      for (int tensor = next++; tensor < tensors_in_a_file; tensor = next++) {
+        if (words.have("noisy")) {
+          log(SD_LOG_DEBUG, "loading tensor %d", tensor);
+        }
+        std::this_thread::sleep_for(words.have("slow") ? 300ms * loader_threads / tensors_in_a_file
+                                                       : 1ms);
+      }
+    });
+  }
+  const int total = files * tensors_in_a_file;
+  for (int now = next; now < tensors_in_a_file; now = next) {
+    report(file * tensors_in_a_file + now, total);
+    std::this_thread::sleep_for(2ms);
+  }
+  for (std::thread& loader : loaders) {
+    loader.join();
+  }
+  report((file + 1) * tensors_in_a_file, total);
+  if (file + 1 < files) {
+    std::printf("\n");
+  }
+}
+
+}  // namespace
+
+sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
+  std::vector<const char*> paths;
+  for (const char* path :
+       {params->model_path, params->diffusion_model_path, params->vae_path, params->clip_l_path,
+        params->clip_g_path, params->t5xxl_path, params->llm_path, params->taesd_path}) {
+    if (path != nullptr && *path != '\0') {
+      paths.push_back(path);
+    }
+  }
+  const Words words(paths.empty() ? "" : paths.front());
+  for (const enum ggml_backend_dev_type type :
+       {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_CPU}) {
+    if (const ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
+      log(SD_LOG_INFO, "loading on %s with %d threads", device->name, params->n_threads);
+      break;
+    }
+  }
+  for (const char* path : paths) {
+    log(SD_LOG_INFO, "loading '%s'", path);
+  }
+  words.fail_where_told();
+  const int files = static_cast<int>(paths.size());
+  for (int file = 0; file < files; ++file) {
+    load_file(words, file, files);
+  }
+  if (words.have("fails")) {
+    log(SD_LOG_WARN, "tensor 'a' has a wrong shape");
+    log(SD_LOG_ERROR, "load tensors from model loader failed");
+    return nullptr;
+  }
+  return new sd_ctx_t{words, params->free_params_immediately,
+                      std::make_unique<std::vector<float>>(64, 1.0f)};
+}
+
+void free_sd_ctx(sd_ctx_t* context) {
+  if (context->words.have("slow-to-free")) {
+    for (int i = 0; i < 30; ++i) {
+      log(SD_LOG_DEBUG, "freeing");
+      std::this_thread::sleep_for(10ms);
+    }
+  }
+  delete context;
+}
+
+// Drawing.
+
+void sd_img_gen_params_init(sd_img_gen_params_t* params) {
+  *params = {};
+  params->sample_params.guidance = {7.0f, INFINITY, 3.5f, {nullptr, 0, 0.01f, 0.2f, 0.0f}};
+  params->sample_params.scheduler = SCHEDULER_COUNT;
+  params->sample_params.sample_method = SAMPLE_METHOD_COUNT;
+  params->sample_params.sample_steps = 20;
+  params->sample_params.eta = INFINITY;
+  params->sample_params.flow_shift = INFINITY;
+  params->clip_skip = -1;
+  params->width = 512;
+  params->height = 512;
+  params->seed = -1;
+  params->batch_count = 1;
+}
+
+namespace {
+
+int rounded_up(int size) { return (size + 15) / 16 * 16; }
+
+// What a step starts from: noise of 8 x 8 pixels, or NaN, which the library shows as black.
+void preview(int step, bool is_nan) {
+  if (preview_callback == nullptr) {
+    return;
+  }
+  std::vector<uint8_t> noise(8 * 8 * 3);
+  for (std::size_t i = 0; i < noise.size() && !is_nan; ++i) {
+    noise[i] = static_cast<uint8_t>(i * 37);
+  }
+  sd_image_t image{8, 8, 3, noise.data()};
+  preview_callback(step, 1, &image, /*is_noisy=*/true, preview_data);
+}
+
+// As the library's samplers: each evaluation has the number of its step, negative where a second
+// one of the same step follows (except after the last step), and reports only at the end of a step.
+void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params) {
+  const int steps = params.sample_steps;
+  float sum = 0.0f;
+  const auto evaluate = [&](int step) {
+    if (step == 1 || step == -1) {
+      report(0, steps);
+    }
+    preview(step, words.have("overflows") && std::abs(step) > 1);
+    for (const float weight : *context.weights) {
+      sum += weight;
+    }
+    if (words.have("slow")) {
+      std::this_thread::sleep_for(20ms);
+    }
+    if (std::abs(step) == (steps + 1) / 2) {
+      words.fail_where_told();
+    }
+    if (step > 0 || step == -steps) {
+      report(std::abs(step), steps);
+    }
+  };
+  const bool twice = params.sample_method == HEUN_SAMPLE_METHOD ||
+                     params.sample_method == DPM2_SAMPLE_METHOD ||
+                     params.sample_method == RES_2S_SAMPLE_METHOD;
+  for (int step = 1; step <= steps; ++step) {
+    if (twice) {
+      evaluate(-step);
+    }
+    if (!twice || step < steps) {
+      evaluate(step);
+    }
+  }
+  log(SD_LOG_DEBUG, "sum of the weights: %g", static_cast<double>(sum));
+}
+
+sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) {
+  if (words.have("tiles")) {
+    for (int tile = 0; tile <= 4; ++tile) {
+      report(tile, 4);
+    }
+  }
+  const std::size_t channels = words.have("grey") ? 1 : 3;
+  sd_image_t image{static_cast<uint32_t>(width), static_cast<uint32_t>(height),
+                   static_cast<uint32_t>(channels), nullptr};
+  if (words.have("no-pixels")) {
+    return image;
+  }
+  image.data = static_cast<uint8_t*>(
+      std::malloc(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * channels));
+  uint8_t* pixel = image.data;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const std::int64_t colour[] = {x, y, seed};
+      for (std::size_t channel = 0; channel < channels; ++channel) {
+        *pixel++ = words.have("one-colour") ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
+      }
+    }
+  }
+  return image;
+}
+
+}  // namespace
+
+sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params) {
+  const Words words(params->prompt);
+  const sd_sample_params_t& sampling = params->sample_params;
+  const int width = rounded_up(params->width);
+  const int height = rounded_up(params->height);
+  log(SD_LOG_INFO, "generate_image %dx%d", width, height);
+  log(SD_LOG_DEBUG,
+      "prompt '%s', negative '%s', %s, %s, %d steps, cfg %g, guidance %g, seed %" PRId64,
+      params->prompt, params->negative_prompt, sd_sample_method_name(sampling.sample_method),
+      sd_scheduler_name(sampling.scheduler), sampling.sample_steps,
+      static_cast<double>(sampling.guidance.txt_cfg),
+      static_cast<double>(sampling.guidance.distilled_guidance), params->seed);
+  if (words.have("levels")) {
+    log(SD_LOG_DEBUG, "a detail");
+    log(SD_LOG_INFO, "a fact");
+    log(SD_LOG_WARN, "a warning");
+    log(SD_LOG_ERROR, "an error");
+  }
+  if (words.have("long-line")) {
+    std::string line = "a";
+    while (line.size() < 8192) {
+      line += "\xF0\x9F\x8E\xA8";  // U+1F3A8, four bytes
+    }
+    log(SD_LOG_WARN, "%s", line.c_str());
+  }
+  if (words.have("nothing")) {
+    log(SD_LOG_ERROR, "diffusion model compute failed");
+    return nullptr;
+  }
+  for (int i = 0; i < params->batch_count; ++i) {
+    sample(*context, words, sampling);
+  }
+  if (context->frees_weights) {
+    context->weights.reset();
+  }
+  auto* images = static_cast<sd_image_t*>(
+      std::calloc(static_cast<std::size_t>(params->batch_count), sizeof(sd_image_t)));
+  for (int i = 0; i < params->batch_count; ++i) {
+    images[i] = decode(words, width, height, params->seed + i);
+  }
+  return images;
+}

@@ -1,0 +1,160 @@
+"""The library: generate(), load() and what they give, with the real engine and the demo model."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+
+import gpustack_draw
+from gpustack_draw import Progress
+from gpustack_draw.demo import DEMO_FILE
+from gpustack_draw.errors import BlankPictureError, NotEnoughMemoryError, UsageError
+from gpustack_draw.model_header import read_model_header
+
+PROMPT = "a red circle on a blue background"
+QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
+
+
+@pytest.mark.engine
+def test_generate_gives_a_picture_that_says_how_it_was_drawn() -> None:
+    image = gpustack_draw.generate("demo", PROMPT, **QUICK)
+    assert image.mode == "RGB"
+    assert image.size == (128, 128)
+    assert image.info["parameters"].startswith(f"{PROMPT}\nSteps: 2, Sampler: Euler, ")
+    assert "Seed: 7" in image.info["parameters"]
+
+
+@pytest.mark.engine
+def test_generate_keeps_the_model_for_the_next_call() -> None:
+    phases: list[str] = []
+    gpustack_draw.generate("demo", PROMPT, **QUICK)
+    gpustack_draw.generate(
+        "demo", PROMPT, **QUICK, on_progress=lambda progress: phases.append(progress.phase)
+    )
+    assert "load" not in phases
+
+
+@pytest.mark.engine
+def test_progress_tells_every_phase_to_its_end() -> None:
+    told: list[Progress] = []
+    with gpustack_draw.load("demo") as model:
+        list(model.generate_many(PROMPT, count=2, **QUICK, on_progress=told.append))
+    phases = [progress.phase for progress in told]
+    assert list(dict.fromkeys(phases)) == ["load", "encode", "sample", "decode"]
+    last = {(progress.picture, progress.phase): progress for progress in told}
+    assert all(progress.step == progress.total for progress in last.values())
+    assert all(progress.pictures == 2 for progress in told)
+    sampled = [progress.step for progress in told if progress.phase == "sample"]
+    assert sampled == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.engine
+def test_pictures_are_arrays_without_a_copy() -> None:
+    with gpustack_draw.load("demo") as model:
+        (picture,) = model.draw(gpustack_draw.DrawRequest(prompt=PROMPT, **QUICK))
+    pixels = numpy.asarray(picture)
+    assert pixels.shape == (128, 128, 3)
+    assert pixels.dtype == numpy.uint8
+    assert numpy.shares_memory(pixels, numpy.asarray(picture))
+    assert (pixels == numpy.asarray(picture.to_image())).all()
+
+
+@pytest.mark.engine
+def test_a_local_file_draws_what_demo_draws() -> None:
+    with gpustack_draw.load(DEMO_FILE) as local, gpustack_draw.load("demo") as demo:
+        assert local.generate(PROMPT, **QUICK).tobytes() == demo.generate(PROMPT, **QUICK).tobytes()
+
+
+@pytest.mark.engine
+def test_seeds_count_up() -> None:
+    with gpustack_draw.load("demo") as model:
+        first, second = model.generate_many(PROMPT, count=2, **QUICK)
+        again = model.generate(PROMPT, **{**QUICK, "seed": 8})
+    assert second.tobytes() == again.tobytes()
+    assert first.tobytes() != second.tobytes()
+
+
+def test_arguments_are_checked_before_anything_starts() -> None:
+    with gpustack_draw.load("demo") as model:
+        with pytest.raises(UsageError, match="'512x' is not WIDTHxHEIGHT"):
+            model.generate(PROMPT, size="512x")
+        with pytest.raises(UsageError):
+            model.generate_many(PROMPT, count=0)
+        assert not model._engine.is_loaded
+
+
+def test_too_large_a_picture_is_refused_before_the_model_is_loaded() -> None:
+    with gpustack_draw.load("demo") as model:
+        with pytest.raises(NotEnoughMemoryError, match="to draw 8192x8192, and .* are free"):
+            model.generate(PROMPT, size=(8192, 8192))
+        assert not model._engine.is_loaded
+
+
+@pytest.mark.engine
+def test_unknown_device_names_the_ones_there_are() -> None:
+    with gpustack_draw.load("demo", device="tpu") as model, pytest.raises(UsageError) as caught:
+        model.generate(PROMPT, **QUICK)
+    assert caught.value.message == "'tpu' is no device of this machine"
+    assert caught.value.hint.startswith("type --device auto, or one of ")
+
+
+@pytest.mark.engine
+def test_devices_lists_the_cpu() -> None:
+    devices = gpustack_draw.devices()
+    assert "cpu" in [device.kind for device in devices]
+    assert [device.used for device in devices].count(True) == 1
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("part", ["model.diffusion_model.final_layer.linear", "tae.decoder.layers.18"])
+def test_numbers_that_overflow_are_an_error_not_a_picture(tmp_path: Path, part: str) -> None:
+    broken = tmp_path / "overflowing.gguf"
+    broken.write_bytes(with_nan_in(DEMO_FILE, f"{part}.weight"))
+    with gpustack_draw.load(broken) as model:
+        for _ in range(2):
+            with pytest.raises(BlankPictureError) as caught:
+                model.generate(PROMPT, **QUICK)
+            assert caught.value.message == (
+                "'overflowing' gave a picture of one single colour: its numbers overflowed"
+            )
+
+
+def with_nan_in(path: Path, tensor: str) -> bytes:
+    """Give a GGUF file's bytes with the numbers of one tensor replaced by NaN."""
+    content = bytearray(path.read_bytes())
+    header = read_model_header(path)
+    info = header.tensors[tensor]
+    name = tensor.encode()
+    entry = content.index(struct.pack("<Q", len(name)) + name) + 8 + len(name)
+    dimensions = struct.unpack_from("<I", content, entry)[0]
+    (offset,) = struct.unpack_from("<Q", content, entry + 4 + 8 * dimensions + 4)
+    total = sum(-(-each.bytes // 32) * 32 for each in header.tensors.values())
+    begin = len(content) - total + offset
+    # Of Q8_0's blocks of 34 bytes, the first number is the scale.
+    step = {"F16": 2, "Q8_0": 34}[info.type]
+    for position in range(begin, begin + info.bytes, step):
+        content[position : position + 2] = b"\x00\x7e"
+    return bytes(content)
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, gpustack_draw; print(sorted({'numpy', 'PIL', 'json', 'dataclasses',"
+        " 'gpustack_draw._core', 'gpustack_draw.drawing'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in gpustack_draw.__all__:
+        assert getattr(gpustack_draw, name) is not None
+    assert callable(gpustack_draw.generate)
+    assert set(gpustack_draw.__all__) <= set(dir(gpustack_draw))
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        gpustack_draw.no_such_name  # noqa: B018

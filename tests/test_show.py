@@ -1,0 +1,81 @@
+"""Opening a picture in the viewer: detached, silent, and no reason to fail."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gpustack_draw.cli.show import show
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="viewers are found otherwise there")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which is the only place for programs too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DISPLAY", ":0")
+    return tmp_path
+
+
+def make_viewer(folder: Path, script: str) -> None:
+    viewer = folder / "xdg-open"
+    viewer.write_text(f"#!/bin/sh\n{script}\n")
+    viewer.chmod(0o755)
+
+
+def test_the_viewer_gets_an_absolute_path(folder: Path) -> None:
+    make_viewer(folder, f'echo "$1" > {folder}/shown')
+    assert show("-x.png") == ""
+    assert (folder / "shown").read_text() == f"{folder}/-x.png\n"
+
+
+def test_the_viewer_is_silent_and_detached(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_viewer(folder, f"echo noise; echo noise >&2; read line; echo $$ > {folder}/pid")
+    assert show("cat.png") == ""
+    assert capfd.readouterr() == ("", "")
+    assert (folder / "pid").exists()  # reading from it ends at once
+
+
+def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
+    make_viewer(folder, f"echo $$ > {folder}/pid; exec /bin/sleep 30")
+    start = time.monotonic()
+    assert show("cat.png") == ""
+    assert time.monotonic() - start < 5
+    pid = int((folder / "pid").read_text())
+    assert os.getsid(pid) == pid  # Ctrl-C in our terminal does not reach it
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("exit 3", "xdg-open found no viewer (exit status 3)"),
+        ("", ""),
+    ],
+)
+def test_what_the_viewer_says(folder: Path, script: str, problem: str) -> None:
+    make_viewer(folder, script)
+    assert show("cat.png") == problem
+
+
+def test_no_viewer(folder: Path) -> None:
+    assert show("cat.png") == "xdg-open is not installed"
+
+
+def test_a_viewer_that_cannot_be_run(folder: Path) -> None:
+    (folder / "xdg-open").write_text("no program")
+    (folder / "xdg-open").chmod(0o755)
+    assert show("cat.png") == "xdg-open: Exec format error"
+
+
+def test_no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_viewer(folder, f"echo > {folder}/shown")
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert show("cat.png") == "there is no display here"
+    assert not (folder / "shown").exists()
