@@ -36,7 +36,9 @@ def main() -> None:
         runs, lambda: run([sys.executable, "-c", BARE]), lambda: run([command, "--help"])
     )
     print(f"Python with argparse only      {bare * 1000:6.0f} ms")
-    print(f"gpustack-draw --help           {with_help * 1000:6.0f} ms, ratio {with_help / bare:.2f}")
+    print(
+        f"gpustack-draw --help           {with_help * 1000:6.0f} ms, ratio {with_help / bare:.2f}"
+    )
 
     draw = [command, "demo", PROMPT, "--seed", "7", "--output", "-", "--quiet"]
     (first,) = interleaved(max(3, runs // 4), lambda: run(draw))
@@ -53,7 +55,9 @@ def main() -> None:
             seconds = time.perf_counter() - began
             added.append(seconds - sum(picture.seconds.values()))
         drawing = sum(picture.seconds.values())
-        print(f"warm call of the library       {drawing:6.2f} s of drawing, as the engine counts it")
+        print(
+            f"warm call of the library       {drawing:6.2f} s of drawing, as the engine counts it"
+        )
         print(f"  and what the call adds       {statistics.median(added) * 1000:6.1f} ms")
 
 

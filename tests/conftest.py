@@ -9,7 +9,9 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-golden", action="store_true", help="rewrite the files that outputs are compared with"
+        "--update-golden",
+        action="store_true",
+        help="rewrite the files that outputs are compared with",
     )
 
 

@@ -1,4 +1,4 @@
-"""The engine's own process: warm, ends with its parent, and its end is an error, not the caller's."""
+"""The engine's own process: warm, ends with its parent; its end is an error, not the caller's."""
 
 import os
 import signal
@@ -227,8 +227,10 @@ def test_the_current_folder_does_not_shadow_modules_in_the_worker(
         [
             sys.executable,
             "-c",
-            "import sys; sys.path.pop(0); import gpustack_draw;"
-            "gpustack_draw.generate('demo', 'x', size=(128, 128), sample_steps=1)",
+            (
+                "import sys; sys.path.pop(0); import gpustack_draw;"
+                "gpustack_draw.generate('demo', 'x', size=(128, 128), sample_steps=1)"
+            ),
         ],
         cwd=tmp_path,
         capture_output=True,

@@ -88,7 +88,7 @@ def test_arguments_are_checked_before_anything_starts() -> None:
 
 def test_too_large_a_picture_is_refused_before_the_model_is_loaded() -> None:
     with gpustack_draw.load("demo") as model:
-        with pytest.raises(NotEnoughMemoryError, match="to draw 8192x8192, and .* are free"):
+        with pytest.raises(NotEnoughMemoryError, match=r"to draw 8192x8192, and .* are free"):
             model.generate(PROMPT, size=(8192, 8192))
         assert not model._engine.is_loaded
 
@@ -109,7 +109,9 @@ def test_devices_lists_the_cpu() -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("part", ["model.diffusion_model.final_layer.linear", "tae.decoder.layers.18"])
+@pytest.mark.parametrize(
+    "part", ["model.diffusion_model.final_layer.linear", "tae.decoder.layers.18"]
+)
 def test_numbers_that_overflow_are_an_error_not_a_picture(tmp_path: Path, part: str) -> None:
     broken = tmp_path / "overflowing.gguf"
     broken.write_bytes(with_nan_in(DEMO_FILE, f"{part}.weight"))

@@ -12,11 +12,12 @@ import numpy
 import pytest
 from PIL import Image
 
-from gpustack_draw import save_image
+from gpustack_draw import parameters
 from gpustack_draw.errors import OutputError
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.output_plan import plan_output
-from gpustack_draw.save_image import encode, parameters_text, save
+from gpustack_draw.parameters import SAMPLER_TITLES, SCHEDULER_TITLES, parameters_text
+from gpustack_draw.save_image import encode, save
 from run_python import run_python
 from sample_picture import make_picture
 
@@ -60,7 +61,7 @@ def read_as_web_ui(text: str) -> dict[str, str]:
 
 
 def test_parameters_as_the_web_ui_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(save_image, "package_version", lambda: "0.1.0")
+    monkeypatch.setattr(parameters, "package_version", lambda: "0.1.0")
     picture = make_picture(
         prompt="a red circle, sharp", negative_prompt="blue", sampler="dpm++2m", scheduler="karras",
         cfg_scale=4.5, seed=2**63 - 1,
@@ -100,8 +101,8 @@ def test_the_web_ui_reads_what_is_written(prompt: str, negative: str, model: str
 
 
 def test_every_sampler_and_scheduler_has_a_title() -> None:
-    assert set(save_image.SAMPLER_TITLES) == set(SAMPLERS)
-    assert set(save_image.SCHEDULER_TITLES) == set(SCHEDULERS)
+    assert set(SAMPLER_TITLES) == set(SAMPLERS)
+    assert set(SCHEDULER_TITLES) == set(SCHEDULERS)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpustack_draw.draw_settings import DrawSettings
+    from gpustack_draw.drawing import Device, Model, devices, generate, load
     from gpustack_draw.errors import (
         BlankPictureError,
         DrawError,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         OutputError,
         UsageError,
     )
-    from gpustack_draw.drawing import Device, Model, devices, generate, load
     from gpustack_draw.local_engine import build_info
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.picture import Picture

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections.abc
 import enum
 import typing
-__all__: list[str] = ['CancelledError', 'Device', 'Engine', 'EngineError', 'Phase', 'Picture', 'build_info', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'build_info', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
+    pass
+class OverflowError(EngineError):
     pass
 class Device:
     """
@@ -118,6 +120,7 @@ class Engine:
         
         Raises:
             CancelledError: cancel() was called meanwhile.
+            OverflowError: The picture's numbers became NaN.
             EngineError: There is no picture; the text quotes the library's log.
         """
     @property

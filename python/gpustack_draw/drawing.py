@@ -72,17 +72,19 @@ class Model:
         Raises:
             DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
         """
-        request = DrawRequest(
-            prompt=prompt,
+        pictures = self.generate_many(
+            prompt,
+            count=1,
             negative_prompt=negative_prompt,
-            size=parse_size(size) if isinstance(size, str) else size,
+            size=size,
             sampler=sampler,
             scheduler=scheduler,
             sample_steps=sample_steps,
             cfg_scale=cfg_scale,
             seed=seed,
+            on_progress=on_progress,
         )
-        return next(self.draw(request, on_progress)).to_image()
+        return next(pictures)
 
     def generate_many(
         self,
@@ -163,7 +165,7 @@ class Model:
         """Free the model. A later drawing loads it again."""
         self._engine.close()
 
-    def __enter__(self) -> "Model":
+    def __enter__(self) -> "Model":  # noqa: PYI034 - Self is younger than Python 3.10
         """Give the model itself."""
         return self
 

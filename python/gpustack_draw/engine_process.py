@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ CLOSE_SECONDS = 2.0
 
 # The folder of this package goes first on the path, so that the process runs the same code as its
 # parent and nothing of the current folder.
-_START = "import sys; sys.path[0] = sys.argv[1]; from gpustack_draw.engine_worker import main; main()"
+_START = (
+    "import sys; sys.path[0] = sys.argv[1]; from gpustack_draw.engine_worker import main; main()"
+)
 
 
 class EngineProcess:
@@ -140,7 +143,9 @@ class EngineProcess:
                 env=environment,
             )
         except OSError as error:
-            raise errors.EngineError(f"the engine's process could not be started: {error}") from error
+            raise errors.EngineError(
+                f"the engine's process could not be started: {error}"
+            ) from error
         weakref.finalize(self, _end, self._process, self._owner)
         threading.Thread(target=self._read_stderr, args=(self._process,), daemon=True).start()
 
@@ -200,7 +205,5 @@ def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
     finally:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):  # it held bytes for a process that is gone
                     stream.close()
-                except OSError:
-                    pass  # it held bytes for a process that is gone

@@ -52,9 +52,7 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
     while True:
         request = requests.get()
         try:
-            result = actions[request.kind](
-                **request.fields, on_progress=on_progress, on_log=on_log
-            )
+            result = actions[request.kind](**request.fields, on_progress=on_progress, on_log=on_log)
         except DrawError as error:
             kind = type(error).__name__
             answer("failed", error=kind, message=error.message, hint=error.hint)

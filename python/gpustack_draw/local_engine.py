@@ -78,7 +78,8 @@ class CoreEngine:
         except ValueError as error:
             names = ", ".join(known.name for known in _core.list_devices())
             raise UsageError(
-                f"'{device}' is no device of this machine", hint=f"type --device auto, or one of {names}"
+                f"'{device}' is no device of this machine",
+                hint=f"type --device auto, or one of {names}",
             ) from error
         return {"device": self._engine.device}
 

@@ -94,7 +94,7 @@ class Picture:
         """Copy the picture into a Pillow image; ``info["parameters"]`` says how it was drawn."""
         import PIL.Image
 
-        from gpustack_draw.save_image import parameters_text
+        from gpustack_draw.parameters import parameters_text
 
         image = PIL.Image.frombytes("RGB", (self.width, self.height), self._bytes)
         image.info["parameters"] = parameters_text(self)

@@ -356,7 +356,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> "NoReturn":
-        from gpustack_draw.save_image import package_version
+        from gpustack_draw.parameters import package_version
 
         assert isinstance(parser, Parser)
         parser.tell(f"{PROGRAM} {package_version()}\n")

@@ -1,0 +1,105 @@
+"""The house: who may import what. One way, no way back (design: the house)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gpustack_draw
+
+PACKAGE = Path(gpustack_draw.__file__).parent
+
+# From left to right; a module imports only what stands to its right.
+ORDER = (
+    "__main__",
+    "cli",
+    "drawing",
+    "engine_worker",
+    "local_engine",
+    "engine_process",
+    "engine_messages",
+    "save_image",
+    "output_plan",
+    "memory",
+    "picture",
+    "parameters",
+    "draw_settings",
+    "progress",
+    "resolve_model",
+    "demo",
+    "model_checks",
+    "model_folder",
+    "families",
+    "family_table",
+    "model_header",
+    "gguf_header",
+    "safetensors_header",
+    "tensor_table",
+    "model_reference",
+    "request",
+    "errors",
+    "names",
+)
+ONLY_USERS = {
+    "gpustack_draw._core": {"local_engine"},
+    "PIL": {"output_plan", "picture", "save_image"},
+    "numpy": set(),
+    "huggingface_hub": set(),
+    "subprocess": {"engine_process", "cli"},
+    "argparse": {"cli"},
+}
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(file: Path) -> set[str]:
+    """Give the full names a file imports, inside functions too, less those for type checkers."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_checkers = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+        for node in ast.walk(block)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in for_checkers:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_one_way(file: Path) -> None:
+    room = room_of(file)
+    right = set(ORDER[ORDER.index(room) :])
+    imported = {
+        name.split(".")[1]
+        for name in imports_of(file)
+        if name.startswith("gpustack_draw.") and name.split(".")[1] in ORDER
+    }
+    assert imported - right == set()
+
+
+@pytest.mark.parametrize("module", ONLY_USERS)
+def test_only_one_room_knows_a_library(module: str) -> None:
+    users = {
+        room_of(file)
+        for file in FILES
+        if any(name == module or name.startswith(f"{module}.") for name in imports_of(file))
+    }
+    assert users <= ONLY_USERS[module]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_file_is_too_long_to_be_read_at_once(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
