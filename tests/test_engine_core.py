@@ -79,28 +79,30 @@ def run_python(
         "PYTHONDONTWRITEBYTECODE": "1",
         "LD_PRELOAD": " ".join(output("g++", f"-print-file-name={name}") for name in preloaded),
         "ASAN_OPTIONS": sanitizer_options,
-        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "UBSAN_OPTIONS": sanitizer_options + ":print_stacktrace=1",
     }
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
+    command = [sys.executable, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            pytest.fail(f"hangs after:\n{stdout[-4000:]}\n{stderr[-4000:]}")
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def test_cases(stand_in_core: Path) -> None:
-    # Verbose and uncaptured: where the process dies, its last words and the case are told.
-    options = ["-v", "-s", "--noconftest", "-p", "no:cacheprovider", "--timeout", "60"]
+def test_cases(stand_in_core: Path, tmp_path: Path) -> None:
+    # Verbose, and reports go to files: where the process dies, the case and the reason are told.
+    options = ["-v", "--noconftest", "-p", "no:cacheprovider", "--timeout", "60"]
     done = run_python(
         stand_in_core,
         *("-m", "pytest", *options, "-o", "timeout_method=thread", str(CASES / "cases.py")),
-        sanitizer_options="detect_leaks=1:leak_check_at_exit=0",
+        sanitizer_options=f"detect_leaks=1:leak_check_at_exit=0:log_path={tmp_path}/report",
     )
-    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+    reports = "".join(path.read_text() for path in tmp_path.glob("report.*"))
+    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}\n{reports[:8000]}"
     assert "skipped" not in done.stdout
 
 

@@ -106,6 +106,8 @@ def test_devices_lists_the_cpu() -> None:
     devices = gpustack_draw.devices()
     assert "cpu" in [device.kind for device in devices]
     assert [device.used for device in devices].count(True) == 1
+    (cpu,) = (device for device in devices if device.kind == "cpu")
+    assert 0 < cpu.memory_free < cpu.memory_total
 
 
 @pytest.mark.engine

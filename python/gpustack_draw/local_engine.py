@@ -16,7 +16,7 @@ from gpustack_draw.errors import (
     NotEnoughMemoryError,
     UsageError,
 )
-from gpustack_draw.memory import check_memory
+from gpustack_draw.memory import available_memory, check_memory
 from gpustack_draw.picture import Picture
 from gpustack_draw.progress import Progress
 from gpustack_draw.request import DrawRequest
@@ -300,9 +300,12 @@ def list_devices() -> list[dict[str, Any]]:
     engine = EngineProcess()
     try:
         devices: list[dict[str, Any]] = engine.devices()["devices"]
-        return devices
     finally:
         engine.close()
+    for device in devices:
+        if device["kind"] == "cpu":  # whose memory the engine calls free, all of it
+            device["memory_free"] = available_memory() or device["memory_free"]
+    return devices
 
 
 def build_info() -> dict[str, str]:

@@ -11,8 +11,8 @@ from gpustack_draw.errors import NotEnoughMemoryError, quoted
 from gpustack_draw.resolve_model import ResolvedModel
 
 # What the engine allocates beside the weights, in bytes: feature maps and im2col copies of the
-# last, full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at 128 to
-# 1024 pixels ("compute buffer size: 1922.00 MB" at 1024x1024); the full one's a guess;
+# last, full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at
+# 128 to 1024 pixels ("compute buffer size: 1922.00 MB" at 1024x1024); the full one's a guess;
 VAE_BYTES_A_PIXEL = 6_500
 TINY_VAE_BYTES_A_PIXEL = 1_925
 # the attention scores of one layer (no flash attention), a pair of tokens and head;

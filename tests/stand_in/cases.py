@@ -11,7 +11,6 @@ import gc
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -40,18 +39,10 @@ SETTINGS = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_on_standard_output(tmp_path: Path) -> Iterator[None]:
-    # Not capfd: a sanitizer's last words on standard error have to come through.
-    sys.stdout.flush()
-    output = tmp_path / "standard-output"
-    terminal = os.dup(1)
-    with output.open("wb") as file:
-        os.dup2(file.fileno(), 1)
+def nothing_on_standard_output(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     yield
     ctypes.CDLL(None).fflush(None)
-    os.dup2(terminal, 1)
-    os.close(terminal)
-    assert output.read_bytes() == b""
+    assert capfd.readouterr().out == ""
 
 
 def load(model: str = "model", **options: Any) -> Any:
@@ -448,6 +439,20 @@ def test_exception_of_the_library_while_drawing() -> None:
     with pytest.raises(core.EngineError, match="thrown by the library"):
         draw(engine, "throws")
     assert not engine.is_usable
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun"])
+def test_nan_stops_the_drawing_at_once(sampler: str) -> None:
+    engine = load()
+    heard = Recorder()
+    with pytest.raises(core.OverflowError, match=r"^its numbers overflowed$"):
+        draw(engine, "overflows", sampler=sampler, sample_steps=50, on_progress=heard.on_progress)
+    assert heard.progress[-1] == ("sample", 1, 50)
+    assert not engine.is_usable
+
+
+def test_one_colour_that_is_not_nan_is_a_picture() -> None:
+    assert bytes(draw(load(), "one-colour").pixels) == bytes(32 * 16 * 3)
 
 
 def test_one_engine_fails_and_another_goes_on() -> None:

@@ -229,7 +229,8 @@ void sd_set_progress_callback(sd_progress_cb_t callback, void* data) {
 
 void sd_set_preview_callback(sd_preview_cb_t callback, preview_t mode, int interval, bool denoised,
                              bool noisy, void* data) {
-  preview_callback = mode == PREVIEW_PROJ && interval == 1 && !denoised && noisy ? callback : nullptr;
+  preview_callback =
+      mode == PREVIEW_PROJ && interval == 1 && !denoised && noisy ? callback : nullptr;
   preview_data = data;
 }
 
