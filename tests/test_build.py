@@ -2,32 +2,26 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parent.parent
-SCRIPTS = Path(sysconfig.get_path("scripts"))
+from build_tools import SOURCE, engine_source, pybind11_dir, tool
 
 
 def configure(
     build: Path, *options: str, environment: dict[str, str] | None = None
 ) -> tuple[int, str]:
     """Run CMake's configure step; give its status and its error message, joined to one line."""
-    pybind11 = subprocess.run(
-        [sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     done = subprocess.run(
         [
-            shutil.which("cmake", path=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}") or "cmake",
+            tool("cmake") or "cmake",
             *("-S", str(SOURCE), "-B", str(build), "-G", "Ninja"),
-            f"-DCMAKE_MAKE_PROGRAM={SCRIPTS / 'ninja'}",
-            f"-Dpybind11_DIR={pybind11}",
+            f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
+            f"-Dpybind11_DIR={pybind11_dir()}",
             f"-DPython_EXECUTABLE={sys.executable}",
             "-DGPUSTACK_DRAW_STAND_IN=ON",
             *options,
@@ -78,12 +72,12 @@ def test_folder_without_the_engine_is_told_in_one_sentence(tmp_path: Path) -> No
 
 @pytest.mark.build
 def test_build_needs_no_network_when_the_source_is_there(tmp_path: Path) -> None:
-    sources = sorted(SOURCE.glob("build/cp*/engine-source-*/*/vendor/stable-diffusion.cpp"))
-    if not sources:
+    source = engine_source()
+    if source is None:
         pytest.skip("no build folder of an earlier build is here")
     status, said = configure(
         tmp_path / "build",
-        f"-DGPUSTACK_DRAW_ENGINE_SOURCE={sources[0]}",
+        f"-DGPUSTACK_DRAW_ENGINE_SOURCE={source}",
         environment={"PIP_NO_INDEX": "1"},
     )
     assert status == 0, said

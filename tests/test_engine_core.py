@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from build_tools import engine_source, pybind11_dir, tool
+
 pytestmark = [
     pytest.mark.build,
     pytest.mark.skipif(
@@ -37,11 +39,11 @@ def stand_in_core() -> Path:
         "GPUSTACK_DRAW_SANITIZE": "ON",
         "GPUSTACK_DRAW_WERROR": "ON",
         "Python_EXECUTABLE": sys.executable,
-        "pybind11_DIR": output(sys.executable, "-m", "pybind11", "--cmakedir"),
+        "pybind11_DIR": pybind11_dir(),
         "SKBUILD_PROJECT_VERSION": "0.0.0",
     }
     # The headers of a build that there is; else CMake downloads the pinned source.
-    for source in ROOT.glob("build/*/engine-source-*/*/vendor/stable-diffusion.cpp"):
+    if source := engine_source():
         options["GPUSTACK_DRAW_ENGINE_SOURCE"] = str(source)
     generator = ["-G", "Ninja"] if tool("ninja") else []
     cmake = tool("cmake")
@@ -51,12 +53,6 @@ def stand_in_core() -> Path:
     output(cmake, "--build", str(build), "--parallel", "2")
     (core,) = build.glob("_core*.so")
     return core
-
-
-def tool(name: str) -> str | None:
-    """Find a tool beside this Python (in its virtual environment), else on the path."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
 
 
 def output(*command: str) -> str:

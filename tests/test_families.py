@@ -1,12 +1,11 @@
 """Families, told by tensor names as the engine tells them."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 import model_files as files
+from build_tools import engine_source
 from gpustack_draw.families import (
     FAMILIES,
     components_inside,
@@ -252,11 +251,11 @@ def test_family_is_complete(family: object) -> None:
 
 def test_engine_names_its_versions_as_the_table_expects() -> None:
     """The engine's own list, where its source is at hand: a new family there needs one here."""
-    source = os.environ.get("GPUSTACK_DRAW_ENGINE_SOURCE", "")
-    enum = Path(source) / "src" / "model.h"
-    if not source or not enum.is_file():
-        pytest.skip("GPUSTACK_DRAW_ENGINE_SOURCE names no engine source")
-    versions = set(re.findall(r"^    VERSION_(\w+),", enum.read_text(), re.MULTILINE))
+    source = engine_source()
+    if source is None:
+        pytest.skip("the engine's source is not here")
+    enum = (source / "src" / "model.h").read_text()
+    versions = set(re.findall(r"^    VERSION_(\w+),", enum, re.MULTILINE))
     assert versions == {
         *("SD1", "SD1_INPAINT", "SD1_PIX2PIX", "SD1_TINY_UNET"),
         *("SD2", "SD2_INPAINT", "SD2_TINY_UNET", "SDXS_512_DS", "SDXS_09"),
