@@ -12,7 +12,7 @@ import pytest
 
 import gpustack_draw
 from gpustack_draw.drawing import Model
-from gpustack_draw.errors import EngineCrashed
+from gpustack_draw.errors import EngineCrashed, EngineError
 from gpustack_draw.progress import Progress
 
 pytestmark = pytest.mark.engine
@@ -196,6 +196,32 @@ def test_threads_share_a_model(model: Model) -> None:
     for thread in threads:
         thread.join()
     assert [drawn[seed] for seed in range(3)] == expected
+
+
+def test_a_callback_cannot_draw_with_the_model_it_is_told_about(model: Model) -> None:
+    def draw_again(progress: Progress) -> None:
+        model.generate(PROMPT, **QUICK)
+
+    with pytest.raises(
+        EngineError, match="a callback of a drawing cannot draw"
+    ):
+        model.generate(PROMPT, **QUICK, on_progress=draw_again)
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_close_waits_for_the_drawing_of_another_thread(model: Model) -> None:
+    drawn: list[object] = []
+    began = threading.Event()
+
+    def draw() -> None:
+        drawn.append(model.generate(PROMPT, **QUICK, on_progress=lambda _progress: began.set()))
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    began.wait()
+    model.close()
+    thread.join()
+    assert len(drawn) == 1
 
 
 def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model) -> None:

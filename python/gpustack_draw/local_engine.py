@@ -168,7 +168,8 @@ class LocalEngine:
         self._device = device
         self._on_log = on_log
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # of the drawing's own thread, so that callbacks can close()
+        self._is_drawing = False
         self._loaded_on = ""
 
     @property
@@ -198,13 +199,20 @@ class LocalEngine:
         for number, settings in enumerate(all_settings, start=1):
             progress = _PictureProgress(on_progress, number, len(all_settings))
             with self._lock:
-                result = self._draw(settings, progress)
+                if self._is_drawing:
+                    raise EngineError("a callback of a drawing cannot draw with the same model")
+                self._is_drawing = True
+                try:
+                    result = self._draw(settings, progress)
+                finally:
+                    self._is_drawing = False
             yield self._checked_picture(result, settings, progress)
 
     def close(self) -> None:
-        """Free the model and end its process."""
-        self._loaded_on = ""
-        self._engine.close()
+        """Free the model and end its process; waits for a drawing of another thread."""
+        with self._lock:
+            self._loaded_on = ""
+            self._engine.close()
 
     def _draw(self, settings: DrawSettings, progress: "_PictureProgress") -> Mapping[str, Any]:
         self._check_memory(settings)
