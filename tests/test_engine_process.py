@@ -202,9 +202,7 @@ def test_a_callback_cannot_draw_with_the_model_it_is_told_about(model: Model) ->
     def draw_again(progress: Progress) -> None:
         model.generate(PROMPT, **QUICK)
 
-    with pytest.raises(
-        EngineError, match="a callback of a drawing cannot draw"
-    ):
+    with pytest.raises(EngineError, match="a callback of a drawing cannot draw"):
         model.generate(PROMPT, **QUICK, on_progress=draw_again)
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
