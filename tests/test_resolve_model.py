@@ -84,6 +84,12 @@ def test_vae_by_option_goes_before_the_tiny_decoder_inside() -> None:
     assert roles(model) == {"model": "tiny.gguf", "vae": "vae.safetensors"}
 
 
+def test_component_that_the_family_has_no_use_for_is_noted() -> None:
+    write("clip_l.safetensors", files.CLIP_L)
+    model = resolve(write("tiny.gguf", files.KLEIN_ALL), clip_l="clip_l.safetensors")
+    assert model.notes == ("--clip-l has no effect: FLUX.2 klein has no use for it",)
+
+
 def test_denoiser_alone_with_components() -> None:
     options = {
         "vae": write("ae.safetensors", files.VAE_16),
@@ -210,13 +216,13 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         files.LORA,
         ModelFileError,
         "'x.gguf' is a LoRA, not a model that draws by itself",
-        "the README lists the families",
+        "gpustack-draw's README lists the families it draws with",
     ),
     "unknown": (
         UNKNOWN,
         ModelFileError,
         "'x.gguf' is not of a model family that is known here",
-        "the README lists the families",
+        "gpustack-draw's README lists the families it draws with",
     ),
     "a video model": (
         WAN,

@@ -157,6 +157,7 @@ def _resolve_demo(reference: DemoModel, given: Mapping[str, _Given]) -> Resolved
         variant="",
         files=_files(ModelFile("model", DEMO_FILE, header.file_bytes), {"taesd"}, given),
         defaults=DEFAULTS,
+        notes=_unused(family, given),
     )
 
 
@@ -189,7 +190,7 @@ def _resolve_local(reference: LocalModel, given: Mapping[str, _Given]) -> Resolv
         variant=variant,
         files=_files(ModelFile(slot, path, header.file_bytes), also, given),
         defaults=defaults_of(family, variant, header),
-        notes=notes,
+        notes=notes + _unused(family, given),
     )
 
 
@@ -236,7 +237,7 @@ def _family_of(header: ModelHeader, shown: str) -> Family:
         raise ModelFileError(
             f"{quoted(shown)} is {kind or 'not of a model family that is known here'}"
             + (", not a model that draws by itself" if kind else ""),
-            hint="the README lists the families",
+            hint="gpustack-draw's README lists the families it draws with",
         )
     if family.why_not:
         raise NotYetSupportedError(
@@ -285,6 +286,15 @@ def _check_complete(
         " the prompt less closely"
         for component in family.optional
         if component not in there
+    )
+
+
+def _unused(family: Family, given: Mapping[str, _Given]) -> tuple[str, ...]:
+    used = {"vae", "taesd", *family.requires, *family.optional}
+    return tuple(
+        f"{_option(component)} has no effect: {family.title} has no use for it"
+        for component in given
+        if component not in used
     )
 
 
