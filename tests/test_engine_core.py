@@ -163,7 +163,9 @@ if (child := os.fork()) == 0:
     sys.exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    done = run_python(stand_in_core, "-c", START + script)
+    # From Python 3.12 on a fork beside threads is warned of; that is what is tried here.
+    quiet = ("-W", "ignore::DeprecationWarning")
+    done = run_python(stand_in_core, *quiet, "-c", START + script)
     assert (done.returncode, done.stdout, done.stderr) == (0, "7\n", "")
 
 

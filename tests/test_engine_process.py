@@ -168,6 +168,8 @@ model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
         os.kill(sleeper, signal.SIGKILL)
 
 
+# From Python 3.12 on a fork beside threads is warned of; that is what is tried here.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_draws_with_a_worker_of_its_own(model: Model) -> None:
     model.generate(PROMPT, **QUICK)
     pid = worker_pid(model)
