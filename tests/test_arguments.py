@@ -45,6 +45,9 @@ DEFAULTS = {
 }
 
 
+QUOTES = 'put the prompt in quotes: "a red circle"'
+
+
 def test_help(monkeypatch: pytest.MonkeyPatch, update_golden: bool) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     help_text = "".join(
@@ -177,7 +180,7 @@ def test_other_commands() -> None:
         (
             "demo a red circle",
             "'red' is one word too many",
-            'put the prompt in quotes: "a red circle"',
+            QUOTES,
         ),
         ("demo cat --sead 7", "'--sead' is not an option", "did you mean --seed?"),
         ("demo cat --sead=7", "'--sead' is not an option", "did you mean --seed?"),
@@ -196,7 +199,18 @@ def test_other_commands() -> None:
         ("demo --seed -- cat", "--seed needs a value", "see gpustack-draw --help"),
         ("demo cat --show=yes", "--show takes no value", "type --show alone"),
         ("demo cat --debug=yes", "--debug takes no value", "type --debug alone"),
-        ("devices now", "'now' is one word too many", 'put the prompt in quotes: "a red circle"'),
+        ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+        (
+            "-q draw demo cat",
+            "'cat' is one word too many",
+            "the command comes first: gpustack-draw draw ...",
+        ),
+        (
+            "demo cat --" + "z" * 200,
+            "'--" + "z" * 95 + "...' is not an option",
+            "see gpustack-draw --help",
+        ),
+        ("demo cat " + "z" * 200, "'" + "z" * 97 + "...' is one word too many", QUOTES),
         ("devices --seed 7", "'--seed' is not an option", "see gpustack-draw devices --help"),
     ],
 )
@@ -205,6 +219,13 @@ def test_a_wrong_command_line(argv: str, message: str, hint: str) -> None:
         parse_arguments(argv.split())
     assert (caught.value.message, caught.value.hint) == (message, hint)
     assert caught.value.exit_status == 2
+
+
+def test_a_prompt_that_starts_like_an_option() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(["demo", "-dog on grass"])
+    assert caught.value.message == "--debug takes no value"
+    assert caught.value.hint == "put -- before a prompt that starts with a dash"
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])

@@ -1,18 +1,22 @@
 """The engine's own process: warm, ends with its parent; its end is an error, not the caller's."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import gpustack_draw
+from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.drawing import Model
-from gpustack_draw.errors import EngineCrashed, EngineError
+from gpustack_draw.errors import EngineCrashed, EngineError, ModelFileError
 from gpustack_draw.progress import Progress
 
 pytestmark = pytest.mark.engine
@@ -230,6 +234,73 @@ def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model)
     model.close()
     assert wait_until_gone(pid, 1.0)
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_a_model_that_nobody_keeps_ends_its_worker() -> None:
+    model = gpustack_draw.load("demo")
+    model.generate(PROMPT, **QUICK)
+    pid = worker_pid(model)
+    del model
+    gc.collect()
+    assert wait_until_gone(pid, 1.0)
+
+
+def test_closing_and_drawing_again_leaves_nothing_behind(model: Model) -> None:
+    def count() -> tuple[int, int, int]:
+        gc.collect()
+        files = len(os.listdir("/proc/self/fd"))
+        return files, threading.active_count(), len(weakref.finalize._registry)  # type: ignore[attr-defined]
+
+    model.generate(PROMPT, **QUICK)
+    before = count()
+    for _ in range(3):
+        model.close()
+        model.generate(PROMPT, **QUICK)
+    assert count() == before
+
+
+def test_a_signal_without_a_name_ends_the_worker(model: Model) -> None:
+    def end_worker(progress: Progress) -> None:
+        os.kill(worker_pid(model), signal.SIGRTMIN + 6)
+
+    with pytest.raises(EngineCrashed) as caught:
+        model.generate(PROMPT, **QUICK, on_progress=end_worker)
+    assert caught.value.message == f"the engine was ended by signal {signal.SIGRTMIN + 6}"
+
+
+def test_an_unexpected_error_in_the_worker_is_quoted(model: Model) -> None:
+    with pytest.raises(EngineCrashed) as caught:
+        model._engine._engine._call("nonsense")  # type: ignore[union-attr]
+    assert (
+        caught.value.message == "the engine ended unexpectedly with status 1: KeyError: 'nonsense'"
+    )
+
+
+def test_a_model_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"m\xff.gguf")
+    path.symlink_to(DEMO_FILE)
+    with gpustack_draw.load(path) as model:
+        assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_the_current_folder_can_change_before_the_first_drawing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.gguf").symlink_to(DEMO_FILE)
+    monkeypatch.chdir(tmp_path)
+    with gpustack_draw.load("model.gguf") as model:
+        monkeypatch.chdir("/")
+        assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_generate_sees_that_the_file_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.symlink_to(DEMO_FILE)
+    gpustack_draw.generate(path, PROMPT, **QUICK)
+    path.unlink()
+    path.write_text("hello, this is no model")
+    with pytest.raises(ModelFileError, match="is text, not a model file"):
+        gpustack_draw.generate(path, PROMPT, **QUICK)
 
 
 def test_what_the_engine_prints_never_reaches_standard_output() -> None:

@@ -70,6 +70,12 @@ def test_size_that_is_none(text: str, message: str) -> None:
     assert (caught.value.message, caught.value.hint) == (message, SIZE_HINT)
 
 
+@pytest.mark.timeout(5)
+def test_many_digits_are_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="is not a guidance scale"):
+        parse_cfg_scale("1" * 100_000 + "x")
+
+
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [

@@ -405,6 +405,13 @@ def test_component_of_the_wrong_kind(
     assert error_of(write("x.gguf", files.KLEIN_ALL), **options) == (ModelFileError, message, hint)
 
 
+def test_component_without_a_name() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_model(DemoModel(), {"clip_l": " "})
+    assert caught.value.message == "--clip-l names no file: ' '"
+    assert caught.value.hint == "type --clip-l FILE"
+
+
 def test_component_is_checked_like_a_model() -> None:
     model = write("x.gguf", files.KLEIN_ALL)
     Path("part.gguf").write_bytes(files.gguf_bytes(files.VAE_32)[:200])

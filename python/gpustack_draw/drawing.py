@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import choose_settings
@@ -304,11 +305,13 @@ def generate(
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    key = (model, components, threads, device, in_process)
+    arguments = (model, components, threads, device, in_process)
+    # The same name can mean another file than it did before.
+    key = (arguments, [_state_of(name) for name in (model, *components.values())])
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:
         if _last_model is None or _last_model[0] != key:
-            loaded = _load(*key)
+            loaded = _load(*arguments)
             if _last_model is not None:
                 _last_model[1].close()
             _last_model = (key, loaded)
@@ -324,6 +327,15 @@ def generate(
         seed=seed,
         on_progress=on_progress,
     )
+
+
+def _state_of(model: Reference) -> tuple[int, ...] | None:
+    """Tell what shows that a file is no longer the same; None where there is none."""
+    try:
+        status = Path(model).expanduser().stat()
+    except (OSError, RuntimeError, TypeError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

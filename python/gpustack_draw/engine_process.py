@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gpustack_draw import errors
 from gpustack_draw.engine_messages import Message, read_message, write_message
@@ -39,8 +39,9 @@ class EngineProcess:
         """Prepare; the process starts with the first call."""
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
-        self._last_lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._on_log: LogFunction | None = None
+        self._end: Callable[[], object] = _nothing
+        self._log = _Log()
+        self._reader = threading.Thread()
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +75,7 @@ class EngineProcess:
         """End the process."""
         process, self._process = self._process, None
         if process is not None:
-            _end(process, self._owner)
+            self._end()
 
     def _call(
         self,
@@ -85,7 +86,7 @@ class EngineProcess:
         **fields: Any,
     ) -> dict[str, Any]:
         process = self._running_process()
-        self._on_log = on_log
+        self._log.listener = on_log
         try:
             answer = self._exchange(process, kind, fields, on_progress)
         except BaseException:
@@ -93,7 +94,7 @@ class EngineProcess:
             self.close()
             raise
         finally:
-            self._on_log = None
+            self._log.listener = None
         if answer is None:
             raise self._crash(process)
         return _result(answer)
@@ -113,7 +114,7 @@ class EngineProcess:
             return None
         while (answer := read_message(process.stdout)) is not None:
             if answer.kind == "log":
-                self._log(answer.fields["level"], answer.fields["text"])
+                self._log.add(answer.fields["level"], answer.fields["text"])
             elif answer.kind != "progress":
                 break
             elif on_progress is not None:
@@ -132,7 +133,7 @@ class EngineProcess:
         package_root = str(Path(__file__).resolve().parent.parent)
         # Without this, a failed assertion starts a debugger to print a backtrace.
         environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
-        self._last_lines.clear()
+        self._log = _Log()
         self._owner = os.getpid()
         try:
             self._process = subprocess.Popen(
@@ -146,26 +147,18 @@ class EngineProcess:
             raise errors.EngineError(
                 f"the engine's process could not be started: {error}"
             ) from error
-        weakref.finalize(self, _end, self._process, self._owner)
-        threading.Thread(target=self._read_stderr, args=(self._process,), daemon=True).start()
-
-    def _read_stderr(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stderr is not None
-        with process.stderr as lines:
-            for line in lines:
-                self._log("stderr", line.decode(errors="replace").rstrip())
-
-    def _log(self, level: str, text: str) -> None:
-        if level in {"warning", "error", "stderr"}:
-            self._last_lines.append(text)
-        on_log = self._on_log
-        if on_log is not None:
-            on_log(level, text)
+        self._end = weakref.finalize(self, _end, self._process, self._owner)
+        # The thread must not know this object: it would keep it, and so the process, for ever.
+        self._reader = threading.Thread(
+            target=_read_lines, args=(self._process.stderr, self._log), daemon=True
+        )
+        self._reader.start()
 
     def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
         status = process.wait()
+        self._reader.join(CLOSE_SECONDS)  # the last words come last
         self.close()
-        last_lines = tuple(line for line in self._last_lines if line)
+        last_lines = tuple(line for line in tuple(self._log.last_lines) if line)
         said = f": {last_lines[-1]}" if last_lines else ""
         return errors.EngineCrashed(
             f"the engine {_how_it_ended(status)}{said}",
@@ -174,6 +167,31 @@ class EngineProcess:
             else "a smaller --size or a smaller quantisation needs less memory",
             last_lines=last_lines,
         )
+
+
+class _Log:
+    """What the engine says: the last lines are kept, all go to a listener while there is one."""
+
+    def __init__(self) -> None:
+        self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.listener: LogFunction | None = None
+
+    def add(self, level: str, text: str) -> None:
+        if level in {"warning", "error", "stderr"}:
+            self.last_lines.append(text)
+        listener = self.listener
+        if listener is not None:
+            listener(level, text)
+
+
+def _read_lines(stream: IO[bytes], log: _Log) -> None:
+    with stream as lines:
+        for line in lines:
+            log.add("stderr", line.decode(errors="replace").rstrip())
+
+
+def _nothing() -> None:
+    """End no process: there is none yet."""
 
 
 def _result(answer: Message) -> dict[str, Any]:
@@ -188,7 +206,11 @@ def _result(answer: Message) -> dict[str, Any]:
 def _how_it_ended(status: int) -> str:
     if status >= 0:
         return f"ended unexpectedly with status {status}"
+    if -status not in set(signal.Signals):
+        return f"was ended by signal {-status}"
     name = signal.Signals(-status).name
+    if -status in {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}:
+        return f"was told to end ({name})"
     if -status == signal.SIGABRT:
         return "gave up on a failed check (SIGABRT)"
     if -status == signal.SIGKILL:
@@ -201,7 +223,8 @@ def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
         return
     try:
         process.kill()
-        process.wait(CLOSE_SECONDS)
+        with suppress(subprocess.TimeoutExpired):  # the kernel holds it, deep in a driver
+            process.wait(CLOSE_SECONDS)
     finally:
         for stream in (process.stdin, process.stdout):
             if stream is not None:

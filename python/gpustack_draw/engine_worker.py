@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
@@ -31,7 +32,13 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    _serve(requests, partial(_answer, answers, threading.Lock()))
+    try:
+        _serve(requests, partial(_answer, answers, threading.Lock()))
+    except BaseException:
+        # The parent quotes the last line. Python's own end would abort over the waiting reader.
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) -> None:

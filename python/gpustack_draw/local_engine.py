@@ -3,6 +3,7 @@
 The engine runs in a process of its own unless the caller wants it in its own.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -65,9 +66,11 @@ class CoreEngine:
         from gpustack_draw import _core
 
         self.close()
+        # Bytes, because a path is not always text that UTF-8 can hold.
+        paths: dict[str, Any] = {name: os.fsencode(path) for name, path in files.items()}
         try:
             self._engine = _core.Engine(
-                **files,
+                **paths,
                 threads=threads,
                 device=device,
                 on_progress=_phase_names(on_progress),
@@ -164,6 +167,8 @@ class LocalEngine:
             on_log: Called with level and text of each line of the engine's log.
         """
         self.model = model
+        # Absolute: the current folder may be another one by the first drawing.
+        self._files = {file.component: str(file.path.absolute()) for file in model.files}
         self._threads = threads or 0
         self._device = device
         self._on_log = on_log
@@ -204,9 +209,10 @@ class LocalEngine:
                 self._is_drawing = True
                 try:
                     result = self._draw(settings, progress)
+                    picture = self._checked_picture(result, settings, progress)
                 finally:
                     self._is_drawing = False
-            yield self._checked_picture(result, settings, progress)
+            yield picture
 
     def close(self) -> None:
         """Free the model and end its process; waits for a drawing of another thread."""
@@ -256,7 +262,7 @@ class LocalEngine:
     def _load(self, progress: "_PictureProgress") -> None:
         self._loaded_on = ""
         result = self._engine.load(
-            files={file.component: str(file.path) for file in self.model.files},
+            files=self._files,
             threads=self._threads,
             device=self._device,
             on_progress=progress,

@@ -23,6 +23,10 @@ TOKEN_BYTES = 60
 PROMPT_TOKENS = 512
 # the program itself, its buffers and the picture.
 BASE_BYTES = 100_000_000
+# What a process of the engine takes of its limit of address space and never touches: libraries,
+# buffers that stay empty; and a core, the stack and heap that a thread sets aside.
+RESERVED_ADDRESSES = 650_000_000
+RESERVED_ADDRESSES_A_CORE = 75_000_000
 # The full VAE's own attention looks at places of this side, in pixels.
 _VAE_TOKEN_PIXELS = 8
 
@@ -158,7 +162,9 @@ def _address_space_left() -> Iterator[int]:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     pages = _lines(Path("/proc/self/statm"))
     if soft != resource.RLIM_INFINITY and pages:
-        yield max(0, soft - int(pages[0].split()[0]) * resource.getpagesize())
+        here = int(pages[0].split()[0]) * resource.getpagesize()
+        there = RESERVED_ADDRESSES + RESERVED_ADDRESSES_A_CORE * (os.cpu_count() or 1)
+        yield max(0, soft - max(here, there))
 
 
 def _lines(path: Path) -> list[str]:
@@ -193,4 +199,4 @@ def _windows_free() -> int | None:
 
 
 def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 50_000_000 else f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB" if count >= 1_000_000_000 else f"{count / 1e6:.0f} MB"

@@ -97,7 +97,8 @@ def parse_cfg_scale(text: str) -> float:
         UsageError: The text is not such a number; NaN and infinity are none.
     """
     stripped = text.strip()
-    if not _NUMBER.fullmatch(stripped):
+    # No scale needs as many characters, and the pattern takes long over many digits.
+    if len(stripped) > 40 or not _NUMBER.fullmatch(stripped):
         raise _cfg_scale_error(text)
     return _check_cfg_scale(float(stripped), text)
 

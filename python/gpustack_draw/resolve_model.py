@@ -321,6 +321,10 @@ def _read_components(components: Mapping[str, str]) -> dict[str, _Given]:
 
 
 def _read_component(component: str, text: str) -> _Given:
+    if not text.strip():
+        raise UsageError(
+            f"{_option(component)} names no file: {text!r}", hint=f"type {_option(component)} FILE"
+        )
     reference = parse_model_reference(text)
     if isinstance(reference, HubModel):
         raise NotYetSupportedError(

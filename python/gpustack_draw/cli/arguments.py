@@ -199,8 +199,9 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--output",
         metavar="PATH",
-        help="a file (.png, .jpg, .webp), which is replaced; a folder; or - for standard output"
-        " (default: a new file, named after the prompt and the time)",
+        help="a file (.png, .jpg, .webp), which is replaced, or with --count numbered: cat-1.png,"
+        " ...; a folder; or - for standard output (default: a new file, named after the prompt and"
+        " the time)",
     )
     group.add_argument(
         "--show", action="store_true", help="open the picture in the default viewer too"
@@ -276,9 +277,12 @@ class Parser(argparse.ArgumentParser):
             return arguments
         if extra[0].startswith("-") and len(extra[0]) > 1:
             raise self._unknown_option(extra[0])
-        raise _usage_error(
-            f"{extra[0]!r} is one word too many", 'put the prompt in quotes: "a red circle"'
-        )
+        hint = 'put the prompt in quotes: "a red circle"'
+        if arguments.command != "draw":
+            hint = f"see {self.prog} --help"
+        elif arguments.model in COMMANDS:
+            hint = f"the command comes first: {PROGRAM} {arguments.model} ..."
+        raise _usage_error(f"{_quoted(extra[0])} is one word too many", hint)
 
     def error(self, message: str) -> "NoReturn":
         """Say in our words what argparse found wrong."""
@@ -286,14 +290,16 @@ class Parser(argparse.ArgumentParser):
         what, _, problem = message.removeprefix("argument ").partition(": ")
         if message.startswith(required):
             missing = message.removeprefix(required).replace(", ", " and no ")
-            raise _usage_error(
-                f"there is no {missing}", f'for example: {PROGRAM} demo "a red circle"'
-            )
+            hint = f'for example: {PROGRAM} demo "a red circle"'
+            raise _usage_error(f"there is no {missing}", hint)
         if problem == "expected one argument":
             raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
         if problem.startswith("ignored explicit argument"):
             what = what.rpartition("/")[2]
-            raise _usage_error(f"{what} takes no value", f"type {what} alone")
+            hint = f"type {what} alone"
+            if " " in problem.partition("'")[2]:  # "-dog on grass" is no -d
+                hint = "put -- before a prompt that starts with a dash"
+            raise _usage_error(f"{what} takes no value", hint)
         raise _usage_error(message, f"see {self.prog} --help")
 
     def tell(self, text: str) -> None:
@@ -346,7 +352,7 @@ class Parser(argparse.ArgumentParser):
             close = close or get_close_matches(name, options, n=1)
             if close:
                 hint = f"did you mean {' or '.join(close)}?"
-        return _usage_error(f"{name!r} is not an option", hint)
+        return _usage_error(f"{_quoted(name)} is not an option", hint)
 
 
 class _Version(argparse.Action):
@@ -373,6 +379,12 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
         except OSError:
             columns = 80
     return argparse.HelpFormatter(prog, max_help_position=28, width=max(40, min(columns, 100) - 2))
+
+
+def _quoted(word: str) -> str:
+    from gpustack_draw.errors import quoted
+
+    return quoted(word)
 
 
 def _usage_error(message: str, hint: str) -> Exception:

@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
         return _run_command(arguments, restore_signals=argv is not None)
-    except SystemExit:  # --help, --version
-        return 0
+    except SystemExit as end:  # --help, --version; or SIGTERM at the very end
+        return end.code if isinstance(end.code, int) else 0
     except UsageError as error:
         return _tell_error(error, debug=False)
     except OSError as error:
