@@ -21,11 +21,21 @@ LogFunction = Callable[[str, str], None]
 KEPT_LINES = 30
 CLOSE_SECONDS = 2.0
 
-# The folder of this package goes first on the path, so that the process runs the same code as its
-# parent and nothing of the current folder.
-_START = (
-    "import sys; sys.path[0] = sys.argv[1]; from gpustack_draw.engine_worker import main; main()"
+# Runs the code of its parent, wherever that was imported from, and nothing of the current folder.
+# The package's folder does not go on the path: beside it may lie what shadows Python's own modules.
+_START = """
+import sys
+if sys.path[0] == "":
+    del sys.path[0]
+from importlib import util
+spec = util.spec_from_file_location(
+    "gpustack_draw", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]]
 )
+package = sys.modules["gpustack_draw"] = util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from gpustack_draw.engine_worker import main
+main()
+"""
 
 
 class EngineProcess:
@@ -130,14 +140,14 @@ class EngineProcess:
         return self._process
 
     def _start(self) -> None:
-        package_root = str(Path(__file__).resolve().parent.parent)
+        package = str(Path(__file__).resolve().parent)
         # Without this, a failed assertion starts a debugger to print a backtrace.
         environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
         self._log = _Log()
         self._owner = os.getpid()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, package_root],
+                [sys.executable, "-c", _START, package],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -346,6 +346,11 @@ def _decoded(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None:
 def _engine_error(error: Exception) -> EngineError:
     # First line: what failed. Then the library's warnings and errors, "model.cpp:871  - ...".
     what, *log = str(error).splitlines()
+    if "bad_alloc" in what:
+        return NotEnoughMemoryError(
+            f"{what.partition(':')[0]}: memory ran out",
+            hint="close other programs, or use a smaller quantisation of the model or --size",
+        )
     reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
     return EngineError(
         f"{what}: {reason}" if reason else what, hint="--debug shows the engine's log"
