@@ -10,4 +10,4 @@ from gpustack_draw.family_table import Defaults
 
 DEMO_FILE = Path(__file__).with_name("demo.gguf")
 
-DEFAULTS = Defaults(sample_steps=8, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128))
+DEFAULTS = Defaults(sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128))

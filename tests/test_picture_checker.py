@@ -1,0 +1,164 @@
+"""The picture checker reads pictures that are rasterised here, and notices what is wrong."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import picture_checker as checker
+
+NAMES = list(checker.INSIDE)
+
+
+def rasterised(things, background="white", side=256, soft=2):
+    """A picture of (name, colour, x, y, longer side) on a background, edges averaged."""
+    fine = side * soft
+    line = (np.arange(fine) + 0.5) / fine
+    xs, ys = np.meshgrid(line, line)
+    pixels = np.ones((fine, fine, 3)) * np.array(checker.COLOURS[background])
+    for name, colour, x, y, longer in things:
+        frame = checker._FRAMES[name]
+        scale = frame.longer / longer
+        inside = checker.INSIDE[name]((xs - x) * scale + frame.x, (ys - y) * scale + frame.y)
+        pixels[inside] = checker.COLOURS[colour]
+    averaged = pixels.reshape(side, soft, side, soft, 3).mean((1, 3))
+    return Image.fromarray((averaged + 0.5).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_object_is_read(name):
+    reading = checker.read_picture(rasterised([(name, "red", 0.5, 0.5, 0.47)], "gray"))
+    assert reading.background == "gray"
+    (found,) = reading.objects
+    assert (found.name, found.colour, found.place, found.size) == (name, "red", "center", "normal")
+    assert found.iou > 0.97
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_objects_are_told_apart_when_small_and_blurred(name):
+    picture = rasterised([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
+    blurred = picture.resize((64, 64), Image.Resampling.BOX).resize((128, 128))
+    (found,) = checker.read_picture(blurred).objects
+    assert (found.name, found.place, found.size) == (name, "top", "small")
+
+
+@pytest.mark.parametrize(("colour", "background"), list(itertools.permutations(checker.COLOURS, 2)))
+def test_every_pair_of_colours_is_read(colour, background):
+    picture = rasterised([("star", colour, 0.5, 0.5, 0.5)], background, side=64, soft=4)
+    reading = checker.read_picture(picture)
+    assert reading.background == background
+    assert [found.colour for found in reading.objects] == [colour]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "place"),
+    [
+        (0.255, 0.5, "left"),
+        (0.65, 0.5, "right"),
+        (0.5, 0.35, "top"),
+        (0.52, 0.83, "bottom"),
+        (0.53, 0.48, "center"),
+    ],
+)
+def test_places(x, y, place):
+    (found,) = checker.read_picture(rasterised([("cup", "blue", x, y, 0.3)])).objects
+    assert found.place == place
+
+
+@pytest.mark.parametrize(
+    ("longer", "size"), [(0.27, "small"), (0.4, "normal"), (0.49, "normal"), (0.63, "big")]
+)
+def test_sizes(longer, size):
+    (found,) = checker.read_picture(rasterised([("fish", "green", 0.5, 0.5, longer)])).objects
+    assert found.size == size
+
+
+def test_two_objects_and_their_order():
+    things = [("moon", "yellow", 0.745, 0.5, 0.41), ("house", "brown", 0.255, 0.5, 0.41)]
+    reading = checker.read_picture(rasterised(things, "blue"))
+    assert [(o.name, o.colour, o.place) for o in reading.objects] == [
+        ("house", "brown", "left"),
+        ("moon", "yellow", "right"),
+    ]
+
+
+def test_three_objects_are_counted():
+    things = [("tree", "green", x, 0.5, 0.284) for x in (0.172, 0.5, 0.828)]
+    reading = checker.read_picture(rasterised(things, "pink"))
+    assert [o.name for o in reading.objects] == ["tree"] * 3
+
+
+def test_an_empty_picture_has_no_objects():
+    reading = checker.read_picture(rasterised([], "purple"))
+    assert reading == checker.Reading("purple", ())
+
+
+def test_noise_and_specks_are_no_objects():
+    pixels = np.asarray(rasterised([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(float)
+    pixels += np.random.default_rng(1).normal(0, 4, pixels.shape)
+    pixels[10:14, 10:14] = 255
+    picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    (found,) = checker.read_picture(picture).objects
+    assert (found.name, found.colour) == ("ring", "orange")
+
+
+def test_a_wrong_colour_is_noticed():
+    (found,) = checker.read_picture(rasterised([("heart", "pink", 0.5, 0.5, 0.47)])).objects
+    assert found.colour != "red"
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked"),
+    [("circle", "ring"), ("square", "diamond"), ("sun", "star"), ("heart", "mushroom")],
+)
+def test_a_wrong_shape_is_noticed(shown, asked):
+    (found,) = checker.read_picture(rasterised([(shown, "red", 0.5, 0.5, 0.47)])).objects
+    assert found.name == shown
+    mask = np.asarray(rasterised([(shown, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
+    assert checker.template_iou(mask, asked) < 0.85
+
+
+def test_a_wobbly_outline_lowers_the_overlap():
+    line = (np.arange(256) + 0.5) / 128 - 1
+    xs, ys = np.meshgrid(line, line)
+    angle, radius = np.arctan2(ys, xs), np.hypot(xs, ys)
+    smooth = checker.template_iou(radius < 0.5, "circle")
+    wobbly = checker.template_iou(radius < 0.5 * (1 + 0.12 * np.sin(7 * angle)), "circle")
+    assert smooth > 0.98
+    assert wobbly < 0.93
+
+
+def test_half_an_object_is_not_that_object():
+    picture = np.asarray(rasterised([("circle", "red", 0.5, 0.5, 0.47)])).copy()
+    picture[128:] = 250
+    (found,) = checker.read_picture(Image.fromarray(picture)).objects
+    assert found.name != "circle" or found.iou < 0.8
+
+
+def test_templates_differ_from_each_other():
+    size = 96
+    line = (np.arange(size) + 0.5) / size
+    xs, ys = np.meshgrid(line, line)
+    for name in NAMES:
+        frame = checker._FRAMES[name]
+        scale = frame.longer / 0.9
+        mask = checker.INSIDE[name]((xs - 0.5) * scale + frame.x, (ys - 0.5) * scale + frame.y)
+        for other in NAMES:
+            overlap = checker.template_iou(mask, other)
+            assert (overlap > 0.96) if other == name else (overlap < 0.87), (name, other, overlap)
+
+
+def test_components_join_across_rows():
+    mask = np.zeros((6, 8), bool)
+    mask[1, 1:3] = mask[1, 5:7] = True
+    mask[2, 1:7] = True  # joins both
+    mask[5, 0] = True
+    assert [int(part.sum()) for part in checker.components(mask)] == [10, 1]
+
+
+def test_frames_are_finite():
+    assert all(math.isfinite(frame.area) for frame in checker._FRAMES.values())

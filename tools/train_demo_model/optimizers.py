@@ -1,0 +1,71 @@
+"""Muon for the matrices of the blocks, and helpers around it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+MUON_RATE = 4.5e-3
+ADAM_RATE = 1.5e-3
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum with orthogonalised updates: learns these small models several times faster.
+
+    Fused matrices (query, key, value and feed-forward in one) are cut into square pieces, so
+    that each part gets an orthogonal update of its own.
+    """
+
+    def __init__(self, params: list[nn.Parameter], rate: float, momentum: float = 0.95) -> None:
+        """Optimise matrices."""
+        super().__init__(params, {"lr": rate, "momentum": momentum, "decay": 0.02})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        """Update every matrix from its gradient."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                state = self.state[param]
+                if "average" not in state:
+                    state["average"] = torch.zeros_like(param)
+                average = state["average"].lerp_(param.grad, 1 - group["momentum"])
+                update = _orthogonal(param.grad.lerp(average, group["momentum"]))
+                side = min(param.shape)
+                param.mul_(1 - group["lr"] * group["decay"])
+                param.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(side))
+
+
+def _orthogonal(matrix: Tensor) -> Tensor:
+    """Square pieces of a matrix, each replaced by about the nearest orthogonal matrix."""
+    rows, columns = matrix.shape
+    axis = 0 if rows > columns else 1
+    x = torch.stack(matrix.chunk(max(rows, columns) // min(rows, columns), axis)).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(5):  # Newton-Schulz steps; the coefficients push singular values towards 1
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+    return torch.cat(list(x.float()), axis)
+
+
+def make_optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, Adam for everything else."""
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, param in model.named_parameters():
+        in_block = param.ndim == 2 and "_blocks." in name
+        (matrices if in_block else others).append(param)
+    adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.97), weight_decay=0.0)
+    optimizers: list[torch.optim.Optimizer] = [Muon(matrices, MUON_RATE), adam]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
+    """Set the learning rates to a fraction of their peaks."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor

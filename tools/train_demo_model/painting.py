@@ -1,0 +1,114 @@
+"""From scenes to training tensors: pictures, latents, and captions as padded rows."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train_demo_model.scenes import MaskStore, Scene
+from train_demo_model.vocabulary import (
+    AFTER_PROMPT,
+    BEFORE_PROMPT,
+    COLOURS,
+    PROMPT_TOKENS,
+    ROW,
+)
+
+#: Colours as a tensor in 0..1 by name.
+PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in COLOURS.items()}
+
+
+def paint(scenes: list[Scene], store: MaskStore, side: int, rng: random.Random) -> Tensor:
+    """Pictures (N, 3, side, side) in 0..1. Objects of one scene do not overlap."""
+    layers = 2  # no scene has more than two colours besides the background's
+    alphas = np.zeros((len(scenes), layers, side, side), np.uint8)
+    shades = torch.zeros(len(scenes), layers, 3)
+    grounds = torch.stack([PALETTE[scene.background] for scene in scenes])
+    for i, scene in enumerate(scenes):
+        colours = list(dict.fromkeys(colour for _, colour, _ in scene.objects))
+        for name, colour, slot in scene.objects:
+            j = colours.index(colour)
+            np.maximum(alphas[i, j], store.pick(name, slot, side, rng), out=alphas[i, j])
+            shades[i, j] = PALETTE[colour] - grounds[i]
+    cover = torch.from_numpy(alphas).view(len(scenes), layers, -1).float()
+    pictures = torch.baddbmm(grounds[:, :, None], shades.mT, cover, alpha=1 / 255)
+    return pictures.view(len(scenes), 3, side, side)
+
+
+def tokens_of_latents(latents: Tensor) -> Tensor:
+    """(N, 32, H, W) -> (N, H/2 * W/2, 128): the transformer's image tokens."""
+    return F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2).contiguous()
+
+
+def latents_of_tokens(tokens: Tensor) -> Tensor:
+    """The inverse of `tokens_of_latents` for square pictures."""
+    side = math.isqrt(tokens.shape[1])
+    return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (side, side)), 2)
+
+
+#: Rows, RoPE positions and attention biases of a batch of captions.
+Text = tuple[Tensor, Tensor, Tensor]
+
+
+def pack_text(captions: list[list[tuple[int, int]]], pads: int, longest: int | None = None) -> Text:
+    """Captions of (row, position) as tensors, with a few random pads for the hundreds there are.
+
+    The engine pads a prompt to 512 tokens. Each sampled pad counts for many in the attention
+    (a bias of the logarithm of their number), which costs far less than all of them.
+    """
+    longest = longest or max(1, *(len(caption) for caption in captions))
+    count = len(captions)
+    rows = torch.zeros(count, longest + pads, dtype=torch.long)
+    positions = torch.zeros(count, longest + pads)
+    bias = torch.full((count, longest + pads), -1e4)
+    stride = PROMPT_TOKENS / pads
+    spread = torch.arange(pads) * stride + torch.rand(count, pads) * stride
+    positions[:, longest:] = spread.floor()
+    for i, caption in enumerate(captions):
+        words = len(caption)
+        bias[i, longest:] = math.log((PROMPT_TOKENS - words) / pads)
+        bias[i, :words] = 0
+        for j, (row, position) in enumerate(caption):
+            rows[i, j], positions[i, j] = row, position
+    return rows, positions, bias
+
+
+def full_text(captions: list[list[tuple[int, int]]]) -> Text:
+    """Captions as the engine has them: 512 tokens each."""
+    count = len(captions)
+    rows = torch.zeros(count, PROMPT_TOKENS, dtype=torch.long)
+    for i, caption in enumerate(captions):
+        for row, position in caption:
+            rows[i, position] = row
+    positions = torch.arange(PROMPT_TOKENS).expand(count, -1).float()
+    return rows, positions, torch.zeros(count, PROMPT_TOKENS)
+
+
+def _framed(words: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Words of a prompt of `length` tokens at their positions, within the chat template."""
+    start = len(BEFORE_PROMPT)
+    end = start + length
+    template = [(name, i) for i, name in enumerate(BEFORE_PROMPT)]
+    template += [(name, end + i) for i, name in enumerate(AFTER_PROMPT)]
+    placed = [(row, start + position) for row, position in words]
+    return [(ROW[name], position) for name, position in template if name] + placed
+
+
+def placed_caption(scene: Scene, most_words: int) -> list[tuple[int, int]]:
+    """Rows of a scene's caption and of the template at their positions in the prompt."""
+    placed, position = [], 0
+    for row, gap in zip(scene.caption, scene.gaps, strict=True):
+        position += gap
+        placed.append((row, position))
+        position += 1
+    return _framed(placed[:most_words], position + scene.trailing)
+
+
+def placed_rows(rows: list[int]) -> list[tuple[int, int]]:
+    """The same for a prompt given as rows per token."""
+    return _framed([(row, i) for i, row in enumerate(rows) if row], len(rows))

@@ -1,0 +1,80 @@
+"""Draws with the PyTorch model as the engine does: its noise, its schedule, its steps.
+
+Used for contact sheets while training, and to compare the engine's pictures with ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train_demo_model.autoencoder import Decoder
+from train_demo_model.painting import Text, full_text, latents_of_tokens, pack_text, placed_rows
+from train_demo_model.transformer import IMAGE_CHANNELS, Transformer
+from train_demo_model.vocabulary import rows_of
+
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+def philox_normal(seed: int, count: int) -> np.ndarray:
+    """Standard normal numbers of the engine's "cuda" generator (Philox 4x32, Box-Muller)."""
+    counter = [np.zeros(count, np.uint64) for _ in range(4)]
+    counter[2] = np.arange(count, dtype=np.uint64)
+    key = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        first = counter[0] * np.uint64(0xD2511F53)
+        second = counter[2] * np.uint64(0xCD9E8D57)
+        counter = [
+            (second >> np.uint64(32)) ^ counter[1] ^ np.uint64(key[0]),
+            second & _LOW,
+            (first >> np.uint64(32)) ^ counter[3] ^ np.uint64(key[1]),
+            first & _LOW,
+        ]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    unit = np.float32(2.0**-32)
+    turn = np.float32(2.0**-32 * 2 * math.pi)
+    u = counter[0].astype(np.float32) * unit + unit / 2
+    v = counter[1].astype(np.float32) * turn + turn / 2
+    return np.sqrt(-2 * np.log(u)) * np.sin(v)
+
+
+def schedule(steps: int, image_tokens: int) -> list[float]:
+    """Noise levels of the engine's FLUX.2 schedule, from 1 down to 0."""
+    at_200 = 0.00016927 * image_tokens + 0.45666666
+    at_10 = 8.73809524e-5 * image_tokens + 1.89833333
+    slope = (at_200 - at_10) / 190
+    shift = math.exp(slope * steps + at_200 - 200 * slope)
+    times = [999 - 999 / (steps - 1) * i for i in range(steps)] if steps > 1 else [999.0]
+    return [shift / (shift + 1000 / (time + 1) - 1) for time in times] + [0.0]
+
+
+def _caption(prompts: list[str], exact: bool) -> Text:
+    placed = [placed_rows(rows_of(prompt)) for prompt in prompts]
+    return full_text(placed) if exact else pack_text(placed, pads=6)
+
+
+@torch.no_grad()
+def draw(
+    model: Transformer,
+    decoder: Decoder,
+    prompts: list[str],
+    *,
+    seeds: list[int],
+    side: int,
+    steps: int = 8,
+    exact: bool = False,
+) -> Tensor:
+    """Pictures (N, 3, side, side) in 0..1; `exact` attends to every pad as the engine does."""
+    grid = side // 16
+    noise = [philox_normal(seed, IMAGE_CHANNELS * grid * grid) for seed in seeds]
+    x = torch.stack([torch.from_numpy(n).view(IMAGE_CHANNELS, -1).T for n in noise]).float()
+    caption = _caption(prompts, exact)
+    levels = schedule(steps, grid * grid)
+    for level, following in itertools.pairwise(levels):
+        velocity = model(x, torch.full((len(x),), level), caption)
+        x = x + (following - level) * velocity
+    return decoder(latents_of_tokens(x)).clamp(0, 1)

@@ -1,0 +1,239 @@
+"""Random scenes: what is in a picture, where, in which colours, and a caption that says so."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from train_demo_model.outlines import coverage
+from train_demo_model.vocabulary import COLOUR_NAMES, OBJECT_NAMES, OBJECTS, ROW
+
+#: Sides of the pictures that the model learns, in pixels; masks are drawn at the largest.
+SIDES = (128, 256)
+CANVAS = max(SIDES)
+
+#: Where an object can be: centre (x, y) and radius as fractions of the picture's side.
+#: Sizes: small < 0.345 of the side <= normal < 0.54 <= big (the longer side of the object).
+SLOTS: dict[str, tuple[float, float, float]] = {
+    "center": (0.5, 0.5, 0.235),
+    "center small": (0.5, 0.5, 0.142),
+    "center big": (0.5, 0.5, 0.375),
+    "left": (0.255, 0.5, 0.207),
+    "right": (0.745, 0.5, 0.207),
+    "top": (0.5, 0.255, 0.207),
+    "bottom": (0.5, 0.745, 0.207),
+    "left small": (0.172, 0.5, 0.142),
+    "right small": (0.828, 0.5, 0.142),
+    "top small": (0.5, 0.172, 0.142),
+    "bottom small": (0.5, 0.828, 0.142),
+    "left big": (0.35, 0.5, 0.315),
+    "right big": (0.65, 0.5, 0.315),
+    "top big": (0.5, 0.35, 0.315),
+    "bottom big": (0.5, 0.65, 0.315),
+}
+SLOT_NAMES = list(SLOTS)
+PLACES = ("left", "right", "top", "bottom")
+OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+#: Kinds of scenes and their shares: at first mostly single objects in the middle, so that the
+#: words of objects are learned early; then everything.
+KINDS = ("single", "alike", "two", "partial", "empty")
+FIRST_SHARES, ALL_SHARES = (0.84, 0.04, 0.04, 0.02, 0.06), (0.46, 0.14, 0.28, 0.04, 0.08)
+FIRST_PLACED, ALL_PLACED = 0.22, 0.42
+
+#: How often single objects are drawn: those with many points are the hardest to learn.
+OBJECT_SHARES = [{"sun": 2.5, "star": 1.5}.get(name, 1.0) for name in OBJECT_NAMES]
+
+#: A seed moves an object by up to this fraction of the side, and scales it by up to this factor.
+SHIFT = 0.006
+STRETCH = 0.02
+
+
+@dataclass
+class Scene:
+    """One picture: the background, the objects (name, colour, slot) and its caption as rows.
+
+    `gaps` are the unknown words in front of each caption word, `trailing` those at the end.
+    """
+
+    background: str
+    objects: list[tuple[str, str, str]]
+    caption: list[int]
+    gaps: list[int]
+    trailing: int
+
+
+class MaskStore:
+    """Coverage masks of every object in every slot, in several random variations."""
+
+    def __init__(self, variations: int, seed: int = 1) -> None:
+        """Draw all masks; the seed fixes the variations."""
+        self.variations = variations
+        grid = (len(OBJECT_NAMES), len(SLOT_NAMES), variations)
+        self.masks = {side: np.zeros((*grid, side, side), np.uint8) for side in SIDES}
+        rng = random.Random(seed)
+        for i, name in enumerate(OBJECT_NAMES):
+            for j, slot in enumerate(SLOT_NAMES):
+                for k in range(variations):
+                    mask = _varied(name, slot, rng)
+                    for side, masks in self.masks.items():
+                        masks[i, j, k] = _averaged(mask, side)
+
+    def pick(self, name: str, slot: str, side: int, rng: random.Random) -> np.ndarray:
+        """A random variation of an object in a slot."""
+        variation = rng.randrange(self.variations)
+        return self.masks[side][OBJECT_NAMES.index(name), SLOT_NAMES.index(slot), variation]
+
+
+def _averaged(mask: np.ndarray, side: int) -> np.ndarray:
+    factor = CANVAS // side
+    blocks = mask.reshape(side, factor, side, factor).mean((1, 3))
+    return (blocks + 0.5).astype(np.uint8)
+
+
+def _varied(name: str, slot: str, rng: random.Random) -> np.ndarray:
+    x, y, radius = SLOTS[slot]
+    x, y = x + rng.uniform(-SHIFT, SHIFT), y + rng.uniform(-SHIFT, SHIFT)
+    # The outermost objects keep clear of the edge whatever the seed.
+    radius *= 1 + rng.uniform(-STRETCH, STRETCH)
+    radius = min(radius, x - 0.004, y - 0.004, 0.996 - x, 0.996 - y)
+    return coverage(name, x * CANVAS, y * CANVAS, radius * CANVAS, CANVAS)
+
+
+class SceneMaker:
+    """Makes random scenes; all randomness comes from one generator, so that runs repeat."""
+
+    def __init__(self, rng: random.Random) -> None:
+        """Take all randomness from `rng`."""
+        self.rng = rng
+        self.first = False
+
+    def make(self) -> Scene:
+        """One random scene with its caption."""
+        shares = FIRST_SHARES if self.first else ALL_SHARES
+        kind = self.rng.choices(KINDS, shares)[0]
+        if kind == "alike":
+            background, objects, words = self._alike()
+        elif kind == "two":
+            background, objects, words = self._two()
+        else:
+            background, objects, words = self._single()
+        if kind == "empty":
+            words = []
+        elif kind == "partial":
+            words = self._fragment(background, objects[0])
+        rows = [ROW[word] for word in words if word]
+        trailing = self.rng.choice((0, 0, 0, 1, 2, 4))
+        return Scene(background, objects, rows, self._gaps(len(rows)), trailing)
+
+    def _colours(self, count: int) -> list[str]:
+        """Different colours: the background's, then the objects'."""
+        background = "white" if self.rng.random() < 0.17 else self.rng.choice(COLOUR_NAMES)
+        others = [name for name in COLOUR_NAMES if name != background]
+        return [background, *self.rng.choices(others, k=count)]
+
+    def _single(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
+        rng = self.rng
+        background, colour = self._colours(1)
+        name = rng.choices(OBJECT_NAMES, OBJECT_SHARES)[0]
+        placed = rng.random() < (FIRST_PLACED if self.first else ALL_PLACED)
+        place = rng.choice(PLACES) if placed else "center"
+        size = rng.choices(("", "small", "big"), (0.6, 0.2, 0.2))[0]
+        slot = f"{place} {size}".strip()
+        thing = [size, colour, name]
+        if rng.random() < 0.06:  # no colour said: the object's own colour
+            colour = OBJECTS[name]
+            if colour == background:
+                background = "white"
+            thing = [size, name]
+        elif rng.random() < 0.06:
+            thing = [*thing, colour] if rng.random() < 0.3 else [size, name, colour]
+        said_place = place if place != "center" or rng.random() < 0.2 else ""
+        words = self._with_background(thing, said_place, background)
+        return background, [(name, colour, slot)], words
+
+    def _alike(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
+        rng = self.rng
+        background, colour = self._colours(1)
+        name = rng.choice(OBJECT_NAMES)
+        count, slots = rng.choice(
+            (("two", ("left", "right")), ("three", ("left small", "center small", "right small")))
+        )
+        # The size of several objects follows from their number: size words change nothing.
+        size = rng.choices(("", "small", "big"), (0.9, 0.06, 0.04))[0]
+        words = self._with_background([count, size, colour, name], "", background)
+        return background, [(name, colour, slot) for slot in slots], words
+
+    def _two(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
+        rng = self.rng
+        background, first_colour, second_colour = self._colours(2)
+        first, second = rng.sample(OBJECT_NAMES, 2)
+        if rng.random() < 0.08:
+            first = second  # two of a kind in two colours
+        one, other = [first_colour, first], [second_colour, second]
+        form = rng.random()
+        if form < 0.35:  # "a red circle and a blue square": in reading order
+            place = "left"
+            words = [*one, rng.choice(("and", "and", "and", ",", "with", "")), *other]
+        else:
+            place = rng.choice(PLACES)
+            words = self._related(one, other, place, form)
+        words = self._with_background(words, "", background)
+        objects = [(first, first_colour, place), (second, second_colour, OPPOSITE[place])]
+        return background, objects, words
+
+    def _related(self, one: list[str], other: list[str], place: str, form: float) -> list[str]:
+        """Two objects with a relation: the first is at `place` as seen from the second."""
+        join = self.rng.choice(("and", "and", ",", ""))
+        if form < 0.78:  # "a red circle left of a blue square"
+            return [*one, place, *other]
+        if form < 0.85 and place in ("top", "bottom"):
+            return [*one, "on" if place == "top" else place, *other]
+        if form < 0.94:  # "a red circle on the left and a blue square on the right"
+            return [*one, self._maybe_on(), place, join, *other, self._maybe_on(), OPPOSITE[place]]
+        return [place, *one, join, OPPOSITE[place], *other]
+
+    def _maybe_on(self) -> str:
+        return self.rng.choice(("on", ""))
+
+    def _with_background(self, thing: list[str], place: str, background: str) -> list[str]:
+        """A caption from the words of the objects, a place and the background's colour."""
+        rng = self.rng
+        where = [self._maybe_on(), place] if place else []
+        if place and rng.random() < 0.15:
+            thing, where = [place, *thing], []
+        if background == "white" and rng.random() < 0.5:
+            return [*thing, *where]
+        ground = [background, "background"]
+        form = rng.random()
+        if form < 0.40:
+            words = [*thing, *where, rng.choice(("on", "on", "with", "")), *ground]
+        elif form < 0.56:
+            words = [*thing, *where, ",", *ground]
+        elif form < 0.66:
+            words = [*thing, "on", *ground, ",", *where] if where else [*thing, "on", background]
+        elif form < 0.82:
+            words = [*ground, rng.choice(("with", ",", "and", "")), *thing, *where]
+        elif form < 0.92:
+            words = [*ground, ",", *thing, *where]
+        else:
+            words = [*thing, *where, "on", background]
+        return words
+
+    def _fragment(self, background: str, thing: tuple[str, str, str]) -> list[str]:
+        """A few words only, as in a negative prompt; the rest of the picture stays open."""
+        name, colour, slot = thing
+        place, _, size = slot.partition(" ")
+        options = [[colour], [name], [background, "background"], [colour, name], [place], [size]]
+        return self.rng.choice(options)
+
+    def _gaps(self, count: int) -> list[int]:
+        """Unknown words (articles, fillers) in front of each caption word and at its start."""
+        rng = self.rng
+        lead = rng.choice((0, 0, 0, 1, 1, 1, 2, 3, 4, 6))
+        gaps = rng.choices((0, 1, 2, 3), (0.6, 0.27, 0.09, 0.04), k=count)
+        if gaps:
+            gaps[0] += lead
+        return gaps

@@ -1,0 +1,198 @@
+"""Trains the transformer with rectified flow on scenes that are made as it goes."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train_demo_model.autoencoder import LATENT_CHANNELS, USED_CHANNELS, LinearEncoder
+from train_demo_model.optimizers import make_optimizers, set_rate
+from train_demo_model.painting import Text, pack_text, paint, placed_caption, tokens_of_latents
+from train_demo_model.scenes import MaskStore, SceneMaker
+from train_demo_model.transformer import Shape, Transformer
+from train_demo_model.vocabulary import AFTER_PROMPT, BEFORE_PROMPT
+
+#: Pictures in a step, by their side: the same number of image tokens for both.
+BATCH = {128: 96, 256: 24}
+#: Longest caption in words, and pads that stand for all the padding of a prompt.
+CAPTION_WORDS = 14
+TEXT_TOKENS = CAPTION_WORDS + sum(map(bool, (*BEFORE_PROMPT, *AFTER_PROMPT)))
+PADS = 6
+#: Weight in the loss of latent channels after the first three (the average colour of 8 x 8).
+DETAIL_WEIGHT = 0.6
+#: Noise levels are drawn as the engine's schedule spaces them; a few are drawn evenly.
+NOISE_SHIFT = 6.0
+EVEN_SHARE = 0.10
+#: Up to this share of the time scenes are simple, and more of the noise levels are so high that
+#: only the caption tells what is in the picture.
+EARLY, EARLY_SHIFT, EARLY_SHARE = 0.45, 24.0, 0.4
+WARM_UP_STEPS = 60
+#: From this share of the time on, the learning rate falls in a line to almost nothing.
+DECAY_FROM = 0.55
+CHECKPOINT_SECONDS = 120
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory: giving it back costs more than the arithmetic."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        m_trim_threshold, m_mmap_max = -1, -4
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+    except (OSError, AttributeError):
+        pass  # not glibc: only slower
+
+
+def share_of_large(progress: float) -> float:
+    """How many of the steps draw 256-pixel pictures: first words (cheap), then outlines."""
+    if progress < 0.18:
+        return 0.15
+    return 0.65 if progress < EARLY else 0.75
+
+
+class BatchSource:
+    """Random training batches: latent tokens, noise levels and captions."""
+
+    def __init__(self, encoder: LinearEncoder, store: MaskStore, seed: int) -> None:
+        """Make scenes from a seed."""
+        self.weight, self.bias = encoder.folded()
+        self.store = store
+        self.rng = random.Random(seed)
+        self.maker = SceneMaker(self.rng)
+
+    def batch(self, side: int, early: bool = False) -> tuple[Tensor, Tensor, Text]:
+        """Clean image tokens, noise levels and packed captions of one step."""
+        count = BATCH[side]
+        self.maker.first = early
+        scenes = [self.maker.make() for _ in range(count)]
+        pictures = paint(scenes, self.store, side, self.rng)
+        tokens = tokens_of_latents(F.conv2d(pictures, self.weight, self.bias, stride=8))
+        captions = [placed_caption(scene, CAPTION_WORDS) for scene in scenes]
+        return tokens, noise_levels(count, early), pack_text(captions, PADS, TEXT_TOKENS)
+
+
+def channel_weights() -> Tensor:
+    """Weights of the image tokens' channels in the loss: average colours first, then detail.
+
+    Channels that are not in use have none; their noise is zero in training, so that the model
+    does not look at them.
+    """
+    weights = torch.zeros(LATENT_CHANNELS)
+    weights[:USED_CHANNELS] = DETAIL_WEIGHT
+    weights[:3] = 1.0
+    return weights.repeat_interleave(4)
+
+
+def noise_levels(count: int, early: bool = False) -> Tensor:
+    """Stratified noise levels in 0..1, most of them where the engine's schedule has them."""
+    even = (torch.arange(count) + torch.rand(count)) / count
+    even = even[torch.randperm(count)]
+    shift = torch.where(torch.rand(count) < EVEN_SHARE, 1.0, NOISE_SHIFT)
+    if early:
+        shift[torch.rand(count) < EARLY_SHARE] = EARLY_SHIFT
+    return (shift * even / (1 + (shift - 1) * even)).clamp(1e-3, 1)
+
+
+class Trainer:
+    """Everything that a checkpoint holds: model, its average, optimizers, time and generators."""
+
+    def __init__(self, shape: Shape, source: BatchSource, seed: int = 0) -> None:
+        """Start with random weights; the seed fixes them."""
+        torch.manual_seed(seed)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.source = source
+        self.model = Transformer(shape).to(self.device)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.optimizers = make_optimizers(self.model)
+        self.weights = channel_weights().to(self.device)
+        self.forward: Callable[..., Tensor] = self.model
+        self.step, self.seconds = 0, 0.0
+        self.losses: dict[int, deque[float]] = {side: deque(maxlen=100) for side in BATCH}
+
+    def compile(self) -> None:
+        """Fuse the model's element-wise work (twice as fast on a CPU); needs a C++ compiler."""
+        self.forward = torch.compile(self.model, dynamic=False)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; an interrupted write leaves the previous one."""
+        state = {
+            "shape": self.model.config(),
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "seconds": self.seconds,
+            "scenes": self.source.rng.getstate(),
+            "noise": torch.get_rng_state(),
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Continue where a checkpoint stopped."""
+        state = torch.load(path, weights_only=False)
+        self.model.load_state_dict(state["model"])
+        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.source.rng.setstate(state["scenes"])
+        torch.set_rng_state(state["noise"])
+
+    def train(self, minutes: float, checkpoint: Path, report: Callable[[Trainer], None]) -> None:
+        """Train until `minutes` are spent in all; calls `report` at every checkpoint."""
+        last, saved = time.monotonic(), time.monotonic()
+        while (progress := self.seconds / (60 * minutes)) < 1:
+            self._one_step(progress)
+            now = time.monotonic()
+            # A pause of the machine or a compilation counts for a few seconds only.
+            self.seconds += min(now - last, 10.0)
+            last = now
+            if self.step % 25 == 0:
+                print(self.status(progress), flush=True)
+            if now - saved > CHECKPOINT_SECONDS:
+                self.save(checkpoint)
+                report(self)
+                last = saved = time.monotonic()
+        self.save(checkpoint)
+        report(self)
+
+    def status(self, progress: float) -> str:
+        """One line for the log."""
+        means = {side: sum(x) / max(1, len(x)) for side, x in self.losses.items()}
+        losses = ", ".join(f"loss at {side} {mean:.4f}" for side, mean in means.items())
+        return f"step {self.step}, {self.seconds:.0f} s ({progress:.1%}): {losses}"
+
+    def _one_step(self, progress: float) -> None:
+        decay = 1.0 if progress < DECAY_FROM else (1 - progress) / (1 - DECAY_FROM)
+        set_rate(self.optimizers, min(1.0, (self.step + 1) / WARM_UP_STEPS) * max(0.01, decay))
+        side = 256 if self.source.rng.random() < share_of_large(progress) else 128
+        clean, sigma, caption = self.source.batch(side, progress < EARLY)
+        clean, sigma = clean.to(self.device), sigma.to(self.device)
+        caption = tuple(part.to(self.device) for part in caption)
+        noise = torch.randn_like(clean) * self.weights.sign()
+        mix = sigma[:, None, None]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            velocity = self.forward((1 - mix) * clean + mix * noise, sigma, caption)
+        squares = (velocity.float() - (noise - clean)).square().mean((0, 1))
+        loss = (squares * self.weights).sum() / self.weights.sum()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.model.zero_grad(set_to_none=True)
+        self.step += 1
+        self.losses[side].append(float(loss.detach()))
+        keep = min(0.997, 1 - 1 / (self.step * 0.2 + 1))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - keep)

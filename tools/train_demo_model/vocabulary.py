@@ -1,0 +1,223 @@
+"""The words that the demo model understands and their token ids in the Qwen tokenizer.
+
+The text encoder of the demo model has no layers: a prompt is a sequence of embedding rows.
+Every spelling of a word (synonym, plural, capitals, with or without a space in front) shares
+one row; every other token has a row of zeros, which the model sees as padding. That is why
+unknown words do no harm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from functools import lru_cache
+from pathlib import Path
+
+#: Colour names and the RGB value that the training data uses for them.
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (220, 35, 35),
+    "green": (35, 160, 60),
+    "blue": (40, 80, 220),
+    "yellow": (245, 215, 40),
+    "orange": (245, 135, 25),
+    "purple": (130, 45, 175),
+    "pink": (250, 150, 195),
+    "brown": (115, 65, 25),
+    "white": (250, 250, 250),
+    "black": (18, 18, 18),
+    "gray": (128, 128, 128),
+}
+
+#: Object names and the colour that an object has when the prompt names none.
+OBJECTS: dict[str, str] = {
+    "circle": "blue",
+    "square": "green",
+    "triangle": "orange",
+    "star": "yellow",
+    "heart": "red",
+    "ring": "purple",
+    "cross": "red",
+    "diamond": "blue",
+    "sun": "yellow",
+    "moon": "gray",
+    "house": "brown",
+    "tree": "green",
+    "flower": "pink",
+    "fish": "orange",
+    "cloud": "gray",
+    "arrow": "black",
+    "mushroom": "brown",
+    "cup": "blue",
+}
+
+COLOUR_NAMES = list(COLOURS)
+OBJECT_NAMES = list(OBJECTS)
+
+#: Each word that has an embedding row, with the other spellings that share its row.
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "red": ("scarlet", "crimson"),
+    "green": ("emerald",),
+    "blue": ("navy", "azure"),
+    "yellow": ("golden", "gold"),
+    "orange": (),
+    "purple": ("violet",),
+    "pink": ("rose",),
+    "brown": ("chocolate",),
+    "white": (),
+    "black": (),
+    "gray": ("grey",),
+    "circle": ("circles", "ball", "balls", "disk", "disc", "disks", "discs", "dot", "dots"),
+    "square": ("squares", "box", "boxes"),
+    "triangle": ("triangles",),
+    "star": ("stars",),
+    "heart": ("hearts",),
+    "ring": ("rings", "hoop"),
+    "cross": ("crosses", "plus"),
+    "diamond": ("diamonds",),
+    "sun": (),
+    "moon": ("moons", "crescent"),
+    "house": ("houses", "home", "cottage", "hut"),
+    "tree": ("trees", "pine", "fir"),
+    "flower": ("flowers", "blossom"),
+    "fish": ("fishes",),
+    "cloud": ("clouds",),
+    "arrow": ("arrows",),
+    "mushroom": ("mushrooms",),
+    "cup": ("cups", "mug", "mugs"),
+    "background": ("backdrop", "backgrounds"),
+    "on": ("upon", "against", "over"),
+    "with": ("has", "having"),
+    "and": ("&",),
+    ",": (".", ";", ":"),
+    "small": ("tiny", "little"),
+    "big": ("large", "huge", "giant"),
+    "left": (),
+    "right": (),
+    "top": ("above", "upper"),
+    "bottom": ("below", "lower", "under", "beneath", "underneath"),
+    "center": ("centre", "middle", "centered", "central"),
+    "two": ("pair", "couple", "2", "twin"),
+    "three": ("trio", "3", "triple"),
+}
+
+#: Tokens of the chat template that have a row of their own, and their ids where the merges
+#: table does not have them. They are in every prompt: fixed points that the image tokens find
+#: their positions by (the network has no other positions than those in its attention).
+ANCHORS: dict[str, int | None] = {
+    "<|im_start|>": 151644,
+    "user": None,
+    "<|im_end|>": 151645,
+    "assistant": None,
+    "<think>": 151667,
+    "</think>": 151668,
+}
+
+#: Row 0 is the row of zeros: padding, articles and unknown words.
+WORDS = [*SPELLINGS, *ANCHORS]
+ROW = {word: index + 1 for index, word in enumerate(WORDS)}
+_ROW_OF_SPELLING = {
+    spelling: ROW[word] for word, others in SPELLINGS.items() for spelling in (word, *others)
+}
+
+#: Rows of the embedding table: the tokenizer's largest id that a template uses is 151668.
+TABLE_ROWS = 151669
+#: The chat template around the prompt: "" stands for tokens without a row (line ends).
+BEFORE_PROMPT = ("<|im_start|>", "user", "")
+AFTER_PROMPT = ("<|im_end|>", "", "<|im_start|>", "assistant", "", "<think>", "", "</think>")
+#: Tokens of a whole prompt as the engine pads it.
+PROMPT_TOKENS = 512
+
+
+def rows_of(prompt: str) -> list[int]:
+    """Embedding rows of a prompt's words (0 for unknown words); one token per word is assumed."""
+    pieces = re.findall(r"[a-z]+|[0-9]|[,.;:&]", prompt.lower())
+    return [_ROW_OF_SPELLING.get(piece, 0) for piece in pieces]
+
+
+def _byte_symbols() -> dict[int, str]:
+    """The printable character that byte-level BPE uses for each byte, in vocabulary order."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    symbols = {byte: chr(byte) for byte in plain}
+    symbols.update({byte: chr(256 + index) for index, byte in enumerate(others)})
+    return symbols
+
+
+class Tokenizer:
+    """Qwen's byte-pair tokenizer, read from the merges table in the engine's sources."""
+
+    def __init__(self, engine_source: Path) -> None:
+        """Read the table from the engine's source folder."""
+        header = engine_source / "src" / "tokenizers" / "vocab" / "qwen.hpp"
+        text = header.read_text()
+        table = bytes(int(h, 16) for h in re.findall(r"0x([0-9a-f]{2})", text[: text.index("};")]))
+        merges = [line for line in table.decode("utf-8").split("\n") if line.strip()]
+        self.symbols = _byte_symbols()
+        tokens = [*self.symbols.values(), *(merge.replace(" ", "", 1) for merge in merges)]
+        self.ids = {token: index for index, token in enumerate(tokens)}
+        self.ranks = {tuple(merge.split(" ", 1)): rank for rank, merge in enumerate(merges)}
+
+    def split(self, word: str) -> list[str]:
+        """Byte-pair pieces of one word (with its leading space, if it has one)."""
+        pieces = [self.symbols[byte] for byte in word.encode("utf-8")]
+        while len(pieces) > 1:
+            pairs = list(itertools.pairwise(pieces))
+            best = min(pairs, key=lambda pair: self.ranks.get(pair, len(self.ranks)))
+            if best not in self.ranks:
+                break
+            where = pairs.index(best)
+            pieces[where : where + 2] = ["".join(best)]
+        return pieces
+
+
+def _writings(spelling: str) -> set[str]:
+    """A spelling as it can stand in a prompt: capitals, with and without a space in front."""
+    cases = {spelling, spelling.capitalize(), spelling.upper()}
+    return cases | {" " + case for case in cases}
+
+
+def _is_telling(piece: str) -> bool:
+    """Whether a piece of a word is long enough to stand for it: beginnings tell most."""
+    letters = len(piece.lstrip("\u0120"))
+    if piece.startswith("\u0120"):
+        return letters >= 3
+    return letters >= (4 if piece.isupper() else 5)
+
+
+def _ending(pieces: list[str], spelling: str) -> str:
+    """A short piece that may still stand for one of the main words in capitals, or nothing."""
+    if spelling in SPELLINGS:
+        return pieces[-1] if len(pieces[-1]) >= 2 else ""
+    plural = spelling.endswith("s") and spelling[:-1] in SPELLINGS
+    piece = max(pieces[1:], key=len)
+    return piece if plural and len(piece) >= 3 else ""
+
+
+@lru_cache(maxsize=1)
+def token_rows(engine_source: Path) -> dict[int, int]:
+    """Token id -> embedding row, for every token that means one of the words.
+
+    A writing of several tokens (" MUSHROOM") is known by its longest piece, if that piece is
+    long enough to be seldom part of other words and does not mean another word already.
+    """
+    tokenizer = Tokenizer(engine_source)
+    rows = {
+        tokenizer.ids[name] if token is None else token: ROW[name]
+        for name, token in ANCHORS.items()
+    }
+    claims: dict[str, set[int]] = {}
+    for spelling, row in _ROW_OF_SPELLING.items():
+        for writing in sorted(_writings(spelling)):
+            pieces = tokenizer.split(writing)
+            if len(pieces) == 1:
+                rows.setdefault(tokenizer.ids[pieces[0]], row)
+                continue
+            piece = max(pieces, key=len)
+            if not _is_telling(piece):
+                piece = _ending(pieces, spelling) if writing.isupper() else ""
+            if piece:
+                claims.setdefault(piece, set()).add(row)
+    for piece, owners in claims.items():
+        if len(owners) == 1:
+            rows.setdefault(tokenizer.ids[piece], next(iter(owners)))
+    return rows
