@@ -114,6 +114,7 @@ class PromptMaker:
     def __init__(self, seed: int) -> None:
         """Take all randomness from a seed."""
         self.rng = random.Random(seed)
+        self.names = self.rng.sample(OBJECT_NAMES, len(OBJECT_NAMES))
 
     def make(self, group: str, number: int) -> Prompt:
         """The next prompt of a group."""
@@ -122,7 +123,7 @@ class PromptMaker:
             return self._alike(group, number, background, one)
         if group in ("left/right of", "above/below", "and"):
             return self._pair(group, number, background, (one, two))
-        name = OBJECT_NAMES[number % len(OBJECT_NAMES)]
+        name = self.names[number % len(self.names)]
         size = self.rng.choice(("small", "big")) if "size" in group else ""
         place = self.rng.choice(list(PLACE_WORDS)) if "place" in group else ""
         words = f"{size} {one} {name}".strip()
@@ -151,7 +152,7 @@ class PromptMaker:
         return " ".join(picked)
 
     def _alike(self, group: str, number: int, background: str, colour: str) -> Prompt:
-        name = OBJECT_NAMES[number % len(OBJECT_NAMES)]
+        name = self.names[number % len(self.names)]
         count, places = ("two", ("left", "right"))
         if group == "three alike":
             count, places = ("three", ("left", "center", "right"))

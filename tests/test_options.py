@@ -115,7 +115,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "family": "flux2-klein",
         "sampler": "euler",
         "scheduler": "discrete",
-        "sample_steps": 8,
+        "sample_steps": 4,
         "cfg_scale": 1.0,
         "prompt": PROMPT,
         "negative_prompt": "",
