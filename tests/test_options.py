@@ -361,7 +361,7 @@ def test_a_part_reaches_the_engine(draw: Draw, tmp_path: Path, option: str, tens
     """The demo has no use for these; the engine's log shows that it reads them."""
     write_model(tmp_path / "part.gguf", tensors)
     log = draw(option, "part.gguf", "--debug").errors
-    assert f"loading {option[2:].replace('-', '_')} from 'part.gguf'" in log
+    assert f"loading {option[2:].replace('-', '_')} from '{tmp_path / 'part.gguf'}'" in log
 
 
 def test_vae(tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ def test_vae(tmp_path: Path) -> None:
     write_model(tmp_path / "vae.gguf", VAE_32)
     drawing = run(tmp_path, "demo", PROMPT, *QUICK, "--vae", "vae.gguf", "--debug")
     assert drawing.status == 1
-    assert "loading vae from 'vae.gguf'" in drawing.errors
+    assert f"loading vae from '{tmp_path / 'vae.gguf'}'" in drawing.errors
     assert drawing.output == ""
 
 
