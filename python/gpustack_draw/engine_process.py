@@ -39,7 +39,7 @@ main()
 
 
 class EngineProcess:
-    """An engine in a process of its own. Same calls as CoreEngine; not for two threads at once.
+    """An engine in a process of its own, with CoreEngine's calls; not for two threads at once.
 
     The process starts with the first call and stays for the next ones. Whatever interrupts a call
     (Ctrl-C, an error in a callback) kills it, at any moment, loading and decoding included.
@@ -76,10 +76,6 @@ class EngineProcess:
     def devices(self) -> dict[str, Any]:
         """List devices; see CoreEngine.devices."""
         return self._call("devices")
-
-    def build_info(self) -> dict[str, Any]:
-        """Tell how the engine was built; see CoreEngine.build_info."""
-        return self._call("build_info")
 
     def close(self) -> None:
         """End the process."""

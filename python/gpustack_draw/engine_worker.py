@@ -47,7 +47,6 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
         "load": engine.load,
         "draw": engine.draw,
         "devices": engine.devices,
-        "build_info": engine.build_info,
     }
 
     def on_progress(phase: str, step: int, total: int, seconds: float) -> None:
@@ -89,7 +88,7 @@ def _read_requests(requests: "queue.SimpleQueue[Message]") -> None:
 
 def _end_with_parent(parent: int) -> None:
     # The end of standard input usually says it; not when a sibling process inherited our pipe.
-    while hasattr(os, "getppid") and os.getppid() == parent:
+    while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     os._exit(0)
 

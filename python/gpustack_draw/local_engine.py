@@ -130,12 +130,6 @@ class CoreEngine:
             ]
         }
 
-    def build_info(self, **_callbacks: object) -> dict[str, Any]:
-        """Tell how the engine was built, as ``build_info``, text by name."""
-        from gpustack_draw import _core
-
-        return {"build_info": {"version": _core.__version__, **_core.build_info()}}
-
     def close(self) -> None:
         """Free the model."""
         self._engine = None
@@ -324,8 +318,9 @@ def list_devices() -> list[dict[str, Any]]:
 
 def build_info() -> dict[str, str]:
     """Tell how the engine was built."""
-    info: dict[str, str] = CoreEngine().build_info()["build_info"]
-    return info
+    from gpustack_draw import _core
+
+    return {"version": _core.__version__, **_core.build_info()}
 
 
 def _phase_names(on_progress: RawProgress | None) -> Callable[[Any, int, int, float], None]:
