@@ -35,6 +35,7 @@ ORDER = (
     "gguf_header",
     "safetensors_header",
     "tensor_table",
+    "choose_file",
     "model_reference",
     "request",
     "errors",

@@ -45,8 +45,9 @@ class HubModel:
     def __post_init__(self) -> None:
         """Write the text when there is none."""
         if not self.text:
+            revision = f"@{self.revision}" if self.revision else ""
             tag = f":{self.tag}" if self.tag_given else ""
-            object.__setattr__(self, "text", f"hf.co/{self.repository}{tag}")
+            object.__setattr__(self, "text", f"hf.co/{self.repository}{revision}{tag}")
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
     The first rule that fits wins:
 
     1. ``demo``: the model inside the package;
-    2. ``hf.co/OWNER/REPO[:TAG]``, also ``huggingface.co/``, with or without ``https://``, and the
-       address of a file in a browser (``.../blob/main/FILE.gguf``): a Hugging Face model;
+    2. ``hf.co/OWNER/REPO[@REVISION][:TAG]``, also ``huggingface.co/``, with or without
+       ``https://``, and the address of a file in a browser (``.../blob/main/FILE.gguf``): a Hugging
+       Face model;
     3. something that exists, or is written as a path (``/``, ``./``, ``../``, ``~``, ``file://``
        in front) or as a model file (ending in .gguf, .safetensors or .ckpt): that file or folder;
     4. anything else: the name of a model on the GPUStack server.
@@ -135,8 +137,13 @@ def _check_text(text: str) -> None:
 def _parse_hub_reference(text: str, rest: str) -> HubModel:
     rest = re.split("[?#]", rest)[0]
     name, colon, tag = rest.partition(":")
-    parts = name.removeprefix("/").split("/")
+    name, at, typed_revision = name.removeprefix("/").partition("@")
+    if name.count("/") > 1:  # a file's address, whose name may have one
+        name, at = name + at + typed_revision, ""
+    parts = name.split("/")
     revision: str | None = None
+    if at and not _is_revision(typed_revision):
+        raise UsageError(f"{quoted(text)} does not name a revision after the @", hint=_HUB_HINT)
     # A page's address: OWNER/REPO/blob/REVISION/FILE (also resolve, raw), OWNER/REPO/tree/REVISION.
     if len(parts) >= 5 and parts[2] in ("blob", "resolve", "raw") and not colon and all(parts):
         revision, colon, tag, parts = parts[3], ":", "/".join(parts[4:]), parts[:2]
@@ -148,12 +155,21 @@ def _parse_hub_reference(text: str, rest: str) -> HubModel:
         raise UsageError(
             f"{quoted(text)} does not name a repository on Hugging Face", hint=_HUB_HINT
         )
+    if at:
+        revision = typed_revision
     if colon and not _is_tag(tag):
         raise UsageError(f"{quoted(text)} does not name a tag after the colon", hint=_HUB_HINT)
     repository = "/".join(parts)
     if colon:
         return HubModel(repository, tag, tag_given=True, revision=revision, text=text)
     return HubModel(repository, revision=revision, text=text)
+
+
+def _is_revision(revision: str) -> bool:
+    # A branch, a tag or a commit: what git allows, and what can be part of a path.
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/-]*", revision) is not None and not (
+        {"", ".", ".."} & set(revision.split("/"))
+    )
 
 
 def _is_tag(tag: str) -> bool:
