@@ -183,8 +183,8 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
             SHARDS,
             "BF16",
             (
-                "'BF16/flux-BF16-00001-of-00002.gguf' of hf.co/acme/tiny is 1 of 2 files of one model,"
-                " and the engine reads a model from one file only"
+                "'BF16/flux-BF16-00001-of-00002.gguf' of hf.co/acme/tiny is 1 of 2 files of one"
+                " model, and the engine reads a model from one file only"
             ),
             "use another tag, or join the files with llama-gguf-split --merge",
         ),

@@ -183,7 +183,8 @@ def _is_part(path: str) -> bool:
         return True
     if any(_PART_WORD.fullmatch(word) for word in words):
         return True
-    return any(pair in {("clip", "l"), ("clip", "g")} for pair in itertools.pairwise(words))
+    pairs = set(itertools.pairwise(words))
+    return bool(pairs & {("clip", "l"), ("clip", "g")})
 
 
 def _by_name(paths: Sequence[str], name: str, repository: str) -> str:

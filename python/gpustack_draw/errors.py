@@ -45,6 +45,12 @@ class ModelFileError(DrawError):
     exit_status = 3
 
 
+class FetchError(DrawError):
+    """A model is there, but could not be fetched."""
+
+    exit_status = 3
+
+
 class NotYetSupportedError(DrawError):
     """The request is understood, but this version cannot do it."""
 

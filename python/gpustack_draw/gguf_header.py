@@ -29,7 +29,6 @@ MAX_STRING_BYTES = 16 * 1024 * 1024
 MAX_KEY_BYTES = 1024
 MAX_NAME_BYTES = 127  # the engine is built with GGML_MAX_NAME=128, the closing NUL included
 MAX_ALIGNMENT = 65_536
-_CHUNK = 1024 * 1024
 
 # By ggml's type number: name, elements a block, bytes a block. Q8_1 (9), Q8_K (15), I8, I16, I64
 # and F64 are left out: the engine cannot convert them, and ends the process when it has to.
@@ -179,7 +178,7 @@ class _Cursor:
             raise cut_short(self.source.shown, self.source.size)
         if start + length > MAX_HEADER_BYTES:
             raise broken(self.source.shown, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
-        self._chunk = self.source.read(start, max(length, _CHUNK))
+        self._chunk = self.source.read(start, max(length, self.source.chunk_bytes))
         self._chunk_start, self._index = start, 0
         if len(self._chunk) < length:  # it shrank while we read it
             raise cut_short(self.source.shown, start + len(self._chunk))

@@ -104,6 +104,8 @@ def is_checkpoint(path: Path, *, shown: str = "") -> bool:
 class _LocalFile:
     """A regular file, opened to read."""
 
+    chunk_bytes = 1024 * 1024
+
     def __init__(self, path: Path, shown: str) -> None:
         self.path = path
         self.shown = shown

@@ -17,6 +17,7 @@ class Progress:
         seconds: Time since the phase began.
         picture: Which picture, from 1.
         pictures: How many pictures there will be.
+        resumed: Bytes of a ``fetch`` that an earlier run had fetched.
     """
 
     phase: str
@@ -25,3 +26,4 @@ class Progress:
     seconds: float
     picture: int = 1
     pictures: int = 1
+    resumed: int = 0

@@ -27,7 +27,7 @@ AGAIN_HINT = "download or copy it again"
 
 
 class ByteSource(Protocol):
-    """Bytes that can be read at any place: a file here, later one on the network."""
+    """Bytes that can be read at any place: a file here, or one on the network."""
 
     @property
     def shown(self) -> str:
@@ -36,6 +36,10 @@ class ByteSource(Protocol):
     @property
     def size(self) -> int:
         """Bytes in all."""
+
+    @property
+    def chunk_bytes(self) -> int:
+        """How many to read at once where the header's length is not known."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Read ``length`` bytes from ``offset``; fewer only where the end comes first."""

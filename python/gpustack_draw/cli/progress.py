@@ -183,9 +183,9 @@ def _amount(progress: Progress) -> str:
 
 def _pace(progress: Progress) -> list[str]:
     """Seconds a step, and the time that remains, or that it took."""
-    if progress.step <= 0:
+    if progress.step <= progress.resumed:
         return []
-    each = progress.seconds / progress.step
+    each = progress.seconds / (progress.step - progress.resumed)
     parts = [f"{each:.2f} s/step"] if progress.phase == "sample" else []
     if progress.phase == "fetch" and each > 0:
         parts = [f"{1 / each / 1e6:.1f} MB/s"]

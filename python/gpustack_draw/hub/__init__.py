@@ -1,0 +1,10 @@
+"""Find and fetch files of Hugging Face repositories; the only user of ``huggingface_hub``.
+
+The client gives the address, the token, the cache's place and the meaning of errors. The bytes are
+fetched here: versions of the client from 1.18 on throw away what a killed process has fetched.
+"""
+
+from gpustack_draw.hub.hub import Hub
+from gpustack_draw.hub.repository import Repository, RepositoryFile
+
+__all__ = ["Hub", "Repository", "RepositoryFile"]

@@ -1,0 +1,260 @@
+"""The hub client's cache on disk: where its files are, and what we know about them.
+
+Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache (as the client's source has
+it, versions 0.36 to 2.4). What we add is in ``.gpustack-draw`` inside a repository's folder, where
+the client's own tools do not look: lists of files, and which files have been verified.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, make_repository
+
+_CHUNK = 4 * 1024 * 1024
+
+
+class HubCache:
+    """The cache; nothing is made before something is stored.
+
+    Attributes:
+        folder: Where it is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use a folder, which need not exist."""
+        self.folder = folder
+
+    def repository_folder(self, name: str) -> Path:
+        """Give the folder of a repository."""
+        return self.folder / "--".join(["models", *name.split("/")])
+
+    def blob(self, file: RepositoryFile) -> Path:
+        """Give where a file's bytes are, or will be."""
+        return self.repository_folder(file.repository) / "blobs" / _blob_name(file)
+
+    def partial(self, file: RepositoryFile) -> Path:
+        """Give where a file's bytes are while they are fetched."""
+        blob = self.blob(file)
+        return blob.with_name(blob.name + ".incomplete")
+
+    def lock(self, file: RepositoryFile) -> Path:
+        """Give the file whose lock the client takes while it fetches."""
+        folder = self.repository_folder(file.repository).name
+        return self.folder / ".locks" / folder / f"{_blob_name(file)}.lock"
+
+    def pointer(self, file: RepositoryFile) -> Path:
+        """Give the path under which a file is used."""
+        folder = self.repository_folder(file.repository)
+        return folder.joinpath("snapshots", file.commit, *file.path.split("/"))
+
+    def find(self, file: RepositoryFile) -> Path | None:
+        """Give the path of a file that is here whole, as far as its size tells."""
+        for path in (self.pointer(file), self.blob(file)):
+            try:
+                size = path.stat().st_size
+            except OSError:
+                continue
+            if file.bytes in {-1, size}:
+                return path
+        return None
+
+    def partial_bytes(self, file: RepositoryFile) -> int:
+        """Tell how much of a file an interrupted fetch has left."""
+        try:
+            return min(self.partial(file).stat().st_size, max(file.bytes, 0))
+        except OSError:
+            return 0
+
+    def link(self, file: RepositoryFile) -> Path:
+        """Make a fetched file usable under its own name.
+
+        Raises:
+            OSError: The cache cannot be written to.
+        """
+        pointer, blob = self.pointer(file), self.blob(file)
+        if pointer.exists() and blob.exists() and pointer.samefile(blob):
+            return pointer
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        pointer.unlink(missing_ok=True)
+        try:
+            pointer.symlink_to(os.path.relpath(blob, pointer.parent))
+        except (OSError, NotImplementedError):  # Windows without the right to make links
+            blob.replace(pointer)
+        self.write_ref(file.repository, file.revision, file.commit)
+        return pointer
+
+    def remove(self, file: RepositoryFile) -> None:
+        """Remove a damaged file."""
+        for path in (self.pointer(file), self.blob(file)):
+            with contextlib.suppress(FileNotFoundError):
+                path.resolve().unlink()
+            path.unlink(missing_ok=True)
+
+    def read_commit(self, name: str, revision: str) -> str:
+        """Give the commit that a revision was when it was last looked up; empty if it never was."""
+        if COMMIT.fullmatch(revision):
+            return revision
+        return _text(self.repository_folder(name) / "refs" / revision)
+
+    def write_ref(self, name: str, revision: str, commit: str) -> None:
+        """Keep which commit a revision is; needs no success."""
+        path = self.repository_folder(name) / "refs" / revision
+        if revision != commit and _text(path) != commit:
+            with contextlib.suppress(OSError):
+                _write(path, commit)
+
+    def read_repository(self, name: str, revision: str) -> Repository | None:
+        """Give what was known about a repository when it was last looked up.
+
+        Where only the client itself has fetched files: the files that are here.
+        """
+        commit = self.read_commit(name, revision)
+        if not commit:
+            return None
+        for folder in self._own_folders(name):
+            with contextlib.suppress(ValueError, AttributeError, TypeError):
+                table = json.loads(_text(folder / f"files-{commit}.json"))
+                files = {path: (int(size), str(digest)) for path, (size, digest) in table.items()}
+                return make_repository(name, revision, commit, files)
+        files = dict(self._snapshot(name, commit))
+        return make_repository(name, revision, commit, files) if files else None
+
+    def is_listed(self, name: str, commit: str) -> bool:
+        """Tell whether all files of a commit are known, not only those that are here."""
+        return any((folder / f"files-{commit}.json").exists() for folder in self._own_folders(name))
+
+    def write_repository(self, repository: Repository) -> None:
+        """Keep what the hub said about a repository; needs no success."""
+        table = {file.path: (file.bytes, file.digest) for file in repository.files}
+        self._keep(repository.name, f"files-{repository.commit}.json", json.dumps(table))
+        self.write_ref(repository.name, repository.revision, repository.commit)
+
+    def is_verified(self, file: RepositoryFile, path: Path) -> bool:
+        """Tell whether a file's bytes were compared with its digest, and not changed since."""
+        mark = _mark(path)
+        return bool(file.digest) and any(
+            _text(folder / f"verified-{file.digest}") == mark
+            for folder in self._own_folders(file.repository)
+        )
+
+    def mark_verified(self, file: RepositoryFile, path: Path) -> None:
+        """Keep that a file's bytes are right; needs no success."""
+        if file.digest:
+            self._keep(file.repository, f"verified-{file.digest}", _mark(path))
+
+    def free_bytes(self) -> int | None:
+        """Tell how much room the disk of the cache has; ``None`` where nobody tells."""
+        for folder in (self.folder, *self.folder.absolute().parents):
+            with contextlib.suppress(OSError):
+                return shutil.disk_usage(folder).free
+        return None
+
+    def repositories(self) -> list[str]:
+        """Give the names of all repositories here."""
+        try:
+            folders = sorted(path.name for path in self.folder.iterdir() if path.is_dir())
+        except OSError:
+            return []
+        names = [name.split("--")[1:] for name in folders if name.startswith("models--")]
+        return ["/".join(parts) for parts in names if len(parts) == 2]
+
+    def revisions(self, name: str) -> list[str]:
+        """Give the revisions of a repository that were looked up by a name, main first."""
+        refs = self.repository_folder(name) / "refs"
+        try:
+            found = [
+                path.relative_to(refs).as_posix() for path in refs.rglob("*") if path.is_file()
+            ]
+        except OSError:
+            return []
+        return sorted(found, key=lambda revision: (revision != "main", revision))
+
+    def _snapshot(self, name: str, commit: str) -> Iterator[tuple[str, tuple[int, str]]]:
+        folder = self.repository_folder(name) / "snapshots" / commit
+        for path in sorted(folder.rglob("*")):
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    # The client names a blob after its digest.
+                    digest = path.resolve().name
+                    known = len(digest) in {40, 64} and set(digest) <= set("0123456789abcdef")
+                    size = path.stat().st_size
+                    yield path.relative_to(folder).as_posix(), (size, digest if known else "")
+
+    def _own_folders(self, name: str) -> Iterator[Path]:
+        folder = self.repository_folder(name)
+        yield folder / ".gpustack-draw"
+        # For a cache that cannot be written to.
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        with contextlib.suppress(RuntimeError):
+            yield Path(base).expanduser() / "gpustack-draw" / folder.name
+
+    def _keep(self, name: str, file: str, text: str) -> None:
+        for folder in self._own_folders(name):
+            with contextlib.suppress(OSError):
+                if _text(folder / file) != text:
+                    _write(folder / file, text)
+                return
+
+
+def digest_of(file: RepositoryFile) -> "hashlib._Hash":
+    """Start to compute a file's digest, in the way its length tells."""
+    if len(file.digest) == 40:
+        # What git calls a file: the digest of a header and its bytes.
+        sha1 = hashlib.sha1(usedforsecurity=False)
+        sha1.update(b"blob %d\0" % file.bytes)
+        return sha1
+    return hashlib.sha256()
+
+
+def update_from(
+    path: Path, digest: "hashlib._Hash", on_bytes: Callable[[int], None] | None = None
+) -> None:
+    """Add a file's bytes to a digest.
+
+    Args:
+        path: The file.
+        digest: What to add to.
+        on_bytes: Called with the number of bytes of each piece; what it raises ends the work.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb", buffering=0) as opened:
+        while data := opened.read(_CHUNK):
+            digest.update(data)
+            if on_bytes is not None:
+                on_bytes(len(data))
+
+
+def _blob_name(file: RepositoryFile) -> str:
+    if file.digest:
+        return file.digest
+    return hashlib.sha256(f"{file.commit}/{file.path}".encode()).hexdigest()[:40] + ".unknown"
+
+
+def _mark(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)

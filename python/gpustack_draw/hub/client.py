@@ -1,0 +1,228 @@
+"""What we ask of ``huggingface_hub``: addresses, the token, requests; errors become advice.
+
+Works with its versions 0.36 (requests), 1.x (httpx) and 2.x (httpx2). The client reads its
+environment (``HF_HOME``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ...) when it is imported, so it is
+imported inside functions only.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gpustack_draw.errors import DrawError
+from gpustack_draw.hub.advice import HubTroubleError, explain, is_transport_error
+from gpustack_draw.hub.repository import Repository, RepositoryFile, make_repository
+
+_CHUNK = 256 * 1024
+
+
+class HubClient:
+    """The hub, over the network."""
+
+    @property
+    def endpoint(self) -> str:
+        """The hub's address."""
+        from huggingface_hub import constants
+
+        return constants.ENDPOINT
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where files are kept."""
+        from huggingface_hub import constants
+
+        return Path(constants.HF_HUB_CACHE)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the user has said to use no network."""
+        from huggingface_hub import constants
+
+        return bool(constants.HF_HUB_OFFLINE)
+
+    def lock(self, path: Path) -> AbstractContextManager[object]:
+        """Wait for the lock of a file that the client locks too.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return WeakFileLock(path)
+
+    def look_up(self, name: str, revision: str) -> Repository:
+        """Ask the hub for a repository's files: one request.
+
+        Raises:
+            HubTroubleError: The hub does not answer, or has too much to do.
+            DrawError: There is no such repository or revision, or no access to it.
+        """
+        from huggingface_hub import constants
+
+        address = f"{constants.ENDPOINT}/api/models/{name}"
+        if revision != "main":
+            address += f"/revision/{quote(revision, safe='')}"
+        with self._explained(name, revision):
+            from huggingface_hub.utils import (  # type: ignore[attr-defined]
+                get_session,
+                hf_raise_for_status,
+            )
+
+            response = get_session().get(
+                address,
+                params={"blobs": "true"},
+                headers=_headers(),
+                timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            )
+            hf_raise_for_status(response)
+            try:
+                return _parse_repository(response.json(), name, revision)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise HubTroubleError(
+                    f"{constants.ENDPOINT} does not answer as a hub does",
+                    hint="check the network and HF_ENDPOINT: a page to log in to the network"
+                    " answers like that",
+                ) from None
+
+    def complete(self, file: RepositoryFile) -> RepositoryFile:
+        """Ask for a file's size and digest where the repository's list lacks them: one request.
+
+        Raises:
+            HubTroubleError: The hub does not answer, or has too much to do.
+            DrawError: There is no such file, or no access to it.
+        """
+        if file.bytes >= 0 and file.digest:
+            return file
+        from huggingface_hub import constants
+
+        with self._opened(file, 0, 1) as response:
+            answers = [*response.history, response]
+            headers = {
+                key.lower(): value for answer in answers for key, value in answer.headers.items()
+            }
+        total = headers.get("content-range", "").rpartition("/")[2]
+        size = headers.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE.lower()) or total
+        etag = headers.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG.lower())
+        etag = etag or headers.get("etag", "")
+        return replace(
+            file,
+            bytes=int(size) if size.isdecimal() else file.bytes,
+            digest=_digest(etag.removeprefix("W/").strip('"')),
+        )
+
+    @contextmanager
+    def read(
+        self, file: RepositoryFile, start: int, end: int | None = None
+    ) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Ask for a range of a file's bytes.
+
+        Args:
+            file: The file.
+            start: The first byte.
+            end: One after the last; ``None`` for the rest.
+
+        Yields:
+            The place where the bytes begin, 0 where the server knows no ranges; and the bytes, in
+            pieces.
+
+        Raises:
+            HubTroubleError: The hub does not answer, answers with less, or has too much to do.
+            DrawError: There is no such file, or no access to it.
+        """
+        with self._opened(file, start, end) as response:
+            place = _check_range(response, file, start)
+            if hasattr(response, "iter_raw"):
+                yield place, response.iter_raw()
+            else:
+                yield place, response.iter_content(_CHUNK)
+
+    @contextmanager
+    def _opened(self, file: RepositoryFile, start: int, end: int | None) -> Iterator[Any]:
+        from huggingface_hub import constants
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]
+            get_session,
+            hf_raise_for_status,
+        )
+
+        headers = {**_headers(), "accept-encoding": "identity"}
+        if start or end is not None:
+            headers["range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        session: Any = get_session()
+        options = {"headers": headers, "timeout": constants.HF_HUB_DOWNLOAD_TIMEOUT}
+        address = self._address(file)
+        with self._explained(file.repository, file.revision, file.path):
+            if hasattr(session, "stream"):  # httpx
+                opened = session.stream("GET", address, follow_redirects=True, **options)
+            else:
+                opened = session.get(address, stream=True, **options)
+            with opened as response:
+                if response.status_code >= 400 and hasattr(response, "read"):
+                    response.read()
+                hf_raise_for_status(response)
+                yield response
+
+    def _address(self, file: RepositoryFile) -> str:
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(file.repository, file.path, revision=file.commit)
+
+    @contextmanager
+    def _explained(self, name: str, revision: str, path: str = "") -> Iterator[None]:
+        try:
+            yield
+        except (DrawError, HubTroubleError):
+            raise
+        except Exception as error:
+            from huggingface_hub.errors import (
+                HfHubHTTPError,
+                HFValidationError,
+                OfflineModeIsEnabled,
+            )
+
+            known = (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled)
+            if isinstance(error, known) or is_transport_error(error):
+                raise explain(error, self.endpoint, name, revision, path) from error
+            raise
+
+
+def _headers() -> dict[str, str]:
+    # Not the client's own headers: to make those, it asks the hub for a list of coding agents.
+    from huggingface_hub import constants, get_token
+
+    headers = {"user-agent": "gpustack-draw"}
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    return headers
+
+
+def _parse_repository(answer: Any, name: str, revision: str) -> Repository:
+    files = {}
+    for entry in answer["siblings"]:
+        lfs = entry.get("lfs") or {}
+        size = entry.get("size", lfs.get("size"))
+        digest = _digest(str(lfs.get("sha256") or entry.get("blobId") or ""))
+        files[str(entry["rfilename"])] = (-1 if size is None else int(size), digest)
+    return make_repository(name, revision, str(answer.get("sha") or revision), files)
+
+
+def _digest(text: str) -> str:
+    """Give a SHA-256, or git's SHA-1, as it is; anything else is no digest."""
+    return text if len(text) in {40, 64} and set(text) <= set("0123456789abcdef") else ""
+
+
+def _check_range(response: Any, file: RepositoryFile, start: int) -> int:
+    """Give where the bytes of an answer begin; refuse those of another file."""
+    if response.status_code != 206:
+        return 0
+    given = str(response.headers.get("Content-Range", ""))
+    place, _, total = given.removeprefix("bytes ").partition("/")
+    if not place.startswith(f"{start}-") or (total.isdecimal() and int(total) != file.bytes >= 0):
+        raise HubTroubleError(
+            f"the hub answered with other bytes of {file.shown} than it was asked for: {given}"
+        )
+    return start

@@ -1,0 +1,216 @@
+"""The hub and its cache as one place: look a repository up, read a header, fetch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gpustack_draw.errors import FetchError, quoted
+from gpustack_draw.hub.advice import HubTroubleError
+from gpustack_draw.hub.cache import HubCache
+from gpustack_draw.hub.client import HubClient
+from gpustack_draw.hub.fetch import Fetch
+from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
+from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
+from gpustack_draw.progress import Progress
+
+MAIN = "main"
+# Left free on the disk: other programs need some too.
+SPARE_BYTES = 100_000_000
+_BLOCK = 256 * 1024
+_FAR = 1024 * 1024
+
+
+class Hub:
+    """Repositories on Hugging Face, and what of them is on this machine."""
+
+    def __init__(self) -> None:
+        """Prepare; the client is imported, and its environment read, by the first use."""
+        self.client = HubClient()
+        self.cache = HubCache(self.client.cache_folder)
+
+    def repository(
+        self, name: str, revision: str | None = None, *, wanted: Callable[[Repository], bool] | None
+    ) -> Repository:
+        """Look a repository up: one request, or none.
+
+        None is made for a commit whose files are known, in offline mode, and where what is known
+        from an earlier time is enough. Where the hub cannot be asked, what is known has to do.
+
+        Args:
+            name: ``OWNER/REPO``.
+            revision: A branch, a tag or a commit; ``None`` for the main branch.
+            wanted: Tells whether what is known from an earlier time is enough; ``None`` for no.
+
+        Raises:
+            FetchError: The hub cannot be asked, or refuses, and nothing is known.
+            ModelNotFoundError: There is no such repository or revision.
+        """
+        revision = revision or MAIN
+        known = self.cache.read_repository(name, revision)
+        if known is not None:
+            fixed = COMMIT.fullmatch(revision) and self.cache.is_listed(name, known.commit)
+            if fixed or self.client.is_offline or (wanted is not None and wanted(known)):
+                return known
+        try:
+            found = self.client.look_up(name, revision)
+        except HubTroubleError as error:
+            if known is None:
+                error.hint = f"{error.hint}; {self._what_is_here()}"
+                raise
+            return replace(known, note=f"{error.message}; what is in the cache is used")
+        self.cache.write_repository(found)
+        return found
+
+    def path_of(self, file: RepositoryFile) -> Path | None:
+        """Give the path of a file that is on this machine whole, as far as its size tells."""
+        return self.cache.find(file)
+
+    def read_header(self, file: RepositoryFile) -> ModelHeader:
+        """Read a model file's header, over the network where the file is not here.
+
+        Raises:
+            FetchError: The hub cannot be asked, or refuses.
+            ModelFileError: It is not a model file, or damaged.
+        """
+        path = self.cache.find(file)
+        if path is not None:
+            return read_model_header(path, shown=file.shown)
+        if self.client.is_offline:
+            raise self.missing_offline(file)
+        return read_header(_RemoteFile(self.client, self.client.complete(file)))
+
+    def missing_offline(self, file: RepositoryFile) -> FetchError:
+        """Make the error for a file that is not here while the network must not be used."""
+        return FetchError(
+            f"{file.shown} is not on this machine, and HF_HUB_OFFLINE is set",
+            hint=f"unset HF_HUB_OFFLINE to fetch it; {self._what_is_here()}",
+        )
+
+    def bytes_to_fetch(self, files: Sequence[RepositoryFile]) -> int:
+        """Tell how many bytes of files are not here yet; a file named twice counts once."""
+        return sum(
+            max(file.bytes, 0) - self.cache.partial_bytes(file)
+            for file in set(files)
+            if self.cache.find(file) is None
+        )
+
+    def fetch(
+        self,
+        files: Sequence[RepositoryFile],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> tuple[str, ...]:
+        """Fetch files, side by side, and verify those that have not been; then all are here.
+
+        Continues what an earlier run has left. Stores in the hub client's cache.
+
+        Args:
+            files: What is wanted.
+            on_progress: Called with the bytes of all files together; what it raises ends the fetch,
+                and a later one continues.
+
+        Returns:
+            Notes for the user.
+
+        Raises:
+            FetchError: A file could not be fetched, kept or verified, or there is no room for it.
+            ModelNotFoundError: A file is not there any more.
+        """
+        paths = {file: self.cache.find(file) for file in dict.fromkeys(files)}
+        wanted = [
+            file
+            for file, path in paths.items()
+            if path is None or (file.digest and not self.cache.is_verified(file, path))
+        ]
+        missing = [file for file in wanted if paths[file] is None]
+        if missing and self.client.is_offline:
+            raise self.missing_offline(missing[0])
+        if not wanted:
+            return ()
+        wanted = [file if paths[file] else self.client.complete(file) for file in wanted]
+        self._check_room(wanted)
+        fetch = Fetch(self.client, self.cache, wanted, on_progress)
+        fetch.run()
+        return tuple(fetch.notes)
+
+    def _check_room(self, files: Sequence[RepositoryFile]) -> None:
+        needed, free = self.bytes_to_fetch(files), self.cache.free_bytes()
+        if needed and free is not None and needed + SPARE_BYTES > free:
+            raise FetchError(
+                f"{needed / 1e9:.1f} GB are to be fetched, and {free / 1e9:.1f} GB are free on the"
+                f" disk of the cache {quoted(str(self.cache.folder))}",
+                hint="make room, or set HF_HOME to a folder on another disk",
+            )
+
+    def cached_repositories(self) -> Iterator[Repository]:
+        """Give each repository of the cache, as it was when it was last looked up."""
+        for name in self.cache.repositories():
+            for revision in self.cache.revisions(name):
+                repository = self.cache.read_repository(name, revision)
+                if repository is not None:
+                    yield repository
+
+    def cached_models(self) -> list[RepositoryFile]:
+        """Give the GGUF files that are on this machine."""
+        return [
+            file
+            for repository in self.cached_repositories()
+            for file in repository.files
+            if file.path.lower().endswith(".gguf") and self.cache.find(file) is not None
+        ]
+
+    def _what_is_here(self) -> str:
+        here = [file.shown for file in self.cached_models()]
+        if not here:
+            return "no model of the hub is on this machine, but 'demo' is"
+        more = f" and {len(here) - 3} more" if len(here) > 3 else ""
+        return f"on this machine are demo, {', '.join(here[:3])}{more}"
+
+
+class _RemoteFile:
+    """The bytes of a file on the hub, read in a few ranges from its beginning on."""
+
+    chunk_bytes = _BLOCK
+
+    def __init__(self, client: HubClient, file: RepositoryFile) -> None:
+        self.shown = file.shown
+        self.size = max(file.bytes, 0)
+        self._client = client
+        self._file = file
+        self._start = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.size)
+        if offset > len(self._start) + _FAR:
+            return self._get(offset, end)
+        if end > len(self._start):
+            target = min(max(end, len(self._start) + _BLOCK), self.size)
+            self._start += self._get(len(self._start), target)
+        return self._start[offset:end]
+
+    def _get(self, start: int, end: int) -> bytes:
+        data = b""
+        for last in (False, False, True):
+            try:
+                with self._client.read(self._file, start + len(data), end) as (place, pieces):
+                    if place < start + len(data):
+                        data = self._skip(pieces, start, end)
+                    else:
+                        for piece in pieces:
+                            data += piece
+                            if len(data) >= end - start:
+                                break
+                if len(data) >= end - start:
+                    return data[: end - start]
+            except HubTroubleError as error:
+                if last or error.lasting:
+                    raise
+        return data
+
+    def _skip(self, pieces: Iterator[bytes], start: int, end: int) -> bytes:
+        """Read on to a place where the server knows no ranges."""
+        data = b""
+        for piece in pieces:
+            data += piece
+            if len(data) >= end:
+                break
+        return data[start:end]

@@ -1,0 +1,329 @@
+"""A small hub on 127.0.0.1 for the real client, with faults on demand."""
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+_PIECE = 65_536
+
+
+class Content:
+    """The bytes of a file: some at its beginning, zeros after them."""
+
+    def __init__(self, start: bytes, size: int | None = None, sha256: str | None = None) -> None:
+        self.start = start
+        self.size = len(start) if size is None else size
+        self.sha256 = sha256 or hashlib.sha256(self.read(0, self.size)).hexdigest()
+
+    def read(self, begin: int, end: int) -> bytes:
+        data = self.start[begin:end]
+        return data + bytes(end - begin - len(data))
+
+
+@dataclass
+class FakeRepository:
+    files: dict[str, Content]
+    commit: str
+    gated: bool = False
+    private: bool = False
+    branches: tuple[str, ...] = ("main",)
+    small: frozenset[str] = frozenset()  # kept in git itself, not in LFS
+
+
+@dataclass
+class Fault:
+    """What goes wrong with requests for a path, the next so many times.
+
+    Attributes:
+        path: A part of the request's path.
+        status: The answer, in place of the right one; 0 for the right one.
+        headers: Of that answer.
+        cut_after: Bytes after which the connection is closed.
+        wrong_bytes: Whether the bytes are others than they should be.
+        seconds: How long a piece of 64 kB takes.
+        times: How often.
+        method: Which method; empty for all.
+    """
+
+    path: str
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+    wrong_bytes: bool = False
+    seconds: float = 0.0
+    times: int = 1_000_000
+    method: str = ""
+    ignore_range: bool = False
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    range: str
+    bytes_sent: int = 0
+
+
+class LoopbackHub:
+    """Serves repositories; counts what is asked of it."""
+
+    TOKEN = "hf_let_me_in"
+
+    def __init__(self) -> None:
+        self.repositories: dict[str, FakeRepository] = {}
+        self.faults: list[Fault] = []
+        self.requests: list[Request] = []
+        self.lock = threading.Lock()
+        self.closed = False
+        hub = self
+
+        class Handler(_Handler):
+            def __init__(self, *arguments: Any) -> None:
+                self.hub = hub
+                super().__init__(*arguments)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self.closed = True  # for connections that are kept
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def add(
+        self, name: str, files: Mapping[str, bytes | Path | Content], **options: Any
+    ) -> FakeRepository:
+        contents = {}
+        for path, data in files.items():
+            raw = data.read_bytes() if isinstance(data, Path) else data
+            contents[path] = raw if isinstance(raw, Content) else Content(raw)
+        commit = hashlib.sha1(
+            json.dumps([name, *(c.sha256 for c in contents.values())]).encode()
+        ).hexdigest()
+        self.repositories[name] = FakeRepository(contents, commit, **options)
+        return self.repositories[name]
+
+    def fail(self, path: str, **options: Any) -> None:
+        self.faults.append(Fault(path, **options))
+
+    def fault_for(self, method: str, path: str) -> Fault | None:
+        with self.lock:
+            for fault in self.faults:
+                if fault.times > 0 and fault.path in path and fault.method in ("", method):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def paths(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+    @property
+    def bytes_sent(self) -> int:
+        return sum(request.bytes_sent for request in self.requests)
+
+    def environment(self, home: Path, **more: str) -> dict[str, str]:
+        """The environment of a process that uses this hub."""
+        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), **_QUIET, **more}
+
+    def use(self, monkeypatch: pytest.MonkeyPatch, home: Path, *, token: str = "") -> None:
+        """Let the client of this process, which has read its environment, use this hub."""
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "ENDPOINT", self.url)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            self.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(home / "xdg"))
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        if token:
+            monkeypatch.setenv("HF_TOKEN", token)
+
+
+_QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+_API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?$")
+_TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)$")
+_RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hub: LoopbackHub
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        if self.hub.closed:
+            self.close_connection = True
+            return
+        path = urlsplit(self.path).path
+        self.entry = Request(self.command, path, self.headers.get("Range", ""))
+        with self.hub.lock:
+            self.hub.requests.append(self.entry)
+        self.fault = self.hub.fault_for(self.command, path) or Fault("")
+        if self.fault.status:
+            self.say(self.fault.status, dict(self.fault.headers), b"trouble")
+        elif match := _API.match(path):
+            self.info(match[1], unquote(match[2] or "main"))
+        elif match := _TREE.match(path):
+            self.tree(match[1], unquote(match[2]))
+        elif match := _RESOLVE.match(path):
+            self.resolve(match[1], unquote(match[2]), unquote(match[3]))
+        else:
+            self.say(404, {}, b"nothing here")
+
+    def find(self, name: str, revision: str) -> FakeRepository | None:
+        repository = self.hub.repositories.get(name)
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in ("", self.hub.TOKEN):
+            self.say(401, {"X-Error-Message": "Invalid credentials in Authorization header"}, b"no")
+            return None
+        if repository is None or (repository.private and not token):
+            self.say(404 if token else 401, {"X-Error-Code": "RepoNotFound"}, b"no such repository")
+            return None
+        if revision not in (*repository.branches, repository.commit):
+            self.say(404, {"X-Error-Code": "RevisionNotFound"}, b"no such revision")
+            return None
+        return repository
+
+    def entries(self, repository: FakeRepository) -> list[tuple[str, Content, str]]:
+        found = []
+        for path, content in repository.files.items():
+            data = b"blob %d\0" % content.size
+            if path in repository.small:
+                data += content.read(0, content.size)
+            found.append((path, content, hashlib.sha1(data).hexdigest()))
+        return found
+
+    def info(self, name: str, revision: str) -> None:
+        if repository := self.find(name, revision):
+            siblings = []
+            for path, content, oid in self.entries(repository):
+                entry: dict[str, Any] = {"rfilename": path, "size": content.size, "blobId": oid}
+                if path not in repository.small:
+                    entry["lfs"] = {
+                        "sha256": content.sha256,
+                        "size": content.size,
+                        "pointerSize": 134,
+                    }
+                siblings.append(entry)
+            self.json(
+                {
+                    "id": name,
+                    "modelId": name,
+                    "sha": repository.commit,
+                    "gated": "auto" if repository.gated else False,
+                    "private": repository.private,
+                    "tags": [],
+                    "siblings": siblings,
+                }
+            )
+
+    def tree(self, name: str, revision: str) -> None:
+        if repository := self.find(name, revision):
+            self.json(
+                [
+                    {
+                        "type": "file",
+                        "path": path,
+                        "size": content.size,
+                        "oid": oid,
+                        "lfs": {"oid": content.sha256, "size": content.size, "pointerSize": 134},
+                    }
+                    for path, content, oid in self.entries(repository)
+                ]
+            )
+
+    def resolve(self, name: str, revision: str, path: str) -> None:
+        repository = self.find(name, revision)
+        if repository is None:
+            return
+        if repository.gated and not self.headers.get("Authorization"):
+            self.say(401, {"X-Error-Code": "GatedRepo"}, b"gated")
+            return
+        if path not in repository.files:
+            headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.commit}
+            self.say(404, headers, b"no such file")
+            return
+        content = repository.files[path]
+        oids = {entry: oid for entry, _, oid in self.entries(repository)}
+        etag = oids[path] if path in repository.small else content.sha256
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": repository.commit}
+        headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(content.size)}
+        headers["Accept-Ranges"] = "bytes"
+        begin, end, status = 0, content.size, 200
+        if self.entry.range and not self.fault.ignore_range:
+            first, last = self.entry.range.removeprefix("bytes=").split("-")
+            begin, end = int(first), min(int(last) + 1 if last else content.size, content.size)
+            if begin >= content.size:
+                self.say(416, {"Content-Range": f"bytes */{content.size}"}, b"")
+                return
+            status = 206
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{content.size}"
+        self.send(status, headers, content, begin, end)
+
+    def send(
+        self, status: int, headers: dict[str, str], content: Content, begin: int, end: int
+    ) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(end - begin)}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        stop = end
+        if self.fault.cut_after is not None:
+            stop = min(end, begin + self.fault.cut_after)
+        try:
+            for place in range(begin, stop, _PIECE):
+                data = content.read(place, min(place + _PIECE, stop))
+                if self.fault.wrong_bytes:
+                    data = bytes(byte ^ 1 for byte in data)
+                self.wfile.write(data)
+                self.entry.bytes_sent += len(data)
+                if self.fault.seconds:
+                    time.sleep(self.fault.seconds)
+        except OSError:
+            pass
+        if stop < end:
+            self.close_connection = True
+            self.connection.close()
+
+    def say(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def json(self, value: object) -> None:
+        self.say(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
