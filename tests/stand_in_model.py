@@ -38,6 +38,9 @@ class StandIn:
     def notes_for(self, _request: DrawRequest) -> tuple[str, ...]:
         return self.notes
 
+    def fetch(self, _on_progress: Any) -> tuple[str, ...]:
+        return ()
+
     def draw(self, request: DrawRequest, on_progress: Any) -> Iterator[Picture]:
         self.requests.append(request)
         for number in range(1, request.count + 1):

@@ -31,6 +31,7 @@ DEFAULTS = {
     "cfg_scale": None,
     "output": None,
     "show": False,
+    "dry_run": False,
     "json": False,
     "quiet": False,
     "debug": False,
@@ -124,6 +125,8 @@ def test_an_option_takes_any_text(option: str, field: str, value: str) -> None:
     ("option", "field"),
     [
         ("--show", "show"),
+        ("--dry-run", "dry_run"),
+        ("--dry-run", "dry_run"),
         ("--json", "json"),
         ("--quiet", "quiet"),
         ("-q", "quiet"),

@@ -231,7 +231,7 @@ def test_a_missing_viewer_is_a_warning(
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from gpustack_draw.drawing import Device
+    from gpustack_draw.machine import Device
 
     found = [
         Device("CUDA0", "NVIDIA H200", "gpu", 140_000_000_000, 150_000_000_000, used=True),

@@ -143,7 +143,6 @@ def test_a_bad_output(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("hf.co/a/b-GGUF", "'hf.co/a/b-GGUF' is a model on Hugging Face, and this version cannot"),
         ("my-model", "'my-model' is neither a file here nor 'demo'"),
         ("./no.gguf", "there is no file './no.gguf'"),
     ],
@@ -198,13 +197,6 @@ def test_no_picture_bytes_on_a_terminal(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["demo", PROMPT, "--output", "-"]) == 4
     assert capsys.readouterr().err.startswith("gpustack-draw: standard output is a terminal\n")
-
-
-def test_models_is_not_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models"]) == 3
-    assert capsys.readouterr().err.startswith(
-        "gpustack-draw: the command 'models' is not in this version yet\n"
-    )
 
 
 def test_an_expected_error_has_a_traceback_with_debug_only(

@@ -162,14 +162,6 @@ def test_the_demo_model_that_ships() -> None:
     ("text", "message", "hint"),
     [
         (
-            "hf.co/acme/tiny:Q8_0",
-            (
-                "'hf.co/acme/tiny:Q8_0' is a model on Hugging Face,"
-                " and this version cannot fetch models yet"
-            ),
-            "download its file and give the path, or draw with the model inside: demo",
-        ),
-        (
             "flux-schnell",
             (
                 "'flux-schnell' is neither a file here nor 'demo', so it names a model on a"
@@ -418,11 +410,6 @@ def test_component_is_checked_like_a_model() -> None:
     assert error_of(model, vae="missing")[1] == "there is no file 'missing'"
     assert error_of(model, vae="demo")[1] == "there is no file 'demo'"
     assert error_of(model, vae="part.gguf")[1].startswith("'part.gguf' is cut short: ")
-    assert error_of(model, vae="hf.co/acme/vae") == (
-        NotYetSupportedError,
-        "'hf.co/acme/vae' is a file on Hugging Face, and this version cannot fetch files yet",
-        "download it, and give its path: --vae FILE",
-    )
     assert error_of(model, vae="")[0] is UsageError
     assert error_of(model, unet="x.gguf") == (
         UsageError,

@@ -9,7 +9,7 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpustack_draw.draw_settings import DrawSettings
-    from gpustack_draw.drawing import Device, Model, devices, generate, load
+    from gpustack_draw.drawing import Model, generate, load, resolve
     from gpustack_draw.errors import (
         BlankPictureError,
         DrawError,
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gpustack_draw.local_engine import build_info
+    from gpustack_draw.machine import Device, devices
+    from gpustack_draw.model_plan import (
+        AvailableModel,
+        ModelPlan,
+        PlannedFile,
+        PlannedSettings,
+        models,
+    )
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.picture import Picture
     from gpustack_draw.progress import Progress
@@ -44,7 +52,9 @@ _HOMES = {
         "OutputError",
         "UsageError",
     ),
-    "drawing": ("Device", "Model", "devices", "generate", "load"),
+    "drawing": ("Model", "generate", "load", "resolve"),
+    "machine": ("Device", "devices"),
+    "model_plan": ("AvailableModel", "ModelPlan", "PlannedFile", "PlannedSettings", "models"),
     "local_engine": ("build_info",),
     "names": ("SAMPLERS", "SCHEDULERS"),
     "picture": ("Picture",),
@@ -56,6 +66,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "SAMPLERS",
     "SCHEDULERS",
+    "AvailableModel",
     "BlankPictureError",
     "Device",
     "DrawError",
@@ -67,16 +78,21 @@ __all__ = [
     "Model",
     "ModelFileError",
     "ModelNotFoundError",
+    "ModelPlan",
     "NotEnoughMemoryError",
     "NotYetSupportedError",
     "OutputError",
     "Picture",
+    "PlannedFile",
+    "PlannedSettings",
     "Progress",
     "UsageError",
     "build_info",
     "devices",
     "generate",
     "load",
+    "models",
+    "resolve",
 ]
 
 

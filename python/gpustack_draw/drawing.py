@@ -3,17 +3,17 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
-from gpustack_draw.local_engine import list_devices as _list_devices
+from gpustack_draw.machine import UsedDevice
+from gpustack_draw.model_plan import ModelPlan, plan_model
 from gpustack_draw.model_reference import parse_model_reference
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import DrawRequest, parse_size
-from gpustack_draw.resolve_model import ResolvedModel, resolve_model
+from gpustack_draw.resolve_model import ResolvedModel, fetch_model, resolve_model
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -26,8 +26,9 @@ LogFunction = Callable[[str, str], None]
 class Model:
     """A model to draw with. Made by :func:`load`.
 
-    The model is loaded by its first drawing and stays loaded until :meth:`close`, or the end of a
-    ``with`` block. Threads may share it: their drawings wait for each other.
+    What is missing of the model on this machine is fetched by its first drawing, or by
+    :meth:`fetch`. It is loaded by its first drawing and stays loaded until :meth:`close`, or the
+    end of a ``with`` block. Threads may share it: their drawings wait for each other.
 
     Attributes:
         resolved: Which files it is made of, its family and its defaults.
@@ -37,6 +38,8 @@ class Model:
         """Join a resolved model with the engine that draws with it."""
         self.resolved = resolved
         self._engine = engine
+        self._is_fetched = not resolved.hub_files
+        self._fetch_lock = threading.Lock()
 
     def generate(
         self,
@@ -149,7 +152,35 @@ class Model:
         Raises:
             DrawError: Every expected failure.
         """
-        return self._engine.generate(request, on_progress)
+        if self._is_fetched:
+            return self._engine.generate(request, on_progress)
+        return self._fetch_and_draw(request, on_progress)
+
+    def _fetch_and_draw(
+        self, request: DrawRequest, on_progress: ProgressFunction | None
+    ) -> Iterator[Picture]:
+        choose_settings(request, self.resolved)  # what does not fit is said before gigabytes move
+        self.fetch(on_progress)
+        yield from self._engine.generate(request, on_progress)
+
+    def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+        """Fetch what is missing of the model on this machine, and verify its files.
+
+        Args:
+            on_progress: Called with the bytes fetched, phase ``fetch``; what it raises ends the
+                fetch, and a later one continues.
+
+        Returns:
+            Notes on what happened on the way.
+
+        Raises:
+            FetchError: A file could not be fetched, kept or verified.
+            ModelFileError: A file is not what it should be.
+        """
+        with self._fetch_lock:
+            notes = () if self._is_fetched else fetch_model(self.resolved, on_progress)
+            self._is_fetched = True
+        return notes
 
     def notes_for(self, request: DrawRequest) -> tuple[str, ...]:
         """Tell what of a request will be changed or have no effect with this model.
@@ -197,8 +228,10 @@ def load(
     """Find a model and prepare to draw with it.
 
     Args:
-        model: ``demo``, or a path to a model file or to a folder in diffusers layout.
-        vae: Path of a component to use instead of the one found; likewise the next five.
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; or a
+            path to a model file or to a folder in diffusers layout.
+        vae: Path, or hf.co reference, of a component to use instead of the one found; likewise the
+            next five.
         clip_l: A CLIP-L text encoder.
         clip_g: A CLIP-G text encoder.
         t5xxl: A T5-XXL text encoder.
@@ -217,6 +250,7 @@ def load(
     Raises:
         ModelNotFoundError: There is no such file, or a component is missing.
         ModelFileError: A file cannot be used.
+        FetchError: The hub cannot be asked, or refuses.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
     return _load(model, components, threads, device, in_process, on_log)
@@ -239,6 +273,42 @@ def _load(
         resolved, threads=threads, device=device, in_process=in_process, on_log=on_log
     )
     return Model(resolved, engine)
+
+
+def resolve(
+    model: Reference,
+    *,
+    vae: Reference | None = None,
+    clip_l: Reference | None = None,
+    clip_g: Reference | None = None,
+    t5xxl: Reference | None = None,
+    llm: Reference | None = None,
+    taesd: Reference | None = None,
+    device: str = "auto",
+    request: DrawRequest | None = None,
+) -> ModelPlan:
+    """Tell what drawing with a model would fetch, load and use; nothing is fetched or loaded.
+
+    Args:
+        model: As for :func:`load`.
+        vae: As for :func:`load`; likewise the next five.
+        clip_l: A CLIP-L text encoder.
+        clip_g: A CLIP-G text encoder.
+        t5xxl: A T5-XXL text encoder.
+        llm: A language model that encodes the text.
+        taesd: A small decoder.
+        device: Where to draw.
+        request: What to draw; None for a picture with the model's defaults.
+
+    Raises:
+        DrawError: The model cannot be drawn with; see :func:`load`.
+    """
+    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
+    reference = parse_model_reference(model)
+    used = UsedDevice(device)
+    resolved = resolve_model(reference, components)
+    settings, notes = choose_settings(request or DrawRequest(prompt=""), resolved)
+    return plan_model(resolved, settings[0], used.name, notes)
 
 
 # The model of the last generate() call, so that the next one costs only the drawing.
@@ -278,7 +348,8 @@ def generate(
         (256, 256)
 
     Args:
-        model: ``demo``, or a path to a model file or to a folder in diffusers layout.
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; or a
+            path to a model file or to a folder in diffusers layout.
         prompt: What to draw.
         negative_prompt: What to avoid.
         size: Pixels.
@@ -327,8 +398,6 @@ def generate(
         seed=seed,
         on_progress=on_progress,
     )
-
-
 def _state_of(model: Reference) -> tuple[int, ...] | None:
     """Tell what shows that a file is no longer the same; None where there is none."""
     try:
@@ -336,33 +405,3 @@ def _state_of(model: Reference) -> tuple[int, ...] | None:
     except (OSError, RuntimeError, TypeError, ValueError):
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class Device:
-    """Something that can compute.
-
-    Attributes:
-        name: What the ``device`` argument takes, such as ``CPU`` or ``CUDA0``.
-        description: The maker's name for it.
-        kind: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
-        memory_free: Bytes; 0 where the driver does not tell.
-        memory_total: Bytes; 0 where the driver does not tell.
-        used: ``auto`` means this one.
-    """
-
-    name: str
-    description: str
-    kind: str
-    memory_free: int
-    memory_total: int
-    used: bool
-
-
-def devices() -> list[Device]:
-    """List what can compute on this machine.
-
-    Raises:
-        EngineCrashed: A driver failed.
-    """
-    return [Device(**values) for values in _list_devices()]

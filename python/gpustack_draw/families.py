@@ -98,7 +98,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (r"^(vae\.)?decoder\.(conv_in|conv1|mid|mid_block|middle)\.", "vae"),
     (r"^(.*\.)?(encoder\.block\.0\.layer\.0|enc\.blk\.0)\.", "t5xxl"),
     (r"^(.*model\.)?layers\.0\.self_attn\.q_proj\.weight$", "llm"),
-    (r"^(blk\.0\.attn_q|.*model\.embed_tokens)\.weight$", "llm"),
+    (r"^(blk\.0\.attn_q|token_embd|.*model\.embed_tokens)\.weight$", "llm"),
     (r"^(body\.0\.rdb1|model\.1\.sub\.0|RRDB_trunk)\.", "an upscaler"),
 )
 

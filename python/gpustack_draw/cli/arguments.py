@@ -46,6 +46,7 @@ class Arguments(argparse.Namespace):
     taesd: str | None
     device: str
     threads: str | None
+    dry_run: bool
     json: bool
     quiet: bool
     debug: bool
@@ -74,7 +75,7 @@ def draw_parser() -> "Parser":
     parser = Parser(
         usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
         f"       {PROGRAM} devices [--json]\n"
-        f"       {PROGRAM} models",
+        f"       {PROGRAM} models [--json]",
         description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
         " and print the path of the saved file. 'devices' lists what can compute here, 'models'"
         " what can be drawn with.",
@@ -87,7 +88,8 @@ def draw_parser() -> "Parser":
     _add_machine(parser.add_argument_group("this machine"))
     _add_parts(
         parser.add_argument_group(
-            "parts of the model", "each a file, to be used instead of the one in the model"
+            "parts of the model",
+            "each a file or an hf.co reference, to be used instead of the one found",
         )
     )
     parser.add_version_and_help()
@@ -115,8 +117,11 @@ def models_parser() -> "Parser":
     parser = Parser(
         prog=f"{PROGRAM} models",
         usage=f"{PROGRAM} models [options]",
-        description="List what can be drawn with: embedded, cached, on the server. Not in this"
-        " version yet.",
+        description="List what can be drawn with here: the model inside the package, and those of"
+        " Hugging Face that have been fetched.",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object a model, one a line"
     )
     parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
     parser.add_version_and_help()
@@ -131,9 +136,11 @@ def _add_what(parser: "Parser") -> None:
     what.add_argument(
         "model",
         metavar="MODEL",
-        help="'demo', the small model inside the package; or a model file (.gguf, .safetensors,"
-        " .ckpt) or folder on this machine. hf.co/OWNER/REPO[:TAG] and the names of models on a"
-        " GPUStack server are not in this version yet",
+        help="'demo', the small model inside the package; hf.co/OWNER/REPO[@REVISION][:TAG], a"
+        " GGUF model on Hugging Face, where TAG is a quantisation (default: Q4_0) or a file name"
+        " and what is missing here is fetched; or a model file (.gguf, .safetensors, .ckpt) or"
+        " folder on this machine. The names of models on a GPUStack server are not in this version"
+        " yet",
     )
     what.add_argument(
         "prompt",
@@ -207,6 +214,11 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         "--show", action="store_true", help="open the picture in the default viewer too"
     )
     group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would be fetched, loaded and used, with sizes, and stop",
+    )
+    group.add_argument(
         "--json",
         action="store_true",
         help="print a JSON object a picture, one a line, instead of its path",
@@ -239,7 +251,7 @@ def _add_parts(group: "argparse._ArgumentGroup") -> None:
         "--taesd": "a tiny image decoder, faster and coarser than the VAE",
     }
     for option, what in parts.items():
-        group.add_argument(option, metavar="PATH", help=what)
+        group.add_argument(option, metavar="REF", help=what)
 
 
 class Parser(argparse.ArgumentParser):

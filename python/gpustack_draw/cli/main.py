@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gpustack_draw.cli.arguments import Arguments, parse_arguments
-from gpustack_draw.errors import DrawError, NotYetSupportedError, OutputError, UsageError
+from gpustack_draw.errors import DrawError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ def _draw(arguments: Arguments) -> int:
     from gpustack_draw.request import parse_threads
 
     request = _request(arguments)
+    if arguments.dry_run:
+        from gpustack_draw.cli.plan import show_plan
+
+        return show_plan(arguments, request, _write)
     threads = None if arguments.threads is None else parse_threads(arguments.threads)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
@@ -111,6 +115,8 @@ def _draw(arguments: Arguments) -> int:
             reporter.note(note)
         complete = False
         try:
+            for note in model.fetch(reporter.progress):
+                reporter.note(note)
             for index, picture in enumerate(model.draw(request, reporter.progress)):
                 reporter.finish()
                 _deliver(picture, plan, index, arguments, reporter)
@@ -237,18 +243,16 @@ def _devices(arguments: Arguments) -> int:
         memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
         mark = "*" if device.used else ""
         rows.append((mark, device.name, device.kind, memory, device.description))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _write("  ".join(cells).rstrip().encode(errors="replace") + b"\n")
+    from gpustack_draw.cli.plan import table
+
+    _write(table(rows))
     return 0
 
 
-def _models(_arguments: Arguments) -> int:
-    raise NotYetSupportedError(
-        "the command 'models' is not in this version yet",
-        hint='the embedded model is always there: gpustack-draw demo "a red circle"',
-    )
+def _models(arguments: Arguments) -> int:
+    from gpustack_draw.cli.plan import show_models
+
+    return show_models(arguments, _write)
 
 
 _COMMANDS = {"draw": _draw, "devices": _devices, "models": _models}

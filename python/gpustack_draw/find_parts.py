@@ -1,0 +1,153 @@
+"""The components that a model of the hub lacks: found beside it, or in their usual places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gpustack_draw.choose_file import choose_file
+from gpustack_draw.component_sources import Source, beside, sources_of
+from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNotFoundError, quoted
+from gpustack_draw.families import Family, detect_family, kind_of
+from gpustack_draw.hub import Hub, Repository, RepositoryFile
+from gpustack_draw.model_checks import check_parts
+from gpustack_draw.model_header import ModelHeader
+from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
+
+# Headers that are read to find out what the files beside a model are.
+_MOST_HEADERS = 6
+
+
+@dataclass(frozen=True)
+class FoundPart:
+    """A component that was found.
+
+    Attributes:
+        component: What it serves as: a tiny autoencoder can take the VAE's place.
+        file: Where it is.
+        header: Of the file; ``None`` where it has not been read yet.
+    """
+
+    component: str
+    file: RepositoryFile
+    header: ModelHeader | None
+
+
+class PartFinder:
+    """Finds the components of one model."""
+
+    def __init__(self, hub: Hub, family: Family, main: ModelHeader, shown: str) -> None:
+        """Prepare to look.
+
+        Args:
+            hub: Where to look.
+            family: The model's family.
+            main: Header of the model's file.
+            shown: What messages call that.
+        """
+        self._hub = hub
+        self._family = family
+        self._main = main
+        self._shown = shown
+        self._headers: dict[RepositoryFile, ModelHeader | None] = {}
+
+    def find_beside(
+        self, repository: Repository, component: str, taken: Sequence[RepositoryFile]
+    ) -> FoundPart | None:
+        """Find a component in the model's own repository: named like one, and being one.
+
+        Args:
+            repository: The model's.
+            component: What to find; for a VAE, a tiny autoencoder will do.
+            taken: Files that are in use already.
+        """
+        for wanted in ("vae", "taesd") if component == "vae" else (component,):
+            names = beside(repository.paths, wanted)
+            others = [path for path in repository.paths if path.lower().endswith(".safetensors")]
+            paths = list(dict.fromkeys([*names, *others]))
+            files = [repository.file(path) for path in paths]
+            for file in [file for file in files if file not in taken][:_MOST_HEADERS]:
+                header = self._header(file)
+                if header is not None and self._fits(wanted, header, file.shown):
+                    return FoundPart(wanted, file, header)
+        return None
+
+    def find_elsewhere(self, component: str) -> FoundPart:
+        """Find a component in one of its usual places, the first that gives it.
+
+        Raises:
+            ModelNotFoundError: None does.
+            FetchError: The hub cannot be asked.
+        """
+        width = self._main.tensors.get(self._family.text_input)
+        text_width = 0 if width is None else width.shape[0]
+        sources = sources_of(self._family, component, text_width)
+        reasons = []
+        for source in sources:
+            try:
+                file = self._look_in(source, component)
+            except (ModelNotFoundError, FetchError) as error:
+                from gpustack_draw.hub.advice import HubTroubleError
+
+                if isinstance(error, HubTroubleError):
+                    raise self._without(component, sources, [error]) from error
+                reasons.append(error)
+                continue
+            path = self._hub.path_of(file)
+            header = self._hub.read_header(file) if path is not None else None
+            return FoundPart(component, file, header)
+        raise self._without(component, sources, reasons)
+
+    def _look_in(self, source: Source, component: str) -> RepositoryFile:
+        def chosen(repository: Repository) -> RepositoryFile:
+            choice = choose_file(
+                repository.paths,
+                source.file,
+                tag_given=True,
+                repository=source.repository,
+                component=component,
+            )
+            return repository.file(choice.path)
+
+        def is_here(repository: Repository) -> bool:
+            try:
+                return self._hub.path_of(chosen(repository)) is not None
+            except ModelNotFoundError:
+                return False
+
+        return chosen(self._hub.repository(source.repository, source.revision, wanted=is_here))
+
+    def _header(self, file: RepositoryFile) -> ModelHeader | None:
+        if file not in self._headers:
+            try:
+                self._headers[file] = self._hub.read_header(file)
+            except ModelFileError:
+                self._headers[file] = None
+        return self._headers[file]
+
+    def _fits(self, component: str, header: ModelHeader, shown: str) -> bool:
+        is_tiny = component == "taesd" and any(
+            name.startswith("tae.decoder.") for name in header.tensors
+        )
+        if not is_tiny and (kind_of(header) != component or detect_family(header) is not None):
+            return False
+        try:
+            check_parts(self._family, self._main, self._shown, {component: (header, shown)})
+        except ModelFileError:
+            return False
+        return True
+
+    def _without(
+        self, component: str, sources: Sequence[Source], reasons: Sequence[DrawError]
+    ) -> DrawError:
+        title, option = COMPONENT_TITLES[component], option_of(component)
+        why = "".join(f"; {reason.message}" for reason in reasons)
+        places = " or ".join(f"hf.co/{source.repository}:{source.file}" for source in sources)
+        hint = f"name it with {option} FILE"
+        if places:
+            hint += f"; it is usually in {places}"
+        if reasons and reasons[0].hint:
+            hint += f"; {reasons[0].hint}"
+        return ModelNotFoundError(
+            f"{quoted(self._shown)} ({self._family.title}) cannot draw without {title}, which is"
+            f" neither in the file nor beside it{why}",
+            hint=hint,
+        )

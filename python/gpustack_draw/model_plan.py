@@ -1,0 +1,197 @@
+"""What drawing with a model would fetch, load and use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpustack_draw.draw_settings import DrawSettings
+from gpustack_draw.memory import estimate_memory
+from gpustack_draw.resolved_model import ResolvedModel
+
+if TYPE_CHECKING:
+    from gpustack_draw.hub import Hub
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file that the engine will load.
+
+    Attributes:
+        component: ``model`` for the main file, else ``vae``, ``clip_l``, ...
+        repository: ``OWNER/REPO``; ``None`` for a file that the user has.
+        revision: The commit there.
+        path: In the repository; on this machine for a file that the user has.
+        bytes: Its size.
+        cached: Whether it is on this machine.
+    """
+
+    component: str
+    repository: str | None
+    revision: str | None
+    path: str
+    bytes: int
+    cached: bool
+
+
+@dataclass(frozen=True)
+class PlannedSettings:
+    """How a picture will be drawn: what was asked for, and the model's defaults for the rest.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        sampler: One of ``gpustack_draw.SAMPLERS``.
+        scheduler: One of ``gpustack_draw.SCHEDULERS``.
+        sample_steps: Sampling steps.
+        cfg_scale: Classifier-free guidance.
+        guidance: Distilled guidance, for families that take it as an input.
+    """
+
+    width: int
+    height: int
+    sampler: str
+    scheduler: str
+    sample_steps: int
+    cfg_scale: float
+    guidance: float
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What drawing with a model would fetch, load and use.
+
+    Attributes:
+        model: The reference as typed.
+        kind: ``demo``, ``hub``, ``local`` or ``server``.
+        family: Its family, such as ``flux1``.
+        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
+        files: What will be loaded.
+        fetch_bytes: What is to be fetched first; what an interrupted fetch has left counts as here.
+        memory_bytes: About what drawing one picture takes at its peak.
+        defaults: How it will be drawn.
+        device: Where, such as ``CPU``.
+        notes: What is worth knowing.
+    """
+
+    model: str
+    kind: str
+    family: str
+    variant: str
+    files: tuple[PlannedFile, ...]
+    fetch_bytes: int
+    memory_bytes: int
+    defaults: PlannedSettings
+    device: str
+    notes: tuple[str, ...]
+
+
+def plan_model(
+    model: ResolvedModel, settings: DrawSettings, device: str, notes: tuple[str, ...] = ()
+) -> ModelPlan:
+    """Put together what drawing a picture with a model takes; looks only at the cache.
+
+    Args:
+        model: The model.
+        settings: Of the picture.
+        device: Where it will be drawn.
+        notes: For the user, beside the model's own.
+    """
+    hub = None
+    if model.hub_files:
+        from gpustack_draw.hub import Hub
+
+        hub = Hub()
+    names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
+    return ModelPlan(
+        model=model.reference.text,
+        kind=model.kind,
+        family=model.family.name,
+        variant=model.variant,
+        files=_planned_files(model, hub),
+        fetch_bytes=hub.bytes_to_fetch(model.hub_files) if hub else 0,
+        memory_bytes=estimate_memory(model, settings.width, settings.height),
+        defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
+        device=device,
+        notes=(*model.notes, *notes),
+    )
+
+
+def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile, ...]:
+    files = []
+    for file in model.files:
+        component = "model" if file.component == "diffusion_model" else file.component
+        if file.source is None or hub is None:
+            path = str(file.path)
+            planned = PlannedFile(component, None, None, path, file.bytes, cached=True)
+        else:
+            planned = PlannedFile(
+                component,
+                file.source.repository,
+                file.source.commit,
+                file.source.path,
+                file.bytes,
+                cached=hub.path_of(file.source) is not None,
+            )
+        files.append(planned)
+    return tuple(files)
+
+
+@dataclass(frozen=True)
+class AvailableModel:
+    """A model that can be drawn with, without fetching its main file.
+
+    Attributes:
+        model: What to type.
+        kind: ``demo`` or ``hub``.
+        family: Its family.
+        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
+        bytes: Size of its main file.
+        path: Where that is.
+    """
+
+    model: str
+    kind: str
+    family: str
+    variant: str
+    bytes: int
+    path: Path
+
+
+def models() -> list[AvailableModel]:
+    """List the model inside the package, and those in the hub client's cache.
+
+    Reads the headers of the cache's GGUF files, and leaves out what is no model that can be drawn
+    with. Never looks at the network.
+    """
+    from gpustack_draw.choose_file import quantisation_of, tags_of
+    from gpustack_draw.demo import DEMO_FILE
+    from gpustack_draw.errors import DrawError
+    from gpustack_draw.families import variant_of
+    from gpustack_draw.hub import Hub
+    from gpustack_draw.model_rules import family_of
+
+    found = []
+    if DEMO_FILE.is_file():
+        size = DEMO_FILE.stat().st_size
+        found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
+    hub = Hub()
+    for repository in hub.cached_repositories():
+        tags = tags_of(repository.paths)
+        quantisations = [quantisation_of(path) for path in repository.paths]
+        for file in repository.files:
+            path = hub.path_of(file)
+            if path is None or not file.path.lower().endswith(".gguf"):
+                continue
+            try:
+                family = family_of(hub.read_header(file), file.shown)
+            except DrawError:
+                continue
+            tag = quantisation_of(file.path)
+            if tag not in tags or quantisations.count(tag) > 1:
+                tag = file.path
+            at = "" if repository.revision == "main" else f"@{repository.revision}"
+            name = f"hf.co/{repository.name}{at}:{tag}"
+            variant = variant_of(family, Path(file.path).stem)
+            size = path.stat().st_size
+            found.append(AvailableModel(name, "hub", family.name, variant, size, path))
+    return found

@@ -1,0 +1,157 @@
+"""What a model's files must be to draw together, in words for when they are not."""
+
+from collections.abc import Collection
+
+from gpustack_draw.errors import (
+    ModelFileError,
+    ModelNotFoundError,
+    NotYetSupportedError,
+    quoted,
+)
+from gpustack_draw.families import Family, detect_family, is_bare_unet, kind_of
+from gpustack_draw.model_header import ModelHeader
+from gpustack_draw.names import COMPONENTS
+from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
+
+_MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
+
+
+def family_of(header: ModelHeader, shown: str) -> Family:
+    """Tell the family of a model, one that this version draws with.
+
+    Raises:
+        ModelFileError: It is no model, or of no family that is known here.
+        NotYetSupportedError: Its family cannot be drawn with.
+    """
+    family = detect_family(header)
+    if family is None:
+        if is_bare_unet(header):
+            raise ModelFileError(
+                f"{quoted(shown)} holds the UNet of a Stable Diffusion model alone,"
+                " and the engine needs its text encoders in the same file",
+                hint="use an all-in-one file of the model",
+            )
+        kind = kind_of(header)
+        if kind in COMPONENTS:
+            raise ModelFileError(
+                f"{quoted(shown)} is {COMPONENT_TITLES[kind]}, not a model that draws by itself",
+                hint=f"name the model, and this file with {option_of(kind)}",
+            )
+        raise ModelFileError(
+            f"{quoted(shown)} is {kind or 'not of a model family that is known here'}"
+            + (", not a model that draws by itself" if kind else ""),
+            hint="gpustack-draw's README lists the families it draws with",
+        )
+    if family.why_not:
+        raise NotYetSupportedError(
+            f"{quoted(shown)} is of the family {family.title}: {family.why_not}",
+            hint="use a text-to-image model",
+        )
+    return family
+
+
+def refuse_foreign_names(family: Family, header: ModelHeader, shown: str) -> None:
+    """Refuse a model whose text encoders the engine would not find.
+
+    Raises:
+        NotYetSupportedError: It is one.
+    """
+    if not family.unet and any(name.startswith("cond_stage_model.") for name in header.tensors):
+        raise NotYetSupportedError(
+            f"{quoted(shown)} names its text encoders as llama-box does (every {family.title} file"
+            " of gpustack/* on Hugging Face): the engine would not find them and ignore the prompt",
+            hint="this version cannot draw with it yet; use a file made for stable-diffusion.cpp",
+        )
+
+
+def has_engine_names(header: ModelHeader) -> bool:
+    """Tell whether a file's names have the prefixes of a file with all parts in it."""
+    return any(name.startswith(_MODEL_PREFIXES) for name in header.tensors)
+
+
+def with_stand_in(there: set[str]) -> set[str]:
+    """Add the VAE to components with a tiny autoencoder, which does the same work."""
+    return there | {"vae"} if "taesd" in there else there
+
+
+def missing_parts(family: Family, there: Collection[str]) -> list[str]:
+    """Give the components that a family needs and that are not there."""
+    return [component for component in family.requires if component not in there]
+
+
+def check_complete(
+    family: Family, inside: set[str], given: set[str], shown: str
+) -> tuple[str, ...]:
+    """Check that nothing is missing that the family cannot draw without.
+
+    Args:
+        family: The model's family.
+        inside: Components in its file.
+        given: Components beside it.
+        shown: What messages call the file.
+
+    Returns:
+        Notes on what it draws worse without.
+
+    Raises:
+        ModelFileError: Text encoders are missing that must be in the file itself.
+        ModelNotFoundError: Other components are missing.
+    """
+    there = with_stand_in(inside | given)
+    missing = missing_parts(family, there)
+    encoders = {"clip_l", "clip_g"} & set(missing) if family.unet else set()
+    if encoders:
+        raise ModelFileError(
+            f"{quoted(shown)} lacks its text encoders, which the engine needs in the same file",
+            hint="use an all-in-one file of the model",
+        )
+    if missing:
+        parts = " and ".join(COMPONENT_TITLES[component] for component in missing)
+        options = " ".join(f"{option_of(component)} FILE" for component in missing)
+        raise ModelNotFoundError(
+            f"{quoted(shown)} ({family.title}) cannot draw without {parts},"
+            f" {'which is' if len(missing) == 1 else 'which are'} not in the file",
+            hint=f"name {'it' if len(missing) == 1 else 'them'} with {options}",
+        )
+    return tuple(
+        f"without {COMPONENT_TITLES[component]} ({option_of(component)} FILE) the picture follows"
+        " the prompt less closely"
+        for component in family.optional
+        if component not in there
+    )
+
+
+def unused(family: Family, given: Collection[str]) -> tuple[str, ...]:
+    """Give notes on components that the family has no use for."""
+    used = {"vae", "taesd", *family.requires, *family.optional}
+    return tuple(
+        f"{option_of(component)} has no effect: {family.title} has no use for it"
+        for component in given
+        if component not in used
+    )
+
+
+def check_kind(component: str, header: ModelHeader, shown: str) -> None:
+    """Check that a file is the component that it is to be used as.
+
+    Raises:
+        ModelFileError: It is something else.
+    """
+    kind = kind_of(header)
+    if component == "taesd" and any(name.startswith("tae.decoder.") for name in header.tensors):
+        return
+    family = detect_family(header)
+    if family is None and kind == component:
+        return
+    if family is not None:
+        what = f"a model ({family.title})"
+    elif kind in COMPONENTS:
+        what = f"{COMPONENT_TITLES[kind]}"
+    else:
+        what = kind or "of a kind that is not known here"
+    raise ModelFileError(
+        f"{quoted(shown)} is {what}, not {COMPONENT_TITLES[component]}",
+        hint=f"name it with {option_of(kind)}"
+        if kind in COMPONENTS and family is None
+        else f"{option_of(component)} takes {COMPONENT_TITLES[component]}",
+    )

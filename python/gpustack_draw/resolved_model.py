@@ -1,0 +1,82 @@
+"""A model whose files are known, wherever they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpustack_draw.family_table import Defaults, Family
+from gpustack_draw.model_reference import ModelReference
+
+if TYPE_CHECKING:
+    from gpustack_draw.hub import RepositoryFile
+
+COMPONENT_TITLES: dict[str, str] = {
+    "vae": "a VAE (which turns the result into pixels)",
+    "clip_l": "the CLIP-L text encoder",
+    "clip_g": "the CLIP-G text encoder",
+    "t5xxl": "the T5-XXL text encoder",
+    "llm": "a language model (which reads the prompt)",
+    "taesd": "a tiny autoencoder (TAESD)",
+}
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file that the engine loads.
+
+    Attributes:
+        component: ``model`` for a file with the engine's own prefixes, ``diffusion_model`` for one
+            with the denoiser alone, else one of :data:`gpustack_draw.names.COMPONENTS`.
+        path: The file, or a folder in diffusers layout. One of the hub may not be there yet.
+        bytes: Its size.
+        source: Where on the hub it is from; ``None`` for a file that the user has.
+    """
+
+    component: str
+    path: Path
+    bytes: int
+    source: "RepositoryFile | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedModel:
+    """A model that can be loaded once its files are here.
+
+    Attributes:
+        reference: What the user named.
+        name: ``demo``, or the file's name without its ending; shown, and stored in pictures.
+        kind: ``demo``, ``hub``, ``local`` or ``server``.
+        family: Its family, with the sizes of this model.
+        variant: ``turbo``, ``schnell``, ...; empty when its name says none.
+        files: What to load.
+        defaults: How it draws best.
+        notes: For the user.
+    """
+
+    reference: ModelReference
+    name: str
+    kind: str
+    family: Family
+    variant: str
+    files: tuple[ModelFile, ...]
+    defaults: Defaults
+    notes: tuple[str, ...] = ()
+
+    def path_of(self, component: str) -> Path | None:
+        """Give the file of a component, ``None`` when there is none of its own."""
+        return next((file.path for file in self.files if file.component == component), None)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all files; one that serves as two components counts once."""
+        return sum({file.path: file.bytes for file in self.files}.values())
+
+    @property
+    def hub_files(self) -> "list[RepositoryFile]":
+        """What of it is from the hub."""
+        return [file.source for file in self.files if file.source is not None]
+
+
+def option_of(component: str) -> str:
+    """Give the option that names a component."""
+    return "--" + component.replace("_", "-")
