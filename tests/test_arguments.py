@@ -126,7 +126,6 @@ def test_an_option_takes_any_text(option: str, field: str, value: str) -> None:
     [
         ("--show", "show"),
         ("--dry-run", "dry_run"),
-        ("--dry-run", "dry_run"),
         ("--json", "json"),
         ("--quiet", "quiet"),
         ("-q", "quiet"),

@@ -146,9 +146,7 @@ def sources_of(family: Family, component: str, text_width: int = 0) -> tuple[Sou
     """
     sources = SOURCES.get(family.name, {}).get(component, ())
     return tuple(
-        source
-        for source in sources
-        if not source.width or not text_width or text_width % source.width == 0
+        sorted(sources, key=lambda source: bool(source.width and text_width % source.width))
     )
 
 

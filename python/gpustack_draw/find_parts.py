@@ -10,6 +10,7 @@ from gpustack_draw.families import Family, detect_family, kind_of
 from gpustack_draw.hub import Hub, Repository, RepositoryFile
 from gpustack_draw.model_checks import check_parts
 from gpustack_draw.model_header import ModelHeader
+from gpustack_draw.model_rules import check_kind
 from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
 
 # Headers that are read to find out what the files beside a model are.
@@ -83,18 +84,33 @@ class PartFinder:
         reasons = []
         for source in sources:
             try:
-                file = self._look_in(source, component)
-            except (ModelNotFoundError, FetchError) as error:
+                return self._take(self._look_in(source, component), source, component, text_width)
+            except (ModelNotFoundError, ModelFileError, FetchError) as error:
                 from gpustack_draw.hub.advice import HubTroubleError
 
                 if isinstance(error, HubTroubleError):
                     raise self._without(component, sources, [error]) from error
                 reasons.append(error)
-                continue
-            path = self._hub.path_of(file)
-            header = self._hub.read_header(file) if path is not None else None
-            return FoundPart(component, file, header)
         raise self._without(component, sources, reasons)
+
+    def _take(
+        self, file: RepositoryFile, source: Source, component: str, text_width: int
+    ) -> FoundPart:
+        """Take a file from its usual place, after a look into it where that costs little.
+
+        A language model's header holds its vocabulary, megabytes; it is read once it is here.
+        """
+        surprising = bool(source.width and text_width % source.width)
+        small = file.path.lower().endswith(".safetensors")
+        if not small and not surprising and self._hub.path_of(file) is None:
+            return FoundPart(component, file, None)
+        header = self._hub.read_header(file)
+        for wanted in ("vae", "taesd") if component == "vae" else (component,):
+            if self._fits(wanted, header, file.shown):
+                return FoundPart(wanted, file, header)
+        check_kind(component, header, file.shown)
+        check_parts(self._family, self._main, self._shown, {component: (header, file.shown)})
+        return FoundPart(component, file, header)
 
     def _look_in(self, source: Source, component: str) -> RepositoryFile:
         def chosen(repository: Repository) -> RepositoryFile:

@@ -1,0 +1,49 @@
+"""Splits a GGUF file into several, by the beginnings of its tensors' names."""
+
+import struct
+from collections.abc import Mapping
+
+import model_files as files
+from gpustack_draw.gguf_header import TENSOR_TYPES, read_gguf_header
+
+_ALIGNMENT = 32
+
+
+class _Bytes:
+    chunk_bytes = 1024 * 1024
+
+    def __init__(self, data: bytes) -> None:
+        self.shown = "model.gguf"
+        self.size = len(data)
+        self._data = data
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
+def split_gguf(data: bytes, prefixes: Mapping[str, str]) -> list[bytes]:
+    """Give a file a prefix, with that prefix of its names replaced."""
+    header = read_gguf_header(_Bytes(data))
+    numbers = {name: number for number, (name, _, _) in TENSOR_TYPES.items()}
+    sizes = [-(-tensor.bytes // _ALIGNMENT) * _ALIGNMENT for tensor in header.tensors.values()]
+    # The last tensor ends the file, with or without padding.
+    start = len(data) - sum(sizes[:-1]) - list(header.tensors.values())[-1].bytes
+    start -= start % _ALIGNMENT
+    places, place = {}, start
+    for name, size in zip(header.tensors, sizes):
+        places[name] = place
+        place += size
+    made = []
+    for prefix, instead in prefixes.items():
+        infos, blobs, offset = [], [], 0
+        for name, tensor in header.tensors.items():
+            if name.startswith(prefix):
+                new_name = instead + name.removeprefix(prefix)
+                number = numbers[tensor.type]
+                infos.append(files.gguf_tensor(new_name, tensor.shape, number, offset))
+                blob = data[places[name] : places[name] + tensor.bytes]
+                blobs.append(blob + bytes(-len(blob) % _ALIGNMENT))
+                offset += len(blobs[-1])
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(infos), 0) + b"".join(infos)
+        made.append(head + bytes(-len(head) % _ALIGNMENT) + b"".join(blobs))
+    return made

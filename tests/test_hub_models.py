@@ -1,0 +1,420 @@
+"""From an hf.co reference to files that can draw together, against the loopback hub."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gpustack_draw
+import model_files as files
+from gpustack_draw.cli.main import main
+from gpustack_draw.errors import (
+    DrawError,
+    FetchError,
+    ModelFileError,
+    ModelNotFoundError,
+    NotYetSupportedError,
+)
+from gpustack_draw.model_reference import parse_model_reference
+from gpustack_draw.resolve_model import ResolvedModel, fetch_model, resolve_model
+from loopback_hub import Content, LoopbackHub
+
+FLUX1_PARTS = {
+    "ae.safetensors": files.safetensors_bytes(files.VAE_16),
+    "clip_l.safetensors": files.safetensors_bytes(files.CLIP_L),
+    "t5xxl-Q8_0.gguf": files.gguf_bytes(files.T5),
+}
+FLUX1_ALL = {
+    **files.prefixed(files.DIFFUSION, files.FLUX1),
+    **files.prefixed("text_encoders.clip_l.", files.CLIP_L),
+    **files.prefixed("text_encoders.t5xxl.", files.T5),
+    **files.prefixed("first_stage_model.", files.VAE_16),
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    hub = LoopbackHub()
+    hub.use(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield hub
+    hub.close()
+
+
+def resolve(text: str, **components: str) -> ResolvedModel:
+    return resolve_model(parse_model_reference(text), components)
+
+
+def sources(model: ResolvedModel) -> dict[str, str]:
+    return {
+        file.component: f"{file.source.repository}:{file.source.path}" if file.source else "here"
+        for file in model.files
+    }
+
+
+def error_of(text: str, **components: str) -> tuple[type[DrawError], str, str]:
+    with pytest.raises(DrawError) as caught:
+        resolve(text, **components)
+    return type(caught.value), caught.value.message, caught.value.hint
+
+
+def test_all_in_one(server: LoopbackHub) -> None:
+    server.add(
+        "acme/flux-schnell-GGUF",
+        {"flux-schnell-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL), "t5-Q4_0.gguf": b"no"},
+    )
+    model = resolve("hf.co/acme/flux-schnell-GGUF")
+    assert sources(model) == {"model": "acme/flux-schnell-GGUF:flux-schnell-Q4_0.gguf"}
+    assert (model.name, model.kind, model.family.name, model.variant) == (
+        "flux-schnell-Q4_0",
+        "hub",
+        "flux1",
+        "schnell",
+    )
+    assert not model.files[0].path.exists()
+    assert fetch_model(model) == ()
+    assert model.files[0].path.read_bytes() == files.gguf_bytes(FLUX1_ALL)
+
+
+def test_variant_from_the_repository_where_the_file_tells_none(server: LoopbackHub) -> None:
+    server.add("acme/sdxl-turbo-GGUF", {"model-Q4_0.gguf": files.gguf_bytes(files.SDXL_ALL)})
+    model = resolve("hf.co/acme/sdxl-turbo-GGUF:q4_0")
+    assert (model.variant, model.defaults.sample_steps) == ("turbo", 4)
+
+
+def test_fallback_and_unreachable_hub_are_noted(server: LoopbackHub) -> None:
+    server.add("acme/sd", {"sd-Q4_K_M.gguf": files.gguf_bytes(files.SD1_ALL)})
+    note = "hf.co/acme/sd has no Q4_0, so Q4_K_M is taken; name another one with :TAG"
+    model = resolve("hf.co/acme/sd")
+    assert model.notes == (note,)
+    fetch_model(model)
+    server.fail("/api/", status=500)
+    assert resolve("hf.co/acme/sd").notes == (
+        f"{server.url} answers with an error of its own (500); what is in the cache is used",
+        note,
+    )
+
+
+def test_components_from_the_same_repository(server: LoopbackHub) -> None:
+    server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **FLUX1_PARTS})
+    model = resolve("hf.co/acme/flux")
+    assert sources(model) == {
+        "diffusion_model": "acme/flux:flux1-dev-Q4_0.gguf",
+        "vae": "acme/flux:ae.safetensors",
+        "clip_l": "acme/flux:clip_l.safetensors",
+        "t5xxl": "acme/flux:t5xxl-Q8_0.gguf",
+    }
+    assert fetch_model(model) == ()
+    assert all(file.path.stat().st_size == file.bytes for file in model.files)
+
+
+def test_a_part_is_what_its_header_says_whatever_its_name(server: LoopbackHub) -> None:
+    server.add(
+        "acme/klein",
+        {
+            "klein-Q4_0.gguf": files.gguf_bytes(files.KLEIN),
+            "wrong-vae.safetensors": files.safetensors_bytes(files.VAE_16),
+            "pixels.safetensors": files.safetensors_bytes(files.TAESD_32),
+            "encoder.gguf": files.gguf_bytes(files.LLM),
+        },
+    )
+    assert sources(resolve("hf.co/acme/klein")) == {
+        "diffusion_model": "acme/klein:klein-Q4_0.gguf",
+        "taesd": "acme/klein:pixels.safetensors",
+        "llm": "acme/klein:encoder.gguf",
+    }
+
+
+def add_flux_and_usual_places(server: LoopbackHub) -> None:
+    server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1)})
+    server.add(
+        "Comfy-Org/z_image_turbo",
+        {"split_files/vae/ae.safetensors": FLUX1_PARTS["ae.safetensors"]},
+    )
+    server.add(
+        "comfyanonymous/flux_text_encoders",
+        {"clip_l.safetensors": FLUX1_PARTS["clip_l.safetensors"]},
+    )
+    server.add(
+        "city96/t5-v1_1-xxl-encoder-gguf",
+        {"t5-v1_1-xxl-encoder-Q8_0.gguf": FLUX1_PARTS["t5xxl-Q8_0.gguf"]},
+    )
+
+
+def test_components_from_their_usual_places_the_first_that_has_them(server: LoopbackHub) -> None:
+    add_flux_and_usual_places(server)
+    model = resolve("hf.co/acme/flux")
+    assert sources(model) == {
+        "diffusion_model": "acme/flux:flux1-dev-Q4_0.gguf",
+        "vae": "Comfy-Org/z_image_turbo:split_files/vae/ae.safetensors",
+        "clip_l": "comfyanonymous/flux_text_encoders:clip_l.safetensors",
+        "t5xxl": "city96/t5-v1_1-xxl-encoder-gguf:t5-v1_1-xxl-encoder-Q8_0.gguf",
+    }
+    fetch_model(model)
+    server.requests.clear()
+    assert fetch_model(resolve("hf.co/acme/flux")) == ()
+    # With everything in the cache, one question: whether the model itself is still the same. The
+    # first place of T5 had nothing, and is asked no more: what the second has is here.
+    assert "GET /api/models/acme/flux" in server.paths()
+    assert [path for path in server.paths() if "/resolve/" in path] == []
+
+
+def test_components_by_option_go_first(server: LoopbackHub, tmp_path: Path) -> None:
+    add_flux_and_usual_places(server)
+    server.add("acme/parts", {"my-ae.safetensors": FLUX1_PARTS["ae.safetensors"]})
+    clip = tmp_path / "clip.safetensors"
+    clip.write_bytes(FLUX1_PARTS["clip_l.safetensors"])
+    model = resolve("hf.co/acme/flux", vae="hf.co/acme/parts:my-ae.safetensors", clip_l=str(clip))
+    assert sources(model)["vae"] == "acme/parts:my-ae.safetensors"
+    assert sources(model)["clip_l"] == "here"
+
+
+def test_component_that_is_something_else_is_told_after_its_fetch(server: LoopbackHub) -> None:
+    add_flux_and_usual_places(server)
+    server.add(
+        "city96/t5-v1_1-xxl-encoder-gguf",
+        {"t5-v1_1-xxl-encoder-Q8_0.gguf": files.gguf_bytes(files.CLIP_G)},
+    )
+    model = resolve("hf.co/acme/flux")
+    with pytest.raises(ModelFileError) as caught:
+        fetch_model(model)
+    assert caught.value.message == (
+        "'hf.co/city96/t5-v1_1-xxl-encoder-gguf:t5-v1_1-xxl-encoder-Q8_0.gguf' is the CLIP-G text"
+        " encoder, not the T5-XXL text encoder"
+    )
+
+
+def test_place_that_is_gated_or_has_something_else_is_passed_over(server: LoopbackHub) -> None:
+    add_flux_and_usual_places(server)
+    vae = FLUX1_PARTS["ae.safetensors"]
+    server.add("Comfy-Org/z_image_turbo", {"split_files/vae/ae.safetensors": vae}, gated=True)
+    server.add("second-state/FLUX.1-schnell-GGUF", {"ae.safetensors": vae})
+    server.add(
+        "comfyanonymous/flux_text_encoders",
+        {"clip_l.safetensors": files.safetensors_bytes(files.CLIP_G)},
+    )
+    server.add(
+        "second-state/stable-diffusion-3.5-medium-GGUF",
+        {"clip_l-Q8_0.gguf": files.gguf_bytes(files.CLIP_L), "t5xxl-Q8_0.gguf": b""},
+    )
+    found = sources(resolve("hf.co/acme/flux"))
+    assert found["vae"] == "second-state/FLUX.1-schnell-GGUF:ae.safetensors"
+    assert found["clip_l"] == "second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf"
+
+
+def test_missing_component_is_named_with_its_places_and_its_option(server: LoopbackHub) -> None:
+    add_flux_and_usual_places(server)
+    del server.repositories["comfyanonymous/flux_text_encoders"]
+    kind, message, hint = error_of("hf.co/acme/flux")
+    assert kind is ModelNotFoundError
+    assert message == (
+        "'hf.co/acme/flux:flux1-dev-Q4_0.gguf' (FLUX.1) cannot draw without the CLIP-L text"
+        " encoder, which is neither in the file nor beside it;"
+        " there is no repository hf.co/comfyanonymous/flux_text_encoders, or it is private;"
+        " there is no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF, or it is"
+        " private"
+    )
+    assert hint == (
+        "name it with --clip-l FILE; it is usually in"
+        " hf.co/comfyanonymous/flux_text_encoders:clip_l.safetensors or"
+        " hf.co/second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf;"
+        " check the spelling; if it is private, log in with 'hf auth login', or set HF_TOKEN"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tensors", "kind", "message"),
+    [
+        (
+            {"token_embd.weight": ((64, 100), "F16"), "blk.0.attn_qkv.weight": ((64, 64), "F16")},
+            ModelFileError,
+            (
+                "'hf.co/acme/m:m-Q4_0.gguf' is a language model (which reads the prompt),"
+                " not a model that draws by itself"
+            ),
+        ),
+        (
+            {"blocks.0.cross_attn.norm_k.weight": ((64,), "F32")},
+            NotYetSupportedError,
+            "'hf.co/acme/m:m-Q4_0.gguf' is of the family Wan: it makes videos",
+        ),
+        (
+            {"something.weight": ((4,), "F32")},
+            ModelFileError,
+            "'hf.co/acme/m:m-Q4_0.gguf' is not of a model family that is known here",
+        ),
+    ],
+)
+def test_not_a_model_that_can_be_drawn_with(
+    server: LoopbackHub, tensors: files.Tensors, kind: type[DrawError], message: str
+) -> None:
+    server.add("acme/m", {"m-Q4_0.gguf": files.gguf_bytes(tensors)})
+    assert error_of("hf.co/acme/m")[:2] == (kind, message)
+
+
+def test_gated_model(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.add("acme/m", {"m-Q4_0.gguf": files.gguf_bytes(files.SD1_ALL)}, gated=True)
+    assert error_of("hf.co/acme/m")[:2] == (
+        FetchError,
+        "hf.co/acme/m is gated: it is given only to accounts that have accepted its terms",
+    )
+    monkeypatch.setenv("HF_TOKEN", server.TOKEN)
+    assert resolve("hf.co/acme/m").family.name == "sd1"
+
+
+def test_dry_run(server: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:
+    start = files.gguf_bytes(files.SDXL_ALL)
+    server.add("acme/sdxl", {"sdxl-turbo-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
+    arguments = ["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]
+    assert main([*arguments, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    commit = server.repositories["acme/sdxl"].commit
+    memory = plan.pop("memory_bytes")
+    assert memory > 12_000_000_000
+    assert plan == {
+        "model": "hf.co/acme/sdxl",
+        "kind": "hub",
+        "family": "sdxl",
+        "variant": "turbo",
+        "files": [
+            {
+                "component": "model",
+                "repository": "acme/sdxl",
+                "revision": commit,
+                "path": "sdxl-turbo-Q4_0.gguf",
+                "bytes": 12_000_000_000,
+                "cached": False,
+            }
+        ],
+        "fetch_bytes": 12_000_000_000,
+        "defaults": {
+            "width": 512,
+            "height": 512,
+            "sampler": "euler",
+            "scheduler": "discrete",
+            "sample_steps": 4,
+            "cfg_scale": 1.0,
+            "guidance": 3.5,
+        },
+        "device": "CPU",
+        "notes": [],
+    }
+    assert server.bytes_sent < 2_000_000
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "model:     hf.co/acme/sdxl (sdxl, turbo)",
+        "files:",
+        "  COMPONENT  SIZE      HERE  FILE",
+        "  model      12.00 GB  no    hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
+        "to fetch:  12.00 GB",
+        f"memory:    about {memory / 1e9:.2f} GB",
+        "settings:  4 steps, cfg 1, euler, discrete, 512x512",
+        "device:    CPU",
+    ]
+
+
+def test_resolve_gives_the_plan(server: LoopbackHub) -> None:
+    server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **FLUX1_PARTS})
+    plan = gpustack_draw.resolve("hf.co/acme/flux", device="CPU")
+    assert [file.component for file in plan.files] == ["model", "vae", "clip_l", "t5xxl"]
+    assert plan.fetch_bytes == sum(file.bytes for file in plan.files)
+    assert plan.memory_bytes > 100_000_000
+
+
+def test_models_lists_what_can_be_drawn_with(
+    server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpustack_draw.demo.DEMO_FILE", Path("missing"))
+    server.add(
+        "acme/flux-schnell",
+        {"flux-Q4_0.gguf": files.gguf_bytes(files.FLUX1), "other-Q8_0.gguf": b"", **FLUX1_PARTS},
+    )
+    fetch_model(resolve("hf.co/acme/flux-schnell"))
+    server.requests.clear()
+    assert main(["models", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(record["model"], record["family"]) for record in records] == [
+        ("hf.co/acme/flux-schnell:Q4_0", "flux1")
+    ]
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["MODEL", "FAMILY", "SIZE"]
+    assert lines[1].startswith("hf.co/acme/flux-schnell:Q4_0  flux1")
+    assert server.paths() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hf.co/acme/none"], "there is no repository hf.co/acme/none, or it is private"),
+        (["hf.co/acme/sd:Q8_0"], "hf.co/acme/sd has no tag 'Q8_0'; it has Q4_0"),
+        (["demo", "--vae", "hf.co/acme/sd"], "'hf.co/acme/sd:sd-Q4_0.gguf' is a model"),
+    ],
+)
+def test_errors_of_the_command(
+    server: LoopbackHub, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    server.add("acme/sd", {"sd-Q4_0.gguf": files.gguf_bytes(files.SD1_ALL)})
+    assert main([arguments[0], "a cat", *arguments[1:]]) == 3
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"gpustack-draw: {message}")
+
+
+DRAW = """
+import sys
+import gpustack_draw
+phases = []
+image = gpustack_draw.generate(
+    sys.argv[1], "a red circle on a blue background", seed=7, size=(64, 64), sample_steps=2,
+    sampler="euler", scheduler="discrete", cfg_scale=1.0,
+    on_progress=lambda progress: phases.append(progress.phase),
+)
+import hashlib
+print(hashlib.sha256(image.tobytes()).hexdigest(), "fetch" in phases)
+"""
+
+
+@pytest.mark.engine
+def test_the_demo_model_packed_in_three_ways_draws_the_same_picture(
+    server: LoopbackHub, tmp_path: Path
+) -> None:
+    from gpustack_draw.demo import DEMO_FILE
+    from split_model import split_gguf
+
+    if not DEMO_FILE.is_file():
+        pytest.skip("the demo model is not here")
+    parts = split_gguf(
+        DEMO_FILE.read_bytes(),
+        {"model.diffusion_model.": "", "text_encoders.llm.": "", "tae.": ""},
+    )
+    model, encoder, decoder = parts
+    server.add("acme/whole-GGUF", {"whole-Q4_0.gguf": DEMO_FILE})
+    server.add(
+        "acme/parts-GGUF",
+        {"parts-Q4_0.gguf": model, "qwen3-encoder.gguf": encoder, "tae-decoder.gguf": decoder},
+    )
+    server.add("acme/model-GGUF", {"model-Q4_0.gguf": model, "tae.gguf": decoder})
+    server.add("unsloth/Qwen3-4B-GGUF", {"Qwen3-4B-Q4_K_M.gguf": encoder})
+    environment = {**os.environ, **server.environment(tmp_path / "home")}
+    results = [
+        subprocess.run(
+            [sys.executable, "-c", DRAW, reference],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for reference in (
+            "demo",
+            "hf.co/acme/whole-GGUF",
+            "hf.co/acme/parts-GGUF",
+            "hf.co/acme/model-GGUF",
+        )
+    ]
+    assert [fetched for _, fetched in results] == ["False", "True", "True", "True"]
+    assert len({digest for digest, _ in results}) == 1
