@@ -157,10 +157,20 @@ def test_components_from_their_usual_places_the_first_that_has_them(server: Loop
     fetch_model(model)
     server.requests.clear()
     assert fetch_model(resolve("hf.co/acme/flux")) == ()
-    # With everything in the cache, one question: whether the model itself is still the same. The
-    # first place of T5 had nothing, and is asked no more: what the second has is here.
-    assert "GET /api/models/acme/flux" in server.paths()
-    assert [path for path in server.paths() if "/resolve/" in path] == []
+    # With everything in the cache, one question: whether the model itself is still the same.
+    assert server.paths() == ["GET /api/models/acme/flux"]
+
+
+def test_files_beside_a_model_that_are_no_part_of_it_are_looked_into_once(
+    server: LoopbackHub,
+) -> None:
+    add_flux_and_usual_places(server)
+    other = {"vae-of-another.safetensors": files.safetensors_bytes(files.VAE_4)}
+    server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **other})
+    fetch_model(resolve("hf.co/acme/flux"))
+    server.requests.clear()
+    fetch_model(resolve("hf.co/acme/flux"))
+    assert server.paths() == ["GET /api/models/acme/flux"]
 
 
 def test_components_by_option_go_first(server: LoopbackHub, tmp_path: Path) -> None:

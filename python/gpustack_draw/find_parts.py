@@ -7,10 +7,11 @@ from gpustack_draw.choose_file import choose_file
 from gpustack_draw.component_sources import Source, beside, sources_of
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.families import Family, detect_family, kind_of
-from gpustack_draw.hub import Hub, Repository, RepositoryFile
+from gpustack_draw.hub import Hub, HubTroubleError, Repository, RepositoryFile
 from gpustack_draw.model_checks import check_parts
 from gpustack_draw.model_header import ModelHeader
 from gpustack_draw.model_rules import check_kind
+from gpustack_draw.names import COMPONENTS
 from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
 
 # Headers that are read to find out what the files beside a model are.
@@ -48,6 +49,12 @@ class PartFinder:
         self._family = family
         self._main = main
         self._shown = shown
+        widths = (
+            tensor.shape[0]
+            for name, tensor in main.tensors.items()
+            if family.text_input and name.endswith(family.text_input)
+        )
+        self._text_width = next(widths, 0)
         self._headers: dict[RepositoryFile, ModelHeader | None] = {}
 
     def find_beside(
@@ -66,9 +73,8 @@ class PartFinder:
             paths = list(dict.fromkeys([*names, *others]))
             files = [repository.file(path) for path in paths]
             for file in [file for file in files if file not in taken][:_MOST_HEADERS]:
-                header = self._header(file)
-                if header is not None and self._fits(wanted, header, file.shown):
-                    return FoundPart(wanted, file, header)
+                if self._serves_as(file) == wanted:
+                    return FoundPart(wanted, file, self._header(file))
         return None
 
     def find_elsewhere(self, component: str) -> FoundPart:
@@ -78,29 +84,39 @@ class PartFinder:
             ModelNotFoundError: None does.
             FetchError: The hub cannot be asked.
         """
-        width = self._main.tensors.get(self._family.text_input)
-        text_width = 0 if width is None else width.shape[0]
-        sources = sources_of(self._family, component, text_width)
-        reasons = []
-        for source in sources:
-            try:
-                return self._take(self._look_in(source, component), source, component, text_width)
-            except (ModelNotFoundError, ModelFileError, FetchError) as error:
-                from gpustack_draw.hub.advice import HubTroubleError
-
-                if isinstance(error, HubTroubleError):
-                    raise self._without(component, sources, [error]) from error
-                reasons.append(error)
+        sources = sources_of(self._family, component, self._text_width)
+        reasons: list[DrawError] = []
+        # What is here already goes first: then nobody need be asked.
+        for only_here in (True, False):
+            for source in sources:
+                part = self._try_place(source, component, only_here, reasons)
+                if part is not None:
+                    return part
         raise self._without(component, sources, reasons)
 
-    def _take(
-        self, file: RepositoryFile, source: Source, component: str, text_width: int
-    ) -> FoundPart:
+    def _try_place(
+        self,
+        source: Source,
+        component: str,
+        only_here: bool,
+        reasons: list[DrawError],
+    ) -> FoundPart | None:
+        try:
+            file = self._look_in(source, component, only_here)
+            return None if file is None else self._take(file, source, component)
+        except HubTroubleError as error:
+            raise self._without(component, [source], [error]) from error
+        except (ModelNotFoundError, ModelFileError, FetchError) as error:
+            if not only_here:
+                reasons.append(error)
+            return None
+
+    def _take(self, file: RepositoryFile, source: Source, component: str) -> FoundPart:
         """Take a file from its usual place, after a look into it where that costs little.
 
         A language model's header holds its vocabulary, megabytes; it is read once it is here.
         """
-        surprising = bool(source.width and text_width % source.width)
+        surprising = bool(source.width and self._text_width % source.width)
         small = file.path.lower().endswith(".safetensors")
         if not small and not surprising and self._hub.path_of(file) is None:
             return FoundPart(component, file, None)
@@ -112,7 +128,7 @@ class PartFinder:
         check_parts(self._family, self._main, self._shown, {component: (header, file.shown)})
         return FoundPart(component, file, header)
 
-    def _look_in(self, source: Source, component: str) -> RepositoryFile:
+    def _look_in(self, source: Source, component: str, only_here: bool) -> RepositoryFile | None:
         def chosen(repository: Repository) -> RepositoryFile:
             choice = choose_file(
                 repository.paths,
@@ -123,13 +139,32 @@ class PartFinder:
             )
             return repository.file(choice.path)
 
-        def is_here(repository: Repository) -> bool:
-            try:
-                return self._hub.path_of(chosen(repository)) is not None
-            except ModelNotFoundError:
-                return False
+        known = self._hub.cache.read_repository(source.repository, source.revision)
+        if known is not None and (only_here or self._hub.client.is_offline):
+            file = chosen(known)
+            return file if self._hub.path_of(file) is not None else None
+        if only_here:
+            return None
+        return chosen(self._hub.repository(source.repository, source.revision, wanted=None))
 
-        return chosen(self._hub.repository(source.repository, source.revision, wanted=is_here))
+    def _serves_as(self, file: RepositoryFile) -> str:
+        """Tell which component of this model a file is; empty where it is none.
+
+        Asked of the hub once: repositories hold files that are no part of their model.
+        """
+        what = f"part-{self._family.name}-{self._text_width}"
+        known = self._hub.cache.read_fact(file, what)
+        if known is not None:
+            return known
+        header = self._header(file)
+        fitting = (
+            component
+            for component in COMPONENTS
+            if header is not None and self._fits(component, header, file.shown)
+        )
+        serves_as = next(fitting, "")
+        self._hub.cache.keep_fact(file, what, serves_as)
+        return serves_as
 
     def _header(self, file: RepositoryFile) -> ModelHeader | None:
         if file not in self._headers:

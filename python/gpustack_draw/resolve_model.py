@@ -324,16 +324,24 @@ def _read_hub_component(component: str, reference: HubModel) -> _Given:
     from gpustack_draw.hub import Hub
 
     hub = Hub()
-    name = reference.repository
-    repository = hub.repository(name, reference.revision, wanted=None)
-    choice = choose_file(
-        repository.paths,
-        reference.tag,
-        tag_given=reference.tag_given,
-        repository=name,
-        component=component,
-    )
-    file = repository.file(choice.path)
+
+    def chosen(repository: "Repository") -> "RepositoryFile":
+        choice = choose_file(
+            repository.paths,
+            reference.tag,
+            tag_given=reference.tag_given,
+            repository=repository.name,
+            component=component,
+        )
+        return repository.file(choice.path)
+
+    def is_here(repository: "Repository") -> bool:
+        try:
+            return hub.path_of(chosen(repository)) is not None
+        except ModelNotFoundError:
+            return False
+
+    file = chosen(hub.repository(reference.repository, reference.revision, wanted=is_here))
     header = hub.read_header(file)
     check_kind(component, header, file.shown)
     return _given(component, file, header, hub)

@@ -4,7 +4,8 @@ The client gives the address, the token, the cache's place and the meaning of er
 fetched here: versions of the client from 1.18 on throw away what a killed process has fetched.
 """
 
+from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.hub import Hub
 from gpustack_draw.hub.repository import Repository, RepositoryFile
 
-__all__ = ["Hub", "Repository", "RepositoryFile"]
+__all__ = ["Hub", "HubTroubleError", "Repository", "RepositoryFile"]

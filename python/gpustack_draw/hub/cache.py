@@ -148,6 +148,19 @@ class HubCache:
         if file.digest:
             self._keep(file.repository, f"verified-{file.digest}", _mark(path))
 
+    def read_fact(self, file: RepositoryFile, what: str) -> str | None:
+        """Give what was found out about a file's bytes; ``None`` where nobody has looked."""
+        for folder in self._own_folders(file.repository):
+            with contextlib.suppress(OSError):
+                if file.digest:
+                    return (folder / f"{what}-{file.digest}").read_text(encoding="utf-8")
+        return None
+
+    def keep_fact(self, file: RepositoryFile, what: str, fact: str) -> None:
+        """Keep what was found out about a file's bytes; needs no success."""
+        if file.digest:
+            self._keep(file.repository, f"{what}-{file.digest}", fact)
+
     def free_bytes(self) -> int | None:
         """Tell how much room the disk of the cache has; ``None`` where nobody tells."""
         for folder in (self.folder, *self.folder.absolute().parents):
@@ -197,7 +210,7 @@ class HubCache:
     def _keep(self, name: str, file: str, text: str) -> None:
         for folder in self._own_folders(name):
             with contextlib.suppress(OSError):
-                if _text(folder / file) != text:
+                if not (folder / file).exists() or _text(folder / file) != text:
                     _write(folder / file, text)
                 return
 
