@@ -155,7 +155,7 @@ class HubClient:
         options = {"headers": headers, "timeout": constants.HF_HUB_DOWNLOAD_TIMEOUT}
         address = self._address(file)
         with self._explained(file.repository, file.revision, file.path):
-            if hasattr(session, "stream"):  # httpx
+            if callable(getattr(session, "stream", None)):  # httpx
                 opened = session.stream("GET", address, follow_redirects=True, **options)
             else:
                 opened = session.get(address, stream=True, **options)
