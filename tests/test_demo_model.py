@@ -3,7 +3,7 @@
 import pytest
 
 import gpustack_draw
-from gpustack_draw.drawing import Model
+from gpustack_draw.model import Model
 from picture_checker import read_picture
 
 pytestmark = pytest.mark.engine

@@ -11,7 +11,7 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.families import FAMILIES, Defaults
 from gpustack_draw.model_reference import DemoModel, LocalModel, ModelReference
 from gpustack_draw.request import DrawRequest
-from gpustack_draw.resolve_model import ResolvedModel
+from gpustack_draw.resolved_model import ResolvedModel
 
 
 def model(family: str = "flux2-klein", *, kind: str = "local", variant: str = "") -> ResolvedModel:

@@ -15,8 +15,8 @@ import pytest
 
 import gpustack_draw
 from gpustack_draw.demo import DEMO_FILE
-from gpustack_draw.drawing import Model
 from gpustack_draw.errors import EngineCrashed, EngineError, ModelFileError
+from gpustack_draw.model import Model
 from gpustack_draw.progress import Progress
 
 pytestmark = pytest.mark.engine

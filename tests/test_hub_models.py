@@ -19,8 +19,10 @@ from gpustack_draw.errors import (
     ModelNotFoundError,
     NotYetSupportedError,
 )
+from gpustack_draw.fetch_model import fetch_model
 from gpustack_draw.model_reference import parse_model_reference
-from gpustack_draw.resolve_model import ResolvedModel, fetch_model, resolve_model
+from gpustack_draw.resolve_model import resolve_model
+from gpustack_draw.resolved_model import ResolvedModel
 from loopback_hub import Content, LoopbackHub
 
 FLUX1_PARTS = {

@@ -11,7 +11,7 @@ from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.memory import available_memory, check_memory, estimate_memory
 from gpustack_draw.request import DrawRequest
-from gpustack_draw.resolve_model import ModelFile, ResolvedModel
+from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 from test_draw_settings import model
 
 GB = 1_000_000_000

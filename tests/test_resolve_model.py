@@ -16,7 +16,8 @@ from gpustack_draw.errors import (
     UsageError,
 )
 from gpustack_draw.model_reference import DemoModel, parse_model_reference
-from gpustack_draw.resolve_model import ModelFile, ResolvedModel, resolve_model
+from gpustack_draw.resolve_model import resolve_model
+from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 
 
 @pytest.fixture(autouse=True)

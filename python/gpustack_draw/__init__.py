@@ -8,8 +8,9 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gpustack_draw.available_models import AvailableModel, models
     from gpustack_draw.draw_settings import DrawSettings
-    from gpustack_draw.drawing import Model, generate, load, resolve
+    from gpustack_draw.drawing import generate, load, resolve
     from gpustack_draw.errors import (
         BlankPictureError,
         DrawError,
@@ -25,13 +26,8 @@ if TYPE_CHECKING:
     )
     from gpustack_draw.local_engine import build_info
     from gpustack_draw.machine import Device, devices
-    from gpustack_draw.model_plan import (
-        AvailableModel,
-        ModelPlan,
-        PlannedFile,
-        PlannedSettings,
-        models,
-    )
+    from gpustack_draw.model import Model
+    from gpustack_draw.model_plan import ModelPlan, PlannedFile, PlannedSettings
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.picture import Picture
     from gpustack_draw.progress import Progress
@@ -52,9 +48,11 @@ _HOMES = {
         "OutputError",
         "UsageError",
     ),
-    "drawing": ("Model", "generate", "load", "resolve"),
+    "available_models": ("AvailableModel", "models"),
+    "drawing": ("generate", "load", "resolve"),
     "machine": ("Device", "devices"),
-    "model_plan": ("AvailableModel", "ModelPlan", "PlannedFile", "PlannedSettings", "models"),
+    "model": ("Model",),
+    "model_plan": ("ModelPlan", "PlannedFile", "PlannedSettings"),
     "local_engine": ("build_info",),
     "names": ("SAMPLERS", "SCHEDULERS"),
     "picture": ("Picture",),

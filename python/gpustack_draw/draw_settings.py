@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request import DrawRequest
-from gpustack_draw.resolve_model import ResolvedModel
+from gpustack_draw.resolved_model import ResolvedModel
 
 # Seeds drawn at random stay below this: short enough to read out and to type again.
 RANDOM_SEED_END = 2**32

@@ -21,7 +21,7 @@ from gpustack_draw.memory import available_memory, check_memory
 from gpustack_draw.picture import Picture
 from gpustack_draw.progress import Progress
 from gpustack_draw.request import DrawRequest
-from gpustack_draw.resolve_model import ResolvedModel
+from gpustack_draw.resolved_model import ResolvedModel
 
 ProgressFunction = Callable[[Progress], None]
 

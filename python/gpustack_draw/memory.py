@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpustack_draw.draw_settings import DrawSettings
 from gpustack_draw.errors import NotEnoughMemoryError, quoted
-from gpustack_draw.resolve_model import ResolvedModel
+from gpustack_draw.resolved_model import ResolvedModel
 
 # What the engine allocates beside the weights, in bytes: feature maps and im2col copies of the
 # last, full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at

@@ -1,7 +1,6 @@
 """What drawing with a model would fetch, load and use."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import DrawSettings
@@ -134,64 +133,3 @@ def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile
             )
         files.append(planned)
     return tuple(files)
-
-
-@dataclass(frozen=True)
-class AvailableModel:
-    """A model that can be drawn with, without fetching its main file.
-
-    Attributes:
-        model: What to type.
-        kind: ``demo`` or ``hub``.
-        family: Its family.
-        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
-        bytes: Size of its main file.
-        path: Where that is.
-    """
-
-    model: str
-    kind: str
-    family: str
-    variant: str
-    bytes: int
-    path: Path
-
-
-def models() -> list[AvailableModel]:
-    """List the model inside the package, and those in the hub client's cache.
-
-    Reads the headers of the cache's GGUF files, and leaves out what is no model that can be drawn
-    with. Never looks at the network.
-    """
-    from gpustack_draw.choose_file import quantisation_of, tags_of
-    from gpustack_draw.demo import DEMO_FILE
-    from gpustack_draw.errors import DrawError
-    from gpustack_draw.families import variant_of
-    from gpustack_draw.hub import Hub
-    from gpustack_draw.model_rules import family_of
-
-    found = []
-    if DEMO_FILE.is_file():
-        size = DEMO_FILE.stat().st_size
-        found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
-    hub = Hub()
-    for repository in hub.cached_repositories():
-        tags = tags_of(repository.paths)
-        quantisations = [quantisation_of(path) for path in repository.paths]
-        for file in repository.files:
-            path = hub.path_of(file)
-            if path is None or not file.path.lower().endswith(".gguf"):
-                continue
-            try:
-                family = family_of(hub.read_header(file), file.shown)
-            except DrawError:
-                continue
-            tag = quantisation_of(file.path)
-            if tag not in tags or quantisations.count(tag) > 1:
-                tag = file.path
-            at = "" if repository.revision == "main" else f"@{repository.revision}"
-            name = f"hf.co/{repository.name}{at}:{tag}"
-            variant = variant_of(family, Path(file.path).stem)
-            size = path.stat().st_size
-            found.append(AvailableModel(name, "hub", family.name, variant, size, path))
-    return found

@@ -1,6 +1,6 @@
 """A model reference becomes files, all of them read and checked as far as they are here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from gpustack_draw.errors import (
     ModelNotFoundError,
     NotYetSupportedError,
-    UsageError,
     quoted,
 )
 from gpustack_draw.families import FAMILIES, Family, components_inside, defaults_of, variant_of
+from gpustack_draw.given_components import Given, component_of_hub, read_components
 from gpustack_draw.model_checks import check_parts, fit_family
 from gpustack_draw.model_folder import is_model_folder, read_model_folder
 from gpustack_draw.model_header import ModelHeader, is_checkpoint, read_model_header
@@ -20,12 +20,9 @@ from gpustack_draw.model_reference import (
     HubModel,
     LocalModel,
     ModelReference,
-    ServerModel,
-    parse_model_reference,
 )
 from gpustack_draw.model_rules import (
     check_complete,
-    check_kind,
     family_of,
     has_engine_names,
     missing_parts,
@@ -33,14 +30,10 @@ from gpustack_draw.model_rules import (
     unused,
     with_stand_in,
 )
-from gpustack_draw.names import COMPONENTS
-from gpustack_draw.progress import Progress
 from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, Repository, RepositoryFile
-
-__all__ = ["ModelFile", "ResolvedModel", "fetch_model", "resolve_model"]
 
 
 def resolve_model(
@@ -49,7 +42,7 @@ def resolve_model(
     """Find a model's files and check that they can draw together.
 
     Reads headers only: those of files of the hub over the network, where they are not here. Nothing
-    is fetched: :func:`fetch_model` does that.
+    is fetched: :func:`gpustack_draw.fetch_model.fetch_model` does that.
 
     Args:
         reference: What to draw with.
@@ -62,7 +55,7 @@ def resolve_model(
         FetchError: The hub cannot be asked, or refuses.
         NotYetSupportedError: The model is of a kind that this version does not draw with.
     """
-    given = _read_components(components or {})
+    given = read_components(components or {})
     if isinstance(reference, DemoModel):
         return _resolve_demo(reference, given)
     if isinstance(reference, LocalModel):
@@ -76,16 +69,7 @@ def resolve_model(
     )
 
 
-@dataclass(frozen=True)
-class _Given:
-    """A component file that the user named. A checkpoint has no header to read."""
-
-    file: ModelFile
-    header: ModelHeader | None
-    shown: str
-
-
-def _resolve_demo(reference: DemoModel, given: Mapping[str, _Given]) -> ResolvedModel:
+def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedModel:
     from gpustack_draw.demo import DEFAULTS, DEMO_FILE
 
     if not DEMO_FILE.is_file():
@@ -106,7 +90,7 @@ def _resolve_demo(reference: DemoModel, given: Mapping[str, _Given]) -> Resolved
     )
 
 
-def _resolve_local(reference: LocalModel, given: Mapping[str, _Given]) -> ResolvedModel:
+def _resolve_local(reference: LocalModel, given: Mapping[str, Given]) -> ResolvedModel:
     path, shown = reference.path, reference.text
     is_folder = is_model_folder(path)
     if is_folder:
@@ -120,7 +104,7 @@ def _resolve_local(reference: LocalModel, given: Mapping[str, _Given]) -> Resolv
     return _join(reference, main, "local", given)
 
 
-def _resolve_hub(reference: HubModel, given: "Mapping[str, _Given]") -> ResolvedModel:
+def _resolve_hub(reference: HubModel, given: "Mapping[str, Given]") -> ResolvedModel:
     from gpustack_draw.choose_file import choose_file
     from gpustack_draw.hub import Hub
 
@@ -139,14 +123,14 @@ def _resolve_hub(reference: HubModel, given: "Mapping[str, _Given]") -> Resolved
 
 
 def _find_parts(
-    hub: "Hub", repository: "Repository", main: "_Main", given: "Mapping[str, _Given]"
-) -> "dict[str, _Given]":
+    hub: "Hub", repository: "Repository", main: "_Main", given: "Mapping[str, Given]"
+) -> "dict[str, Given]":
     """Find the components that a model of the hub lacks."""
     from gpustack_draw.find_parts import PartFinder
 
     family, inside = _look_inside(main)
     there = with_stand_in(inside | set(given))
-    found: dict[str, _Given] = {}
+    found: dict[str, Given] = {}
     if family.unet or main.file is None:
         return found
     finder = PartFinder(hub, family, main.header, main.shown)
@@ -158,48 +142,8 @@ def _find_parts(
         if part is None and component in family.requires:
             part = finder.find_elsewhere(component)
         if part is not None:
-            found[part.component] = _given(part.component, part.file, part.header, hub)
+            found[part.component] = component_of_hub(part.component, part.file, part.header, hub)
     return found
-
-
-def _given(
-    component: str, file: "RepositoryFile", header: ModelHeader | None, hub: "Hub"
-) -> "_Given":
-    size = header.file_bytes if header is not None else max(file.bytes, 0)
-    return _Given(ModelFile(component, hub.cache.pointer(file), size, file), header, file.shown)
-
-
-def fetch_model(
-    model: ResolvedModel, on_progress: Callable[[Progress], None] | None = None
-) -> tuple[str, ...]:
-    """Fetch what is missing of a model, verify its files, and check what had not been read yet.
-
-    Args:
-        model: The model.
-        on_progress: Called with the bytes fetched, phase ``fetch``; what it raises ends the fetch,
-            and a later one continues.
-
-    Returns:
-        Notes for the user.
-
-    Raises:
-        FetchError: A file could not be fetched, kept or verified.
-        ModelFileError: A component is not what it should be.
-    """
-    if not model.hub_files:
-        return ()
-    from gpustack_draw.hub import Hub
-
-    notes = Hub().fetch(model.hub_files, on_progress)
-    main = next(file for file in model.files if file.component in {"model", "diffusion_model"})
-    header = read_model_header(main.path) if main.path.is_file() else None
-    for file in model.files:
-        if file.source is not None and file.path != main.path and header is not None:
-            part = read_model_header(file.path, shown=file.source.shown)
-            check_kind(file.component, part, file.source.shown)
-            parts = {file.component: (part, file.source.shown)}
-            check_parts(model.family, header, model.reference.text, parts)
-    return notes
 
 
 @dataclass(frozen=True)
@@ -227,7 +171,7 @@ def _join(
     reference: HubModel | LocalModel,
     main: _Main,
     kind: str,
-    given: "Mapping[str, _Given]",
+    given: "Mapping[str, Given]",
     notes: tuple[str, ...] = (),
 ) -> ResolvedModel:
     """Check that a main file and its components can draw together."""
@@ -254,7 +198,7 @@ def _join(
     )
 
 
-def _resolve_checkpoint(reference: LocalModel, given: Mapping[str, _Given]) -> ResolvedModel:
+def _resolve_checkpoint(reference: LocalModel, given: Mapping[str, Given]) -> ResolvedModel:
     path = reference.path
     words = path.stem.lower()
     family = FAMILIES["sd1"]
@@ -279,7 +223,7 @@ def _resolve_checkpoint(reference: LocalModel, given: Mapping[str, _Given]) -> R
     )
 
 
-def _files(main: ModelFile, also: set[str], given: Mapping[str, _Given]) -> tuple[ModelFile, ...]:
+def _files(main: ModelFile, also: set[str], given: Mapping[str, Given]) -> tuple[ModelFile, ...]:
     files = {main.component: main}
     for component in also:
         files[component] = replace(main, component=component)
@@ -287,61 +231,3 @@ def _files(main: ModelFile, also: set[str], given: Mapping[str, _Given]) -> tupl
     if "vae" in given and "taesd" not in given:
         files.pop("taesd", None)  # the VAE that the user named is the one to use
     return tuple(files.values())
-
-
-def _read_components(components: Mapping[str, str]) -> dict[str, _Given]:
-    given = {}
-    for component, text in components.items():
-        if component not in COMPONENTS:
-            raise UsageError(
-                f"{quoted(component)} is not a component",
-                hint=f"components: {', '.join(COMPONENTS)}",
-            )
-        given[component] = _read_component(component, text)
-    return given
-
-
-def _read_component(component: str, text: str) -> _Given:
-    if not text.strip():
-        raise UsageError(
-            f"{_option(component)} names no file: {text!r}", hint=f"type {_option(component)} FILE"
-        )
-    reference = parse_model_reference(text)
-    if isinstance(reference, HubModel):
-        return _read_hub_component(component, reference)
-    if isinstance(reference, DemoModel | ServerModel):
-        reference = LocalModel(Path(reference.text), reference.text)
-    path, shown = reference.path, reference.text
-    if is_checkpoint(path, shown=shown):
-        return _Given(ModelFile(component, path, path.stat().st_size), None, shown)
-    header = read_model_header(path, shown=shown)
-    check_kind(component, header, shown)
-    return _Given(ModelFile(component, path, header.file_bytes), header, shown)
-
-
-def _read_hub_component(component: str, reference: HubModel) -> _Given:
-    from gpustack_draw.choose_file import choose_file
-    from gpustack_draw.hub import Hub
-
-    hub = Hub()
-
-    def chosen(repository: "Repository") -> "RepositoryFile":
-        choice = choose_file(
-            repository.paths,
-            reference.tag,
-            tag_given=reference.tag_given,
-            repository=repository.name,
-            component=component,
-        )
-        return repository.file(choice.path)
-
-    def is_here(repository: "Repository") -> bool:
-        try:
-            return hub.path_of(chosen(repository)) is not None
-        except ModelNotFoundError:
-            return False
-
-    file = chosen(hub.repository(reference.repository, reference.revision, wanted=is_here))
-    header = hub.read_header(file)
-    check_kind(component, header, file.shown)
-    return _given(component, file, header, hub)

@@ -1,0 +1,205 @@
+"""A model to draw with."""
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gpustack_draw.draw_settings import choose_settings
+from gpustack_draw.fetch_model import fetch_model
+from gpustack_draw.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.picture import Picture
+from gpustack_draw.request import DrawRequest, parse_size
+from gpustack_draw.resolved_model import ResolvedModel
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Size = tuple[int, int] | str
+
+
+class Model:
+    """A model to draw with. Made by :func:`gpustack_draw.load`.
+
+    What is missing of the model on this machine is fetched by its first drawing, or by
+    :meth:`fetch`. It is loaded by its first drawing and stays loaded until :meth:`close`, or the
+    end of a ``with`` block. Threads may share it: their drawings wait for each other.
+
+    Attributes:
+        resolved: Which files it is made of, its family and its defaults.
+    """
+
+    def __init__(self, resolved: ResolvedModel, engine: LocalEngine) -> None:
+        """Join a resolved model with the engine that draws with it."""
+        self.resolved = resolved
+        self._engine = engine
+        self._is_fetched = not resolved.hub_files
+        self._fetch_lock = threading.Lock()
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        negative_prompt: str = "",
+        size: Size | None = None,
+        sampler: str = "euler",
+        scheduler: str | None = None,
+        sample_steps: int | None = None,
+        cfg_scale: float | None = None,
+        seed: int | None = None,
+        on_progress: ProgressFunction | None = None,
+    ) -> "PIL.Image.Image":
+        """Draw a picture.
+
+        Args:
+            prompt: What to draw, 10,000 characters at most.
+            negative_prompt: What to avoid; without effect where cfg_scale is 1.
+            size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
+                what the model needs. None for 512x512 (``demo``: its native size).
+            sampler: One of ``gpustack_draw.SAMPLERS``.
+            scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
+            sample_steps: 1 to 10000; None for the model's.
+            cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
+            seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
+            on_progress: Called with a Progress as the work goes on; what it raises ends the
+                drawing.
+
+        Returns:
+            An RGB picture. ``image.info["parameters"]`` says how it was drawn, seed included, in
+            the form that Stable Diffusion web UIs write.
+
+        Raises:
+            DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
+        """
+        pictures = self.generate_many(
+            prompt,
+            count=1,
+            negative_prompt=negative_prompt,
+            size=size,
+            sampler=sampler,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
+            cfg_scale=cfg_scale,
+            seed=seed,
+            on_progress=on_progress,
+        )
+        return next(pictures)
+
+    def generate_many(
+        self,
+        prompt: str,
+        *,
+        count: int,
+        negative_prompt: str = "",
+        size: Size | None = None,
+        sampler: str = "euler",
+        scheduler: str | None = None,
+        sample_steps: int | None = None,
+        cfg_scale: float | None = None,
+        seed: int | None = None,
+        on_progress: ProgressFunction | None = None,
+    ) -> "Iterator[PIL.Image.Image]":
+        """Draw several pictures, seeds counting up. Arguments as for :meth:`generate`.
+
+        Args:
+            prompt: What to draw.
+            count: How many pictures, 1 to 10,000.
+            negative_prompt: What to avoid.
+            size: Pixels.
+            sampler: A sampler's name.
+            scheduler: A scheduler's name.
+            sample_steps: Sampling steps.
+            cfg_scale: Classifier-free guidance.
+            seed: Of the first picture.
+            on_progress: Called with a Progress as the work goes on.
+
+        Returns:
+            The pictures, each drawn when it is asked for. Arguments are checked at once.
+
+        Raises:
+            DrawError: Every expected failure.
+        """
+        request = DrawRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            size=parse_size(size) if isinstance(size, str) else size,
+            sampler=sampler,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
+            cfg_scale=cfg_scale,
+            seed=seed,
+            count=count,
+        )
+        return (picture.to_image() for picture in self.draw(request, on_progress))
+
+    def draw(
+        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+    ) -> Iterator[Picture]:
+        """Draw the pictures of a request, with all that is known about each.
+
+        Args:
+            request: What to draw.
+            on_progress: Called with a Progress as the work goes on.
+
+        Returns:
+            The pictures, each drawn when it is asked for.
+
+        Raises:
+            DrawError: Every expected failure.
+        """
+        if self._is_fetched:
+            return self._engine.generate(request, on_progress)
+        return self._fetch_and_draw(request, on_progress)
+
+    def _fetch_and_draw(
+        self, request: DrawRequest, on_progress: ProgressFunction | None
+    ) -> Iterator[Picture]:
+        choose_settings(request, self.resolved)  # what does not fit is said before gigabytes move
+        self.fetch(on_progress)
+        yield from self._engine.generate(request, on_progress)
+
+    def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+        """Fetch what is missing of the model on this machine, and verify its files.
+
+        Args:
+            on_progress: Called with the bytes fetched, phase ``fetch``; what it raises ends the
+                fetch, and a later one continues.
+
+        Returns:
+            Notes on what happened on the way.
+
+        Raises:
+            FetchError: A file could not be fetched, kept or verified.
+            ModelFileError: A file is not what it should be.
+        """
+        with self._fetch_lock:
+            notes = () if self._is_fetched else fetch_model(self.resolved, on_progress)
+            self._is_fetched = True
+        return notes
+
+    def notes_for(self, request: DrawRequest) -> tuple[str, ...]:
+        """Tell what of a request will be changed or have no effect with this model.
+
+        Args:
+            request: What to draw.
+
+        Raises:
+            UsageError: A value does not fit the model.
+        """
+        return (*self.resolved.notes, *choose_settings(request, self.resolved)[1])
+
+    def close(self) -> None:
+        """Free the model. A later drawing loads it again."""
+        self._engine.close()
+
+    def __enter__(self) -> "Model":  # noqa: PYI034 - Self is younger than Python 3.10
+        """Give the model itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Free the model."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Say which model it is and whether it is loaded."""
+        state = "loaded" if self._engine.is_loaded else "not loaded"
+        return f"<Model {self.resolved.name} ({self.resolved.family.title}), {state}>"
