@@ -35,7 +35,7 @@ class StandIn:
     def __exit__(self, *_: object) -> None:
         self.closed += 1
 
-    def notes_for(self, _request: DrawRequest) -> tuple[str, ...]:
+    def check(self, _request: DrawRequest) -> tuple[str, ...]:
         return self.notes
 
     def fetch(self, _on_progress: Any) -> tuple[str, ...]:

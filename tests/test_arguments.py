@@ -208,6 +208,11 @@ def test_other_commands() -> None:
             "the command comes first: gpustack-draw draw ...",
         ),
         (
+            "--json devices",
+            "there is no PROMPT",
+            "the command comes first: gpustack-draw devices ...",
+        ),
+        (
             "demo cat --" + "z" * 200,
             "'--" + "z" * 95 + "...' is not an option",
             "see gpustack-draw --help",

@@ -172,6 +172,24 @@ def test_ctrl_c(start: Start, tmp_path: Path, stage: str) -> None:
     assert "Traceback" not in running.said
 
 
+def test_ctrl_c_while_python_imports(tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text(
+        "import sys, time; print('importing', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gpustack_draw", "--help"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 130
+
+
 def test_ctrl_c_again_and_again(start: Start, tmp_path: Path) -> None:
     running = start(*LONG, terminal=True)
     running.wait_for("drawing 1/")

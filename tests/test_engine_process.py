@@ -189,6 +189,31 @@ def test_a_forked_child_draws_with_a_worker_of_its_own(model: Model) -> None:
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_another_thread_draws_can_draw(model: Model) -> None:
+    drawing, forked = threading.Event(), threading.Event()
+
+    def hold(progress: Progress) -> None:
+        drawing.set()
+        forked.wait(60)
+
+    thread = threading.Thread(
+        target=model.generate, args=(PROMPT,), kwargs={**QUICK, "on_progress": hold}
+    )
+    thread.start()
+    drawing.wait(60)
+    child = os.fork()
+    if child == 0:
+        try:
+            model.generate(PROMPT, **QUICK)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    forked.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+
+
 def test_threads_share_a_model(model: Model) -> None:
     expected = [model.generate(PROMPT, **{**QUICK, "seed": seed}).tobytes() for seed in range(3)]
     drawn: dict[int, bytes] = {}

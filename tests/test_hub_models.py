@@ -17,6 +17,7 @@ from gpustack_draw.errors import (
     FetchError,
     ModelFileError,
     ModelNotFoundError,
+    NotEnoughMemoryError,
     NotYetSupportedError,
 )
 from gpustack_draw.fetch_model import fetch_model
@@ -80,6 +81,18 @@ def test_all_in_one(server: LoopbackHub) -> None:
     assert not model.files[0].path.exists()
     assert fetch_model(model) == ()
     assert model.files[0].path.read_bytes() == files.gguf_bytes(FLUX1_ALL)
+
+
+@pytest.mark.engine
+def test_too_little_memory_is_said_before_gigabytes_move(
+    server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("acme/flux", {"flux-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL)})
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 1_000_000)
+    model = gpustack_draw.load("hf.co/acme/flux")
+    with pytest.raises(NotEnoughMemoryError, match=r"'flux-Q4_0' needs about .* and 1 MB are free"):
+        model.generate("a cat")
+    assert not model.resolved.files[0].path.exists()
 
 
 def test_variant_from_the_repository_where_the_file_tells_none(server: LoopbackHub) -> None:
@@ -340,7 +353,7 @@ def test_resolve_gives_the_plan(server: LoopbackHub) -> None:
 def test_models_lists_what_can_be_drawn_with(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.demo.DEMO_FILE", Path("missing"))
+    monkeypatch.setattr("gpustack_draw.available_models.DEMO_FILE", Path("missing"))
     server.add(
         "acme/flux-schnell",
         {"flux-Q4_0.gguf": files.gguf_bytes(files.FLUX1), "other-Q8_0.gguf": b"", **FLUX1_PARTS},

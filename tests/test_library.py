@@ -11,7 +11,12 @@ import pytest
 import gpustack_draw
 from gpustack_draw import Progress
 from gpustack_draw.demo import DEMO_FILE
-from gpustack_draw.errors import BlankPictureError, NotEnoughMemoryError, UsageError
+from gpustack_draw.errors import (
+    BlankPictureError,
+    ModelNotFoundError,
+    NotEnoughMemoryError,
+    UsageError,
+)
 from gpustack_draw.model_header import read_model_header
 
 PROMPT = "a red circle on a blue background"
@@ -66,6 +71,17 @@ def test_pictures_are_arrays_without_a_copy() -> None:
 def test_a_local_file_draws_what_demo_draws() -> None:
     with gpustack_draw.load(DEMO_FILE) as local, gpustack_draw.load("demo") as demo:
         assert local.generate(PROMPT, **QUICK).tobytes() == demo.generate(PROMPT, **QUICK).tobytes()
+
+
+def test_a_file_that_vanishes_before_the_first_drawing(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.symlink_to(DEMO_FILE)
+    model = gpustack_draw.load(path)
+    path.unlink()
+    with pytest.raises(ModelNotFoundError) as caught:
+        model.generate(PROMPT, **QUICK)
+    assert caught.value.message == f"'{path}' is no longer there"
+    assert caught.value.hint == "put the file back, or load the model again"
 
 
 @pytest.mark.engine

@@ -44,7 +44,7 @@ if sys.version_info < (3, 14):  # whose argparse imports it for its colours
 PYTHON = [sys.executable, "-I", "-S"]
 ROOT = Path(gpustack_draw.__file__).parent.parent
 USE_ROOT = f"import sys; sys.path.append({str(ROOT)!r})\n"
-HELP = "from gpustack_draw.cli.main import run; sys.argv = ['gpustack-draw', '--help']; run()"
+HELP = "from gpustack_draw.cli import run; sys.argv = ['gpustack-draw', '--help']; run()"
 
 
 def modules_after(code: str) -> set[str]:

@@ -1,6 +1,6 @@
 """``python -m gpustack_draw``: the command."""
 
-from gpustack_draw.cli.main import run
+from gpustack_draw.cli import run
 
 if __name__ == "__main__":
     run()

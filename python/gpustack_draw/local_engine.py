@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from gpustack_draw.draw_settings import DrawSettings, choose_settings
@@ -14,8 +15,10 @@ from gpustack_draw.engine_process import EngineProcess, LogFunction, RawProgress
 from gpustack_draw.errors import (
     BlankPictureError,
     EngineError,
+    ModelNotFoundError,
     NotEnoughMemoryError,
     UsageError,
+    quoted,
 )
 from gpustack_draw.memory import available_memory, check_memory
 from gpustack_draw.picture import Picture
@@ -167,9 +170,19 @@ class LocalEngine:
         self._device = device
         self._on_log = on_log
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
         self._lock = threading.RLock()  # of the drawing's own thread, so that callbacks can close()
         self._is_drawing = False
         self._loaded_on = ""
+
+    def _mine(self) -> threading.RLock:
+        """Give the lock; in a forked process a new one, for who holds the old one is not here."""
+        if self._owner != os.getpid():
+            self._begin()
+        return self._lock
 
     @property
     def is_loaded(self) -> bool:
@@ -197,7 +210,7 @@ class LocalEngine:
         all_settings, _notes = choose_settings(request, self.model)
         for number, settings in enumerate(all_settings, start=1):
             progress = _PictureProgress(on_progress, number, len(all_settings))
-            with self._lock:
+            with self._mine():
                 if self._is_drawing:
                     raise EngineError("a callback of a drawing cannot draw with the same model")
                 self._is_drawing = True
@@ -208,9 +221,27 @@ class LocalEngine:
                     self._is_drawing = False
             yield picture
 
+    def check(self, request: DrawRequest) -> tuple[str, ...]:
+        """Check that a request fits the model and the machine; loads nothing.
+
+        Args:
+            request: What to draw.
+
+        Returns:
+            Notes on what of it will be changed or have no effect.
+
+        Raises:
+            UsageError: A value does not fit the model.
+            NotEnoughMemoryError: The model and the picture need more memory than is free.
+        """
+        all_settings, notes = choose_settings(request, self.model)
+        with self._mine():
+            self._check_memory(all_settings[0])
+        return notes
+
     def close(self) -> None:
         """Free the model and end its process; waits for a drawing of another thread."""
-        with self._lock:
+        with self._mine():
             self._loaded_on = ""
             self._engine.close()
 
@@ -255,6 +286,12 @@ class LocalEngine:
 
     def _load(self, progress: "_PictureProgress") -> None:
         self._loaded_on = ""
+        gone = next((path for path in self._files.values() if not Path(path).exists()), None)
+        if gone is not None:
+            raise ModelNotFoundError(
+                f"{quoted(gone)} is no longer there",
+                hint="put the file back, or load the model again",
+            )
         result = self._engine.load(
             files=self._files,
             threads=self._threads,

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.fetch_model import fetch_model
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.picture import Picture
@@ -153,7 +152,7 @@ class Model:
     def _fetch_and_draw(
         self, request: DrawRequest, on_progress: ProgressFunction | None
     ) -> Iterator[Picture]:
-        choose_settings(request, self.resolved)  # what does not fit is said before gigabytes move
+        self.check(request)  # what does not fit is said before gigabytes move
         self.fetch(on_progress)
         yield from self._engine.generate(request, on_progress)
 
@@ -176,16 +175,20 @@ class Model:
             self._is_fetched = True
         return notes
 
-    def notes_for(self, request: DrawRequest) -> tuple[str, ...]:
-        """Tell what of a request will be changed or have no effect with this model.
+    def check(self, request: DrawRequest) -> tuple[str, ...]:
+        """Check that a request fits the model and the machine; fetches and loads nothing.
 
         Args:
             request: What to draw.
 
+        Returns:
+            Notes on what of it will be changed or have no effect.
+
         Raises:
             UsageError: A value does not fit the model.
+            NotEnoughMemoryError: The model and the picture need more memory than is free.
         """
-        return (*self.resolved.notes, *choose_settings(request, self.resolved)[1])
+        return (*self.resolved.notes, *self._engine.check(request))
 
     def close(self) -> None:
         """Free the model. A later drawing loads it again."""

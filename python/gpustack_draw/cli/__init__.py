@@ -1,1 +1,18 @@
 """The command ``gpustack-draw``."""
+
+TYPE_CHECKING = False  # as in typing, whose import would take as long as the rest here
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def run() -> "NoReturn":
+    """Run the command as a program."""
+    import os
+    import signal
+
+    # Until the command listens, Ctrl-C would be a traceback out of some import.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from gpustack_draw.cli.main import run_command
+
+    run_command()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 BROKEN_PIPE_STATUS = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 
-def run() -> "NoReturn":
-    """Run the command as a program."""
+def run_command() -> "NoReturn":
+    """Run the command, and end the process with its exit status."""
     # Our words are English, so argparse's are too: asking gettext for each of them, which reads the
     # locale first, would be a tenth of the time of --help.
     argparse._ = str  # type: ignore[attr-defined]
@@ -111,7 +111,7 @@ def _draw(arguments: Arguments) -> int:
     ) as model:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
-        for note in model.notes_for(request):
+        for note in model.check(request):
             reporter.note(note)
         complete = False
         try:

@@ -31,6 +31,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=_formatter,
         )
+        self._typed: Sequence[str] = ()
         self.color = False  # Python 3.14's colours import a lot, and need a switch of their own
 
     def add_version_and_help(self) -> None:
@@ -45,6 +46,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: It is wrong.
         """
+        self._typed = argv
         _, extra = self.parse_known_args(self._attach_values(argv), arguments)
         if not extra:
             return arguments
@@ -63,7 +65,10 @@ class Parser(argparse.ArgumentParser):
         what, _, problem = message.removeprefix("argument ").partition(": ")
         if message.startswith(required):
             missing = message.removeprefix(required).replace(", ", " and no ")
+            command = next((word for word in self._typed if word in COMMANDS), None)
             hint = f'for example: {PROGRAM} demo "a red circle"'
+            if command is not None:
+                hint = f"the command comes first: {PROGRAM} {command} ..."
             raise _usage_error(f"there is no {missing}", hint)
         if problem == "expected one argument":
             raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
