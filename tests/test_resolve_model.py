@@ -103,6 +103,23 @@ def test_denoiser_alone_with_components() -> None:
     assert model.weight_bytes == sum(Path(name).stat().st_size for name in roles(model).values())
 
 
+@pytest.mark.parametrize(("channels", "family"), [(384, "flux1-fill"), (128, "flux1-controls")])
+def test_a_model_that_works_on_a_given_picture_draws_with_a_note(
+    channels: int, family: str
+) -> None:
+    tensors = {**FLUX1_ALL, f"{files.DIFFUSION}img_in.weight": ((channels, 256), "F16")}
+    model = resolve(write("flux.gguf", tensors))
+    assert (model.family.name, model.notes) == (
+        family,
+        (
+            (
+                "this model was trained to work on a given picture; here it draws from the prompt"
+                " alone"
+            ),
+        ),
+    )
+
+
 def test_sizes_of_the_network_come_from_the_file() -> None:
     model = resolve(write("tiny.gguf", files.KLEIN_ALL))
     assert (model.family.heads, model.family.hidden) == (2, 256)

@@ -83,6 +83,7 @@ SOURCES: dict[str, dict[str, tuple[Source, ...]]] = {
     "sd3": {"vae": _SD3_VAE, "clip_l": _CLIP_L, "clip_g": _CLIP_G, "t5xxl": _T5XXL},
     "flux1": _FLUX1,
     "flux1-fill": _FLUX1,
+    "flux1-controls": _FLUX1,
     "flex2": _FLUX1,
     "chroma": {"vae": _FLUX_VAE, "t5xxl": _T5XXL},
     "chroma-radiance": {"t5xxl": _T5XXL},

@@ -51,6 +51,7 @@ class Family:
         hidden: Numbers a token has there.
         text_input: Tensor whose rows must fit the LLM's width; empty when that is not known.
         vocabulary: Tokens the LLM's embedding must have, or the engine ends the process.
+        note: What a user should know who draws with it; empty where there is nothing.
         why_not: Why this version cannot draw with it; empty when it can.
     """
 
@@ -69,6 +70,7 @@ class Family:
     hidden: int = 3072
     text_input: str = ""
     vocabulary: int = 0
+    note: str = ""
     why_not: str = ""
 
 
@@ -80,6 +82,9 @@ _LCM = Defaults(4, 1.0, "lcm")
 _LCM_512 = Defaults(4, 1.0, "lcm", native_size=_512)
 _QWEN_VOCABULARY = 151_669  # the engine's Qwen tokenizer gives tokens up to 151668
 _NEEDS_A_PICTURE = "it changes a given picture, which this version cannot pass to it"
+_WITHOUT_A_PICTURE = (
+    "this model was trained to work on a given picture; here it draws from the prompt alone"
+)
 _VIDEO = "it makes videos"
 
 _sd1 = Family(
@@ -154,12 +159,24 @@ _flux2 = Family(
 _ALL = (
     _sd1,
     replace(_sd1, name="sd1-tiny", title="Stable Diffusion 1, small"),
-    replace(_sd1, name="sd1-inpaint", title="Stable Diffusion 1 inpainting", defaults=_INPAINT),
+    replace(
+        _sd1,
+        name="sd1-inpaint",
+        title="Stable Diffusion 1 inpainting",
+        defaults=_INPAINT,
+        note=_WITHOUT_A_PICTURE,
+    ),
     replace(_sd1, name="sd1-pix2pix", title="InstructPix2Pix", why_not=_NEEDS_A_PICTURE),
     replace(_sd1, name="sdxs", title="SDXS", defaults=_SDXS, requires=("taesd", "clip_l")),
     _sd2,
     replace(_sd2, name="sd2-tiny", title="Stable Diffusion 2, small", defaults=_SD1),
-    replace(_sd2, name="sd2-inpaint", title="Stable Diffusion 2 inpainting", defaults=_INPAINT),
+    replace(
+        _sd2,
+        name="sd2-inpaint",
+        title="Stable Diffusion 2 inpainting",
+        defaults=_INPAINT,
+        note=_WITHOUT_A_PICTURE,
+    ),
     replace(_sd2, name="sdxs-09", title="SDXS 0.9", defaults=_SDXS, requires=("taesd", "clip_l")),
     _sdxl,
     replace(
@@ -167,6 +184,7 @@ _ALL = (
         name="sdxl-inpaint",
         title="Stable Diffusion XL inpainting",
         defaults=Defaults(50, 5.0, "karras"),
+        note=_WITHOUT_A_PICTURE,
     ),
     replace(
         _sdxl,
@@ -205,13 +223,14 @@ _ALL = (
         title="FLUX.1 Fill",
         defaults=Defaults(20, 1.0, guidance=30.0),
         variants={},
+        note=_WITHOUT_A_PICTURE,
     ),
     replace(
         _flux1,
         name="flux1-controls",
         title="FLUX.1 with a control picture",
         variants={},
-        why_not=_NEEDS_A_PICTURE,
+        note=_WITHOUT_A_PICTURE,
     ),
     replace(_flux1, name="flex2", title="Flex.2", defaults=Defaults(25, 1.0), variants={}),
     _chroma,

@@ -183,6 +183,7 @@ def _join(
     slot = "model" if has_engine_names(header) else "diffusion_model"
     family = fit_family(family, header, shown)
     check_parts(family, header, shown, {key: (one.header, one.shown) for key, one in given.items()})
+    notes += (family.note,) if family.note else ()
     notes += check_complete(family, inside, set(given), shown)
     # A tiny decoder in the file does the VAE's work where there is no other.
     also = {"taesd"} if "taesd" in inside and not {"vae"} & (inside | set(given)) else set()
