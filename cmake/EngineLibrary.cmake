@@ -15,6 +15,10 @@ else()
   add_subdirectory("${ENGINE_SOURCE_DIR}" stable-diffusion EXCLUDE_FROM_ALL SYSTEM)
   add_library(engine_library INTERFACE)
   target_link_libraries(engine_library INTERFACE stable-diffusion)
+  # cpp/engine/foreign_names.cpp takes this function's place, and calls it by its new name.
+  set_source_files_properties(
+    "${ENGINE_SOURCE_DIR}/src/name_conversion.cpp" TARGET_DIRECTORY stable-diffusion
+    PROPERTIES COMPILE_DEFINITIONS convert_tensor_name=library_convert_tensor_name)
 endif()
 # The library is built with it; a ggml header read without it gives other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)

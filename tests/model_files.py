@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,14 +50,14 @@ def gguf_header(tensors: Sequence[bytes], keys: Sequence[bytes] = (), *, version
     return start + b"".join(keys) + b"".join(tensors)
 
 
-def gguf_bytes(
+def gguf_start(
     tensors: Tensors,
     metadata: Mapping[str, object] | None = None,
     *,
     version: int = 3,
     alignment: int = 32,
-) -> bytes:
-    """Write a whole GGUF file whose weights are zeros."""
+) -> tuple[bytes, int]:
+    """Write a GGUF file up to its weights; also give how many bytes these take."""
     infos, offset, end = [], 0, 0
     for name, (shape, kind) in tensors.items():
         number, block, size = GGUF_TYPES[kind]
@@ -65,7 +66,27 @@ def gguf_bytes(
         offset = -(-end // alignment) * alignment
     keys = [gguf_string(key) + gguf_value(value) for key, value in (metadata or {}).items()]
     header = gguf_header(infos, keys, version=version)
-    return header + bytes(-len(header) % alignment) + bytes(end)
+    return header + bytes(-len(header) % alignment), end
+
+
+def gguf_bytes(
+    tensors: Tensors,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    version: int = 3,
+    alignment: int = 32,
+) -> bytes:
+    """Write a whole GGUF file whose weights are zeros."""
+    start, size = gguf_start(tensors, metadata, version=version, alignment=alignment)
+    return start + bytes(size)
+
+
+def write_sparse_gguf(path: Path, tensors: Tensors) -> Path:
+    """Write a whole GGUF file whose weights are a hole: gigabytes that take no room on the disk."""
+    start, size = gguf_start(tensors)
+    path.write_bytes(start)
+    os.truncate(path, len(start) + size)
+    return path
 
 
 def safetensors_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:

@@ -188,8 +188,29 @@ def test_kind_of_what_is_no_model(kind: str, tensors: files.Tensors) -> None:
             },
             {"clip_l", "t5xxl", "vae"},
         ),
-        # What llama-box calls the encoders, the engine does not find in a transformer's file.
-        ({**files.prefixed(files.DIFFUSION, files.FLUX1), **SD1_TEXT}, set()),
+        # llama-box numbers the encoders; what a number means, the family tells.
+        (
+            {
+                **files.prefixed(files.DIFFUSION, files.FLUX1),
+                **SD1_TEXT,
+                **named("cond_stage_model.1.transformer.shared.weight"),
+            },
+            {"clip_l", "t5xxl"},
+        ),
+        (
+            {**named("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"), **SD1_TEXT},
+            {"clip_l"},
+        ),
+        (
+            named(
+                "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight",
+                "cond_stage_model.1.transformer.text_model.final_layer_norm.weight",
+                "cond_stage_model.2.transformer.shared.weight",
+            ),
+            {"clip_g", "t5xxl"},
+        ),
+        # In other families nobody writes such names, and the engine does not know them.
+        ({**files.prefixed(files.DIFFUSION, files.KLEIN), **SD1_TEXT}, set()),
     ],
 )
 def test_components_inside(tensors: files.Tensors, inside: set[str]) -> None:

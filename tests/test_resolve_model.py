@@ -120,6 +120,13 @@ def test_a_model_that_works_on_a_given_picture_draws_with_a_note(
     )
 
 
+def test_llama_box_numbers_its_text_encoders() -> None:
+    t5 = files.prefixed("cond_stage_model.1.transformer.", files.T5)
+    model = resolve(write("flux1-dev.gguf", {**LLAMA_BOX, **t5}))
+    assert roles(model) == {"model": "flux1-dev.gguf"}
+    assert model.notes == ()
+
+
 def test_sizes_of_the_network_come_from_the_file() -> None:
     model = resolve(write("tiny.gguf", files.KLEIN_ALL))
     assert (model.family.heads, model.family.hidden) == (2, 256)
@@ -240,14 +247,11 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         "'x.gguf' is of the family Wan: it makes videos",
         "use a text-to-image model",
     ),
-    "llama-box names": (
+    "llama-box names, one encoder missing": (
         LLAMA_BOX,
-        NotYetSupportedError,
-        (
-            "'x.gguf' names its text encoders as llama-box does (every FLUX.1 file of gpustack/* on"
-            " Hugging Face): the engine would not find them and ignore the prompt"
-        ),
-        "this version cannot draw with it yet; use a file made for stable-diffusion.cpp",
+        ModelNotFoundError,
+        ("'x.gguf' (FLUX.1) cannot draw without the T5-XXL text encoder, which is not in the file"),
+        "name it with --t5xxl FILE",
     ),
     "a UNet alone": (
         files.UNET,

@@ -46,7 +46,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("text_encoders.llm.", "llm"),
     ("te3.", "t5xxl"),
 )
-# Names that the engine takes for text encoders in UNet families only.
+# The same names mean other text encoders in other families. Longer beginnings come first.
 _UNET_PARTS: tuple[tuple[str, str], ...] = (
     ("cond_stage_model.1.", "clip_g"),
     ("conditioner.embedders.1.", "clip_g"),
@@ -59,7 +59,18 @@ _UNET_PARTS: tuple[tuple[str, str], ...] = (
     ("te.", "clip_l"),
     ("text_encoder.", "clip_l"),
 )
-_FLUX1_PARTS: tuple[tuple[str, str], ...] = (("te1.", "clip_l"),)
+# As llama-box numbers them, which cpp/engine/foreign_names.cpp tells the engine.
+_SD3_PARTS: tuple[tuple[str, str], ...] = (
+    ("cond_stage_model.2.", "t5xxl"),
+    ("cond_stage_model.1.", "clip_g"),
+    ("cond_stage_model.", "clip_l"),
+)
+_FLUX1_PARTS: tuple[tuple[str, str], ...] = (
+    ("te1.", "clip_l"),
+    ("cond_stage_model.2.", "t5xxl"),
+    ("cond_stage_model.1.", "t5xxl"),
+    ("cond_stage_model.", "clip_l"),
+)
 
 _TOKEN_EMBEDDINGS = (
     "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
@@ -148,7 +159,9 @@ def components_inside(header: ModelHeader, family: Family) -> set[str]:
     parts = _PARTS
     if family.unet:
         parts += _UNET_PARTS
-    elif family.name.startswith("flux1"):
+    elif family.name == "sd3":
+        parts += _SD3_PARTS
+    elif family.name == "flex2" or family.name.startswith("flux1"):
         parts += _FLUX1_PARTS
     inside = set()
     for name in header.tensors:

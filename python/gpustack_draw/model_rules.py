@@ -50,20 +50,6 @@ def family_of(header: ModelHeader, shown: str) -> Family:
     return family
 
 
-def refuse_foreign_names(family: Family, header: ModelHeader, shown: str) -> None:
-    """Refuse a model whose text encoders the engine would not find.
-
-    Raises:
-        NotYetSupportedError: It is one.
-    """
-    if not family.unet and any(name.startswith("cond_stage_model.") for name in header.tensors):
-        raise NotYetSupportedError(
-            f"{quoted(shown)} names its text encoders as llama-box does (every {family.title} file"
-            " of gpustack/* on Hugging Face): the engine would not find them and ignore the prompt",
-            hint="this version cannot draw with it yet; use a file made for stable-diffusion.cpp",
-        )
-
-
 def has_engine_names(header: ModelHeader) -> bool:
     """Tell whether a file's names have the prefixes of a file with all parts in it."""
     return any(name.startswith(_MODEL_PREFIXES) for name in header.tensors)

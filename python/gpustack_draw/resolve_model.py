@@ -26,7 +26,6 @@ from gpustack_draw.model_rules import (
     family_of,
     has_engine_names,
     missing_parts,
-    refuse_foreign_names,
     unused,
     with_stand_in,
 )
@@ -160,7 +159,6 @@ class _Main:
 def _look_inside(main: _Main) -> tuple[Family, set[str]]:
     """Tell a model's family, and which components its main file brings."""
     family = family_of(main.header, main.shown)
-    refuse_foreign_names(family, main.header, main.shown)
     # The engine gives every name of a file without its prefixes the denoiser's: it finds nothing
     # else in it.
     inside = components_inside(main.header, family) if has_engine_names(main.header) else set()

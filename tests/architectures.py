@@ -1,0 +1,212 @@
+"""Names and shapes of all tensors of a model, from its architecture's numbers.
+
+Shapes begin with the fastest dimension, as in GGUF files. Matrices are of the type that is asked
+for; what quantisers leave alone is F16 or F32.
+"""
+
+from model_files import Shape, Tensors, prefixed
+
+Named = dict[str, tuple[Shape, str]]
+
+
+def _convolution(name: str, inputs: int, outputs: int, side: int = 3) -> Named:
+    weight = ((side, side, inputs, outputs), "F16")
+    return {f"{name}.weight": weight, f"{name}.bias": ((outputs,), "F32")}
+
+
+def _linear(name: str, inputs: int, outputs: int, kind: str) -> Named:
+    return {f"{name}.weight": ((inputs, outputs), kind), f"{name}.bias": ((outputs,), "F32")}
+
+
+def _norm(name: str, width: int) -> Named:
+    return {f"{name}.weight": ((width,), "F32"), f"{name}.bias": ((width,), "F32")}
+
+
+def sd3(depth: int, *, dual: int = 0, positions: int = 192, kind: str = "Q4_0") -> Named:
+    """Stable Diffusion 3 and 3.5.
+
+    Args:
+        depth: Blocks; the width is 64 times that.
+        dual: Blocks, from the first on, with a second attention.
+        positions: Side of the square of learned positions.
+        kind: Type of the matrices.
+    """
+    width = 64 * depth
+    model: Named = {
+        **_convolution("x_embedder.proj", 16, width, 2),
+        "pos_embed": ((width, positions**2, 1), "F16"),
+        **_linear("context_embedder", 4096, width, kind),
+        **_linear("t_embedder.mlp.0", 256, width, kind),
+        **_linear("t_embedder.mlp.2", width, width, kind),
+        **_linear("y_embedder.mlp.0", 768 + 1280, width, kind),
+        **_linear("y_embedder.mlp.2", width, width, kind),
+        **_linear("final_layer.linear", width, 2 * 2 * 16, kind),
+        **_linear("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+    }
+    for block in range(depth):
+        prefix = f"joint_blocks.{block}."
+        # The prompt's half of the last block only gives keys and values.
+        last = block == depth - 1
+        context = _attention("attn", width, kind, proj=not last)
+        context |= _modulated_mlp(width, 2 if last else 6, kind, mlp=not last)
+        picture = _attention("attn", width, kind)
+        if block < dual:
+            picture |= _attention("attn2", width, kind)
+        picture |= _modulated_mlp(width, 9 if block < dual else 6, kind)
+        model |= prefixed(prefix + "context_block.", context)
+        model |= prefixed(prefix + "x_block.", picture)
+    return model
+
+
+def _attention(name: str, width: int, kind: str, *, proj: bool = True) -> Named:
+    return {
+        **_linear(f"{name}.qkv", width, 3 * width, kind),
+        **(_linear(f"{name}.proj", width, width, kind) if proj else {}),
+        f"{name}.ln_q.weight": ((64,), "F32"),
+        f"{name}.ln_k.weight": ((64,), "F32"),
+    }
+
+
+def _modulated_mlp(width: int, modulations: int, kind: str, *, mlp: bool = True) -> Named:
+    tensors = _linear("adaLN_modulation.1", width, modulations * width, kind)
+    if mlp:
+        tensors |= _linear("mlp.fc1", width, 4 * width, kind)
+        tensors |= _linear("mlp.fc2", 4 * width, width, kind)
+    return tensors
+
+
+def flux1(width: int, double: int, single: int, *, kind: str = "Q4_0") -> Named:
+    """FLUX.1 dev.
+
+    Args:
+        width: A multiple of 128, the width of a head.
+        double: Blocks where picture and prompt have their own weights.
+        single: Blocks where they share them.
+        kind: Type of the matrices.
+    """
+    model: Named = {
+        **_linear("img_in", 64, width, kind),
+        **_linear("txt_in", 4096, width, kind),
+        **_linear("final_layer.linear", width, 64, kind),
+        **_linear("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+    }
+    for name, inputs in (("time_in", 256), ("vector_in", 768), ("guidance_in", 256)):
+        model |= _linear(f"{name}.in_layer", inputs, width, kind)
+        model |= _linear(f"{name}.out_layer", width, width, kind)
+    for block in range(double):
+        for half in ("img", "txt"):
+            prefix = f"double_blocks.{block}.{half}_"
+            model |= _linear(f"{prefix}mod.lin", width, 6 * width, kind)
+            model |= _linear(f"{prefix}attn.qkv", width, 3 * width, kind)
+            model |= _linear(f"{prefix}attn.proj", width, width, kind)
+            model |= _head_norms(f"{prefix}attn.norm.")
+            model |= _linear(f"{prefix}mlp.0", width, 4 * width, kind)
+            model |= _linear(f"{prefix}mlp.2", 4 * width, width, kind)
+    for block in range(single):
+        prefix = f"single_blocks.{block}."
+        model |= _linear(f"{prefix}modulation.lin", width, 3 * width, kind)
+        model |= _linear(f"{prefix}linear1", width, (3 + 4) * width, kind)
+        model |= _linear(f"{prefix}linear2", (1 + 4) * width, width, kind)
+        model |= _head_norms(f"{prefix}norm.")
+    return model
+
+
+def _head_norms(prefix: str) -> Named:
+    return {f"{prefix}{name}_norm.scale": ((128,), "F32") for name in ("query", "key")}
+
+
+def clip(width: int, layers: int, *, projection: int = 0, kind: str = "Q4_0") -> Named:
+    """CLIP's text encoder; ``projection`` is the width of what it gives for the whole prompt."""
+    model: Named = {
+        "embeddings.token_embedding.weight": ((width, 49_408), kind),
+        "embeddings.position_embedding.weight": ((width, 77), "F16"),
+        **_norm("final_layer_norm", width),
+    }
+    for layer in range(layers):
+        prefix = f"encoder.layers.{layer}."
+        for part in "qkv":
+            model |= _linear(f"{prefix}self_attn.{part}_proj", width, width, kind)
+        model |= _linear(f"{prefix}self_attn.out_proj", width, width, kind)
+        model |= _linear(f"{prefix}mlp.fc1", width, 4 * width, kind)
+        model |= _linear(f"{prefix}mlp.fc2", 4 * width, width, kind)
+        model |= _norm(f"{prefix}layer_norm1", width)
+        model |= _norm(f"{prefix}layer_norm2", width)
+    if projection:
+        model["text_projection"] = ((width, projection), "F16")
+    return prefixed("text_model.", model)
+
+
+CLIP_L = clip(768, 12)
+CLIP_G = clip(1280, 32, projection=1280)
+
+
+def t5(width: int, layers: int, inner: int, *, heads: int = 64, kind: str = "Q4_0") -> Named:
+    """T5's encoder; ``inner`` is the width inside its feed-forward parts."""
+    bias = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    model: Named = {
+        "shared.weight": ((width, 32_128), kind),
+        "encoder.final_layer_norm.weight": ((width,), "F32"),
+        bias: ((heads, 32), "F16"),
+    }
+    for layer in range(layers):
+        prefix = f"encoder.block.{layer}.layer."
+        for part in "qkvo":
+            model[f"{prefix}0.SelfAttention.{part}.weight"] = ((width, width), kind)
+        model[f"{prefix}0.layer_norm.weight"] = ((width,), "F32")
+        model[f"{prefix}1.DenseReluDense.wi_0.weight"] = ((width, inner), kind)
+        model[f"{prefix}1.DenseReluDense.wi_1.weight"] = ((width, inner), kind)
+        model[f"{prefix}1.DenseReluDense.wo.weight"] = ((inner, width), kind)
+        model[f"{prefix}1.layer_norm.weight"] = ((width,), "F32")
+    return model
+
+
+T5_XXL = t5(4096, 24, 10_240)
+
+
+def vae(base: int = 128, latent: int = 16) -> Named:
+    """The autoencoder of SD 3 and FLUX.1; its levels are 1, 2, 4 and 4 times the base wide."""
+    widths = [base, 2 * base, 4 * base, 4 * base]
+    encoder = _convolution("conv_in", 3, base) | _ends(widths[-1], 2 * latent)
+    decoder = _convolution("conv_in", latent, widths[-1]) | _ends(base, 3)
+    width = base
+    for level, wider in enumerate(widths):
+        for block in range(2):
+            encoder |= _residual(f"down.{level}.block.{block}", width, wider)
+            width = wider
+        if level < 3:
+            encoder |= _convolution(f"down.{level}.downsample.conv", width, width)
+    for level, narrower in reversed(list(enumerate(widths))):
+        for block in range(3):
+            decoder |= _residual(f"up.{level}.block.{block}", width, narrower)
+            width = narrower
+        if level > 0:
+            decoder |= _convolution(f"up.{level}.upsample.conv", width, width)
+    middle = _middle(widths[-1])
+    return prefixed("encoder.", encoder | middle) | prefixed("decoder.", decoder | middle)
+
+
+def _middle(width: int) -> Named:
+    tensors = _residual("mid.block_1", width, width) | _residual("mid.block_2", width, width)
+    for part in ("q", "k", "v", "proj_out"):
+        tensors |= _convolution(f"mid.attn_1.{part}", width, width, 1)
+    return tensors | _norm("mid.attn_1.norm", width)
+
+
+def _ends(width: int, outputs: int) -> Named:
+    return _norm("norm_out", width) | _convolution("conv_out", width, outputs)
+
+
+def _residual(name: str, inputs: int, outputs: int) -> Named:
+    tensors = _norm(f"{name}.norm1", inputs) | _convolution(f"{name}.conv1", inputs, outputs)
+    tensors |= _norm(f"{name}.norm2", outputs) | _convolution(f"{name}.conv2", outputs, outputs)
+    if inputs != outputs:
+        tensors |= _convolution(f"{name}.nin_shortcut", inputs, outputs, 1)
+    return tensors
+
+
+def all_in_one(diffusion: Tensors, encoders: dict[str, Tensors], base: int = 128) -> Named:
+    """Put a model into one file; the encoders come with the prefixes of their names."""
+    model = prefixed("model.diffusion_model.", diffusion)
+    for prefix, encoder in encoders.items():
+        model |= prefixed(prefix, encoder)
+    return model | prefixed("first_stage_model.", vae(base))
