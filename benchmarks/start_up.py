@@ -6,7 +6,10 @@ Prints medians of interleaved runs:
 
 - ``--help`` against a Python that only imports argparse and shows the help of an empty parser;
 - the first picture of a shell command, and of a library call, with the model not loaded yet;
-- a warm library call against the seconds that the engine itself counts for that picture.
+- a warm library call against the seconds that the engine itself counts for that picture;
+- with everything in the cache: planning with a model of the hub (``--dry-run``) against Python's
+  start, and drawing with it against drawing with its file. The hub is the one of the tests, so this
+  part needs their dependencies.
 """
 
 import argparse
@@ -14,10 +17,15 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import gpustack_draw
+from gpustack_draw.demo import DEMO_FILE
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 BARE = "import argparse; argparse.ArgumentParser().parse_args(['--help'])"
 PROMPT = "a red circle on a blue background"
@@ -59,11 +67,38 @@ def main() -> None:
             f"warm call of the library       {drawing:6.2f} s of drawing, as the engine counts it"
         )
         print(f"  and what the call adds       {statistics.median(added) * 1000:6.1f} ms")
+    measure_hub(command, runs)
 
 
-def run(command: list[str]) -> None:
+def measure_hub(command: str, runs: int) -> None:
+    """Measure what a reference of the hub costs more than a file, and print it."""
+    from loopback_hub import LoopbackHub
+
+    hub = LoopbackHub()
+    hub.add("acme/demo-GGUF", {"demo-Q8_0.gguf": DEMO_FILE})
+    how = ["a star", "--seed", "7", "--sample-steps", "1", "--size", "128x128", "--quiet"]
+    drawing = [*how, "--output", "-"]
+    reference = "hf.co/acme/demo-GGUF:Q8_0"
+    with tempfile.TemporaryDirectory() as home:
+        environment = hub.environment(Path(home))
+        run([command, reference, *drawing], environment)
+        python, plan, file, fetched = interleaved(
+            runs,
+            lambda: run([sys.executable, "-c", ""], environment),
+            lambda: run([command, reference, *how, "--dry-run"], environment),
+            lambda: run([command, str(DEMO_FILE), *drawing], environment),
+            lambda: run([command, reference, *drawing], environment),
+        )
+    hub.close()
+    print(f"Python alone                   {python:6.2f} s")
+    print(f"--dry-run of a cached model    {plan:6.2f} s, {plan - python:.2f} s more")
+    print(f"drawing with a file            {file:6.2f} s")
+    print(f"drawing with hf.co/...         {fetched:6.2f} s, {fetched - file:+.2f} s")
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> None:
     """Run a command that must succeed, its output thrown away."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 def interleaved(runs: int, *actions: Callable[[], object]) -> list[float]:

@@ -601,7 +601,7 @@ def change(data: bytes, kind: str, draw: Callable[[st.SearchStrategy[int]], int]
     return data
 
 
-@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(["gguf", "safetensors"]), data=st.data())
 def test_any_change_gives_a_header_or_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
