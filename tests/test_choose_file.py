@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpustack_draw.choose_file import FALLBACK_TAGS, choose_file, quantisation_of, tags_of
+from gpustack_draw.choose_file import FALLBACK_TAGS, choose_file, quantisation_of
 from gpustack_draw.errors import ModelNotFoundError
 
 # As of models.md, section 1: what publishers call their files.
@@ -67,6 +67,8 @@ MIXED = [
     "aesthetic-anime-F16.gguf",
     "sd3_medium_incl_clips_t5xxlfp16-Q5_0.gguf",
     "model_with_vae-Q5_1.gguf",
+    "llm-Q5_1.gguf",
+    "clipart-diffusion-Q6_K.gguf",
 ]
 
 
@@ -111,6 +113,7 @@ MIXED = [
         (MIXED, "F16", "aesthetic-anime-F16.gguf"),
         (MIXED, "Q5_0", "sd3_medium_incl_clips_t5xxlfp16-Q5_0.gguf"),
         (MIXED, "Q5_1", "model_with_vae-Q5_1.gguf"),
+        (MIXED, "Q6_K", "clipart-diffusion-Q6_K.gguf"),
         # Nothing but parts: what they are is for the header to say.
         (ENCODERS, "FP16", "umt5-xxl-encoder-F16.gguf"),
     ],
@@ -148,7 +151,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
         (
             GPUSTACK,
             "Q5_0",
-            "hf.co/acme/tiny has no tag 'Q5_0'; it has Q4_0, Q8_0, Q4_1, pure-Q4_0, pure-Q8_0, F16",
+            "hf.co/acme/tiny has no tag 'Q5_0'; it has Q4_0, Q4_1, pure-Q4_0, Q8_0, pure-Q8_0, F16",
             "for example hf.co/acme/tiny:Q4_0",
         ),
         (
@@ -166,8 +169,8 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
         (
             SECOND_STATE,
             "F16",
-            "hf.co/acme/tiny has no tag 'F16'; it has Q4_0, Q8_0",
-            "for example hf.co/acme/tiny:Q4_0",
+            "hf.co/acme/tiny has no tag 'F16'; it has Q8_0, Q4_0",
+            "for example hf.co/acme/tiny:Q8_0",
         ),
         (
             WAN,
@@ -228,6 +231,21 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
             "look for a GGUF version of the model: most are called NAME-GGUF",
         ),
         (
+            ["t5xxl-Q4_0.gguf", "clip_l-Q4_0.gguf"],
+            "Q4_0",
+            (
+                "hf.co/acme/tiny has parts of models only, by their names: t5xxl-Q4_0.gguf,"
+                " clip_l-Q4_0.gguf"
+            ),
+            "use a repository with an image model; a part goes with an option, as --t5xxl",
+        ),
+        (
+            ["m-IQ4_XS.gguf", "m-Q4_K_M.gguf", "m-BF16.gguf", "m-F16.gguf"],
+            "Q8_0",
+            "hf.co/acme/tiny has no tag 'Q8_0'; it has BF16, F16, IQ4_XS, Q4_K_M",
+            "for example hf.co/acme/tiny:BF16",
+        ),
+        (
             ["flux_mx3_1.gguf", "flux_mx5_9.gguf"],
             "Q4_0",
             "hf.co/acme/tiny has no tag 'Q4_0'; it has flux_mx3_1.gguf, flux_mx5_9.gguf",
@@ -241,31 +259,29 @@ def test_tag_that_means_no_file(paths: list[str], tag: str, message: str, hint: 
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
+T5 = ["t5xxl_fp8_e4m3fn.safetensors", "t5xxl_fp16.safetensors"]
+
+
 @pytest.mark.parametrize(
-    ("component", "tag", "expected"),
+    ("paths", "parts", "tag", "expected"),
     [
-        ("t5xxl", "Q4_0", "t5xxl-Q4_0.gguf"),
-        ("clip_g", "Q8_0", "clip_g-Q8_0.gguf"),
-        ("clip_l", "clip_l-Q8_0.gguf", "clip_l-Q8_0.gguf"),
+        (SECOND_STATE, ["t5xxl-Q4_0.gguf", "t5xxl-Q8_0.gguf"], "Q4_0", "t5xxl-Q4_0.gguf"),
+        (SECOND_STATE, ["clip_g-Q8_0.gguf"], "Q8_0", "clip_g-Q8_0.gguf"),
+        (SECOND_STATE, [], "clip_l-Q8_0.gguf", "clip_l-Q8_0.gguf"),
+        (SECOND_STATE, ["ae.safetensors"], "", "ae.safetensors"),
+        (T5, T5, "", "t5xxl_fp16.safetensors"),
+        (["some-Q4_0.gguf", "x.safetensors"], [], "", "some-Q4_0.gguf"),
+        (ENCODERS, ENCODERS, "Q8_0", "umt5-xxl-encoder-Q8_0.gguf"),
     ],
 )
-def test_component_by_tag(component: str, tag: str, expected: str) -> None:
+def test_component(paths: list[str], parts: list[str], tag: str, expected: str) -> None:
     choice = choose_file(
-        SECOND_STATE, tag, tag_given=True, repository="acme/tiny", component=component
+        paths, tag or "Q4_0", tag_given=bool(tag), repository="acme/tiny", parts=parts
     )
     assert choice.path == expected
 
 
-def test_component_that_is_alone_in_its_repository() -> None:
-    choice = choose_file(
-        ENCODERS, "Q8_0", tag_given=True, repository="acme/tiny", component="t5xxl"
-    )
-    assert choice.path == "umt5-xxl-encoder-Q8_0.gguf"
-
-
-def test_tags_and_quantisations() -> None:
-    assert tags_of(SECOND_STATE) == ["Q4_0", "Q8_0"]
-    assert tags_of(SHARDS) == ["Q8_0"]
+def test_quantisation_by_name() -> None:
     assert quantisation_of("BF16/flux-BF16-00001-of-00002.gguf") == "BF16"
     assert quantisation_of("flux_mx3_1.gguf") == ""
     assert all(quantisation_of(f"m-{tag}.gguf") == tag for tag in FALLBACK_TAGS)

@@ -246,9 +246,68 @@ def test_missing_component_is_named_with_its_places_and_its_option(server: Loopb
     assert hint == (
         "name it with --clip-l FILE; it is usually in"
         " hf.co/comfyanonymous/flux_text_encoders:clip_l.safetensors or"
-        " hf.co/second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf;"
-        " check the spelling; if it is private, log in with 'hf auth login', or set HF_TOKEN"
+        " hf.co/second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf"
     )
+
+
+def test_gated_place_tells_where_its_terms_are(server: LoopbackHub) -> None:
+    add_flux_and_usual_places(server)
+    del server.repositories["Comfy-Org/z_image_turbo"]
+    vae = FLUX1_PARTS["ae.safetensors"]
+    server.add("second-state/FLUX.1-schnell-GGUF", {"ae.safetensors": vae}, gated=True)
+    assert error_of("hf.co/acme/flux")[2] == (
+        "name it with --vae FILE; it is usually in"
+        " hf.co/Comfy-Org/z_image_turbo:split_files/vae/ae.safetensors or"
+        " hf.co/second-state/FLUX.1-schnell-GGUF:ae.safetensors;"
+        " accept them on https://huggingface.co/second-state/FLUX.1-schnell-GGUF,"
+        " then log in with 'hf auth login', or set HF_TOKEN"
+    )
+
+
+SD3 = {f"joint_blocks.{number}.x_block.attn.qkv.weight": ((64, 64), "F16") for number in range(24)}
+
+
+def test_optional_component_is_fetched_too_or_its_lack_noted(server: LoopbackHub) -> None:
+    vae = FLUX1_PARTS["ae.safetensors"]
+    clip_g = files.safetensors_bytes(files.CLIP_G)
+    server.add(
+        "acme/sd3",
+        {
+            "sd3.5_medium-Q4_0.gguf": files.gguf_bytes(SD3),
+            "sd3_vae.safetensors": vae,
+            "clip_l.safetensors": FLUX1_PARTS["clip_l.safetensors"],
+            "clip_g.safetensors": clip_g,
+        },
+    )
+    model = resolve("hf.co/acme/sd3")
+    assert "t5xxl" not in sources(model)
+    note = (
+        "without the T5-XXL text encoder (--t5xxl FILE) the picture follows the prompt less closely"
+    )
+    assert model.notes == (note,)
+    place = "second-state/stable-diffusion-3.5-medium-GGUF"
+    server.add(place, {"t5xxl-Q8_0.gguf": FLUX1_PARTS["t5xxl-Q8_0.gguf"]})
+    model = resolve("hf.co/acme/sd3")
+    assert sources(model)["t5xxl"] == f"{place}:t5xxl-Q8_0.gguf"
+    assert model.notes == ()
+
+
+def test_vae_of_a_unet_model_comes_from_beside_it_or_its_usual_place(server: LoopbackHub) -> None:
+    without = {name: of for name, of in files.SDXL_ALL.items() if "first_stage" not in name}
+    vae = files.safetensors_bytes(files.VAE_4)
+    server.add("acme/one", {"sdxl-Q4_0.gguf": files.gguf_bytes(without), "xl_vae.safetensors": vae})
+    server.add("acme/two", {"sdxl-Q4_0.gguf": files.gguf_bytes(without)})
+    server.add("madebyollin/sdxl-vae-fp16-fix", {"sdxl_vae.safetensors": vae})
+    assert sources(resolve("hf.co/acme/one"))["vae"] == "acme/one:xl_vae.safetensors"
+    assert sources(resolve("hf.co/acme/two"))["vae"] == (
+        "madebyollin/sdxl-vae-fp16-fix:sdxl_vae.safetensors"
+    )
+
+
+def test_bare_repository_as_a_component(server: LoopbackHub) -> None:
+    server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **FLUX1_PARTS})
+    vae = "hf.co/acme/flux"
+    assert sources(resolve("hf.co/acme/flux", vae=vae))["vae"] == "acme/flux:ae.safetensors"
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,14 @@ def test_unknown_device_names_the_ones_there_are() -> None:
 
 
 @pytest.mark.engine
+def test_a_plan_names_the_device_or_says_that_there_is_none() -> None:
+    assert gpustack_draw.resolve("demo", device="cpu").device == "CPU"
+    with pytest.raises(UsageError) as caught:
+        gpustack_draw.resolve("demo", device="tpu")
+    assert caught.value.message == "'tpu' is no device of this machine"
+
+
+@pytest.mark.engine
 def test_devices_lists_the_cpu() -> None:
     devices = gpustack_draw.devices()
     assert "cpu" in [device.kind for device in devices]

@@ -43,6 +43,10 @@ def hub(text: str, tag: str | None = None, revision: str | None = None) -> HubMo
         hub("https://huggingface.co/acme/tiny/blob/main/a@b.gguf", "a@b.gguf", "main"),
         hub("https://huggingface.co/acme/tiny/blob/main/a/b.gguf", "a/b.gguf", "main"),
         hub("https://huggingface.co/acme/tiny/resolve/v2/b.gguf?download=true", "b.gguf", "v2"),
+        hub("https://hf.co/acme/tiny/blob/main/a%20b/c%231.gguf", "a b/c#1.gguf", "main"),
+        hub("https://hf.co/acme/tiny/tree/refs%2Fpr%2F3", revision="refs/pr/3"),
+        hub("https://huggingface.co/acme/tiny/tree/main/", revision="main"),
+        hub("hf.co/acme/tiny:c#1.gguf", "c#1.gguf"),
         hub("hf.co/acme/tiny@v1.0", revision="v1.0"),
         hub("hf.co/acme/tiny@refs/pr/1:Q8_0", "Q8_0", "refs/pr/1"),
         hub("https://huggingface.co/acme/tiny@4f2a:a@b.gguf", "a@b.gguf", "4f2a"),
@@ -124,6 +128,37 @@ def test_incomplete_hugging_face_reference(text: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_model_reference(text)
     assert (caught.value.message, caught.value.hint) == (f"{text!r} {why}", HUB_HINT)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "https://huggingface.co/acme/tiny/tree/main/sub",
+            "is the address of a folder, not of a file",
+            "name a file in it, hf.co/acme/tiny:FOLDER/FILE, or hf.co/acme/tiny",
+        ),
+        (
+            "https://huggingface.co/acme/tiny/blob/main",
+            "is the address of a folder, not of a file",
+            "name a file in it, hf.co/acme/tiny:FOLDER/FILE, or hf.co/acme/tiny",
+        ),
+        (
+            "https://huggingface.co/acme/tiny/blob/%2E%2E/x.gguf",
+            "does not name a revision",
+            HUB_HINT,
+        ),
+        (
+            "https://huggingface.co/acme/tiny/blob/main/%2E%2E/x.gguf",
+            "does not name a tag after the colon",
+            HUB_HINT,
+        ),
+    ],
+)
+def test_page_that_is_no_model(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_model_reference(text)
+    assert (caught.value.message, caught.value.hint) == (f"{text!r} {message}", hint)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """What can be drawn with on this machine without fetching it first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpustack_draw.choose_file import quantisation_of, tags_of
+from gpustack_draw.choose_file import choose_file, quantisation_of
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import DrawError
 from gpustack_draw.families import variant_of
@@ -44,8 +45,6 @@ def models() -> list[AvailableModel]:
         found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
     hub = Hub()
     for repository in hub.cached_repositories():
-        tags = tags_of(repository.paths)
-        quantisations = [quantisation_of(path) for path in repository.paths]
         for file in repository.files:
             path = hub.path_of(file)
             if path is None or not file.path.lower().endswith(".gguf"):
@@ -54,12 +53,20 @@ def models() -> list[AvailableModel]:
                 family = family_of(hub.read_header(file), file.shown)
             except DrawError:
                 continue
-            tag = quantisation_of(file.path)
-            if tag not in tags or quantisations.count(tag) > 1:
-                tag = file.path
+            tag = _tag_of(file.path, repository.paths)
             at = "" if repository.revision == "main" else f"@{repository.revision}"
             name = f"hf.co/{repository.name}{at}:{tag}"
             variant = variant_of(family, Path(file.path).stem)
             size = path.stat().st_size
             found.append(AvailableModel(name, "hub", family.name, variant, size, path))
     return found
+
+
+def _tag_of(path: str, paths: Sequence[str]) -> str:
+    """Give what to type after the colon for a file: its quantisation where that means this file."""
+    tag = quantisation_of(path)
+    try:
+        choice = choose_file(paths, tag, tag_given=True, repository="")
+    except DrawError:
+        return path
+    return tag if choice.path == path else path

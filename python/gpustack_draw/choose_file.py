@@ -5,6 +5,7 @@ name, so their ``F16`` finds a BF16 file and ``Q4_0`` a text encoder; here a tag
 """
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ _SHARD = re.compile(r"-([0-9]{5})-of-([0-9]{5})$", re.IGNORECASE)
 _PART_FOLDERS = re.compile(r"(vae|text_encoders?(_[0-9])?|encoders?|clip|mmproj)")
 # Files that go beside a model: by the first word of their name, or by any word.
 _PART_FIRST_WORD = re.compile(
-    r"(clip|t5|umt5|tae).*|ae|vae|(qwen[23]|mistral|ministral|gemma[0-9]?|llama[0-9]?|ovis2?)"
+    r"clip([lgh]|vision)?|u?m?t5(x*l)?|tae(sd|f|w|hv)?(xl|[0-9])*|ae|vae"
+    r"|llm|qwen[23]|mistral|ministral|gemma[0-9]?|llama[0-9]?|ovis2?"
 )
 _PART_WORD = re.compile(r"encoder(s|only)?|mmproj|imatrix|vae|(um)?t5(xxl)?|umt5xxl")
 # ... but a name with one of these tells what a model has inside.
@@ -76,7 +78,12 @@ class _File:
 
 
 def choose_file(
-    paths: Sequence[str], tag: str, *, tag_given: bool, repository: str, component: str = ""
+    paths: Sequence[str],
+    tag: str,
+    *,
+    tag_given: bool,
+    repository: str,
+    parts: Sequence[str] | None = None,
 ) -> Choice:
     """Find the file of a repository that a tag means.
 
@@ -94,14 +101,16 @@ def choose_file(
         tag: What to find.
         tag_given: Whether the user named it.
         repository: ``OWNER/REPO``, for messages.
-        component: ``vae``, ``t5xxl``, ... where that is looked for, and not a model.
+        parts: Where a component is looked for and not a model: files that may be it by their names.
 
     Raises:
         ModelNotFoundError: There is no such file; there are several; it is a part of one only.
     """
     if tag.lower().endswith(MODEL_ENDINGS):
         return Choice(_by_name(paths, tag, repository))
-    files = _candidates(paths, repository, component)
+    files = _candidates(paths, repository) if parts is None else _part_files(paths, parts)
+    if not files:
+        raise _no_gguf(paths, repository)
     wanted, pure = _normalised(tag)
     found = [file for file in files if wanted and file.quantisation == wanted]
     found = [file for file in found if file.pure] if pure else found
@@ -109,6 +118,8 @@ def choose_file(
         file = _only(found, tag, repository)
         note = f"{repository} has no plain {file.quantisation}, so {_name(file.path)} is taken"
         return Choice(file.path, note if file.pure and not pure else "")
+    if parts and len(files) == 1 and not tag_given:
+        return Choice(files[0].path)
     if tag_given:
         stems = [file for file in files if _stem(file.path).lower() == tag.lower()]
         if stems:
@@ -117,33 +128,37 @@ def choose_file(
     return _fallback(files, tag, repository)
 
 
-def tags_of(paths: Sequence[str]) -> list[str]:
-    """Give the tags by which the models of a repository can be named, in the files' order."""
-    return list(dict.fromkeys(file.label for file in _models(paths) if file.shards == 1))
-
-
 def quantisation_of(path: str) -> str:
     """Give the quantisation that a file's name tells, normalised; empty when it tells none."""
     return _read(path).quantisation
 
 
-def _candidates(paths: Sequence[str], repository: str, component: str) -> list[_File]:
+def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
     files = _models(paths)
-    if component:
-        files = [_read(path) for path in paths if path.lower().endswith(".gguf")]
-        word = component.replace("_", "")
-        named = [file for file in files if word in re.sub("[^a-z0-9]", "", file.path.lower())]
-        files = named or files
-    if files:
-        return files
+    if len(files) > 1 and all(_is_part(file.path) for file in files):
+        several = {re.sub(r"[-_.]+$", "", _without_tag(file.path)).lower() for file in files}
+        if len(several) > 1:  # quantisations of one file may be a model with an unlucky name
+            raise ModelNotFoundError(
+                f"hf.co/{repository} has parts of models only, by their names:"
+                f" {_listed([file.path for file in files])}",
+                hint="use a repository with an image model; a part goes with an option, as --t5xxl",
+            )
+    return files
+
+
+def _part_files(paths: Sequence[str], parts: Sequence[str]) -> list[_File]:
+    return [_read(path) for path in parts or paths if parts or path.lower().endswith(".gguf")]
+
+
+def _no_gguf(paths: Sequence[str], repository: str) -> ModelNotFoundError:
     others = [path for path in paths if path.lower().endswith(".safetensors")]
     if others:
-        raise ModelNotFoundError(
+        return ModelNotFoundError(
             f"hf.co/{repository} has no GGUF file; it has {_listed(others)}",
             hint=f"name a file: hf.co/{repository}:{_shortest(others)},"
             " or look for a GGUF version of the model",
         )
-    raise ModelNotFoundError(
+    return ModelNotFoundError(
         f"hf.co/{repository} has no GGUF file",
         hint="look for a GGUF version of the model: most are called NAME-GGUF",
     )
@@ -240,6 +255,8 @@ def _no_tag(files: Sequence[_File], tag: str, repository: str) -> ModelNotFoundE
     labels = list(dict.fromkeys(file.label for file in files))
     wanted, pure = _normalised(tag)
     labels = _nearest(f"pure-{wanted}" if pure else wanted or tag, labels)
+    if bits := _bits(wanted):  # of two as near, the one that loses less
+        labels.sort(key=lambda name: (abs(math.log2((_bits(name) or 1e9) / bits)), -_bits(name)))
     return ModelNotFoundError(
         f"hf.co/{repository} has no tag {quoted(tag)}; it has {_listed(labels, most=12)}",
         hint=f"for example hf.co/{repository}:{labels[0]}",
@@ -264,6 +281,16 @@ def _normalised(tag: str) -> tuple[str, bool]:
     """Give the quantisation that a tag names, and whether it asks for a pure one."""
     match = _QUANTISATION.fullmatch(tag.strip().upper())
     return (_plain(match["quantisation"]), bool(match["pure"])) if match else ("", False)
+
+
+def _bits(label: str) -> float:
+    """Tell about how many bits a weight of a quantisation takes; 0 where there is no telling."""
+    number = re.search(r"[0-9]+", _normalised(label)[0])
+    return float(number[0]) if number else 0.0
+
+
+def _without_tag(path: str) -> str:
+    return _QUANTISATION.sub("", _stem(path).upper())
 
 
 def _plain(quantisation: str) -> str:

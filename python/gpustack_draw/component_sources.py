@@ -76,10 +76,42 @@ _T5XXL = (
     Source("city96/t5-v1_1-xxl-encoder-gguf", "Q8_0"),
     Source("comfyanonymous/flux_text_encoders", "t5xxl_fp16.safetensors"),
 )
+_SD_VAE = (
+    Source("stabilityai/sd-vae-ft-mse-original", "vae-ft-mse-840000-ema-pruned.safetensors"),
+)
+# The model's own overflows in 16 bits.
+_SDXL_VAE = (Source("madebyollin/sdxl-vae-fp16-fix", "sdxl_vae.safetensors"),)
+# The paths of Wan's are those of the engine's own documentation (its ``docs/wan.md``).
+_WAN_VAE = (
+    Source("Comfy-Org/Wan_2.1_ComfyUI_repackaged", "split_files/vae/wan_2.1_vae.safetensors"),
+)
+_WAN22_VAE = (
+    Source("Comfy-Org/Wan_2.2_ComfyUI_Repackaged", "split_files/vae/wan2.2_vae.safetensors"),
+)
+_UMT5XXL = (
+    Source("city96/umt5-xxl-encoder-gguf", "Q8_0"),
+    Source(
+        "Comfy-Org/Wan_2.1_ComfyUI_repackaged",
+        "split_files/text_encoders/umt5_xxl_fp16.safetensors",
+    ),
+)
 _FLUX1 = {"vae": _FLUX_VAE, "clip_l": _CLIP_L, "t5xxl": _T5XXL}
+
+_SD: dict[str, tuple[Source, ...]] = {"vae": _SD_VAE}
+_SDXL: dict[str, tuple[Source, ...]] = {"vae": _SDXL_VAE}
 
 # By family, then by component.
 SOURCES: dict[str, dict[str, tuple[Source, ...]]] = {
+    "sd1": _SD,
+    "sd1-tiny": _SD,
+    "sd1-inpaint": _SD,
+    "sd2": _SD,
+    "sd2-tiny": _SD,
+    "sd2-inpaint": _SD,
+    "sdxl": _SDXL,
+    "sdxl-inpaint": _SDXL,
+    "sdxl-ssd1b": _SDXL,
+    "sdxl-vega": _SDXL,
     "sd3": {"vae": _SD3_VAE, "clip_l": _CLIP_L, "clip_g": _CLIP_G, "t5xxl": _T5XXL},
     "flux1": _FLUX1,
     "flux1-fill": _FLUX1,
@@ -124,6 +156,8 @@ SOURCES: dict[str, dict[str, tuple[Source, ...]]] = {
         "vae": _FLUX2_VAE,
         "llm": (Source("unsloth/Ministral-3-3B-Instruct-2512-GGUF", "Q4_K_M"),),
     },
+    "wan": {"vae": _WAN_VAE, "t5xxl": _UMT5XXL},
+    "wan-ti2v": {"vae": _WAN22_VAE, "t5xxl": _UMT5XXL},
 }
 
 # Words of a file's name by which a component beside the model is told; its header has the last say.
@@ -135,6 +169,8 @@ _NAMES: dict[str, str] = {
     "t5xxl": r"t5",
     "llm": r"llm|qwen[23]|mistral|ministral|ovis_?2|encoder",
 }
+
+_NO_PART = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 
 
 def sources_of(family: Family, component: str, text_width: int = 0) -> tuple[Source, ...]:
@@ -164,7 +200,9 @@ def beside(paths: Sequence[str], component: str) -> list[str]:
     found = [
         path
         for path in paths
-        if path.lower().endswith((".gguf", ".safetensors")) and pattern.search(path)
+        if path.lower().endswith((".gguf", ".safetensors"))
+        and pattern.search(path)
+        and not _NO_PART.search(path)
     ]
     return sorted(found, key=lambda path: (_order(path), path.count("/"), path))
 

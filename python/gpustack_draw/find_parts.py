@@ -12,7 +12,7 @@ from gpustack_draw.model_checks import check_parts
 from gpustack_draw.model_header import ModelHeader
 from gpustack_draw.model_rules import check_kind
 from gpustack_draw.names import COMPONENTS
-from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
+from gpustack_draw.resolved_model import option_of, title_of
 
 # Headers that are read to find out what the files beside a model are.
 _MOST_HEADERS = 6
@@ -77,8 +77,11 @@ class PartFinder:
                     return FoundPart(wanted, file, self._header(file))
         return None
 
-    def find_elsewhere(self, component: str) -> FoundPart:
+    def find_elsewhere(self, component: str) -> FoundPart | None:
         """Find a component in one of its usual places, the first that gives it.
+
+        Returns:
+            None where an optional one is nowhere: the model draws without it.
 
         Raises:
             ModelNotFoundError: None does.
@@ -92,6 +95,8 @@ class PartFinder:
                 part = self._try_place(source, component, only_here, reasons)
                 if part is not None:
                     return part
+        if component in self._family.optional:
+            return None
         raise self._without(component, sources, reasons)
 
     def _try_place(
@@ -135,7 +140,7 @@ class PartFinder:
                 source.file,
                 tag_given=True,
                 repository=source.repository,
-                component=component,
+                parts=beside(repository.paths, component),
             )
             return repository.file(choice.path)
 
@@ -189,14 +194,15 @@ class PartFinder:
     def _without(
         self, component: str, sources: Sequence[Source], reasons: Sequence[DrawError]
     ) -> DrawError:
-        title, option = COMPONENT_TITLES[component], option_of(component)
+        title, option = title_of(component, self._family), option_of(component)
         why = "".join(f"; {reason.message}" for reason in reasons)
         places = " or ".join(f"hf.co/{source.repository}:{source.file}" for source in sources)
         hint = f"name it with {option} FILE"
         if places:
             hint += f"; it is usually in {places}"
-        if reasons and reasons[0].hint:
-            hint += f"; {reasons[0].hint}"
+        # Terms to accept help; the spelling of a place that the user never typed does not.
+        helpful = [reason.hint for reason in reasons if isinstance(reason, FetchError)]
+        hint += "".join(f"; {text}" for text in helpful[:1] if text)
         return ModelNotFoundError(
             f"{quoted(self._shown)} ({self._family.title}) cannot draw without {title}, which is"
             f" neither in the file nor beside it{why}",

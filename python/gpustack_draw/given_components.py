@@ -83,6 +83,7 @@ def _read_component(component: str, text: str) -> Given:
 
 def _read_hub_component(component: str, reference: HubModel) -> Given:
     from gpustack_draw.choose_file import choose_file
+    from gpustack_draw.component_sources import beside
     from gpustack_draw.hub import Hub
 
     hub = Hub()
@@ -93,7 +94,7 @@ def _read_hub_component(component: str, reference: HubModel) -> Given:
             reference.tag,
             tag_given=reference.tag_given,
             repository=repository.name,
-            component=component,
+            parts=beside(repository.paths, component),
         )
         return repository.file(choice.path)
 

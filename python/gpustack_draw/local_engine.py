@@ -5,7 +5,7 @@ The engine runs in a process of its own unless the caller wants it in its own.
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,8 @@ class CoreEngine:
         except _core.EngineError as error:
             raise _engine_error(error) from error
         except ValueError as error:
-            names = ", ".join(known.name for known in _core.list_devices())
-            raise UsageError(
-                f"'{device}' is no device of this machine",
-                hint=f"type --device auto, or one of {names}",
-            ) from error
+            names = [known.name for known in _core.list_devices()]
+            raise no_such_device(device, names) from error
         return {"device": self._engine.device}
 
     def draw(
@@ -351,6 +348,14 @@ def list_devices() -> list[dict[str, Any]]:
         if device["kind"] == "cpu":  # whose memory the engine calls free, all of it
             device["memory_free"] = available_memory() or device["memory_free"]
     return devices
+
+
+def no_such_device(name: str, there: Sequence[str]) -> UsageError:
+    """Make the error for a device that this machine does not have."""
+    return UsageError(
+        f"{quoted(name)} is no device of this machine",
+        hint=f"type --device auto, or one of {', '.join(there)}",
+    )
 
 
 def build_info() -> dict[str, str]:

@@ -1,10 +1,11 @@
 """What can compute on this machine."""
 
+import contextlib
 import threading
 from dataclasses import dataclass
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.local_engine import list_devices
+from gpustack_draw.local_engine import list_devices, no_such_device
 
 
 @dataclass(frozen=True)
@@ -44,22 +45,29 @@ class UsedDevice:
     """
 
     def __init__(self, name: str) -> None:
-        """Begin to ask, where ``name`` is ``auto``."""
+        """Begin to ask."""
         self._name = name
+        self._devices: list[Device] | None = None
         self._thread = threading.Thread(target=self._ask, daemon=True)
-        if name == "auto":
-            self._thread.start()
+        self._thread.start()
 
     @property
     def name(self) -> str:
-        """Its name; waits for the answer. Still ``auto`` where there is none."""
-        if self._thread.is_alive():
-            self._thread.join()
-        return self._name
+        """Its name; waits for the answer. As it was typed where there is none.
+
+        Raises:
+            UsageError: There is no such device.
+        """
+        self._thread.join()
+        if self._devices is None:
+            return self._name
+        if self._name == "auto":
+            return next((device.name for device in self._devices if device.used), "auto")
+        for device in self._devices:
+            if device.name.lower() == self._name.lower():
+                return device.name
+        raise no_such_device(self._name, [device.name for device in self._devices])
 
     def _ask(self) -> None:
-        try:
-            used = [device.name for device in devices() if device.used]
-        except DrawError:
-            return
-        self._name = used[0] if used else self._name
+        with contextlib.suppress(DrawError):
+            self._devices = devices()

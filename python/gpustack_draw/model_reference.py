@@ -14,6 +14,7 @@ _HUB = re.compile(r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)(?=[/:?#]|
 _HUB_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\", "\\")
+_PAGES = ("blob", "resolve", "raw", "tree")  # of a file, a file, a file and a folder
 _MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
 
 
@@ -135,34 +136,45 @@ def _check_text(text: str) -> None:
 
 
 def _parse_hub_reference(text: str, rest: str) -> HubModel:
-    rest = re.split("[?#]", rest)[0]
+    if "://" in text:
+        rest = re.split("[?#]", rest)[0]
     name, colon, tag = rest.partition(":")
-    name, at, typed_revision = name.removeprefix("/").partition("@")
-    if name.count("/") > 1:  # a file's address, whose name may have one
+    name, at, typed_revision = re.split("[?#]", name)[0].removeprefix("/").partition("@")
+    if name.count("/") > 1:  # a page's address, whose file may have one
         name, at = name + at + typed_revision, ""
-    parts = name.split("/")
-    revision: str | None = None
+    revision: str | None = typed_revision if at else None
     if at and not _is_revision(typed_revision):
         raise UsageError(f"{quoted(text)} does not name a revision after the @", hint=_HUB_HINT)
-    # A page's address: OWNER/REPO/blob/REVISION/FILE (also resolve, raw), OWNER/REPO/tree/REVISION.
-    if len(parts) >= 5 and parts[2] in ("blob", "resolve", "raw") and not colon and all(parts):
-        revision, colon, tag, parts = parts[3], ":", "/".join(parts[4:]), parts[:2]
-    elif len(parts) == 4 and parts[2] == "tree" and parts[3]:
-        revision, parts = parts[3], parts[:2]
-    if len(parts) == 3 and not parts[2] and not colon:
-        parts = parts[:2]  # a slash at the end
+    parts = name.removesuffix("/").split("/")
+    if len(parts) > 3 and parts[2] in _PAGES and not colon:
+        revision, tag = _read_page(text, parts)
+        colon, parts = ":" if tag else "", parts[:2]
     if len(parts) != 2 or not all(_HUB_NAME.fullmatch(part) for part in parts):
         raise UsageError(
             f"{quoted(text)} does not name a repository on Hugging Face", hint=_HUB_HINT
         )
-    if at:
-        revision = typed_revision
     if colon and not _is_tag(tag):
         raise UsageError(f"{quoted(text)} does not name a tag after the colon", hint=_HUB_HINT)
     repository = "/".join(parts)
     if colon:
         return HubModel(repository, tag, tag_given=True, revision=revision, text=text)
     return HubModel(repository, revision=revision, text=text)
+
+
+def _read_page(text: str, parts: list[str]) -> tuple[str, str]:
+    """Read revision and file from OWNER/REPO/blob/REVISION/FILE or OWNER/REPO/tree/REVISION."""
+    from urllib.parse import unquote
+
+    revision, file = unquote(parts[3]), unquote("/".join(parts[4:]))
+    if not _is_revision(revision):
+        raise UsageError(f"{quoted(text)} does not name a revision", hint=_HUB_HINT)
+    if (parts[2] == "tree") == bool(file):
+        repository = "/".join(parts[:2])
+        raise UsageError(
+            f"{quoted(text)} is the address of a folder, not of a file",
+            hint=f"name a file in it, hf.co/{repository}:FOLDER/FILE, or hf.co/{repository}",
+        )
+    return revision, file
 
 
 def _is_revision(revision: str) -> bool:

@@ -43,7 +43,7 @@ SCHEDULER_TITLES = {
 }
 
 # Families that take the distilled guidance as an input. Forge names it as below.
-_GUIDED_FAMILIES = ("flux1", "flux1-fill", "flux1-controls", "flex2", "flux2")
+GUIDED_FAMILIES = ("flux1", "flux1-fill", "flux1-controls", "flex2", "flux2")
 
 
 def parameters_text(picture: "Picture") -> str:
@@ -75,7 +75,7 @@ def settings_line(picture: "Picture") -> str:
         "Model": picture.model,
         "Version": f"gpustack-draw {package_version()}",
     }
-    if picture.family not in _GUIDED_FAMILIES:
+    if picture.family not in GUIDED_FAMILIES:
         del pairs["Distilled CFG Scale"]
     return ", ".join(f"{name}: {_quote(str(value))}" for name, value in pairs.items())
 

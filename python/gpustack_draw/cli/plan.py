@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.parameters import GUIDED_FAMILIES
 
 if TYPE_CHECKING:
     from gpustack_draw.model_plan import ModelPlan
@@ -50,11 +51,15 @@ def describe_plan(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     steps = "1 step" if defaults.sample_steps == 1 else f"{defaults.sample_steps} steps"
     variant = f", {plan.variant}" if plan.variant else ""
+    guidance = f", guidance {defaults.guidance:g}" if plan.family in GUIDED_FAMILIES else ""
     rows = [("", "COMPONENT", "SIZE", "HERE", "FILE")]
+    told = set()
     for file in plan.files:
         place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
         here = "yes" if file.cached else "no"
-        rows.append(("", file.component, size_text(file.bytes), here, place))
+        size = "same file" if place in told else size_text(file.bytes)
+        told.add(place)
+        rows.append(("", file.component, size, here, place))
     lines = [
         f"model:     {plan.model} ({plan.family}{variant})",
         "files:",
@@ -62,7 +67,7 @@ def describe_plan(plan: "ModelPlan") -> str:
         f"to fetch:  {size_text(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
         f"memory:    about {size_text(plan.memory_bytes)}",
         (
-            f"settings:  {steps}, cfg {defaults.cfg_scale:g}, {defaults.sampler},"
+            f"settings:  {steps}, cfg {defaults.cfg_scale:g}{guidance}, {defaults.sampler},"
             f" {defaults.scheduler}, {defaults.width}x{defaults.height}"
         ),
         f"device:    {plan.device}",
