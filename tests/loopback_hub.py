@@ -1,5 +1,6 @@
 """A small hub on 127.0.0.1 for the real client, with faults on demand."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -38,6 +39,7 @@ class FakeRepository:
     private: bool = False
     branches: tuple[str, ...] = ("main",)
     small: frozenset[str] = frozenset()  # kept in git itself, not in LFS
+    bare: bool = False  # lists have neither sizes nor digests
 
 
 @dataclass
@@ -51,8 +53,13 @@ class Fault:
         cut_after: Bytes after which the connection is closed.
         wrong_bytes: Whether the bytes are others than they should be.
         seconds: How long a piece of 64 kB takes.
+        stall_after: Bytes after which nothing more comes, while the connection stays; -1 for no
+            answer at all.
         times: How often.
         method: Which method; empty for all.
+        ignore_range: Whether all bytes are sent, whichever were asked for.
+        coding: How an answer goes: "chunked", "until closed" (no length) or "gzip" (lists).
+        etag: In place of the right one.
     """
 
     path: str
@@ -61,9 +68,12 @@ class Fault:
     cut_after: int | None = None
     wrong_bytes: bool = False
     seconds: float = 0.0
+    stall_after: int | None = None
     times: int = 1_000_000
     method: str = ""
     ignore_range: bool = False
+    coding: str = ""
+    etag: str = ""
 
 
 @dataclass
@@ -71,20 +81,31 @@ class Request:
     method: str
     path: str
     range: str
+    token: str
     bytes_sent: int = 0
 
 
 class LoopbackHub:
-    """Serves repositories; counts what is asked of it."""
+    """Serves repositories; counts what is asked of it.
+
+    Attributes:
+        cdn: Where the bytes of files are; the hub itself only leads there.
+        renamed: New names by old ones.
+    """
 
     TOKEN = "hf_let_me_in"
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, prefix: str = "") -> None:
+        """Serve at a port, below a path."""
+        self.cdn: LoopbackHub | None = None
+        self.renamed: dict[str, str] = {}
+        self.prefix = prefix
         self.repositories: dict[str, FakeRepository] = {}
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.lock = threading.Lock()
         self.closed = False
+        self.stalled = threading.Event()  # set when those that wait need not any more
         hub = self
 
         class Handler(_Handler):
@@ -92,9 +113,9 @@ class LoopbackHub:
                 self.hub = hub
                 super().__init__(*arguments)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = _Server(("127.0.0.1", port), Handler)
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}{prefix}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )
@@ -102,9 +123,18 @@ class LoopbackHub:
 
     def close(self) -> None:
         self.closed = True  # for connections that are kept
+        self.stalled.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self.cdn is not None:
+            self.cdn.close()
+
+    def add_cdn(self) -> "LoopbackHub":
+        """Let another server, at another port, give the bytes."""
+        self.cdn = LoopbackHub(prefix="/cdn")
+        self.cdn.repositories = self.repositories
+        return self.cdn
 
     def add(
         self, name: str, files: Mapping[str, bytes | Path | Content], **options: Any
@@ -139,18 +169,21 @@ class LoopbackHub:
 
     def environment(self, home: Path, **more: str) -> dict[str, str]:
         """The environment of a process that uses this hub."""
-        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), **_QUIET, **more}
+        places = {"HF_HOME": str(home), "XDG_CACHE_HOME": str(home / "xdg")}
+        return {"HF_ENDPOINT": self.url, **places, **_QUIET, **more}
 
     def use(self, monkeypatch: pytest.MonkeyPatch, home: Path, *, token: str = "") -> None:
         """Let the client of this process, which has read its environment, use this hub."""
-        from huggingface_hub import constants
+        from huggingface_hub import constants, file_download
 
         monkeypatch.setattr(constants, "ENDPOINT", self.url)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            self.url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
+        for module in (constants, file_download):  # the client of 0.36 has its own there
+            monkeypatch.setattr(
+                module,
+                "HUGGINGFACE_CO_URL_TEMPLATE",
+                self.url + "/{repo_id}/resolve/{revision}/{filename}",
+                raising=False,
+            )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -163,12 +196,19 @@ class LoopbackHub:
 
 _QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?$")
-_TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)$")
 _RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that goes away is what is tested
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is written in two pieces
     hub: LoopbackHub
 
     def log_message(self, *_: object) -> None:
@@ -185,16 +225,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         path = urlsplit(self.path).path
-        self.entry = Request(self.command, path, self.headers.get("Range", ""))
+        token = self.headers.get("Authorization", "")
+        self.entry = Request(self.command, path, self.headers.get("Range", ""), token)
         with self.hub.lock:
             self.hub.requests.append(self.entry)
         self.fault = self.hub.fault_for(self.command, path) or Fault("")
-        if self.fault.status:
+        if self.fault.stall_after == -1:
+            self.hub.stalled.wait(30)
+            self.close_connection = True
+        elif self.fault.status:
             self.say(self.fault.status, dict(self.fault.headers), b"trouble")
-        elif match := _API.match(path):
+        elif not path.startswith(self.hub.prefix):
+            self.say(404, {}, b"nothing here")
+        else:
+            self.serve(path.removeprefix(self.hub.prefix))
+
+    def serve(self, path: str) -> None:
+        for old, new in self.hub.renamed.items():
+            if f"/{old}/" in f"{path}/":
+                place = self.hub.prefix + path.replace(old, new, 1)
+                query = urlsplit(self.path).query
+                self.say(307, {"Location": f"{place}?{query}" if query else place}, b"")
+                return
+        if match := _API.match(path):
             self.info(match[1], unquote(match[2] or "main"))
-        elif match := _TREE.match(path):
-            self.tree(match[1], unquote(match[2]))
         elif match := _RESOLVE.match(path):
             self.resolve(match[1], unquote(match[2]), unquote(match[3]))
         else:
@@ -227,8 +281,10 @@ class _Handler(BaseHTTPRequestHandler):
         if repository := self.find(name, revision):
             siblings = []
             for path, content, oid in self.entries(repository):
-                entry: dict[str, Any] = {"rfilename": path, "size": content.size, "blobId": oid}
-                if path not in repository.small:
+                entry: dict[str, Any] = {"rfilename": path}
+                if not repository.bare:
+                    entry |= {"size": content.size, "blobId": oid}
+                if path not in repository.small and not repository.bare:
                     entry["lfs"] = {
                         "sha256": content.sha256,
                         "size": content.size,
@@ -247,26 +303,12 @@ class _Handler(BaseHTTPRequestHandler):
                 }
             )
 
-    def tree(self, name: str, revision: str) -> None:
-        if repository := self.find(name, revision):
-            self.json(
-                [
-                    {
-                        "type": "file",
-                        "path": path,
-                        "size": content.size,
-                        "oid": oid,
-                        "lfs": {"oid": content.sha256, "size": content.size, "pointerSize": 134},
-                    }
-                    for path, content, oid in self.entries(repository)
-                ]
-            )
-
     def resolve(self, name: str, revision: str, path: str) -> None:
         repository = self.find(name, revision)
         if repository is None:
             return
-        if repository.gated and not self.headers.get("Authorization"):
+        is_cdn = self.hub.prefix == "/cdn"
+        if repository.gated and not self.headers.get("Authorization") and not is_cdn:
             self.say(401, {"X-Error-Code": "GatedRepo"}, b"gated")
             return
         if path not in repository.files:
@@ -276,8 +318,15 @@ class _Handler(BaseHTTPRequestHandler):
         content = repository.files[path]
         oids = {entry: oid for entry, _, oid in self.entries(repository)}
         etag = oids[path] if path in repository.small else content.sha256
-        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": repository.commit}
-        headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(content.size)}
+        headers = {"ETag": self.fault.etag or f'"{etag}"', "X-Repo-Commit": repository.commit}
+        if path not in repository.small and not self.fault.etag:
+            headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(content.size)}
+        if self.hub.cdn is not None:
+            place = f"{self.hub.cdn.url}/{name}/resolve/{revision}/{path}?signature=1"
+            self.say(302, {**headers, "Location": place}, b"")
+            return
+        if is_cdn:
+            headers = {"ETag": '"0123456789abcdef0123456789abcdef-7"'}
         headers["Accept-Ranges"] = "bytes"
         begin, end, status = 0, content.size, 200
         if self.entry.range and not self.fault.ignore_range:
@@ -293,8 +342,15 @@ class _Handler(BaseHTTPRequestHandler):
     def send(
         self, status: int, headers: dict[str, str], content: Content, begin: int, end: int
     ) -> None:
+        coding = self.fault.coding
+        if coding == "chunked":
+            headers["Transfer-Encoding"] = "chunked"
+        elif coding == "until closed":
+            headers["Connection"] = "close"
+        else:
+            headers["Content-Length"] = str(end - begin)
         self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(end - begin)}.items():
+        for key, value in headers.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "HEAD":
@@ -304,18 +360,30 @@ class _Handler(BaseHTTPRequestHandler):
             stop = min(end, begin + self.fault.cut_after)
         try:
             for place in range(begin, stop, _PIECE):
-                data = content.read(place, min(place + _PIECE, stop))
-                if self.fault.wrong_bytes:
-                    data = bytes(byte ^ 1 for byte in data)
-                self.wfile.write(data)
-                self.entry.bytes_sent += len(data)
-                if self.fault.seconds:
-                    time.sleep(self.fault.seconds)
+                self.write(content.read(place, min(place + _PIECE, stop)), place - begin)
+            if coding == "chunked" and stop == end:
+                self.wfile.write(b"0\r\n\r\n")
         except OSError:
-            pass
-        if stop < end:
+            stop = -1
+        if stop < end or coding == "until closed":
             self.close_connection = True
             self.connection.close()
+
+    def write(self, data: bytes, place: int) -> None:
+        fault = self.fault
+        if fault.stall_after is not None and place >= fault.stall_after:
+            self.hub.stalled.wait(30)
+        if self.hub.closed:
+            raise OSError
+        if fault.wrong_bytes:
+            data = bytes(byte ^ 1 for byte in data)
+        if fault.coding == "chunked":
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self.wfile.write(data)
+        self.entry.bytes_sent += len(data)
+        if fault.seconds:
+            time.sleep(fault.seconds)
 
     def say(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -326,4 +394,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def json(self, value: object) -> None:
-        self.say(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
+        headers, data = {"Content-Type": "application/json"}, json.dumps(value).encode()
+        if self.fault.coding == "gzip":
+            headers, data = {**headers, "Content-Encoding": "gzip"}, gzip.compress(data)
+        self.say(200, headers, data)

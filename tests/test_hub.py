@@ -1,10 +1,5 @@
-"""The real hub client against a loopback hub: lists, headers, fetches, and what can go wrong."""
+"""The real hub client against a loopback hub: lists, headers, fetches, and what is refused."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +7,13 @@ from typing import Any
 import pytest
 
 import model_files as files
-from gpustack_draw.errors import DrawError, FetchError, ModelNotFoundError
-from gpustack_draw.hub import Hub, Repository, RepositoryFile
-from gpustack_draw.hub import fetch as fetch_module
-from gpustack_draw.hub import hub as hub_module
+from gpustack_draw.errors import FetchError, ModelNotFoundError
+from gpustack_draw.hub import Hub
 from gpustack_draw.progress import Progress
+from hub_steps import DATA, MODEL, error_of, get, look_up, open_hub, read
 from loopback_hub import Content, LoopbackHub
 
 MEGABYTE = 1_000_000
-DATA = bytes(range(251)) * 4000
-MODEL = files.gguf_bytes(files.SD1_ALL)
 
 
 @pytest.fixture
@@ -33,43 +25,16 @@ def server() -> Iterator[LoopbackHub]:
 
 @pytest.fixture
 def hub(server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    server.use(monkeypatch, tmp_path)
-    monkeypatch.setattr(fetch_module, "SECONDS_BETWEEN_TRIES", 0.01)
-    server.add(
-        "acme/tiny",
-        {"tiny-Q4_0.gguf": MODEL, "a/data.gguf": DATA, "README.md": b"read me"},
-        small=frozenset({"README.md"}),
-    )
-    return Hub()
-
-
-def look_up(hub: Hub, name: str = "acme/tiny", revision: str | None = None) -> Repository:
-    return hub.repository(name, revision, wanted=None)
-
-
-def get(hub: Hub, path: str = "a/data.gguf", name: str = "acme/tiny") -> RepositoryFile:
-    return look_up(hub, name).file(path)
-
-
-def read(hub: Hub, file: RepositoryFile) -> bytes:
-    path = hub.path_of(file)
-    assert path is not None
-    return path.read_bytes()
-
-
-def error_of(action: Any) -> tuple[type[DrawError], str, str]:
-    with pytest.raises(DrawError) as caught:
-        action()
-    return type(caught.value), caught.value.message, caught.value.hint
+    return open_hub(server, tmp_path, monkeypatch)
 
 
 def test_files_with_sizes_and_digests_in_one_request(hub: Hub, server: LoopbackHub) -> None:
     repository = look_up(hub)
     commit = server.repositories["acme/tiny"].commit
     assert repository.commit == commit
-    assert repository.paths == ["README.md", "a/data.gguf", "tiny-Q4_0.gguf"]
-    assert repository.file("a/data.gguf").bytes == len(DATA)
-    assert len(repository.file("a/data.gguf").digest) == 64
+    assert repository.paths == ["README.md", "a/tiny-Q4_0.gguf", "data.gguf"]
+    assert repository.file("data.gguf").bytes == len(DATA)
+    assert len(repository.file("data.gguf").digest) == 64
     assert len(repository.file("README.md").digest) == 40
     assert server.paths() == ["GET /api/models/acme/tiny"]
 
@@ -81,89 +46,13 @@ def test_files_are_fetched_side_by_side_with_overall_progress(
     seen: list[Progress] = []
     assert hub.bytes_to_fetch(repository.files) == len(DATA) + len(MODEL) + 7
     assert hub.fetch(repository.files, seen.append) == ()
-    assert read(hub, repository.file("a/data.gguf")) == DATA
-    assert read(hub, repository.file("tiny-Q4_0.gguf")) == MODEL
+    assert read(hub, repository.file("data.gguf")) == DATA
+    assert read(hub, repository.file("a/tiny-Q4_0.gguf")) == MODEL
     assert read(hub, repository.file("README.md")) == b"read me"
     assert hub.bytes_to_fetch(repository.files) == 0
     assert {progress.phase for progress in seen} == {"fetch"}
     assert seen[-1].step == seen[-1].total == len(DATA) + len(MODEL) + 7
     assert [progress.step for progress in seen] == sorted(progress.step for progress in seen)
-
-
-def test_the_client_itself_finds_what_was_fetched(hub: Hub, server: LoopbackHub) -> None:
-    from huggingface_hub import constants, hf_hub_download, scan_cache_dir
-
-    hub.fetch(look_up(hub).files)
-    sent = server.bytes_sent
-    path = hf_hub_download("acme/tiny", "a/data.gguf", cache_dir=constants.HF_HUB_CACHE)
-    assert Path(path).read_bytes() == DATA
-    assert server.bytes_sent == sent
-    found = scan_cache_dir(constants.HF_HUB_CACHE)
-    assert [repo.repo_id for repo in found.repos] == ["acme/tiny"]
-    assert not found.warnings
-
-
-def test_what_the_client_has_fetched_is_used(hub: Hub, server: LoopbackHub) -> None:
-    from huggingface_hub import constants, hf_hub_download
-
-    hf_hub_download("acme/tiny", "a/data.gguf", cache_dir=constants.HF_HUB_CACHE)
-    sent = server.bytes_sent
-    file = get(hub)
-    assert hub.bytes_to_fetch([file]) == 0
-    assert hub.fetch([file]) == ()
-    assert server.bytes_sent == sent
-
-
-def test_nothing_is_asked_for_twice(hub: Hub, server: LoopbackHub) -> None:
-    hub.fetch([get(hub)])
-    server.requests.clear()
-    hub.fetch([get(hub)])
-    assert server.paths() == ["GET /api/models/acme/tiny"]
-    server.requests.clear()
-    commit = server.repositories["acme/tiny"].commit
-    file = look_up(hub, revision=commit).file("a/data.gguf")
-    hub.fetch([file])
-    known = hub.repository("acme/tiny", wanted=lambda _: True)
-    hub.fetch([known.file("a/data.gguf")])
-    assert server.paths() == []
-
-
-def test_offline_mode_touches_no_network(
-    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from huggingface_hub import constants
-
-    hub.fetch([get(hub)])
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    server.requests.clear()
-    repository = look_up(hub)
-    hub.fetch([repository.file("a/data.gguf")])
-    assert read(hub, repository.file("a/data.gguf")) == DATA
-    missing = repository.file("tiny-Q4_0.gguf")
-    expected = (
-        FetchError,
-        "hf.co/acme/tiny:tiny-Q4_0.gguf is not on this machine, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; on this machine are demo, hf.co/acme/tiny:a/data.gguf",
-    )
-    assert error_of(lambda: hub.fetch([missing])) == expected
-    assert error_of(lambda: hub.read_header(missing)) == expected
-    assert error_of(lambda: look_up(hub, "acme/other"))[1:] == (
-        "hf.co/acme/other is not on this machine, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; on this machine are demo, hf.co/acme/tiny:a/data.gguf",
-    )
-    assert server.paths() == []
-
-
-def test_offline_with_a_cache_that_only_the_client_has_filled(
-    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from huggingface_hub import constants, hf_hub_download
-
-    hf_hub_download("acme/tiny", "a/data.gguf", cache_dir=constants.HF_HUB_CACHE)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    repository = look_up(hub)
-    assert repository.paths == ["a/data.gguf"]
-    assert hub.fetch(repository.files) == ()
 
 
 def test_header_of_a_large_file_takes_few_bytes(hub: Hub, server: LoopbackHub) -> None:
@@ -178,7 +67,7 @@ def test_header_over_the_network_from_a_server_without_ranges(
     hub: Hub, server: LoopbackHub
 ) -> None:
     server.fail("/resolve/", ignore_range=True)
-    assert len(hub.read_header(get(hub, "tiny-Q4_0.gguf")).tensors) == len(files.SD1_ALL)
+    assert len(hub.read_header(get(hub, "a/tiny-Q4_0.gguf")).tensors) == len(files.SD1_ALL)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +101,7 @@ def test_wrong_bytes_once_are_fetched_again(hub: Hub, server: LoopbackHub) -> No
     file = get(hub)
     server.fail("/resolve/", wrong_bytes=True, times=1)
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:a/data.gguf came with wrong bytes, and was fetched again",
+        "hf.co/acme/tiny:data.gguf came with wrong bytes, and was fetched again",
     )
     assert read(hub, file) == DATA
 
@@ -223,27 +112,12 @@ def test_wrong_bytes_twice_are_an_error(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: hub.fetch([file])) == (
         FetchError,
         (
-            f"hf.co/acme/tiny:a/data.gguf came twice with other bytes than the hub says it has"
+            f"hf.co/acme/tiny:data.gguf came twice with other bytes than the hub says it has"
             f" (SHA-256 {file.digest[:12]}...)"
         ),
         "try again later, or use another file; a proxy on the way may change what passes",
     )
     assert hub.path_of(file) is None
-
-
-@pytest.mark.parametrize("damage", [DATA[:-1], DATA[:-1] + b"x"], ids=["size", "bytes"])
-def test_damaged_file_in_the_cache_is_named_and_fetched_again(hub: Hub, damage: bytes) -> None:
-    file = get(hub)
-    hub.fetch([file])
-    path = hub.path_of(file)
-    assert path is not None
-    path.resolve().write_bytes(damage)
-    os.utime(path, (1, 1))
-    assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:a/data.gguf in the cache was damaged, and was fetched again",
-    )
-    assert read(hub, file) == DATA
-    assert hub.fetch([file]) == ()
 
 
 NO_REPOSITORY = (
@@ -343,50 +217,14 @@ def test_the_hub_cannot_be_reached(hub: Hub, server: LoopbackHub) -> None:
     known = look_up(hub)
     assert known.note.startswith(f"{server.url} cannot be reached: ")
     assert known.note.endswith("; what is in the cache is used")
-    assert hub.fetch([known.file("a/data.gguf")]) == ()
+    assert hub.fetch([known.file("data.gguf")]) == ()
     kind, message, hint = error_of(lambda: look_up(hub, "acme/other"))
     assert issubclass(kind, FetchError)
     assert message.startswith(f"{server.url} cannot be reached: ")
     assert hint == (
         "check the network, the proxy settings and HF_ENDPOINT;"
-        " on this machine are demo, hf.co/acme/tiny:a/data.gguf"
+        " on this machine are demo, hf.co/acme/tiny:data.gguf"
     )
-
-
-def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = get(hub)
-    monkeypatch.setattr(hub.cache, "free_bytes", lambda: 2 * MEGABYTE)
-    monkeypatch.setattr(hub_module, "SPARE_BYTES", 2 * MEGABYTE)
-    assert error_of(lambda: hub.fetch([file])) == (
-        FetchError,
-        (
-            "0.0 GB are to be fetched, and 0.0 GB are free on the disk of the cache"
-            f" '{hub.cache.folder}'"
-        ),
-        "make room, or set HF_HOME to a folder on another disk",
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        (28, "the disk of the cache '{}' is full"),
-        (30, "the cache '{}' cannot be written to: read-only file system"),
-        (13, "the cache '{}' cannot be written to: permission denied"),
-        (5, "the cache '{}' cannot be used: input/output error"),
-    ],
-)
-def test_cache_cannot_be_written(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, number: int, message: str
-) -> None:
-    file = get(hub)
-
-    def fail(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fetch_module, "_write", fail)
-    kind, said, _ = error_of(lambda: hub.fetch([file]))
-    assert (kind, said) == (FetchError, message.format(hub.cache.folder))
 
 
 def test_progress_callback_ends_the_fetch_and_a_later_one_goes_on(
@@ -406,41 +244,3 @@ def test_progress_callback_ends_the_fetch_and_a_later_one_goes_on(
     assert seen[-1].resumed > len(DATA) // 2
     assert seen[-1].step == len(DATA)
     assert read(hub, file) == DATA
-
-
-FETCH = """
-import sys
-from gpustack_draw.hub import Hub
-hub = Hub()
-file = hub.repository("acme/large", wanted=None).file("m.gguf")
-print("ready", flush=True)
-hub.fetch([file], lambda p: print(p.step, flush=True))
-print("done", flush=True)
-"""
-
-
-def test_killed_at_half_and_run_again_fetches_little_twice(
-    server: LoopbackHub, tmp_path: Path
-) -> None:
-    size = 40 * MEGABYTE
-    server.add("acme/large", {"m.gguf": Content(os.urandom(MEGABYTE), size)})
-    server.fail("/resolve/", seconds=0.003, times=1)
-    environment = {**os.environ, **server.environment(tmp_path)}
-    command = [sys.executable, "-c", FETCH]
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert first.stdout is not None
-    for line in first.stdout:
-        if line.strip().isdecimal() and int(line) > size // 2:
-            first.send_signal(signal.SIGKILL)
-            break
-    assert first.wait(30) == -signal.SIGKILL
-    first.stdout.close()
-    time.sleep(0.2)
-    kept = sum(path.stat().st_size for path in tmp_path.rglob("*.incomplete"))
-    assert kept > size // 2
-    server.requests.clear()
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert again.stdout.endswith("done\n")
-    # What the killed process had sent to it but not written is what is fetched twice.
-    assert server.bytes_sent == size - kept
-    assert server.requests[-1].range == f"bytes={kept}-"

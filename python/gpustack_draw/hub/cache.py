@@ -1,11 +1,14 @@
 """The hub client's cache on disk: where its files are, and what we know about them.
 
 Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache (as the client's source has
-it, versions 0.36 to 2.4). What we add is in ``.gpustack-draw`` inside a repository's folder, where
-the client's own tools do not look: lists of files, and which files have been verified.
+it, versions 0.30 to 2.4). What we add is in ``.gpustack-draw`` inside a repository's folder, where
+the client's own tools do not look: lists of files, and which files have been verified. A revision
+that was only looked up stays there, too: what other programs find under it is not changed before
+its files are here.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +16,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, make_repository
 
@@ -71,43 +75,62 @@ class HubCache:
         except OSError:
             return 0
 
+    def read_partial(self, file: RepositoryFile, most: int) -> bytes:
+        """Give the first bytes of what an interrupted fetch has left of a file."""
+        try:
+            with self.partial(file).open("rb") as opened:
+                return opened.read(min(most, max(file.bytes, 0)))
+        except OSError:
+            return b""
+
+    def is_damaged(self, file: RepositoryFile) -> bool:
+        """Tell whether a file is here with another size than it should have."""
+        here = self.pointer(file).exists() or self.blob(file).exists()
+        return here and self.find(file) is None
+
     def link(self, file: RepositoryFile) -> Path:
-        """Make a fetched file usable under its own name.
+        """Make a fetched file usable under its own name. Several processes may do so at once.
 
         Raises:
             OSError: The cache cannot be written to.
         """
         pointer, blob = self.pointer(file), self.blob(file)
-        if pointer.exists() and blob.exists() and pointer.samefile(blob):
-            return pointer
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        pointer.unlink(missing_ok=True)
-        try:
-            pointer.symlink_to(os.path.relpath(blob, pointer.parent))
-        except (OSError, NotImplementedError):  # Windows without the right to make links
-            blob.replace(pointer)
-        self.write_ref(file.repository, file.revision, file.commit)
+        if not _is_same(pointer, blob):
+            pointer.parent.mkdir(parents=True, exist_ok=True)
+            new = pointer.with_name(f"{pointer.name[:100]}.{secrets.token_hex(4)}.tmp")
+            try:
+                new.symlink_to(os.path.relpath(blob, pointer.parent))
+                new.replace(pointer)
+            except (OSError, NotImplementedError) as error:
+                new.unlink(missing_ok=True)
+                if not _cannot_link(error):
+                    raise
+                blob.replace(pointer)
+        self._write_ref(file)
         return pointer
 
     def remove(self, file: RepositoryFile) -> None:
-        """Remove a damaged file."""
-        for path in (self.pointer(file), self.blob(file)):
-            with contextlib.suppress(FileNotFoundError):
-                path.resolve().unlink()
+        """Remove a damaged file, but not what a user's, or the client's, link leads to outside."""
+        pointer = self.pointer(file)
+        target = _linked(pointer)
+        if target.parent == self.blob(file).parent:
+            target.unlink(missing_ok=True)
+        for path in (pointer, self.blob(file)):
             path.unlink(missing_ok=True)
 
     def read_commit(self, name: str, revision: str) -> str:
         """Give the commit that a revision was when it was last looked up; empty if it never was."""
         if COMMIT.fullmatch(revision):
             return revision
-        return _text(self.repository_folder(name) / "refs" / revision)
+        places = [folder / _ref_name(revision) for folder in self._own_folders(name)]
+        places.insert(0, self.repository_folder(name) / "refs" / revision)
+        return next((commit for commit in map(_text, places) if commit), "")
 
-    def write_ref(self, name: str, revision: str, commit: str) -> None:
-        """Keep which commit a revision is; needs no success."""
-        path = self.repository_folder(name) / "refs" / revision
-        if revision != commit and _text(path) != commit:
+    def _write_ref(self, file: RepositoryFile) -> None:
+        path = self.repository_folder(file.repository) / "refs" / file.revision
+        if file.revision != file.commit and _text(path) != file.commit:
             with contextlib.suppress(OSError):
-                _write(path, commit)
+                _write(path, file.commit)
 
     def read_repository(self, name: str, revision: str) -> Repository | None:
         """Give what was known about a repository when it was last looked up.
@@ -133,7 +156,8 @@ class HubCache:
         """Keep what the hub said about a repository; needs no success."""
         table = {file.path: (file.bytes, file.digest) for file in repository.files}
         self._keep(repository.name, f"files-{repository.commit}.json", json.dumps(table))
-        self.write_ref(repository.name, repository.revision, repository.commit)
+        if repository.revision != repository.commit:
+            self._keep(repository.name, _ref_name(repository.revision), repository.commit)
 
     def is_verified(self, file: RepositoryFile, path: Path) -> bool:
         """Tell whether a file's bytes were compared with its digest, and not changed since."""
@@ -178,14 +202,19 @@ class HubCache:
         return ["/".join(parts) for parts in names if len(parts) == 2]
 
     def revisions(self, name: str) -> list[str]:
-        """Give the revisions of a repository that were looked up by a name, main first."""
-        refs = self.repository_folder(name) / "refs"
-        try:
+        """Give the revisions of a repository that are here, main first.
+
+        Those that were fetched by a name, or where there are none, by their commits.
+        """
+        folder = self.repository_folder(name)
+        found = []
+        with contextlib.suppress(OSError):
+            refs = folder / "refs"
             found = [
                 path.relative_to(refs).as_posix() for path in refs.rglob("*") if path.is_file()
             ]
-        except OSError:
-            return []
+        with contextlib.suppress(OSError):
+            found = found or [path.name for path in (folder / "snapshots").iterdir()]
         return sorted(found, key=lambda revision: (revision != "main", revision))
 
     def _snapshot(self, name: str, commit: str) -> Iterator[tuple[str, tuple[int, str]]]:
@@ -193,8 +222,8 @@ class HubCache:
         for path in sorted(folder.rglob("*")):
             with contextlib.suppress(OSError):
                 if path.is_file():
-                    # The client names a blob after its digest.
-                    digest = path.resolve().name
+                    # The client names a blob after its digest; that can be a link, too.
+                    digest = _linked(path).name
                     known = len(digest) in {40, 64} and set(digest) <= set("0123456789abcdef")
                     size = path.stat().st_size
                     yield path.relative_to(folder).as_posix(), (size, digest if known else "")
@@ -212,6 +241,9 @@ class HubCache:
             with contextlib.suppress(OSError):
                 if not (folder / file).exists() or _text(folder / file) != text:
                     _write(folder / file, text)
+                if folder.parent.parent == self.folder:
+                    # The client takes a repository without such a folder for a damaged one.
+                    (folder.parent / "snapshots").mkdir(exist_ok=True)
                 return
 
 
@@ -269,5 +301,36 @@ def _text(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def _ref_name(revision: str) -> str:
+    return f"revision-{quote(revision, safe='')}"
+
+
+def _linked(path: Path) -> Path:
+    """Give where a link leads at its first step; another file as it is."""
+    try:
+        return Path(os.path.normpath(path.parent / path.readlink()))
+    except OSError:
+        return path
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def _cannot_link(error: BaseException) -> bool:
+    """Tell whether there are no links here: Windows without the right to them, or a FAT disk."""
+    without = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+    number = getattr(error, "errno", None)
+    return os.name == "nt" or isinstance(error, NotImplementedError) or number in without

@@ -1,22 +1,23 @@
 """What we ask of ``huggingface_hub``: addresses, the token, requests; errors become advice.
 
-Works with its versions 0.36 (requests), 1.x (httpx) and 2.x (httpx2). The client reads its
+Works with its versions 0.30 to 0.36 (requests), 1.x (httpx) and 2.x (httpx2). The client reads its
 environment (``HF_HOME``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ...) when it is imported, so it is
 imported inside functions only.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.hub.advice import HubTroubleError, explain, is_transport_error
+from gpustack_draw.hub.advice import HubTroubleError, explain, is_transport_error, offline_error
 from gpustack_draw.hub.repository import Repository, RepositoryFile, make_repository
 
-_CHUNK = 256 * 1024
+# With requests, a chunk is given when it is whole: what a killed process loses.
+_CHUNK = 32 * 1024
 
 
 class HubClient:
@@ -43,16 +44,21 @@ class HubClient:
 
         return bool(constants.HF_HUB_OFFLINE)
 
-    def lock(self, path: Path) -> AbstractContextManager[object]:
+    def lock(self, path: Path, seconds: float) -> AbstractContextManager[object]:
         """Wait for the lock of a file that the client locks too.
 
+        Args:
+            path: The lock.
+            seconds: How long to wait.
+
         Raises:
+            TimeoutError: Another process still has it.
             OSError: It cannot be made.
         """
         from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        return WeakFileLock(path)
+        return WeakFileLock(path, timeout=seconds)
 
     def look_up(self, name: str, revision: str) -> Repository:
         """Ask the hub for a repository's files: one request.
@@ -105,14 +111,15 @@ class HubClient:
                 key.lower(): value for answer in answers for key, value in answer.headers.items()
             }
         total = headers.get("content-range", "").rpartition("/")[2]
+        if response.status_code != 206:  # the server knows no ranges
+            total = response.headers.get("content-length", "")
         size = headers.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE.lower()) or total
         etag = headers.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG.lower())
         etag = etag or headers.get("etag", "")
-        return replace(
-            file,
-            bytes=int(size) if size.isdecimal() else file.bytes,
-            digest=_digest(etag.removeprefix("W/").strip('"')),
-        )
+        count = int(size) if size.isdecimal() else file.bytes
+        digest = file.digest or _digest(etag.removeprefix("W/").strip('"'))
+        # Git's digest is one of the size, too.
+        return replace(file, bytes=count, digest="" if count < 0 and len(digest) == 40 else digest)
 
     @contextmanager
     def read(
@@ -135,8 +142,8 @@ class HubClient:
         """
         with self._opened(file, start, end) as response:
             place = _check_range(response, file, start)
-            if hasattr(response, "iter_raw"):
-                yield place, response.iter_raw()
+            if hasattr(response, "iter_bytes"):  # httpx
+                yield place, response.iter_bytes()
             else:
                 yield place, response.iter_content(_CHUNK)
 
@@ -166,25 +173,21 @@ class HubClient:
                 yield response
 
     def _address(self, file: RepositoryFile) -> str:
-        from huggingface_hub import hf_hub_url
-
-        return hf_hub_url(file.repository, file.path, revision=file.commit)
+        return f"{self.endpoint}/{file.repository}/resolve/{file.commit}/{quote(file.path)}"
 
     @contextmanager
     def _explained(self, name: str, revision: str, path: str = "") -> Iterator[None]:
+        if self.is_offline:
+            raise offline_error(name)
         try:
             yield
         except (DrawError, HubTroubleError):
             raise
         except Exception as error:
-            from huggingface_hub.errors import (
-                HfHubHTTPError,
-                HFValidationError,
-                OfflineModeIsEnabled,
-            )
+            from huggingface_hub.errors import HfHubHTTPError
 
-            known = (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled)
-            if isinstance(error, known) or is_transport_error(error):
+            # In offline mode the client raises a ConnectionError of its own.
+            if isinstance(error, HfHubHTTPError) or is_transport_error(error):
                 raise explain(error, self.endpoint, name, revision, path) from error
             raise
 
@@ -194,7 +197,10 @@ def _headers() -> dict[str, str]:
     from huggingface_hub import constants, get_token
 
     headers = {"user-agent": "gpustack-draw"}
-    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    token = None
+    if not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+        with suppress(OSError, ValueError):  # a token that cannot be read is none
+            token = get_token()
     if token:
         headers["authorization"] = f"Bearer {token}"
     return headers
@@ -205,7 +211,8 @@ def _parse_repository(answer: Any, name: str, revision: str) -> Repository:
     for entry in answer["siblings"]:
         lfs = entry.get("lfs") or {}
         size = entry.get("size", lfs.get("size"))
-        digest = _digest(str(lfs.get("sha256") or entry.get("blobId") or ""))
+        # Of a file in LFS, git's digest is one of a text that points to it.
+        digest = _digest(str(lfs.get("sha256") if lfs else entry.get("blobId")))
         files[str(entry["rfilename"])] = (-1 if size is None else int(size), digest)
     return make_repository(name, revision, str(answer.get("sha") or revision), files)
 

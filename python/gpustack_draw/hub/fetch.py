@@ -11,14 +11,16 @@ from typing import BinaryIO
 
 from gpustack_draw.errors import DrawError, FetchError, quoted
 from gpustack_draw.hub.advice import HubTroubleError
+from gpustack_draw.hub.beginnings import take_beginning
 from gpustack_draw.hub.cache import HubCache, digest_of, update_from
 from gpustack_draw.hub.client import HubClient
+from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
 from gpustack_draw.progress import Progress
 
-MOST_TRIES = 5  # in a row without a single byte
-SECONDS_BETWEEN_TRIES = 1.0  # doubled with each
 SECONDS_BETWEEN_REPORTS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.5  # at what another process fetches
+_SECONDS_TO_END = 0.2
 # What a loss of power can cost.
 _BYTES_BETWEEN_SYNCS = 64 * 1024 * 1024
 
@@ -50,8 +52,8 @@ class Fetch:
         self._changed = threading.Event()
         self._stop = threading.Event()
         self._errors: list[BaseException] = []
-        self._done = 0
-        self._resumed = 0
+        self._done = dict.fromkeys(self._files, 0)
+        self._resumed = dict.fromkeys(self._files, 0)
 
     def run(self) -> None:
         """Fetch all files, and verify them.
@@ -75,8 +77,12 @@ class Fetch:
             for thread in threads if not self._errors else ():
                 thread.join()
         finally:
-            # Threads that wait for the network end by themselves; nobody waits for them.
             self._stop.set()
+            # Those that get bytes end at once, and close what the hub still sends to; those that
+            # wait for it end by themselves, and nobody waits for them.
+            deadline = time.monotonic() + _SECONDS_TO_END
+            for thread in threads:
+                thread.join(max(deadline - time.monotonic(), 0))
         if self._errors:
             raise self._errors[0]
         self._report(start)
@@ -85,7 +91,7 @@ class Fetch:
         if self._on_progress is None:
             return
         with self._lock:
-            done, resumed = self._done, self._resumed
+            done, resumed = sum(self._done.values()), sum(self._resumed.values())
         total = sum(max(file.bytes, 0) for file in self._files)
         seconds = time.monotonic() - start
         self._on_progress(
@@ -106,44 +112,75 @@ class Fetch:
 
     def _get(self, file: RepositoryFile) -> None:
         with _disk_errors(self._cache.folder):
-            if (path := self._cache.find(file)) and self._is_right(file, path):
+            if self._is_here(file):
                 return
-            with self._client.lock(self._cache.lock(file)):
+            with self._locked(file):
                 # Another process may have fetched it meanwhile.
-                if (path := self._cache.find(file)) and self._is_right(file, path):
+                if self._is_here(file):
                     return
-                if path is not None or self._is_there(file):
-                    self._note(f"{file.shown} in the cache was damaged, and was fetched again")
-                    self._cache.remove(file)
-                for last in (False, True):
-                    if self._download(file):
-                        break
-                    self._cache.partial(file).unlink(missing_ok=True)
-                    if last:
-                        raise FetchError(
-                            f"{file.shown} came twice with other bytes than the hub says it has"
-                            f" (SHA-256 {file.digest[:12]}...)",
-                            hint="try again later, or use another file; a proxy on the way may"
-                            " change what passes",
-                        )
-                    self._note(f"{file.shown} came with wrong bytes, and was fetched again")
-                blob = self._cache.blob(file)
-                self._cache.partial(file).replace(blob)
-                pointer = self._cache.link(file)
-                self._cache.mark_verified(file, pointer)
+                self._fetch(file)
 
-    def _is_there(self, file: RepositoryFile) -> bool:
-        return self._cache.pointer(file).exists() or self._cache.blob(file).exists()
+    @contextlib.contextmanager
+    def _locked(self, file: RepositoryFile) -> Iterator[None]:
+        """Wait for a file's lock; what the process that has it fetches meanwhile is shown."""
+        with contextlib.ExitStack() as stack:
+            while True:
+                lock = self._client.lock(self._cache.lock(file), SECONDS_BETWEEN_LOOKS)
+                try:
+                    stack.enter_context(lock)
+                    break
+                except TimeoutError:
+                    self._set(file, self._cache.partial_bytes(file))
+            yield
 
-    def _is_right(self, file: RepositoryFile, path: Path) -> bool:
-        """Compare a cached file's bytes with its digest, once in its life."""
+    def _fetch(self, file: RepositoryFile) -> None:
+        """Fetch a file that is not here, or damaged."""
+        damaged = self._cache.pointer(file).exists() or self._cache.blob(file).exists()
+        if damaged and self._client.is_offline:
+            raise damaged_offline(file)
+        if damaged:
+            self._cache.remove(file)
+        try:
+            self._fetch_right_bytes(file)
+        except DrawError as error:
+            if damaged:
+                error.message = (
+                    f"{file.shown} in the cache was damaged, and could not be fetched again:"
+                    f" {error.message}"
+                )
+            raise
+        if damaged:
+            self._note(f"{file.shown} in the cache was damaged, and was fetched again")
+        self._cache.partial(file).replace(self._cache.blob(file))
+        self._cache.mark_verified(file, self._cache.link(file))
+
+    def _fetch_right_bytes(self, file: RepositoryFile) -> None:
+        if self._download(file):
+            return
+        self._cache.partial(file).unlink(missing_ok=True)
+        if self._download(file):
+            self._note(f"{file.shown} came with wrong bytes, and was fetched again")
+            return
+        self._cache.partial(file).unlink(missing_ok=True)
+        kind = "SHA-256" if len(file.digest) == 64 else "git's SHA-1"
+        raise FetchError(
+            f"{file.shown} came twice with other bytes than the hub says it has"
+            f" ({kind} {file.digest[:12]}...)",
+            hint="try again later, or use another file; a proxy on the way may change what passes",
+        )
+
+    def _is_here(self, file: RepositoryFile) -> bool:
+        """Tell whether a file is in the cache; its bytes are compared with its digest once."""
+        path = self._cache.find(file)
+        if path is None:
+            return False
+        self._set(file, 0)
         if not file.digest or self._cache.is_verified(file, path):
-            self._count(resumed=path.stat().st_size)
+            self._count(file, resumed=path.stat().st_size)
         else:
-            digest, before = digest_of(file), self._done
-            update_from(path, digest, self._resume)
+            digest = digest_of(file)
+            update_from(path, digest, lambda count: self._count(file, resumed=count))
             if digest.hexdigest() != file.digest:
-                self._count(resumed=-min(self._done - before, path.stat().st_size))
                 return False
             self._cache.mark_verified(file, path)
         if path != self._cache.pointer(file):
@@ -152,58 +189,57 @@ class Fetch:
 
     def _download(self, file: RepositoryFile) -> bool:
         """Fetch what is missing of a file, and tell whether its bytes are right."""
-        partial = self._cache.partial(file)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        digest = digest_of(file)
-        with partial.open("ab", buffering=0) as opened:
-            size = opened.tell()
-            if size > file.bytes >= 0:
-                opened.truncate(size := 0)
-            update_from(partial, digest, self._resume)
+        path = self._cache.partial(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._set(file, 0)
+        with path.open("ab", buffering=0) as opened:
+            partial = _Partial(opened, file)
+            update_from(path, partial.digest, lambda count: self._count(file, resumed=count))
+            start = take_beginning(file)
+            if partial.size == 0 and 0 < len(start) <= file.bytes:
+                partial.add(start)
+                self._count(file, resumed=len(start))
             tries = 0
-            while size < file.bytes or file.bytes < 0:
+            while not partial.is_complete:
+                before = partial.size
                 try:
-                    before = size
-                    with self._client.read(file, size) as (place, pieces):
-                        if place < size:  # the server knows no ranges
-                            opened.truncate(place)
-                            self._count(done=place - size)
-                            size, digest = place, digest_of(file)
-                        for piece in pieces:
-                            if size + len(piece) > file.bytes >= 0:
-                                return False
-                            _write(opened, piece)
-                            digest.update(piece)
-                            self._sync(opened, size, len(piece))
-                            size += len(piece)
-                            self._count(done=len(piece))
-                    if file.bytes < 0:
-                        break
-                    if size == before:
+                    if not self._receive(file, partial):
+                        return False
+                    if partial.size == before and not partial.is_complete:
                         raise HubTroubleError(f"the hub sends no bytes of {file.shown}")
                 except HubTroubleError as error:
-                    tries = 1 if size > before else tries + 1
-                    if error.lasting or tries >= MOST_TRIES:
-                        raise
-                    delay = max(error.wait_seconds, SECONDS_BETWEEN_TRIES * 2 ** (tries - 1))
-                    if self._stop.wait(delay):
+                    tries = 1 if partial.size > before else tries + 1
+                    if self._stop.wait(seconds_before_next_try(error, tries)):
                         raise _StoppedError from None
             os.fsync(opened.fileno())
-        return not file.digest or digest.hexdigest() == file.digest
+        return not file.digest or partial.digest.hexdigest() == file.digest
 
-    def _sync(self, opened: BinaryIO, size: int, more: int) -> None:
-        if size // _BYTES_BETWEEN_SYNCS != (size + more) // _BYTES_BETWEEN_SYNCS:
-            os.fsync(opened.fileno())
+    def _receive(self, file: RepositoryFile, partial: "_Partial") -> bool:
+        """Add what one request gives; tell whether that can be right."""
+        with self._client.read(file, partial.size) as (place, pieces):
+            if place < partial.size:  # the server knows no ranges
+                self._set(file, 0)
+                partial.restart()
+            for piece in pieces:
+                if partial.size + len(piece) > file.bytes >= 0:
+                    return False
+                partial.add(piece)
+                self._count(file, done=len(piece))
+        partial.ended = True
+        return True
 
-    def _resume(self, count: int) -> None:
-        self._count(resumed=count)
+    def _set(self, file: RepositoryFile, resumed: int) -> None:
+        """Count a file's bytes anew."""
+        with self._lock:
+            self._done[file] = self._resumed[file] = 0
+        self._count(file, resumed=resumed)
 
-    def _count(self, *, done: int = 0, resumed: int = 0) -> None:
+    def _count(self, file: RepositoryFile, *, done: int = 0, resumed: int = 0) -> None:
         if self._stop.is_set():
             raise _StoppedError
         with self._lock:
-            self._done += done + resumed
-            self._resumed += resumed
+            self._done[file] += done + resumed
+            self._resumed[file] += resumed
 
     def _note(self, text: str) -> None:
         with self._lock:
@@ -214,10 +250,47 @@ class _StoppedError(Exception):
     """Another file's error, or the user, has ended the fetch."""
 
 
+class _Partial:
+    """A file that is being fetched: its size, and the digest of what is there."""
+
+    def __init__(self, opened: BinaryIO, file: RepositoryFile) -> None:
+        self.size = opened.tell()
+        self.digest = digest_of(file)
+        self.ended = False
+        self._opened = opened
+        self._file = file
+        if self.size > file.bytes >= 0:
+            self.restart()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is there; where the size is not known, whether an answer has ended."""
+        return self.ended if self._file.bytes < 0 else self.size >= self._file.bytes
+
+    def restart(self) -> None:
+        self._opened.truncate(0)
+        self.size, self.digest = 0, digest_of(self._file)
+
+    def add(self, data: bytes) -> None:
+        _write(self._opened, data)
+        self.digest.update(data)
+        before, self.size = self.size, self.size + len(data)
+        if before // _BYTES_BETWEEN_SYNCS != self.size // _BYTES_BETWEEN_SYNCS:
+            os.fsync(self._opened.fileno())
+
+
 def _write(opened: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[opened.write(view) :]
+
+
+def damaged_offline(file: RepositoryFile) -> FetchError:
+    """Make the error for a damaged file while the network must not be used."""
+    return FetchError(
+        f"{file.shown} in the cache is damaged, and HF_HUB_OFFLINE is set",
+        hint="unset HF_HUB_OFFLINE to fetch it again",
+    )
 
 
 @contextlib.contextmanager
@@ -242,6 +315,11 @@ def disk_error(error: OSError, folder: Path) -> FetchError:
         return FetchError(
             f"the disk of the cache {quoted(str(folder))} is full",
             hint="make room, or set HF_HOME to a folder on another disk; what was fetched is kept",
+        )
+    if error.errno == errno.EFBIG:
+        return FetchError(
+            f"the cache {quoted(str(folder))} cannot hold a file this large",
+            hint="set HF_HOME to a folder on another disk",
         )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         reason = (error.strerror or str(error)).lower()

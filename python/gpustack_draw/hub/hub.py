@@ -1,14 +1,18 @@
 """The hub and its cache as one place: look a repository up, read a header, fetch."""
 
+import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gpustack_draw.errors import FetchError, quoted
+from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.hub.advice import HubTroubleError
+from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.client import HubClient
-from gpustack_draw.hub.fetch import Fetch
+from gpustack_draw.hub.fetch import Fetch, damaged_offline
+from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
 from gpustack_draw.progress import Progress
@@ -16,6 +20,11 @@ from gpustack_draw.progress import Progress
 MAIN = "main"
 # Left free on the disk: other programs need some too.
 SPARE_BYTES = 100_000_000
+# For what is asked before a fetch begins, while nothing is shown.
+_MOST_LOOKS = 3
+_LONGEST_LOOK = 8.0
+# Of what an interrupted fetch has left; no header is longer.
+_MOST_KEPT = 32 * 1024 * 1024
 _BLOCK = 256 * 1024
 _FAR = 1024 * 1024
 
@@ -52,14 +61,31 @@ class Hub:
             if fixed or self.client.is_offline or (wanted is not None and wanted(known)):
                 return known
         try:
-            found = self.client.look_up(name, revision)
+            found = self._look_up(name, revision, most=1 if known else _MOST_LOOKS)
         except HubTroubleError as error:
             if known is None:
                 error.hint = f"{error.hint}; {self._what_is_here()}"
                 raise
             return replace(known, note=f"{error.message}; what is in the cache is used")
+        except DrawError as error:
+            if known is not None and any(map(self.path_of, known.files)):
+                advice = "with HF_HUB_OFFLINE=1 what is in the cache is used"
+                error.hint = "; ".join(filter(None, [error.hint, advice]))
+            raise
         self.cache.write_repository(found)
         return found
+
+    def _look_up(self, name: str, revision: str, *, most: int) -> Repository:
+        start, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            try:
+                return self.client.look_up(name, revision)
+            except HubTroubleError as error:
+                delay = seconds_before_next_try(error, tries, most)
+                if delay + time.monotonic() - start > _LONGEST_LOOK:
+                    raise
+                time.sleep(delay)
 
     def path_of(self, file: RepositoryFile) -> Path | None:
         """Give the path of a file that is on this machine whole, as far as its size tells."""
@@ -77,7 +103,15 @@ class Hub:
             return read_model_header(path, shown=file.shown)
         if self.client.is_offline:
             raise self.missing_offline(file)
-        return read_header(_RemoteFile(self.client, self.client.complete(file)))
+        file = self.client.complete(file)
+        kept = self.cache.read_partial(file, _MOST_KEPT)
+        if kept:
+            with contextlib.suppress(ModelFileError):  # else what was kept may be wrong
+                return read_header(_RemoteFile(self.client, file, kept))
+        remote = _RemoteFile(self.client, file)
+        header = read_header(remote)
+        keep_beginning(file, remote.start)
+        return header
 
     def missing_offline(self, file: RepositoryFile) -> FetchError:
         """Make the error for a file that is not here while the network must not be used."""
@@ -115,29 +149,32 @@ class Hub:
             FetchError: A file could not be fetched, kept or verified, or there is no room for it.
             ModelNotFoundError: A file is not there any more.
         """
-        paths = {file: self.cache.find(file) for file in dict.fromkeys(files)}
-        wanted = [
-            file
-            for file, path in paths.items()
-            if path is None or (file.digest and not self.cache.is_verified(file, path))
-        ]
-        missing = [file for file in wanted if paths[file] is None]
+        wanted = [file for file in dict.fromkeys(files) if not self._is_ready(file)]
+        missing = {file for file in wanted if self.cache.find(file) is None}
         if missing and self.client.is_offline:
-            raise self.missing_offline(missing[0])
+            first = next(file for file in wanted if file in missing)
+            damaged = self.cache.is_damaged(first)
+            raise damaged_offline(first) if damaged else self.missing_offline(first)
         if not wanted:
             return ()
-        wanted = [file if paths[file] else self.client.complete(file) for file in wanted]
+        wanted = [self.client.complete(file) if file in missing else file for file in wanted]
         self._check_room(wanted)
         fetch = Fetch(self.client, self.cache, wanted, on_progress)
         fetch.run()
         return tuple(fetch.notes)
 
+    def _is_ready(self, file: RepositoryFile) -> bool:
+        """Tell whether a file is here under its own name, and verified as far as that is known."""
+        path = self.cache.find(file)
+        verified = path is not None and (not file.digest or self.cache.is_verified(file, path))
+        return verified and path == self.cache.pointer(file)
+
     def _check_room(self, files: Sequence[RepositoryFile]) -> None:
         needed, free = self.bytes_to_fetch(files), self.cache.free_bytes()
         if needed and free is not None and needed + SPARE_BYTES > free:
             raise FetchError(
-                f"{needed / 1e9:.1f} GB are to be fetched, and {free / 1e9:.1f} GB are free on the"
-                f" disk of the cache {quoted(str(self.cache.folder))}",
+                f"{_amount(needed)} are to be fetched, and {_amount(free)} are free on the disk of"
+                f" the cache {quoted(str(self.cache.folder))}",
                 hint="make room, or set HF_HOME to a folder on another disk",
             )
 
@@ -166,45 +203,51 @@ class Hub:
         return f"on this machine are demo, {', '.join(here[:3])}{more}"
 
 
+def _amount(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 class _RemoteFile:
     """The bytes of a file on the hub, read in a few ranges from its beginning on."""
 
     chunk_bytes = _BLOCK
 
-    def __init__(self, client: HubClient, file: RepositoryFile) -> None:
+    def __init__(self, client: HubClient, file: RepositoryFile, start: bytes = b"") -> None:
         self.shown = file.shown
         self.size = max(file.bytes, 0)
+        self.start = start
         self._client = client
         self._file = file
-        self._start = b""
 
     def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
-        if offset > len(self._start) + _FAR:
+        if offset > len(self.start) + _FAR:
             return self._get(offset, end)
-        if end > len(self._start):
-            target = min(max(end, len(self._start) + _BLOCK), self.size)
-            self._start += self._get(len(self._start), target)
-        return self._start[offset:end]
+        if end > len(self.start):
+            target = min(max(end, len(self.start) + _BLOCK), self.size)
+            self.start += self._get(len(self.start), target)
+        return self.start[offset:end]
 
     def _get(self, start: int, end: int) -> bytes:
         data = b""
-        for last in (False, False, True):
+        tries = 0
+        while len(data) < end - start:
+            before = len(data)
             try:
-                with self._client.read(self._file, start + len(data), end) as (place, pieces):
-                    if place < start + len(data):
+                with self._client.read(self._file, start + before, end) as (place, pieces):
+                    if place < start + before:
                         data = self._skip(pieces, start, end)
                     else:
                         for piece in pieces:
                             data += piece
                             if len(data) >= end - start:
                                 break
-                if len(data) >= end - start:
-                    return data[: end - start]
+                if len(data) <= before:
+                    raise HubTroubleError(f"the hub sends no bytes of {self.shown}")
             except HubTroubleError as error:
-                if last or error.lasting:
-                    raise
-        return data
+                tries = 1 if len(data) > before else tries + 1
+                time.sleep(seconds_before_next_try(error, tries, _MOST_LOOKS))
+        return data[: end - start]
 
     def _skip(self, pieces: Iterator[bytes], start: int, end: int) -> bytes:
         """Read on to a place where the server knows no ranges."""
