@@ -69,6 +69,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             Progress("fetch", 1_500_000_000, 6_000_000_000, 60.0),
             "fetching 1.50/6.00 GB, 25 %, 25.0 MB/s, 3:00 left",
         ),
+        (
+            Progress("fetch", 6_000_000, 24_000_000, 2.0),
+            "fetching 6.0/24.0 MB, 25 %, 3.0 MB/s, 6.0 s left",
+        ),
         (Progress("new phase", 1, 2, 1.0), "new phase 1/2, 50 %, 1.0 s left"),
     ],
 )

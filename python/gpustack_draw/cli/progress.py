@@ -97,7 +97,7 @@ class Reporter:
 
     def _line_is_due(self, progress: Progress) -> bool:
         since = time.monotonic() - self._last_time
-        if progress.phase == "sample" and progress.step == progress.total:
+        if progress.phase in {"fetch", "sample"} and progress.step == progress.total:
             return True  # the last one always says 100 %
         if since >= _MOST_SECONDS_BETWEEN_LINES:
             return True
@@ -176,6 +176,8 @@ def _fraction(progress: Progress) -> float:
 
 def _amount(progress: Progress) -> str:
     if progress.phase == "fetch":
+        if progress.total < 1_000_000_000:
+            return f" {progress.step / 1e6:.1f}/{progress.total / 1e6:.1f} MB"
         return f" {progress.step / 1e9:.2f}/{progress.total / 1e9:.2f} GB"
     # A single part has no parts to count.
     return f" {progress.step}/{progress.total}" if progress.total > 1 else ""
