@@ -140,16 +140,36 @@ CLIP_L = clip(768, 12)
 CLIP_G = clip(1280, 32, projection=1280)
 
 
-def t5(width: int, layers: int, inner: int, *, heads: int = 64, kind: str = "Q4_0") -> Named:
-    """T5's encoder; ``inner`` is the width inside its feed-forward parts."""
-    bias = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+def t5(
+    width: int,
+    layers: int,
+    inner: int,
+    *,
+    heads: int = 64,
+    tokens: int = 32_128,
+    biases: int = 1,
+    kind: str = "Q4_0",
+) -> Named:
+    """T5's encoder.
+
+    Args:
+        width: Numbers a token has.
+        layers: Its layers.
+        inner: Width inside its feed-forward parts.
+        heads: Attention heads.
+        tokens: Its vocabulary.
+        biases: Layers, from the first on, that have a table of distances.
+        kind: Type of the matrices.
+    """
     model: Named = {
-        "shared.weight": ((width, 32_128), kind),
+        "shared.weight": ((width, tokens), kind),
         "encoder.final_layer_norm.weight": ((width,), "F32"),
-        bias: ((heads, 32), "F16"),
     }
     for layer in range(layers):
         prefix = f"encoder.block.{layer}.layer."
+        if layer < biases:
+            name = f"{prefix}0.SelfAttention.relative_attention_bias.weight"
+            model[name] = ((heads, 32), "F16")
         for part in "qkvo":
             model[f"{prefix}0.SelfAttention.{part}.weight"] = ((width, width), kind)
         model[f"{prefix}0.layer_norm.weight"] = ((width,), "F32")
@@ -161,6 +181,7 @@ def t5(width: int, layers: int, inner: int, *, heads: int = 64, kind: str = "Q4_
 
 
 T5_XXL = t5(4096, 24, 10_240)
+UMT5_XXL = t5(4096, 24, 10_240, tokens=256_384, biases=24)
 
 
 def vae(base: int = 128, latent: int = 16) -> Named:
@@ -210,3 +231,115 @@ def all_in_one(diffusion: Tensors, encoders: dict[str, Tensors], base: int = 128
     for prefix, encoder in encoders.items():
         model |= prefixed(prefix, encoder)
     return model | prefixed("first_stage_model.", vae(base))
+
+
+def wan(width: int, layers: int, inner: int, *, channels: int = 16, kind: str = "Q4_0") -> Named:
+    """Wan's text-to-video network.
+
+    Args:
+        width: A multiple of 128, the width of a head.
+        layers: Its blocks.
+        inner: Width inside their feed-forward parts.
+        channels: Numbers of a place of the picture.
+        kind: Type of the matrices.
+    """
+    model: Named = {
+        "patch_embedding.weight": ((2, 2, 1, channels, width), "F16"),
+        "patch_embedding.bias": ((width,), "F32"),
+        **_linear("text_embedding.0", 4096, width, kind),
+        **_linear("text_embedding.2", width, width, kind),
+        **_linear("time_embedding.0", 256, width, kind),
+        **_linear("time_embedding.2", width, width, kind),
+        **_linear("time_projection.1", width, 6 * width, kind),
+        **_linear("head.head", width, 4 * channels, kind),
+        "head.modulation": ((width, 2, 1), "F16"),
+    }
+    for block in range(layers):
+        prefix = f"blocks.{block}."
+        for attention in ("self_attn", "cross_attn"):
+            for part in "qkvo":
+                model |= _linear(f"{prefix}{attention}.{part}", width, width, kind)
+            for part in ("norm_q", "norm_k"):
+                model[f"{prefix}{attention}.{part}.weight"] = ((width,), "F32")
+        model |= _norm(f"{prefix}norm3", width)
+        model |= _linear(f"{prefix}ffn.0", width, inner, kind)
+        model |= _linear(f"{prefix}ffn.2", inner, width, kind)
+        model[f"{prefix}modulation"] = ((width, 6, 1), "F16")
+    return model
+
+
+WAN_1_3B = wan(1536, 30, 8960)
+WAN_TI2V_5B = wan(3072, 30, 14_336, channels=48)
+
+
+def wan_vae() -> Named:
+    """The decoder of Wan 2.1's autoencoder, and of Qwen-Image's."""
+    decoder = _wan_middle(16, 384)
+    places = iter(range(15))
+    for inputs, width, up in ((384, 384, 3), (192, 384, 3), (192, 192, 2), (96, 96, 0)):
+        for block in range(3):
+            name = f"upsamples.{next(places)}"
+            decoder |= _wan_residual(name, width if block else inputs, width)
+        if up:
+            decoder |= _wan_upsample(f"upsamples.{next(places)}", width, width // 2, up)
+    return _wan_whole(decoder | _wan_end(96, 3), 16)
+
+
+def wan22_vae() -> Named:
+    """The decoder of the autoencoder of Wan 2.2 TI2V 5B."""
+    decoder = _wan_middle(48, 1024)
+    steps = ((1024, 1024, 3), (1024, 1024, 3), (1024, 512, 2), (512, 256, 0))
+    for step, (inputs, width, up) in enumerate(steps):
+        for block in range(3):
+            name = f"upsamples.{step}.upsamples.{block}"
+            decoder |= _wan_residual(name, width if block else inputs, width)
+        if up:
+            decoder |= _wan_upsample(f"upsamples.{step}.upsamples.3", width, width, up)
+    return _wan_whole(decoder | _wan_end(256, 12), 48)
+
+
+def _wan_whole(decoder: Named, channels: int) -> Named:
+    last = _convolution_3d("conv2", channels, channels, (1, 1, 1))
+    return prefixed("decoder.", decoder) | last
+
+
+def _convolution_3d(name: str, inputs: int, outputs: int, sides: Shape = (3, 3, 3)) -> Named:
+    weight = ((*sides, inputs, outputs), "F16")
+    return {f"{name}.weight": weight, f"{name}.bias": ((outputs,), "F32")}
+
+
+def _wan_middle(channels: int, width: int) -> Named:
+    return {
+        **_convolution_3d("conv1", channels, width),
+        **_wan_residual("middle.0", width, width),
+        "middle.1.norm.gamma": ((width,), "F32"),
+        **_convolution("middle.1.to_qkv", width, 3 * width, 1),
+        **_convolution("middle.1.proj", width, width, 1),
+        **_wan_residual("middle.2", width, width),
+    }
+
+
+def _wan_residual(name: str, inputs: int, outputs: int) -> Named:
+    tensors: Named = {
+        f"{name}.residual.0.gamma": ((inputs,), "F32"),
+        **_convolution_3d(f"{name}.residual.2", inputs, outputs),
+        f"{name}.residual.3.gamma": ((outputs,), "F32"),
+        **_convolution_3d(f"{name}.residual.6", outputs, outputs),
+    }
+    if inputs != outputs:
+        tensors |= _convolution_3d(f"{name}.shortcut", inputs, outputs, (1, 1, 1))
+    return tensors
+
+
+def _wan_upsample(name: str, width: int, outputs: int, dimensions: int) -> Named:
+    tensors = _convolution(f"{name}.resample.1", width, outputs)
+    if dimensions == 3:
+        tensors |= _convolution_3d(f"{name}.time_conv", width, 2 * width, (1, 1, 3))
+    return tensors
+
+
+def _wan_end(width: int, outputs: int) -> Named:
+    return {
+        "head.0.gamma": ((width,), "F32"),
+        **_convolution_3d("head.2", width, outputs),
+    }

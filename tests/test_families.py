@@ -45,6 +45,13 @@ def flux1(channels: int) -> files.Tensors:
     return {**files.FLUX1, "img_in.weight": ((channels, 256), "F16")}
 
 
+def wan(width: int, channels: int) -> files.Tensors:
+    return {
+        "blocks.0.cross_attn.norm_k.weight": ((width,), "F32"),
+        "patch_embedding.weight": ((2, 2, 1, channels * width), "F16"),
+    }
+
+
 CASES: dict[str, tuple[str, files.Tensors]] = {
     "FLUX.2 klein": ("flux2-klein", files.KLEIN),
     "FLUX.2 dev": ("flux2", {**files.KLEIN, **named("single_blocks.47.linear1.weight")}),
@@ -75,7 +82,12 @@ CASES: dict[str, tuple[str, files.Tensors]] = {
     ),
     "Z-Image": ("z-image", named("cap_embedder.0.weight")),
     "ERNIE": ("ernie-image", named("layers.0.adaLN_sa_ln.weight")),
-    "Wan": ("wan", named("blocks.0.cross_attn.norm_k.weight")),
+    "Wan 1.3B": ("wan", wan(1536, 16)),
+    "Wan 14B": ("wan", wan(5120, 16)),
+    "Wan 2.2 TI2V": ("wan-ti2v", wan(3072, 48)),
+    "Wan 2.2 I2V": ("wan-i2v", wan(5120, 36)),
+    "Wan 2.1 I2V": ("wan-i2v", {**wan(5120, 36), **named("img_emb.proj.0.weight")}),
+    "Wan 2.1 VACE": ("wan-vace", {**wan(1536, 16), **named("vace_blocks.0.after_proj.weight")}),
 }
 
 
@@ -242,6 +254,11 @@ def test_components_inside(tensors: files.Tensors, inside: set[str]) -> None:
         ("z-image", "z_image-Q4_K", "", 20, 4.0),
         ("qwen-image", "Qwen_Image-Q4_K_M", "", 20, 2.5),
         ("chroma", "developer-edition", "", 40, 4.0),
+        ("wan", "wan2.1_t2v_1.3b-q8_0", "", 20, 6.0),
+        ("wan", "Wan2.2-T2V-A14B-LowNoise-Q4_K_M", "lownoise", 20, 3.5),
+        ("wan", "wan2.2_t2v_low_noise_14B_fp16", "lownoise", 20, 3.5),
+        ("wan", "wan2.2_t2v_high_noise_14B_fp16", "highnoise", 20, 6.0),
+        ("sd1", "low-noise-v2", "", 20, 7.0),
     ],
 )
 def test_variant(family: str, name: str, variant: str, steps: int, cfg_scale: float) -> None:

@@ -322,9 +322,15 @@ def test_bare_repository_as_a_component(server: LoopbackHub) -> None:
             ),
         ),
         (
-            {"blocks.0.cross_attn.norm_k.weight": ((64,), "F32")},
+            {
+                "blocks.0.cross_attn.norm_k.weight": ((64,), "F32"),
+                "img_emb.proj.0.weight": ((64,), "F32"),
+            },
             NotYetSupportedError,
-            "'hf.co/acme/m:m-Q4_0.gguf' is of the family Wan: it makes videos",
+            (
+                "'hf.co/acme/m:m-Q4_0.gguf' is of the family Wan image-to-video: it makes videos of"
+                " a given picture, which this version cannot pass to it"
+            ),
         ),
         (
             {"something.weight": ((4,), "F32")},

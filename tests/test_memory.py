@@ -38,6 +38,15 @@ def test_estimate_has_the_weights_and_the_larger_phase() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("family", "a_pixel", "places"), [("wan", 7_600, 4096), ("wan-ti2v", 10_300, 1024)]
+)
+def test_estimate_of_a_vae_for_videos(family: str, a_pixel: int, places: int) -> None:
+    assert estimate_memory(weighing(family, 4 * GB), 512, 512) == (
+        100_000_000 + 4 * GB + 512 * 512 * a_pixel + places**2 * 4
+    )
+
+
 def test_estimate_grows_with_the_picture() -> None:
     small = weighing("sd1", 2 * GB)
     sizes = [estimate_memory(small, side, side) for side in (64, 256, 512, 1024, 8192)]

@@ -63,6 +63,13 @@ def test_gguf(tmp_path: Path) -> None:
     assert (header.parameter_count, header.tensor_bytes) == (64 * 3 + 32 + 5, 204 + 64 + 20)
 
 
+def test_gguf_of_five_dimensions_joins_the_last_two(tmp_path: Path) -> None:
+    data = files.gguf_bytes({"video.weight": ((2, 3, 4, 5, 6), "BF16")}, {"scale": 0.5})
+    assert read_model_header(write(tmp_path, data)).tensors == {
+        "video.weight": TensorInfo("video.weight", (2, 3, 4, 30), "BF16", 1440)
+    }
+
+
 def test_gguf_version_2_and_another_alignment(tmp_path: Path) -> None:
     data = files.gguf_bytes(TENSORS, {"general.alignment": 256}, version=2, alignment=256)
     assert list(read_model_header(write(tmp_path, data)).tensors) == list(TENSORS)
@@ -151,13 +158,13 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
         one_gguf_tensor(shape=(2**32, 2**32)),
         "tensor 'a' has more than 2,147,483,647 elements: 4294967296x4294967296",
     ),
-    "five dimensions": (
-        one_gguf_tensor(shape=(1, 1, 1, 1, 1)),
-        "tensor 'a' has 5 dimensions, 4 are the most",
+    "six dimensions": (
+        one_gguf_tensor(shape=(1, 1, 1, 1, 1, 1)),
+        "tensor 'a' has 6 dimensions, 5 are the most",
     ),
     "many dimensions": (
         gguf_header([gguf_string("a") + struct.pack("<I", 2**31)]) + bytes(64),
-        "tensor 'a' has 2147483648 dimensions, 4 are the most",
+        "tensor 'a' has 2147483648 dimensions, 5 are the most",
     ),
     "row does not fit blocks": (
         one_gguf_tensor(shape=(33, 2), kind=8),

@@ -205,7 +205,10 @@ LLAMA_BOX: files.Tensors = {
     **files.prefixed("cond_stage_model.transformer.", files.CLIP_L),
     **files.prefixed("first_stage_model.", files.VAE_16),
 }
-WAN: files.Tensors = {"blocks.0.cross_attn.norm_k.weight": ((64,), "F32")}
+WAN: files.Tensors = {
+    "blocks.0.cross_attn.norm_k.weight": ((64,), "F32"),
+    "img_emb.proj.0.weight": ((64,), "F32"),
+}
 UNKNOWN: files.Tensors = {"something.weight": ((4,), "F32")}
 NO_HEADS = {name: value for name, value in files.KLEIN_ALL.items() if "key_norm" not in name}
 ODD_HEADS: files.Tensors = {
@@ -244,8 +247,11 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a video model": (
         WAN,
         NotYetSupportedError,
-        "'x.gguf' is of the family Wan: it makes videos",
-        "use a text-to-image model",
+        (
+            "'x.gguf' is of the family Wan image-to-video: it makes videos of a given picture,"
+            " which this version cannot pass to it"
+        ),
+        "use a text-to-video model of Wan, which draws single pictures, or a text-to-image one",
     ),
     "llama-box names, one encoder missing": (
         LLAMA_BOX,

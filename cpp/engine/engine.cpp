@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -31,10 +32,9 @@ sd_ctx_params_t library_options(const ModelOptions& options) {
 }
 
 // Everything not set keeps the library's own "not given" value; cfg, eta and flow shift have no
-// neutral number.
-sd_img_gen_params_t library_options(const DrawOptions& options) {
-  sd_img_gen_params_t params;
-  sd_img_gen_params_init(&params);
+// neutral number. The options of a picture and of a video have the same names.
+template <typename Params>
+void set_options(Params& params, const DrawOptions& options) {
   params.prompt = options.prompt.c_str();
   params.negative_prompt = options.negative_prompt.c_str();
   params.width = options.width;
@@ -52,17 +52,44 @@ sd_img_gen_params_t library_options(const DrawOptions& options) {
   if (sample.scheduler == SCHEDULER_COUNT) {
     throw std::invalid_argument("no scheduler is named '" + options.scheduler + "'");
   }
-  return params;
+}
+
+/// Draws; tells how many pictures it gives.
+using Draw = std::function<sd_image_t*(int& count)>;
+
+// Looks at the options now, so that a wrong one is told before the library works. They must outlive
+// what is returned.
+Draw prepare(sd_ctx_t* context, const DrawOptions& options) {
+  if (sd_ctx_supports_video_generation(context)) {
+    // Such a model knows single pictures as videos of one frame.
+    sd_vid_gen_params_t params;
+    sd_vid_gen_params_init(&params);
+    set_options(params, options);
+    params.video_frames = 1;
+    return [=](int& count) { return generate_video(context, &params, &count); };
+  }
+  sd_img_gen_params_t params;
+  sd_img_gen_params_init(&params);
+  set_options(params, options);
+  return [=](int& count) {
+    count = 1;
+    return generate_image(context, &params);
+  };
 }
 
 struct FreeArray {
   void operator()(sd_image_t* images) const noexcept { std::free(images); }
 };
 
-Picture take_picture(sd_image_t* images, const LibrarySession& session) {
-  const std::unique_ptr<sd_image_t, FreeArray> array(images);
-  if (images == nullptr) {
+Picture take_picture(const Draw& draw, const LibrarySession& session) {
+  int count = 0;
+  const std::unique_ptr<sd_image_t, FreeArray> array(draw(count));
+  const sd_image_t* images = array.get();
+  if (images == nullptr || count < 1) {
     throw EngineError(session.explain("the engine gave no picture"));
+  }
+  for (int i = 1; i < count; ++i) {
+    const Picture::Pixels not_wanted(images[i].data);
   }
   Picture picture(images->width, images->height, Picture::Pixels(images->data));
   if (picture.pixels() == nullptr) {
@@ -127,7 +154,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   if (!context_) {
     throw EngineError("the engine stopped in an earlier drawing; load the model again");
   }
-  const sd_img_gen_params_t params = library_options(options);
+  const Draw draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
   const auto go_on = [&](bool wanted) {
     if (!wanted || cancellations_ != cancellations) {
@@ -151,7 +178,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   });
   try {
     go_on(clock.enter(Phase::encode, 1));
-    Picture picture = take_picture(generate_image(context_.get(), &params), session);
+    Picture picture = take_picture(draw, session);
     go_on(clock.finish());
     return picture;
   } catch (...) {

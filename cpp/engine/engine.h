@@ -64,7 +64,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   Engine& operator=(Engine&&) = delete;
 
-  /// Draw one picture.
+  /// Draw one picture; a model of videos gives one frame.
   ///
   /// @throws CancelledError cancel() was called or `on_progress` returned false.
   /// @throws OverflowError The picture's numbers became NaN.

@@ -23,6 +23,8 @@ __all__ = [
 
 # Words of a file's name, in the order in which they decide: "sdxl-lightning-lcm" is a lightning.
 _VARIANT_WORDS: tuple[str, ...] = (
+    "highnoise",
+    "lownoise",
     "schnell",
     "lightning",
     "hyper",
@@ -34,6 +36,8 @@ _VARIANT_WORDS: tuple[str, ...] = (
     "medium",
     "dev",
 )
+# "sd_xl_base_1.0" is the plain model: these words decide only in the families that have them.
+_WORDS_OF_SOME = {"base", "highnoise", "lownoise"}
 
 # Which part of an all-in-one file a tensor belongs to, by the beginning of its name.
 _PARTS: tuple[tuple[str, str], ...] = (
@@ -128,7 +132,7 @@ def detect_family(*headers: ModelHeader) -> Family | None:  # noqa: PLR0911 - on
         return None
     for evidence, family in _EVIDENCE:
         if names.have(evidence):
-            return FAMILIES[family]
+            return _detect_wan(names) if family == "wan" else FAMILIES[family]
     if names.have("double_stream_modulation_img.lin.weight"):
         return FAMILIES["flux2" if names.have("single_blocks.47.linear1.weight") else "flux2-klein"]
     if names.have("double_blocks."):
@@ -203,10 +207,11 @@ def variant_of(family: Family, name: str) -> str:
     Returns:
         A word such as ``turbo``, ``schnell`` or ``base``; empty when the name has none.
     """
-    words = set(re.split(r"[^a-z]+", name.lower()))
+    text = re.sub(r"(high|low)[ _-]noise", r"\1noise", name.lower())
+    words = set(re.split(r"[^a-z]+", text))
+    known = {*family.variants, *family.why_not_variant}
     for word in _VARIANT_WORDS:
-        # "sd_xl_base_1.0" is the plain model; for SD 2 and klein the word decides.
-        if word in words and (word != "base" or "base" in family.variants):
+        if word in words and (word not in _WORDS_OF_SOME or word in known):
             return word
     return ""
 
@@ -244,6 +249,20 @@ class _Names:
     def side(self, name: str, dimension: int) -> int:
         shape = self.shapes.get(name, ())
         return shape[dimension] if dimension < len(shape) else 0
+
+
+def _detect_wan(names: _Names) -> Family:
+    if names.have("vace_blocks."):
+        return FAMILIES["wan-vace"]
+    # Numbers of a place of the picture times the network's width, as the engine joins dimensions.
+    inputs = names.side("patch_embedding.weight", 3)
+    if names.have("img_emb"):
+        return FAMILIES["wan-i2v"]
+    if inputs == 48 * 3072:
+        return FAMILIES["wan-ti2v"]
+    width = names.side("blocks.0.cross_attn.norm_k.weight", 0)
+    # A given picture, and a mask of it, come beside the 16 of the one that is drawn.
+    return FAMILIES["wan-i2v" if inputs > 16 * width else "wan"]
 
 
 def _detect_unet(names: _Names) -> Family | None:

@@ -51,8 +51,14 @@ class Family:
         hidden: Numbers a token has there.
         text_input: Tensor whose rows must fit the LLM's width; empty when that is not known.
         vocabulary: Tokens the LLM's embedding must have, or the engine ends the process.
+        t5_title: What people call the T5 encoder it was trained with.
+        t5_tokens: Tokens of that one.
+        video_vae: Whether its VAE is of Wan's kind, made for videos.
         note: What a user should know who draws with it; empty where there is nothing.
+        variant_notes: The same for one variant.
         why_not: Why this version cannot draw with it; empty when it can.
+        why_not_variant: Why not with one variant.
+        instead: What to do about that.
     """
 
     name: str
@@ -70,8 +76,14 @@ class Family:
     hidden: int = 3072
     text_input: str = ""
     vocabulary: int = 0
+    t5_title: str = "the T5-XXL text encoder"
+    t5_tokens: int = 32_128
+    video_vae: bool = False
     note: str = ""
+    variant_notes: Mapping[str, str] = field(default_factory=dict)
     why_not: str = ""
+    why_not_variant: Mapping[str, str] = field(default_factory=dict)
+    instead: str = "use a text-to-image model"
 
 
 _512 = (512, 512)
@@ -85,7 +97,10 @@ _NEEDS_A_PICTURE = "it changes a given picture, which this version cannot pass t
 _WITHOUT_A_PICTURE = (
     "this model was trained to work on a given picture; here it draws from the prompt alone"
 )
-_VIDEO = "it makes videos"
+_WAN_SIZE = (832, 480)
+_OTHER_WAN = "use a text-to-video model of Wan, which draws single pictures, or a text-to-image one"
+
+_FROM_A_PICTURE = "it makes videos of a given picture, which this version cannot pass to it"
 
 _sd1 = Family(
     name="sd1",
@@ -155,6 +170,28 @@ _flux2 = Family(
     hidden=6144,
     text_input="txt_in.weight",
 )
+_wan = Family(
+    name="wan",
+    title="Wan",
+    defaults=Defaults(20, 6.0, native_size=_WAN_SIZE),
+    variants={"lownoise": Defaults(20, 3.5, native_size=_WAN_SIZE)},
+    requires=("vae", "t5xxl"),
+    size_multiple=16,
+    heads=40,
+    hidden=5120,
+    t5_title="the UMT5-XXL text encoder",
+    t5_tokens=256_384,
+    video_vae=True,
+    variant_notes={
+        "lownoise": "this is the second half of a pair, made to finish what the first half"
+        " (HighNoise) began; here it draws alone"
+    },
+    why_not_variant={
+        "highnoise": "it is the first half of a pair and leaves its pictures unfinished,"
+        " and this version loads one model at a time"
+    },
+    instead="use the second half (LowNoise), which draws alone, or a Wan 2.1 text-to-video model",
+)
 
 _ALL = (
     _sd1,
@@ -200,7 +237,7 @@ _ALL = (
         title="Stable Diffusion XL refiner",
         why_not="it refines pictures of another model, and the engine does not know it",
     ),
-    replace(_sdxl, name="svd", title="Stable Video Diffusion", why_not=_VIDEO),
+    replace(_sdxl, name="svd", title="Stable Video Diffusion", why_not=_FROM_A_PICTURE),
     Family(
         name="sd3",
         title="Stable Diffusion 3",
@@ -261,6 +298,7 @@ _ALL = (
         variants={"lightning": Defaults(8, 1.0)},
         text_input="txt_norm.weight",
         vocabulary=_QWEN_VOCABULARY,
+        video_vae=True,
     ),
     Family(
         name="z-image",
@@ -285,6 +323,7 @@ _ALL = (
         heads=16,
         hidden=2048,
         vocabulary=_QWEN_VOCABULARY,
+        video_vae=True,
     ),
     Family(
         name="ernie-image",
@@ -296,13 +335,34 @@ _ALL = (
         heads=32,
         hidden=4096,
     ),
-    Family(
-        name="wan",
-        title="Wan",
-        defaults=Defaults(20, 6.0),
-        requires=("vae", "t5xxl"),
-        size_multiple=16,
-        why_not=_VIDEO,
+    _wan,
+    replace(
+        _wan,
+        name="wan-ti2v",
+        title="Wan 2.2 TI2V",
+        defaults=Defaults(20, 6.0, native_size=(1280, 704), smallest_size=_WAN_SIZE),
+        variants={},
+        size_multiple=32,
+        latent_channels=48,
+        token_pixels=32,
+        heads=24,
+        hidden=3072,
+        variant_notes={},
+        why_not_variant={},
+    ),
+    replace(
+        _wan,
+        name="wan-i2v",
+        title="Wan image-to-video",
+        why_not=_FROM_A_PICTURE,
+        instead=_OTHER_WAN,
+    ),
+    replace(
+        _wan,
+        name="wan-vace",
+        title="Wan VACE",
+        why_not="it changes given pictures and videos, which this version cannot pass to it",
+        instead=_OTHER_WAN,
     ),
 )
 

@@ -1,8 +1,10 @@
 """The header of a GGUF file, versions 2 and 3, little-endian.
 
 Format: the ggml project's ``docs/gguf.md``, read 2026-11-22 in ggml 0.9.8. The rules here are at
-least as strict as those of ggml's own reader: a file that this one takes, that one takes too. (For
-files it does not take, the engine falls back to a reader without checks.)
+least as strict as those of ggml's own reader: a file that this one takes, that one takes too. One
+kind is left out of that, models of videos, whose tensors can have 5 dimensions: for files that
+ggml's reader does not take, the engine falls back to one of its own, without checks, which joins
+the last two dimensions and does not understand lists among the keys.
 """
 
 import math
@@ -10,6 +12,7 @@ import struct
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.tensor_table import (
+    MAX_DIMENSIONS,
     MAX_TENSORS,
     ByteSource,
     ModelHeader,
@@ -115,6 +118,12 @@ def read_gguf_header(source: ByteSource) -> ModelHeader:
         tensors[tensor.name] = tensor
         data_bytes = offset + tensor.bytes
         expected_offset = _aligned(data_bytes, alignment)
+    if cursor.has_lists and cursor.has_five_dimensions:
+        raise ModelFileError(
+            f"{quoted(source.shown)} has tensors of {MAX_DIMENSIONS} dimensions, and lists among"
+            " its keys, and the engine cannot read both in one file",
+            hint="use another file of the same model",
+        )
     check_tensors(tensors, source.shown)
     needed = _aligned(cursor.position, alignment) + data_bytes
     if source.size < needed:
@@ -127,6 +136,7 @@ class _Cursor:
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
+        self.has_lists = self.has_five_dimensions = False
         self._chunk = b""
         self._chunk_start = 0
         self._index = 0
@@ -222,6 +232,7 @@ def _read_value(cursor: _Cursor, key: str) -> object:
             errors="replace"
         )
     if kind == _ARRAY:
+        cursor.has_lists = True
         kind, length = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
         if length > MAX_ARRAY_ELEMENTS:
             raise broken(
@@ -260,11 +271,17 @@ def _read_tensor(cursor: _Cursor) -> tuple[TensorInfo, int]:
     name = raw.decode("ascii", "replace")
     check_tensor_name(name, MAX_NAME_BYTES, shown)
     dimensions = cursor.unpack(_COUNT32)
-    if dimensions > 4:
-        raise broken(shown, f"tensor {quoted(name)} has {dimensions} dimensions, 4 are the most")
+    if dimensions > MAX_DIMENSIONS:
+        raise broken(
+            shown,
+            f"tensor {quoted(name)} has {dimensions} dimensions, {MAX_DIMENSIONS} are the most",
+        )
     shape = tuple(cursor.unpack(_COUNT64) for _ in range(dimensions)) or (1,)
     shape = tuple(side - 2**64 if side >= 2**63 else side for side in shape)
     check_tensor_shape(name, shape, shown)
+    if dimensions == MAX_DIMENSIONS:
+        cursor.has_five_dimensions = True
+        shape = (*shape[:3], shape[3] * shape[4])
     number, offset = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
     if number not in TENSOR_TYPES:
         raise ModelFileError(

@@ -14,6 +14,8 @@ from gpustack_draw.resolved_model import ResolvedModel
 # last, full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at
 # 128 to 1024 pixels ("compute buffer size: 1922.00 MB" at 1024x1024); the full one's a guess;
 VAE_BYTES_A_PIXEL = 6_500
+# those of Wan's kind, by channels, as the engine's log said at 64 (and 256) pixels;
+VIDEO_VAE_BYTES_A_PIXEL = {16: 7_600, 48: 10_300}
 TINY_VAE_BYTES_A_PIXEL = 1_925
 # the attention scores of one layer (no flash attention), a pair of tokens and head;
 SCORE_BYTES = 4
@@ -50,7 +52,11 @@ def estimate_memory(model: ResolvedModel, width: int, height: int) -> int:
         decode = pixels * TINY_VAE_BYTES_A_PIXEL
     else:
         places = pixels // _VAE_TOKEN_PIXELS**2
-        decode = pixels * VAE_BYTES_A_PIXEL + places**2 * SCORE_BYTES
+        a_pixel = VAE_BYTES_A_PIXEL
+        if family.video_vae:
+            places = pixels // (family.token_pixels // 2) ** 2
+            a_pixel = VIDEO_VAE_BYTES_A_PIXEL[family.latent_channels]
+        decode = pixels * a_pixel + places**2 * SCORE_BYTES
     return BASE_BYTES + model.weight_bytes + max(denoise, decode)
 
 

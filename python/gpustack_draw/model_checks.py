@@ -14,11 +14,19 @@ _HEAD_SIZES = (
     "double_blocks.0.txt_attn.norm.key_norm.scale",
 )
 _FLUX_NETWORKS = ("flux1", "flux2", "flex2", "chroma", "ovis")
-_EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
-_FIRST_CONVOLUTIONS = {
-    "vae": ("decoder.conv_in.weight",),
-    "taesd": ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight"),
+_WAN_BLOCK = re.compile(r"blocks\.([0-9]+)")
+_WAN_WIDTH = "blocks.0.cross_attn.norm_k.weight"
+# Blocks and width, and the heads that go with them: the engine aborts over other numbers of blocks.
+_WAN_NETWORKS = {
+    "wan": {(30, 1536): 12, (40, 5120): 40},
+    "wan-ti2v": {(30, 3072): 24},
 }
+_NOT_DIFFUSION = ("first_stage_model.", "text_encoders.", "vae.")
+_EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
+_T5_EMBEDDINGS = ("shared.weight", "token_embd.weight")
+_VAE_START = "decoder.conv_in.weight"
+_VIDEO_VAE_START = "decoder.conv1"
+_TINY_STARTS = ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight")
 _BLOCK = re.compile(r"joint_blocks\.([0-9]+)\.")
 _SD35_MEDIUM_SIDE = 384 * 16
 
@@ -53,7 +61,27 @@ def fit_family(family: Family, header: ModelHeader, shown: str) -> Family:
         is_35_medium = any("x_block.attn2" in name for name in header.tensors)
         side = _SD35_MEDIUM_SIDE if is_35_medium else family.max_side
         return replace(family, heads=depth, hidden=64 * depth, max_side=side)
+    if family.name in _WAN_NETWORKS:
+        return _fit_wan(family, header, shown)
     return family
+
+
+def _fit_wan(family: Family, header: ModelHeader, shown: str) -> Family:
+    numbers = (
+        int(number[1])
+        for name in header.tensors
+        if not name.startswith(_NOT_DIFFUSION) and (number := _WAN_BLOCK.search(name))
+    )
+    blocks, width = max(numbers, default=-1) + 1, _side(header, _WAN_WIDTH, 0)
+    known = _WAN_NETWORKS[family.name]
+    if (blocks, width) not in known:
+        sizes = " and ".join(f"{count} of {side}" for count, side in known)
+        raise ModelFileError(
+            f"{quoted(shown)} is a {family.title} network of {blocks} blocks and width {width},"
+            f" and the engine knows {sizes}",
+            hint="use another file of a Wan model",
+        )
+    return replace(family, heads=known[blocks, width], hidden=width)
 
 
 def check_parts(
@@ -78,17 +106,54 @@ def check_parts(
     for component, (part, name) in given.items():
         if part is None:
             continue
-        if component in _FIRST_CONVOLUTIONS:
-            sides = (_side(part, first, 2) for first in _FIRST_CONVOLUTIONS[component])
-            channels = next((side for side in sides if side), 0)
-            if channels and channels != family.latent_channels:
-                raise ModelFileError(
-                    f"{quoted(name)} decodes {channels} channels,"
-                    f" and {family.title} gives {family.latent_channels}",
-                    hint=f"use one made for {family.title}",
-                )
+        if component == "vae":
+            _check_kind_of_vae(family, part, name)
+            _check_channels(family, _vae_channels(part), name)
+        elif component == "taesd":
+            sides = (_side(part, first, 2) for first in _TINY_STARTS)
+            _check_channels(family, next((side for side in sides if side), 0), name)
+        elif component == "t5xxl":
+            _check_t5(family, part, name)
         elif component == "llm":
             _check_language_model(family, header, part, name)
+
+
+def _check_kind_of_vae(family: Family, part: ModelHeader, shown: str) -> None:
+    is_video = _side(part, f"{_VIDEO_VAE_START}.weight", 0) > 0
+    is_other = _side(part, _VAE_START, 0) > 0
+    if is_other if family.video_vae else is_video:
+        raise ModelFileError(
+            f"{quoted(shown)} is a VAE of another kind than {family.title}'s",
+            hint=f"use one made for {family.title}",
+        )
+
+
+def _vae_channels(part: ModelHeader) -> int:
+    """Give the channels that a VAE decodes; 0 when that cannot be told."""
+    outputs = _side(part, f"{_VIDEO_VAE_START}.bias", 0)
+    if outputs:
+        # Its dimensions are 3, 3, 3 and, joined to one, inputs and outputs.
+        return _side(part, f"{_VIDEO_VAE_START}.weight", 3) // outputs
+    return _side(part, _VAE_START, 2)
+
+
+def _check_channels(family: Family, channels: int, shown: str) -> None:
+    if channels and channels != family.latent_channels:
+        raise ModelFileError(
+            f"{quoted(shown)} decodes {channels} channels,"
+            f" and {family.title} gives {family.latent_channels}",
+            hint=f"use one made for {family.title}",
+        )
+
+
+def _check_t5(family: Family, part: ModelHeader, shown: str) -> None:
+    tokens = next((side for name in _T5_EMBEDDINGS if (side := _side(part, name, 1))), 0)
+    if tokens and tokens != family.t5_tokens:
+        raise ModelFileError(
+            f"{quoted(shown)} is a T5 encoder of {tokens:,} tokens, and {family.title} needs"
+            f" {family.t5_title}, which has {family.t5_tokens:,}",
+            hint=f"use {family.t5_title}",
+        )
 
 
 def _check_language_model(

@@ -1,5 +1,6 @@
 """What a model's files must be to draw together, in words for when they are not."""
 
+import re
 from collections.abc import Collection
 
 from gpustack_draw.errors import (
@@ -8,10 +9,10 @@ from gpustack_draw.errors import (
     NotYetSupportedError,
     quoted,
 )
-from gpustack_draw.families import Family, detect_family, is_bare_unet, kind_of
+from gpustack_draw.families import Family, detect_family, is_bare_unet, kind_of, variant_of
 from gpustack_draw.model_header import ModelHeader
 from gpustack_draw.names import COMPONENTS
-from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of
+from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of, title_of
 
 _MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
 
@@ -42,10 +43,11 @@ def family_of(header: ModelHeader, shown: str) -> Family:
             + (", not a model that draws by itself" if kind else ""),
             hint="gpustack-draw's README lists the families it draws with",
         )
-    if family.why_not:
+    variant = variant_of(family, re.split(r"[/:\\]", shown)[-1])
+    why_not = family.why_not or family.why_not_variant.get(variant)
+    if why_not:
         raise NotYetSupportedError(
-            f"{quoted(shown)} is of the family {family.title}: {family.why_not}",
-            hint="use a text-to-image model",
+            f"{quoted(shown)} is of the family {family.title}: {why_not}", hint=family.instead
         )
     return family
 
@@ -92,7 +94,7 @@ def check_complete(
             hint="use an all-in-one file of the model",
         )
     if missing:
-        parts = " and ".join(COMPONENT_TITLES[component] for component in missing)
+        parts = " and ".join(title_of(component, family) for component in missing)
         options = " ".join(f"{option_of(component)} FILE" for component in missing)
         raise ModelNotFoundError(
             f"{quoted(shown)} ({family.title}) cannot draw without {parts},"
@@ -100,7 +102,7 @@ def check_complete(
             hint=f"name {'it' if len(missing) == 1 else 'them'} with {options}",
         )
     return tuple(
-        f"without {COMPONENT_TITLES[component]} ({option_of(component)} FILE) the picture follows"
+        f"without {title_of(component, family)} ({option_of(component)} FILE) the picture follows"
         " the prompt less closely"
         for component in family.optional
         if component not in there

@@ -130,16 +130,15 @@ def _find_parts(
     family, inside = _look_inside(main)
     there = with_stand_in(inside | set(given))
     found: dict[str, Given] = {}
-    if family.unet or main.file is None:
+    if main.file is None:
         return found
     finder = PartFinder(hub, family, main.header, main.shown)
     for component in (*missing_parts(family, there), *family.optional):
-        if component in there:
+        if component in there or (family.unet and component != "vae"):
             continue
         taken = [main.file, *(one.file.source for one in found.values() if one.file.source)]
         part = finder.find_beside(repository, component, taken)
-        if part is None and component in family.requires:
-            part = finder.find_elsewhere(component)
+        part = part or finder.find_elsewhere(component)
         if part is not None:
             found[part.component] = component_of_hub(part.component, part.file, part.header, hub)
     return found
@@ -181,7 +180,7 @@ def _join(
     slot = "model" if has_engine_names(header) else "diffusion_model"
     family = fit_family(family, header, shown)
     check_parts(family, header, shown, {key: (one.header, one.shown) for key, one in given.items()})
-    notes += (family.note,) if family.note else ()
+    notes += tuple(note for note in (family.note, family.variant_notes.get(variant)) if note)
     notes += check_complete(family, inside, set(given), shown)
     # A tiny decoder in the file does the VAE's work where there is no other.
     also = {"taesd"} if "taesd" in inside and not {"vae"} & (inside | set(given)) else set()

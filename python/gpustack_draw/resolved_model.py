@@ -77,6 +77,11 @@ class ResolvedModel:
         return [file.source for file in self.files if file.source is not None]
 
 
+def title_of(component: str, family: Family) -> str:
+    """Give what people call a component of a family."""
+    return family.t5_title if component == "t5xxl" else COMPONENT_TITLES[component]
+
+
 def option_of(component: str) -> str:
     """Give the option that names a component."""
     return "--" + component.replace("_", "-")

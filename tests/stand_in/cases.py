@@ -540,6 +540,76 @@ def test_every_value_reaches_the_library() -> None:
     ]
 
 
+# Models of videos.
+
+
+def test_one_frame_of_a_video_is_the_picture() -> None:
+    heard = Recorder()
+    picture = draw(load("video"), seed=9, **heard.callbacks)
+    assert (picture.width, picture.height) == (32, 16)
+    assert bytes(picture.pixels)[(3 * 32 + 5) * 3 :][:3] == bytes([5, 3, 9])
+    assert heard.progress == [
+        ("encode", 0, 1),
+        ("encode", 1, 1),
+        *(("sample", step, 4) for step in range(5)),
+        ("decode", 0, 1),
+        ("decode", 1, 1),
+    ]
+    assert any(line.endswith(b"generate_video 32x16x1") for _level, line in heard.log)
+
+
+def test_every_value_reaches_a_model_of_videos() -> None:
+    heard = Recorder()
+    draw(
+        load("video"), "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
+        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=heard.on_log,
+    )  # fmt: skip
+    assert [line.decode().split(" - ", 1)[1] for _level, line in heard.log] == [
+        "generate_video 32x16x1",
+        "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
+        "sum of the weights: 320",
+    ]
+
+
+def test_frames_that_were_not_asked_for_are_freed() -> None:
+    engine = load("video")  # with the sanitizers, what is not freed fails the run
+    for seed in range(3):
+        assert draw(engine, "frames", seed=seed).pixels[0, 0, 2] == seed
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("nothing", f"the engine gave no picture\n{LINE} - diffusion model compute failed"),
+        ("frames no-pixels", "the engine gave a picture without pixels"),
+        ("frames grey", "the engine gave a picture that is not red, green, blue"),
+        ("throws", "the engine gave no picture: thrown by the library"),
+    ],
+)
+def test_failed_drawing_of_a_model_of_videos(prompt: str, message: str) -> None:
+    engine = load("video")
+    with pytest.raises(core.EngineError) as caught:
+        draw(engine, prompt)
+    assert str(caught.value) == message
+    assert not engine.is_usable
+
+
+def test_cancel_of_a_model_of_videos() -> None:
+    engine = load("video")
+    timer = threading.Timer(0.1, engine.cancel)
+    timer.start()
+    with pytest.raises(core.CancelledError):
+        draw(engine, "slow", sample_steps=1000)
+    timer.join()
+
+
+def test_wrong_name_leaves_a_model_of_videos_usable() -> None:
+    engine = load("video")
+    with pytest.raises(ValueError, match="no sampler is named 'eulr'"):
+        draw(engine, sampler="eulr")
+    assert draw(engine).width == 32
+
+
 def test_diffusion_model_instead_of_model() -> None:
     heard = Recorder()
     core.Engine(diffusion_model="d", on_log=heard.on_log)

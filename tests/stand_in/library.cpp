@@ -12,6 +12,7 @@
 //   aborts        calls abort(), as a failed GGML_ASSERT does
 //   segfaults     dies of SIGSEGV
 //   slow-to-free  is freed for 0.3 s, and logs meanwhile
+//   video         draws videos, and no pictures
 //
 //   prompt        does
 //   ------        ----
@@ -20,6 +21,7 @@
 //   no-pixels     gives a picture without pixels
 //   grey          gives a picture of one channel
 //   one-colour    gives a picture of one single colour
+//   frames        gives three frames where one was asked for
 //   overflows     computes NaN in its first step, and goes on
 //   tiles         decodes in four tiles, and reports them
 //   levels        logs a line of each level
@@ -363,7 +365,14 @@ void free_sd_ctx(sd_ctx_t* context) {
 
 // Drawing.
 
-void sd_img_gen_params_init(sd_img_gen_params_t* params) {
+bool sd_ctx_supports_video_generation(const sd_ctx_t* context) {
+  return context->words.have("video");
+}
+
+namespace {
+
+template <typename Params>
+void init(Params* params) {
   *params = {};
   params->sample_params.guidance = {7.0f, INFINITY, 3.5f, {nullptr, 0, 0.01f, 0.2f, 0.0f}};
   params->sample_params.scheduler = SCHEDULER_COUNT;
@@ -371,11 +380,22 @@ void sd_img_gen_params_init(sd_img_gen_params_t* params) {
   params->sample_params.sample_steps = 20;
   params->sample_params.eta = INFINITY;
   params->sample_params.flow_shift = INFINITY;
-  params->clip_skip = -1;
   params->width = 512;
   params->height = 512;
   params->seed = -1;
+}
+
+}  // namespace
+
+void sd_img_gen_params_init(sd_img_gen_params_t* params) {
+  init(params);
+  params->clip_skip = -1;
   params->batch_count = 1;
+}
+
+void sd_vid_gen_params_init(sd_vid_gen_params_t* params) {
+  init(params);
+  params->video_frames = 6;
 }
 
 namespace {
@@ -458,14 +478,12 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
   return image;
 }
 
-}  // namespace
-
-sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params) {
+template <typename Params>
+sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   const Words words(params->prompt);
   const sd_sample_params_t& sampling = params->sample_params;
   const int width = rounded_up(params->width);
   const int height = rounded_up(params->height);
-  log(SD_LOG_INFO, "generate_image %dx%d", width, height);
   log(SD_LOG_DEBUG,
       "prompt '%s', negative '%s', %s, %s, %d steps, cfg %g, guidance %g, seed %" PRId64,
       params->prompt, params->negative_prompt, sd_sample_method_name(sampling.sample_method),
@@ -489,16 +507,35 @@ sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params)
     log(SD_LOG_ERROR, "diffusion model compute failed");
     return nullptr;
   }
-  for (int i = 0; i < params->batch_count; ++i) {
-    sample(*context, words, sampling);
-  }
+  sample(*context, words, sampling);
   if (context->frees_weights) {
     context->weights.reset();
   }
-  auto* images = static_cast<sd_image_t*>(
-      std::calloc(static_cast<std::size_t>(params->batch_count), sizeof(sd_image_t)));
-  for (int i = 0; i < params->batch_count; ++i) {
+  auto* images =
+      static_cast<sd_image_t*>(std::calloc(static_cast<std::size_t>(count), sizeof(sd_image_t)));
+  for (int i = 0; i < count; ++i) {
     images[i] = decode(words, width, height, params->seed + i);
   }
+  return images;
+}
+
+}  // namespace
+
+sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params) {
+  if (context->words.have("video")) {
+    std::abort();  // the library would try
+  }
+  log(SD_LOG_INFO, "generate_image %dx%d", rounded_up(params->width), rounded_up(params->height));
+  return generate(context, params, params->batch_count);
+}
+
+sd_image_t* generate_video(sd_ctx_t* context, const sd_vid_gen_params_t* params, int* count) {
+  const bool gives_more = Words(params->prompt).have("frames");
+  const int frames = gives_more ? 3 : (params->video_frames - 1) / 4 * 4 + 1;
+  log(SD_LOG_INFO, "generate_video %dx%dx%d", rounded_up(params->width), rounded_up(params->height),
+      frames);
+  *count = 0;
+  sd_image_t* images = generate(context, params, frames);
+  *count = images == nullptr ? 0 : frames;
   return images;
 }
