@@ -126,6 +126,7 @@ FLUX_HEADS: Tensors = {
 KLEIN: Tensors = {
     **FLUX_HEADS,
     "double_stream_modulation_img.lin.weight": ((256, 1536), "Q8_0"),
+    "txt_in.weight": ((3, 256), "F16"),  # three layers of an LLM of width 1
     "img_in.weight": ((128, 256), "F16"),
 }
 FLUX1: Tensors = {

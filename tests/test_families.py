@@ -1,6 +1,7 @@
 """Families, told by tensor names as the engine tells them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -242,6 +243,11 @@ def test_components_inside(tensors: files.Tensors, inside: set[str]) -> None:
         ("sdxl", "sd_xl_base_1.0_0_Q4_K", "", 25, 5.0),
         ("sdxl", "sd_xl_turbo_1.0", "turbo", 4, 1.0),
         ("sdxl", "sdxl_lightning_4step", "lightning", 4, 1.0),
+        ("sdxl", "sdxlturbo", "turbo", 4, 1.0),
+        ("sdxl", "juggernaut-LightningHQ", "lightning", 4, 1.0),
+        ("sdxl", "hyperrealistic", "", 25, 5.0),
+        ("sd1", "sd15-hyper", "hyper", 4, 1.0),
+        ("qwen-image", "Qwen-Image-Edit-2509", "edit", 20, 2.5),
         ("sd3", "sd3.5_large_turbo-Q4_0", "turbo", 5, 1.0),
         ("sd3", "stable-diffusion-v3-5-large-Q4_0", "large", 25, 4.5),
         ("sd3", "sd3.5_medium-Q4_0", "medium", 28, 4.5),
@@ -269,8 +275,61 @@ def test_variant(family: str, name: str, variant: str, steps: int, cfg_scale: fl
 
 def test_renamed_schnell_is_told_by_its_missing_guidance() -> None:
     without = {name: value for name, value in files.FLUX1.items() if "guidance" not in name}
-    assert defaults_of(FAMILIES["flux1"], "", header(without)).sample_steps == 4
-    assert defaults_of(FAMILIES["flux1"], "", header(files.FLUX1)).sample_steps == 20
+    flux1 = FAMILIES["flux1"]
+    assert variant_of(flux1, "model", header=header(without)) == "schnell"
+    assert variant_of(flux1, "model", header=header(files.FLUX1)) == "dev"
+    assert variant_of(flux1, "flux1-turbo", header=header(files.FLUX1)) == "turbo"
+
+
+def sd3(blocks: int, *more: str) -> files.Tensors:
+    names = [f"joint_blocks.{number}.x_block.attn.qkv.weight" for number in range(blocks)]
+    return named(*names, *more)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensors", "variant", "steps", "cfg_scale"),
+    [
+        ("model", sd3(38), "large", 25, 4.5),
+        ("model", sd3(24, "joint_blocks.0.x_block.attn2.qkv.weight"), "medium", 28, 4.5),
+        ("model", sd3(24), "medium", 25, 4.0),
+        ("sd3_medium", sd3(24), "medium", 25, 4.0),
+        ("sd3.5_large_turbo", sd3(38), "turbo", 5, 1.0),
+    ],
+)
+def test_variant_of_stable_diffusion_3(
+    name: str, tensors: files.Tensors, variant: str, steps: int, cfg_scale: float
+) -> None:
+    assert variant_of(FAMILIES["sd3"], name, header=header(tensors)) == variant
+    defaults = defaults_of(FAMILIES["sd3"], variant, header(tensors))
+    assert (defaults.sample_steps, defaults.cfg_scale) == (steps, cfg_scale)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "title"),
+    [
+        (named("cap_embedder.0.weight", shape=(2304,)), "Lumina 2"),
+        (
+            named("double_blocks.0.x", "txt_in.individual_token_refiner.blocks.0.x"),
+            "HunyuanVideo or HunyuanImage",
+        ),
+        (named("patchify_proj.weight"), "LTX-Video"),
+        (named("double_layers.0.attn.w1k.weight", "cond_seq_linear.weight"), "AuraFlow"),
+        (named("double_stream_blocks.0.block.adaLN_modulation.1.weight"), "HiDream"),
+    ],
+)
+def test_a_family_that_the_engine_does_not_know_is_named(
+    tensors: files.Tensors, title: str
+) -> None:
+    family = detect_family(header(tensors))
+    assert family is not None
+    assert (family.title, family.why_not) == (title, "the engine does not know it")
+
+
+def test_an_architecture_by_its_name_in_the_file() -> None:
+    unknown = replace(header(named("x")), metadata={"general.architecture": "cosmos"})
+    family = detect_family(unknown)
+    assert family is not None
+    assert family.title == "Cosmos"
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())

@@ -127,6 +127,39 @@ def test_llama_box_numbers_its_text_encoders() -> None:
     assert model.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("network", "vae", "message"),
+    [
+        (
+            files.SD3,
+            "ae.safetensors",
+            "'ae.safetensors' is FLUX.1's VAE by its name, and Stable Diffusion 3 has another one",
+        ),
+        (
+            files.FLUX1,
+            "sd3_vae.safetensors",
+            (
+                "'sd3_vae.safetensors' is Stable Diffusion 3's VAE by its name, and FLUX.1 has"
+                " another one"
+            ),
+        ),
+    ],
+    ids=["FLUX.1's for SD 3", "SD 3's for FLUX.1"],
+)
+def test_vae_that_only_its_name_tells_to_be_wrong(
+    network: files.Tensors, vae: str, message: str
+) -> None:
+    kind, said, hint = error_of(write("x.gguf", network), vae=write(vae, files.VAE_16))
+    assert (kind, said) == (ModelFileError, message)
+    assert hint.startswith("use one made for ")
+
+
+def test_editing_model_draws_from_the_prompt_alone_and_says_so() -> None:
+    assert resolve(write("flux1-kontext-dev.gguf", FLUX1_ALL)).notes == (
+        "this model was trained to work on a given picture; here it draws from the prompt alone",
+    )
+
+
 def test_sizes_of_the_network_come_from_the_file() -> None:
     model = resolve(write("tiny.gguf", files.KLEIN_ALL))
     assert (model.family.heads, model.family.hidden) == (2, 256)
@@ -217,7 +250,7 @@ ODD_HEADS: files.Tensors = {
 }
 FEW_WORDS: files.Tensors = {
     **files.KLEIN_ALL,
-    "text_encoders.llm.model.embed_tokens.weight": ((64, 1000), "F16"),
+    "text_encoders.llm.model.embed_tokens.weight": ((1, 1000), "F16"),
 }
 PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a VAE": (
@@ -408,7 +441,7 @@ WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
         {"model.embed_tokens.weight": ((48, 151_669), "F16")},
         (
             "'part.safetensors' is a language model of width 48, and this FLUX.2 klein model needs"
-            " one whose width divides 64"
+            " one of width 1"
         ),
         "use the language model that the model was made with",
     ),

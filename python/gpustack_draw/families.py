@@ -31,13 +31,16 @@ _VARIANT_WORDS: tuple[str, ...] = (
     "turbo",
     "lcm",
     "kontext",
+    "edit",
     "base",
     "large",
     "medium",
     "dev",
 )
 # "sd_xl_base_1.0" is the plain model: these words decide only in the families that have them.
-_WORDS_OF_SOME = {"base", "highnoise", "lownoise"}
+_WORDS_OF_SOME = {"base", "edit", "highnoise", "lownoise"}
+# These are found inside of other words too, as in "sdxlturbo".
+_LONG_WORDS = {"schnell", "lightning", "turbo", "kontext"}
 
 # Which part of an all-in-one file a tensor belongs to, by the beginning of its name.
 _PARTS: tuple[tuple[str, str], ...] = (
@@ -96,7 +99,22 @@ _EVIDENCE: tuple[tuple[str, str], ...] = (
     ("layers.0.adaLN_sa_ln.weight", "ernie-image"),
     ("blocks.0.cross_attn.norm_k.weight", "wan"),
     ("input_blocks.8.0.time_mixer.mix_factor", "svd"),
+    # None of the following is known to the engine.
+    ("txt_in.individual_token_refiner.", "hunyuan"),
+    ("patchify_proj.weight", "ltx-video"),
+    ("cond_seq_linear.weight", "auraflow"),
+    ("double_stream_blocks.", "hidream"),
 )
+_LUMINA_2_WIDTH = 2304  # of cap_embedder.0, where Z-Image's is 2560
+# What GGUF files call a family in general.architecture, where their tensors do not show it.
+_ARCHITECTURES = {
+    "hyvid": "hunyuan",
+    "ltxv": "ltx-video",
+    "aura": "auraflow",
+    "hidream": "hidream",
+    "lumina2": "lumina-2",
+    "cosmos": "cosmos",
+}
 
 # A LoRA and a ControlNet have names of the network that they add to.
 _ADDITION = re.compile(
@@ -132,6 +150,8 @@ def detect_family(*headers: ModelHeader) -> Family | None:  # noqa: PLR0911 - on
         return None
     for evidence, family in _EVIDENCE:
         if names.have(evidence):
+            if names.side("cap_embedder.0.weight", 0) == _LUMINA_2_WIDTH:
+                return FAMILIES["lumina-2"]
             return _detect_wan(names) if family == "wan" else FAMILIES[family]
     if names.have("double_stream_modulation_img.lin.weight"):
         return FAMILIES["flux2" if names.have("single_blocks.47.linear1.weight") else "flux2-klein"]
@@ -142,7 +162,9 @@ def detect_family(*headers: ModelHeader) -> Family | None:  # noqa: PLR0911 - on
         return FAMILIES[by_input.get(names.side("img_in.weight", 0), "flux1")]
     if names.have("\ninput_blocks.") or names.have("\nunet.down_blocks."):
         return _detect_unet(names)
-    return None
+    architectures = (header.metadata.get("general.architecture") for header in headers)
+    named = (_ARCHITECTURES.get(str(architecture), "") for architecture in architectures)
+    return next((FAMILIES[family] for family in named if family), None)
 
 
 def is_bare_unet(header: ModelHeader) -> bool:
@@ -197,22 +219,34 @@ def kind_of(header: ModelHeader) -> str:
     return ""
 
 
-def variant_of(family: Family, name: str) -> str:
-    """Tell the variant of a model from the words of its name; only names show it.
+def variant_of(family: Family, *names: str, header: ModelHeader | None = None) -> str:
+    """Tell the variant of a model from the words of its name; little of it shows in its tensors.
 
     Args:
         family: The model's family.
-        name: Its file name, without folder, or its repository's.
+        names: Its file name, without folder, and its repository's; the first one that tells counts.
+        header: Of its main file, for when no name tells.
 
     Returns:
         A word such as ``turbo``, ``schnell`` or ``base``; empty when the name has none.
     """
-    text = re.sub(r"(high|low)[ _-]noise", r"\1noise", name.lower())
-    words = set(re.split(r"[^a-z]+", text))
     known = {*family.variants, *family.why_not_variant}
-    for word in _VARIANT_WORDS:
-        if word in words and (word not in _WORDS_OF_SOME or word in known):
-            return word
+    for name in names:
+        text = re.sub(r"(high|low)[ _-]noise", r"\1noise", name.lower())
+        words = set(re.split(r"[^a-z]+", text))
+        for word in _VARIANT_WORDS:
+            is_there = word in words or (word in _LONG_WORDS and word in text)
+            if is_there and (word not in _WORDS_OF_SOME or word in known):
+                return word
+    return _variant_by_tensors(family, header) if header is not None else ""
+
+
+def _variant_by_tensors(family: Family, header: ModelHeader) -> str:
+    if family.name == "flux1":
+        # FLUX.1 dev takes its guidance as an input; schnell has no weights for it.
+        return "dev" if _has(header, "guidance_in.in_layer.weight") else "schnell"
+    if family.name == "sd3":
+        return "large" if _has(header, "joint_blocks.37.") else "medium"
     return ""
 
 
@@ -224,11 +258,14 @@ def defaults_of(family: Family, variant: str, header: ModelHeader | None = None)
         variant: From :func:`variant_of`.
         header: Of the main file, where it tells more than its name does.
     """
-    if family.name == "flux1" and not variant and header is not None:
-        # FLUX.1 dev takes its guidance as an input; schnell has no weights for it.
-        has_guidance = any("guidance_in.in_layer.weight" in name for name in header.tensors)
-        variant = "dev" if has_guidance else "schnell"
+    if family.name == "sd3" and variant == "medium" and header is not None:
+        # Both versions are called medium; only 3.5's has a second attention.
+        variant = "medium" if _has(header, "x_block.attn2") else "3.0 medium"
     return family.variants.get(variant, family.defaults)
+
+
+def _has(header: ModelHeader, text: str) -> bool:
+    return any(text in name for name in header.tensors)
 
 
 class _Names:

@@ -106,7 +106,12 @@ _sd1 = Family(
     name="sd1",
     title="Stable Diffusion 1",
     defaults=_SD1,
-    variants={"lcm": _LCM_512, "turbo": Defaults(4, 1.0, native_size=_512)},
+    variants={
+        "turbo": Defaults(4, 1.0, native_size=_512),
+        "lightning": Defaults(4, 1.0, "sgm_uniform", native_size=_512),
+        "hyper": Defaults(4, 1.0, "sgm_uniform", native_size=_512),
+        "lcm": _LCM_512,
+    },
     requires=("vae", "clip_l"),
     size_multiple=64,
     unet=True,
@@ -150,6 +155,7 @@ _flux1 = Family(
         "hyper": Defaults(8, 1.0),
     },
     requires=("vae", "clip_l", "t5xxl"),
+    variant_notes={"kontext": _WITHOUT_A_PICTURE},
 )
 _chroma = replace(
     _flux1,
@@ -192,6 +198,15 @@ _wan = Family(
     },
     instead="use the second half (LowNoise), which draws alone, or a Wan 2.1 text-to-video model",
 )
+
+_UNKNOWN_TO_THE_ENGINE = {
+    "hunyuan": "HunyuanVideo or HunyuanImage",
+    "ltx-video": "LTX-Video",
+    "auraflow": "AuraFlow",
+    "hidream": "HiDream",
+    "lumina-2": "Lumina 2",
+    "cosmos": "Cosmos",
+}
 
 _ALL = (
     _sd1,
@@ -246,6 +261,7 @@ _ALL = (
             "turbo": Defaults(5, 1.0),
             "large": Defaults(25, 4.5),
             "medium": Defaults(28, 4.5),
+            "3.0 medium": Defaults(25, 4.0),
         },
         requires=("vae", "clip_l", "clip_g"),
         optional=("t5xxl",),
@@ -295,7 +311,8 @@ _ALL = (
         name="qwen-image",
         title="Qwen-Image",
         defaults=Defaults(20, 2.5),
-        variants={"lightning": Defaults(8, 1.0)},
+        variants={"lightning": Defaults(8, 1.0), "edit": Defaults(20, 2.5)},
+        variant_notes={"edit": _WITHOUT_A_PICTURE},
         text_input="txt_norm.weight",
         vocabulary=_QWEN_VOCABULARY,
         video_vae=True,
@@ -314,6 +331,7 @@ _ALL = (
         name="ovis-image",
         title="Ovis-Image",
         defaults=Defaults(50, 5.0),
+        text_input="txt_in.weight",
         vocabulary=_QWEN_VOCABULARY,
     ),
     Family(
@@ -363,6 +381,15 @@ _ALL = (
         title="Wan VACE",
         why_not="it changes given pictures and videos, which this version cannot pass to it",
         instead=_OTHER_WAN,
+    ),
+    *(
+        Family(
+            name=name,
+            title=title,
+            defaults=Defaults(20, 1.0),
+            why_not="the engine does not know it",
+        )
+        for name, title in _UNKNOWN_TO_THE_ENGINE.items()
     ),
 )
 

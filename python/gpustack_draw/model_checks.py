@@ -26,6 +26,11 @@ _EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
 _T5_EMBEDDINGS = ("shared.weight", "token_embd.weight")
 _VAE_START = "decoder.conv_in.weight"
 _VIDEO_VAE_START = "decoder.conv1"
+# The VAEs of these two have the same shapes: only their names tell one from the other.
+_OTHER_VAES = {
+    "sd3": ("FLUX.1", re.compile(r"^ae[._-]|flux", re.IGNORECASE)),
+    "flux1": ("Stable Diffusion 3", re.compile(r"(sd|stable-diffusion)[_-]?v?3", re.IGNORECASE)),
+}
 _TINY_STARTS = ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight")
 _BLOCK = re.compile(r"joint_blocks\.([0-9]+)\.")
 _SD35_MEDIUM_SIDE = 384 * 16
@@ -119,6 +124,13 @@ def check_parts(
 
 
 def _check_kind_of_vae(family: Family, part: ModelHeader, shown: str) -> None:
+    file = re.split(r"[/:\\]", shown)[-1]
+    for own, (other, pattern) in _OTHER_VAES.items():
+        if family.name.startswith(own) and pattern.search(file):
+            raise ModelFileError(
+                f"{quoted(shown)} is {other}'s VAE by its name, and {family.title} has another one",
+                hint=f"use one made for {family.title}",
+            )
     is_video = _side(part, f"{_VIDEO_VAE_START}.weight", 0) > 0
     is_other = _side(part, _VAE_START, 0) > 0
     if is_other if family.video_vae else is_video:
@@ -162,10 +174,12 @@ def _check_language_model(
     width = next((side for name in _EMBEDDINGS if (side := _side(part, name, 0))), 0)
     words = next((side for name in _EMBEDDINGS if (side := _side(part, name, 1))), 0)
     wanted = _side(header, family.text_input, 0) if family.text_input else 0
-    if wanted and width and wanted % width:
+    # FLUX.2 takes three layers of the language model side by side, others its last one.
+    if wanted and width and wanted not in (width, 3 * width):
+        is_flux2 = family.name.startswith("flux2") and wanted % 3 == 0
         raise ModelFileError(
             f"{quoted(shown)} is a language model of width {width}, and this {family.title} model"
-            f" needs one whose width divides {wanted}",
+            f" needs one of width {wanted // 3 if is_flux2 else wanted}",
             hint="use the language model that the model was made with",
         )
     if words and words < family.vocabulary:

@@ -174,9 +174,10 @@ def _join(
     """Check that a main file and its components can draw together."""
     header, shown = main.header, main.shown
     family, inside = _look_inside(main)
-    variant = variant_of(family, main.name)
-    if not variant and isinstance(reference, HubModel):
-        variant = variant_of(family, reference.repository.rpartition("/")[2])
+    names = [main.name]
+    if isinstance(reference, HubModel):
+        names.append(reference.repository.rpartition("/")[2])
+    variant = variant_of(family, *names, header=header)
     slot = "model" if has_engine_names(header) else "diffusion_model"
     family = fit_family(family, header, shown)
     check_parts(family, header, shown, {key: (one.header, one.shown) for key, one in given.items()})
