@@ -14,6 +14,10 @@ from gpustack_draw.model_rules import check_kind
 from gpustack_draw.names import COMPONENTS
 from gpustack_draw.resolved_model import option_of, title_of
 
+# Components that a name can stand for at once: a tiny autoencoder does a VAE's work, and the words
+# of a language model's name stand for other text encoders, too.
+_ALIKE = {"vae": {"taesd"}, "taesd": {"vae"}}
+_VAGUE = {"llm"}
 # Headers that are read to find out what the files beside a model are.
 _MOST_HEADERS = 6
 
@@ -68,13 +72,10 @@ class PartFinder:
             taken: Files that are in use already.
         """
         for wanted in ("vae", "taesd") if component == "vae" else (component,):
-            names = beside(repository.paths, wanted)
-            others = [path for path in repository.paths if path.lower().endswith(".safetensors")]
-            paths = list(dict.fromkeys([*names, *others]))
-            files = [repository.file(path) for path in paths]
+            files = [repository.file(path) for path in _candidates(repository.paths, wanted)]
             for file in [file for file in files if file not in taken][:_MOST_HEADERS]:
                 if self._serves_as(file) == wanted:
-                    return FoundPart(wanted, file, self._header(file))
+                    return FoundPart(wanted, file, self._known_header(file))
         return None
 
     def find_elsewhere(self, component: str) -> FoundPart | None:
@@ -117,9 +118,9 @@ class PartFinder:
             return None
 
     def _take(self, file: RepositoryFile, source: Source, component: str) -> FoundPart:
-        """Take a file from its usual place, after a look into it where that costs little.
+        """Take a file from its usual place, after a look into it where there may be a surprise.
 
-        A language model's header holds its vocabulary, megabytes; it is read once it is here.
+        A GGUF file is taken at its name there, and checked once it is here.
         """
         surprising = bool(source.width and self._text_width % source.width)
         small = file.path.lower().endswith(".safetensors")
@@ -155,11 +156,12 @@ class PartFinder:
     def _serves_as(self, file: RepositoryFile) -> str:
         """Tell which component of this model a file is; empty where it is none.
 
-        Asked of the hub once: repositories hold files that are no part of their model.
+        Asked of the hub once: repositories hold files that are no part of their model. A file that
+        is here may tell more than its beginning on the hub did.
         """
         what = f"part-{self._family.name}-{self._text_width}"
         known = self._hub.cache.read_fact(file, what)
-        if known is not None:
+        if known is not None and self._hub.path_of(file) is None:
             return known
         header = self._header(file)
         fitting = (
@@ -178,6 +180,12 @@ class PartFinder:
             except ModelFileError:
                 self._headers[file] = None
         return self._headers[file]
+
+    def _known_header(self, file: RepositoryFile) -> ModelHeader | None:
+        """Give a header that costs no request; one that was checked before is not read again."""
+        if file in self._headers or self._hub.path_of(file) is not None:
+            return self._header(file)
+        return None
 
     def _fits(self, component: str, header: ModelHeader, shown: str) -> bool:
         is_tiny = component == "taesd" and any(
@@ -208,3 +216,19 @@ class PartFinder:
             f" neither in the file nor beside it{why}",
             hint=hint,
         )
+
+
+def _candidates(paths: Sequence[str], component: str) -> list[str]:
+    """Give the files that may be a component, the likeliest first, so that few are looked into.
+
+    First those that are named like it and nothing else, last those that are named like another.
+    """
+    others = set(COMPONENTS) - {component} - _ALIKE.get(component, set()) - _VAGUE
+    like_others = {path for other in others for path in beside(paths, other)}
+    named = beside(paths, component)
+    unnamed = [path for path in paths if path.lower().endswith(".safetensors")]
+    return [
+        path
+        for group in (named, [path for path in unnamed if path not in named])
+        for path in sorted(group, key=lambda path: path in like_others)
+    ]

@@ -9,6 +9,7 @@ the last two dimensions and does not understand lists among the keys.
 
 import math
 import struct
+from collections.abc import Mapping
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.tensor_table import (
@@ -65,6 +66,10 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     40: ("NVFP4", 64, 36),
 }
 
+# By the beginning of ``general.architecture``: those that image models read prompts with.
+_TEXT_MODELS = ("qwen", "llama", "mistral", "gemma", "t5")
+_MOST_WORDS_READ = 1000  # a list of special words is no reason to stop
+
 _UINT32, _STRING, _ARRAY = 4, 8, 9
 # By GGUF's value type number; strings (8) and arrays (9) have no fixed size.
 _SCALARS: dict[int, struct.Struct] = {
@@ -84,8 +89,14 @@ _COUNT32 = struct.Struct("<I")
 _COUNT64 = struct.Struct("<Q")
 
 
-def read_gguf_header(source: ByteSource) -> ModelHeader:
+def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     """Read and check the header of a GGUF file whose first bytes were seen to be ``GGUF``.
+
+    Args:
+        source: The file.
+        brief: Whether to stop where the vocabulary of a text model begins, which is megabytes. Of
+            its tensors there are then only those that tell what it is, with the sizes that the keys
+            before the vocabulary tell, or 0.
 
     Raises:
         ModelFileError: The header breaks a rule of the format, or of the engine, or the file is
@@ -101,23 +112,12 @@ def read_gguf_header(source: ByteSource) -> ModelHeader:
     ):
         if count > limit:
             raise broken(source.shown, f"it claims {count:,} {what}, and {limit:,} are the most")
-    metadata = _read_metadata(cursor, key_count)
+    metadata = _read_metadata(cursor, key_count, brief=brief)
+    if cursor.vocabulary is not None:
+        stand_ins = _text_model_tensors(metadata, cursor.vocabulary)
+        return ModelHeader("gguf", stand_ins, metadata, source.size)
     alignment = _alignment(metadata, source.shown)
-    tensors: dict[str, TensorInfo] = {}
-    expected_offset = data_bytes = 0
-    for _ in range(tensor_count):
-        tensor, offset = _read_tensor(cursor)
-        if tensor.name in tensors:
-            raise broken(source.shown, f"it has two tensors {quoted(tensor.name)}")
-        if offset != expected_offset:
-            raise broken(
-                source.shown,
-                f"the data of tensor {quoted(tensor.name)} is not where it belongs"
-                f" ({offset:,}, not {expected_offset:,})",
-            )
-        tensors[tensor.name] = tensor
-        data_bytes = offset + tensor.bytes
-        expected_offset = _aligned(data_bytes, alignment)
+    tensors, data_bytes = _read_tensors(cursor, tensor_count, alignment)
     if cursor.has_lists and cursor.has_five_dimensions:
         raise ModelFileError(
             f"{quoted(source.shown)} has tensors of {MAX_DIMENSIONS} dimensions, and lists among"
@@ -131,12 +131,36 @@ def read_gguf_header(source: ByteSource) -> ModelHeader:
     return ModelHeader("gguf", tensors, metadata, source.size)
 
 
+def _read_tensors(
+    cursor: "_Cursor", count: int, alignment: int
+) -> tuple[dict[str, TensorInfo], int]:
+    """Read the descriptions of all tensors; also give how many bytes their data takes."""
+    shown = cursor.source.shown
+    tensors: dict[str, TensorInfo] = {}
+    expected_offset = data_bytes = 0
+    for _ in range(count):
+        tensor, offset = _read_tensor(cursor)
+        if tensor.name in tensors:
+            raise broken(shown, f"it has two tensors {quoted(tensor.name)}")
+        if offset != expected_offset:
+            raise broken(
+                shown,
+                f"the data of tensor {quoted(tensor.name)} is not where it belongs"
+                f" ({offset:,}, not {expected_offset:,})",
+            )
+        tensors[tensor.name] = tensor
+        data_bytes = offset + tensor.bytes
+        expected_offset = _aligned(data_bytes, alignment)
+    return tensors, data_bytes
+
+
 class _Cursor:
     """Reads a source from front to back, a chunk at a time."""
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
         self.has_lists = self.has_five_dimensions = False
+        self.vocabulary: int | None = None  # its words, 0 if not known, where it was stopped at
         self._chunk = b""
         self._chunk_start = 0
         self._index = 0
@@ -207,7 +231,7 @@ def _check_version(version: int, shown: str) -> None:
         )
 
 
-def _read_metadata(cursor: _Cursor, count: int) -> dict[str, object]:
+def _read_metadata(cursor: _Cursor, count: int, *, brief: bool) -> dict[str, object]:
     shown = cursor.source.shown
     metadata: dict[str, object] = {}
     for _ in range(count):
@@ -218,11 +242,34 @@ def _read_metadata(cursor: _Cursor, count: int) -> dict[str, object]:
             raise broken(shown, f"it has a key that is not plain text: {quoted(key)}")
         if key in metadata:
             raise broken(shown, f"it has two keys {quoted(key)}")
-        metadata[key] = _read_value(cursor, key)
+        is_of_text = brief and key.startswith("tokenizer.") and _is_text_model(metadata)
+        metadata[key] = _read_value(cursor, key, stop_at_vocabulary=is_of_text)
+        if cursor.vocabulary is not None:
+            break
     return metadata
 
 
-def _read_value(cursor: _Cursor, key: str) -> object:
+def _is_text_model(metadata: Mapping[str, object]) -> bool:
+    """Tell by its first keys whether a file is a text model, as llama.cpp's tools write them."""
+    name = str(metadata.get("general.architecture", ""))
+    is_known = name.startswith(_TEXT_MODELS) and "image" not in name
+    return is_known or f"{name}.embedding_length" in metadata
+
+
+def _text_model_tensors(metadata: Mapping[str, object], words: int) -> dict[str, TensorInfo]:
+    """Give the tensors that a text model is told by, without having read of them.
+
+    llama.cpp takes a file only where the embeddings are as wide, and as many, as its keys say.
+    """
+    name = str(metadata["general.architecture"])
+    width = metadata.get(f"{name}.embedding_length", 0)
+    sizes = {"token_embd.weight": (width if isinstance(width, int) else 0, words)}
+    if name.startswith("t5"):
+        sizes["enc.blk.0.attn_q.weight"] = (0, 0)
+    return {tensor: TensorInfo(tensor, shape, "", 0) for tensor, shape in sizes.items()}
+
+
+def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) -> object:
     shown = cursor.source.shown
     kind = cursor.unpack(_COUNT32)
     if key == "general.alignment" and kind != _UINT32:
@@ -238,6 +285,10 @@ def _read_value(cursor: _Cursor, key: str) -> object:
             raise broken(
                 shown, f"{quoted(key)} has {length:,} values, {MAX_ARRAY_ELEMENTS:,} are the most"
             )
+        if stop_at_vocabulary and length > _MOST_WORDS_READ:
+            # Tools that sort the keys write other lists first, which may have other lengths.
+            cursor.vocabulary = length if key == "tokenizer.ggml.tokens" else 0
+            return f"{length} values"
         if kind == _STRING:
             cursor.skip_strings(length)
             return f"{length} strings"

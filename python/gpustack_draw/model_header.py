@@ -61,15 +61,20 @@ def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
         return read_header(source)
 
 
-def read_header(source: ByteSource) -> ModelHeader:
+def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     """Read the header of a GGUF or safetensors file, wherever its bytes are.
+
+    Args:
+        source: The file.
+        brief: Whether what :func:`gpustack_draw.gguf_header.read_gguf_header` makes of the
+            beginning of a text model will do.
 
     Raises:
         ModelFileError: See :func:`read_model_header`.
     """
     start = source.read(0, 512)
     if start[:4] == GGUF_MAGIC:
-        return read_gguf_header(source)
+        return read_gguf_header(source, brief=brief)
     for magic, what, hint in _FOREIGN:
         if start.startswith(magic):
             raise ModelFileError(f"{quoted(source.shown)} is {what}", hint=hint or _MODEL_HINT)

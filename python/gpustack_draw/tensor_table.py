@@ -73,7 +73,8 @@ class ModelHeader:
 
     Attributes:
         format: ``gguf`` or ``safetensors``.
-        tensors: Its tensors by name, in the order of the file.
+        tensors: Its tensors by name, in the order of the file. Of a text model on the hub only
+            those by which it is told, with sizes that are 0 where they are not known.
         metadata: Its keys and values; an array is only told by its length.
         file_bytes: Size of the file.
     """

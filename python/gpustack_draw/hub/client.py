@@ -6,11 +6,11 @@ imported inside functions only.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gpustack_draw.errors import DrawError
 from gpustack_draw.hub.advice import HubTroubleError, explain, is_transport_error, offline_error
@@ -22,6 +22,10 @@ _CHUNK = 32 * 1024
 
 class HubClient:
     """The hub, over the network."""
+
+    def __init__(self) -> None:
+        """Prepare; nothing is asked."""
+        self._addresses: dict[RepositoryFile, str] = {}  # where the hub has led to
 
     @property
     def endpoint(self) -> str:
@@ -147,30 +151,54 @@ class HubClient:
             else:
                 yield place, response.iter_content(_CHUNK)
 
+    def forget_address(self, file: RepositoryFile) -> None:
+        """Ask the hub itself for the next range of a file, not the place that it has led to."""
+        self._addresses.pop(file, None)
+
     @contextmanager
     def _opened(self, file: RepositoryFile, start: int, end: int | None) -> Iterator[Any]:
-        from huggingface_hub import constants
-        from huggingface_hub.utils import (  # type: ignore[attr-defined]
-            get_session,
-            hf_raise_for_status,
-        )
-
         headers = {**_headers(), "accept-encoding": "identity"}
         if start or end is not None:
             headers["range"] = f"bytes={start}-{'' if end is None else end - 1}"
-        session: Any = get_session()
-        options = {"headers": headers, "timeout": constants.HF_HUB_DOWNLOAD_TIMEOUT}
-        address = self._address(file)
-        with self._explained(file.repository, file.revision, file.path):
-            if callable(getattr(session, "stream", None)):  # httpx
-                opened = session.stream("GET", address, follow_redirects=True, **options)
-            else:
-                opened = session.get(address, stream=True, **options)
-            with opened as response:
-                if response.status_code >= 400 and hasattr(response, "read"):
-                    response.read()
-                hf_raise_for_status(response)
-                yield response
+        with self._explained(file.repository, file.revision, file.path), ExitStack() as stack:
+            response = None
+            if end is not None:  # a fetch is long, and always begins with the hub
+                response = self._ask_known_place(stack, file, headers)
+            if response is None:
+                response = stack.enter_context(_answered(self._address(file), headers))
+                if end is not None and response.status_code == 206 and response.history:
+                    self._keep_address(file, str(response.url))
+            yield response
+
+    def _keep_address(self, file: RepositoryFile, address: str) -> None:
+        # The token is for the hub alone, so only a place that needs none is asked directly.
+        if urlsplit(address)[:2] != urlsplit(self.endpoint)[:2]:
+            self._addresses[file] = address
+
+    def _ask_known_place(
+        self, stack: ExitStack, file: RepositoryFile, headers: dict[str, str]
+    ) -> Any | None:
+        """Ask where the hub has led to for an earlier range: that saves a request.
+
+        Such addresses expire, and may be good for one range only: then there is no answer.
+        """
+        address = self._addresses.pop(file, None)
+        if address is None:
+            return None
+        own = {key: value for key, value in headers.items() if key != "authorization"}
+        with ExitStack() as attempt:
+            try:
+                response = attempt.enter_context(_answered(address, own))
+            except Exception as error:
+                if not _is_failed_request(error):
+                    raise
+                return None
+            place = str(response.headers.get("Content-Range", "")).partition("/")[0]
+            if response.status_code != 206 or place != own["range"].replace("=", " "):
+                return None
+            stack.push(attempt.pop_all())
+        self._addresses[file] = address
+        return response
 
     def _address(self, file: RepositoryFile) -> str:
         return f"{self.endpoint}/{file.repository}/resolve/{file.commit}/{quote(file.path)}"
@@ -184,12 +212,38 @@ class HubClient:
         except (DrawError, HubTroubleError):
             raise
         except Exception as error:
-            from huggingface_hub.errors import HfHubHTTPError
-
-            # In offline mode the client raises a ConnectionError of its own.
-            if isinstance(error, HfHubHTTPError) or is_transport_error(error):
+            if _is_failed_request(error):
                 raise explain(error, self.endpoint, name, revision, path) from error
             raise
+
+
+@contextmanager
+def _answered(address: str, headers: dict[str, str]) -> Iterator[Any]:
+    """Ask, and give the answer with its body unread; refusals are raised."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        get_session,
+        hf_raise_for_status,
+    )
+
+    session: Any = get_session()
+    options = {"headers": headers, "timeout": constants.HF_HUB_DOWNLOAD_TIMEOUT}
+    if callable(getattr(session, "stream", None)):  # httpx
+        opened = session.stream("GET", address, follow_redirects=True, **options)
+    else:
+        opened = session.get(address, stream=True, **options)
+    with opened as response:
+        if response.status_code >= 400 and hasattr(response, "read"):
+            response.read()
+        hf_raise_for_status(response)
+        yield response
+
+
+def _is_failed_request(error: Exception) -> bool:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # In offline mode the client raises a ConnectionError of its own.
+    return isinstance(error, HfHubHTTPError) or is_transport_error(error)
 
 
 def _headers() -> dict[str, str]:

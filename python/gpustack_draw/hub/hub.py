@@ -13,6 +13,7 @@ from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.patience import seconds_before_next_try
+from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
 from gpustack_draw.progress import Progress
@@ -25,8 +26,6 @@ _MOST_LOOKS = 3
 _LONGEST_LOOK = 8.0
 # Of what an interrupted fetch has left; no header is longer.
 _MOST_KEPT = 32 * 1024 * 1024
-_BLOCK = 256 * 1024
-_FAR = 1024 * 1024
 
 
 class Hub:
@@ -94,6 +93,8 @@ class Hub:
     def read_header(self, file: RepositoryFile) -> ModelHeader:
         """Read a model file's header, over the network where the file is not here.
 
+        Then only so much of a text model's as tells which it is: its vocabulary is megabytes.
+
         Raises:
             FetchError: The hub cannot be asked, or refuses.
             ModelFileError: It is not a model file, or damaged.
@@ -107,9 +108,9 @@ class Hub:
         kept = self.cache.read_partial(file, _MOST_KEPT)
         if kept:
             with contextlib.suppress(ModelFileError):  # else what was kept may be wrong
-                return read_header(_RemoteFile(self.client, file, kept))
-        remote = _RemoteFile(self.client, file)
-        header = read_header(remote)
+                return read_header(RemoteFile(self.client, file, kept), brief=True)
+        remote = RemoteFile(self.client, file)
+        header = read_header(remote, brief=True)
         keep_beginning(file, remote.start)
         return header
 
@@ -205,55 +206,3 @@ class Hub:
 
 def _amount(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-class _RemoteFile:
-    """The bytes of a file on the hub, read in a few ranges from its beginning on."""
-
-    chunk_bytes = _BLOCK
-
-    def __init__(self, client: HubClient, file: RepositoryFile, start: bytes = b"") -> None:
-        self.shown = file.shown
-        self.size = max(file.bytes, 0)
-        self.start = start
-        self._client = client
-        self._file = file
-
-    def read(self, offset: int, length: int) -> bytes:
-        end = min(offset + length, self.size)
-        if offset > len(self.start) + _FAR:
-            return self._get(offset, end)
-        if end > len(self.start):
-            target = min(max(end, len(self.start) + _BLOCK), self.size)
-            self.start += self._get(len(self.start), target)
-        return self.start[offset:end]
-
-    def _get(self, start: int, end: int) -> bytes:
-        data = b""
-        tries = 0
-        while len(data) < end - start:
-            before = len(data)
-            try:
-                with self._client.read(self._file, start + before, end) as (place, pieces):
-                    if place < start + before:
-                        data = self._skip(pieces, start, end)
-                    else:
-                        for piece in pieces:
-                            data += piece
-                            if len(data) >= end - start:
-                                break
-                if len(data) <= before:
-                    raise HubTroubleError(f"the hub sends no bytes of {self.shown}")
-            except HubTroubleError as error:
-                tries = 1 if len(data) > before else tries + 1
-                time.sleep(seconds_before_next_try(error, tries, _MOST_LOOKS))
-        return data[: end - start]
-
-    def _skip(self, pieces: Iterator[bytes], start: int, end: int) -> bytes:
-        """Read on to a place where the server knows no ranges."""
-        data = b""
-        for piece in pieces:
-            data += piece
-            if len(data) >= end:
-                break
-        return data[start:end]
