@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=slowness)
 
 
+@pytest.fixture(autouse=True)
+def no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GPUSTACK_SERVER_URL", raising=False)
+    monkeypatch.delenv("GPUSTACK_API_KEY", raising=False)
+
+
 @pytest.fixture(scope="session")
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))

@@ -14,11 +14,14 @@ ORDER = (
     "__main__",
     "cli",
     "drawing",
+    "model_on_server",
     "model",
     "available_models",
     "machine",
     "model_plan",
     "engine_worker",
+    "gpustack_server",
+    "server_address",
     "local_engine",
     "engine_process",
     "engine_messages",
@@ -35,6 +38,7 @@ ORDER = (
     "hub",
     "progress",
     "demo",
+    "draw_place",
     "model_rules",
     "resolved_model",
     "component_sources",
@@ -54,11 +58,15 @@ ORDER = (
 )
 ONLY_USERS = {
     "gpustack_draw._core": {"local_engine"},
-    "PIL": {"output_plan", "picture", "save_image"},
+    "PIL": {"output_plan", "picture", "save_image", "gpustack_server"},
     "numpy": set(),
     "huggingface_hub": {"hub"},
     "subprocess": {"engine_process", "cli"},
     "argparse": {"cli"},
+    "http": {"gpustack_server"},
+    "ssl": {"gpustack_server"},
+    "socket": {"gpustack_server"},
+    "urllib.request": {"gpustack_server", "model_reference"},
 }
 
 

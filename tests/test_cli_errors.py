@@ -143,7 +143,10 @@ def test_a_bad_output(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("my-model", "'my-model' is neither a file here nor 'demo'"),
+        (
+            "my-model",
+            "'my-model' is neither 'demo' nor a file here, and no GPUStack server answers",
+        ),
         ("./no.gguf", "there is no file './no.gguf'"),
     ],
 )

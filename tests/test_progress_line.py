@@ -55,6 +55,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ("progress", "line"),
     [
         (Progress("load", 0, 0, 0.0), "loading"),
+        (Progress("wait", 0, 0, 0.0), "waiting for the server"),
+        (Progress("wait", 0, 0, 75.0, 2, 8), "picture 2/8: waiting for the server, 75 s"),
+        (Progress("deploy", 0, 0, 2.0), "the server is getting the model ready, 2.0 s"),
+        (
+            Progress("deploy", 40, 100, 2.0),
+            "the server is getting the model ready, 40 %, 3.0 s left",
+        ),
         (Progress("load", 0, 1, 0.0), "loading"),
         (Progress("load", 1, 1, 0.9), "loading, 100 %, 0.9 s"),
         (Progress("load", 120, 300, 2.0), "loading 120/300, 40 %, 3.0 s left"),

@@ -216,21 +216,12 @@ def test_the_demo_model_that_ships() -> None:
     assert model.weight_bytes < 60_000_000
 
 
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
-        (
-            "flux-schnell",
-            (
-                "'flux-schnell' is neither a file here nor 'demo', so it names a model on a"
-                " GPUStack server, and this version cannot draw on servers yet"
-            ),
-            "check the path of the file, or draw with the model inside: demo",
-        ),
-    ],
-)
-def test_not_yet(text: str, message: str, hint: str) -> None:
-    assert error_of(text) == (NotYetSupportedError, message, hint)
+def test_a_name_of_a_server_has_no_files() -> None:
+    assert error_of("flux-schnell") == (
+        ModelNotFoundError,
+        "'flux-schnell' is neither a file here nor 'demo': only a server can have it",
+        "",
+    )
 
 
 LLAMA_BOX: files.Tensors = {

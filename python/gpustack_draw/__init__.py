@@ -8,7 +8,7 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gpustack_draw.available_models import AvailableModel, models
+    from gpustack_draw.available_models import AvailableModel, models, server_models
     from gpustack_draw.draw_settings import DrawSettings
     from gpustack_draw.drawing import generate, load, resolve
     from gpustack_draw.errors import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NotEnoughMemoryError,
         NotYetSupportedError,
         OutputError,
+        ServerError,
         UsageError,
     )
     from gpustack_draw.local_engine import build_info
@@ -46,9 +47,10 @@ _HOMES = {
         "NotEnoughMemoryError",
         "NotYetSupportedError",
         "OutputError",
+        "ServerError",
         "UsageError",
     ),
-    "available_models": ("AvailableModel", "models"),
+    "available_models": ("AvailableModel", "models", "server_models"),
     "drawing": ("generate", "load", "resolve"),
     "machine": ("Device", "devices"),
     "model": ("Model",),
@@ -84,6 +86,7 @@ __all__ = [
     "PlannedFile",
     "PlannedSettings",
     "Progress",
+    "ServerError",
     "UsageError",
     "build_info",
     "devices",
@@ -91,6 +94,7 @@ __all__ = [
     "load",
     "models",
     "resolve",
+    "server_models",
 ]
 
 

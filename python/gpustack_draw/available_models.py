@@ -18,19 +18,21 @@ class AvailableModel:
 
     Attributes:
         model: What to type.
-        kind: ``demo`` or ``hub``.
-        family: Its family.
+        kind: ``demo``, ``hub`` or ``server``.
+        family: Its family; empty for a server's.
         variant: ``turbo``, ``schnell``, ...; empty where its name says none.
-        bytes: Size of its main file.
-        path: Where that is.
+        bytes: Size of its main file; ``None`` for a server's.
+        path: Where that is; ``None`` for a server's.
+        server: The address of the server that it is on; empty for this machine.
     """
 
     model: str
     kind: str
     family: str
     variant: str
-    bytes: int
-    path: Path
+    bytes: int | None
+    path: Path | None
+    server: str = ""
 
 
 def models() -> list[AvailableModel]:
@@ -60,6 +62,30 @@ def models() -> list[AvailableModel]:
             size = path.stat().st_size
             found.append(AvailableModel(name, "hub", family.name, variant, size, path))
     return found
+
+
+def server_models(server: str | None = None) -> list[AvailableModel]:
+    """List the image models that run on the GPUStack server.
+
+    Args:
+        server: Its address; ``None`` for the one in ``GPUSTACK_SERVER_URL``. Where that is not set,
+            there are none.
+
+    Raises:
+        DrawError: The address is none, or the server cannot be asked.
+    """
+    from gpustack_draw.server_address import find_server
+
+    address = find_server(server)
+    if not address.is_configured:
+        return []
+    from gpustack_draw.gpustack_server import GpustackServer
+
+    found = GpustackServer(address)
+    return [
+        AvailableModel(name, "server", "", "", None, None, server=found.address.url)
+        for name in found.image_models()
+    ]
 
 
 def _tag_of(path: str, paths: Sequence[str]) -> str:

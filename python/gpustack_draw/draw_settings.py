@@ -16,7 +16,7 @@ FAR_FROM_NATIVE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class DrawSettings:
-    """Every effective value of one picture.
+    """Every effective value of one picture; ``None`` for what only a server knows.
 
     Attributes:
         prompt: What to draw.
@@ -35,11 +35,11 @@ class DrawSettings:
     negative_prompt: str
     width: int
     height: int
-    sampler: str
-    scheduler: str
-    sample_steps: int
-    cfg_scale: float
-    guidance: float
+    sampler: str | None
+    scheduler: str | None
+    sample_steps: int | None
+    cfg_scale: float | None
+    guidance: float | None
     seed: int
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpustack_draw.draw_place import is_drawn_on_server
 from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.machine import UsedDevice
@@ -14,12 +15,14 @@ from gpustack_draw.model_plan import ModelPlan, plan_model
 from gpustack_draw.model_reference import parse_model_reference
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolve_model import resolve_model
+from gpustack_draw.server_address import find_server
 
 if TYPE_CHECKING:
     import PIL.Image
 
 Reference = str | os.PathLike[str]
 LogFunction = Callable[[str, str], None]
+_Place = tuple[str, str | None, float | None]  # on, server, timeout
 
 
 def load(
@@ -34,13 +37,17 @@ def load(
     threads: int | None = None,
     device: str = "auto",
     in_process: bool = False,
+    on: str = "auto",
+    server: str | None = None,
+    timeout: float | None = None,
     on_log: LogFunction | None = None,
 ) -> Model:
     """Find a model and prepare to draw with it.
 
     Args:
-        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; or a
-            path to a model file or to a folder in diffusers layout.
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; a
+            path to a model file or to a folder in diffusers layout; or the name of a model on a
+            GPUStack server.
         vae: Path, or hf.co reference, of a component to use instead of the one found; likewise the
             next five.
         clip_l: A CLIP-L text encoder.
@@ -53,18 +60,27 @@ def load(
         in_process: Run the engine in this process instead of its own. It starts a little faster,
             but a failed check in the engine then ends this process, and Ctrl-C has to wait for
             the step to end.
-        on_log: Called with level and text of each line of the engine's log.
+        on: Where to draw: ``auto`` (on the server with a server's model, here with all others),
+            ``local`` or ``server``, where an hf.co model is deployed first by the first drawing.
+        server: The GPUStack server's address; None for ``GPUSTACK_SERVER_URL``, else
+            ``http://127.0.0.1``. Its key is in ``GPUSTACK_API_KEY``.
+        timeout: Seconds that a server may take for a picture, and that a deployment may stand
+            still; None for 1800 and 300.
+        on_log: Called with level and text of each line of the engine's log, or of what a server
+            is asked and answers, then from several threads.
 
     Returns:
         The model; its first drawing loads it.
 
     Raises:
-        ModelNotFoundError: There is no such file, or a component is missing.
+        ModelNotFoundError: There is no such file or model, or a component is missing.
+        ServerError: There is no server, or it does not let this machine draw.
         ModelFileError: A file cannot be used.
         FetchError: The hub cannot be asked, or refuses.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    return _load(model, components, threads, device, in_process, on_log)
+    place = (on, server, timeout)
+    return _load(model, components, threads, device, in_process, place, on_log)
 
 
 def _given(**components: Reference | None) -> dict[str, str]:
@@ -77,9 +93,20 @@ def _load(
     threads: int | None,
     device: str,
     in_process: bool,
+    place: _Place,
     on_log: LogFunction | None = None,
 ) -> Model:
-    resolved = resolve_model(parse_model_reference(model), components)
+    reference = parse_model_reference(model)
+    if is_drawn_on_server(reference, place[0]):
+        from gpustack_draw.model_on_server import ModelOnServer
+
+        ignored = dict(components)
+        if threads is not None:
+            ignored["threads"] = str(threads)
+        if device != "auto":
+            ignored["device"] = device
+        return ModelOnServer(reference, find_server(*place[1:]), ignored, on_log)
+    resolved = resolve_model(reference, components)
     engine = LocalEngine(
         resolved, threads=threads, device=device, in_process=in_process, on_log=on_log
     )
@@ -96,6 +123,9 @@ def resolve(
     llm: Reference | None = None,
     taesd: Reference | None = None,
     device: str = "auto",
+    on: str = "auto",
+    server: str | None = None,
+    timeout: float | None = None,
     request: DrawRequest | None = None,
 ) -> ModelPlan:
     """Tell what drawing with a model would fetch, load and use; nothing is fetched or loaded.
@@ -108,7 +138,10 @@ def resolve(
         t5xxl: A T5-XXL text encoder.
         llm: A language model that encodes the text.
         taesd: A small decoder.
-        device: Where to draw.
+        device: What to draw with here.
+        on: As for :func:`load`; likewise the next two.
+        server: The GPUStack server.
+        timeout: Seconds.
         request: What to draw; None for a picture with the model's defaults.
 
     Raises:
@@ -116,9 +149,16 @@ def resolve(
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
     reference = parse_model_reference(model)
+    wanted = request or DrawRequest(prompt="")
+    if is_drawn_on_server(reference, on):
+        from gpustack_draw.model_on_server import ModelOnServer
+
+        ignored = components if device == "auto" else {**components, "device": device}
+        found = find_server(server, timeout=timeout)
+        return ModelOnServer(reference, found, ignored).plan(wanted)
     used = UsedDevice(device)
     resolved = resolve_model(reference, components)
-    settings, notes = choose_settings(request or DrawRequest(prompt=""), resolved)
+    settings, notes = choose_settings(wanted, resolved)
     return plan_model(resolved, settings[0], used.name, notes)
 
 
@@ -147,6 +187,9 @@ def generate(
     threads: int | None = None,
     device: str = "auto",
     in_process: bool = False,
+    on: str = "auto",
+    server: str | None = None,
+    timeout: float | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> "PIL.Image.Image":
     """Draw a picture with a model: :func:`load` and :meth:`Model.generate` in one call.
@@ -159,8 +202,9 @@ def generate(
         (256, 256)
 
     Args:
-        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; or a
-            path to a model file or to a folder in diffusers layout.
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; a
+            path to a model file or to a folder in diffusers layout; or the name of a model on a
+            GPUStack server.
         prompt: What to draw.
         negative_prompt: What to avoid.
         size: Pixels.
@@ -178,6 +222,9 @@ def generate(
         threads: CPU threads.
         device: Where to draw.
         in_process: Run the engine in this process.
+        on: Where to draw: ``auto``, ``local`` or ``server``; see :func:`load`, also for the next.
+        server: The GPUStack server's address.
+        timeout: Seconds that it may take.
         on_progress: Called with a Progress as the work goes on.
 
     Returns:
@@ -187,9 +234,11 @@ def generate(
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    arguments = (model, components, threads, device, in_process)
+    arguments = (model, components, threads, device, in_process, (on, server, timeout))
     # The same name can mean another file than it did before.
-    key = (arguments, [_state_of(name) for name in (model, *components.values())])
+    # So can the same name on another server.
+    variables = [os.environ.get(name) for name in ("GPUSTACK_SERVER_URL", "GPUSTACK_API_KEY")]
+    key = (arguments, variables, [_state_of(name) for name in (model, *components.values())])
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:
         if _last_model is None or _last_model[0] != key:

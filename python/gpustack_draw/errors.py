@@ -82,6 +82,10 @@ class BlankPictureError(EngineError):
     """The engine gave a picture of one single colour."""
 
 
+class ServerError(DrawError):
+    """A GPUStack server cannot be asked, or gave no picture."""
+
+
 class OutputError(DrawError):
     """The picture could not be written."""
 

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.fetch_model import fetch_model
-from gpustack_draw.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.local_engine import ProgressFunction
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import DrawRequest, parse_size
 from gpustack_draw.resolved_model import ResolvedModel
@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Size = tuple[int, int] | str
+
+
+class Engine(Protocol):
+    """What draws: LocalEngine here, GpustackServer elsewhere."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the next drawing costs only the drawing."""
+
+    def generate(
+        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+    ) -> Iterator[Picture]:
+        """Draw the pictures of a request."""
+
+    def check(self, request: DrawRequest) -> tuple[str, ...]:
+        """Check that a request fits, and tell what of it will be changed."""
+
+    def close(self) -> None:
+        """Free what the drawings share."""
 
 
 class Model:
@@ -27,7 +46,7 @@ class Model:
         resolved: Which files it is made of, its family and its defaults.
     """
 
-    def __init__(self, resolved: ResolvedModel, engine: LocalEngine) -> None:
+    def __init__(self, resolved: ResolvedModel, engine: Engine) -> None:
         """Join a resolved model with the engine that draws with it."""
         self.resolved = resolved
         self._engine = engine

@@ -36,6 +36,8 @@ class PlannedFile:
 class PlannedSettings:
     """How a picture will be drawn: what was asked for, and the model's defaults for the rest.
 
+    ``None`` stands for what a server decides.
+
     Attributes:
         width: Pixels.
         height: Pixels.
@@ -48,11 +50,11 @@ class PlannedSettings:
 
     width: int
     height: int
-    sampler: str
-    scheduler: str
-    sample_steps: int
-    cfg_scale: float
-    guidance: float
+    sampler: str | None
+    scheduler: str | None
+    sample_steps: int | None
+    cfg_scale: float | None
+    guidance: float | None
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,10 @@ def settings_line(picture: "Picture") -> str:
     settings = picture.settings
     pairs: dict[str, object] = {
         "Steps": settings.sample_steps,
-        "Sampler": SAMPLER_TITLES.get(settings.sampler, settings.sampler),
-        "Schedule type": SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler),
+        "Sampler": settings.sampler and SAMPLER_TITLES.get(settings.sampler, settings.sampler),
+        "Schedule type": (
+            settings.scheduler and SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler)
+        ),
         "CFG scale": _number(settings.cfg_scale),
         "Distilled CFG Scale": _number(settings.guidance),
         "Seed": settings.seed,
@@ -77,10 +79,13 @@ def settings_line(picture: "Picture") -> str:
     }
     if picture.family not in GUIDED_FAMILIES:
         del pairs["Distilled CFG Scale"]
-    return ", ".join(f"{name}: {_quote(str(value))}" for name, value in pairs.items())
+    known = {name: value for name, value in pairs.items() if value is not None}
+    return ", ".join(f"{name}: {_quote(str(value))}" for name, value in known.items())
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str | None:
+    if value is None:
+        return None
     return str(int(value)) if value == int(value) else repr(value)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PHASES: tuple[str, ...] = ("fetch", "load", "encode", "sample", "decode")
+PHASES: tuple[str, ...] = ("fetch", "deploy", "wait", "load", "encode", "sample", "decode")
 
 
 @dataclass(frozen=True)
@@ -10,10 +10,11 @@ class Progress:
     """How far the work has come.
 
     Attributes:
-        phase: ``fetch``, ``load``, ``encode``, ``sample`` or ``decode``.
+        phase: ``fetch``, ``load``, ``encode``, ``sample`` or ``decode``; on a server ``deploy``,
+            ``wait`` or ``sample``.
         step: What is done, 0 to ``total``.
-        total: Bytes for ``fetch``, tensors for ``load``, sampling steps for ``sample``, parts for
-            the others; 0 when it is not known.
+        total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
+            ``sample``, parts for the others; 0 when it is not known.
         seconds: Time since the phase began.
         picture: Which picture, from 1.
         pictures: How many pictures there will be.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import (
     ModelNotFoundError,
-    NotYetSupportedError,
     quoted,
 )
 from gpustack_draw.families import FAMILIES, Family, components_inside, defaults_of, variant_of
@@ -61,10 +60,8 @@ def resolve_model(
         return _resolve_local(reference, given)
     if isinstance(reference, HubModel):
         return _resolve_hub(reference, given)
-    raise NotYetSupportedError(
-        f"{quoted(reference.text)} is neither a file here nor 'demo', so it names a model on a"
-        " GPUStack server, and this version cannot draw on servers yet",
-        hint="check the path of the file, or draw with the model inside: demo",
+    raise ModelNotFoundError(
+        f"{quoted(reference.text)} is neither a file here nor 'demo': only a server can have it"
     )
 
 

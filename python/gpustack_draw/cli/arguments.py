@@ -38,6 +38,9 @@ class Arguments(argparse.Namespace):
     taesd: str | None
     device: str
     threads: str | None
+    on: str
+    server: str | None
+    timeout: str | None
     dry_run: bool
     json: bool
     quiet: bool
@@ -78,6 +81,7 @@ def draw_parser() -> Parser:
     _add_sampling(parser.add_argument_group("how it is drawn"))
     _add_output(parser.add_argument_group("where it goes, and what is told"))
     _add_machine(parser.add_argument_group("this machine"))
+    _add_server(parser.add_argument_group("a GPUStack server"))
     _add_parts(
         parser.add_argument_group(
             "parts of the model",
@@ -109,9 +113,11 @@ def models_parser() -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} models",
         usage=f"{PROGRAM} models [options]",
-        description="List what can be drawn with here: the model inside the package, and those of"
-        " Hugging Face that have been fetched.",
+        description="List what can be drawn with: the model inside the package, those of Hugging"
+        " Face that have been fetched, and those that run on a GPUStack server, if one is named by"
+        " --server or GPUSTACK_SERVER_URL.",
     )
+    parser.add_argument("--server", metavar="URL", help=_SERVER_HELP)
     parser.add_argument(
         "--json", action="store_true", help="print a JSON object a model, one a line"
     )
@@ -120,6 +126,7 @@ def models_parser() -> Parser:
     return parser
 
 
+_SERVER_HELP = "its address (default: GPUSTACK_SERVER_URL)"
 _DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
 
 
@@ -130,9 +137,8 @@ def _add_what(parser: Parser) -> None:
         metavar="MODEL",
         help="'demo', the small model inside the package; hf.co/OWNER/REPO[@REVISION][:TAG], a"
         " GGUF model on Hugging Face, where TAG is a quantisation (default: Q4_0) or a file name"
-        " and what is missing here is fetched; or a model file (.gguf, .safetensors, .ckpt) or"
-        " folder on this machine. The names of models on a GPUStack server are not in this version"
-        " yet",
+        " and what is missing here is fetched; a model file (.gguf, .safetensors, .ckpt) or folder"
+        " on this machine; or else the name of a model on a GPUStack server",
     )
     what.add_argument(
         "prompt",
@@ -230,6 +236,28 @@ def _add_machine(group: "argparse._ArgumentGroup") -> None:
         "--threads",
         metavar="N",
         help="CPU threads to compute with, 1 to 512 (default: one a core)",
+    )
+
+
+def _add_server(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--on",
+        metavar="PLACE",
+        default="auto",
+        help="where to draw: local, server, which deploys an hf.co model there first, or auto: on"
+        " the server with a server's model, here with all others (default: auto)",
+    )
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        help="its address (default: GPUSTACK_SERVER_URL, else http://127.0.0.1); its key is read"
+        " from GPUSTACK_API_KEY",
+    )
+    group.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        help="how long it may take for a picture, and a deployment may stand still (default: 1800"
+        " and 300)",
     )
 
 

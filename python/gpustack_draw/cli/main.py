@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
     from gpustack_draw.cli.progress import Reporter
+    from gpustack_draw.drawing import LogFunction
+    from gpustack_draw.model import Model
     from gpustack_draw.output_plan import OutputPlan
     from gpustack_draw.picture import Picture
     from gpustack_draw.request import DrawRequest
@@ -47,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments, without the program's name; by default the process's own.
 
     Returns:
-        The exit status: 0 saved, 1 the engine failed, 2 the command line is wrong, 3 the model was
-        not found, 4 the picture could not be written, 130 Ctrl-C, 143 SIGTERM.
+        The exit status: 0 saved, 1 the engine or the server failed, 2 the command line is wrong, 3
+        the model was not found, 4 the picture could not be written, 130 Ctrl-C, 143 SIGTERM.
     """
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
@@ -82,33 +84,18 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
 def _draw(arguments: Arguments) -> int:
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.output_plan import plan_output
-    from gpustack_draw.request import parse_threads
 
     request = _request(arguments)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
 
         return show_plan(arguments, request, _write)
-    threads = None if arguments.threads is None else parse_threads(arguments.threads)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     if arguments.debug:
         _tell_facts(reporter)
-    from gpustack_draw import load
-
-    with load(
-        arguments.model,
-        vae=arguments.vae,
-        clip_l=arguments.clip_l,
-        clip_g=arguments.clip_g,
-        t5xxl=arguments.t5xxl,
-        llm=arguments.llm,
-        taesd=arguments.taesd,
-        threads=threads,
-        device=arguments.device,
-        on_log=_log_to(reporter) if arguments.debug else None,
-    ) as model:
+    with _load(arguments, _log_to(reporter) if arguments.debug else None) as model:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
         for note in model.check(request):
@@ -124,6 +111,33 @@ def _draw(arguments: Arguments) -> int:
         finally:
             reporter.finish(complete=complete)
     return 0
+
+
+def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
+    """Find the model that the command line names.
+
+    Raises:
+        DrawError: It cannot be drawn with, or a value is wrong.
+    """
+    from gpustack_draw import load
+    from gpustack_draw.request import parse_threads
+    from gpustack_draw.server_address import parse_timeout
+
+    return load(
+        arguments.model,
+        vae=arguments.vae,
+        clip_l=arguments.clip_l,
+        clip_g=arguments.clip_g,
+        t5xxl=arguments.t5xxl,
+        llm=arguments.llm,
+        taesd=arguments.taesd,
+        threads=_parsed(arguments.threads, parse_threads),
+        device=arguments.device,
+        on=arguments.on,
+        server=arguments.server,
+        timeout=_parsed(arguments.timeout, parse_timeout),
+        on_log=on_log,
+    )
 
 
 def _request(arguments: Arguments) -> "DrawRequest":
@@ -192,12 +206,18 @@ def _deliver(
 
 def _summary(picture: "Picture") -> str:
     settings = picture.settings
-    steps = "1 step" if settings.sample_steps == 1 else f"{settings.sample_steps} steps"
-    return (
-        f"seed {settings.seed}, {steps}, cfg {settings.cfg_scale:g},"
-        f" {settings.sampler}, {settings.scheduler}, {picture.width}x{picture.height},"
-        f" {picture.device}, {sum(picture.seconds.values()):.1f} s"
-    )
+    steps = settings.sample_steps
+    known = [
+        f"seed {settings.seed}",
+        steps and ("1 step" if steps == 1 else f"{steps} steps"),
+        None if settings.cfg_scale is None else f"cfg {settings.cfg_scale:g}",
+        settings.sampler,
+        settings.scheduler,
+        f"{picture.width}x{picture.height}",
+        picture.device,
+        f"{sum(picture.seconds.values()):.1f} s",
+    ]
+    return ", ".join(str(value) for value in known if value)
 
 
 def _record(picture: "Picture", path: str) -> bytes:
@@ -252,7 +272,7 @@ def _devices(arguments: Arguments) -> int:
 def _models(arguments: Arguments) -> int:
     from gpustack_draw.cli.plan import show_models
 
-    return show_models(arguments, _write)
+    return show_models(arguments, _write, lambda note: _tell(f"gpustack-draw: {note}"))
 
 
 _COMMANDS = {"draw": _draw, "devices": _devices, "models": _models}

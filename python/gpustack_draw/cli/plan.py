@@ -27,6 +27,7 @@ def show_plan(arguments: Arguments, request: "DrawRequest", write: Write) -> int
         The exit status.
     """
     import gpustack_draw
+    from gpustack_draw.server_address import parse_timeout
 
     plan = gpustack_draw.resolve(
         arguments.model,
@@ -37,6 +38,9 @@ def show_plan(arguments: Arguments, request: "DrawRequest", write: Write) -> int
         llm=arguments.llm,
         taesd=arguments.taesd,
         device=arguments.device,
+        on=arguments.on,
+        server=arguments.server,
+        timeout=None if arguments.timeout is None else parse_timeout(arguments.timeout),
         request=request,
     )
     if arguments.json:
@@ -48,10 +52,20 @@ def show_plan(arguments: Arguments, request: "DrawRequest", write: Write) -> int
 
 def describe_plan(plan: "ModelPlan") -> str:
     """Put a plan into lines."""
-    defaults = plan.defaults
-    steps = "1 step" if defaults.sample_steps == 1 else f"{defaults.sample_steps} steps"
     variant = f", {plan.variant}" if plan.variant else ""
-    guidance = f", guidance {defaults.guidance:g}" if plan.family in GUIDED_FAMILIES else ""
+    if plan.kind == "server":
+        lines = [f"model:     {plan.model}"]
+    else:
+        lines = [f"model:     {plan.model} ({plan.family}{variant})", *_file_lines(plan)]
+    lines += [
+        f"settings:  {_settings_text(plan)}",
+        f"device:    {plan.device}",
+        *(f"note:      {note}" for note in plan.notes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _file_lines(plan: "ModelPlan") -> list[str]:
     rows = [("", "COMPONENT", "SIZE", "HERE", "FILE")]
     told = set()
     for file in plan.files:
@@ -60,44 +74,60 @@ def describe_plan(plan: "ModelPlan") -> str:
         size = "same file" if place in told else size_text(file.bytes)
         told.add(place)
         rows.append(("", file.component, size, here, place))
-    lines = [
-        f"model:     {plan.model} ({plan.family}{variant})",
+    return [
         "files:",
         table(rows).decode().rstrip("\n"),
         f"to fetch:  {size_text(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
         f"memory:    about {size_text(plan.memory_bytes)}",
-        (
-            f"settings:  {steps}, cfg {defaults.cfg_scale:g}{guidance}, {defaults.sampler},"
-            f" {defaults.scheduler}, {defaults.width}x{defaults.height}"
-        ),
-        f"device:    {plan.device}",
-        *(f"note:      {note}" for note in plan.notes),
     ]
-    return "\n".join(lines) + "\n"
 
 
-def show_models(arguments: Arguments, write: Write) -> int:
+def _settings_text(plan: "ModelPlan") -> str:
+    defaults = plan.defaults
+    steps = defaults.sample_steps
+    known = [
+        steps and ("1 step" if steps == 1 else f"{steps} steps"),
+        None if defaults.cfg_scale is None else f"cfg {defaults.cfg_scale:g}",
+        plan.family in GUIDED_FAMILIES and f"guidance {defaults.guidance:g}",
+        defaults.sampler,
+        defaults.scheduler,
+        f"{defaults.width}x{defaults.height}",
+    ]
+    return ", ".join(str(value) for value in known if value)
+
+
+def show_models(arguments: Arguments, write: Write, note: Callable[[str], None]) -> int:
     """Print what can be drawn with here.
 
     Args:
         arguments: The command line.
         write: Gets the output.
+        note: Told what is wrong with the server; what is on this machine is listed all the same.
 
     Returns:
         The exit status.
     """
     import gpustack_draw
+    from gpustack_draw.errors import DrawError, UsageError
 
     found = gpustack_draw.models()
+    try:
+        found += gpustack_draw.server_models(arguments.server)
+    except UsageError:
+        raise
+    except DrawError as error:
+        note(error.message)
+        note(error.hint)
     if arguments.json:
         for model in found:
-            record = {**asdict(model), "path": str(model.path)}
+            record = {**asdict(model), "path": None if model.path is None else str(model.path)}
             write(json.dumps(record).encode() + b"\n")
         return 0
     rows = [("MODEL", "FAMILY", "SIZE")]
     for model in found:
         family = f"{model.family}, {model.variant}" if model.variant else model.family
-        rows.append((model.model, family, size_text(model.bytes)))
+        size = "" if model.bytes is None else size_text(model.bytes)
+        rows.append((model.model, f"on {model.server}" if model.server else family, size))
     write(table(rows))
     return 0
 

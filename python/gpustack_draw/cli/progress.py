@@ -12,11 +12,15 @@ from gpustack_draw.progress import Progress
 # What people see for a phase.
 _TITLES = {
     "fetch": "fetching",
+    "deploy": "the server is getting the model ready",
+    "wait": "waiting for the server",
     "load": "loading",
     "encode": "reading the prompt",
     "sample": "drawing",
     "decode": "decoding",
 }
+# Phases that may tell nothing but that they go on.
+_WAITING = ("deploy", "wait")
 _SECONDS_BETWEEN_REDRAWS = 0.1
 _SECONDS_BETWEEN_LINES = 1.0
 _MOST_SECONDS_BETWEEN_LINES = 10.0
@@ -149,6 +153,8 @@ def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
     picture = f"picture {progress.picture}/{progress.pictures}: " if progress.pictures > 1 else ""
     head = picture + _TITLES.get(progress.phase, progress.phase)
     if progress.total <= 0 or (progress.total == 1 and progress.step == 0):
+        if progress.phase in _WAITING and progress.seconds >= 1:
+            head += f", {_duration(progress.seconds)}"
         return head[:columns] if columns else head
     tail = [f"{_fraction(progress):.0%}".replace("%", " %"), *_pace(progress)]
     head += _amount(progress)
@@ -179,6 +185,8 @@ def _amount(progress: Progress) -> str:
         if progress.total < 1_000_000_000:
             return f" {progress.step / 1e6:.1f}/{progress.total / 1e6:.1f} MB"
         return f" {progress.step / 1e9:.2f}/{progress.total / 1e9:.2f} GB"
+    if progress.phase == "deploy":
+        return ""  # it comes in percent
     # A single part has no parts to count.
     return f" {progress.step}/{progress.total}" if progress.total > 1 else ""
 

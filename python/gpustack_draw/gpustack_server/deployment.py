@@ -1,0 +1,378 @@
+"""Bring a model of Hugging Face onto a GPUStack server, with the server's management API."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpustack_draw.choose_file import choose_file
+from gpustack_draw.errors import (
+    DrawError,
+    ModelNotFoundError,
+    NotYetSupportedError,
+    ServerError,
+    quoted,
+)
+from gpustack_draw.gpustack_server import asking
+from gpustack_draw.gpustack_server.advice import explain_reply, explain_transport, may_not_deploy
+from gpustack_draw.gpustack_server.cancellation import (
+    Cancellation,
+    TransportError,
+    in_thread_telling,
+)
+from gpustack_draw.gpustack_server.connection import ServerConnection
+from gpustack_draw.gpustack_server.models import items_of, list_models, state_text
+from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.gpustack_server.replies import ReplyError, refusal_of
+from gpustack_draw.hub import Hub
+from gpustack_draw.model_reference import HubModel
+from gpustack_draw.progress import Progress
+from gpustack_draw.server_address import DRAW_SECONDS, ServerAddress
+
+ProgressFunction = Callable[[Progress], None]
+
+# States in which nothing has been found yet that could run the model.
+_UNPLACED = frozenset({"pending", "analyzing", "scheduled", "unknown"})
+_MOST_PAGES = 100
+_SECONDS_BETWEEN_WATCHES = 1.0
+_WATCH_LINE_BYTES = 4 * 1024 * 1024
+_CHECKS_OF_THE_NAME = 5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be deployed.
+
+    Attributes:
+        repository: ``OWNER/REPO``.
+        names: What to call it on the server: the first that is free.
+        file: The file in the repository; a pattern where the hub could not be asked; empty for all.
+        same: Values of ``huggingface_filename`` that mean the same.
+        body: The request that deploys it, less its name and cluster.
+        notes: For the user.
+    """
+
+    repository: str
+    names: tuple[str, ...]
+    file: str
+    same: frozenset[str]
+    body: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def plan_deployment(reference: HubModel, release: Release, address: ServerAddress) -> Wanted:
+    """Tell what deploying a model takes; asks the hub what the repository has.
+
+    Args:
+        reference: The model.
+        release: The server's.
+        address: The server.
+
+    Raises:
+        NotYetSupportedError: The server has nothing that draws with such a model.
+        DrawError: The repository has no such file.
+    """
+    repository = reference.repository
+    notes = []
+    if reference.revision:
+        notes.append(f"the server takes the main branch, not @{reference.revision}")
+    paths = _paths_on_hub(reference, notes)
+    if release.is_old:
+        return _box_model(reference, paths, notes)
+    is_gguf = "gguf" in repository.lower() or reference.tag_given
+    if paths is not None:
+        is_gguf = "model_index.json" not in paths
+    if is_gguf:
+        raise NotYetSupportedError(
+            f"{release.title} at {address.url} has no backend that draws with GGUF models such as"
+            f" {reference.text}",
+            hint="name a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which"
+            " it draws with by vLLM; or leave --on server out to draw on this machine",
+        )
+    name = repository.partition("/")[2]
+    body = {
+        "source": "huggingface",
+        "huggingface_repo_id": repository,
+        "replicas": 1,
+        "categories": ["image"],
+        "backend": "vLLM",
+        "backend_parameters": ["--omni"],
+        "enable_model_route": True,
+    }
+    names = (name, repository.replace("/", "-"))
+    return Wanted(repository, names, "", frozenset({""}), body, tuple(notes))
+
+
+def _paths_on_hub(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
+    try:
+        found = Hub().repository(reference.repository, wanted=None)
+    except ModelNotFoundError:
+        raise
+    except DrawError as error:
+        # The server fetches the model, and may reach what this machine does not.
+        notes.append(f"{error.message}; the server will find out what the repository has")
+        return None
+    return found.paths
+
+
+def _box_model(reference: HubModel, paths: Sequence[str] | None, notes: list[str]) -> Wanted:
+    repository, tag = reference.repository, reference.tag
+    pattern = f"*{tag}*"
+    file = pattern
+    if paths is not None:
+        choice = choose_file(paths, tag, tag_given=reference.tag_given, repository=repository)
+        file = choice.path
+        if choice.note:
+            notes.append(choice.note)
+    parameters = ["--no-warmup"]
+    if "turbo" in repository and "stable-diffusion" in repository:
+        # As the original command did: llama-box does not know turbo models by itself.
+        parameters += ["--seed=42", "--image-cfg-scale=1.0"]
+    body = {
+        "source": "huggingface",
+        "huggingface_repo_id": repository,
+        "huggingface_filename": file,
+        "cpu_offloading": True,
+        "distributed_inference_across_workers": True,
+        "categories": ["image"],
+        "backend": "llama-box",
+        "backend_parameters": parameters,
+    }
+    short_tag = tag.rpartition("/")[2].removesuffix(".gguf")
+    name = f"{repository.partition('/')[2].removesuffix('-GGUF')}-{short_tag}"
+    names = (name, f"{repository.partition('/')[0]}-{name}")
+    return Wanted(repository, names, file, frozenset({file, pattern}), body, tuple(notes))
+
+
+@dataclass
+class _Wait:
+    """What is known of a deployment while it gets ready."""
+
+    begin: float = field(default_factory=time.monotonic)
+    changed: float = field(default_factory=time.monotonic)
+    instances: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    last: object = None
+
+
+class Deployment:
+    """Deploys a model on a server, where it is not there yet, and waits until it runs."""
+
+    def __init__(self, connection: ServerConnection, release: Release, wanted: Wanted) -> None:
+        """Prepare; nothing is asked yet."""
+        self._connection = connection
+        self._address = connection.address
+        self._release = release
+        self._wanted = wanted
+        self._management = release.management_path
+        self._taken: set[str] = set()
+        # Without a word for so long, the list of instances is asked for again.
+        self._silence = min(2 * asking.ASK_SECONDS, max(self._address.deploy_seconds, 1.0))
+
+    def run(self, on_progress: ProgressFunction | None = None) -> str:
+        """Deploy the model, or find it deployed, and wait until it runs.
+
+        Args:
+            on_progress: Called with phase ``deploy``: percent fetched by the server. An error it
+                raises ends the waiting; what is deployed stays.
+
+        Returns:
+            Its name on the server.
+
+        Raises:
+            ServerError: The key may not deploy; it failed there; or it stood still for too long.
+        """
+        return in_thread_telling(
+            self._run, on_progress if on_progress is not None else lambda _: None
+        )
+
+    def _run(self, cancellation: Cancellation, on_progress: ProgressFunction) -> str:
+        model = self._find(self._models(cancellation)) or self._create(cancellation)
+        name = str(model.get("name"))
+        if model.get("replicas") == 0:
+            raise ServerError(
+                f"{quoted(name)} is deployed on {self._address.url}, but with no replicas",
+                hint="start it on the server's web page",
+            )
+        self._wait(model, cancellation, on_progress)
+        self._wait_for_name(name, cancellation)
+        return name
+
+    def _models(self, cancellation: Cancellation) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = []
+        for page in range(1, _MOST_PAGES):
+            query = [("page", str(page)), ("perPage", "100")]
+            answer = self._ask("GET", "/models", cancellation, query=query)
+            models += items_of(answer)
+            pagination = answer.get("pagination")
+            pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
+            if not isinstance(pages, int) or page >= pages:
+                break
+        return models
+
+    def _find(self, models: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """Find the same model: by what it is made of, since its name can be anything."""
+        same = [
+            model
+            for model in models
+            if model.get("source") == "huggingface"
+            and model.get("huggingface_repo_id") == self._wanted.repository
+            and (model.get("huggingface_filename") or "") in self._wanted.same
+        ]
+        same.sort(key=lambda model: not model.get("ready_replicas"))
+        self._taken = {str(model.get("name")) for model in models}
+        return same[0] if same else None
+
+    def _create(self, cancellation: Cancellation) -> dict[str, Any]:
+        free = [name for name in self._wanted.names if name not in self._taken]
+        if not free:
+            names = " and ".join(quoted(name) for name in self._wanted.names)
+            raise ServerError(
+                f"{self._address.url} has other models with the names {names}",
+                hint="rename or delete one on the server's web page",
+            )
+        body = {"name": free[0], **self._wanted.body}
+        if not self._release.is_old:
+            body |= self._cluster(cancellation)
+        return self._ask("POST", "/models", cancellation, body=body)
+
+    def _cluster(self, cancellation: Cancellation) -> dict[str, Any]:
+        clusters = items_of(self._ask("GET", "/clusters", cancellation))
+        if not clusters:
+            raise ServerError(
+                f"{self._address.url} has no cluster to deploy on",
+                hint="add one on the server's web page",
+            )
+        default = next((each for each in clusters if each.get("is_default")), clusters[0])
+        return {"cluster_id": default.get("id")}
+
+    def _ask(
+        self, method: str, path: str, cancellation: Cancellation, **options: Any
+    ) -> dict[str, Any]:
+        try:
+            return asking.ask_object(
+                self._connection, method, self._management + path, cancellation, **options
+            )
+        except TransportError as error:
+            raise explain_transport(error, self._address) from error
+        except ReplyError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: ReplyError) -> DrawError:
+        if error.status == 403:
+            return may_not_deploy(self._address, self._release.is_old, error.words)
+        if error.kind == "refused" and error.status != 401:
+            because = f": {error.words}" if error.words else ""
+            return ServerError(
+                f"{self._address.url} does not deploy hf.co/{self._wanted.repository}"
+                f" ({error.status}){because}",
+                hint="deploy it on the server's web page, and draw with its name there",
+            )
+        return explain_reply(error, self._address, self._release.title)
+
+    def _wait(
+        self, model: dict[str, Any], cancellation: Cancellation, on_progress: ProgressFunction
+    ) -> None:
+        wait = _Wait()
+        on_progress(Progress("deploy", 0, 0, 0.0))
+        while not self._watch(str(model.get("id")), wait, cancellation, on_progress):
+            # The server has ended the list, or is being restarted.
+            self._check_patience(wait)
+            cancellation.wait(_SECONDS_BETWEEN_WATCHES)
+
+    def _watch(
+        self, number: str, wait: _Wait, cancellation: Cancellation, on_progress: ProgressFunction
+    ) -> bool:
+        """Follow the instances until one runs; tell whether one does."""
+        query = [("watch", "true"), ("model_id", number)]
+        path = f"{self._management}/model-instances"
+        line = bytearray()
+        try:
+            with self._connection.ask(
+                "GET", path, query=query, seconds=self._silence, cancellation=cancellation
+            ) as reply:
+                if reply.status >= 300:
+                    raise self._explained(refusal_of(reply.read(65_536), "", reply.status))
+                for piece in reply.pieces():
+                    # An empty line comes every 15 seconds: the server is there.
+                    reply.extend(self._silence)
+                    *ends, rest = piece.split(b"\n")
+                    for end in ends:
+                        line += end
+                        if line.strip() and self._read_event(bytes(line), number, wait):
+                            return True
+                        line.clear()
+                    line += rest
+                    if len(line) > _WATCH_LINE_BYTES:
+                        raise explain_reply(
+                            ReplyError("too long"), self._address, self._release.title
+                        )
+                    self._tell(wait, on_progress)
+                    self._check_patience(wait)
+        except TransportError as error:
+            if error.kind not in {"cut", "refused", "timeout"}:
+                raise explain_transport(error, self._address) from error
+        return False
+
+    def _read_event(self, line: bytes, number: str, wait: _Wait) -> bool:
+        try:
+            event = json.loads(line.decode().replace(self._address.key or "\0", "***"))
+            data = event["data"]
+            if str(data.get("model_id", number)) != number:
+                return False
+            if event["type"] in {3, "DELETED"}:
+                wait.instances.pop(data.get("id"), None)
+                return False
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False
+        wait.instances[data.get("id")] = data
+        self._connection.log(f"instance {data.get('name')}: {state_text(data)}")
+        if data.get("state") == "running":
+            return True
+        states = {instance.get("state") for instance in wait.instances.values()}
+        if states == {"error"}:
+            raise ServerError(
+                f"hf.co/{self._wanted.repository} does not run on {self._address.url}:"
+                f" {state_text(data)}",
+                hint="look at its instances on the server's web page",
+            )
+        return False
+
+    def _tell(self, wait: _Wait, on_progress: ProgressFunction) -> None:
+        known = [
+            (each.get("state"), each.get("state_message"), each.get("download_progress"))
+            for each in wait.instances.values()
+        ]
+        if known != wait.last:
+            wait.last, wait.changed = known, time.monotonic()
+        percents = [each[2] for each in known if isinstance(each[2], int | float)]
+        seconds = time.monotonic() - wait.begin
+        if percents and any(each[0] == "downloading" for each in known):
+            percent = min(max(int(max(percents)), 0), 100)
+            on_progress(Progress("deploy", percent, 100, seconds))
+        else:
+            on_progress(Progress("deploy", 0, 0, seconds))
+
+    def _check_patience(self, wait: _Wait) -> None:
+        instances = list(wait.instances.values())
+        unplaced = all(each.get("state", "unknown") in _UNPLACED for each in instances)
+        patience = self._address.deploy_seconds
+        if not unplaced and self._address.timeout is None:
+            patience = DRAW_SECONDS  # a large model takes its time to load
+        if time.monotonic() - wait.changed < patience:
+            return
+        state = state_text(instances[0]) if instances else "it has no instance"
+        raise ServerError(
+            f"hf.co/{self._wanted.repository} has not come to run on {self._address.url}"
+            f" for {patience:g} seconds: {state}",
+            hint="the server's workers may have no room for it; it stays deployed there, and"
+            " --timeout SECONDS waits longer",
+        )
+
+    def _wait_for_name(self, name: str, cancellation: Cancellation) -> None:
+        """Wait until the name can be called, which can take a moment longer."""
+        for _ in range(_CHECKS_OF_THE_NAME):
+            models = list_models(self._connection, self._release, cancellation)
+            if name in {model.name for model in models}:
+                return
+            cancellation.wait(_SECONDS_BETWEEN_WATCHES)

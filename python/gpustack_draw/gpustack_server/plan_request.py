@@ -1,0 +1,187 @@
+"""What to draw, in the words of a GPUStack server's backends."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpustack_draw.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
+from gpustack_draw.errors import UsageError
+from gpustack_draw.gpustack_server.models import RunningModel
+from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.names import SAMPLERS
+from gpustack_draw.request import DrawRequest
+
+# What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
+_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
+_BOX_SCHEDULERS = frozenset({"discrete", "karras", "exponential", "ays", "gits"})
+_BOX_MULTIPLE = 64
+_BOX_SMALLEST = 256
+# Where nothing else is told. llama-box itself would take 10 once a sampler is named, which is not
+# what it takes for any model when nothing is named.
+_BOX_STEPS = 20
+# Seeds from here on are cut to 32 bits by it, and the last of them means a random one.
+_BOX_SEED_END = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class ServerPlan:
+    """What will be asked of a server.
+
+    Attributes:
+        settings: One a picture, seeds counting up; ``None`` for what the server decides.
+        bodies: The requests, one a picture.
+        streams: Whether the server is asked for the steps as they are drawn.
+        notes: For the user: what is changed, or cannot be honoured.
+    """
+
+    settings: tuple[DrawSettings, ...]
+    bodies: tuple[dict[str, Any], ...]
+    streams: bool
+    notes: tuple[str, ...]
+
+
+def plan_request(request: DrawRequest, release: Release, model: RunningModel) -> ServerPlan:
+    """Turn a request into those a server gets, one a picture.
+
+    Args:
+        request: What to draw.
+        release: The server's.
+        model: What the server tells of the model; its name at least.
+
+    Raises:
+        UsageError: The picture is larger than the server draws with this model.
+    """
+    notes: list[str] = []
+    (width, height) = request.size or DEFAULT_SIZE
+    if release.is_old:
+        width, height = _box_size(width, height, model, notes)
+    sampler, scheduler = _method(request, release, notes)
+    steps, cfg_scale = request.sample_steps, request.cfg_scale
+    known_cfg = cfg_scale
+    if release.is_old:
+        steps = steps or int(model.number("sampling_steps") or _BOX_STEPS)
+        known_cfg = model.number("cfg_scale") if cfg_scale is None else cfg_scale
+    first = _first_seed(request, release, notes)
+    if cfg_scale == 1.0 and request.negative_prompt:
+        notes.append("--negative-prompt has no effect with --cfg-scale 1")
+    common = _body(request, model.name, f"{width}x{height}", steps, sampler, scheduler)
+    settings, bodies = [], []
+    for seed in range(first, first + request.count):
+        settings.append(
+            DrawSettings(
+                prompt=request.prompt,
+                negative_prompt=request.negative_prompt,
+                width=width,
+                height=height,
+                sampler=sampler if release.is_old else None,
+                scheduler=scheduler if release.is_old else None,
+                sample_steps=steps,
+                cfg_scale=known_cfg,
+                guidance=None,
+                seed=seed,
+            )
+        )
+        bodies.append({**common, "seed": seed})
+    return ServerPlan(tuple(settings), tuple(bodies), release.is_old, tuple(notes))
+
+
+def _body(
+    request: DrawRequest,
+    name: str,
+    size: str,
+    steps: int | None,
+    sampler: str | None,
+    scheduler: str | None,
+) -> dict[str, Any]:
+    """Spell a request for every backend: each ignores the names that are another's.
+
+    A null is not the same as nothing: llama-box stumbles over some.
+    """
+    cfg_scale = request.cfg_scale
+    # For FLUX, "guidance_scale" is the distilled guidance, another thing than --cfg-scale.
+    guidance_scale = None if "flux" in name.lower() else cfg_scale
+    body: dict[str, Any] = {
+        "model": name,
+        "prompt": request.prompt,
+        "n": 1,
+        "size": size,
+        "response_format": "b64_json",  # SGLang's default is an address that nobody can open
+        "negative_prompt": request.negative_prompt or None,
+        "sampler": sampler,
+        "scheduler": scheduler,
+        "sample_steps": steps,
+        "num_inference_steps": steps,
+        "cfg_scale": cfg_scale,
+        "true_cfg_scale": cfg_scale,
+        "guidance_scale": guidance_scale,
+    }
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _box_size(width: int, height: int, model: RunningModel, notes: list[str]) -> tuple[int, int]:
+    sides = [
+        max(-(-side // _BOX_MULTIPLE) * _BOX_MULTIPLE, _BOX_SMALLEST) for side in (width, height)
+    ]
+    for side, name in zip(sides, ("max_width", "max_height"), strict=True):
+        most = model.number(name)
+        if most is not None and side > most:
+            largest = (
+                f"{model.number('max_width') or most:g}x{model.number('max_height') or most:g}"
+            )
+            raise UsageError(
+                f"'{width}x{height}' is too large for {model.name!r} on this server:"
+                f" it draws {largest} at most",
+                hint=f"for example --size {largest}",
+            )
+    if sides != [width, height]:
+        notes.append(
+            f"{width}x{height} was rounded up to {sides[0]}x{sides[1]}: this server draws multiples"
+            f" of {_BOX_MULTIPLE}, from {_BOX_SMALLEST}"
+        )
+    return sides[0], sides[1]
+
+
+def _method(
+    request: DrawRequest, release: Release, notes: list[str]
+) -> tuple[str | None, str | None]:
+    """Choose the sampler and the scheduler to name.
+
+    llama-box reads the seed, the steps and the rest only where a sampler is named, so it always is.
+    What GPUStack 2 draws with has no choice of samplers; a container of the user's own may, so what
+    was typed is passed on. The default one is not: it would be no one's choice.
+    """
+    sampler, scheduler = request.sampler, request.scheduler
+    if not release.is_old:
+        named = [
+            option
+            for option, value in (
+                (f"--sampler {sampler}", sampler != "euler"),
+                (f"--scheduler {scheduler}", scheduler is not None),
+            )
+            if value
+        ]
+        notes += [
+            f"{option} has no effect: vLLM and SGLang, which {release.title} draws with, choose it"
+            " themselves"
+            for option in named
+        ]
+        return (sampler if sampler != "euler" else None), scheduler
+    if sampler not in _BOX_SAMPLERS:
+        notes.append(f"{release.title} does not know --sampler {sampler}: euler is used")
+        sampler = "euler"
+    if scheduler is not None and scheduler not in _BOX_SCHEDULERS:
+        notes.append(f"{release.title} does not know --scheduler {scheduler}: its own is used")
+        scheduler = None
+    return sampler, scheduler
+
+
+def _first_seed(request: DrawRequest, release: Release, notes: list[str]) -> int:
+    if request.seed is None:
+        import secrets
+
+        return secrets.randbelow(RANDOM_SEED_END - request.count)
+    if release.is_old and request.seed + request.count > _BOX_SEED_END:
+        notes.append(
+            f"{release.title} has seeds up to {_BOX_SEED_END - 1}: larger ones do not give the"
+            " pictures that they give elsewhere"
+        )
+    return request.seed

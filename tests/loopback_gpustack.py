@@ -1,0 +1,446 @@
+"""A small GPUStack server on 127.0.0.1 that speaks as 0.7.1 or 2.3.0 do, with faults on demand.
+
+What it says was recorded from servers of both releases (llama-box behind 0.7.1, vLLM-Omni behind
+2.3.0): bodies, statuses and framing, not their code.
+"""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+OLD, NEW = "0.7.1", "2.3.0"
+
+
+def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = False) -> bytes:
+    """Make a PNG file; with noise, of more than 3 bytes a pixel."""
+    pixels = os.urandom(width * height * 3)
+    image = Image.frombytes("RGB", (width, height), pixels)
+    chunks = PngInfo()
+    if text:
+        chunks.add_text("parameters", text)
+    file = io.BytesIO()
+    image.save(file, format="PNG", pnginfo=chunks, compress_level=0 if noise else 1)
+    return file.getvalue()
+
+
+@dataclass
+class FakeModel:
+    """A model of the server; one that is not running is listed to administrators only."""
+
+    name: str
+    categories: Sequence[str] = ("image",)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    running: bool = True
+    instances: list[dict[str, Any]] = field(default_factory=list)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+
+
+@dataclass
+class Fault:
+    """What goes wrong with requests for a path, the next so many times.
+
+    Attributes:
+        path: A part of the request's path.
+        status: Of the answer given instead, with ``body``; 0 for the right answer, harmed as below.
+        cut: Closes the connection after so many events of a stream, or bytes of an object.
+        piece: The answer comes in pieces of so many bytes.
+        seconds: A pause before each step, or before the answer.
+        lines: Given in place of the stream's lines.
+        picture: Given in place of the picture's file.
+    """
+
+    path: str
+    status: int = 0
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    cut: int | None = None
+    piece: int = 0
+    seconds: float = 0.0
+    lines: Sequence[bytes] | None = None
+    picture: bytes | None = None
+    raw: bytes = b""
+    times: int = 1_000_000
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: Any
+
+
+class LoopbackGpustack:
+    """Serves models; keeps what was asked."""
+
+    ADMIN = "gpustack_0123456789abcdef_admin"
+    USER = "gpustack_0123456789abcdef_user"
+
+    def __init__(self, release: str = OLD, *, context: ssl.SSLContext | None = None) -> None:
+        self.release = release
+        self.models: dict[str, FakeModel] = {}
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.lock = threading.Lock()
+        self.wants_key = release == NEW
+        self.steps = 4
+        self.ignores_stream = False
+        self.told = True  # whether pictures tell how they were drawn
+        self.in_flight = self.most_in_flight = 0
+        self.broken_off = 0  # by the client
+        self.life: list[list[dict[str, Any]]] = []  # states that a deployed model goes through
+        self.clusters = [{"id": 1, "is_default": False}, {"id": 7, "is_default": True}]
+        server = self
+
+        class Handler(_Handler):
+            def __init__(self, *arguments: Any) -> None:
+                self.server_side = server
+                super().__init__(*arguments)
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if context is None else "https"
+        self.port = self._server.server_address[1]
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_old(self) -> bool:
+        return self.release.startswith("0.")
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+    def die(self) -> None:
+        """End as a killed process does: nobody listens, every connection is reset."""
+        self.close()
+        self._server.end_connections()
+
+    def add(self, name: str, **values: Any) -> FakeModel:
+        model = FakeModel(name, number=len(self.models) + 1, **values)
+        self.models[name] = model
+        return model
+
+    def fail(self, path: str, **values: Any) -> None:
+        self.faults.append(Fault(path, **values))
+
+    def fault_for(self, path: str) -> Fault:
+        with self.lock:
+            for fault in self.faults:
+                if fault.times > 0 and fault.path in path:
+                    fault.times -= 1
+                    return fault
+        return Fault("")
+
+    def drawings(self) -> list[dict[str, Any]]:
+        """The bodies of the requests for pictures."""
+        return [each.body for each in self.requests if each.path.endswith("/images/generations")]
+
+    def paths(self) -> list[str]:
+        return [f"{each.method} {each.path}" for each in self.requests]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_side: LoopbackGpustack
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        server = self.server_side
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.categories = [
+            value
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+            if name == "categories"
+        ]
+        entry = Request(self.command, parts.path, query, dict(self.headers.items()), body)
+        with server.lock:
+            server.requests.append(entry)
+        self.fault = server.fault_for(parts.path)
+        if self.fault.raw:
+            self.wfile.write(self.fault.raw)
+            self.close_connection = True
+        elif self.fault.status:
+            time.sleep(self.fault.seconds)
+            self.say(
+                self.fault.status, self.fault.body, self.fault.content_type, self.fault.headers
+            )
+        elif parts.path == "/version":
+            self.json({"version": f"v{server.release}", "git_commit": "a6da07d"})
+        elif self.is_known(parts.path):
+            self.route(parts.path, query, body)
+
+    def is_known(self, path: str) -> bool:
+        """Refuse who is not known, as the release does."""
+        server = self.server_side
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if key not in {server.ADMIN, server.USER} and (server.wants_key or key):
+            message = "Invalid authentication credentials"
+            self.json({"code": 401, "reason": "Unauthorized", "message": message}, 401)
+            return False
+        is_management = path.startswith("/v1/model" if server.is_old else "/v2/")
+        if is_management and key == server.USER:
+            message = (
+                "No permission to access"
+                if server.is_old
+                else "API key does not have permission to access management features"
+            )
+            self.json({"code": 403, "reason": "Forbidden", "message": message}, 403)
+            return False
+        return True
+
+    def route(self, path: str, query: dict[str, str], body: Any) -> None:
+        server = self.server_side
+        root = "/v1" if server.is_old else "/v2"
+        if path in {"/v1-openai/models", "/v1/models"} and not (server.is_old and path[3] == "/"):
+            self.list_running(query)
+        elif path.endswith("/images/generations") and self.command == "POST":
+            self.generate(body)
+        elif path == f"{root}/models" and self.command == "POST":
+            self.create(body)
+        elif path == f"{root}/models":
+            items = [self.managed(model) for model in server.models.values()]
+            self.page([item for item in items if query.get("search", "") in item["name"]], query)
+        elif path == f"{root}/model-instances":
+            self.instances(query)
+        elif path == "/v2/clusters" and not server.is_old:
+            self.page(server.clusters, query)
+        else:
+            self.json({"detail": "Not Found"}, 404)
+
+    # --- lists ------------------------------------------------------------------------------------
+
+    def list_running(self, query: dict[str, str]) -> None:
+        data = []
+        for model in self.server_side.models.values():
+            wanted = self.categories
+            listed = set(wanted) & set(model.categories) or ("" in wanted and not model.categories)
+            if not model.running or (wanted and not listed):
+                continue
+            entry: dict[str, Any] = {"id": model.name, "object": "model", "created": 1}
+            entry |= {"owned_by": "gpustack", "meta": None}
+            if query.get("with_meta") == "true":
+                entry["meta"] = dict(model.meta)
+            data.append(entry)
+        self.json({"data": data, "object": "list"})
+
+    def page(self, items: list[dict[str, Any]], query: dict[str, str]) -> None:
+        page, size = int(query.get("page", 1)), int(query.get("perPage", 100))
+        pages = -(-len(items) // size)
+        pagination = {"page": page, "perPage": size, "total": len(items), "totalPage": pages}
+        self.json({"items": items[(page - 1) * size : page * size], "pagination": pagination})
+
+    def managed(self, model: FakeModel) -> dict[str, Any]:
+        ready = 1 if model.running else 0
+        item = {"id": model.number, "name": model.name, "replicas": 1, "ready_replicas": ready}
+        return {**item, "categories": list(model.categories), **model.more}
+
+    def create(self, body: dict[str, Any]) -> None:
+        server = self.server_side
+        if body["name"] in server.models:
+            message = f"Model '{body['name']}' already exists."
+            self.json({"code": 409, "reason": "AlreadyExists", "message": message}, 409)
+            return
+        model = server.add(body["name"], running=False, more=body, categories=body["categories"])
+        self.json(self.managed(model))
+
+    def instances(self, query: dict[str, str]) -> None:
+        server = self.server_side
+        number = int(query.get("model_id", 0))
+        model = next(each for each in server.models.values() if each.number == number)
+        if query.get("watch") != "true":
+            self.page(model.instances, query)
+            return
+        self.begin(200, "text/event-stream", {})
+        states = server.life or [model.instances]
+        kind = 1
+        for instances in states:
+            for instance in instances:
+                event = {"type": kind, "data": {"id": 1, "model_id": number, **instance}}
+                self.chunk(json.dumps(event).encode() + b"\n\n")
+                if instance.get("state") == "running":
+                    model.running = True
+            kind = 2
+        while self.fault.seconds:  # as it beats, every 15 seconds
+            time.sleep(self.fault.seconds)
+            self.chunk(b"\n")
+        self.chunk(b"")
+
+    # --- pictures ---------------------------------------------------------------------------------
+
+    def generate(self, body: dict[str, Any]) -> None:
+        server = self.server_side
+        model = server.models.get(body["model"])
+        if model is None:
+            self.error(404, "Model not found", "NotFound")
+            return
+        if not model.running:
+            self.error(503, "No running instances available", "ServiceUnavailable")
+            return
+        with server.lock:
+            server.in_flight += 1
+            server.most_in_flight = max(server.most_in_flight, server.in_flight)
+        try:
+            self.draw(body)
+        except OSError:
+            server.broken_off += 1
+            self.close_connection = True
+        finally:
+            with server.lock:
+                server.in_flight -= 1
+
+    def draw(self, body: dict[str, Any]) -> None:
+        server = self.server_side
+        width, height = map(int, body["size"].split("x"))
+        steps = body.get("sample_steps", 10)
+        text = (
+            f"{body['prompt']}\nSteps: {steps}, CFG scale: {body.get('cfg_scale', 4.5):f},"
+            f" Guidance: 3.500000, Seed: {body['seed'] % 2**32}, Size: {width}x{height},"
+            f" Model: x.gguf, RNG: cuda, Sampler: {body.get('sampler', 'euler')} karras,"
+            " Version: llama-box"
+        )
+        told = server.told and server.is_old
+        picture = self.fault.picture or png(width, height, text=text if told else "")
+        if not server.is_old or not body.get("stream") or server.ignores_stream:
+            self.draw_whole(body, picture)
+        else:
+            self.draw_stream(body, picture, steps)
+
+    def draw_whole(self, body: dict[str, Any], picture: bytes) -> None:
+        server = self.server_side
+        time.sleep(self.fault.seconds)
+        answer: dict[str, Any] = {"created": 1, "data": [{"b64_json": _text(picture)}]}
+        if not server.is_old:
+            answer["data"][0] |= {"url": None, "revised_prompt": None}
+            answer |= {"output_format": "png", "size": body["size"]}
+        data = json.dumps(answer).encode()
+        if server.ignores_stream and body.get("stream"):
+            # 0.7.1 keeps the length and loses the body.
+            self.begin(200, "application/json", {"Content-Length": str(len(data))})
+            self.cut()
+        elif self.fault.cut is not None:
+            self.begin(200, "application/json", {"Content-Length": str(len(data))})
+            self.wfile.write(data[: self.fault.cut])
+            self.cut()
+        else:
+            self.say(200, data, "application/json", {})
+
+    def draw_stream(self, body: dict[str, Any], picture: bytes, steps: int) -> None:
+        server = self.server_side
+        self.begin(200, "text/event-stream", {})
+        if self.fault.lines is not None:
+            for line in self.fault.lines:
+                self.chunk(line + b"\n\n")
+            self.chunk(b"")
+            return
+        total = min(steps, server.steps)
+        for step in range(1, total + 1):
+            if self.fault.cut is not None and step > self.fault.cut:
+                self.cut()
+                return
+            time.sleep(self.fault.seconds)
+            last = step == total
+            item = {"index": 0, "object": "image", "progressed_steps": step}
+            item |= {"progress_steps": total, "progress": 100 * step / total}
+            item |= {"finish_reason": "stop" if last else None}
+            event = {"created": 1, "model": body["model"], "object": "list", "usage": None}
+            event["data"] = [{**item, "b64_json": _text(picture) if last else ""}]
+            self.chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
+        self.chunk(b"")
+
+    # --- HTTP -------------------------------------------------------------------------------------
+
+    def begin(self, status: int, content_type: str, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def chunk(self, data: bytes) -> None:
+        size = self.fault.piece or len(data) or 1
+        for place in range(0, max(len(data), 1), size):
+            piece = data[place : place + size]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+
+    def cut(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def json(self, value: object, status: int = 200) -> None:
+        self.say(status, json.dumps(value).encode(), "application/json", {})
+
+    def error(self, status: int, message: str, kind: str) -> None:
+        self.json({"error": {"message": message, "code": status, "type": kind}}, status)
+
+    def say(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str]) -> None:
+        self.begin(status, content_type, {**headers, "Content-Length": str(len(body))})
+        self.wfile.write(body)
+
+
+def _text(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
