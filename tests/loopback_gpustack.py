@@ -6,85 +6,19 @@ What it says was recorded from servers of both releases (llama-box behind 0.7.1,
 
 import base64
 import contextlib
-import io
 import json
-import os
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from fake_models import FakeModel, Fault, Request, png
 
 OLD, NEW = "0.7.1", "2.3.0"
-
-
-def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = False) -> bytes:
-    """Make a PNG file; with noise, of more than 3 bytes a pixel."""
-    pixels = os.urandom(width * height * 3)
-    image = Image.frombytes("RGB", (width, height), pixels)
-    chunks = PngInfo()
-    if text:
-        chunks.add_text("parameters", text)
-    file = io.BytesIO()
-    image.save(file, format="PNG", pnginfo=chunks, compress_level=0 if noise else 1)
-    return file.getvalue()
-
-
-@dataclass
-class FakeModel:
-    """A model of the server; one that is not running is listed to administrators only."""
-
-    name: str
-    categories: Sequence[str] = ("image",)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    running: bool = True
-    instances: list[dict[str, Any]] = field(default_factory=list)
-    more: Mapping[str, Any] = field(default_factory=dict)
-    number: int = 0
-
-
-@dataclass
-class Fault:
-    """What goes wrong with requests for a path, the next so many times.
-
-    Attributes:
-        path: A part of the request's path.
-        status: Of the answer given instead, with ``body``; 0 for the right answer, harmed as below.
-        cut: Closes the connection after so many events of a stream, or bytes of an object.
-        piece: The answer comes in pieces of so many bytes.
-        seconds: A pause before each step, or before the answer.
-        lines: Given in place of the stream's lines.
-        picture: Given in place of the picture's file.
-    """
-
-    path: str
-    status: int = 0
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-    cut: int | None = None
-    piece: int = 0
-    seconds: float = 0.0
-    lines: Sequence[bytes] | None = None
-    picture: bytes | None = None
-    raw: bytes = b""
-    times: int = 1_000_000
-
-
-@dataclass
-class Request:
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    body: Any
 
 
 class LoopbackGpustack:
@@ -275,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         for model in self.server_side.models.values():
             wanted = self.categories
             listed = set(wanted) & set(model.categories) or ("" in wanted and not model.categories)
-            if not model.running or (wanted and not listed):
+            if self.hides(model) or not model.running or (wanted and not listed):
                 continue
             entry: dict[str, Any] = {"id": model.name, "object": "model", "created": 1}
             entry |= {"owned_by": "gpustack", "meta": None}
@@ -283,6 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
                 entry["meta"] = dict(model.meta)
             data.append(entry)
         self.json({"data": data, "object": "list"})
+
+    def hides(self, model: FakeModel) -> bool:
+        return model.hidden and self.server_side.ADMIN not in self.headers.get("Authorization", "")
 
     def page(self, items: list[dict[str, Any]], query: dict[str, str]) -> None:
         page, size = int(query.get("page", 1)), int(query.get("perPage", 100))
@@ -331,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
     def generate(self, body: dict[str, Any]) -> None:
         server = self.server_side
         model = server.models.get(body["model"])
-        if model is None:
+        if model is None or self.hides(model):
             self.error(404, "Model not found", "NotFound")
             return
         if not model.running:

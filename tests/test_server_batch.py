@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 import gpustack_draw
+from fake_models import png
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
-from loopback_gpustack import NEW, OLD, LoopbackGpustack, png
+from loopback_gpustack import NEW, OLD, LoopbackGpustack
 from server_commands import parameters
 
 PROMPT = "a red circle"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import gpustack_draw
+from fake_models import png
 from gpustack_draw.cli.main import main
-from loopback_gpustack import NEW, OLD, LoopbackGpustack, png
+from loopback_gpustack import NEW, OLD, LoopbackGpustack
 from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer, serve, wait_shortly
 
 LOG_HINT = "try again; if it happens again, look at the log of the model's instance"

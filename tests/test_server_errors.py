@@ -87,14 +87,15 @@ def test_an_unknown_name(
 ) -> None:
     for server in serve(release, monkeypatch):
         server.add("flux-schnell")
+        whose = "" if server.is_old else " for this key"
         assert Answer(capsys, server.url).to("SD-trubo") == (
             3,
-            "URL has no model 'SD-trubo', the nearest are sd-turbo",
+            f"URL has no model 'SD-trubo'{whose}, the nearest are sd-turbo",
             "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
         )
         assert Answer(capsys, server.url).to("acme/xyz") == (
             3,
-            "URL has no model 'acme/xyz'",
+            f"URL has no model 'acme/xyz'{whose}",
             (
                 "it draws with sd-turbo, flux-schnell; for a model of Hugging Face type"
                 " hf.co/acme/xyz, for a file its path"
@@ -115,6 +116,23 @@ def test_a_server_without_any_image_model(
             " file its path"
         ),
     )
+
+
+def test_a_model_that_is_not_for_this_key(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.x keeps a key's other models to itself."""
+    new.models[NAME].hidden = True
+    assert Answer(capsys, new.url).to(NAME) == (
+        3,
+        f"URL has no model '{NAME}' for this key",
+        (
+            "it runs no image model for this key; for a model of Hugging Face type"
+            " hf.co/OWNER/REPO, for a file its path"
+        ),
+    )
+    monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
+    assert main([NAME, PROMPT, "-q"]) == 0
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
@@ -181,7 +199,7 @@ def test_a_new_server_that_does_not_tell_which_of_both_it_is(
     new.add("big", running=False, instances=[{"state": "starting", "state_message": ""}])
     assert Answer(capsys, new.url).to("big")[:2] == (
         3,
-        "URL has no model 'big', or no instance of it that runs",
+        "URL has no model 'big' for this key, or no instance of it that runs",
     )
     monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
     assert Answer(capsys, new.url).to("big")[:2] == (1, "'big' does not run on URL: starting")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fake_models import png
 from gpustack_draw.gpustack_server.read_picture import told_values
 from gpustack_draw.gpustack_server.replies import (
     ReplyError,
@@ -20,7 +21,6 @@ from gpustack_draw.gpustack_server.replies import (
     refusal,
     refusal_of,
 )
-from loopback_gpustack import png
 
 PICTURE = png(8, 8)
 TEXT = base64.b64encode(PICTURE).decode()

@@ -167,7 +167,12 @@ def nothing_has(name: str, address: ServerAddress) -> DrawError:
 
 
 def unknown_model(
-    name: str, address: ServerAddress, known: Sequence[str], *, or_stopped: bool = False
+    name: str,
+    address: ServerAddress,
+    known: Sequence[str],
+    *,
+    or_stopped: bool = False,
+    or_hidden: bool = False,
 ) -> DrawError:
     """Make the error for a name that the server does not have.
 
@@ -176,6 +181,7 @@ def unknown_model(
         address: The server.
         known: The image models that run there.
         or_stopped: Whether the server said that the model may only not run.
+        or_hidden: Whether the server hides from a key the models that are not for it.
     """
     from difflib import get_close_matches
 
@@ -185,9 +191,10 @@ def unknown_model(
     nearest = ", the nearest are " + ", ".join(lower[each] for each in close) if close else ""
     stopped = ", or no instance of it that runs" if or_stopped else ""
     has = f"it draws with {', '.join(known[:10])}; " if known and not close else ""
-    none = "" if known else "it runs no image model; "
+    whose = " for this key" if or_hidden else ""
+    none = "" if known else f"it runs no image model{whose}; "
     return ModelNotFoundError(
-        f"{address.url} has no model {quoted(name)}{stopped}{nearest}",
+        f"{address.url} has no model {quoted(name)}{whose}{stopped}{nearest}",
         hint=f"{has}{none}for a model of Hugging Face type {hub_reference(name)}, for a file"
         " its path",
     )

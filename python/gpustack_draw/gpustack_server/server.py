@@ -335,7 +335,13 @@ class GpustackServer:
         if missing:
             images = self._list(release, cancellation, ("image",)) or []
             names = [model.name for model in images]
-            return unknown_model(self.name, self.address, names, or_stopped=stopped)
+            return unknown_model(
+                self.name,
+                self.address,
+                names,
+                or_stopped=stopped,
+                or_hidden=bool(self.address.key) and not release.is_old,
+            )
         return ServerError(
             f"{quoted(self.name)} is on {self.address.url}, but no instance of it runs",
             hint="start it, or look at its instances, on the server's web page",

@@ -1,0 +1,73 @@
+"""What the loopback GPUStack server has: pictures, models, faults, and the requests it got."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+
+def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = False) -> bytes:
+    """Make a PNG file; with noise, of more than 3 bytes a pixel."""
+    pixels = os.urandom(width * height * 3)
+    image = Image.frombytes("RGB", (width, height), pixels)
+    chunks = PngInfo()
+    if text:
+        chunks.add_text("parameters", text)
+    file = io.BytesIO()
+    image.save(file, format="PNG", pnginfo=chunks, compress_level=0 if noise else 1)
+    return file.getvalue()
+
+
+@dataclass
+class FakeModel:
+    """A model of the server; one that is not running is listed to administrators only."""
+
+    name: str
+    categories: Sequence[str] = ("image",)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    running: bool = True
+    hidden: bool = False  # from who is no administrator: a key can be for some models only
+    instances: list[dict[str, Any]] = field(default_factory=list)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+
+
+@dataclass
+class Fault:
+    """What goes wrong with requests for a path, the next so many times.
+
+    Attributes:
+        path: A part of the request's path.
+        status: Of the answer given instead, with ``body``; 0 for the right answer, harmed as below.
+        cut: Closes the connection after so many events of a stream, or bytes of an object.
+        piece: The answer comes in pieces of so many bytes.
+        seconds: A pause before each step, or before the answer.
+        lines: Given in place of the stream's lines.
+        picture: Given in place of the picture's file.
+    """
+
+    path: str
+    status: int = 0
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    cut: int | None = None
+    piece: int = 0
+    seconds: float = 0.0
+    lines: Sequence[bytes] | None = None
+    picture: bytes | None = None
+    raw: bytes = b""
+    times: int = 1_000_000
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: Any
