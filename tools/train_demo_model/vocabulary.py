@@ -184,8 +184,10 @@ def _is_telling(piece: str) -> bool:
     return letters >= (4 if piece.isupper() else 5)
 
 
-def _ending(pieces: list[str], spelling: str) -> str:
+def _short_piece(pieces: list[str], spelling: str) -> str:
     """A short piece that may still stand for one of the main words in capitals, or nothing."""
+    if pieces[-1] in {"ING", "INGS"}:  # of a DRAWING, SHOWING, too
+        return pieces[0]
     if spelling in SPELLINGS:
         return pieces[-1] if len(pieces[-1]) >= 2 else ""
     plural = spelling.endswith("s") and spelling[:-1] in SPELLINGS
@@ -214,7 +216,7 @@ def token_rows(engine_source: Path) -> dict[int, int]:
                 continue
             piece = max(pieces, key=len)
             if not _is_telling(piece):
-                piece = _ending(pieces, spelling) if writing.isupper() else ""
+                piece = _short_piece(pieces, spelling) if writing.isupper() else ""
             if piece:
                 claims.setdefault(piece, set()).add(row)
     for piece, owners in claims.items():
