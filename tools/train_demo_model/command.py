@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Trains the embedded model.")
     parser.add_argument("--engine-source", type=Path, required=True, help="stable-diffusion.cpp")
     parser.add_argument("--output", type=Path, required=True, help="the GGUF file to write")
-    parser.add_argument("--minutes", type=float, default=95, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=210, help="training time in all")
     parser.add_argument("--decoder-minutes", type=float, default=8)
     parser.add_argument("--export-minutes", type=float, default=12)
     parser.add_argument("--work", type=Path, help="folder of checkpoints and exports")
