@@ -237,7 +237,7 @@ def test_a_wrong_command_line(argv: str, message: str, hint: str) -> None:
 def test_a_prompt_that_starts_like_an_option() -> None:
     with pytest.raises(UsageError) as caught:
         parse_arguments(["demo", "-dog on grass"])
-    assert caught.value.message == "--debug takes no value"
+    assert caught.value.message == "'-dog on grass' starts with a dash"
     assert caught.value.hint == "put -- before a prompt that starts with a dash"
 
 

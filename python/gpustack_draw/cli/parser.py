@@ -74,10 +74,7 @@ class Parser(argparse.ArgumentParser):
             raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
         if problem.startswith("ignored explicit argument"):
             what = what.rpartition("/")[2]
-            hint = f"type {what} alone"
-            if " " in problem.partition("'")[2]:  # "-dog on grass" is no -d
-                hint = "put -- before a prompt that starts with a dash"
-            raise _usage_error(f"{what} takes no value", hint)
+            raise _usage_error(f"{what} takes no value", f"type {what} alone")
         raise _usage_error(message, f"see {self.prog} --help")
 
     def tell(self, text: str) -> None:
@@ -107,6 +104,12 @@ class Parser(argparse.ArgumentParser):
                 return [*attached, word, *words]
             if word.startswith("--") and " " not in word and word.partition("=")[0] not in actions:
                 raise self._unknown_option(word)
+            if " " in word and word[:2] in actions:
+                # Some releases of Python take "-dog on grass" for -d, some for an unknown option.
+                raise _usage_error(
+                    f"{_quoted(word)} starts with a dash",
+                    "put -- before a prompt that starts with a dash",
+                )
             attached.append(word)
             if word in actions and actions[word].nargs is None:
                 value = next(words, None)
