@@ -30,13 +30,18 @@ def fetch_model(
         return ()
     from gpustack_draw.hub import Hub
 
+    # What is here already was looked into when the model was resolved.
+    missing = [file for file in model.files if file.source and not file.path.is_file()]
     notes = Hub().fetch(model.hub_files, on_progress)
     main = next(file for file in model.files if file.component in {"model", "diffusion_model"})
-    header = read_model_header(main.path) if main.path.is_file() else None
-    for file in model.files:
-        if file.source is not None and file.path != main.path and header is not None:
-            part = read_model_header(file.path, shown=file.source.shown)
-            check_kind(file.component, part, file.source.shown)
-            parts = {file.component: (part, file.source.shown)}
-            check_parts(model.family, header, model.reference.text, parts)
+    parts = [file for file in missing if file.path != main.path]
+    if not parts or not main.path.is_file():
+        return notes
+    header = read_model_header(main.path)
+    for file in parts:
+        assert file.source is not None
+        shown = file.source.shown
+        part = read_model_header(file.path, shown=shown)
+        check_kind(file.component, part, shown)
+        check_parts(model.family, header, model.reference.text, {file.component: (part, shown)})
     return notes
