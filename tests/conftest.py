@@ -3,10 +3,17 @@
 ``--hypothesis-profile=thorough`` tries 10,000 inputs where a usual run tries 400.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from gpustack_draw.hub import Hub
+from hub_steps import open_hub
+from loopback_gpustack import NEW, OLD, LoopbackGpustack
+from loopback_hub import LoopbackHub
+from server_commands import serve, wait_shortly
 
 settings.register_profile("usual", max_examples=400)
 settings.register_profile("thorough", max_examples=10_000)
@@ -41,3 +48,35 @@ def no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackHub]:
+    hub = LoopbackHub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return open_hub(server, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch, empty_folder: None) -> Iterator[LoopbackGpustack]:
+    yield from serve(OLD, monkeypatch)
+
+
+@pytest.fixture
+def new(monkeypatch: pytest.MonkeyPatch, empty_folder: None) -> Iterator[LoopbackGpustack]:
+    yield from serve(NEW, monkeypatch)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_shortly(monkeypatch)

@@ -12,6 +12,7 @@ from loopback_gpustack import NEW, LoopbackGpustack
 
 PROMPT = "a red circle"
 NAME = "sd-turbo"
+META = {"max_width": 1024, "max_height": 1024, "sampling_steps": 20, "cfg_scale": 4.5}
 NOT_GPUSTACK = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
 
 
@@ -23,7 +24,7 @@ def wait_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
     server = LoopbackGpustack(release)
-    server.add(NAME)
+    server.add(NAME, meta=META if release != NEW else {})
     monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
     if release == NEW:
         monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)

@@ -1,44 +1,14 @@
 """Drawing on GPUStack servers of both releases, against a loopback server."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
-from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import parameters
-
-PROMPT = "a red circle"
-NAME = "sd-turbo"
-META = {"max_width": 1024, "max_height": 1024, "sampling_steps": 20, "cfg_scale": 4.5}
-
-
-@pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackGpustack]:
-    yield from serve(OLD, monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def new(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackGpustack]:
-    yield from serve(NEW, monkeypatch, tmp_path)
-
-
-def serve(
-    release: str, monkeypatch: pytest.MonkeyPatch, folder: Path
-) -> Iterator[LoopbackGpustack]:
-    monkeypatch.chdir(folder)
-    server = LoopbackGpustack(release)
-    server.add(NAME, meta=META if release == OLD else {})
-    monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
-    if release == NEW:
-        monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
-    yield server
-    server.close()
-
+from loopback_gpustack import LoopbackGpustack
+from server_commands import NAME, PROMPT, parameters
 
 # --- both releases --------------------------------------------------------------------------------
 

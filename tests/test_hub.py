@@ -1,7 +1,5 @@
 """The real hub client against a loopback hub: lists, headers, fetches, and what is refused."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,22 +8,10 @@ import model_files as files
 from gpustack_draw.errors import FetchError, ModelNotFoundError
 from gpustack_draw.hub import Hub
 from gpustack_draw.progress import Progress
-from hub_steps import DATA, MODEL, error_of, get, look_up, open_hub, read
+from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
 
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackHub]:
-    hub = LoopbackHub()
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def hub(server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    return open_hub(server, tmp_path, monkeypatch)
 
 
 def test_files_with_sizes_and_digests_in_one_request(hub: Hub, server: LoopbackHub) -> None:

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,11 @@ from gpustack_draw.hub import Hub
 from gpustack_draw.hub import fetch as fetch_module
 from gpustack_draw.hub import hub as hub_module
 from gpustack_draw.progress import Progress
-from hub_steps import DATA, MODEL, error_of, get, look_up, open_hub, read, set_offline
+from hub_steps import DATA, MODEL, error_of, get, look_up, read, set_offline
 from loopback_hub import Content, LoopbackHub
 
 SHOWN = "hf.co/acme/tiny:data.gguf"
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackHub]:
-    hub = LoopbackHub()
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def hub(server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    return open_hub(server, tmp_path, monkeypatch)
 
 
 def test_the_client_itself_finds_what_was_fetched(hub: Hub, server: LoopbackHub) -> None:

@@ -1,7 +1,6 @@
 """A hub that leads elsewhere, answers in unusual ways, or not at all."""
 
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
@@ -12,23 +11,11 @@ from gpustack_draw.errors import FetchError, ModelNotFoundError
 from gpustack_draw.hub import Hub, HubTroubleError, patience
 from gpustack_draw.hub.advice import explain
 from gpustack_draw.progress import Progress
-from hub_steps import DATA, MODEL, error_of, get, look_up, open_hub, read
+from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
 
 LOST = 32_768  # by the client of 0.36, where a connection is cut
 SHOWN = "hf.co/acme/tiny:data.gguf"
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackHub]:
-    hub = LoopbackHub()
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def hub(server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    return open_hub(server, tmp_path, monkeypatch)
 
 
 def set_timeout(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:

@@ -1,33 +1,19 @@
 """Which server is meant, and what goes wrong on the way to it: addresses, TLS, proxies."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from gpustack_draw.cli.main import main
-from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer, free_port, serve, wait_shortly
+from loopback_gpustack import OLD, LoopbackGpustack
+from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer, free_port
+
+pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 CERTIFICATE = Path(__file__).parent / "loopback.pem"
 NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    wait_shortly(monkeypatch)
-
-
-@pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(OLD, monkeypatch)
-
-
-@pytest.fixture
-def new(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(NEW, monkeypatch)
 
 
 # --- the address ----------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +17,9 @@ from fake_models import png
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import parameters
+from server_commands import NAME, PROMPT, parameters, serve
 
-PROMPT = "a red circle"
-NAME = "sd-turbo"
-META = {"max_width": 1024, "max_height": 1024, "sampling_steps": 20, "cfg_scale": 4.5}
-
-
-@pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackGpustack]:
-    yield from serve(OLD, monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def new(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackGpustack]:
-    yield from serve(NEW, monkeypatch, tmp_path)
-
-
-def serve(
-    release: str, monkeypatch: pytest.MonkeyPatch, folder: Path
-) -> Iterator[LoopbackGpustack]:
-    monkeypatch.chdir(folder)
-    server = LoopbackGpustack(release)
-    server.add(NAME, meta=META if release == OLD else {})
-    monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
-    if release == NEW:
-        monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
-    yield server
-    server.close()
-
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 # --- the wire -------------------------------------------------------------------------------------
 
@@ -167,7 +140,7 @@ def wait_until(condition: Any) -> None:
 def test_ctrl_c_closes_the_requests(
     release: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for server in serve(release, monkeypatch, tmp_path):
+    for server in serve(release, monkeypatch):
         server.fail("/images/", seconds=0.3 if release == OLD else 3.0)
         server.steps = 100
         command = [sys.executable, "-m", "gpustack_draw", NAME, PROMPT, "--count", "3"]

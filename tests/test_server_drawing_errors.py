@@ -3,8 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,25 +11,11 @@ import gpustack_draw
 from fake_models import png
 from gpustack_draw.cli.main import main
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer, serve, wait_shortly
+from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer
+
+pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 LOG_HINT = "try again; if it happens again, look at the log of the model's instance"
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    wait_shortly(monkeypatch)
-
-
-@pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(OLD, monkeypatch)
-
-
-@pytest.fixture
-def new(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(NEW, monkeypatch)
 
 
 # --- drawing --------------------------------------------------------------------------------------

@@ -1,32 +1,16 @@
 """What goes wrong when a GPUStack server is to draw: one clear message each, nothing left."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from gpustack_draw.cli.main import main
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import NAME, PROMPT, Answer, serve, wait_shortly
+from server_commands import NAME, PROMPT, Answer, serve
+
+pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 LOG_HINT = "try again; if it happens again, look at the log of the model's instance"
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    wait_shortly(monkeypatch)
-
-
-@pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(OLD, monkeypatch)
-
-
-@pytest.fixture
-def new(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
-    yield from serve(NEW, monkeypatch)
 
 
 # --- keys -----------------------------------------------------------------------------------------
