@@ -6,6 +6,9 @@
 #include <stdexcept>
 
 #include "ggml-backend.h"
+#ifdef GPUSTACK_DRAW_FAST_CPU
+#include "cpu/backend.h"
+#endif
 
 namespace gpustack_draw {
 namespace {
@@ -29,6 +32,30 @@ const char* kind_name(enum ggml_backend_dev_type type) {
   }
 }
 
+// Takes a backend out of ggml's registry, with devices that were listed without it: ggml_backend_
+// unload() does nothing for a backend that is not registered itself.
+void unregister(ggml_backend_reg_t backend) {
+  ggml_backend_register(backend);
+  for (std::size_t i = ggml_backend_reg_count(); i-- > 0;) {
+    if (ggml_backend_reg_get(i) == backend) {
+      ggml_backend_unload(backend);
+    }
+  }
+}
+
+// The library computes on the first CPU device of the registry, so ours is put before ggml's.
+void register_fast_cpu() {
+#ifdef GPUSTACK_DRAW_FAST_CPU
+  ggml_backend_reg_t fast = cpu::fast_cpu();
+  ggml_backend_reg_t plain = ggml_backend_reg_by_name("CPU");
+  if (fast != nullptr && plain != nullptr) {
+    unregister(plain);
+    ggml_backend_register(fast);
+    ggml_backend_register(plain);
+  }
+#endif
+}
+
 /// ggml's registry as it was before use_device() first changed it.
 struct Registry {
   std::vector<ggml_backend_reg_t> backends;
@@ -40,6 +67,7 @@ const Registry& original_registry() {
     if (ggml_backend_dev_count() == 0) {
       ggml_backend_load_all();
     }
+    register_fast_cpu();
     Registry found;
     for (std::size_t i = 0; i < ggml_backend_reg_count(); ++i) {
       found.backends.push_back(ggml_backend_reg_get(i));
@@ -56,17 +84,6 @@ const Registry& original_registry() {
 std::mutex& registry_mutex() {
   static std::mutex mutex;
   return mutex;
-}
-
-// Takes a backend out of ggml's registry, with devices that were listed without it: ggml_backend_
-// unload() does nothing for a backend that is not registered itself.
-void unregister(ggml_backend_reg_t backend) {
-  ggml_backend_register(backend);
-  for (std::size_t i = ggml_backend_reg_count(); i-- > 0;) {
-    if (ggml_backend_reg_get(i) == backend) {
-      ggml_backend_unload(backend);
-    }
-  }
 }
 
 // The library's rule: the first GPU, else the first integrated GPU, else the CPU.

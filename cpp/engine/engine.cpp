@@ -4,6 +4,9 @@
 #include <stdexcept>
 #include <utility>
 
+#ifdef GPUSTACK_DRAW_FAST_CPU
+#include "cpu/backend.h"
+#endif
 #include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/library_session.h"
@@ -14,7 +17,20 @@
 namespace gpustack_draw {
 namespace {
 
-sd_ctx_params_t library_options(const ModelOptions& options) {
+// What is computed best in which way depends on the device.
+void suit_device(sd_ctx_params_t& params, const std::string& device) {
+#ifdef GPUSTACK_DRAW_FAST_CPU
+  const bool is_ours = device == cpu::device_name;
+  params.diffusion_conv_direct = is_ours;
+  params.vae_conv_direct = is_ours;
+  params.flash_attn = is_ours;
+#else
+  static_cast<void>(params);
+  static_cast<void>(device);
+#endif
+}
+
+sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device) {
   sd_ctx_params_t params;
   sd_ctx_params_init(&params);
   params.model_path = options.model.c_str();
@@ -28,6 +44,7 @@ sd_ctx_params_t library_options(const ModelOptions& options) {
   params.n_threads = options.threads > 0 ? options.threads : usable_cores();
   // The default frees the weights after the first picture, and a second one then crashes.
   params.free_params_immediately = false;
+  suit_device(params, device);
   return params;
 }
 
@@ -120,7 +137,7 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   bool stop = !clock.report(0, 1);
   // The library has loader threads running when it reports; throwing here would end the process.
   session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
-  const sd_ctx_params_t params = library_options(options);
+  const sd_ctx_params_t params = library_options(options, device_);
   if (!stop) {
     try {
       context_.reset(new_sd_ctx(&params));

@@ -1,0 +1,125 @@
+#include "cpu/backend.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "cpu/buffer.h"
+#include "cpu/graph.h"
+#include "cpu/kernels/kernels.h"
+#include "ggml-backend-impl.h"
+#include "ggml-cpu.h"
+
+namespace gpustack_draw::cpu {
+namespace {
+
+std::function<bool()>& cancellation() {
+  static std::function<bool()> is_cancelled;
+  return is_cancelled;
+}
+
+const Kernels* chosen_kernels() {
+  const char* name = std::getenv("GPUSTACK_DRAW_CPU");
+  return name != nullptr ? kernels_named(name) : best_kernels();
+}
+
+// ggml's own device for the same CPU, which knows its name and its memory.
+ggml_backend_dev_t plain_cpu() { return ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0); }
+
+GraphComputer& computer_of(ggml_backend_t backend) {
+  return *static_cast<GraphComputer*>(backend->context);
+}
+
+ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
+  try {
+    return computer_of(backend).compute(*graph);
+  } catch (const std::bad_alloc&) {
+    return GGML_STATUS_ALLOC_FAILED;
+  }
+}
+
+void set_threads(ggml_backend_t backend, int threads) { computer_of(backend).use_threads(threads); }
+
+ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
+  static ggml_guid guid = {0x67, 0x70, 0x75, 0x2d, 0x64, 0x72, 0x61, 0x77,
+                           0x2d, 0x63, 0x70, 0x75, 0x00, 0x00, 0x00, 0x01};
+  ggml_backend_i iface{};
+  iface.get_name = [](ggml_backend_t) { return device_name; };
+  iface.free = [](ggml_backend_t backend) {
+    const std::unique_ptr<GraphComputer> computer(&computer_of(backend));
+    const std::unique_ptr<ggml_backend> itself(backend);
+  };
+  iface.graph_compute = &compute;
+  auto computer = std::make_unique<GraphComputer>(*chosen_kernels(), GGML_DEFAULT_N_THREADS,
+                                                  cancellation());
+  return std::make_unique<ggml_backend>(ggml_backend{&guid, iface, device, computer.release()})
+      .release();
+}
+
+void properties(ggml_backend_dev_t device, ggml_backend_dev_props* props) {
+  ggml_backend_dev_get_props(plain_cpu(), props);
+  props->name = ggml_backend_dev_name(device);
+  props->description = ggml_backend_dev_description(device);
+  props->caps.buffer_from_host_ptr = false;
+}
+
+const char* description(ggml_backend_dev_t /*device*/) {
+  static const std::string text = std::string(ggml_backend_dev_description(plain_cpu())) + ", " +
+                                  chosen_kernels()->name;
+  return text.c_str();
+}
+
+ggml_backend_device_i device_interface() {
+  ggml_backend_device_i iface{};
+  iface.get_name = [](ggml_backend_dev_t) { return device_name; };
+  iface.get_description = &description;
+  iface.get_memory = [](ggml_backend_dev_t, std::size_t* free, std::size_t* total) {
+    ggml_backend_dev_memory(plain_cpu(), free, total);
+  };
+  iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_CPU; };
+  iface.get_props = &properties;
+  iface.init_backend = &make_backend;
+  iface.get_buffer_type = &buffer_type;
+  iface.supports_op = [](ggml_backend_dev_t, const ggml_tensor* node) {
+    return ggml_backend_dev_supports_op(plain_cpu(), node);
+  };
+  iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
+    return ggml_backend_buft_is_host(type);
+  };
+  return iface;
+}
+
+ggml_backend_dev_t device() {
+  static ggml_backend_device the_device = {device_interface(), fast_cpu(), nullptr};
+  return &the_device;
+}
+
+// The library sets threads through this name.
+void* function_named(ggml_backend_reg_t /*backend*/, const char* name) {
+  return std::strcmp(name, "ggml_backend_set_n_threads") == 0
+             ? reinterpret_cast<void*>(&set_threads)
+             : nullptr;
+}
+
+}  // namespace
+
+ggml_backend_reg_t fast_cpu() {
+  static ggml_backend_reg backend = {
+      GGML_BACKEND_API_VERSION,
+      {/*get_name=*/[](ggml_backend_reg_t) { return device_name; },
+       /*get_device_count=*/[](ggml_backend_reg_t) { return std::size_t{1}; },
+       /*get_device=*/[](ggml_backend_reg_t, std::size_t) { return device(); },
+       /*get_proc_address=*/&function_named},
+      nullptr};
+  return chosen_kernels() != nullptr ? &backend : nullptr;
+}
+
+void set_cancellation(std::function<bool()> is_cancelled) {
+  cancellation() = std::move(is_cancelled);
+}
+
+void release_kept_memory() { release_kept_buffer(); }
+
+}  // namespace gpustack_draw::cpu

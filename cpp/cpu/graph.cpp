@@ -1,0 +1,82 @@
+#include "cpu/graph.h"
+
+#include <memory>
+#include <new>
+
+#include "cpu/operations/operation.h"
+#include "ggml-cpu.h"
+#include "ggml-impl.h"
+
+namespace gpustack_draw::cpu {
+namespace {
+
+// Other names for memory that is there: nothing to compute.
+bool is_view(const ggml_tensor& node) {
+  return node.op == GGML_OP_NONE || node.op == GGML_OP_RESHAPE || node.op == GGML_OP_VIEW ||
+         node.op == GGML_OP_PERMUTE || node.op == GGML_OP_TRANSPOSE || ggml_is_empty(&node);
+}
+
+const Operation* operation_of(const ggml_tensor& node) {
+  const Operation* operation = operation_for(node.op);
+  return operation != nullptr && operation->takes(node) ? operation : nullptr;
+}
+
+}  // namespace
+
+GraphComputer::GraphComputer(const Kernels& kernels, int threads,
+                             const std::function<bool()>& is_cancelled)
+    : kernels_(kernels), is_cancelled_(is_cancelled), ggml_(ggml_backend_cpu_init()) {
+  if (!ggml_) {
+    throw std::bad_alloc();
+  }
+  ggml_backend_cpu_set_abort_callback(
+      ggml_.get(),
+      [](void* asked) {
+        const auto& is_cancelled = *static_cast<const std::function<bool()>*>(asked);
+        return is_cancelled && is_cancelled();
+      },
+      const_cast<std::function<bool()>*>(&is_cancelled_));  // ggml hands it back as it is
+  use_threads(threads);
+}
+
+void GraphComputer::use_threads(int threads) {
+  if (!team_ || team_->threads() != threads) {
+    team_ = std::make_unique<Team>(threads, is_cancelled_);
+    ggml_backend_cpu_set_n_threads(ggml_.get(), threads);
+  }
+}
+
+ggml_status GraphComputer::compute(ggml_cgraph& graph) {
+  team_->start();
+  int not_ours = 0;  // where a run of nodes begins that is ggml's
+  for (int i = 0; i < graph.n_nodes; ++i) {
+    const ggml_tensor& node = *graph.nodes[i];
+    const Operation* operation = is_view(node) ? nullptr : operation_of(node);
+    if (operation == nullptr) {
+      continue;
+    }
+    const ggml_status status = compute_with_ggml(graph, not_ours, i);
+    if (status != GGML_STATUS_SUCCESS) {
+      return status;
+    }
+    not_ours = i + 1;
+    operation->run(node, kernels_, *team_);
+    if (team_->is_stopped()) {
+      return GGML_STATUS_ABORTED;
+    }
+  }
+  return compute_with_ggml(graph, not_ours, graph.n_nodes);
+}
+
+ggml_status GraphComputer::compute_with_ggml(ggml_cgraph& graph, int begin, int end) {
+  while (begin < end && is_view(*graph.nodes[begin])) {
+    ++begin;
+  }
+  if (begin == end) {
+    return GGML_STATUS_SUCCESS;
+  }
+  ggml_cgraph part = ggml_graph_view(&graph, begin, end);
+  return ggml_backend_graph_compute(ggml_.get(), &part);
+}
+
+}  // namespace gpustack_draw::cpu

@@ -1,0 +1,193 @@
+#pragma once
+
+// Attention without the matrix of scores: queries meet the keys a block at a time, and what is known
+// of the softmax so far (its greatest score and its sum) is put right when a greater score comes.
+// Milakov and Gimelshein, arXiv:1805.02867; Dao et al., "FlashAttention", arXiv:2205.14135.
+
+#include <cmath>
+
+#include "cpu/kernels/elementwise_kernel.h"
+#include "cpu/kernels/product.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+constexpr int64_t key_block = 128;
+
+/// The softmax of some queries as far as their keys were met.
+struct Softmax {
+  float* scores;    ///< [query][key_block]
+  float* output;    ///< [query][value_depth], not yet divided by `sums`
+  float* greatest;  ///< [query]
+  float* sums;      ///< [query]
+};
+
+// Packs the lines of one matrix [depth][column]: a value's numbers lie side by side.
+class ValuePacker {
+ public:
+  ValuePacker(const Rows& values, int64_t first_key, int64_t columns)
+      : values_(values), first_key_(first_key), columns_(columns) {}
+
+  void pack(int64_t column, int64_t depth, int64_t count, float* panel) const {
+    const auto line = [&](int64_t key, int64_t first, float* numbers) {
+      const char* row = static_cast<const char*>(values_.data) + (first_key_ + key) * values_.stride;
+      const int64_t there = least(column_tile, columns_ - first);
+      if (values_.format == Format::f16) {
+        take<2>(row + first * 2, there, numbers, [](const char* p) { return load_f16(p); });
+      } else {
+        take<4>(row + first * 4, there, numbers,
+                [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+      }
+    };
+    pack_lines<column_tile>(line, column, depth, count, panel);
+  }
+
+ private:
+  template <int64_t number_bytes, typename Load>
+  static void take(const char* p, int64_t there, float* numbers, const Load& load_numbers) {
+    alignas(64) char rest[column_tile * number_bytes] = {};
+    if (there < column_tile) {
+      __builtin_memcpy(rest, p, static_cast<std::size_t>(there * number_bytes));
+      p = rest;
+    }
+    for (int64_t i = 0; i < column_tile; i += lanes) {
+      store(numbers + i, load_numbers(p + i * number_bytes));
+    }
+  }
+
+  const Rows& values_;
+  int64_t first_key_;
+  int64_t columns_;
+};
+
+inline void mask_scores(const Attention& attention, int64_t query, int64_t key, int64_t count,
+                        float* scores) {
+  const Vector scale = all(attention.scale);
+  alignas(64) std::uint16_t rest[lanes] = {};
+  const auto* mask = static_cast<const char*>(attention.mask);
+  if (mask == nullptr) {
+    return map(scores, scores, count, [=](Vector x) { return multiply(x, scale); });
+  }
+  mask += query * attention.mask_stride + key * 2;
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    store(scores + i, multiply_add(load(scores + i), scale, load_f16(mask + i * 2)));
+  }
+  if (i < count) {
+    __builtin_memcpy(rest, mask + i * 2, static_cast<std::size_t>(count - i) * 2);
+    store(scores + i, multiply_add(load(scores + i), scale, load_f16(rest)));
+  }
+}
+
+// Turns a query's new scores into their share, and what it had so far into its share beside them.
+inline void update(const Attention& attention, int64_t query, int64_t count, float* scores,
+                   const Softmax& softmax) {
+  Vector most_yet = all(-__builtin_inff());
+  for (int64_t i = count; i < round_up(count, lanes); ++i) {
+    scores[i] = -__builtin_inff();
+  }
+  for (int64_t i = 0; i < count; i += lanes) {
+    most_yet = greater(most_yet, load(scores + i));
+  }
+  const float block_most = fold(most_yet, [](float a, float b) { return a > b ? a : b; });
+  const float before = softmax.greatest[query];
+  const float now = block_most > before ? block_most : before;
+  if (now == -__builtin_inff()) {  // all masked so far
+    for (int64_t i = 0; i < round_up(count, lanes); ++i) {
+      scores[i] = 0;
+    }
+    return;
+  }
+  Vector sum = zero();
+  for (int64_t i = 0; i < count; i += lanes) {
+    const Vector share = exponential(subtract(load(scores + i), all(now)));
+    store(scores + i, share);
+    sum = add(sum, share);
+  }
+  if (now > before) {
+    const float shrink = std::exp(before - now);
+    softmax.sums[query] *= shrink;
+    float* output = softmax.output + query * attention.value_depth;
+    map(output, output, attention.value_depth, [=](Vector x) { return multiply(x, all(shrink)); });
+  }
+  softmax.sums[query] += sum_of(sum);
+  softmax.greatest[query] = now;
+}
+
+inline bool is_masked(const Attention& attention, int64_t query_begin, int64_t query_end,
+                      int64_t key, int64_t count) {
+  constexpr std::uint16_t minus_infinity = 0xfc00;
+  if (attention.mask == nullptr) {
+    return false;
+  }
+  for (int64_t query = query_begin; query < query_end; ++query) {
+    const auto* mask = reinterpret_cast<const std::uint16_t*>(
+        static_cast<const char*>(attention.mask) + query * attention.mask_stride) + key;
+    for (int64_t i = 0; i < count; ++i) {
+      if (mask[i] != minus_infinity) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+inline void attend(const Attention& attention, int64_t query_begin, int64_t queries, int64_t key,
+                   const Softmax& softmax, Scratch& panels) {
+  const int64_t keys = least(key_block, attention.key_count - key);
+  const RowPacker<row_tile> query_rows(attention.queries, query_begin + queries);
+  const RowPacker<column_tile> key_rows(attention.keys, key + keys);
+  multiply(
+      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
+        query_rows.pack(query_begin + row, depth, count, panel, numbers);
+      },
+      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
+        key_rows.pack(key + column, depth, count, panel, numbers);
+      },
+      queries, keys, attention.depth, softmax.scores, key_block, /*accumulate=*/false, panels);
+  for (int64_t i = 0; i < queries; ++i) {
+    float* scores = softmax.scores + i * key_block;
+    mask_scores(attention, query_begin + i, key, keys, scores);
+    update(attention, i, keys, scores, softmax);
+  }
+  const RowPacker<row_tile> shares({softmax.scores, key_block * 4}, queries);
+  const ValuePacker values(attention.values, key, attention.value_depth);
+  multiply(
+      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
+        shares.pack(row, depth, count, panel, numbers);
+      },
+      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
+        values.pack(column, depth, count, panel);
+      },
+      queries, attention.value_depth, keys, softmax.output, attention.value_depth,
+      /*accumulate=*/true, panels);
+}
+
+inline void attention(const Attention& attention, int64_t query_begin, int64_t query_end,
+                      Workspace& workspace) {
+  const int64_t queries = query_end - query_begin;
+  const int64_t score_count = queries * key_block;
+  const int64_t output_count = round_up(queries * attention.value_depth, 16);
+  auto* memory = reinterpret_cast<float*>(workspace.scores.take(
+      static_cast<std::size_t>(score_count + output_count + 2 * round_up(queries, 16)) * 4));
+  const Softmax softmax{memory, memory + score_count, memory + score_count + output_count,
+                        memory + score_count + output_count + round_up(queries, 16)};
+  __builtin_memset(softmax.output, 0, static_cast<std::size_t>(output_count) * sizeof(float));
+  for (int64_t i = 0; i < queries; ++i) {
+    softmax.greatest[i] = -__builtin_inff();
+    softmax.sums[i] = 0;
+  }
+  for (int64_t key = 0; key < attention.key_count; key += key_block) {
+    const int64_t keys = least(key_block, attention.key_count - key);
+    if (!is_masked(attention, query_begin, query_end, key, keys)) {
+      attend(attention, query_begin, queries, key, softmax, workspace.panels);
+    }
+  }
+  for (int64_t i = 0; i < queries; ++i) {
+    const float sum = softmax.sums[i];
+    multiply_number(softmax.output + i * attention.value_depth, sum == 0 ? 0 : 1 / sum,
+                    attention.output + (query_begin + i) * attention.output_stride,
+                    attention.value_depth);
+  }
+}
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

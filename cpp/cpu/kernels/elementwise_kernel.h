@@ -1,0 +1,139 @@
+#pragma once
+
+// What is done number by number, a vector at a time.
+
+#include "cpu/kernels/simd.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+/// output[i] = function(a[i]) for vectors, the last one filled up with zeros.
+template <typename Function>
+inline void map(const float* a, float* output, int64_t count, const Function& function) {
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    store(output + i, function(load(a + i)));
+  }
+  if (i < count) {
+    alignas(64) float rest[lanes];
+    store(rest, function(load_part(a + i, 0, count - i)));
+    __builtin_memcpy(output + i, rest, static_cast<std::size_t>(count - i) * sizeof(float));
+  }
+}
+
+template <typename Function>
+inline void map(const float* a, const float* b, float* output, int64_t count,
+                const Function& function) {
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    store(output + i, function(load(a + i), load(b + i)));
+  }
+  if (i < count) {
+    alignas(64) float rest[lanes];
+    store(rest, function(load_part(a + i, 0, count - i), load_part(b + i, 0, count - i)));
+    __builtin_memcpy(output + i, rest, static_cast<std::size_t>(count - i) * sizeof(float));
+  }
+}
+
+/// Sum, or another combination, of all lanes.
+template <typename Function>
+inline float fold(Vector x, const Function& function) {
+  alignas(64) float numbers[lanes];
+  store(numbers, x);
+  float result = numbers[0];
+  for (int64_t i = 1; i < lanes; ++i) {
+    result = function(result, numbers[i]);
+  }
+  return result;
+}
+
+inline float sum_of(Vector x) {
+  return fold(x, [](float a, float b) { return a + b; });
+}
+
+/// e^x to 2 units in the last place: x = n ln 2 + r with whole n, e^r by its Taylor series up to
+/// r^6 (|r| <= 0.35, remainder under 2e-7). 0 below -87, infinity above 89; NaN stays.
+inline Vector exponential(Vector x) {
+  const Vector n = nearest_integer(
+      multiply(smaller(all(89.0F), greater(all(-88.0F), x)), all(1.44269504F)));
+  // ln 2 in two parts, so that x - n ln 2 is exact enough.
+  const Vector kept = smaller(all(89.0F), greater(all(-88.0F), x));
+  Vector r = multiply_add(n, all(-0.693145752F), kept);
+  r = multiply_add(n, all(-1.42860677e-6F), r);
+  Vector power = all(1.0F / 720);
+  power = multiply_add(power, r, all(1.0F / 120));
+  power = multiply_add(power, r, all(1.0F / 24));
+  power = multiply_add(power, r, all(1.0F / 6));
+  power = multiply_add(power, r, all(0.5F));
+  power = multiply_add(power, r, all(1.0F));
+  power = multiply_add(power, r, all(1.0F));
+  // In two halves: 2^128 alone is no f32.
+  const Vector half = nearest_integer(multiply(n, all(0.5F)));
+  return multiply(multiply(power, power_of_two(half)), power_of_two(subtract(n, half)));
+}
+
+inline Vector sigmoid(Vector x) {
+  return divide(all(1.0F), add(all(1.0F), exponential(subtract(zero(), x))));
+}
+
+inline Vector hyperbolic_tangent(Vector x) {
+  // Exact to f32 beyond 10; the formula alone would divide infinity by infinity.
+  const Vector twice = multiply(smaller(all(10.0F), greater(all(-10.0F), x)), all(2.0F));
+  const Vector e = exponential(twice);
+  return divide(subtract(e, all(1.0F)), add(e, all(1.0F)));
+}
+
+/// GELU by its tanh formula (Hendrycks and Gimpel, arXiv:1606.08415), as ggml has it.
+inline Vector gelu(Vector x) {
+  const Vector cube = multiply_add(multiply(all(0.044715F), x), multiply(x, x), x);
+  const Vector t = hyperbolic_tangent(multiply(all(0.79788456F), cube));
+  return multiply(multiply(all(0.5F), x), add(all(1.0F), t));
+}
+
+inline void unary(Unary function, const float* input, float* output, int64_t count) {
+  switch (function) {
+    case Unary::silu:
+      return map(input, output, count, [](Vector x) { return multiply(x, sigmoid(x)); });
+    case Unary::gelu:
+      return map(input, output, count, [](Vector x) { return gelu(x); });
+    case Unary::gelu_quick:
+      return map(input, output, count,
+                 [](Vector x) { return multiply(x, sigmoid(multiply(all(1.702F), x))); });
+    case Unary::relu:
+      return map(input, output, count, [](Vector x) { return greater(zero(), x); });
+    case Unary::sigmoid:
+      return map(input, output, count, [](Vector x) { return sigmoid(x); });
+    case Unary::tanh:
+      return map(input, output, count, [](Vector x) { return hyperbolic_tangent(x); });
+  }
+}
+
+inline void add_arrays(const float* a, const float* b, float* output, int64_t count) {
+  map(a, b, output, count, [](Vector x, Vector y) { return add(x, y); });
+}
+
+inline void add_number(const float* a, float b, float* output, int64_t count) {
+  map(a, output, count, [=](Vector x) { return add(x, all(b)); });
+}
+
+inline void multiply_arrays(const float* a, const float* b, float* output, int64_t count) {
+  map(a, b, output, count, [](Vector x, Vector y) { return multiply(x, y); });
+}
+
+inline void multiply_number(const float* a, float b, float* output, int64_t count) {
+  map(a, output, count, [=](Vector x) { return multiply(x, all(b)); });
+}
+
+inline void to_f16(const float* input, void* output, int64_t count) {
+  auto* halves = static_cast<std::uint16_t*>(output);
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    store_f16(halves + i, load(input + i));
+  }
+  if (i < count) {
+    alignas(64) std::uint16_t rest[lanes];
+    store_f16(rest, load_part(input + i, 0, count - i));
+    __builtin_memcpy(halves + i, rest, static_cast<std::size_t>(count - i) * sizeof(*halves));
+  }
+}
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -1,0 +1,145 @@
+#pragma once
+
+// The kernels' outside: plain memory and sizes, no ggml, no vector types. The code behind it is
+// compiled once for each level of instructions (see level.h) and found through the table `Kernels`.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gpustack_draw::cpu {
+
+/// How a row of numbers lies in memory.
+enum class Format {
+  f32,
+  f16,
+  bf16,
+  blocks,  ///< Quantised: read through Row::dequantise, which takes a run of whole blocks.
+};
+
+using Dequantise = void (*)(const void* blocks, float* numbers, std::int64_t count);
+
+/// Rows of numbers that lie `stride` bytes apart; the numbers of a row lie side by side.
+struct Rows {
+  const void* data;
+  std::int64_t stride;
+  Format format = Format::f32;
+  Dequantise dequantise = nullptr;
+  std::int64_t block_numbers = 1;  ///< Quantised rows: numbers in a block ...
+  std::int64_t block_bytes = 0;    ///< ... and bytes.
+};
+
+/// output[row][column] = sum over depth of left[row][depth] * right[column][depth].
+struct MatrixProduct {
+  Rows left;
+  Rows right;
+  float* output;
+  std::int64_t output_stride;  ///< Numbers from one row of the output to the next.
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t depth;
+};
+
+/// A picture of many channels convolved: output[c][y][x]. Width, height and the rest in pixels.
+struct Convolution {
+  const float* input;  ///< [channel][y][x], rows side by side, channels `input_channel_stride` apart.
+  std::int64_t input_channel_stride;
+  std::int64_t input_width;
+  std::int64_t input_height;
+  Rows weights;  ///< A row an output channel, [input channel][y][x] within it.
+  std::int64_t kernel_width;
+  std::int64_t kernel_height;
+  std::int64_t input_channels;
+  float* output;  ///< [channel][y][x] without gaps.
+  std::int64_t output_width;
+  std::int64_t output_height;
+  std::int64_t output_channels;
+  std::int64_t stride_x;
+  std::int64_t stride_y;
+  std::int64_t padding_x;
+  std::int64_t padding_y;
+  std::int64_t dilation_x;
+  std::int64_t dilation_y;
+};
+
+/// softmax(scale * queries * keys^T + mask) * values of one head, without the scores in memory.
+struct Attention {
+  Rows queries;  ///< [query][depth], f32
+  Rows keys;     ///< [key][depth]
+  Rows values;   ///< [key][value_depth]
+  const void* mask;  ///< f16 [query][key], or null.
+  std::int64_t mask_stride;  ///< Bytes from one query to the next.
+  float* output;  ///< [query][value_depth]
+  std::int64_t output_stride;  ///< Numbers from one query to the next.
+  std::int64_t query_count;
+  std::int64_t key_count;
+  std::int64_t depth;
+  std::int64_t value_depth;
+  float scale;
+};
+
+/// A part of an output: rows and columns from begin up to, not including, end.
+struct Block {
+  std::int64_t row_begin;
+  std::int64_t row_end;
+  std::int64_t column_begin;
+  std::int64_t column_end;
+};
+
+/// Memory a thread works in: grows as asked and is kept for the next call. Aligned for vectors.
+class Scratch {
+ public:
+  Scratch() = default;
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch(Scratch&&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  Scratch& operator=(Scratch&&) = delete;
+
+  /// @throws std::bad_alloc
+  std::byte* take(std::size_t bytes);
+
+ private:
+  std::byte* memory_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// What a thread works in.
+struct Workspace {
+  Scratch panels;  ///< Packed pieces of what is multiplied.
+  Scratch scores;  ///< Attention's.
+};
+
+enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
+
+/// What one level of instructions offers. Each call works alone, on one thread.
+struct Kernels {
+  const char* name;       ///< "avx2", "avx512", "avx512-bf16"
+  std::int64_t row_tile;  ///< Blocks of products begin at multiples of these.
+  std::int64_t column_tile;
+
+  void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
+  /// Rows are output channels, columns are pixels.
+  void (*convolution)(const Convolution&, const Block&, Workspace&);
+  void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end,
+                    Workspace&);
+
+  /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.
+  void (*normalise)(const float* input, float* output, std::int64_t count, float epsilon);
+  /// output = input / sqrt(mean of squares + epsilon), over `count` numbers.
+  void (*normalise_rms)(const float* input, float* output, std::int64_t count, float epsilon);
+  void (*unary)(Unary, const float* input, float* output, std::int64_t count);
+  void (*add)(const float* a, const float* b, float* output, std::int64_t count);
+  void (*add_number)(const float* a, float b, float* output, std::int64_t count);
+  void (*multiply)(const float* a, const float* b, float* output, std::int64_t count);
+  void (*multiply_number)(const float* a, float b, float* output, std::int64_t count);
+  void (*to_f16)(const float* input, void* output, std::int64_t count);
+  /// output[column][row] = input[row][column] of rows `input_stride` numbers apart.
+  void (*transpose)(const float* input, std::int64_t input_stride, float* output,
+                    std::int64_t output_stride, std::int64_t rows, std::int64_t columns);
+};
+
+/// The best level this CPU can run, or the named one; null where there is none.
+const Kernels* best_kernels();
+const Kernels* kernels_named(const char* name);
+
+}  // namespace gpustack_draw::cpu

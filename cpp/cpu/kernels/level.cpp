@@ -1,0 +1,61 @@
+// One level of instructions: CMake compiles this file once for each, with its flags and with
+// GPUSTACK_DRAW_LEVEL set.
+
+#include "cpu/kernels/attention_kernel.h"
+#include "cpu/kernels/convolution_kernel.h"
+#include "cpu/kernels/elementwise_kernel.h"
+#include "cpu/kernels/levels.h"
+#include "cpu/kernels/matrix_product_kernel.h"
+#include "cpu/kernels/normalise_kernel.h"
+
+namespace gpustack_draw::cpu {
+namespace LEVEL_NAMESPACE {
+namespace {
+
+void transpose_block(const float* input, int64_t input_stride, float* output, int64_t output_stride,
+                     int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      output[j * output_stride + i] = input[i * input_stride + j];
+    }
+  }
+}
+
+void transpose_numbers(const float* input, int64_t input_stride, float* output,
+                       int64_t output_stride, int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; i += 8) {
+    for (int64_t j = 0; j < columns; j += 8) {
+      const float* from = input + i * input_stride + j;
+      float* to = output + j * output_stride + i;
+      if (i + 8 > rows || j + 8 > columns) {
+        transpose_block(from, input_stride, to, output_stride, least(8, rows - i),
+                        least(8, columns - j));
+        continue;
+      }
+      __m256 lines[8];
+      for (int64_t k = 0; k < 8; ++k) {
+        lines[k] = _mm256_loadu_ps(from + k * input_stride);
+      }
+      transpose(lines);
+      for (int64_t k = 0; k < 8; ++k) {
+        _mm256_storeu_ps(to + k * output_stride, lines[k]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace LEVEL_NAMESPACE
+
+using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this file is one level
+
+#define AS_TEXT(name) #name
+#define NAME_OF(level) AS_TEXT(level)
+
+const Kernels LEVEL_NAMESPACE::kernels = {
+    NAME_OF(LEVEL_NAMESPACE), row_tile,        column_tile,     matrix_product,
+    convolution,              attention,       normalise,       normalise_rms,
+    unary,                    add_arrays,      add_number,      multiply_arrays,
+    multiply_number,          to_f16,          transpose_numbers};
+
+}  // namespace gpustack_draw::cpu

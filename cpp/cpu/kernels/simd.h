@@ -1,0 +1,119 @@
+#pragma once
+
+// Vectors of one level of instructions. Everything in this folder's *_kernel.h and the headers they
+// use is compiled once a level, in a namespace of that level's name, and calls no function that
+// another level could share: the linker keeps one copy of an inline function, perhaps one with
+// instructions this CPU lacks.
+
+#ifdef GPUSTACK_DRAW_EMULATE  // tests: levels this machine cannot run, in terms of those it can
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+#include <simde/x86/f16c.h>
+#include <simde/x86/fma.h>
+#else
+#include <immintrin.h>
+#endif
+
+#include <cstdint>
+
+#include "cpu/kernels/kernels.h"
+
+#define GPUSTACK_DRAW_AVX2 1
+#define GPUSTACK_DRAW_AVX512 2
+#define GPUSTACK_DRAW_AVX512_BF16 3
+
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX2
+#define LEVEL_NAMESPACE avx2
+#elif GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512
+#define LEVEL_NAMESPACE avx512
+#else
+#define LEVEL_NAMESPACE avx512_bf16
+#endif
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+using std::int64_t;
+
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX2
+
+using Vector = __m256;
+constexpr int64_t lanes = 8;
+
+inline Vector zero() { return _mm256_setzero_ps(); }
+inline Vector all(float x) { return _mm256_set1_ps(x); }
+inline Vector load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, Vector x) { _mm256_storeu_ps(p, x); }
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+inline Vector subtract(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
+inline Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+inline Vector divide(Vector a, Vector b) { return _mm256_div_ps(a, b); }
+// The second operand where one is NaN.
+inline Vector greater(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+inline Vector smaller(Vector a, Vector b) { return _mm256_min_ps(a, b); }
+inline Vector nearest_integer(Vector x) {
+  return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+// 2^x of whole numbers from -127 (which gives 0) to 127. Adding 1.5 * 2^23 leaves them in the lowest
+// bits.
+inline Vector power_of_two(Vector x) {
+  const __m256i whole = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(12582912.0F + 127)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(whole, 23));
+}
+// The numbers whose place is from `begin` up to, not including, `end`; others are not read: zeros.
+inline Vector load_part(const float* p, int64_t begin, int64_t end) {
+  const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i low = _mm256_set1_epi32(static_cast<int>(begin) - 1);
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(end));
+  return _mm256_maskload_ps(
+      p, _mm256_and_si256(_mm256_cmpgt_epi32(place, low), _mm256_cmpgt_epi32(high, place)));
+}
+inline Vector load_f16(const void* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+inline void store_f16(void* p, Vector x) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#else
+
+using Vector = __m512;
+constexpr int64_t lanes = 16;
+
+inline Vector zero() { return _mm512_setzero_ps(); }
+inline Vector all(float x) { return _mm512_set1_ps(x); }
+inline Vector load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vector x) { _mm512_storeu_ps(p, x); }
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+inline Vector subtract(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+inline Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+inline Vector divide(Vector a, Vector b) { return _mm512_div_ps(a, b); }
+inline Vector greater(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+inline Vector smaller(Vector a, Vector b) { return _mm512_min_ps(a, b); }
+inline Vector nearest_integer(Vector x) {
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vector power_of_two(Vector x) {
+  const __m512i whole = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(12582912.0F + 127)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(whole, 23));
+}
+inline Vector load_part(const float* p, int64_t begin, int64_t end) {
+  const auto mask = static_cast<__mmask16>((0xffffU << begin) & ~(0xffffU << end));
+  return _mm512_maskz_loadu_ps(mask, p);
+}
+inline Vector load_f16(const void* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+inline void store_f16(void* p, Vector x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#endif
+
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -1,0 +1,95 @@
+#pragma once
+
+// Panels hold units of 32 bits: a number in f32, or two neighbours along the depth in bf16, which one
+// instruction multiplies and adds. That is the only difference between the levels' products.
+
+#include "cpu/kernels/simd.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+
+constexpr int64_t unit_depth = 2;
+
+#ifdef GPUSTACK_DRAW_EMULATE
+// To nearest, ties to even, as the instruction does; NaN keeps its upper half, made quiet.
+inline __m256i to_bf16(Vector x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded =
+      _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  const auto is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16));
+}
+inline Vector multiply_add_units(Vector a, Vector b, Vector sum) {
+  const auto pair = [](Vector x, bool high) {
+    const __m512i bits = _mm512_castps_si512(x);
+    return _mm512_castsi512_ps(high ? _mm512_and_si512(bits, _mm512_set1_epi32(-65536))
+                                    : _mm512_slli_epi32(bits, 16));
+  };
+  sum = multiply_add(pair(a, false), pair(b, false), sum);
+  return multiply_add(pair(a, true), pair(b, true), sum);
+}
+#else
+inline __m256i to_bf16(Vector x) { return (__m256i)_mm512_cvtneps_pbh(x); }
+inline Vector multiply_add_units(Vector a, Vector b, Vector sum) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+#endif
+
+// Eight units of 16 numbers that lie side by side.
+inline __m256 units_of(const float* p) { return _mm256_castsi256_ps(to_bf16(load(p))); }
+inline __m256 units_of_f16(const void* p) { return _mm256_castsi256_ps(to_bf16(load_f16(p))); }
+inline __m256 units_of_bf16(const void* p) {
+  return _mm256_castsi256_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+
+// A vector of units whose first halves are `even` and second halves are `odd`.
+inline Vector interleave(Vector even, Vector odd) {
+  const __m512i low = _mm512_cvtepu16_epi32(to_bf16(even));
+  const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(odd)), 16);
+  return _mm512_castsi512_ps(_mm512_or_si512(low, high));
+}
+
+#else
+
+constexpr int64_t unit_depth = 1;
+
+inline Vector multiply_add_units(Vector a, Vector b, Vector sum) { return multiply_add(a, b, sum); }
+
+// Eight units of 8 numbers that lie side by side.
+inline __m256 units_of(const float* p) { return _mm256_loadu_ps(p); }
+inline __m256 units_of_f16(const void* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+inline __m256 units_of_bf16(const void* p) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+#endif
+
+inline int64_t units_for(int64_t depth) { return divide_up(depth, unit_depth); }
+
+/// Turn eight rows of eight units into eight columns.
+inline void transpose(__m256 (&rows)[8]) {
+  __m256 pairs[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  __m256 fours[8];
+  for (int i = 0; i < 8; i += 4) {
+    fours[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    fours[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    fours[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    fours[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+    rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+  }
+}
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

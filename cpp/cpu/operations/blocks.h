@@ -1,0 +1,61 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/kernels/kernels.h"
+
+namespace gpustack_draw::cpu {
+
+/// An output cut into blocks, one a task.
+///
+/// A block's panels (rows and columns of one depth chunk of 256 numbers, 4 bytes each) should fill
+/// much of a core's second cache, so that each is packed seldom; but there should be several blocks a
+/// thread, so that all end at about the same time.
+class Blocks {
+ public:
+  Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads)
+      : rows_(rows),
+        columns_(columns),
+        block_rows_(rounded(std::min(rows, most_rows), kernels.row_tile)),
+        block_columns_(rounded(std::min(columns, most_columns), kernels.column_tile)) {
+    constexpr std::int64_t blocks_a_thread = 4;
+    while (count() < blocks_a_thread * threads &&
+           (block_rows_ > fewest || block_columns_ > fewest)) {
+      if (block_rows_ >= block_columns_) {
+        block_rows_ = rounded(block_rows_ / 2, kernels.row_tile);
+      } else {
+        block_columns_ = rounded(block_columns_ / 2, kernels.column_tile);
+      }
+    }
+    // Even blocks instead of a small rest.
+    block_rows_ = rounded(over(rows_, over(rows_, block_rows_)), kernels.row_tile);
+    block_columns_ = rounded(over(columns_, over(columns_, block_columns_)), kernels.column_tile);
+  }
+
+  std::int64_t count() const { return over(rows_, block_rows_) * over(columns_, block_columns_); }
+
+  /// Neighbours in this order share their rows.
+  Block at(std::int64_t i) const {
+    const std::int64_t across = over(columns_, block_columns_);
+    const std::int64_t row = i / across * block_rows_;
+    const std::int64_t column = i % across * block_columns_;
+    return {row, std::min(row + block_rows_, rows_), column,
+            std::min(column + block_columns_, columns_)};
+  }
+
+ private:
+  static constexpr std::int64_t most_rows = 144;
+  static constexpr std::int64_t most_columns = 256;
+  static constexpr std::int64_t fewest = 48;
+
+  static std::int64_t over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+  static std::int64_t rounded(std::int64_t a, std::int64_t b) { return over(a, b) * b; }
+
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::int64_t block_rows_;
+  std::int64_t block_columns_;
+};
+
+}  // namespace gpustack_draw::cpu

@@ -1,0 +1,61 @@
+#include "cpu/operations/operation.h"
+
+namespace gpustack_draw::cpu {
+
+const Operation* operation_for(ggml_op op) {
+  switch (op) {
+    case GGML_OP_MUL_MAT:
+      return &matrix_product;
+    case GGML_OP_CONV_2D:
+      return &convolution;
+    case GGML_OP_FLASH_ATTN_EXT:
+      return &attention;
+    case GGML_OP_GROUP_NORM:
+      return &group_norm;
+    case GGML_OP_NORM:
+      return &layer_norm;
+    case GGML_OP_RMS_NORM:
+      return &rms_norm;
+    case GGML_OP_ADD:
+      return &addition;
+    case GGML_OP_MUL:
+      return &multiplication;
+    case GGML_OP_SCALE:
+      return &scaling;
+    case GGML_OP_UNARY:
+      return &activation;
+    case GGML_OP_CONT:
+    case GGML_OP_CPY:
+    case GGML_OP_DUP:
+      return &copy;
+    default:
+      return nullptr;
+  }
+}
+
+bool has_plain_rows(const ggml_tensor& tensor) {
+  return tensor.nb[0] == ggml_type_size(tensor.type) &&
+         (tensor.type == GGML_TYPE_F32 || ggml_get_type_traits(tensor.type)->to_float != nullptr);
+}
+
+Rows rows_of(const ggml_tensor& tensor, std::int64_t i2, std::int64_t i3) {
+  Rows rows{row_of(tensor, 0, i2, i3), static_cast<std::int64_t>(tensor.nb[1])};
+  switch (tensor.type) {
+    case GGML_TYPE_F32:
+      break;
+    case GGML_TYPE_F16:
+      rows.format = Format::f16;
+      break;
+    case GGML_TYPE_BF16:
+      rows.format = Format::bf16;
+      break;
+    default:
+      rows.format = Format::blocks;
+      rows.dequantise = ggml_get_type_traits(tensor.type)->to_float;
+      rows.block_numbers = ggml_blck_size(tensor.type);
+      rows.block_bytes = static_cast<std::int64_t>(ggml_type_size(tensor.type));
+  }
+  return rows;
+}
+
+}  // namespace gpustack_draw::cpu

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/team.h"
+#include "ggml.h"
+
+namespace gpustack_draw::cpu {
+
+/// One of ggml's operations, done with our kernels. What `takes` refuses is left to ggml.
+struct Operation {
+  bool (*takes)(const ggml_tensor& node);
+  void (*run)(const ggml_tensor& node, const Kernels& kernels, Team& team);
+};
+
+extern const Operation matrix_product;  ///< MUL_MAT
+extern const Operation convolution;     ///< CONV_2D
+extern const Operation attention;       ///< FLASH_ATTN_EXT
+extern const Operation group_norm;      ///< GROUP_NORM
+extern const Operation layer_norm;      ///< NORM
+extern const Operation rms_norm;        ///< RMS_NORM
+extern const Operation addition;        ///< ADD
+extern const Operation multiplication;  ///< MUL
+extern const Operation scaling;         ///< SCALE
+extern const Operation activation;      ///< UNARY
+extern const Operation copy;            ///< CONT, CPY, DUP
+
+/// What is done for an operation of ggml's, or null.
+const Operation* operation_for(ggml_op op);
+
+inline std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+inline float* floats(const ggml_tensor& tensor) { return static_cast<float*>(tensor.data); }
+
+/// A place in a tensor, by its indices from the second dimension on.
+inline char* row_of(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  return static_cast<char*>(tensor.data) + i1 * static_cast<std::int64_t>(tensor.nb[1]) +
+         i2 * static_cast<std::int64_t>(tensor.nb[2]) + i3 * static_cast<std::int64_t>(tensor.nb[3]);
+}
+
+/// The rows of a tensor's plane; only rows whose numbers lie side by side can be given.
+Rows rows_of(const ggml_tensor& tensor, std::int64_t i2, std::int64_t i3);
+
+/// Whether rows_of() can be used.
+bool has_plain_rows(const ggml_tensor& tensor);
+
+}  // namespace gpustack_draw::cpu
