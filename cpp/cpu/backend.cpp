@@ -52,8 +52,8 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
     const std::unique_ptr<ggml_backend> itself(backend);
   };
   iface.graph_compute = &compute;
-  auto computer = std::make_unique<GraphComputer>(*chosen_kernels(), GGML_DEFAULT_N_THREADS,
-                                                  cancellation());
+  auto computer =
+      std::make_unique<GraphComputer>(*chosen_kernels(), GGML_DEFAULT_N_THREADS, cancellation());
   return std::make_unique<ggml_backend>(ggml_backend{&guid, iface, device, computer.release()})
       .release();
 }
@@ -66,8 +66,8 @@ void properties(ggml_backend_dev_t device, ggml_backend_dev_props* props) {
 }
 
 const char* description(ggml_backend_dev_t /*device*/) {
-  static const std::string text = std::string(ggml_backend_dev_description(plain_cpu())) + ", " +
-                                  chosen_kernels()->name;
+  static const std::string text =
+      std::string(ggml_backend_dev_description(plain_cpu())) + ", " + chosen_kernels()->name;
   return text.c_str();
 }
 

@@ -16,7 +16,9 @@ class Team {
  public:
   /// `is_cancelled` is asked between tasks, from any thread.
   Team(int threads, const std::function<bool()>& is_cancelled)
-      : threads_(threads), is_cancelled_(is_cancelled), workspaces_(static_cast<std::size_t>(threads)) {}
+      : threads_(threads),
+        is_cancelled_(is_cancelled),
+        workspaces_(static_cast<std::size_t>(threads)) {}
 
   int threads() const noexcept { return threads_; }
 

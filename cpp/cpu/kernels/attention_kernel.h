@@ -1,8 +1,8 @@
 #pragma once
 
-// Attention without the matrix of scores: queries meet the keys a block at a time, and what is known
-// of the softmax so far (its greatest score and its sum) is put right when a greater score comes.
-// Milakov and Gimelshein, arXiv:1805.02867; Dao et al., "FlashAttention", arXiv:2205.14135.
+// Attention without the matrix of scores: queries meet the keys a block at a time, and what is
+// known of the softmax so far (its greatest score and its sum) is put right when a greater score
+// comes. Milakov and Gimelshein, arXiv:1805.02867; Dao et al., "FlashAttention", arXiv:2205.14135.
 
 #include <cmath>
 
@@ -15,8 +15,9 @@ constexpr int64_t key_block = 128;
 
 /// The softmax of some queries as far as their keys were met.
 struct Softmax {
-  float* scores;    ///< [query][key_block]
-  float* output;    ///< [query][value_depth], not yet divided by `sums`
+  float* scores;  ///< [query][key_block]
+  float* output;  ///< [query][output_stride], not yet divided by `sums`
+  int64_t output_stride;
   float* greatest;  ///< [query]
   float* sums;      ///< [query]
 };
@@ -28,30 +29,31 @@ class ValuePacker {
       : values_(values), first_key_(first_key), columns_(columns) {}
 
   void pack(int64_t column, int64_t depth, int64_t count, float* panel) const {
-    const auto line = [&](int64_t key, int64_t first, float* numbers) {
-      const char* row = static_cast<const char*>(values_.data) + (first_key_ + key) * values_.stride;
-      const int64_t there = least(column_tile, columns_ - first);
+    const int64_t there = least(column_tile, columns_ - column);
+    LineWriter writer(panel);
+    for (int64_t i = 0; i < count; ++i) {
+      const char* row =
+          static_cast<const char*>(values_.data) + (first_key_ + depth + i) * values_.stride;
       if (values_.format == Format::f16) {
-        take<2>(row + first * 2, there, numbers, [](const char* p) { return load_f16(p); });
+        add<2>(row + column * 2, there, writer, [](const char* p) { return load_f16(p); });
       } else {
-        take<4>(row + first * 4, there, numbers,
-                [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+        add<4>(row + column * 4, there, writer,
+               [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
       }
-    };
-    pack_lines<column_tile>(line, column, depth, count, panel);
+    }
+    writer.finish();
   }
 
  private:
   template <int64_t number_bytes, typename Load>
-  static void take(const char* p, int64_t there, float* numbers, const Load& load_numbers) {
-    alignas(64) char rest[column_tile * number_bytes] = {};
+  static void add(const char* p, int64_t there, LineWriter& writer, const Load& load_numbers) {
+    alignas(64) char rest[column_tile * number_bytes];
     if (there < column_tile) {
+      __builtin_memset(rest, 0, sizeof(rest));
       __builtin_memcpy(rest, p, static_cast<std::size_t>(there * number_bytes));
       p = rest;
     }
-    for (int64_t i = 0; i < column_tile; i += lanes) {
-      store(numbers + i, load_numbers(p + i * number_bytes));
-    }
+    writer.add({load_numbers(p), load_numbers(p + lanes * number_bytes)});
   }
 
   const Rows& values_;
@@ -106,7 +108,7 @@ inline void update(const Attention& attention, int64_t query, int64_t count, flo
   if (now > before) {
     const float shrink = std::exp(before - now);
     softmax.sums[query] *= shrink;
-    float* output = softmax.output + query * attention.value_depth;
+    float* output = softmax.output + query * softmax.output_stride;
     map(output, output, attention.value_depth, [=](Vector x) { return multiply(x, all(shrink)); });
   }
   softmax.sums[query] += sum_of(sum);
@@ -120,8 +122,10 @@ inline bool is_masked(const Attention& attention, int64_t query_begin, int64_t q
     return false;
   }
   for (int64_t query = query_begin; query < query_end; ++query) {
-    const auto* mask = reinterpret_cast<const std::uint16_t*>(
-        static_cast<const char*>(attention.mask) + query * attention.mask_stride) + key;
+    const auto* mask =
+        reinterpret_cast<const std::uint16_t*>(static_cast<const char*>(attention.mask) +
+                                               query * attention.mask_stride) +
+        key;
     for (int64_t i = 0; i < count; ++i) {
       if (mask[i] != minus_infinity) {
         return false;
@@ -143,7 +147,7 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
       [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
         key_rows.pack(key + column, depth, count, panel, numbers);
       },
-      queries, keys, attention.depth, softmax.scores, key_block, /*accumulate=*/false, panels);
+      queries, keys, attention.depth, /*accumulate=*/false, softmax.scores, key_block, panels);
   for (int64_t i = 0; i < queries; ++i) {
     float* scores = softmax.scores + i * key_block;
     mask_scores(attention, query_begin + i, key, keys, scores);
@@ -151,26 +155,28 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   }
   const RowPacker<row_tile> shares({softmax.scores, key_block * 4}, queries);
   const ValuePacker values(attention.values, key, attention.value_depth);
-  multiply(
-      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
-        shares.pack(row, depth, count, panel, numbers);
-      },
-      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
-        values.pack(column, depth, count, panel);
-      },
-      queries, attention.value_depth, keys, softmax.output, attention.value_depth,
-      /*accumulate=*/true, panels);
+  multiply([&](int64_t row, int64_t depth, int64_t count, float* panel,
+               float* numbers) { shares.pack(row, depth, count, panel, numbers); },
+           [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
+             values.pack(column, depth, count, panel);
+           },
+           queries, attention.value_depth, keys, /*accumulate=*/true, softmax.output,
+           softmax.output_stride, panels);
 }
 
 inline void attention(const Attention& attention, int64_t query_begin, int64_t query_end,
                       Workspace& workspace) {
   const int64_t queries = query_end - query_begin;
-  const int64_t score_count = queries * key_block;
-  const int64_t output_count = round_up(queries * attention.value_depth, 16);
-  auto* memory = reinterpret_cast<float*>(workspace.scores.take(
-      static_cast<std::size_t>(score_count + output_count + 2 * round_up(queries, 16)) * 4));
-  const Softmax softmax{memory, memory + score_count, memory + score_count + output_count,
-                        memory + score_count + output_count + round_up(queries, 16)};
+  const int64_t tile_rows = round_up(queries, row_tile);
+  const int64_t output_stride = round_up(attention.value_depth, column_tile);
+  const int64_t score_count = tile_rows * key_block;
+  const int64_t output_count = tile_rows * output_stride;
+  const int64_t a_query = round_up(queries, 16);
+  auto* memory = reinterpret_cast<float*>(workspace.sums.take(
+      static_cast<std::size_t>(score_count + output_count + 2 * a_query) * sizeof(float)));
+  float* output = memory + score_count;
+  float* greatest = output + output_count;
+  const Softmax softmax{memory, output, output_stride, greatest, greatest + a_query};
   __builtin_memset(softmax.output, 0, static_cast<std::size_t>(output_count) * sizeof(float));
   for (int64_t i = 0; i < queries; ++i) {
     softmax.greatest[i] = -__builtin_inff();
@@ -184,7 +190,7 @@ inline void attention(const Attention& attention, int64_t query_begin, int64_t q
   }
   for (int64_t i = 0; i < queries; ++i) {
     const float sum = softmax.sums[i];
-    multiply_number(softmax.output + i * attention.value_depth, sum == 0 ? 0 : 1 / sum,
+    multiply_number(softmax.output + i * softmax.output_stride, sum == 0 ? 0 : 1 / sum,
                     attention.output + (query_begin + i) * attention.output_stride,
                     attention.value_depth);
   }

@@ -53,8 +53,8 @@ inline float sum_of(Vector x) {
 /// e^x to 2 units in the last place: x = n ln 2 + r with whole n, e^r by its Taylor series up to
 /// r^6 (|r| <= 0.35, remainder under 2e-7). 0 below -87, infinity above 89; NaN stays.
 inline Vector exponential(Vector x) {
-  const Vector n = nearest_integer(
-      multiply(smaller(all(89.0F), greater(all(-88.0F), x)), all(1.44269504F)));
+  const Vector n =
+      nearest_integer(multiply(smaller(all(89.0F), greater(all(-88.0F), x)), all(1.44269504F)));
   // ln 2 in two parts, so that x - n ln 2 is exact enough.
   const Vector kept = smaller(all(89.0F), greater(all(-88.0F), x));
   Vector r = multiply_add(n, all(-0.693145752F), kept);

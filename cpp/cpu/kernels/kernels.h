@@ -41,7 +41,8 @@ struct MatrixProduct {
 
 /// A picture of many channels convolved: output[c][y][x]. Width, height and the rest in pixels.
 struct Convolution {
-  const float* input;  ///< [channel][y][x], rows side by side, channels `input_channel_stride` apart.
+  const float*
+      input;  ///< [channel][y][x], rows side by side, channels `input_channel_stride` apart.
   std::int64_t input_channel_stride;
   std::int64_t input_width;
   std::int64_t input_height;
@@ -63,12 +64,12 @@ struct Convolution {
 
 /// softmax(scale * queries * keys^T + mask) * values of one head, without the scores in memory.
 struct Attention {
-  Rows queries;  ///< [query][depth], f32
-  Rows keys;     ///< [key][depth]
-  Rows values;   ///< [key][value_depth]
-  const void* mask;  ///< f16 [query][key], or null.
-  std::int64_t mask_stride;  ///< Bytes from one query to the next.
-  float* output;  ///< [query][value_depth]
+  Rows queries;                ///< [query][depth], f32
+  Rows keys;                   ///< [key][depth]
+  Rows values;                 ///< [key][value_depth]
+  const void* mask;            ///< f16 [query][key], or null.
+  std::int64_t mask_stride;    ///< Bytes from one query to the next.
+  float* output;               ///< [query][value_depth]
   std::int64_t output_stride;  ///< Numbers from one query to the next.
   std::int64_t query_count;
   std::int64_t key_count;
@@ -106,7 +107,7 @@ class Scratch {
 /// What a thread works in.
 struct Workspace {
   Scratch panels;  ///< Packed pieces of what is multiplied.
-  Scratch scores;  ///< Attention's.
+  Scratch sums;    ///< What comes out, until it is done.
 };
 
 enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
@@ -120,8 +121,7 @@ struct Kernels {
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
-  void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end,
-                    Workspace&);
+  void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.
   void (*normalise)(const float* input, float* output, std::int64_t count, float epsilon);

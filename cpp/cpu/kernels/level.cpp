@@ -52,10 +52,20 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 #define AS_TEXT(name) #name
 #define NAME_OF(level) AS_TEXT(level)
 
-const Kernels LEVEL_NAMESPACE::kernels = {
-    NAME_OF(LEVEL_NAMESPACE), row_tile,        column_tile,     matrix_product,
-    convolution,              attention,       normalise,       normalise_rms,
-    unary,                    add_arrays,      add_number,      multiply_arrays,
-    multiply_number,          to_f16,          transpose_numbers};
+const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
+                                          row_tile,
+                                          column_tile,
+                                          matrix_product,
+                                          convolution,
+                                          attention,
+                                          normalise,
+                                          normalise_rms,
+                                          unary,
+                                          add_arrays,
+                                          add_number,
+                                          multiply_arrays,
+                                          multiply_number,
+                                          to_f16,
+                                          transpose_numbers};
 
 }  // namespace gpustack_draw::cpu

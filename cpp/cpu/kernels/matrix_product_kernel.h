@@ -9,7 +9,9 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {
   const RowPacker<row_tile> left(product.left, block.row_end);
   const RowPacker<column_tile> right(product.right, block.column_end);
-  multiply(
+  multiply_into(
+      product.output + block.row_begin * product.output_stride + block.column_begin,
+      product.output_stride,
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
         left.pack(block.row_begin + row, depth, count, panel, numbers);
       },
@@ -17,8 +19,7 @@ inline void matrix_product(const MatrixProduct& product, const Block& block, Wor
         right.pack(block.column_begin + column, depth, count, panel, numbers);
       },
       block.row_end - block.row_begin, block.column_end - block.column_begin, product.depth,
-      product.output + block.row_begin * product.output_stride + block.column_begin,
-      product.output_stride, /*accumulate=*/false, workspace.panels);
+      workspace);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

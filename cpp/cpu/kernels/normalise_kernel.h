@@ -37,17 +37,20 @@ inline void normalise(const float* input, float* output, int64_t count, float ep
   const auto mean =
       static_cast<float>(sum_over(input, count, [](Vector x) { return x; }) / numbers);
   const Vector shift = all(mean);
-  const double variance = sum_over(input, count, [=](Vector x) {
-                            const Vector centred = subtract(x, shift);
-                            return multiply(centred, centred);
-                          }) / numbers;
-  const auto scale = static_cast<float>(1 / __builtin_sqrt(variance + static_cast<double>(epsilon)));
+  const double variance = sum_over(input, count,
+                                   [=](Vector x) {
+                                     const Vector centred = subtract(x, shift);
+                                     return multiply(centred, centred);
+                                   }) /
+                          numbers;
+  const auto scale =
+      static_cast<float>(1 / __builtin_sqrt(variance + static_cast<double>(epsilon)));
   map(input, output, count, [=](Vector x) { return multiply(subtract(x, shift), all(scale)); });
 }
 
 inline void normalise_rms(const float* input, float* output, int64_t count, float epsilon) {
-  const double mean = sum_over(input, count, [](Vector x) { return multiply(x, x); }) /
-                      static_cast<double>(count);
+  const double mean =
+      sum_over(input, count, [](Vector x) { return multiply(x, x); }) / static_cast<double>(count);
   const auto scale = static_cast<float>(1 / __builtin_sqrt(mean + static_cast<double>(epsilon)));
   multiply_number(input, scale, output, count);
 }

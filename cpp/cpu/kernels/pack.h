@@ -1,13 +1,18 @@
 #pragma once
 
 // Packing: what a product reads, laid out in the order it is read in. A panel holds a few rows (or
-// columns) side by side, unit by unit along the depth: panel[unit][row]. Rows past the end are zeros.
-// The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"
-// (ACM TOMS 34, 2008).
+// columns) side by side, unit by unit along the depth: panel[unit][row]. Rows past the end are
+// zeros. The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication" (ACM TOMS 34, 2008).
 
 #include "cpu/kernels/units.h"
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+// A tile is what fits into the registers: 12 sums of 16 registers in AVX2, 16 of 32 in AVX-512.
+constexpr int64_t row_tile = lanes == 8 ? 6 : 8;
+constexpr int64_t tile_vectors = 2;
+constexpr int64_t column_tile = tile_vectors * lanes;
 
 /// Depth that is packed at once: what a panel holds. Whole blocks of every quantisation.
 constexpr int64_t depth_chunk = 256;
@@ -39,10 +44,9 @@ class RowPacker {
                   float* numbers) const {
     switch (rows_.format) {
       case Format::f32:
-        return transpose_rows<4>(place(row) + depth * 4, rows_.stride, rows, count, panel,
-                                 [](const char* p) {
-                                   return units_of(reinterpret_cast<const float*>(p));
-                                 });
+        return transpose_rows<4>(
+            place(row) + depth * 4, rows_.stride, rows, count, panel,
+            [](const char* p) { return units_of(reinterpret_cast<const float*>(p)); });
       case Format::f16:
         return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
                                  [](const char* p) { return units_of_f16(p); });
@@ -103,39 +107,47 @@ class RowPacker {
   int64_t row_end_;
 };
 
-/// Turn two lines of `width` numbers, neighbours along the depth, into a panel's next units.
-template <int64_t width>
-inline void store_units(const float* even, const float* odd, float* panel) {
-  for (int64_t i = 0; i < width; i += lanes) {
+/// Writes a panel of columns line by line: a line holds numbers of one depth, side by side.
+class LineWriter {
+ public:
+  explicit LineWriter(float* panel) : panel_(panel) {}
+
+  void add(const Vector (&line)[tile_vectors]) {
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
-    store(panel + i, interleave(load(even + i), load(odd + i)));
+    if (!has_even_) {
+      has_even_ = true;
+      for (int64_t i = 0; i < tile_vectors; ++i) {
+        even_[i] = line[i];
+      }
+      return;
+    }
+    has_even_ = false;
+    for (int64_t i = 0; i < tile_vectors; ++i) {
+      store(panel_ + i * lanes, interleave(even_[i], line[i]));
+    }
 #else
-    static_cast<void>(odd);
-    store(panel + i, load(even + i));
+    for (int64_t i = 0; i < tile_vectors; ++i) {
+      store(panel_ + i * lanes, line[i]);
+    }
+#endif
+    panel_ += column_tile;
+  }
+
+  /// After the last line: what it has no neighbour for is filled up with zeros.
+  void finish() {
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+    if (has_even_) {
+      add({zero(), zero()});
+    }
 #endif
   }
-}
 
-/// Packs columns of a matrix whose rows lie along the depth: numbers of one depth side by side.
-/// `line(depth, column, numbers)` gives `width` of them.
-template <int64_t width, typename Line>
-inline void pack_lines(const Line& line, int64_t column, int64_t depth, int64_t count, float* panel) {
-  alignas(64) float even[width];
-  alignas(64) float odd[width] = {};
-  for (int64_t i = 0; i < count; i += unit_depth) {
-    line(depth + i, column, even);
-    if constexpr (unit_depth == 2) {
-      if (i + 1 < count) {
-        line(depth + i + 1, column, odd);
-      } else {
-        for (float& number : odd) {
-          number = 0;
-        }
-      }
-    }
-    store_units<width>(even, odd, panel);
-    panel += width;
-  }
-}
+ private:
+  float* panel_;
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+  Vector even_[tile_vectors];
+  bool has_even_ = false;
+#endif
+};
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -54,8 +54,8 @@ inline Vector smaller(Vector a, Vector b) { return _mm256_min_ps(a, b); }
 inline Vector nearest_integer(Vector x) {
   return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-// 2^x of whole numbers from -127 (which gives 0) to 127. Adding 1.5 * 2^23 leaves them in the lowest
-// bits.
+// 2^x of whole numbers from -127 (which gives 0) to 127. Adding 1.5 * 2^23 leaves them in the
+// lowest bits.
 inline Vector power_of_two(Vector x) {
   const __m256i whole = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(12582912.0F + 127)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(whole, 23));

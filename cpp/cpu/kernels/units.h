@@ -1,7 +1,7 @@
 #pragma once
 
-// Panels hold units of 32 bits: a number in f32, or two neighbours along the depth in bf16, which one
-// instruction multiplies and adds. That is the only difference between the levels' products.
+// Panels hold units of 32 bits: a number in f32, or two neighbours along the depth in bf16, which
+// one instruction multiplies and adds. That is the only difference between the levels' products.
 
 #include "cpu/kernels/simd.h"
 
@@ -16,11 +16,11 @@ constexpr int64_t unit_depth = 2;
 inline __m256i to_bf16(Vector x) {
   const __m512i bits = _mm512_castps_si512(x);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded =
-      _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
   const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
   const auto is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16));
+  return _mm512_cvtepi32_epi16(
+      _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16));
 }
 inline Vector multiply_add_units(Vector a, Vector b, Vector sum) {
   const auto pair = [](Vector x, bool high) {

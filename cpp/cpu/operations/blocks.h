@@ -10,8 +10,8 @@ namespace gpustack_draw::cpu {
 /// An output cut into blocks, one a task.
 ///
 /// A block's panels (rows and columns of one depth chunk of 256 numbers, 4 bytes each) should fill
-/// much of a core's second cache, so that each is packed seldom; but there should be several blocks a
-/// thread, so that all end at about the same time.
+/// much of a core's second cache, so that each is packed seldom; but there should be several blocks
+/// a thread, so that all end at about the same time.
 class Blocks {
  public:
   Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads)
@@ -46,7 +46,7 @@ class Blocks {
 
  private:
   static constexpr std::int64_t most_rows = 144;
-  static constexpr std::int64_t most_columns = 256;
+  static constexpr std::int64_t most_columns = 192;
   static constexpr std::int64_t fewest = 48;
 
   static std::int64_t over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

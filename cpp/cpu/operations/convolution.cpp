@@ -8,8 +8,9 @@ bool takes(const ggml_tensor& node) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
   return (weights.type == GGML_TYPE_F16 || weights.type == GGML_TYPE_F32) &&
-         input.type == GGML_TYPE_F32 && node.type == GGML_TYPE_F32 && ggml_is_contiguous(&weights) &&
-         ggml_is_contiguous(&node) && input.nb[0] == sizeof(float) &&
+         input.type == GGML_TYPE_F32 && node.type == GGML_TYPE_F32 &&
+         ggml_is_contiguous(&weights) && ggml_is_contiguous(&node) &&
+         input.nb[0] == sizeof(float) &&
          input.nb[1] == static_cast<std::size_t>(input.ne[0]) * sizeof(float);
 }
 

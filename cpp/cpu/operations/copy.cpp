@@ -26,7 +26,8 @@ void copy_row(const float* from, const ggml_tensor& node, std::int64_t place, st
   }
 }
 
-void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels& kernels, Team& team) {
+void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels& kernels,
+               Team& team) {
   const std::int64_t length = input.ne[0];
   const std::int64_t rows = ggml_nrows(&input);
   const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / length);
@@ -36,8 +37,8 @@ void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels&
       const std::int64_t i1 = row % input.ne[1];
       const std::int64_t i2 = row / input.ne[1] % input.ne[2];
       const std::int64_t i3 = row / input.ne[1] / input.ne[2];
-      copy_row(reinterpret_cast<const float*>(row_of(input, i1, i2, i3)), node, row * length, length,
-               kernels);
+      copy_row(reinterpret_cast<const float*>(row_of(input, i1, i2, i3)), node, row * length,
+               length, kernels);
     }
   });
 }

@@ -15,7 +15,8 @@ bool takes(const ggml_tensor& node) {
          node.ne[1] >= fewest && input.ne[0] >= fewest;
 }
 
-// ggml: node[row][column] = weights[column] . input[row]; input's planes may share those of weights.
+// ggml: node[row][column] = weights[column] . input[row]; input's planes may share those of
+// weights.
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];

@@ -13,8 +13,7 @@ float number_in(const ggml_tensor& node, std::size_t place) {
 }
 
 bool takes_contiguous(const ggml_tensor& node) {
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) &&
-         ggml_is_contiguous(node.src[0]);
+  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && ggml_is_contiguous(node.src[0]);
 }
 
 // Groups of channels; the last one may have fewer.

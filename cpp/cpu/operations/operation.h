@@ -34,7 +34,8 @@ inline float* floats(const ggml_tensor& tensor) { return static_cast<float*>(ten
 /// A place in a tensor, by its indices from the second dimension on.
 inline char* row_of(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
   return static_cast<char*>(tensor.data) + i1 * static_cast<std::int64_t>(tensor.nb[1]) +
-         i2 * static_cast<std::int64_t>(tensor.nb[2]) + i3 * static_cast<std::int64_t>(tensor.nb[3]);
+         i2 * static_cast<std::int64_t>(tensor.nb[2]) +
+         i3 * static_cast<std::int64_t>(tensor.nb[3]);
 }
 
 /// The rows of a tensor's plane; only rows whose numbers lie side by side can be given.
