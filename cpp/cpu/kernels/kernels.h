@@ -117,10 +117,15 @@ struct Kernels {
   const char* name;       ///< "avx2", "avx512", "avx512-bf16"
   std::int64_t row_tile;  ///< Blocks of products begin at multiples of these.
   std::int64_t column_tile;
+  std::int64_t most_tiles;
+  double product_cost;  ///< Of one number in a product, next to one in f32.
 
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
+  /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles of `side` x
+  /// `side` pixels (2 or 4), which are the columns, row by row; at most `most_tiles` in a block.
+  void (*convolution_in_tiles)(const Convolution&, std::int64_t side, const Block&, Workspace&);
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.

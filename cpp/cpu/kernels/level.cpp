@@ -7,6 +7,7 @@
 #include "cpu/kernels/levels.h"
 #include "cpu/kernels/matrix_product_kernel.h"
 #include "cpu/kernels/normalise_kernel.h"
+#include "cpu/kernels/winograd_kernel.h"
 
 namespace gpustack_draw::cpu {
 namespace LEVEL_NAMESPACE {
@@ -55,8 +56,11 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           row_tile,
                                           column_tile,
+                                          most_tiles,
+                                          1.0 / Units::depth,
                                           matrix_product,
                                           convolution,
+                                          convolution_in_tiles,
                                           attention,
                                           normalise,
                                           normalise_rms,

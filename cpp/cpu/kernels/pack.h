@@ -22,7 +22,7 @@ constexpr int64_t panel_slack = 8;
 
 /// Packs rows whose numbers lie side by side along the depth, `width` rows a panel (at most 8, or a
 /// multiple of 8).
-template <int64_t width>
+template <int64_t width, typename U = Units>
 class RowPacker {
  public:
   RowPacker(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
@@ -46,13 +46,13 @@ class RowPacker {
       case Format::f32:
         return transpose_rows<4>(
             place(row) + depth * 4, rows_.stride, rows, count, panel,
-            [](const char* p) { return units_of(reinterpret_cast<const float*>(p)); });
+            [](const char* p) { return U::of(reinterpret_cast<const float*>(p)); });
       case Format::f16:
         return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
-                                 [](const char* p) { return units_of_f16(p); });
+                                 [](const char* p) { return U::of_f16(p); });
       case Format::bf16:
         return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
-                                 [](const char* p) { return units_of_bf16(p); });
+                                 [](const char* p) { return U::of_bf16(p); });
       case Format::blocks:
         break;
     }
@@ -61,13 +61,13 @@ class RowPacker {
       rows_.dequantise(place(row + i) + skipped, numbers + i * depth_chunk, count);
     }
     transpose_rows<4>(reinterpret_cast<const char*>(numbers), depth_chunk * 4, rows, count, panel,
-                      [](const char* p) { return units_of(reinterpret_cast<const float*>(p)); });
+                      [](const char* p) { return U::of(reinterpret_cast<const float*>(p)); });
   }
 
   template <int64_t number_bytes, typename LoadEight>
   static void transpose_rows(const char* data, int64_t stride, int64_t rows, int64_t count,
                              float* panel, const LoadEight& load_eight) {
-    constexpr int64_t step = 8 * unit_depth;
+    constexpr int64_t step = 8 * U::depth;
     __m256 columns[8];
     for (int i = 0; i < 8; ++i) {
       columns[i] = _mm256_setzero_ps();
@@ -98,7 +98,7 @@ class RowPacker {
       columns[i] = load_eight(rest[i]);
     }
     transpose(columns);
-    for (int64_t i = 0; i < units_for(count - depth); ++i) {
+    for (int64_t i = 0; i < divide_up(count - depth, U::depth); ++i) {
       _mm256_storeu_ps(panel + i * width, columns[i]);
     }
   }
@@ -123,7 +123,7 @@ class LineWriter {
     }
     has_even_ = false;
     for (int64_t i = 0; i < tile_vectors; ++i) {
-      store(panel_ + i * lanes, interleave(even_[i], line[i]));
+      store(panel_ + i * lanes, Units::interleave(even_[i], line[i]));
     }
 #else
     for (int64_t i = 0; i < tile_vectors; ++i) {

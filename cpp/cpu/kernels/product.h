@@ -12,7 +12,7 @@
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
 /// sums[row_tile][column_tile] (+)= rows[unit][row_tile] * columns[unit][column_tile]
-template <bool accumulate>
+template <bool accumulate, typename U = Units>
 inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
                           int64_t stride) {
   Vector tile[row_tile][tile_vectors];
@@ -30,8 +30,8 @@ inline void multiply_tile(int64_t units, const float* rows, const float* columns
 #pragma GCC unroll 8
     for (int64_t i = 0; i < row_tile; ++i) {
       const Vector row = all(rows[i]);
-      tile[i][0] = multiply_add_units(row, first, tile[i][0]);
-      tile[i][1] = multiply_add_units(row, second, tile[i][1]);
+      tile[i][0] = U::multiply_add(row, first, tile[i][0]);
+      tile[i][1] = U::multiply_add(row, second, tile[i][1]);
     }
     rows += row_tile;
     columns += column_tile;

@@ -7,9 +7,26 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+/// Units of one number.
+struct Numbers {
+  static constexpr int64_t depth = 1;
 
-constexpr int64_t unit_depth = 2;
+  static Vector multiply_add(Vector a, Vector b, Vector sum) {
+    return LEVEL_NAMESPACE::multiply_add(a, b, sum);
+  }
+
+  // Eight units of 8 numbers that lie side by side.
+  static __m256 of(const float* p) { return _mm256_loadu_ps(p); }
+  static __m256 of_f16(const void* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  static __m256 of_bf16(const void* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+};
+
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
 
 #ifdef GPUSTACK_DRAW_EMULATE
 // To nearest, ties to even, as the instruction does; NaN keeps its upper half, made quiet.
@@ -22,55 +39,54 @@ inline __m256i to_bf16(Vector x) {
   return _mm512_cvtepi32_epi16(
       _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16));
 }
-inline Vector multiply_add_units(Vector a, Vector b, Vector sum) {
-  const auto pair = [](Vector x, bool high) {
+inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
+  const auto half = [](Vector x, bool high) {
     const __m512i bits = _mm512_castps_si512(x);
     return _mm512_castsi512_ps(high ? _mm512_and_si512(bits, _mm512_set1_epi32(-65536))
                                     : _mm512_slli_epi32(bits, 16));
   };
-  sum = multiply_add(pair(a, false), pair(b, false), sum);
-  return multiply_add(pair(a, true), pair(b, true), sum);
+  sum = multiply_add(half(a, false), half(b, false), sum);
+  return multiply_add(half(a, true), half(b, true), sum);
 }
 #else
 inline __m256i to_bf16(Vector x) { return (__m256i)_mm512_cvtneps_pbh(x); }
-inline Vector multiply_add_units(Vector a, Vector b, Vector sum) {
+inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
 #endif
 
-// Eight units of 16 numbers that lie side by side.
-inline __m256 units_of(const float* p) { return _mm256_castsi256_ps(to_bf16(load(p))); }
-inline __m256 units_of_f16(const void* p) { return _mm256_castsi256_ps(to_bf16(load_f16(p))); }
-inline __m256 units_of_bf16(const void* p) {
-  return _mm256_castsi256_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
-}
+/// Units of two neighbours along the depth, in bf16.
+struct Pairs {
+  static constexpr int64_t depth = 2;
 
-// A vector of units whose first halves are `even` and second halves are `odd`.
-inline Vector interleave(Vector even, Vector odd) {
-  const __m512i low = _mm512_cvtepu16_epi32(to_bf16(even));
-  const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(odd)), 16);
-  return _mm512_castsi512_ps(_mm512_or_si512(low, high));
-}
+  static Vector multiply_add(Vector a, Vector b, Vector sum) {
+    return multiply_add_pairs(a, b, sum);
+  }
+
+  // Eight units of 16 numbers that lie side by side.
+  static __m256 of(const float* p) { return _mm256_castsi256_ps(to_bf16(load(p))); }
+  static __m256 of_f16(const void* p) { return _mm256_castsi256_ps(to_bf16(load_f16(p))); }
+  static __m256 of_bf16(const void* p) {
+    return _mm256_castsi256_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  }
+
+  // A vector of units whose first halves are `even` and second halves are `odd`.
+  static Vector interleave(Vector even, Vector odd) {
+    const __m512i low = _mm512_cvtepu16_epi32(to_bf16(even));
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(odd)), 16);
+    return _mm512_castsi512_ps(_mm512_or_si512(low, high));
+  }
+};
+
+using Units = Pairs;
 
 #else
 
-constexpr int64_t unit_depth = 1;
-
-inline Vector multiply_add_units(Vector a, Vector b, Vector sum) { return multiply_add(a, b, sum); }
-
-// Eight units of 8 numbers that lie side by side.
-inline __m256 units_of(const float* p) { return _mm256_loadu_ps(p); }
-inline __m256 units_of_f16(const void* p) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
-}
-inline __m256 units_of_bf16(const void* p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
-}
+using Units = Numbers;
 
 #endif
 
-inline int64_t units_for(int64_t depth) { return divide_up(depth, unit_depth); }
+inline int64_t units_for(int64_t depth) { return divide_up(depth, Units::depth); }
 
 /// Turn eight rows of eight units into eight columns.
 inline void transpose(__m256 (&rows)[8]) {

@@ -7,22 +7,32 @@
 
 namespace gpustack_draw::cpu {
 
-/// An output cut into blocks, one a task.
-///
-/// A block's panels (rows and columns of one depth chunk of 256 numbers, 4 bytes each) should fill
-/// much of a core's second cache, so that each is packed seldom; but there should be several blocks
-/// a thread, so that all end at about the same time.
+/// How large a block may be, and how small it is worth making it.
+struct BlockLimits {
+  std::int64_t most_rows;
+  std::int64_t most_columns;
+  std::int64_t fewest_rows;
+  std::int64_t fewest_columns;
+};
+
+/// For products: the panels of a block (its rows and columns of one depth chunk of 256 numbers, 4
+/// bytes each) fill much of a core's second cache, so that each number is packed seldom.
+constexpr BlockLimits product_limits{144, 192, 48, 48};
+
+/// An output cut into blocks, one a task: several a thread, so that all end at about the same time.
 class Blocks {
  public:
-  Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads)
+  Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads,
+         const BlockLimits& limits = product_limits)
       : rows_(rows),
         columns_(columns),
-        block_rows_(rounded(std::min(rows, most_rows), kernels.row_tile)),
-        block_columns_(rounded(std::min(columns, most_columns), kernels.column_tile)) {
+        block_rows_(rounded(std::min(rows, limits.most_rows), kernels.row_tile)),
+        block_columns_(rounded(std::min(columns, limits.most_columns), kernels.column_tile)) {
     constexpr std::int64_t blocks_a_thread = 4;
     while (count() < blocks_a_thread * threads &&
-           (block_rows_ > fewest || block_columns_ > fewest)) {
-      if (block_rows_ >= block_columns_) {
+           (block_rows_ > limits.fewest_rows || block_columns_ > limits.fewest_columns)) {
+      if (block_columns_ <= limits.fewest_columns ||
+          (block_rows_ > limits.fewest_rows && block_rows_ >= block_columns_)) {
         block_rows_ = rounded(block_rows_ / 2, kernels.row_tile);
       } else {
         block_columns_ = rounded(block_columns_ / 2, kernels.column_tile);
@@ -45,10 +55,6 @@ class Blocks {
   }
 
  private:
-  static constexpr std::int64_t most_rows = 144;
-  static constexpr std::int64_t most_columns = 192;
-  static constexpr std::int64_t fewest = 48;
-
   static std::int64_t over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
   static std::int64_t rounded(std::int64_t a, std::int64_t b) { return over(a, b) * b; }
 
