@@ -25,42 +25,72 @@ bool are_contiguous_floats(const ggml_tensor& node) {
 
 // The second operand is repeated over the first: ggml's broadcast.
 bool takes_binary(const ggml_tensor& node) {
+  const ggml_tensor& a = *node.src[0];
   const ggml_tensor& b = *node.src[1];
-  return are_contiguous_floats(node) && b.type == GGML_TYPE_F32 && b.nb[0] == sizeof(float) &&
+  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && a.type == GGML_TYPE_F32 &&
+         a.nb[0] == sizeof(float) && b.type == GGML_TYPE_F32 && b.nb[0] == sizeof(float) &&
          (b.ne[0] == node.ne[0] || b.ne[0] == 1);
 }
 
-// Rows of the first dimension; where the second operand has one number for several dimensions, they
-// count as one row.
+/// Runs of numbers for which both operands lie side by side, or the second is one number.
+struct Runs {
+  std::int64_t length = 1;
+  int dimensions = 0;  ///< How many of the first dimensions a run spans.
+};
+
+bool lies_on(const ggml_tensor& tensor, int dimension) {
+  return dimension == 0 ||
+         tensor.nb[dimension] ==
+             tensor.nb[dimension - 1] * static_cast<std::size_t>(tensor.ne[dimension - 1]);
+}
+
+Runs runs_of(const ggml_tensor& a, const ggml_tensor& b) {
+  const bool one_number = b.ne[0] == 1;
+  Runs runs;
+  while (runs.dimensions < GGML_MAX_DIMS) {
+    const int i = runs.dimensions;
+    if (!lies_on(a, i) || (one_number ? b.ne[i] != 1 : b.ne[i] != a.ne[i] || !lies_on(b, i))) {
+      break;
+    }
+    runs.length *= a.ne[i];
+    ++runs.dimensions;
+  }
+  return runs;
+}
+
 template <typename WithArray, typename WithNumber>
 void run_binary(const ggml_tensor& node, Team& team, const WithArray& with_array,
                 const WithNumber& with_number) {
   const ggml_tensor& a = *node.src[0];
   const ggml_tensor& b = *node.src[1];
-  if (ggml_are_same_shape(&a, &b) && ggml_is_contiguous(&b)) {
-    return run_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
-      with_array(floats(a) + begin, floats(b) + begin, floats(node) + begin, count);
-    });
-  }
-  const bool is_plane = b.ne[0] == 1 && b.ne[1] == 1;
-  const std::int64_t length = is_plane ? node.ne[0] * node.ne[1] : node.ne[0];
-  const std::int64_t rows = ggml_nelements(&node) / length;
-  const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / length);
-  const std::int64_t height = is_plane ? 1 : node.ne[1];
-  team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t end = std::min(rows, (task + 1) * rows_a_task);
-    for (std::int64_t row = task * rows_a_task; row < end; ++row) {
-      const std::int64_t i2 = row / height % node.ne[2];
-      const std::int64_t i3 = row / height / node.ne[2];
-      const auto* other = reinterpret_cast<const float*>(
-          row_of(b, row % height % b.ne[1], i2 % b.ne[2], i3 % b.ne[3]));
-      const float* input = floats(a) + row * length;
-      float* output = floats(node) + row * length;
-      if (b.ne[0] == 1) {
-        with_number(input, *other, output, length);
-      } else {
-        with_array(input, other, output, length);
-      }
+  const Runs runs = runs_of(a, b);
+  const auto run = [&](std::int64_t i, std::int64_t begin, std::int64_t count) {
+    std::int64_t from_a = 0;
+    std::int64_t from_b = 0;
+    std::int64_t rest = i;
+    for (int d = runs.dimensions; d < GGML_MAX_DIMS; ++d) {
+      const std::int64_t place = rest % a.ne[d];
+      rest /= a.ne[d];
+      from_a += place * static_cast<std::int64_t>(a.nb[d]);
+      from_b += place % b.ne[d] * static_cast<std::int64_t>(b.nb[d]);
+    }
+    const float* input = reinterpret_cast<const float*>(static_cast<char*>(a.data) + from_a);
+    const float* other = reinterpret_cast<const float*>(static_cast<char*>(b.data) + from_b);
+    float* output = floats(node) + i * runs.length + begin;
+    if (b.ne[0] == 1) {
+      with_number(input + begin, *other, output, count);
+    } else {
+      with_array(input + begin, other + begin, output, count);
+    }
+  };
+  const std::int64_t count = ggml_nelements(&node) / runs.length;
+  const std::int64_t pieces = divided_up(runs.length, numbers_a_task);
+  const std::int64_t runs_a_task = std::max<std::int64_t>(1, numbers_a_task / runs.length);
+  team.run(divided_up(count, runs_a_task) * pieces, [&](std::int64_t task, Workspace&) {
+    const std::int64_t begin = task % pieces * numbers_a_task;
+    const std::int64_t first = task / pieces * runs_a_task;
+    for (std::int64_t i = first; i < std::min(count, first + runs_a_task); ++i) {
+      run(i, begin, std::min(numbers_a_task, runs.length - begin));
     }
   });
 }

@@ -16,6 +16,11 @@ bool takes_contiguous(const ggml_tensor& node) {
   return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && ggml_is_contiguous(node.src[0]);
 }
 
+bool takes_rows(const ggml_tensor& node) {
+  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) &&
+         node.src[0]->type == GGML_TYPE_F32 && has_plain_rows(*node.src[0]);
+}
+
 // Groups of channels; the last one may have fewer.
 void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const std::int64_t plane = node.ne[0] * node.ne[1];
@@ -36,12 +41,15 @@ void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team)
 template <typename Normalise>
 void run_rows(const ggml_tensor& node, Team& team, const Normalise& normalise) {
   constexpr std::int64_t numbers_a_task = 1 << 15;
+  const ggml_tensor& input = *node.src[0];
   const std::int64_t rows = ggml_nrows(&node);
   const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / node.ne[0]);
   team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
     const std::int64_t end = std::min(rows, (task + 1) * rows_a_task);
     for (std::int64_t row = task * rows_a_task; row < end; ++row) {
-      normalise(floats(*node.src[0]) + row * node.ne[0], floats(node) + row * node.ne[0]);
+      const char* from = row_of(input, row % node.ne[1], row / node.ne[1] % node.ne[2],
+                                row / node.ne[1] / node.ne[2]);
+      normalise(reinterpret_cast<const float*>(from), floats(node) + row * node.ne[0]);
     }
   });
 }
@@ -63,7 +71,7 @@ void run_rms_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
 }  // namespace
 
 const Operation group_norm{&takes_contiguous, &run_group_norm};
-const Operation layer_norm{&takes_contiguous, &run_layer_norm};
-const Operation rms_norm{&takes_contiguous, &run_rms_norm};
+const Operation layer_norm{&takes_rows, &run_layer_norm};
+const Operation rms_norm{&takes_rows, &run_rms_norm};
 
 }  // namespace gpustack_draw::cpu

@@ -28,6 +28,8 @@ const Operation* operation_for(ggml_op op) {
     case GGML_OP_CPY:
     case GGML_OP_DUP:
       return &copy;
+    case GGML_OP_REPEAT:
+      return &repetition;
     default:
       return nullptr;
   }

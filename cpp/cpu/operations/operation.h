@@ -23,6 +23,7 @@ extern const Operation multiplication;  ///< MUL
 extern const Operation scaling;         ///< SCALE
 extern const Operation activation;      ///< UNARY
 extern const Operation copy;            ///< CONT, CPY, DUP
+extern const Operation repetition;      ///< REPEAT
 
 /// What is done for an operation of ggml's, or null.
 const Operation* operation_for(ggml_op op);
