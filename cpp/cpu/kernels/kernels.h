@@ -13,7 +13,9 @@ enum class Format {
   f32,
   f16,
   bf16,
-  blocks,  ///< Quantised: read through Row::dequantise, which takes a run of whole blocks.
+  q8_0,
+  q4_0,
+  blocks,  ///< Otherwise quantised: read by Rows::dequantise, which takes a run of whole blocks.
 };
 
 using Dequantise = void (*)(const void* blocks, float* numbers, std::int64_t count);

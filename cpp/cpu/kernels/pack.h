@@ -5,6 +5,7 @@
 // zeros. The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (ACM TOMS 34, 2008).
 
+#include "cpu/kernels/dequantise.h"
 #include "cpu/kernels/units.h"
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
@@ -53,12 +54,12 @@ class RowPacker {
       case Format::bf16:
         return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
                                  [](const char* p) { return U::of_bf16(p); });
-      case Format::blocks:
+      default:
         break;
     }
     const int64_t skipped = depth / rows_.block_numbers * rows_.block_bytes;
     for (int64_t i = 0; i < rows; ++i) {
-      rows_.dequantise(place(row + i) + skipped, numbers + i * depth_chunk, count);
+      dequantise(rows_, place(row + i) + skipped, numbers + i * depth_chunk, count);
     }
     transpose_rows<4>(reinterpret_cast<const char*>(numbers), depth_chunk * 4, rows, count, panel,
                       [](const char* p) { return U::of(reinterpret_cast<const float*>(p)); });

@@ -35,6 +35,27 @@ const Operation* operation_for(ggml_op op) {
   }
 }
 
+namespace {
+
+Format format_of(ggml_type type) {
+  switch (type) {
+    case GGML_TYPE_F32:
+      return Format::f32;
+    case GGML_TYPE_F16:
+      return Format::f16;
+    case GGML_TYPE_BF16:
+      return Format::bf16;
+    case GGML_TYPE_Q8_0:
+      return Format::q8_0;
+    case GGML_TYPE_Q4_0:
+      return Format::q4_0;
+    default:
+      return Format::blocks;
+  }
+}
+
+}  // namespace
+
 bool has_plain_rows(const ggml_tensor& tensor) {
   return tensor.nb[0] == ggml_type_size(tensor.type) &&
          (tensor.type == GGML_TYPE_F32 || ggml_get_type_traits(tensor.type)->to_float != nullptr);
@@ -42,21 +63,10 @@ bool has_plain_rows(const ggml_tensor& tensor) {
 
 Rows rows_of(const ggml_tensor& tensor, std::int64_t i2, std::int64_t i3) {
   Rows rows{row_of(tensor, 0, i2, i3), static_cast<std::int64_t>(tensor.nb[1])};
-  switch (tensor.type) {
-    case GGML_TYPE_F32:
-      break;
-    case GGML_TYPE_F16:
-      rows.format = Format::f16;
-      break;
-    case GGML_TYPE_BF16:
-      rows.format = Format::bf16;
-      break;
-    default:
-      rows.format = Format::blocks;
-      rows.dequantise = ggml_get_type_traits(tensor.type)->to_float;
-      rows.block_numbers = ggml_blck_size(tensor.type);
-      rows.block_bytes = static_cast<std::int64_t>(ggml_type_size(tensor.type));
-  }
+  rows.format = format_of(tensor.type);
+  rows.dequantise = ggml_get_type_traits(tensor.type)->to_float;
+  rows.block_numbers = ggml_blck_size(tensor.type);
+  rows.block_bytes = static_cast<std::int64_t>(ggml_type_size(tensor.type));
   return rows;
 }
 
