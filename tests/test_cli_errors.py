@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -320,6 +322,50 @@ def test_what_an_interruption_leads_to_is_not_the_reason(
 
     monkeypatch.setattr(stand_in, "draw", draw)
     assert main(["demo", PROMPT]) == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_that_python_swallows_comes_again(
+    stand_in: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    """What is raised in a weak reference's callback is dropped; every import has such a one."""
+
+    def draw(*_: object) -> Iterator[Picture]:
+        thing = make_picture()
+        callback = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
+        del thing
+        assert callback() is None
+        time.sleep(60)
+        yield make_picture()
+
+    monkeypatch.setattr(stand_in, "draw", draw)
+    before = sys.unraisablehook
+    assert main(["demo", PROMPT]) == 128 + number
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err in ("gpustack-draw: interrupted\n", "gpustack-draw: terminated\n")
+    assert files() == []
+    assert sys.unraisablehook is before
+
+
+def test_what_else_python_swallows_is_told_as_ever(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(*_: object) -> Iterator[Picture]:
+        thing = make_picture()
+        callback = weakref.ref(thing, lambda _: 1 // 0)
+        del thing
+        assert callback() is None
+        yield make_picture()
+
+    told: list[object] = []
+    monkeypatch.setattr(stand_in, "draw", draw)
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    assert main(["demo", PROMPT, "--output", "cat.png"]) == 0
+    assert told == [ZeroDivisionError]
 
 
 def test_an_ignored_signal_stays_ignored(

@@ -81,6 +81,25 @@ def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
     assert not modules_after(code) & unwanted
 
 
+def test_nothing_is_imported_before_ctrl_c_is_listened_for() -> None:
+    """Each import is time in which Ctrl-C would be a traceback."""
+    code = (
+        "import os, sys, _signal\n"
+        f"sys.path.append({str(ROOT)!r})\n"
+        "listen, before, imported = _signal.signal, set(sys.modules), []\n"
+        "def note(*what):\n"
+        "    imported.extend(set(sys.modules) - before)\n"
+        "    return listen(*what)\n"
+        "_signal.signal = note\n"
+        "sys.argv = ['gpustack-draw', '--version']\n"
+        "from gpustack_draw.cli import run\n"
+        "try: run()\n"
+        "finally: print(*sorted(imported), file=sys.stderr)"
+    )
+    result = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stderr.split() == ["gpustack_draw", "gpustack_draw.cli"]
+
+
 def test_help_takes_hardly_longer_than_argparse(tmp_path: Path) -> None:
     """At most 1.3 times as long, and some for the noise of a busy machine.
 

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
 def run() -> "NoReturn":
     """Run the command as a program."""
     import os
-    import signal
+
+    # What the module signal is made of; that one's enumerations take milliseconds to import.
+    from _signal import SIG_IGN, SIGINT, getsignal, signal  # type: ignore[import-not-found]
 
     # Until the command listens, Ctrl-C would be a traceback out of some import.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    if getsignal(SIGINT) != SIG_IGN:
+        signal(SIGINT, lambda *_: os._exit(130))
     from gpustack_draw.cli.main import run_command
 
     run_command()

@@ -1,12 +1,20 @@
 """Ctrl-C and other requests to stop, turned into exceptions once."""
 
+import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 # Cleaning up takes less; who still waits after this may interrupt that, too.
 _SECONDS_TO_CLEAN_UP = 3.0
+# Long enough for what swallowed the exception to be over.
+_SECONDS_TO_TRY_AGAIN = 0.02
 
 _REASONS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 
@@ -34,6 +42,8 @@ class Interruptions:
         self._restore = restore
         self._time = 0.0
         self._before: dict[int, object] = {}
+        self._hook_before = sys.unraisablehook
+        self._again: threading.Timer | None = None
 
     def __enter__(self) -> "Interruptions":  # noqa: PYI034 - Self is younger than Python 3.10
         """Start to listen; in the main thread only, as Python demands."""
@@ -43,6 +53,8 @@ class Interruptions:
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._stop)
+        if self._before:
+            sys.unraisablehook = self._try_again
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -51,6 +63,10 @@ class Interruptions:
         for number, handler in self._before.items():
             # Python itself would put the system's handlers back at its end: sudden death.
             signal.signal(number, signal.SIG_IGN if ending else handler)  # type: ignore[arg-type]
+        if self._before:
+            sys.unraisablehook = self._hook_before
+        if self._again is not None:
+            self._again.cancel()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -63,3 +79,17 @@ class Interruptions:
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(self.exit_status)
+
+    def _try_again(self, lost: "UnraisableHookArgs") -> None:
+        """Send the signal once more where its exception could not go on its way.
+
+        Python drops what is raised in a destructor or in a weak reference's callback, and every
+        import has such a callback.
+        """
+        if not self.exit_status or not issubclass(lost.exc_type, KeyboardInterrupt | SystemExit):
+            self._hook_before(lost)
+            return
+        self._time = -_SECONDS_TO_CLEAN_UP
+        number = self.exit_status - 128
+        self._again = threading.Timer(_SECONDS_TO_TRY_AGAIN, os.kill, (os.getpid(), number))
+        self._again.start()
