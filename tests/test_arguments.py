@@ -173,6 +173,16 @@ def test_other_commands() -> None:
     )
     assert parse_arguments(["models"]).command == "models"
     assert parse_arguments(["draw", "devices", "a cat"]).model == "devices"
+    assert parse_arguments(["--", "devices", "a cat"]).model == "devices"
+
+
+def test_switches_may_come_before_a_command() -> None:
+    assert vars(parse_arguments(["--json", "-d", "devices"])) == {
+        "command": "devices",
+        "json": True,
+        "debug": True,
+    }
+    assert vars(parse_arguments(["-q", "draw", "demo", "a cat"])) == {**DEFAULTS, "quiet": True}
 
 
 @pytest.mark.parametrize(
@@ -209,12 +219,12 @@ def test_other_commands() -> None:
         ("demo cat --debug=yes", "--debug takes no value", "type --debug alone"),
         ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
         (
-            "-q draw demo cat",
+            "--seed 7 draw demo cat",
             "'cat' is one word too many",
             "the command comes first: gpustack-draw draw ...",
         ),
         (
-            "--json devices",
+            "--device CPU devices",
             "there is no PROMPT",
             "the command comes first: gpustack-draw devices ...",
         ),
@@ -224,6 +234,7 @@ def test_other_commands() -> None:
             "see gpustack-draw --help",
         ),
         ("demo cat " + "z" * 200, "'" + "z" * 97 + "...' is one word too many", QUOTES),
+        ("--json devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
         ("devices --seed 7", "'--seed' is not an option", "see gpustack-draw devices --help"),
     ],
 )

@@ -1,7 +1,7 @@
 """Where the pictures go: decided, and checked, before anything is drawn."""
 
 # Paths stay text here: a Path would drop a "./" in front and a "/" at the end, as typed.
-# ruff: noqa: PTH108, PTH111, PTH112, PTH116, PTH118, PTH120, PTH122, PTH123
+# ruff: noqa: PTH108, PTH110, PTH111, PTH112, PTH113, PTH116, PTH118, PTH120, PTH122, PTH123
 
 import errno
 import os
@@ -113,7 +113,7 @@ def generated_stem(prompt: str, now: datetime) -> str:
 def _is_folder(text: str) -> bool:
     if not os.path.isdir(text):
         if text.endswith(_SEPARATORS):
-            raise _missing_folder(text)
+            raise _no_folder(text.rstrip("".join(_SEPARATORS)), text)
         return False
     if os.path.splitext(text)[1].lower() in FORMATS:
         hint = f"to save in it, type {os.path.join(text, '')}"
@@ -125,6 +125,12 @@ def _split(text: str) -> tuple[str, str, str]:
     """Split a file's path into folder, stem and suffix."""
     folder, name = os.path.split(text)
     stem, suffix = os.path.splitext(name)
+    if stem.lower() in FORMATS:
+        raise OutputError(
+            f"{quoted(text)} is an extension without a name", hint="for example --output cat.png"
+        )
+    if not suffix and os.path.exists(text) and not os.path.isfile(text):
+        raise _not_a_file(text)
     if not suffix:
         raise OutputError(
             f"{quoted(text)} is no folder that exists, and has no extension",
@@ -147,9 +153,7 @@ def _split(text: str) -> tuple[str, str, str]:
 def _check_folder(plan: OutputPlan) -> None:
     folder, shown = plan.target_folder, plan.folder or os.curdir
     if not os.path.isdir(folder):
-        if os.path.lexists(folder):
-            raise OutputError(f"{quoted(shown)} is not a folder")
-        raise _missing_folder(shown)
+        raise _no_folder(folder, shown)
     try:
         with temporary_file(folder, b""):
             pass
@@ -169,17 +173,23 @@ def _check_name(plan: OutputPlan, count: int) -> None:
     except FileNotFoundError:
         return
     if plan.kind == "file" and not stat.S_ISREG(mode):
-        raise OutputError(f"{quoted(path)} is there, and is not a file")
+        raise _not_a_file(path)
     if plan.kind == "file" and not os.access(path, os.W_OK):
         raise OutputError(f"{quoted(path)} is write-protected", hint="name another file")
 
 
-def _missing_folder(folder: str) -> OutputError:
+def _not_a_file(path: str) -> OutputError:
+    return OutputError(f"{quoted(path)} is there, and is not a file", hint="name another file")
+
+
+def _no_folder(folder: str, shown: str) -> OutputError:
+    if os.path.lexists(folder):
+        return OutputError(f"{quoted(shown)} is not a folder")
     import shlex
 
     return OutputError(
-        f"folder {quoted(folder)} does not exist",
-        hint=f"make it first: mkdir -p {shlex.quote(folder)}",
+        f"folder {quoted(shown)} does not exist",
+        hint=f"make it first: mkdir -p {shlex.quote(shown)}",
     )
 
 

@@ -5,9 +5,12 @@ Imports argparse and the lists of names, nothing else: ``--help`` is as fast as 
 
 import argparse
 from collections.abc import Sequence
+from itertools import takewhile
 
 from gpustack_draw.cli.parser import COMMANDS, PROGRAM, Parser
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
+
+_SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
 
 class Arguments(argparse.Namespace):
@@ -51,16 +54,18 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     """Read a command line.
 
     Args:
-        argv: The arguments, without the program's name. The first may be a command; without one
-            they are those of ``draw``.
+        argv: The arguments, without the program's name. A command comes first, or after switches
+            such as ``--json``; without one they are those of ``draw``.
 
     Raises:
         UsageError: An option does not exist or lacks its value, an argument is missing or too many.
         SystemExit: ``--help`` or ``--version`` has been answered.
         OSError: The answer could not be written.
     """
-    command = argv[0] if argv and argv[0] in COMMANDS else "draw"
-    rest = argv[1:] if argv and argv[0] in COMMANDS else argv
+    command, rest = "draw", list(argv)
+    switches = len(list(takewhile(_SWITCHES.__contains__, argv)))
+    if switches < len(rest) and rest[switches] in COMMANDS:
+        command = rest.pop(switches)
     parser = {"draw": draw_parser, "devices": devices_parser, "models": models_parser}[command]()
     return parser.parse_typed(rest, Arguments(command=command))
 
