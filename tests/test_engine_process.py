@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import gpustack_draw
+import gpustack_draw.drawing
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import EngineCrashed, EngineError, ModelFileError
 from gpustack_draw.model import Model
@@ -212,6 +213,20 @@ def test_a_child_forked_while_another_thread_draws_can_draw(model: Model) -> Non
     forked.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_another_thread_loads_can_draw() -> None:
+    with gpustack_draw.drawing._last_model_lock:  # as a thread in generate() holds it
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.alarm(60)
+                gpustack_draw.generate("demo", PROMPT, **QUICK)
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_threads_share_a_model(model: Model) -> None:

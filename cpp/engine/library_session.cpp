@@ -53,12 +53,12 @@ LibrarySession::LibrarySession(LogFunction on_log)
         static_cast<LibrarySession*>(session)->progress(step, total);
       },
       this);
-  // A cheap projection of what each step starts from.
+  // Cheap projections of what each step starts from, and of what it gives.
   sd_set_preview_callback(
-      [](int step, int /*frames*/, sd_image_t* latents, bool /*noisy*/, void* session) {
-        static_cast<LibrarySession*>(session)->preview(step, *latents);
+      [](int step, int /*frames*/, sd_image_t* latents, bool is_noisy, void* session) {
+        static_cast<LibrarySession*>(session)->preview(step, *latents, is_noisy);
       },
-      PREVIEW_PROJ, /*interval=*/1, /*denoised=*/false, /*noisy=*/true, this);
+      PREVIEW_PROJ, /*interval=*/1, /*denoised=*/true, /*noisy=*/true, this);
 }
 
 LibrarySession::~LibrarySession() {
@@ -98,18 +98,24 @@ void LibrarySession::progress(int step, int total) {
   }
 }
 
-void LibrarySession::preview(int step, const sd_image_t& noisy_latent) noexcept {
-  // The first step starts from noise that is no model's work. Later ones hold noise too, so one
-  // single colour means NaN. A handful of pixels can be alike by chance.
+void LibrarySession::preview(int step, const sd_image_t& latent, bool is_noisy) noexcept {
+  // A handful of pixels can be alike by chance.
   constexpr std::size_t fewest_pixels = 64;
-  const std::size_t pixels = std::size_t{noisy_latent.width} * noisy_latent.height;
-  if (step == 1 || step == -1 || pixels < fewest_pixels) {
+  const std::size_t pixels = std::size_t{latent.width} * latent.height;
+  if (pixels < fewest_pixels) {
     return;
   }
-  const std::uint8_t* first = noisy_latent.data;
-  const std::uint8_t* last = first + pixels * noisy_latent.channel;
-  // All pixels are alike if each byte is like the one a pixel later.
-  has_overflowed_ = has_overflowed_ || std::equal(first + noisy_latent.channel, last, first);
+  const std::uint8_t* first = latent.data;
+  const std::uint8_t* last = first + pixels * latent.channel;
+  if (!is_noisy) {
+    ends_in_black_ = std::all_of(first, last, [](std::uint8_t value) { return value == 0; });
+    return;
+  }
+  // The first step starts from noise that is no model's work. Later ones hold noise too, so one
+  // single colour means NaN: all pixels are alike if each byte is like the one a pixel later.
+  const bool is_first = step == 1 || step == -1;
+  has_overflowed_ =
+      has_overflowed_ || (!is_first && std::equal(first + latent.channel, last, first));
 }
 
 std::string LibrarySession::explain(const std::string& what) const {

@@ -33,6 +33,9 @@ class LibrarySession {
   /// Whether the library computed NaN. Known from the second step on, for what it denoises then.
   bool has_overflowed() const noexcept { return has_overflowed_; }
 
+  /// Whether what the last step gave looks black to the library, as NaN does.
+  bool ends_in_black() const noexcept { return ends_in_black_; }
+
   /// `what`, followed by the last warnings and errors of the library's log: the only place where
   /// it says why something failed.
   std::string explain(const std::string& what) const;
@@ -40,7 +43,7 @@ class LibrarySession {
   /// Entry points for the library's C callbacks.
   void log(LogLevel level, const char* text) noexcept;
   void progress(int step, int total);
-  void preview(int step, const sd_image_t& noisy_latent) noexcept;
+  void preview(int step, const sd_image_t& latent, bool is_noisy) noexcept;
 
  private:
   static constexpr std::size_t kept_problems = 8;
@@ -51,6 +54,7 @@ class LibrarySession {
   mutable std::mutex log_mutex_;  // the library's loader threads log without a lock of their own
   std::deque<std::string> problems_;
   bool has_overflowed_ = false;
+  bool ends_in_black_ = false;
 };
 
 }  // namespace gpustack_draw

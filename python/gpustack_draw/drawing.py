@@ -167,6 +167,15 @@ _last_model: tuple[object, Model] | None = None
 _last_model_lock = threading.Lock()
 
 
+def _renew_lock() -> None:
+    global _last_model_lock  # noqa: PLW0603 - who held the old one is not in this process
+    _last_model_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def generate(
     model: Reference,
     prompt: str,

@@ -451,8 +451,17 @@ def test_nan_stops_the_drawing_at_once(sampler: str) -> None:
     assert not engine.is_usable
 
 
-def test_one_colour_that_is_not_nan_is_a_picture() -> None:
+@pytest.mark.parametrize("steps", [1, 4])
+def test_nan_of_the_last_step_is_found_in_the_picture(steps: int) -> None:
+    engine = load()
+    with pytest.raises(core.OverflowError, match=r"^its numbers overflowed$"):
+        draw(engine, "ends-in-nan", sample_steps=steps)
+    assert not engine.is_usable
+
+
+def test_what_is_black_or_plain_and_not_nan_is_a_picture() -> None:
     assert bytes(draw(load(), "one-colour").pixels) == bytes(32 * 16 * 3)
+    assert bytes(draw(load(), "night").pixels) == bytes(draw(load()).pixels)
 
 
 def test_one_engine_fails_and_another_goes_on() -> None:

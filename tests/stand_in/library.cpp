@@ -23,6 +23,8 @@
 //   one-colour    gives a picture of one single colour
 //   frames        gives three frames where one was asked for
 //   overflows     computes NaN in its first step, and goes on
+//   ends-in-nan   computes NaN in its last step: one colour in a frame of others
+//   night         computes what projects to black, and gives a picture of many colours
 //   tiles         decodes in four tiles, and reports them
 //   levels        logs a line of each level
 //   long-line     logs a warning that is cut at 4 KiB, inside a character
@@ -232,7 +234,7 @@ void sd_set_progress_callback(sd_progress_cb_t callback, void* data) {
 void sd_set_preview_callback(sd_preview_cb_t callback, preview_t mode, int interval, bool denoised,
                              bool noisy, void* data) {
   preview_callback =
-      mode == PREVIEW_PROJ && interval == 1 && !denoised && noisy ? callback : nullptr;
+      mode == PREVIEW_PROJ && interval == 1 && denoised && noisy ? callback : nullptr;
   preview_data = data;
 }
 
@@ -402,8 +404,8 @@ namespace {
 
 int rounded_up(int size) { return (size + 15) / 16 * 16; }
 
-// What a step starts from: noise of 8 x 8 pixels, or NaN, which the library shows as black.
-void preview(int step, bool is_nan) {
+// What a step starts from, and what it gives: noise of 8 x 8 pixels, or NaN, shown as black.
+void preview(int step, bool is_nan, bool is_noisy) {
   if (preview_callback == nullptr) {
     return;
   }
@@ -412,7 +414,7 @@ void preview(int step, bool is_nan) {
     noise[i] = static_cast<uint8_t>(i * 37);
   }
   sd_image_t image{8, 8, 3, noise.data()};
-  preview_callback(step, 1, &image, /*is_noisy=*/true, preview_data);
+  preview_callback(step, 1, &image, is_noisy, preview_data);
 }
 
 // As the library's samplers: each evaluation has the number of its step, negative where a second
@@ -424,7 +426,7 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
     if (step == 1 || step == -1) {
       report(0, steps);
     }
-    preview(step, words.have("overflows") && std::abs(step) > 1);
+    preview(step, words.have("overflows") && std::abs(step) > 1, /*is_noisy=*/true);
     for (const float weight : *context.weights) {
       sum += weight;
     }
@@ -434,6 +436,9 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
     if (std::abs(step) == (steps + 1) / 2) {
       words.fail_where_told();
     }
+    const bool ends_in_nan = words.have("ends-in-nan") && std::abs(step) == steps;
+    preview(step, words.have("overflows") || ends_in_nan || words.have("night"),
+            /*is_noisy=*/false);
     if (step > 0 || step == -steps) {
       report(std::abs(step), steps);
     }
@@ -470,8 +475,10 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const std::int64_t colour[] = {x, y, seed};
+      const bool in_frame = x == 0 || y == 0 || x == width - 1 || y == height - 1;
+      const bool plain = words.have("one-colour") || (words.have("ends-in-nan") && !in_frame);
       for (std::size_t channel = 0; channel < channels; ++channel) {
-        *pixel++ = words.have("one-colour") ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
+        *pixel++ = plain ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
       }
     }
   }
