@@ -29,7 +29,10 @@ ORDER = (
     "output_plan",
     "memory",
     "picture",
+    "parameters_reader",
     "parameters",
+    "parameters_text",
+    "web_ui_names",
     "draw_settings",
     "resolve_model",
     "find_parts",
@@ -58,7 +61,7 @@ ORDER = (
 )
 ONLY_USERS = {
     "gpustack_draw._core": {"local_engine"},
-    "PIL": {"output_plan", "picture", "save_image", "gpustack_server"},
+    "PIL": {"output_plan", "picture", "save_image", "parameters_reader", "gpustack_server"},
     "numpy": set(),
     "huggingface_hub": {"hub"},
     "subprocess": {"engine_process", "cli"},

@@ -11,6 +11,7 @@ from gpustack_draw.cli.arguments import (
     draw_parser,
     models_parser,
     parse_arguments,
+    show_parser,
 )
 from gpustack_draw.errors import UsageError
 from gpustack_draw.names import COMPONENTS, SAMPLERS, SCHEDULERS
@@ -21,11 +22,12 @@ DEFAULTS = {
     "command": "draw",
     "model": "demo",
     "prompt": "a cat",
+    "from_picture": None,
     "size": None,
-    "negative_prompt": "",
+    "negative_prompt": None,
     "seed": None,
     "count": "1",
-    "sampler": "euler",
+    "sampler": None,
     "scheduler": None,
     "sample_steps": None,
     "cfg_scale": None,
@@ -58,6 +60,7 @@ def test_help(monkeypatch: pytest.MonkeyPatch, update_golden: bool) -> None:
         f"$ gpustack-draw {command}--help\n{parser.format_help()}\n"
         for command, parser in (
             ("", draw_parser()),
+            ("show ", show_parser()),
             ("devices ", devices_parser()),
             ("models ", models_parser()),
         )
@@ -94,6 +97,7 @@ def test_defaults(command: list[str]) -> None:
 @pytest.mark.parametrize(
     ("option", "field"),
     [
+        ("--from", "from_picture"),
         ("--size", "size"),
         ("--negative-prompt", "negative_prompt"),
         ("--seed", "seed"),

@@ -52,7 +52,8 @@ def test_a_name_is_drawn_by_an_old_server(
     ]
     assert parameters("cat.png").startswith(
         f"{PROMPT}\nNegative prompt: blue\nSteps: 4, Sampler: Heun, Schedule type: Karras,"
-        f" CFG scale: 2.5, Seed: 7, Size: 512x512, Model: {NAME}, Version: gpustack-draw "
+        f" CFG scale: 2.5, Seed: 7, Size: 512x512, Model: {NAME}, Model reference: {NAME},"
+        " Version: gpustack-draw "
     )
 
 
@@ -84,7 +85,7 @@ def test_a_name_is_drawn_by_a_new_server(
     # What the server does not tell is not made up.
     assert parameters("cat.png").startswith(
         f"{PROMPT}\nNegative prompt: blue\nSteps: 4, CFG scale: 2.5, Seed: 7, Size: 512x512,"
-        f" Model: {NAME}, Version: gpustack-draw "
+        f" Model: {NAME}, Model reference: {NAME}, Version: gpustack-draw "
     )
 
 

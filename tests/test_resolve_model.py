@@ -83,6 +83,7 @@ def test_vae_by_option_goes_before_the_tiny_decoder_inside() -> None:
     write("vae.safetensors", files.VAE_32)
     model = resolve(write("tiny.gguf", files.KLEIN_ALL), vae="vae.safetensors")
     assert roles(model) == {"model": "tiny.gguf", "vae": "vae.safetensors"}
+    assert model.given == ("vae",)
 
 
 def test_component_that_the_family_has_no_use_for_is_noted() -> None:

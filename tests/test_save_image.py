@@ -16,8 +16,9 @@ from gpustack_draw import parameters
 from gpustack_draw.errors import OutputError
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.output_plan import plan_output
-from gpustack_draw.parameters import SAMPLER_TITLES, SCHEDULER_TITLES, parameters_text
+from gpustack_draw.parameters import parameters_text
 from gpustack_draw.save_image import encode, save
+from gpustack_draw.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 from run_python import run_python
 from sample_picture import make_picture
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpustack_draw.model import Model
     from gpustack_draw.model_plan import ModelPlan, PlannedFile, PlannedSettings
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
+    from gpustack_draw.parameters_reader import Parameters, read_parameters
     from gpustack_draw.picture import Picture
     from gpustack_draw.progress import Progress
     from gpustack_draw.request import DrawRequest
@@ -59,6 +60,7 @@ _HOMES = {
     "names": ("SAMPLERS", "SCHEDULERS"),
     "picture": ("Picture",),
     "progress": ("Progress",),
+    "parameters_reader": ("Parameters", "read_parameters"),
     "request": ("DrawRequest",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -82,6 +84,7 @@ __all__ = [
     "NotEnoughMemoryError",
     "NotYetSupportedError",
     "OutputError",
+    "Parameters",
     "Picture",
     "PlannedFile",
     "PlannedSettings",
@@ -93,6 +96,7 @@ __all__ = [
     "generate",
     "load",
     "models",
+    "read_parameters",
     "resolve",
     "server_models",
 ]

@@ -310,6 +310,8 @@ class LocalEngine:
             family=self.model.family.name,
             device=self._loaded_on,
             seconds=progress.seconds,
+            reference=self.model.portable_reference,
+            given=self.model.given,
         )
         if picture.is_one_colour():
             raise self._blank_picture()

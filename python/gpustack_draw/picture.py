@@ -21,6 +21,8 @@ class Picture:
         width: Pixels.
         height: Pixels.
         model: The model's name.
+        reference: What to type for the model on another machine; empty for a file of this one.
+        given: The components of the model that were named, and not found: ``vae``, ...
         family: The name of the model's family.
         device: What computed it.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
@@ -36,6 +38,8 @@ class Picture:
         family: str,
         device: str,
         seconds: Mapping[str, float],
+        reference: str = "",
+        given: tuple[str, ...] = (),
     ) -> None:
         """Wrap the engine's pixels.
 
@@ -47,6 +51,8 @@ class Picture:
             family: The name of the model's family.
             device: What computed it.
             seconds: Seconds by phase.
+            reference: What to type for the model on another machine.
+            given: The components of the model that were named.
 
         Raises:
             ValueError: The number of bytes does not fit the size.
@@ -56,6 +62,8 @@ class Picture:
         self.width = settings.width
         self.height = settings.height
         self.model = model
+        self.reference = reference
+        self.given = given
         self.family = family
         self.device = device
         self.seconds = dict(seconds)

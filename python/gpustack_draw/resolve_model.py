@@ -55,14 +55,16 @@ def resolve_model(
     """
     given = read_components(components or {})
     if isinstance(reference, DemoModel):
-        return _resolve_demo(reference, given)
-    if isinstance(reference, LocalModel):
-        return _resolve_local(reference, given)
-    if isinstance(reference, HubModel):
-        return _resolve_hub(reference, given)
-    raise ModelNotFoundError(
-        f"{quoted(reference.text)} is neither a file here nor 'demo': only a server can have it"
-    )
+        resolved = _resolve_demo(reference, given)
+    elif isinstance(reference, LocalModel):
+        resolved = _resolve_local(reference, given)
+    elif isinstance(reference, HubModel):
+        resolved = _resolve_hub(reference, given)
+    else:
+        raise ModelNotFoundError(
+            f"{quoted(reference.text)} is neither a file here nor 'demo': only a server can have it"
+        )
+    return replace(resolved, given=tuple(given))
 
 
 def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedModel:

@@ -51,6 +51,7 @@ class ResolvedModel:
         files: What to load.
         defaults: How it draws best.
         notes: For the user.
+        given: The components that the user named.
     """
 
     reference: ModelReference
@@ -61,10 +62,16 @@ class ResolvedModel:
     files: tuple[ModelFile, ...]
     defaults: Defaults
     notes: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
     def path_of(self, component: str) -> Path | None:
         """Give the file of a component, ``None`` when there is none of its own."""
         return next((file.path for file in self.files if file.component == component), None)
+
+    @property
+    def portable_reference(self) -> str:
+        """What to type for the model on another machine; empty for a file of this one."""
+        return "" if self.kind == "local" else self.reference.text
 
     @property
     def weight_bytes(self) -> int:

@@ -104,14 +104,26 @@ def _keep_mode(target: str, temporary: str) -> None:
 
 
 def _exif(picture: "Picture") -> bytes:
-    """Put the parameters into EXIF data, as the web UI does: UserComment, UTF-16 big-endian."""
-    from PIL import Image
+    """Put the parameters into EXIF data, as the web UI does: UserComment, UTF-16 big-endian.
+
+    Two directories with one field each (TIFF 6.0, Exif 2.3). Pillow would give the field the type
+    BYTE, with which piexif, the web UI's own reader, cannot read it; it has to be UNDEFINED.
+    """
+    import struct
 
     text = parameters_text(picture)
-    if len(text.encode("utf-16-be")) > _MAX_EXIF_BYTES:
+    if _is_too_long(text):
+        text = parameters_text(picture, exact=False)
+    if _is_too_long(text):
         # Two prompts of 10,000 emoji. What must survive comes last: the seed and the settings.
         pairs = settings_line(picture)
         text = f"{text[: _MAX_EXIF_BYTES // 4 - len(pairs)]}...\n{pairs}"
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")  # Exif, UserComment
-    return exif.tobytes()
+    comment = b"UNICODE\0" + text.encode("utf-16-be")
+    header = b"Exif\0\0" + struct.pack(">2sHI", b"MM", 42, 8)
+    main_directory = struct.pack(">HHHIII", 1, 0x8769, 4, 1, 8 + 18, 0)  # LONG: where the next is
+    exif_directory = struct.pack(">HHHIII", 1, 0x9286, 7, len(comment), 8 + 2 * 18, 0)
+    return header + main_directory + exif_directory + comment
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text.encode("utf-16-be")) > _MAX_EXIF_BYTES

@@ -17,17 +17,22 @@ class Arguments(argparse.Namespace):
     """What was typed, as text; ``None`` where nothing was.
 
     Attributes:
-        command: ``draw``, ``devices`` or ``models``.
+        command: ``draw``, ``show``, ``devices`` or ``models``.
+        model: With ``--from``, ``None`` until it is filled in; likewise the next.
+        prompt: What to draw.
+        picture: What ``show`` tells about.
     """
 
     command: str
-    model: str
-    prompt: str
+    model: str | None
+    prompt: str | None
+    picture: str
+    from_picture: str | None
     size: str | None
-    negative_prompt: str
+    negative_prompt: str | None
     seed: str | None
     count: str
-    sampler: str
+    sampler: str | None
     scheduler: str | None
     sample_steps: str | None
     cfg_scale: str | None
@@ -66,20 +71,21 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     switches = len(list(takewhile(_SWITCHES.__contains__, argv)))
     if switches < len(rest) and rest[switches] in COMMANDS:
         command = rest.pop(switches)
-    parser = {"draw": draw_parser, "devices": devices_parser, "models": models_parser}[command]()
-    return parser.parse_typed(rest, Arguments(command=command))
+    return PARSERS[command]().parse_typed(rest, Arguments(command=command))
 
 
 def draw_parser() -> Parser:
     """Make the parser of ``gpustack-draw [draw]``; the man page is made from it too."""
     parser = Parser(
         usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
+        f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
+        f"       {PROGRAM} show PICTURE [--json]\n"
         f"       {PROGRAM} devices [--json]\n"
         f"       {PROGRAM} models [--json]",
         description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
-        " and print the path of the saved file. 'devices' lists what can compute here, 'models'"
-        " what can be drawn with.",
-        epilog=f'example: {PROGRAM} demo "a red circle on a blue background" --seed 7',
+        " and print the path of the saved file. 'show' tells how a picture was drawn, 'devices'"
+        " lists what can compute here, 'models' what can be drawn with.",
+        epilog=f'for example: {PROGRAM} demo "a red circle"',
     )
     _add_what(parser)
     _add_picture(parser.add_argument_group("the picture"))
@@ -93,6 +99,22 @@ def draw_parser() -> Parser:
             "each a file or an hf.co reference, to be used instead of the one found",
         )
     )
+    parser.add_version_and_help()
+    return parser
+
+
+def show_parser() -> Parser:
+    """Make the parser of ``gpustack-draw show``."""
+    parser = Parser(
+        prog=f"{PROGRAM} show",
+        usage=f"{PROGRAM} show PICTURE [options]",
+        description="Tell how a picture of gpustack-draw, or of a Stable Diffusion web UI, was"
+        " drawn: by what its file holds.",
+        epilog=f"for example: {PROGRAM} show cat.png",
+    )
+    parser.add_argument("picture", nargs="?", metavar="PICTURE", help="a file (.png, .jpg, .webp)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
     parser.add_version_and_help()
     return parser
 
@@ -131,6 +153,13 @@ def models_parser() -> Parser:
     return parser
 
 
+PARSERS = {
+    "draw": draw_parser,
+    "show": show_parser,
+    "devices": devices_parser,
+    "models": models_parser,
+}
+
 _SERVER_HELP = "its address (default: GPUSTACK_SERVER_URL)"
 _DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
 
@@ -139,6 +168,7 @@ def _add_what(parser: Parser) -> None:
     what = parser.add_argument_group("what to draw")
     what.add_argument(
         "model",
+        nargs="?",
         metavar="MODEL",
         help="'demo', the small model inside the package; hf.co/OWNER/REPO[@REVISION][:TAG], a"
         " GGUF model on Hugging Face, where TAG is a quantisation (default: Q4_0) or a file name"
@@ -147,8 +177,16 @@ def _add_what(parser: Parser) -> None:
     )
     what.add_argument(
         "prompt",
+        nargs="?",
         metavar="PROMPT",
         help="text in quotes, at most 10000 characters; -- goes before one that starts with a dash",
+    )
+    what.add_argument(
+        "--from",
+        dest="from_picture",
+        metavar="PICTURE",
+        help="draw again as a picture of gpustack-draw, or of a Stable Diffusion web UI, was drawn;"
+        " what else is typed, MODEL and PROMPT included, takes the place of what its file holds",
     )
 
 
@@ -162,7 +200,6 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--negative-prompt",
         metavar="TEXT",
-        default="",
         help="what to avoid; has no effect with --cfg-scale 1 (default: nothing)",
     )
     group.add_argument(
@@ -183,7 +220,6 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--sampler",
         metavar="NAME",
-        default="euler",
         help=f"{', '.join(SAMPLERS)} (default: euler)",
     )
     group.add_argument(

@@ -85,6 +85,12 @@ def _draw(arguments: Arguments) -> int:
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.output_plan import plan_output
 
+    reporter = Reporter(sys.stderr, quiet=arguments.quiet)
+    if arguments.from_picture is not None:
+        from gpustack_draw.cli.from_picture import fill_in
+
+        for note in fill_in(arguments):
+            reporter.note(note)
     request = _request(arguments)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
@@ -92,7 +98,6 @@ def _draw(arguments: Arguments) -> int:
         return show_plan(arguments, request, _write)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
-    reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     if arguments.debug:
         _tell_facts(reporter)
     with _load(arguments, _log_to(reporter) if arguments.debug else None) as model:
@@ -123,6 +128,7 @@ def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
     from gpustack_draw.request import parse_threads
     from gpustack_draw.server_address import parse_timeout
 
+    assert arguments.model is not None  # --from has filled it in, where it was not typed
     return load(
         arguments.model,
         vae=arguments.vae,
@@ -148,11 +154,12 @@ def _request(arguments: Arguments) -> "DrawRequest":
     """
     from gpustack_draw import request
 
+    assert arguments.prompt is not None  # likewise
     return request.DrawRequest(
         prompt=arguments.prompt,
-        negative_prompt=arguments.negative_prompt,
+        negative_prompt=arguments.negative_prompt or "",
         size=_parsed(arguments.size, request.parse_size),
-        sampler=arguments.sampler,
+        sampler="euler" if arguments.sampler is None else arguments.sampler,
         scheduler=arguments.scheduler,
         sample_steps=_parsed(arguments.sample_steps, request.parse_steps),
         cfg_scale=_parsed(arguments.cfg_scale, request.parse_cfg_scale),
@@ -275,7 +282,13 @@ def _models(arguments: Arguments) -> int:
     return show_models(arguments, _write, lambda note: _tell(f"gpustack-draw: {note}"))
 
 
-_COMMANDS = {"draw": _draw, "devices": _devices, "models": _models}
+def _show(arguments: Arguments) -> int:
+    from gpustack_draw.cli.from_picture import show_parameters
+
+    return show_parameters(arguments, _write)
+
+
+_COMMANDS = {"draw": _draw, "show": _show, "devices": _devices, "models": _models}
 
 
 def _write(data: bytes) -> None:

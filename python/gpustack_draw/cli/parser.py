@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gpustack_draw.cli.arguments import Arguments
 
 PROGRAM = "gpustack-draw"
-COMMANDS = ("draw", "devices", "models")
+COMMANDS = ("draw", "show", "devices", "models")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +31,6 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=_formatter,
         )
-        self._typed: Sequence[str] = ()
         self.color = False  # Python 3.14's colours import a lot, and need a switch of their own
 
     def add_version_and_help(self) -> None:
@@ -46,30 +45,39 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: It is wrong.
         """
-        self._typed = argv
-        _, extra = self.parse_known_args(self._attach_values(argv), arguments)
-        if not extra:
-            return arguments
-        if extra[0].startswith("-") and len(extra[0]) > 1:
-            raise self._unknown_option(extra[0])
+        options, words = self._split(argv)
+        _, unknown = self.parse_known_args(options, arguments)
+        if unknown:
+            raise self._unknown_option(unknown[0])
+        wanted = self._get_positional_actions()
+        for action, word in zip(wanted, words, strict=False):
+            setattr(arguments, action.dest, word)
+        if words[len(wanted) :]:
+            raise self._too_many(words[len(wanted)], arguments)
+        missing = wanted[len(words) :]
+        if missing and getattr(arguments, "from_picture", None) is None:
+            raise self._missing(missing, argv)
+        return arguments
+
+    def _too_many(self, word: str, arguments: "Arguments") -> Exception:
         hint = 'put the prompt in quotes: "a red circle"'
         if arguments.command != "draw":
             hint = f"see {self.prog} --help"
         elif arguments.model in COMMANDS:
             hint = f"the command comes first: {PROGRAM} {arguments.model} ..."
-        raise _usage_error(f"{_quoted(extra[0])} is one word too many", hint)
+        return _usage_error(f"{_quoted(word)} is one word too many", hint)
+
+    def _missing(self, actions: Sequence[argparse.Action], typed: Sequence[str]) -> Exception:
+        names = " and no ".join(str(action.metavar) for action in actions)
+        command = next((word for word in typed if word in COMMANDS), None)
+        hint = self.epilog or ""
+        if command is not None:
+            hint = f"the command comes first: {PROGRAM} {command} ..."
+        return _usage_error(f"there is no {names}", hint)
 
     def error(self, message: str) -> "NoReturn":
         """Say in our words what argparse found wrong."""
-        required = "the following arguments are required: "
         what, _, problem = message.removeprefix("argument ").partition(": ")
-        if message.startswith(required):
-            missing = message.removeprefix(required).replace(", ", " and no ")
-            command = next((word for word in self._typed if word in COMMANDS), None)
-            hint = f'for example: {PROGRAM} demo "a red circle"'
-            if command is not None:
-                hint = f"the command comes first: {PROGRAM} {command} ..."
-            raise _usage_error(f"there is no {missing}", hint)
         if problem == "expected one argument":
             raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
         if problem.startswith("ignored explicit argument"):
@@ -90,34 +98,53 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, _file: object = None) -> None:
         self.tell(message)  # argparse's own hides that nobody can read it
 
-    def _attach_values(self, argv: Sequence[str]) -> list[str]:
-        """Turn ``--size -1x5`` into ``--size=-1x5``: argparse takes ``-1x5`` for an option.
+    def _split(self, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Tell options from the other words, and turn ``--size -1x5`` into ``--size=-1x5``.
+
+        argparse takes ``-1x5`` for an option, and what releases of Python do with words that may be
+        left out, between options and after ``--``, differs.
 
         Raises:
             UsageError: There is no such option.
         """
         actions = self._option_string_actions
-        attached: list[str] = []
+        options: list[str] = []
+        others: list[str] = []
         words = iter(argv)
         for word in words:
             if word == "--":
-                return [*attached, word, *words]
-            if word.startswith("--") and " " not in word and word.partition("=")[0] not in actions:
-                raise self._unknown_option(word)
-            if " " in word and word[:2] in actions:
-                # Some releases of Python take "-dog on grass" for -d, some for an unknown option.
-                raise _usage_error(
-                    f"{_quoted(word)} starts with a dash",
-                    "put -- before a prompt that starts with a dash",
-                )
-            attached.append(word)
+                others += words
+            elif self._is_option(word):
+                options.append(word)
+            else:
+                others.append(word)
             if word in actions and actions[word].nargs is None:
                 value = next(words, None)
                 if value is not None and value != "--" and value not in actions:
-                    attached[-1] = f"{word}={value}"
+                    options[-1] = f"{word}={value}"
                 elif value is not None:
-                    return [*attached, value, *words]  # argparse says what is missing
-        return attached
+                    return [*options, value, *words], others  # argparse says what is missing
+        return options, others
+
+    def _is_option(self, word: str) -> bool:
+        """Tell whether a word is, or was meant as, an option.
+
+        Raises:
+            UsageError: It cannot be told.
+        """
+        actions = self._option_string_actions
+        if not word.startswith("-") or word == "-" or self._negative_number_matcher.match(word):
+            return False
+        if word.partition("=")[0] in actions:
+            return True
+        if " " in word and word[:2] in actions:
+            raise _usage_error(
+                f"{_quoted(word)} starts with a dash",
+                "put -- before a prompt that starts with a dash",
+            )
+        if word.startswith("--") and " " not in word:
+            raise self._unknown_option(word)
+        return " " not in word
 
     def _unknown_option(self, word: str) -> Exception:
         from difflib import get_close_matches

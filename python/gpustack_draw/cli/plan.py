@@ -29,6 +29,7 @@ def show_plan(arguments: Arguments, request: "DrawRequest", write: Write) -> int
     import gpustack_draw
     from gpustack_draw.server_address import parse_timeout
 
+    assert arguments.model is not None  # --from has filled it in, where it was not typed
     plan = gpustack_draw.resolve(
         arguments.model,
         vae=arguments.vae,

@@ -48,7 +48,9 @@ def read_picture(
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ReplyError("broken picture", "it is larger than any that can be asked for") from error
     settings = replace(settings, width=width, height=height, **told_values(text))
-    return Picture(pixels, settings, model=model, family="", device=device, seconds=seconds)
+    return Picture(
+        pixels, settings, model=model, family="", device=device, seconds=seconds, reference=model
+    )
 
 
 def told_values(text: str) -> dict[str, Any]:

@@ -1,0 +1,405 @@
+"""How a picture was drawn, read back from its file: by ourselves, and by a reader of others."""
+
+import io
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import piexif
+import piexif.helper
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+from sd_parsers import ParserManager
+
+from gpustack_draw import read_parameters
+from gpustack_draw.errors import UsageError
+from gpustack_draw.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.parameters import parameters_text
+from gpustack_draw.parameters_reader import Parameters
+from gpustack_draw.parameters_text import parse_text, write_text
+from gpustack_draw.request import DrawRequest
+from gpustack_draw.save_image import encode
+from gpustack_draw.web_ui_names import (
+    SAMPLER_TITLES,
+    SCHEDULER_TITLES,
+    sampler_named,
+    scheduler_named,
+)
+from sample_picture import make_picture
+
+SUFFIXES = [".png", ".jpg", ".webp"]
+AWKWARD = [
+    "two\nlines, with: colons",
+    'a sign that says "open, 24: hours"',
+    "emoji \N{CAT FACE}, \u05e9\u05dc\u05d5\u05dd, caf\xe9",
+    "Steps: 1, Sampler: none, CFG scale: 2, Seed: 3, Size: 1x1",
+    "a line\nSteps: 1, Sampler: none, CFG scale: 2, Seed: 3, Size: 1x1\nanother",
+    "back\\slash, 'quotes', {braces} and (weights:1.2)",
+]
+# Not read right by others, whose form has no way to say it; by ourselves they are.
+BLANK_OR_ALIKE = ["", " ", "  ends in blanks ", "\n", "a\nNegative prompt: b", "Negative prompt: b"]
+
+PAIRS = {"Steps": "8", "Seed": "7", "Size": "48x32"}
+
+
+def written(folder: Path, suffix: str = ".png", **changes: object) -> Path:
+    path = folder / f"cat{suffix}"
+    path.write_bytes(encode(make_picture(**changes), suffix))  # type: ignore[arg-type]
+    return path
+
+
+def with_text(path: Path, text: str, key: str = "parameters") -> Path:
+    """Write a picture as other programs do: a PNG file with a text chunk."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text(key, text)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=chunks)
+    return path
+
+
+# --- what we write, read by others ----------------------------------------------------------------
+
+_alive = []  # sd-parsers knows a picture it has read by its id()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("prompt", ["a red circle", *AWKWARD])
+def test_sd_parsers_reads_our_pictures(tmp_path: Path, suffix: str, prompt: str) -> None:
+    path = written(
+        tmp_path, suffix, prompt=prompt, negative_prompt="blue, ugly\nand: worse",
+        sampler="dpm++2m", scheduler="karras", sample_steps=20, cfg_scale=4.5, seed=2**63 - 1,
+        model="dreamshaper_8",
+    )  # fmt: skip
+    image = Image.open(path)
+    _alive.append(image)
+    told = ParserManager().parse(image)
+    image.close()
+    assert told is not None
+    (sampler,) = told.samplers
+    assert [one.value for one in sampler.prompts] == [prompt]
+    assert [one.value for one in sampler.negative_prompts] == ["blue, ugly\nand: worse"]
+    assert sampler.name == "DPM++ 2M"
+    assert sampler.parameters == {
+        "scheduler": "Karras",
+        "steps": "20",
+        "cfg_scale": "4.5",
+        "seed": "9223372036854775807",
+    }
+    assert sampler.model is not None
+    assert sampler.model.name == "dreamshaper_8"
+    assert told.metadata["Size"] == "48x32"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+@pytest.mark.parametrize("prompt", ["a red circle", *AWKWARD])
+def test_the_library_of_web_uis_reads_our_exif_data(
+    tmp_path: Path, suffix: str, prompt: str
+) -> None:
+    with Image.open(written(tmp_path, suffix, prompt=prompt)) as image:
+        fields = piexif.load(image.info["exif"])["Exif"]
+    text = piexif.helper.UserComment.load(fields[piexif.ExifIFD.UserComment])
+    assert text == parameters_text(make_picture(prompt=prompt))
+
+
+def test_an_exact_prompt_does_not_mislead_others(tmp_path: Path) -> None:
+    """The pair that keeps a prompt with blank ends has no comma or colon to split at."""
+    image = Image.open(written(tmp_path, prompt=" Steps: 1, Seed: 3, Size: 1x1 "))
+    _alive.append(image)
+    told = ParserManager().parse(image)
+    image.close()
+    assert told is not None
+    assert told.samplers[0].parameters["seed"] == "7"
+    assert told.samplers[0].parameters["steps"] == "8"
+    assert told.metadata["Size"] == "48x32"
+
+
+# --- what we write, read by ourselves -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("prompt", [*AWKWARD, *BLANK_OR_ALIKE])
+def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None:
+    for negative in ("", "blue", prompt):
+        told = read_parameters(
+            written(
+                tmp_path, suffix, prompt=prompt, negative_prompt=negative, sampler="euler_a",
+                scheduler="sgm_uniform", sample_steps=20, cfg_scale=4.35, seed=2**63 - 1,
+                model='my "model", v1: final', reference="hf.co/owner/repo@main:Q4_0",
+                given="vae clip_l",
+            )
+        )  # fmt: skip
+        assert (told.prompt, told.negative_prompt) == (prompt, negative)
+        assert told.model == 'my "model", v1: final'
+        assert told.reference == "hf.co/owner/repo@main:Q4_0"
+        assert told.given == ("vae", "clip_l")
+        assert told.is_of_this_program
+        assert told.request() == DrawRequest(
+            prompt=prompt,
+            negative_prompt=negative,
+            size=(48, 32),
+            sampler="euler_a",
+            scheduler="sgm_uniform",
+            sample_steps=20,
+            cfg_scale=4.35,
+            seed=2**63 - 1,
+        )
+
+
+# What a prompt can be: no halves of surrogate pairs, no NUL.
+_PROMPTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+_LINES = st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, Size: 3x3", "Exact prompt: y"])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_a_long_prompt_is_repeated_where_there_is_room(tmp_path: Path, suffix: str) -> None:
+    for length in (1_000, 5_000):  # the second, repeated, does not fit into EXIF data
+        prompt = " " + "\N{CAT FACE}" * length
+        told = read_parameters(written(tmp_path, suffix, prompt=prompt))
+        assert told.prompt == (prompt if length == 1_000 else prompt.strip())
+        assert told.seed == 7
+
+
+@given(
+    prompt=_PROMPTS | st.lists(_PROMPTS | _LINES).map("\n".join),
+    negative=_PROMPTS | st.lists(_PROMPTS | _LINES).map("\n".join),
+)
+def test_any_prompt_comes_back(prompt: str, negative: str) -> None:
+    read = parse_text(write_text(prompt, negative, PAIRS))
+    assert read is not None
+    assert (read.prompt, read.negative_prompt) == (prompt, negative)
+    assert read.pairs == PAIRS
+
+
+def test_every_sampler_and_scheduler_comes_back() -> None:
+    for name in SAMPLERS:
+        assert sampler_named(SAMPLER_TITLES[name]) == (name, "")
+    for name in SCHEDULERS:
+        assert scheduler_named(SCHEDULER_TITLES[name], "euler") == name
+
+
+def test_what_only_a_server_knows_is_missing(tmp_path: Path) -> None:
+    told = read_parameters(
+        written(tmp_path, sampler=None, scheduler=None, sample_steps=None, cfg_scale=None)
+    )
+    assert (told.sampler, told.scheduler, told.sample_steps, told.cfg_scale) == ("", "", None, None)
+    assert told.request() == DrawRequest(prompt="a red circle", size=(48, 32), seed=7)
+
+
+# --- pictures of other programs -------------------------------------------------------------------
+
+WEB_UI = (
+    "a cat, (masterpiece:1.2)\n"
+    "second line\n"
+    "Negative prompt: blurry,\n"
+    "ugly\n"
+    "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1234567890, Size: 512x768,"
+    " Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Clip skip: 2,"
+    ' Lora hashes: "one: 0a1b, two: 2c3d", Version: v1.6.0'
+)
+
+
+def expected_of_web_ui(text: str) -> Parameters:
+    return Parameters(
+        prompt="a cat, (masterpiece:1.2)\nsecond line",
+        negative_prompt="blurry,\nugly",
+        model="v1-5-pruned-emaonly",
+        reference="",
+        size=(512, 768),
+        sampler="dpm++2m",
+        scheduler="karras",
+        sample_steps=20,
+        cfg_scale=7.0,
+        seed=1234567890,
+        given=(),
+        others={
+            "Model hash": "6ce0161689",
+            "Clip skip": "2",
+            "Lora hashes": "one: 0a1b, two: 2c3d",
+            "Version": "v1.6.0",
+        },
+        text=text,
+    )
+
+
+def test_a_picture_of_a_web_ui(tmp_path: Path) -> None:
+    told = read_parameters(with_text(tmp_path / "cat.png", WEB_UI))
+    assert told == expected_of_web_ui(WEB_UI)
+    assert not told.is_of_this_program
+
+
+@pytest.mark.parametrize(
+    ("code", "encoding"),
+    [
+        (b"UNICODE\0", "utf-16-be"),
+        (b"UNICODE\0", "utf-16-le"),
+        (b"ASCII\0\0\0", "ascii"),
+        (b"\0\0\0\0\0\0\0\0", "utf-8"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+def test_each_encoding_of_a_user_comment(
+    tmp_path: Path, code: bytes, encoding: str, kind: str
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = code + WEB_UI.encode(encoding)
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat", format=kind, exif=exif.tobytes())
+    assert read_parameters(tmp_path / "cat") == expected_of_web_ui(WEB_UI)
+
+
+def test_a_text_behind_the_pixels(tmp_path: Path) -> None:
+    path = with_text(tmp_path / "cat.png", WEB_UI)
+    data = path.read_bytes()
+    start = data.index(b"tEXt") - 4
+    end = start + 12 + struct.unpack_from(">I", data, start)[0]
+    path.write_bytes(data[:start] + data[end:-12] + data[start:end] + data[-12:])
+    assert read_parameters(path) == expected_of_web_ui(WEB_UI)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule_type", "expected"),
+    [
+        ("Euler a", "", ("euler_a", "")),
+        ("Euler a", "Automatic", ("euler_a", "")),
+        ("DPM++ 2M", "Automatic", ("dpm++2m", "karras")),
+        ("DPM++ 2M", "Karras", ("dpm++2m", "karras")),
+        ("DPM++ 2M", "Align Your Steps", ("dpm++2m", "ays")),
+        ("DPM++ 2M", "Uniform", ("dpm++2m", "discrete")),
+        ("DPM++ 2M Karras", "", ("dpm++2m", "karras")),
+        ("DPM++ 2S a Karras", "", ("dpm++2s_a", "karras")),
+        ("DPM2 Karras", "", ("dpm2", "karras")),
+        ("Euler Exponential", "", ("euler", "exponential")),
+        ("LCM", "SGM Uniform", ("lcm", "sgm_uniform")),
+        ("dpmpp_2m_karras", "", ("dpm++2m", "karras")),
+        ("euler_ancestral", "sgm_uniform", ("euler_a", "sgm_uniform")),
+        ("euler_a discrete", "", ("euler_a", "discrete")),
+        ("DPM adaptive", "", ("DPM adaptive", "")),
+        ("DPM++ 2M SDE Karras", "", ("DPM++ 2M SDE Karras", "")),
+        ("DPM++ 2M", "Polyexponential", ("dpm++2m", "Polyexponential")),
+    ],
+)
+def test_names_of_other_programs(
+    tmp_path: Path, sampler: str, schedule_type: str, expected: tuple[str, str]
+) -> None:
+    schedule = f", Schedule type: {schedule_type}" if schedule_type else ""
+    text = f"a cat\nSteps: 5, Sampler: {sampler}{schedule}, Seed: 1, Size: 8x8"
+    told = read_parameters(with_text(tmp_path / "cat.png", text))
+    assert (told.sampler, told.scheduler) == expected
+
+
+def test_values_that_cannot_be_are_left_where_they_are(tmp_path: Path) -> None:
+    pairs = "Steps: many, CFG scale: nan, Seed: -7, Size: 9999x1, Model: a, Version: v1.6.0"
+    told = read_parameters(with_text(tmp_path / "cat.png", f"a cat\n{pairs}"))
+    assert (told.sample_steps, told.cfg_scale, told.seed, told.size) == (None,) * 4
+    assert told.others == {
+        "Steps": "many",
+        "CFG scale": "nan",
+        "Seed": "-7",
+        "Size": "9999x1",
+        "Version": "v1.6.0",
+    }
+
+
+@pytest.mark.parametrize("reference", ["/etc/passwd", "./a", "~/a", "a.ckpt", "http://a/b", " "])
+def test_a_picture_names_no_file_to_be_opened(tmp_path: Path, reference: str) -> None:
+    text = f'a cat\nSteps: 5, Seed: 1, Size: 8x8, Model: a, Model reference: "{reference}"'
+    assert read_parameters(with_text(tmp_path / "cat.png", text)).reference == ""
+
+
+def test_a_long_text_takes_no_longer_than_reading_it(tmp_path: Path) -> None:
+    """Would take hours, were the time to grow with the square of the length."""
+    for text in ("a" * 900_000, " " * 900_000 + "a", 'a: "' * 200_000, "a\n" * 400_000):
+        assert parse_text(text) is None
+
+
+# --- bad pictures ---------------------------------------------------------------------------------
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + check
+
+
+def png(*chunks: bytes, size: int = 8) -> bytes:
+    """Make a PNG file with these chunks before its pixels."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, format="PNG")
+    data = file.getvalue()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0))
+    return data[:8] + header + b"".join(chunks) + data[33:]
+
+
+LONG = b"a" * 2_000_000
+TELLING = (
+    "pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another program has"
+    " removed it"
+)
+TOO_MUCH = "holds more text than the parameters of a picture can be"
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "hint"),
+    [
+        (b"", "is no PNG, JPEG or WebP picture", ""),
+        (b"some notes", "is no PNG, JPEG or WebP picture", ""),
+        (b"GIF89a" + bytes(20), "is no PNG, JPEG or WebP picture", ""),
+        (b"RIFF\0\0\0\0WAVEfmt ", "is no PNG, JPEG or WebP picture", ""),
+        (png()[:8], "is damaged", "copy or download it again"),
+        (png()[:20], "is damaged", "copy or download it again"),
+        (png(chunk(b"tEXt", b"parameters\0abc"))[:48], "is damaged", "copy or download it again"),
+        (encode(make_picture(), ".jpg")[:100], "is damaged", "copy or download it again"),
+        (encode(make_picture(), ".webp")[:-50], "is damaged", "copy or download it again"),
+        (
+            png(chunk(b"tEXt", b"parameters\0abc")[:-1] + b"!"),
+            "is damaged",
+            "copy or download it again",
+        ),
+        (png(), "does not tell how it was drawn", TELLING),
+        (png(chunk(b"tEXt", b"prompt\0{}")), "does not tell how it was drawn", TELLING),
+        (
+            png(chunk(b"tEXt", b'parameters\0{"sui": "a cat"}')),
+            'does not tell how it was drawn: its text is \'{"sui": "a cat"}\'',
+            TELLING,
+        ),
+        (
+            png(chunk(b"tEXt", b"parameters\0a cat, Seed: 3")),
+            "does not tell how it was drawn: its text is 'a cat, Seed: 3'",
+            TELLING,
+        ),
+        (png(chunk(b"tEXt", b"parameters\0" + LONG)), TOO_MUCH, ""),
+        (png(chunk(b"zTXt", b"parameters\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
+        (png(chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
+        (png(*[chunk(b"tEXt", b"a\0" + LONG)] * 40), TOO_MUCH, ""),
+        (png(size=60_000), "has more pixels than any picture drawn here", ""),
+    ],
+)
+def test_a_file_that_does_not_do(tmp_path: Path, data: bytes, message: str, hint: str) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(data)
+    with pytest.raises(UsageError) as caught:
+        read_parameters(path)
+    assert (caught.value.message, caught.value.hint) == (f"'{path}' {message}", hint)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    for path, message, hint in (
+        (str(tmp_path / "no.png"), "does not exist", "check the path"),
+        (str(tmp_path), "is a folder", "name a picture in it"),
+        ("a\0b", "cannot be a file name", ""),
+        ("a" * 300, "cannot be read: file name too long", ""),
+    ):
+        with pytest.raises(UsageError) as caught:
+            read_parameters(path)
+        shown = repr(path if len(path) < 100 else path[:97] + "...")
+        assert (caught.value.message, caught.value.hint) == (f"{shown} {message}", hint)
+
+
+def test_any_cut_of_a_picture_is_told(tmp_path: Path) -> None:
+    """Whatever is left of a file: its parameters, or one of our errors."""
+    for suffix in SUFFIXES:
+        data = encode(make_picture(), suffix)
+        for length in range(0, len(data), 7):
+            (tmp_path / "cut").write_bytes(data[:length])
+            with suppress(UsageError):
+                assert read_parameters(tmp_path / "cut").seed == 7
