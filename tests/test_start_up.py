@@ -100,6 +100,11 @@ def test_nothing_is_imported_before_ctrl_c_is_listened_for() -> None:
     assert result.stderr.split() == ["gpustack_draw", "gpustack_draw.cli"]
 
 
+def test_names_to_complete_need_no_client_of_the_hub() -> None:
+    code = "from gpustack_draw.cli.main import main; main(['models', '--names'])"
+    assert not modules_after(code) & {*HEAVY - {"threading"}, "gpustack_draw.hub"}
+
+
 def test_help_takes_hardly_longer_than_argparse(tmp_path: Path) -> None:
     """At most 1.3 times as long, and some for the noise of a busy machine.
 

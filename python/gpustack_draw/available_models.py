@@ -1,10 +1,9 @@
 """What can be drawn with on this machine without fetching it first."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpustack_draw.choose_file import choose_file, quantisation_of
+from gpustack_draw.choose_file import tag_of
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import DrawError
 from gpustack_draw.families import variant_of
@@ -55,7 +54,7 @@ def models() -> list[AvailableModel]:
                 family = family_of(hub.read_header(file), file.shown)
             except DrawError:
                 continue
-            tag = _tag_of(file.path, repository.paths)
+            tag = tag_of(file.path, repository.paths)
             at = "" if repository.revision == "main" else f"@{repository.revision}"
             name = f"hf.co/{repository.name}{at}:{tag}"
             variant = variant_of(family, Path(file.path).stem)
@@ -86,13 +85,3 @@ def server_models(server: str | None = None) -> list[AvailableModel]:
         AvailableModel(name, "server", "", "", None, None, server=found.address.url)
         for name in found.image_models()
     ]
-
-
-def _tag_of(path: str, paths: Sequence[str]) -> str:
-    """Give what to type after the colon for a file: its quantisation where that means this file."""
-    tag = quantisation_of(path)
-    try:
-        choice = choose_file(paths, tag, tag_given=True, repository="")
-    except DrawError:
-        return path
-    return tag if choice.path == path else path

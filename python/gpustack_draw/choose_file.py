@@ -133,9 +133,24 @@ def quantisation_of(path: str) -> str:
     return _read(path).quantisation
 
 
+def tag_of(path: str, paths: Sequence[str]) -> str:
+    """Give what to type after the colon for a file: its quantisation where that means this file.
+
+    Args:
+        path: The file.
+        paths: All files of its repository, as far as they are known.
+    """
+    tag = quantisation_of(path)
+    try:
+        choice = choose_file(paths, tag, tag_given=True, repository="")
+    except ModelNotFoundError:
+        return path
+    return tag if choice.path == path else path
+
+
 def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
     files = _models(paths)
-    if len(files) > 1 and all(_is_part(file.path) for file in files):
+    if len(files) > 1 and all(is_part(file.path) for file in files):
         several = {re.sub(r"[-_.]+$", "", _without_tag(file.path)).lower() for file in files}
         if len(several) > 1:  # quantisations of one file may be a model with an unlucky name
             raise ModelNotFoundError(
@@ -168,7 +183,7 @@ def _models(paths: Sequence[str]) -> list[_File]:
     """Read the names of GGUF files, less those that go beside a model, if any others are there."""
     files = [_read(path) for path in paths if path.lower().endswith(".gguf")]
     files = [file for file in files if file.shards]
-    return [file for file in files if not _is_part(file.path)] or files
+    return [file for file in files if not is_part(file.path)] or files
 
 
 def _read(path: str) -> _File:
@@ -187,7 +202,8 @@ def _read(path: str) -> _File:
     return _File(path, "", pure=False, shards=shards)
 
 
-def _is_part(path: str) -> bool:
+def is_part(path: str) -> bool:
+    """Tell whether a file goes beside a model, by its name."""
     folders = path.lower().split("/")[:-1]
     if any(_PART_FOLDERS.fullmatch(folder) for folder in folders):
         return True

@@ -50,6 +50,7 @@ class Arguments(argparse.Namespace):
     server: str | None
     timeout: str | None
     dry_run: bool
+    names: bool
     json: bool
     quiet: bool
     debug: bool
@@ -145,6 +146,7 @@ def models_parser() -> Parser:
         " --server or GPUSTACK_SERVER_URL.",
     )
     parser.add_argument("--server", metavar="URL", help=_SERVER_HELP)
+    parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)  # for shells
     parser.add_argument(
         "--json", action="store_true", help="print a JSON object a model, one a line"
     )

@@ -277,6 +277,11 @@ def _devices(arguments: Arguments) -> int:
 
 
 def _models(arguments: Arguments) -> int:
+    if arguments.names:
+        from gpustack_draw.cli.model_names import model_names
+
+        _write("".join(f"{name}\n" for name in model_names()).encode())
+        return 0
     from gpustack_draw.cli.plan import show_models
 
     return show_models(arguments, _write, lambda note: _tell(f"gpustack-draw: {note}"))

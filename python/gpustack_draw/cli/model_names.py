@@ -1,0 +1,65 @@
+"""What a shell completes for MODEL, as fast as it has to be.
+
+By the names of files alone: ``models`` reads their headers, and imports the hub's client, for which
+nobody waits while typing.
+"""
+
+# Path would take as long to import as the rest here.
+# ruff: noqa: PTH110, PTH111, PTH118, PTH123, PTH208
+
+import os
+from collections.abc import Iterator
+
+
+def model_names() -> list[str]:
+    """Give ``demo``, and a reference for each GGUF model in the hub client's cache."""
+    return ["demo", *_cached()]
+
+
+def cache_folder() -> str:
+    """Give the hub client's cache (its constants.py, versions 0.30 to 2.4, has these rules)."""
+    base = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
+    home = _expanded(os.environ.get("HF_HOME", os.path.join(base, "huggingface")))
+    older = os.environ.get("HUGGINGFACE_HUB_CACHE", os.path.join(home, "hub"))
+    return _expanded(os.environ.get("HF_HUB_CACHE", older))
+
+
+def _expanded(path: str) -> str:
+    return os.path.expandvars(os.path.expanduser(path))
+
+
+def _cached() -> Iterator[str]:
+    cache = cache_folder()
+    for folder in _listed(cache):
+        kind, *parts = folder.split("--")
+        if kind != "models" or len(parts) != 2:
+            continue
+        paths = list(_files(os.path.join(cache, folder)))
+        if paths:
+            from gpustack_draw.choose_file import is_part, tag_of
+
+            repository = f"hf.co/{parts[0]}/{parts[1]}"
+            yield from (
+                f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path)
+            )
+
+
+def _files(repository: str) -> Iterator[str]:
+    """Give the GGUF files of a repository's main branch that are here."""
+    try:
+        with open(os.path.join(repository, "refs", "main"), encoding="utf-8") as file:
+            snapshot = os.path.join(repository, "snapshots", file.read().strip())
+    except (OSError, ValueError):
+        return
+    for folder, _, names in os.walk(snapshot):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if name.lower().endswith(".gguf") and os.path.exists(path):
+                yield os.path.relpath(path, snapshot).replace(os.sep, "/")
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,0 +1,66 @@
+"""Types into a real shell on a real terminal, and reads what a Tab makes of it."""
+
+import os
+import pty
+import re
+import select
+import time
+from pathlib import Path
+
+SHARE = "@SHARE@"
+COMMANDS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--private", "-i"],
+}
+INIT = {
+    "bash": f"PS1='ready> '; source {SHARE}/bash-completion/completions/gpustack-draw",
+    "zsh": f"fpath=({SHARE}/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D;"
+    " bindkey -e; PS1='ready> '",
+    "fish": f"source {SHARE}/fish/vendor_completions.d/gpustack-draw.fish;"
+    " function fish_prompt; echo -n 'ready> '; end",
+}
+_TO_START, _TO_END, _TAB = "\x01", "\x05", "\t"
+_SECONDS = 60.0
+
+
+def completed(shell: str, share: Path, line: str, folder: Path, environment: dict[str, str]) -> str:
+    """Give what a shell makes of a line when Tab is hit at its end.
+
+    The shell is then asked to print the line, so nothing waits for a terminal to fall silent.
+
+    Args:
+        shell: ``bash``, ``zsh`` or ``fish``.
+        share: The folder with the completions.
+        line: What is typed.
+        folder: The current folder, and the shell's home.
+        environment: Of the shell.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        home = {"HOME": str(folder), "TERM": "dumb", "XDG_CONFIG_HOME": str(folder / ".config")}
+        os.execvpe(COMMANDS[shell][0], COMMANDS[shell], {**environment, **home})
+    try:
+        os.write(terminal, (INIT[shell].replace(SHARE, str(share)) + "\n").encode())
+        _read_until(terminal, r"ready> $")
+        os.write(terminal, f"{line}{_TAB}".encode())
+        os.write(terminal, f"{_TO_START}echo '<{_TO_END}>'\n".encode())
+        seen = _read_until(terminal, r"[\r\n]<[^\r\n']*>[\r\n]")
+        return re.findall(r"[\r\n]<([^\r\n']*)>[\r\n]", seen)[-1]
+    finally:
+        os.kill(process, 9)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def _read_until(terminal: int, pattern: str) -> str:
+    text = ""
+    end = time.monotonic() + _SECONDS
+    while not re.search(pattern, text):
+        left = end - time.monotonic()
+        assert left > 0, f"the shell said: {text!r}"
+        if select.select([terminal], [], [], left)[0]:
+            text += os.read(terminal, 65536).decode(errors="replace")
+            text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # the terminal's modes
+    return text
