@@ -29,10 +29,12 @@ class Blocks {
         block_rows_(rounded(std::min(rows, limits.most_rows), kernels.row_tile)),
         block_columns_(rounded(std::min(columns, limits.most_columns), kernels.column_tile)) {
     constexpr std::int64_t blocks_a_thread = 4;
+    const std::int64_t fewest_rows = rounded(limits.fewest_rows, kernels.row_tile);
+    const std::int64_t fewest_columns = rounded(limits.fewest_columns, kernels.column_tile);
     while (count() < blocks_a_thread * threads &&
-           (block_rows_ > limits.fewest_rows || block_columns_ > limits.fewest_columns)) {
-      if (block_columns_ <= limits.fewest_columns ||
-          (block_rows_ > limits.fewest_rows && block_rows_ >= block_columns_)) {
+           (block_rows_ > fewest_rows || block_columns_ > fewest_columns)) {
+      if (block_columns_ <= fewest_columns ||
+          (block_rows_ > fewest_rows && block_rows_ >= block_columns_)) {
         block_rows_ = rounded(block_rows_ / 2, kernels.row_tile);
       } else {
         block_columns_ = rounded(block_columns_ / 2, kernels.column_tile);
