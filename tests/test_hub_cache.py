@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+import gpustack_draw
 import model_files as files
-from gpustack_draw.errors import FetchError
-from gpustack_draw.hub import Hub
+from gpustack_draw.errors import FetchError, ModelFileError
+from gpustack_draw.hub import Hub, RepositoryFile
 from gpustack_draw.hub import fetch as fetch_module
 from gpustack_draw.hub import hub as hub_module
 from gpustack_draw.progress import Progress
@@ -110,6 +111,63 @@ def test_damaged_file_in_the_cache_is_named_and_fetched_again(hub: Hub, damage: 
     )
     assert read(hub, file) == DATA
     assert hub.fetch([file]) == ()
+
+
+def damage_header(hub: Hub, at: int = 8) -> RepositoryFile:
+    """Fetch a model, and change eight of its header's bytes as a failing disk would."""
+    file = get(hub, "a/tiny-Q4_0.gguf")
+    hub.fetch([file])
+    path = hub.path_of(file)
+    assert path is not None
+    path.write_bytes(MODEL[:at] + b"\xff" * 8 + MODEL[at + 8 :])
+    os.utime(path, (1, 1))
+    return file
+
+
+def test_a_model_whose_header_is_damaged_in_the_cache_is_fetched_again(
+    hub: Hub, server: LoopbackHub
+) -> None:
+    file = damage_header(hub)
+    assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
+    assert hub.fetch([file]) == (f"{file.shown} in the cache was damaged, and was fetched again",)
+    assert read(hub, file) == MODEL
+    server.requests.clear()
+    assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
+    assert server.requests == []
+
+
+def test_a_model_whose_header_is_damaged_in_the_cache_is_named_offline(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = damage_header(hub)
+    set_offline(monkeypatch)
+    path = hub.path_of(file)
+    assert path is not None
+    for damage in (path.read_bytes(), MODEL[:-1]):
+        path.write_bytes(damage)
+        assert error_of(lambda: hub.read_header(file)) == (
+            FetchError,
+            f"{file.shown} in the cache is damaged, and HF_HUB_OFFLINE is set",
+            "unset HF_HUB_OFFLINE to fetch it again",
+        )
+
+
+def test_a_file_that_the_hub_itself_has_wrong_is_not_fetched_again(
+    hub: Hub, server: LoopbackHub
+) -> None:
+    server.add("acme/wrong", {"m.gguf": b"GGUF" + b"\xff" * 100})
+    file = get(hub, "m.gguf", "acme/wrong")
+    hub.fetch([file])
+    server.requests.clear()
+    assert error_of(lambda: hub.read_header(file))[0] is ModelFileError
+    assert server.requests == []
+
+
+def test_listing_models_asks_no_hub_about_a_damaged_one(hub: Hub, server: LoopbackHub) -> None:
+    damage_header(hub)
+    server.requests.clear()
+    assert [model.kind for model in gpustack_draw.models()] == ["demo"]
+    assert server.requests == []
 
 
 def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import DrawError
 from gpustack_draw.families import variant_of
 from gpustack_draw.hub import Hub
+from gpustack_draw.model_header import read_model_header
 from gpustack_draw.model_rules import family_of
 
 
@@ -51,7 +52,7 @@ def models() -> list[AvailableModel]:
             if path is None or not file.path.lower().endswith(".gguf"):
                 continue
             try:
-                family = family_of(hub.read_header(file), file.shown)
+                family = family_of(read_model_header(path, shown=file.shown), file.shown)
             except DrawError:
                 continue
             tag = tag_of(file.path, repository.paths)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.beginnings import keep_beginning
-from gpustack_draw.hub.cache import HubCache
+from gpustack_draw.hub.cache import HubCache, digest_of, update_from
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.patience import seconds_before_next_try
@@ -93,7 +93,8 @@ class Hub:
     def read_header(self, file: RepositoryFile) -> ModelHeader:
         """Read a model file's header, over the network where the file is not here.
 
-        Then only so much of a text model's as tells which it is: its vocabulary is megabytes.
+        Then only so much of a text model's as tells which it is: its vocabulary is megabytes. Also
+        where the file that is here turns out to be damaged.
 
         Raises:
             FetchError: The hub cannot be asked, or refuses.
@@ -101,9 +102,15 @@ class Hub:
         """
         path = self.cache.find(file)
         if path is not None:
-            return read_model_header(path, shown=file.shown)
+            try:
+                return read_model_header(path, shown=file.shown)
+            except ModelFileError:
+                if self._has_right_bytes(file, path):
+                    raise
+            # The fetch will name it, and get it again.
         if self.client.is_offline:
-            raise self.missing_offline(file)
+            damaged = path is not None or self.cache.is_damaged(file)
+            raise damaged_offline(file) if damaged else self.missing_offline(file)
         file = self.client.complete(file)
         kept = self.cache.read_partial(file, _MOST_KEPT)
         if kept:
@@ -113,6 +120,20 @@ class Hub:
         header = read_header(remote, brief=True)
         keep_beginning(file, remote.start)
         return header
+
+    def _has_right_bytes(self, file: RepositoryFile, path: Path) -> bool:
+        """Tell whether a file here is the hub's, as far as that is known; it is compared once."""
+        if not file.digest or self.cache.is_verified(file, path):
+            return True
+        digest = digest_of(file)
+        try:
+            update_from(path, digest)
+        except OSError:
+            return True
+        if digest.hexdigest() != file.digest:
+            return False
+        self.cache.mark_verified(file, path)
+        return True
 
     def missing_offline(self, file: RepositoryFile) -> FetchError:
         """Make the error for a file that is not here while the network must not be used."""
