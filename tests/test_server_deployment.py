@@ -119,6 +119,19 @@ def test_each_tag_is_a_model_of_its_own(old: LoopbackGpustack) -> None:
     assert [body["huggingface_filename"] for body in created(old)][1] == "sd3.5-FP16.gguf"
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("sd3.5-Q4_K_M.gguf", "medium-Q4_K_M"), ("sd3.5_mx3.gguf", "medium-sd3.5_mx3")],
+)
+def test_a_model_is_named_after_what_is_taken_where_there_is_no_default(
+    old: LoopbackGpustack, hub: LoopbackHub, file: str, name: str
+) -> None:
+    hub.add("acme/medium-GGUF", {file: b""})
+    assert draw("hf.co/acme/medium-GGUF", "-q") == 0
+    (body,) = created(old)
+    assert (body["name"], body["huggingface_filename"]) == (name, file)
+
+
 @pytest.mark.parametrize("file", ["*Q4_0*", "sd3.5-Q4_0.gguf"])
 def test_what_is_deployed_is_used_whatever_its_name(old: LoopbackGpustack, file: str) -> None:
     for number in range(120):  # on the second page

@@ -4,9 +4,10 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-from gpustack_draw.choose_file import choose_file
+from gpustack_draw.choose_file import choose_file, quantisation_of
 from gpustack_draw.errors import (
     DrawError,
     ModelNotFoundError,
@@ -119,12 +120,14 @@ def _paths_on_hub(reference: HubModel, notes: list[str]) -> Sequence[str] | None
 def _box_model(reference: HubModel, paths: Sequence[str] | None, notes: list[str]) -> Wanted:
     repository, tag = reference.repository, reference.tag
     pattern = f"*{tag}*"
-    file = pattern
+    file, named = pattern, tag.rpartition("/")[2].removesuffix(".gguf")
     if paths is not None:
         choice = choose_file(paths, tag, tag_given=reference.tag_given, repository=repository)
         file = choice.path
         if choice.note:
             notes.append(choice.note)
+        if not reference.tag_given:  # what was taken may be another one than the default
+            named = quantisation_of(file) or PurePosixPath(file).stem
     parameters = ["--no-warmup"]
     if "turbo" in repository and "stable-diffusion" in repository:
         # As the original command did: llama-box does not know turbo models by itself.
@@ -139,8 +142,7 @@ def _box_model(reference: HubModel, paths: Sequence[str] | None, notes: list[str
         "backend": "llama-box",
         "backend_parameters": parameters,
     }
-    short_tag = tag.rpartition("/")[2].removesuffix(".gguf")
-    name = f"{repository.partition('/')[2].removesuffix('-GGUF')}-{short_tag}"
+    name = f"{repository.partition('/')[2].removesuffix('-GGUF')}-{named}"
     names = (name, f"{repository.partition('/')[0]}-{name}")
     return Wanted(repository, names, file, frozenset({file, pattern}), body, tuple(notes))
 
