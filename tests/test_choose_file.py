@@ -180,7 +180,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
                 " HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf,"
                 " LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf"
             ),
-            "name one of them: hf.co/acme/tiny:HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf",
+            "name one of them: hf.co/acme/tiny:LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf",
         ),
         (
             SHARDS,

@@ -356,7 +356,26 @@ def test_gated_model(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> No
     assert resolve("hf.co/acme/m").family.name == "sd1"
 
 
-def test_dry_run(server: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:
+def set_free_disk(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr("gpustack_draw.hub.cache.HubCache.free_bytes", lambda _: count)
+
+
+def test_dry_run_says_when_the_disk_is_too_small(
+    server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = files.gguf_bytes(files.SDXL_ALL)
+    server.add("acme/sdxl", {"sdxl-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
+    set_free_disk(monkeypatch, 3_000_000_000)
+    assert gpustack_draw.resolve("hf.co/acme/sdxl", device="CPU").notes[-1] == (
+        "12.0 GB are to be fetched, and 3.0 GB are free on the disk of the cache"
+        f" '{tmp_path / 'hub'}'"
+    )
+
+
+def test_dry_run(
+    server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_free_disk(monkeypatch, 20_000_000_000)
     start = files.gguf_bytes(files.SDXL_ALL)
     server.add("acme/sdxl", {"sdxl-turbo-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
     arguments = ["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]

@@ -250,10 +250,15 @@ def _only(files: Sequence[_File], tag: str, repository: str) -> _File:
         raise ModelNotFoundError(
             f"tag {quoted(tag)} of hf.co/{repository} stands for {len(files)} models:"
             f" {_listed(paths)}",
-            hint=f"name one of them: hf.co/{repository}:{paths[0]}",
+            hint=f"name one of them: hf.co/{repository}:{min(paths, key=_is_first_half)}",
         )
     _whole(files[0].path, repository)
     return files[0]
+
+
+def _is_first_half(path: str) -> bool:
+    """Tell whether a file is the half of a pair of Wan models that draws nothing by itself."""
+    return re.search(r"high[ _-]?noise", path, re.IGNORECASE) is not None
 
 
 def _whole(path: str, repository: str) -> str:

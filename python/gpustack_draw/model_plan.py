@@ -102,6 +102,7 @@ def plan_model(
         from gpustack_draw.hub import Hub
 
         hub = Hub()
+        notes += tuple(filter(None, [hub.lack_of_room(model.hub_files)]))
     names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
     return ModelPlan(
         model=model.reference.text,

@@ -180,7 +180,8 @@ class Hub:
         if not wanted:
             return ()
         wanted = [self.client.complete(file) if file in missing else file for file in wanted]
-        self._check_room(wanted)
+        if lack := self.lack_of_room(wanted):
+            raise FetchError(lack, hint="make room, or set HF_HOME to a folder on another disk")
         fetch = Fetch(self.client, self.cache, wanted, on_progress)
         fetch.run()
         return tuple(fetch.notes)
@@ -191,14 +192,15 @@ class Hub:
         verified = path is not None and (not file.digest or self.cache.is_verified(file, path))
         return verified and path == self.cache.pointer(file)
 
-    def _check_room(self, files: Sequence[RepositoryFile]) -> None:
+    def lack_of_room(self, files: Sequence[RepositoryFile]) -> str:
+        """Tell why what is missing of files does not fit on the disk; empty where it does."""
         needed, free = self.bytes_to_fetch(files), self.cache.free_bytes()
-        if needed and free is not None and needed + SPARE_BYTES > free:
-            raise FetchError(
-                f"{_amount(needed)} are to be fetched, and {_amount(free)} are free on the disk of"
-                f" the cache {quoted(str(self.cache.folder))}",
-                hint="make room, or set HF_HOME to a folder on another disk",
-            )
+        if not needed or free is None or needed + SPARE_BYTES <= free:
+            return ""
+        return (
+            f"{_amount(needed)} are to be fetched, and {_amount(free)} are free on the disk of"
+            f" the cache {quoted(str(self.cache.folder))}"
+        )
 
     def cached_repositories(self) -> Iterator[Repository]:
         """Give each repository of the cache, as it was when it was last looked up."""
