@@ -88,6 +88,19 @@ def test_an_unknown_name(
         assert not [path for path in server.paths() if "instances" in path]
 
 
+def test_an_unknown_name_on_a_server_that_calls_it_forbidden(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As releases 2.0.x do."""
+    body = b'{"error":{"message":"Model not found","code":403,"type":"Forbidden"}}'
+    new.fail("/images/", status=403, body=body)
+    assert Answer(capsys, new.url).to("SD-trubo") == (
+        3,
+        "URL has no model 'SD-trubo' for this key, the nearest are sd-turbo",
+        "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
+    )
+
+
 def test_a_server_without_any_image_model(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:

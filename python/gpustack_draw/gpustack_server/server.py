@@ -320,8 +320,10 @@ class GpustackServer:
 
     def _why_not(self, error: ReplyError, cancellation: Cancellation) -> DrawError:
         """Explain why a server did not draw; asks it what it has, if that is the reason."""
-        missing = error.status == 404
-        stopped = "no running instances" in error.words.lower()
+        words = error.words.lower()
+        # 2.0 calls a model that it does not have, or hides from a key, forbidden.
+        missing = error.status == 404 or (error.status == 403 and words == "model not found")
+        stopped = "no running instances" in words
         if not (missing or stopped):
             return self._explained(error)
         release = self.release()
