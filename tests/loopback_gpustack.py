@@ -38,6 +38,7 @@ class LoopbackGpustack:
         self.ignores_stream = False
         self.told = True  # whether pictures tell how they were drawn
         self.in_flight = self.most_in_flight = 0
+        self.places = 1000  # for pictures to be drawn at once; without one, a request is refused
         self.broken_off = 0  # by the client
         self.life: list[list[dict[str, Any]]] = []  # states that a deployed model goes through
         self.clusters = [{"id": 1, "is_default": False}, {"id": 7, "is_default": True}]
@@ -275,8 +276,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.error(503, "No running instances available", "ServiceUnavailable")
             return
         with server.lock:
-            server.in_flight += 1
-            server.most_in_flight = max(server.most_in_flight, server.in_flight)
+            is_full = server.in_flight >= server.places
+            if not is_full:
+                server.in_flight += 1
+                server.most_in_flight = max(server.most_in_flight, server.in_flight)
+        if is_full:
+            self.error(429, "Too many requests", "TooManyRequests")
+            return
         try:
             self.draw(body)
         except OSError:

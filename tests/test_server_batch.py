@@ -78,6 +78,33 @@ def test_twenty_at_once_in_order(old: LoopbackGpustack, capsys: pytest.CaptureFi
     assert sorted(body["seed"] for body in old.drawings()) == list(range(100, 120))
 
 
+def test_a_server_with_few_places_draws_all_of_many(
+    new: LoopbackGpustack, short_waits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is refused waits for as long as the server is at work on the others."""
+    monkeypatch.setattr("gpustack_draw.gpustack_server.patience.TAKEN_SECONDS", 0.2)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.BUSY_WAITS", (0.15, 0.15))
+    new.places = 2
+    new.fail("/images/", seconds=0.6)
+    options = "--count 6 --size 256x256 --output cat.png -q"
+    assert main([NAME, PROMPT, *options.split()]) == 0
+    assert len(list(Path().glob("cat-*.png"))) == 6
+    assert new.most_in_flight == 2
+
+
+def test_a_server_without_any_place_is_left_after_a_few_tries(
+    new: LoopbackGpustack, short_waits: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.places = 0
+    options = "--count 6 --size 256x256 --output cat.png -q"
+    assert main([NAME, PROMPT, *options.split()]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"gpustack-draw: {new.url} has too many requests (429): Too many requests",
+        "gpustack-draw: try again later, or with fewer pictures",
+    ]
+    assert len(new.drawings()) == 6 * 3
+
+
 def test_no_more_than_twenty_pictures_are_held(old: LoopbackGpustack) -> None:
     old.steps = 1
     with gpustack_draw.load(NAME) as model:

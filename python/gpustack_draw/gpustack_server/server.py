@@ -17,6 +17,7 @@ from gpustack_draw.gpustack_server.batch import Batch, Outcome, StepFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError, in_thread
 from gpustack_draw.gpustack_server.connection import LogFunction, Reply, ServerConnection
 from gpustack_draw.gpustack_server.models import RunningModel, list_models, state_of_model
+from gpustack_draw.gpustack_server.patience import Patience, Work
 from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
 from gpustack_draw.gpustack_server.release import Release, find_release
@@ -37,8 +38,6 @@ ProgressFunction = Callable[[Progress], None]
 _BYTES_A_PIXEL = 8
 _SPARE_BYTES = 64 * 1024 * 1024
 _MOST_ERROR_BYTES = 65_536
-# Longer than this is no pause but a refusal, in seconds.
-_LONGEST_PAUSE = 120.0
 # What a drawing may be tried with: models of the category, and those that have none.
 _CATEGORIES = ("image", "unknown", "")
 
@@ -159,10 +158,8 @@ class GpustackServer:
         """
         self.look_up()
         plan = self.plan(request)
-        batch = Batch(
-            lambda number, on_step, cancellation: self._draw(plan, number, on_step, cancellation),
-            len(plan.settings),
-        )
+        work = Work()
+        batch = Batch(lambda number, *how: self._draw(plan, number, work, *how), len(plan.settings))
         failure: BaseException | None = None
         try:
             for number in range(len(plan.settings)):
@@ -240,7 +237,12 @@ class GpustackServer:
             return None
 
     def _draw(
-        self, plan: ServerPlan, number: int, on_step: StepFunction, cancellation: Cancellation
+        self,
+        plan: ServerPlan,
+        number: int,
+        work: Work,
+        on_step: StepFunction,
+        cancellation: Cancellation,
     ) -> bytes:
         settings = plan.settings[number]
         limit = settings.width * settings.height * _BYTES_A_PIXEL + _SPARE_BYTES
@@ -250,11 +252,11 @@ class GpustackServer:
             if plan.streams:
                 try:
                     streamed = {**body, "stream": True}
-                    return self._post(streamed, limit, end, on_step, cancellation)
+                    return self._post(streamed, limit, end, work, on_step, cancellation)
                 except _NothingStreamedError:
                     # A backend that knows no streams: 0.7.1 then cuts its answer off at once.
                     self._connection.log("nothing was streamed: asking again without")
-            return self._post(body, limit, end, on_step, cancellation)
+            return self._post(body, limit, end, work, on_step, cancellation)
         except _NothingStreamedError as error:
             raise self._explained(ReplyError("no picture")) from error
         except ReplyError as error:
@@ -267,23 +269,29 @@ class GpustackServer:
         body: dict[str, Any],
         limit: int,
         end: float,
+        work: Work,
         on_step: StepFunction,
         cancellation: Cancellation,
     ) -> bytes:
         """Ask for a picture; again, where waiting a little may help."""
-        refused, busy = list(asking.REFUSED_WAITS), list(asking.BUSY_WAITS)
+        refused, patience = list(asking.REFUSED_WAITS), Patience(work)
         while True:
             try:
-                with self._connection.ask(
-                    "POST",
-                    self.release().images_path,
-                    body=body,
-                    seconds=max(end - time.monotonic(), 0.001),
-                    cancellation=cancellation,
-                ) as reply:
-                    pause = _pause(reply, busy)
+                with (
+                    work.request(),
+                    self._connection.ask(
+                        "POST",
+                        self.release().images_path,
+                        body=body,
+                        seconds=max(end - time.monotonic(), 0.001),
+                        cancellation=cancellation,
+                    ) as reply,
+                ):
+                    pause = patience.pause(reply.status, reply.retry_after())
                     if pause is None or pause > end - time.monotonic():
-                        return self._read(reply, limit, on_step)
+                        file = self._read(reply, limit, on_step)
+                        work.count_drawn()
+                        return file
             except ReplyError as error:
                 raise error.without(self.address.key) from None
             except TransportError as error:
@@ -355,18 +363,6 @@ class GpustackServer:
 
 class _NothingStreamedError(Exception):
     """An answer to a request for a stream ended before anything came."""
-
-
-def _pause(reply: Reply, busy: list[float]) -> float | None:
-    """Tell how long to wait before asking again; ``None`` where that would not help."""
-    if reply.status not in {429, 503} or not busy:
-        return None
-    told = reply.retry_after()
-    if told is None and reply.status == 503:
-        return None
-    usual = busy.pop(0)
-    pause = usual if told is None else told
-    return pause if pause <= _LONGEST_PAUSE else None
 
 
 def _read_object(reply: Reply, limit: int) -> bytes:
