@@ -110,9 +110,11 @@ def test_no_more_than_twenty_pictures_are_held(old: LoopbackGpustack) -> None:
     with gpustack_draw.load(NAME) as model:
         pictures = model.draw(DrawRequest(prompt=PROMPT, size=(256, 256), count=60))
         next(pictures)
-        time.sleep(0.5)
+        wait_until(lambda: len(old.drawings()) >= 20)
+        time.sleep(0.2)
         assert len(old.drawings()) == 20
         next(pictures)
+        wait_until(lambda: len(old.drawings()) >= 21)
         time.sleep(0.2)
         assert len(old.drawings()) == 21
         pictures.close()  # type: ignore[attr-defined]
