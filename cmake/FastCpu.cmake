@@ -1,9 +1,12 @@
 # The project's own ggml backend for CPUs, as one target, fast_cpu, on x86-64 with gcc or clang and
-# OpenMP. Elsewhere there is no such target, and ggml's own code computes.
+# OpenMP. Elsewhere the target says that there is no such backend, and ggml's own code computes.
 
 find_package(OpenMP COMPONENTS CXX)
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$" OR MSVC OR NOT OpenMP_CXX_FOUND OR
    GPUSTACK_DRAW_STAND_IN)
+  add_library(fast_cpu STATIC cpp/cpu/absent.cpp)
+  target_include_directories(fast_cpu PUBLIC cpp)
+  target_link_libraries(fast_cpu PRIVATE engine_library gpustack_draw_warnings)
   return()
 endif()
 

@@ -23,11 +23,14 @@ ORDER = (
     "gpustack_server",
     "server_address",
     "local_engine",
+    "import_core",
     "engine_process",
     "engine_messages",
     "save_image",
     "output_plan",
     "memory",
+    "cores",
+    "control_groups",
     "picture",
     "parameters_reader",
     "parameters",
@@ -60,7 +63,7 @@ ORDER = (
     "names",
 )
 ONLY_USERS = {
-    "gpustack_draw._core": {"local_engine"},
+    "gpustack_draw._core": {"import_core"},
     "PIL": {"output_plan", "picture", "save_image", "parameters_reader", "gpustack_server"},
     "numpy": set(),
     "huggingface_hub": {"hub"},

@@ -37,7 +37,7 @@ def test_it_is_optimised() -> None:
 
 def test_build_info_tells_what_bug_reports_need() -> None:
     info = _core.build_info()
-    assert set(info) == {"optimised", "compiler", "ggml", "instructions", "usable_cores"}
+    assert set(info) == {"optimised", "compiler", "ggml", "instructions"}
     assert all(info.values())
 
 

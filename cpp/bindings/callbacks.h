@@ -33,6 +33,10 @@ class CallbackBridge {
     return [this](const Progress& progress) { return call_progress(progress); };
   }
 
+  WantedFunction wanted_function() {
+    return [this] { return go_on([] {}); };
+  }
+
   LogFunction log_function() {
     if (!on_log_) {
       return nullptr;
@@ -62,15 +66,23 @@ class CallbackBridge {
   }
 
   bool call_progress(const Progress& progress) {
+    return go_on([&] {
+      if (on_progress_ && !error_) {
+        (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds);
+      }
+    });
+  }
+
+  // Whether the engine is to go on after a call of Python's.
+  template <typename CallPython>
+  bool go_on(const CallPython& call_python) {
     if (EngineCall::are_ending()) {
       return false;
     }
     const pybind11::gil_scoped_acquire gil;
     try {
-      if (on_progress_ && !error_) {
-        (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds);
-      }
-      // Only acts on the main thread, where it makes Ctrl-C end the drawing at this step.
+      call_python();
+      // Only acts on the main thread, where it makes Ctrl-C end the drawing.
       if (PyErr_CheckSignals() != 0) {
         throw pybind11::error_already_set();
       }

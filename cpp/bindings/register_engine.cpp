@@ -38,7 +38,8 @@ Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_
   const DrawOptions options{prompt,    negative_prompt, width,     height,   sampler,
                             scheduler, sample_steps,    cfg_scale, guidance, seed};
   return callbacks.call([&] {
-    return engine.generate(options, callbacks.log_function(), callbacks.progress_function());
+    return engine.generate(options, callbacks.log_function(), callbacks.progress_function(),
+                           callbacks.wanted_function());
   });
 }
 
@@ -50,7 +51,7 @@ Args:
     diffusion_model: Path of a diffusion-only file, instead of ``model``.
     vae: Path; likewise clip_l, clip_g, t5xxl, llm and taesd.
     device: "auto" or the name of a device.
-    threads: CPU threads, 0 for one a core.
+    threads: CPU threads, 0 for as many as the library takes.
     on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
         ends the loading and is raised here.
     on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
@@ -116,7 +117,8 @@ void register_engine(py::module_& module) {
            py::arg("guidance"), py::arg("seed").noconvert(), py::arg("on_progress") = std::nullopt,
            py::arg("on_log") = std::nullopt, generate_doc)
       .def("cancel", &Engine::cancel,
-           "Stop the drawing that runs now at its next step, and those that wait. From any thread.")
+           "Stop the drawing that runs now (at once, or at its next step where it is not our own "
+           "backend that computes) and those that wait. From any thread.")
       .def_property_readonly("is_usable", &Engine::is_usable, "Whether generate() can be called.")
       .def_property_readonly("device", &Engine::device, "Where the model was loaded.");
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "cpu/buffer.h"
 #include "cpu/graph.h"
@@ -34,7 +35,11 @@ GraphComputer& computer_of(ggml_backend_t backend) {
 
 ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   try {
-    return computer_of(backend).compute(*graph);
+    const ggml_status status = computer_of(backend).compute(*graph);
+    if (status == GGML_STATUS_ABORTED) {
+      throw Stopped();
+    }
+    return status;
   } catch (const std::bad_alloc&) {
     return GGML_STATUS_ALLOC_FAILED;
   }
@@ -116,9 +121,11 @@ ggml_backend_reg_t fast_cpu() {
   return chosen_kernels() != nullptr ? &backend : nullptr;
 }
 
-void set_cancellation(std::function<bool()> is_cancelled) {
+StopGraphs::StopGraphs(std::function<bool()> is_cancelled) {
   cancellation() = std::move(is_cancelled);
 }
+
+StopGraphs::~StopGraphs() { cancellation() = nullptr; }
 
 void release_kept_memory() { release_kept_buffer(); }
 

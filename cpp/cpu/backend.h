@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 
 #include "ggml-backend.h"
@@ -11,14 +12,28 @@ constexpr const char* device_name = "FastCPU";
 
 /// The project's own backend for CPUs: it computes with the kernels in cpu/kernels what they can
 /// and hands the rest to ggml's CPU code. Null where this CPU lacks the instructions (see
-/// best_kernels()).
+/// best_kernels()), or the program was built without the backend (see absent.cpp).
 ///
 /// The environment variable GPUSTACK_DRAW_CPU chooses a lower level of instructions by its name.
 ggml_backend_reg_t fast_cpu();
 
-/// What graphs ask, many times a second and from any thread, to know whether to stop half-way. They
-/// then fail. Nothing may be computing while this is set.
-void set_cancellation(std::function<bool()> is_cancelled);
+/// Thrown by graphs that were stopped half-way, to whoever has them computed. They do not just
+/// fail, because the library ends the process where the graph of a text encoder fails.
+struct Stopped : std::exception {
+  const char* what() const noexcept override { return "stopped"; }
+};
+
+/// While one of these exists, graphs ask between any two tasks, on all their threads, whether to
+/// stop. Only one at a time; make and destroy it while nothing is computed.
+class StopGraphs {
+ public:
+  explicit StopGraphs(std::function<bool()> is_cancelled);
+  ~StopGraphs();
+  StopGraphs(const StopGraphs&) = delete;
+  StopGraphs(StopGraphs&&) = delete;
+  StopGraphs& operator=(const StopGraphs&) = delete;
+  StopGraphs& operator=(StopGraphs&&) = delete;
+};
 
 /// Give back the memory that is kept for the next drawing.
 void release_kept_memory();

@@ -1,6 +1,5 @@
 #include "engine/build_info.h"
 
-#include "engine/threads.h"
 #include "ggml.h"
 #include "stable-diffusion.h"
 
@@ -41,7 +40,6 @@ std::map<std::string, std::string> build_info() {
 #endif
       {"ggml", ggml_version()},
       {"instructions", instruction_sets(sd_get_system_info())},
-      {"usable_cores", std::to_string(usable_cores())},
   };
 }
 

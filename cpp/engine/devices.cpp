@@ -5,10 +5,8 @@
 #include <mutex>
 #include <stdexcept>
 
-#include "ggml-backend.h"
-#ifdef GPUSTACK_DRAW_FAST_CPU
 #include "cpu/backend.h"
-#endif
+#include "ggml-backend.h"
 
 namespace gpustack_draw {
 namespace {
@@ -45,7 +43,6 @@ void unregister(ggml_backend_reg_t backend) {
 
 // The library computes on the first CPU device of the registry, so ours is put before ggml's.
 void register_fast_cpu() {
-#ifdef GPUSTACK_DRAW_FAST_CPU
   ggml_backend_reg_t fast = cpu::fast_cpu();
   ggml_backend_reg_t plain = ggml_backend_reg_by_name("CPU");
   if (fast != nullptr && plain != nullptr) {
@@ -53,7 +50,6 @@ void register_fast_cpu() {
     ggml_backend_register(fast);
     ggml_backend_register(plain);
   }
-#endif
 }
 
 /// ggml's registry as it was before use_device() first changed it.

@@ -4,14 +4,11 @@
 #include <stdexcept>
 #include <utility>
 
-#ifdef GPUSTACK_DRAW_FAST_CPU
 #include "cpu/backend.h"
-#endif
-#include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/library_session.h"
 #include "engine/phase_clock.h"
-#include "engine/threads.h"
+#include "engine/stop_check.h"
 #include "stable-diffusion.h"
 
 namespace gpustack_draw {
@@ -19,15 +16,10 @@ namespace {
 
 // What is computed best in which way depends on the device.
 void suit_device(sd_ctx_params_t& params, const std::string& device) {
-#ifdef GPUSTACK_DRAW_FAST_CPU
   const bool is_ours = device == cpu::device_name;
   params.diffusion_conv_direct = is_ours;
   params.vae_conv_direct = is_ours;
   params.flash_attn = is_ours;
-#else
-  static_cast<void>(params);
-  static_cast<void>(device);
-#endif
 }
 
 sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device) {
@@ -41,7 +33,9 @@ sd_ctx_params_t library_options(const ModelOptions& options, const std::string& 
   params.t5xxl_path = options.t5xxl.c_str();
   params.llm_path = options.llm.c_str();
   params.taesd_path = options.taesd.c_str();
-  params.n_threads = options.threads > 0 ? options.threads : usable_cores();
+  if (options.threads > 0) {
+    params.n_threads = options.threads;
+  }
   // The default frees the weights after the first picture, and a second one then crashes.
   params.free_params_immediately = false;
   suit_device(params, device);
@@ -126,7 +120,10 @@ Picture take_picture(const Draw& draw, const LibrarySession& session) {
 
 }  // namespace
 
-void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept { free_sd_ctx(context); }
+void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
+  free_sd_ctx(context);
+  cpu::release_kept_memory();
+}
 
 Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
                const ProgressFunction& on_progress) {
@@ -165,7 +162,7 @@ Engine::~Engine() {
 }
 
 Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
-                         const ProgressFunction& on_progress) {
+                         const ProgressFunction& on_progress, const WantedFunction& is_wanted) {
   const unsigned cancellations = cancellations_;
   LibrarySession session(on_log);
   if (!context_) {
@@ -173,8 +170,10 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   }
   const Draw draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
+  StopCheck should_stop([&] { return cancellations_ != cancellations; }, is_wanted);
+  const cpu::StopGraphs stop_graphs(std::ref(should_stop));
   const auto go_on = [&](bool wanted) {
-    if (!wanted || cancellations_ != cancellations) {
+    if (!wanted || should_stop()) {
       throw CancelledError();
     }
   };
@@ -209,6 +208,8 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
       throw;
     } catch (const EngineError&) {
       throw;
+    } catch (const cpu::Stopped&) {
+      throw CancelledError();
     } catch (const std::exception& error) {
       throw_explained(session, "the engine gave no picture", error);
     }

@@ -25,7 +25,7 @@ struct ModelOptions {
   std::string llm;
   std::string taesd;            ///< A small decoder used instead of the VAE.
   std::string device = "auto";  ///< See use_device().
-  int threads = 0;              ///< CPU threads; 0 for one a core.
+  int threads = 0;              ///< CPU threads; 0 for as many as the library takes.
 };
 
 /// What to draw. Values are checked by the caller; the library checks few of them.
@@ -66,16 +66,17 @@ class Engine {
 
   /// Draw one picture; a model of videos gives one frame.
   ///
-  /// @throws CancelledError cancel() was called or `on_progress` returned false.
+  /// @throws CancelledError cancel() was called, or `on_progress` or `is_wanted` returned false.
   /// @throws OverflowError The picture's numbers became NaN.
   /// @throws EngineError The library gave no picture; what() quotes its log. Or: called inside a
   ///     callback.
   /// @throws std::invalid_argument The sampler or scheduler has no such name.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
-                   const ProgressFunction& on_progress);
+                   const ProgressFunction& on_progress, const WantedFunction& is_wanted);
 
-  /// Stop the calls of generate() that were made before: the one that draws at its next step,
-  /// those that wait when their turn comes. From any thread or a signal handler.
+  /// Stop the calls of generate() that were made before: the one that draws at once where our own
+  /// backend computes, else at its next step; those that wait when their turn comes. From any
+  /// thread or a signal handler.
   void cancel() noexcept { ++cancellations_; }
 
   /// Whether generate() can still be called.

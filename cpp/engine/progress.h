@@ -17,4 +17,7 @@ struct Progress {
 /// Called on the thread that loads or generates. False asks the engine to stop.
 using ProgressFunction = std::function<bool(const Progress&)>;
 
+/// Asked now and then on the thread that generates, amid a step too. False asks the engine to stop.
+using WantedFunction = std::function<bool()>;
+
 }  // namespace gpustack_draw

@@ -86,7 +86,7 @@ class Engine:
             diffusion_model: Path of a diffusion-only file, instead of ``model``.
             vae: Path; likewise clip_l, clip_g, t5xxl, llm and taesd.
             device: "auto" or the name of a device.
-            threads: CPU threads, 0 for one a core.
+            threads: CPU threads, 0 for as many as the library takes.
             on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
                 ends the loading and is raised here.
             on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
@@ -97,7 +97,7 @@ class Engine:
         """
     def cancel(self) -> None:
         """
-        Stop the drawing that runs now at its next step, and those that wait. From any thread.
+        Stop the drawing that runs now (at once, or at its next step where it is not our own backend that computes) and those that wait. From any thread.
         """
     def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, sample_steps: int, cfg_scale: typing.SupportsFloat | typing.SupportsIndex, guidance: typing.SupportsFloat | typing.SupportsIndex, seed: int, on_progress: collections.abc.Callable[[Phase, int, int, float], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """

@@ -58,8 +58,8 @@ def load(
         threads: CPU threads; None for one a core.
         device: ``auto`` for the first GPU, else the CPU; or a name that ``devices()`` lists.
         in_process: Run the engine in this process instead of its own. It starts a little faster,
-            but a failed check in the engine then ends this process, and Ctrl-C has to wait for
-            the step to end.
+            but a failed check in the engine then ends this process, and on a GPU Ctrl-C has to
+            wait for the step to end.
         on: Where to draw: ``auto`` (on the server with a server's model, here with all others),
             ``local`` or ``server``, where an hf.co model is deployed first by the first drawing.
         server: The GPUStack server's address; None for ``GPUSTACK_SERVER_URL``, else

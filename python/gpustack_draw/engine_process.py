@@ -138,9 +138,6 @@ class EngineProcess:
     def _start(self) -> None:
         package = str(Path(__file__).resolve().parent)
         environment = {
-            # Threads wait for each other after every operation, and by default turn in circles
-            # for milliseconds: with one of two cores busy elsewhere, drawing took twice as long.
-            "GOMP_SPINCOUNT": "1000",
             **os.environ,
             # Without this, a failed assertion starts a debugger to print a backtrace.
             "GGML_NO_BACKTRACE": "1",

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from gpustack_draw.cores import usable_cores
 from gpustack_draw.draw_settings import DrawSettings, choose_settings
 from gpustack_draw.engine_process import EngineProcess, LogFunction, RawProgress
 from gpustack_draw.errors import (
@@ -20,6 +21,7 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
+from gpustack_draw.import_core import import_core
 from gpustack_draw.memory import available_memory, check_memory
 from gpustack_draw.picture import Picture
 from gpustack_draw.progress import Progress
@@ -66,7 +68,7 @@ class CoreEngine:
             UsageError: No device has that name.
             EngineError: The engine did not load it.
         """
-        from gpustack_draw import _core
+        _core = import_core()
 
         self.close()
         # Bytes, because a path is not always text that UTF-8 can hold.
@@ -74,7 +76,7 @@ class CoreEngine:
         try:
             self._engine = _core.Engine(
                 **paths,
-                threads=threads,
+                threads=threads or usable_cores(),
                 device=device,
                 on_progress=_phase_names(on_progress),
                 on_log=_decoded(on_log),
@@ -107,7 +109,7 @@ class CoreEngine:
             BlankPictureError: The picture's numbers became NaN.
             EngineError: The engine gave no picture.
         """
-        from gpustack_draw import _core
+        _core = import_core()
 
         try:
             picture = self._engine.generate(
@@ -121,7 +123,7 @@ class CoreEngine:
 
     def devices(self, **_callbacks: object) -> dict[str, Any]:
         """List what can compute here, as ``devices``, a list of values by name."""
-        from gpustack_draw import _core
+        _core = import_core()
 
         names = ("name", "description", "kind", "memory_free", "memory_total", "used")
         return {
@@ -157,7 +159,7 @@ class LocalEngine:
             threads: CPU threads; None for one a core.
             device: ``auto`` or a device's name.
             in_process: Run the engine in this process: it then ends with the engine's failures,
-                and Ctrl-C waits for the step to end.
+                and on a GPU Ctrl-C waits for the step to end.
             on_log: Called with level and text of each line of the engine's log.
         """
         self.model = model
@@ -361,10 +363,11 @@ def no_such_device(name: str, there: Sequence[str]) -> UsageError:
 
 
 def build_info() -> dict[str, str]:
-    """Tell how the engine was built."""
-    from gpustack_draw import _core
+    """Tell how the engine was built, and on how many cores it may compute."""
+    _core = import_core()
 
-    return {"version": _core.__version__, **_core.build_info()}
+    facts = {**_core.build_info(), "usable_cores": str(usable_cores() or "unknown")}
+    return {"version": _core.__version__, **facts}
 
 
 def _phase_names(on_progress: RawProgress | None) -> Callable[[Any, int, int, float], None]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from gpustack_draw.control_groups import control_groups, lines_of, number_in
 from gpustack_draw.draw_settings import DrawSettings
 from gpustack_draw.errors import NotEnoughMemoryError, quoted
 from gpustack_draw.resolved_model import ResolvedModel
@@ -123,66 +124,39 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def _linux_limits(root: Path) -> Iterator[int]:
-    for line in _lines(root / "proc/meminfo"):
+    for line in lines_of(root / "proc/meminfo"):
         if line.startswith("MemAvailable:"):
             yield int(line.split()[1]) * 1024
-    for line in _lines(root / "proc/self/cgroup"):
-        number, controllers, group = line.split(":", 2)
-        if number == "0" and not controllers:
-            names = ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file")
-            yield from _cgroup_limits(root, group, names)
-        elif "memory" in controllers.split(","):
-            names = (
-                "sys/fs/cgroup/memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                "total_inactive_file",
-            )
-            yield from _cgroup_limits(root, group, names)
-    if root == Path("/"):
-        yield from _address_space_left()
-
-
-def _cgroup_limits(root: Path, group: str, names: tuple[str, str, str, str]) -> Iterator[int]:
-    """Give what a group and each group above it leave; inside a container some are out of sight."""
-    mount, limit_name, usage_name, cache_name = names
-    folder = Path(group.strip("/"))
-    for place in (folder, *folder.parents) if folder.parts else (folder,):
-        directory = root / mount / place
-        limit = _number(directory / limit_name)
-        usage = _number(directory / usage_name)
+    for group in control_groups("memory", root):
+        names = {
+            2: ("memory.max", "memory.current", "inactive_file"),
+            1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        }
+        limit_name, usage_name, cache_name = names[group.version]
+        limit = number_in(group.directory / limit_name)
+        usage = number_in(group.directory / usage_name)
         if limit is None or usage is None:
-            continue  # "max" is no number: there is no limit
+            continue  # there is no limit
         # The kernel drops this part of the file cache when the group needs the memory.
         cache = sum(
             int(line.split()[1])
-            for line in _lines(directory / "memory.stat")
+            for line in lines_of(group.directory / "memory.stat")
             if line.startswith(f"{cache_name} ")
         )
         yield max(0, limit - max(0, usage - cache))
+    if root == Path("/"):
+        yield from _address_space_left()
 
 
 def _address_space_left() -> Iterator[int]:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    pages = _lines(Path("/proc/self/statm"))
+    pages = lines_of(Path("/proc/self/statm"))
     if soft != resource.RLIM_INFINITY and pages:
         here = int(pages[0].split()[0]) * resource.getpagesize()
         there = RESERVED_ADDRESSES + RESERVED_ADDRESSES_A_CORE * (os.cpu_count() or 1)
         yield max(0, soft - max(here, there))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def _number(path: Path) -> int | None:
-    lines = _lines(path)
-    return int(lines[0]) if lines and lines[0].isdecimal() else None
 
 
 def _windows_free() -> int | None:

@@ -646,7 +646,6 @@ def test_build_info() -> None:
     info = core.build_info()
     assert info["ggml"] == "0.0.0-stand-in"
     assert info["instructions"] == "SSE3 AVX2"
-    assert int(info["usable_cores"]) >= 1
 
 
 # The log.
