@@ -287,8 +287,11 @@ def test_threads() -> None:
     assert threads_of_engine(4) == threads_of_engine(1) + 3
 
 
-def test_device(draw: Draw, plain: Drawing) -> None:
-    assert draw("--device", "CPU").record["device"] == "CPU"
+@pytest.mark.parametrize("name", ["CPU", "FastCPU"])
+def test_device(draw: Draw, name: str) -> None:
+    if name not in {device.name for device in gpustack_draw.devices()}:
+        pytest.skip("this processor lacks the instructions, or it was built without")
+    assert draw("--device", name.lower()).record["device"] == name
 
 
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:

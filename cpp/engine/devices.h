@@ -8,7 +8,7 @@ namespace gpustack_draw {
 
 /// Something that can compute, as ggml lists it.
 struct Device {
-  std::string name;            ///< What use_device() takes, such as "CPU" or "CUDA0".
+  std::string name;            ///< What use_device() takes, such as "FastCPU" or "CUDA0".
   std::string description;     ///< The maker's name for it.
   std::string kind;            ///< "cpu", "gpu", "igpu" or "accel".
   std::uint64_t memory_free;   ///< Bytes; 0 where the driver does not tell.

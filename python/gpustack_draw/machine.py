@@ -13,7 +13,7 @@ class Device:
     """Something that can compute.
 
     Attributes:
-        name: What the ``device`` argument takes, such as ``CPU`` or ``CUDA0``.
+        name: What the ``device`` argument takes, such as ``FastCPU`` or ``CUDA0``.
         description: The maker's name for it.
         kind: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
         memory_free: Bytes; 0 where the driver does not tell.
