@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cpu/backend.h"
+#include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/library_session.h"
 #include "engine/phase_clock.h"
