@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ class StandIn:
         self.notes: tuple[str, ...] = ()
         self.error: BaseException | None = None
         self.closed = 0
+        self.resolved = SimpleNamespace(kind="demo")
 
     def load(self, model: str, **options: Any) -> "StandIn":
         self.model, self.options = model, options
@@ -41,7 +43,9 @@ class StandIn:
     def fetch(self, _on_progress: Any) -> tuple[str, ...]:
         return ()
 
-    def draw(self, request: DrawRequest, on_progress: Any) -> Iterator[Picture]:
+    def draw(
+        self, request: DrawRequest, on_progress: Any, *, preview: bool = False
+    ) -> Iterator[Picture]:
         self.requests.append(request)
         for number in range(1, request.count + 1):
             if self.options["on_log"]:

@@ -33,6 +33,7 @@ DEFAULTS = {
     "cfg_scale": None,
     "output": None,
     "show": False,
+    "preview": False,
     "dry_run": False,
     "json": False,
     "quiet": False,
@@ -135,6 +136,7 @@ def test_an_option_takes_any_text(option: str, field: str, value: str) -> None:
     ("option", "field"),
     [
         ("--show", "show"),
+        ("--preview", "preview"),
         ("--dry-run", "dry_run"),
         ("--json", "json"),
         ("--quiet", "quiet"),

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from gpustack_draw.cli.progress import Reporter, describe
+from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.progress import Progress
+from gpustack_draw.progress_text import describe
 
 
 class Stream(io.StringIO):

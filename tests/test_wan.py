@@ -313,7 +313,7 @@ def test_a_model_of_videos_draws_pictures(small_model: Path, engine: EngineProce
     engine.load(files={"model": str(small_model)}, threads=2, device="auto")
     phases: list[tuple[str, int, int]] = []
 
-    def watch(phase: str, step: int, total: int, _seconds: float) -> None:
+    def watch(phase: str, step: int, total: int, *_rest: object) -> None:
         phases.append((phase, step, total))
 
     pictures = []
@@ -335,7 +335,7 @@ def test_a_model_of_videos_draws_pictures(small_model: Path, engine: EngineProce
 def stop_at_the_first_step(engine: EngineProcess) -> None:
     heard: list[Any] = []
 
-    def stop(phase: str, step: int, total: int, seconds: float) -> None:
+    def stop(phase: str, step: int, *_rest: object) -> None:
         heard.append((phase, step))
         if (phase, step) == ("sample", 1):
             raise KeyboardInterrupt

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "bindings/module.h"
 #include "bindings/without_gil.h"
 #include "engine/log.h"
+#include "engine/picture.h"
 #include "engine/progress.h"
 
 namespace gpustack_draw {
@@ -23,7 +25,8 @@ namespace gpustack_draw {
 /// returned. Make, use and destroy it with the GIL held; the engine calls it without.
 class CallbackBridge {
  public:
-  using OnProgress = std::function<void(Phase, int, int, double)>;
+  using Preview = std::optional<std::shared_ptr<Picture>>;
+  using OnProgress = std::function<void(Phase, int, int, double, Preview)>;
   using OnLog = std::function<void(const std::string&, const pybind11::bytes&)>;
 
   CallbackBridge(std::optional<OnProgress> on_progress, std::optional<OnLog> on_log)
@@ -68,7 +71,8 @@ class CallbackBridge {
   bool call_progress(const Progress& progress) {
     return go_on([&] {
       if (on_progress_ && !error_) {
-        (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds);
+        (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds,
+                        progress.preview ? Preview(progress.preview) : std::nullopt);
       }
     });
   }

@@ -33,10 +33,10 @@ std::unique_ptr<Engine> load(std::string model, std::string diffusion_model, std
 Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_prompt, int width,
                  int height, const std::string& sampler, const std::string& scheduler,
                  int sample_steps, float cfg_scale, float guidance, std::int64_t seed,
-                 OnProgress on_progress, OnLog on_log) {
+                 Previews previews, OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
-  const DrawOptions options{prompt,    negative_prompt, width,     height,   sampler,
-                            scheduler, sample_steps,    cfg_scale, guidance, seed};
+  const DrawOptions options{prompt,       negative_prompt, width,    height, sampler, scheduler,
+                            sample_steps, cfg_scale,       guidance, seed,   previews};
   return callbacks.call([&] {
     return engine.generate(options, callbacks.log_function(), callbacks.progress_function(),
                            callbacks.wanted_function());
@@ -52,8 +52,8 @@ Args:
     vae: Path; likewise clip_l, clip_g, t5xxl, llm and taesd.
     device: "auto" or the name of a device.
     threads: CPU threads, 0 for as many as the library takes.
-    on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
-        ends the loading and is raised here.
+    on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception it
+        raises ends the loading and is raised here.
     on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
 
 Raises:
@@ -74,8 +74,9 @@ Args:
     cfg_scale: Classifier-free guidance; 1 is without.
     guidance: Distilled guidance.
     seed: 0 or more.
-    on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
-        stops the drawing and is raised here.
+    previews: How to show the picture as it grows.
+    on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
+        None unless there is a new one. An exception it raises stops the drawing and is raised here.
     on_log: Called as ``on_log(level, line)`` with the library's log.
 
 Raises:
@@ -104,6 +105,11 @@ void register_engine(py::module_& module) {
       .value("sample", Phase::sample)
       .value("decode", Phase::decode)
       .finalize();
+  py::native_enum<Previews>(module, "Previews", "enum.Enum", "How progress shows the picture.")
+      .value("none", Previews::none)
+      .value("projected", Previews::projected)
+      .value("decoded", Previews::decoded)
+      .finalize();
   py::classh<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor(),
                      "A loaded model, ready to draw.")
       .def(py::init(&load), py::kw_only(), py::arg("model") = "", py::arg("diffusion_model") = "",
@@ -114,8 +120,8 @@ void register_engine(py::module_& module) {
       .def("generate", &generate, py::arg("prompt"), py::kw_only(), py::arg("negative_prompt") = "",
            py::arg("width").noconvert(), py::arg("height").noconvert(), py::arg("sampler"),
            py::arg("scheduler"), py::arg("sample_steps").noconvert(), py::arg("cfg_scale"),
-           py::arg("guidance"), py::arg("seed").noconvert(), py::arg("on_progress") = std::nullopt,
-           py::arg("on_log") = std::nullopt, generate_doc)
+           py::arg("guidance"), py::arg("seed").noconvert(), py::arg("previews") = Previews::none,
+           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, generate_doc)
       .def("cancel", &Engine::cancel,
            "Stop the drawing that runs now (at once, or at its next step where it is not our own "
            "backend that computes) and those that wait. From any thread.")

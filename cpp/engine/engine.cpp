@@ -169,6 +169,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   if (!context_) {
     throw EngineError("the engine stopped in an earlier drawing; load the model again");
   }
+  session.make_previews(options.previews);
   const Draw draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
   StopCheck should_stop([&] { return cancellations_ != cancellations; }, is_wanted);
@@ -188,7 +189,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
     if (clock.phase() == Phase::encode) {
       go_on(clock.report(1, 1) && clock.enter(Phase::sample, total));
     }
-    go_on(step == 0 || clock.report(step, total));
+    go_on(step == 0 || clock.report(step, total, session.take_preview()));
     if (clock.phase() == Phase::sample && step == total) {
       go_on(clock.enter(Phase::decode, 1));
     }

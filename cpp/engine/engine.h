@@ -40,6 +40,7 @@ struct DrawOptions {
   float cfg_scale;        ///< Classifier-free guidance; 1 is without.
   float guidance;         ///< Distilled guidance (FLUX.1 dev and others).
   std::int64_t seed;      ///< 0 or more.
+  Previews previews;
 };
 
 /// A loaded model, ready to draw. The one owner of the library's context.

@@ -1,6 +1,7 @@
 #include "engine/library_session.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "engine/callback_scope.h"
@@ -53,18 +54,26 @@ LibrarySession::LibrarySession(LogFunction on_log)
         static_cast<LibrarySession*>(session)->progress(step, total);
       },
       this);
-  // Cheap projections of what each step starts from, and of what it gives.
-  sd_set_preview_callback(
-      [](int step, int /*frames*/, sd_image_t* latents, bool is_noisy, void* session) {
-        static_cast<LibrarySession*>(session)->preview(step, *latents, is_noisy);
-      },
-      PREVIEW_PROJ, /*interval=*/1, /*denoised=*/true, /*noisy=*/true, this);
+  make_previews(Previews::none);
 }
 
 LibrarySession::~LibrarySession() {
   sd_set_log_callback(nullptr, nullptr);
   sd_set_progress_callback(&ignore_progress, nullptr);
   sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, false, false, nullptr);
+}
+
+void LibrarySession::make_previews(Previews previews) {
+  // NaN shows in what each step starts from, the noisy one, and in what it gives. The former is
+  // looked at where that is cheap: the library makes all previews of a drawing in the same way.
+  keeps_previews_ = previews != Previews::none;
+  const bool decoded = previews == Previews::decoded;
+  sd_set_preview_callback(
+      [](int step, int /*frames*/, sd_image_t* image, bool is_noisy, void* session) {
+        static_cast<LibrarySession*>(session)->preview(step, *image, is_noisy);
+      },
+      decoded ? PREVIEW_VAE : PREVIEW_PROJ, /*interval=*/1, /*denoised=*/true, /*noisy=*/!decoded,
+      this);
 }
 
 void LibrarySession::log(LogLevel level, const char* text) noexcept {
@@ -98,7 +107,21 @@ void LibrarySession::progress(int step, int total) {
   }
 }
 
-void LibrarySession::preview(int step, const sd_image_t& latent, bool is_noisy) noexcept {
+void LibrarySession::preview(int step, const sd_image_t& image, bool is_noisy) noexcept {
+  look_for_overflow(step, image, is_noisy);
+  if (is_noisy || !keeps_previews_ || image.channel != Picture::channels) {
+    return;
+  }
+  const std::size_t bytes = std::size_t{image.width} * image.height * Picture::channels;
+  Picture::Pixels pixels(static_cast<std::uint8_t*>(std::malloc(bytes)));
+  if (pixels == nullptr) {
+    return;  // a drawing does not fail for want of a preview
+  }
+  std::copy_n(image.data, bytes, pixels.get());
+  preview_ = std::make_shared<Picture>(image.width, image.height, std::move(pixels));
+}
+
+void LibrarySession::look_for_overflow(int step, const sd_image_t& latent, bool is_noisy) noexcept {
   // A handful of pixels can be alike by chance.
   constexpr std::size_t fewest_pixels = 64;
   const std::size_t pixels = std::size_t{latent.width} * latent.height;

@@ -2,10 +2,12 @@
 
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "engine/log.h"
+#include "engine/picture.h"
 #include "engine/progress.h"
 #include "stable-diffusion.h"
 
@@ -30,7 +32,13 @@ class LibrarySession {
   using RawProgress = std::function<void(int step, int total)>;
   void on_progress(RawProgress raw_progress) { raw_progress_ = std::move(raw_progress); }
 
-  /// Whether the library computed NaN. Known from the second step on, for what it denoises then.
+  void make_previews(Previews previews);
+
+  /// The preview that has come since the last call; null where none has.
+  std::shared_ptr<Picture> take_preview() { return std::exchange(preview_, nullptr); }
+
+  /// Whether the library computed NaN. Known from the second step on, for what it denoises then;
+  /// not where previews are decoded.
   bool has_overflowed() const noexcept { return has_overflowed_; }
 
   /// Whether what the last step gave looks black to the library, as NaN does.
@@ -43,16 +51,20 @@ class LibrarySession {
   /// Entry points for the library's C callbacks.
   void log(LogLevel level, const char* text) noexcept;
   void progress(int step, int total);
-  void preview(int step, const sd_image_t& latent, bool is_noisy) noexcept;
+  void preview(int step, const sd_image_t& image, bool is_noisy) noexcept;
 
  private:
   static constexpr std::size_t kept_problems = 8;
+
+  void look_for_overflow(int step, const sd_image_t& latent, bool is_noisy) noexcept;
 
   std::unique_lock<std::mutex> only_session_;
   LogFunction on_log_;
   RawProgress raw_progress_;
   mutable std::mutex log_mutex_;  // the library's loader threads log without a lock of their own
   std::deque<std::string> problems_;
+  bool keeps_previews_ = false;
+  std::shared_ptr<Picture> preview_;
   bool has_overflowed_ = false;
   bool ends_in_black_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "engine/callback_scope.h"
@@ -18,7 +19,7 @@ class PhaseClock {
   Phase phase() const noexcept { return phase_; }
 
   /// Report a step of the current phase. False when the engine is to stop.
-  bool report(int step, int total) {
+  bool report(int step, int total, std::shared_ptr<Picture> preview = nullptr) {
     if (!on_progress_) {
       return true;
     }
@@ -26,7 +27,7 @@ class PhaseClock {
     step = std::min(std::max(step, 0), total_);
     const std::chrono::duration<double> elapsed = Clock::now() - began_;
     const CallbackScope scope;
-    return on_progress_({phase_, step, total_, elapsed.count()});
+    return on_progress_({phase_, step, total_, elapsed.count(), std::move(preview)});
   }
 
   /// Report the end of the current phase, in as many steps as it had. False as above.

@@ -9,6 +9,7 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpustack_draw.available_models import AvailableModel, models, server_models
+    from gpustack_draw.core_engine import build_info
     from gpustack_draw.draw_settings import DrawSettings
     from gpustack_draw.drawing import generate, load, resolve
     from gpustack_draw.errors import (
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
         ServerError,
         UsageError,
     )
-    from gpustack_draw.local_engine import build_info
     from gpustack_draw.machine import Device, devices
     from gpustack_draw.model import Model
     from gpustack_draw.model_plan import ModelPlan, PlannedFile, PlannedSettings
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.parameters_reader import Parameters, read_parameters
+    from gpustack_draw.notebook import Gallery
     from gpustack_draw.picture import Picture
     from gpustack_draw.progress import Progress
+    from gpustack_draw.raster import Raster
     from gpustack_draw.request import DrawRequest
 
 _HOMES = {
@@ -56,11 +58,13 @@ _HOMES = {
     "machine": ("Device", "devices"),
     "model": ("Model",),
     "model_plan": ("ModelPlan", "PlannedFile", "PlannedSettings"),
-    "local_engine": ("build_info",),
+    "core_engine": ("build_info",),
     "names": ("SAMPLERS", "SCHEDULERS"),
+    "notebook": ("Gallery",),
     "picture": ("Picture",),
     "progress": ("Progress",),
     "parameters_reader": ("Parameters", "read_parameters"),
+    "raster": ("Raster",),
     "request": ("DrawRequest",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -77,6 +81,7 @@ __all__ = [
     "EngineCrashed",
     "EngineError",
     "FetchError",
+    "Gallery",
     "Model",
     "ModelFileError",
     "ModelNotFoundError",
@@ -89,6 +94,7 @@ __all__ = [
     "PlannedFile",
     "PlannedSettings",
     "Progress",
+    "Raster",
     "ServerError",
     "UsageError",
     "build_info",

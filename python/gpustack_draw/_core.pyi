@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import enum
 import typing
-__all__: list[str] = ['CancelledError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'build_info', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -72,11 +72,21 @@ class Phase(enum.Enum):
     @classmethod
     def __new__(cls, value):
         ...
+class Previews(enum.Enum):
+    """
+    How progress shows the picture.
+    """
+    decoded: typing.ClassVar[Previews]
+    none: typing.ClassVar[Previews]
+    projected: typing.ClassVar[Previews]
+    @classmethod
+    def __new__(cls, value):
+        ...
 class Engine:
     """
     A loaded model, ready to draw.
     """
-    def __init__(self, *, model: str = '', diffusion_model: str = '', vae: str = '', clip_l: str = '', clip_g: str = '', t5xxl: str = '', llm: str = '', taesd: str = '', device: str = 'auto', threads: int = 0, on_progress: collections.abc.Callable[[Phase, int, int, float], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
+    def __init__(self, *, model: str = '', diffusion_model: str = '', vae: str = '', clip_l: str = '', clip_g: str = '', t5xxl: str = '', llm: str = '', taesd: str = '', device: str = 'auto', threads: int = 0, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
         """
         Load a model.
         
@@ -87,8 +97,8 @@ class Engine:
             vae: Path; likewise clip_l, clip_g, t5xxl, llm and taesd.
             device: "auto" or the name of a device.
             threads: CPU threads, 0 for as many as the library takes.
-            on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
-                ends the loading and is raised here.
+            on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception it
+                raises ends the loading and is raised here.
             on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
         
         Raises:
@@ -99,7 +109,7 @@ class Engine:
         """
         Stop the drawing that runs now (at once, or at its next step where it is not our own backend that computes) and those that wait. From any thread.
         """
-    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, sample_steps: int, cfg_scale: typing.SupportsFloat | typing.SupportsIndex, guidance: typing.SupportsFloat | typing.SupportsIndex, seed: int, on_progress: collections.abc.Callable[[Phase, int, int, float], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, sample_steps: int, cfg_scale: typing.SupportsFloat | typing.SupportsIndex, guidance: typing.SupportsFloat | typing.SupportsIndex, seed: int, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture. Other Python threads run meanwhile.
         
@@ -114,8 +124,9 @@ class Engine:
             cfg_scale: Classifier-free guidance; 1 is without.
             guidance: Distilled guidance.
             seed: 0 or more.
-            on_progress: Called as ``on_progress(phase, step, total, seconds)``. An exception it raises
-                stops the drawing and is raised here.
+            previews: How to show the picture as it grows.
+            on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
+                None unless there is a new one. An exception it raises stops the drawing and is raised here.
             on_log: Called as ``on_log(level, line)`` with the library's log.
         
         Raises:

@@ -200,6 +200,7 @@ def generate(
     server: str | None = None,
     timeout: float | None = None,
     on_progress: ProgressFunction | None = None,
+    preview: bool = False,
 ) -> "PIL.Image.Image":
     """Draw a picture with a model: :func:`load` and :meth:`Model.generate` in one call.
 
@@ -234,7 +235,9 @@ def generate(
         on: Where to draw: ``auto``, ``local`` or ``server``; see :func:`load`, also for the next.
         server: The GPUStack server's address.
         timeout: Seconds that it may take.
-        on_progress: Called with a Progress as the work goes on.
+        on_progress: Called with a Progress as the work goes on. None for nothing; in a notebook,
+            for a bar and the growing picture.
+        preview: Whether ``on_progress`` is shown the picture as it grows.
 
     Returns:
         An RGB picture.
@@ -266,6 +269,7 @@ def generate(
         cfg_scale=cfg_scale,
         seed=seed,
         on_progress=on_progress,
+        preview=preview,
     )
 
 

@@ -14,8 +14,9 @@ from typing import IO, Any
 
 from gpustack_draw import errors
 from gpustack_draw.engine_messages import Message, read_message, write_message
+from gpustack_draw.raster import Raster
 
-RawProgress = Callable[[str, int, int, float], None]
+RawProgress = Callable[[str, int, int, float, Raster | None], None]
 LogFunction = Callable[[str, str], None]
 
 KEPT_LINES = 30
@@ -124,8 +125,7 @@ class EngineProcess:
             elif answer.kind != "progress":
                 break
             elif on_progress is not None:
-                values = answer.fields
-                on_progress(values["phase"], values["step"], values["total"], values["seconds"])
+                on_progress(*_progress(answer))
         return answer
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
@@ -197,6 +197,12 @@ def _read_lines(stream: IO[bytes], log: _Log) -> None:
     with stream as lines:
         for line in lines:
             log.add("stderr", line.decode(errors="replace").rstrip())
+
+
+def _progress(told: Message) -> tuple[str, int, int, float, Raster | None]:
+    values = told.fields
+    preview = Raster(told.payload, *values["preview"]) if told.payload else None
+    return values["phase"], values["step"], values["total"], values["seconds"], preview
 
 
 def _nothing() -> None:

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
 
+from gpustack_draw.core_engine import CoreEngine
 from gpustack_draw.engine_messages import Message, read_message, write_message
 from gpustack_draw.errors import DrawError
-from gpustack_draw.local_engine import CoreEngine
+from gpustack_draw.raster import Raster
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -49,8 +50,14 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
         "devices": engine.devices,
     }
 
-    def on_progress(phase: str, step: int, total: int, seconds: float) -> None:
-        answer("progress", phase=phase, step=step, total=total, seconds=seconds)
+    def on_progress(
+        phase: str, step: int, total: int, seconds: float, preview: Raster | None
+    ) -> None:
+        fields: dict[str, Any] = {"phase": phase, "step": step, "total": total, "seconds": seconds}
+        if preview is not None:
+            fields["preview"] = (preview.width, preview.height)
+            fields["payload"] = preview.pixels
+        answer("progress", **fields)
 
     def on_log(level: str, text: str) -> None:
         answer("log", level=level, text=text)

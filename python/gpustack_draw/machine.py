@@ -4,8 +4,9 @@ import contextlib
 import threading
 from dataclasses import dataclass
 
+from gpustack_draw.core_engine import no_such_device
 from gpustack_draw.errors import DrawError
-from gpustack_draw.local_engine import list_devices, no_such_device
+from gpustack_draw.local_engine import list_devices
 
 
 @dataclass(frozen=True)

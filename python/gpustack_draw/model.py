@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.fetch_model import fetch_model
 from gpustack_draw.local_engine import ProgressFunction
+from gpustack_draw.notebook import LiveProgress, live_progress, table
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import DrawRequest, parse_size
 from gpustack_draw.resolved_model import ResolvedModel
@@ -24,7 +25,11 @@ class Engine(Protocol):
         """Whether the next drawing costs only the drawing."""
 
     def generate(
-        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+        self,
+        request: DrawRequest,
+        on_progress: ProgressFunction | None = None,
+        *,
+        preview: bool = False,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request."""
 
@@ -65,6 +70,7 @@ class Model:
         cfg_scale: float | None = None,
         seed: int | None = None,
         on_progress: ProgressFunction | None = None,
+        preview: bool = False,
     ) -> "PIL.Image.Image":
         """Draw a picture.
 
@@ -79,7 +85,8 @@ class Model:
             cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
             seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
             on_progress: Called with a Progress as the work goes on; what it raises ends the
-                drawing.
+                drawing. None for nothing; in a notebook, for a bar and the growing picture.
+            preview: Whether ``on_progress`` is shown the picture as it grows.
 
         Returns:
             An RGB picture. ``image.info["parameters"]`` says how it was drawn, seed included, in
@@ -88,7 +95,7 @@ class Model:
         Raises:
             DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
         """
-        pictures = self.generate_many(
+        (image,) = self.generate_many(
             prompt,
             count=1,
             negative_prompt=negative_prompt,
@@ -99,8 +106,9 @@ class Model:
             cfg_scale=cfg_scale,
             seed=seed,
             on_progress=on_progress,
+            preview=preview,
         )
-        return next(pictures)
+        return image
 
     def generate_many(
         self,
@@ -115,6 +123,7 @@ class Model:
         cfg_scale: float | None = None,
         seed: int | None = None,
         on_progress: ProgressFunction | None = None,
+        preview: bool = False,
     ) -> "Iterator[PIL.Image.Image]":
         """Draw several pictures, seeds counting up. Arguments as for :meth:`generate`.
 
@@ -129,6 +138,7 @@ class Model:
             cfg_scale: Classifier-free guidance.
             seed: Of the first picture.
             on_progress: Called with a Progress as the work goes on.
+            preview: Whether it is shown the pictures as they grow.
 
         Returns:
             The pictures, each drawn when it is asked for. Arguments are checked at once.
@@ -147,16 +157,22 @@ class Model:
             seed=seed,
             count=count,
         )
-        return (picture.to_image() for picture in self.draw(request, on_progress))
+        drawn = self.draw(request, on_progress, preview=preview)
+        return (picture.to_image() for picture in drawn)
 
     def draw(
-        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+        self,
+        request: DrawRequest,
+        on_progress: ProgressFunction | None = None,
+        *,
+        preview: bool = False,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request, with all that is known about each.
 
         Args:
             request: What to draw.
             on_progress: Called with a Progress as the work goes on.
+            preview: Whether it is shown the pictures as they grow.
 
         Returns:
             The pictures, each drawn when it is asked for.
@@ -164,23 +180,33 @@ class Model:
         Raises:
             DrawError: Every expected failure.
         """
-        if self._is_fetched:
-            return self._engine.generate(request, on_progress)
-        return self._fetch_and_draw(request, on_progress)
+        live = live_progress() if on_progress is None else None
+        if live is not None:
+            return self._draw_live(request, live)
+        return self._draw(request, on_progress, preview)
 
-    def _fetch_and_draw(
-        self, request: DrawRequest, on_progress: ProgressFunction | None
+    def _draw_live(self, request: DrawRequest, live: LiveProgress) -> Iterator[Picture]:
+        # Those of the demo model take longer than the drawing: for who asks for them.
+        preview = self.resolved.kind != "demo"
+        with live:
+            for picture in self._draw(request, live, preview):
+                live.drawn(picture)
+                yield picture
+
+    def _draw(
+        self, request: DrawRequest, on_progress: ProgressFunction | None, preview: bool
     ) -> Iterator[Picture]:
-        self.check(request)  # what does not fit is said before gigabytes move
-        self.fetch(on_progress)
-        yield from self._engine.generate(request, on_progress)
+        if not self._is_fetched:
+            self.check(request)  # what does not fit is said before gigabytes move
+            self.fetch(on_progress)
+        yield from self._engine.generate(request, on_progress, preview=preview)
 
     def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
-        """Fetch what is missing of the model on this machine, and verify its files.
+        """Fetch what is missing of the model, and verify its files; a server deploys it.
 
         Args:
-            on_progress: Called with the bytes fetched, phase ``fetch``; what it raises ends the
-                fetch, and a later one continues.
+            on_progress: Called with the bytes fetched, phase ``fetch`` (on a server ``deploy``);
+                what it raises ends the fetch, and a later one continues.
 
         Returns:
             Notes on what happened on the way.
@@ -188,7 +214,15 @@ class Model:
         Raises:
             FetchError: A file could not be fetched, kept or verified.
             ModelFileError: A file is not what it should be.
+            ServerError: The model cannot be deployed, or does not get to run.
         """
+        live = live_progress() if on_progress is None else None
+        if live is None:
+            return self._fetch(on_progress)
+        with live:
+            return self._fetch(live)
+
+    def _fetch(self, on_progress: ProgressFunction | None) -> tuple[str, ...]:
         with self._fetch_lock:
             notes = () if self._is_fetched else fetch_model(self.resolved, on_progress)
             self._is_fetched = True
@@ -225,3 +259,20 @@ class Model:
         """Say which model it is and whether it is loaded."""
         state = "loaded" if self._engine.is_loaded else "not loaded"
         return f"<Model {self.resolved.name} ({self.resolved.family.title}), {state}>"
+
+    def _repr_html_(self) -> str | None:
+        """Tell notebooks what the model is made of and how it draws by itself."""
+        resolved = self.resolved
+        if not resolved.files:
+            return None  # a server's own business
+        defaults = resolved.defaults
+        width, height = defaults.native_size
+        rows = [
+            (file.component, f"{file.path.name}, {file.bytes / 1e6:,.1f} MB")
+            for file in resolved.files
+        ]
+        rows += [
+            ("trained for", f"{width}x{height} pixels"),
+            ("draws in", f"{defaults.sample_steps} steps, cfg {defaults.cfg_scale:g}"),
+        ]
+        return table(repr(self)[1:-1], rows)

@@ -74,18 +74,7 @@ class ModelOnServer(Model):
         super().__init__(resolved, self._server)
         self._is_fetched = self._wanted is None
 
-    def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
-        """Deploy the model on the server, where that is wanted and it is not there.
-
-        Args:
-            on_progress: Called with phase ``deploy``; what it raises ends the waiting.
-
-        Returns:
-            Notes on what happened on the way.
-
-        Raises:
-            ServerError: It cannot be deployed, or does not get to run.
-        """
+    def _fetch(self, on_progress: ProgressFunction | None) -> tuple[str, ...]:
         with self._fetch_lock:
             if self._is_fetched or self._wanted is None:
                 return ()

@@ -1,9 +1,10 @@
 """A picture as the engine gives it: pixels, and how they came about."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import DrawSettings
+from gpustack_draw.raster import Raster
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -11,22 +12,17 @@ if TYPE_CHECKING:
 _CHUNK = 3 * 65536
 
 
-class Picture:
+class Picture(Raster):
     """A drawn picture.
-
-    ``numpy.asarray(picture)`` is (height, width, 3) uint8 on the same memory, without a copy.
 
     Attributes:
         settings: Every value it was drawn with, the seed included.
-        width: Pixels.
-        height: Pixels.
         model: The model's name.
         reference: What to type for the model on another machine; empty for a file of this one.
         given: The components of the model that were named, and not found: ``vae``, ...
         family: The name of the model's family.
         device: What computed it.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
-        pixels: (height, width, 3) uint8, C-contiguous.
     """
 
     def __init__(
@@ -57,39 +53,14 @@ class Picture:
         Raises:
             ValueError: The number of bytes does not fit the size.
         """
-        self._bytes = memoryview(pixels).cast("B")
+        super().__init__(pixels, settings.width, settings.height)
         self.settings = settings
-        self.width = settings.width
-        self.height = settings.height
         self.model = model
         self.reference = reference
         self.given = given
         self.family = family
         self.device = device
         self.seconds = dict(seconds)
-        if len(self._bytes) != self.width * self.height * 3:
-            raise ValueError(
-                f"{len(self._bytes)} bytes are no picture of {self.width}x{self.height} pixels"
-            )
-
-    @property
-    def pixels(self) -> memoryview:
-        """The pixels, (height, width, 3) uint8, on the engine's memory."""
-        return self._bytes.cast("B", (self.height, self.width, 3))
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
-        """NumPy's array interface, version 3, on the engine's memory."""
-        return {
-            "version": 3,
-            "shape": (self.height, self.width, 3),
-            "typestr": "|u1",
-            "data": self._bytes,
-        }
-
-    def __buffer__(self, flags: int, /) -> memoryview:
-        """Give the pixels to ``memoryview(picture)``, from Python 3.12 on."""
-        return self.pixels
 
     def __repr__(self) -> str:
         """Say what it is, in a line."""
@@ -98,13 +69,27 @@ class Picture:
             f" {self.settings.prompt[:60]!r}>"
         )
 
+    def summary(self) -> str:
+        """Say how it was drawn, in a line."""
+        settings = self.settings
+        steps = settings.sample_steps
+        known = [
+            f"seed {settings.seed}",
+            steps and ("1 step" if steps == 1 else f"{steps} steps"),
+            None if settings.cfg_scale is None else f"cfg {settings.cfg_scale:g}",
+            settings.sampler,
+            settings.scheduler,
+            f"{self.width}x{self.height}",
+            self.device,
+            f"{sum(self.seconds.values()):.1f} s",
+        ]
+        return ", ".join(str(value) for value in known if value)
+
     def to_image(self) -> "PIL.Image.Image":
         """Copy the picture into a Pillow image; ``info["parameters"]`` says how it was drawn."""
-        import PIL.Image
-
         from gpustack_draw.parameters import parameters_text
 
-        image = PIL.Image.frombytes("RGB", (self.width, self.height), self._bytes)
+        image = super().to_image()
         image.info["parameters"] = parameters_text(self)
         return image
 

@@ -1,6 +1,8 @@
 """What a progress callback is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from gpustack_draw.raster import Raster
 
 PHASES: tuple[str, ...] = ("fetch", "deploy", "wait", "load", "encode", "sample", "decode")
 
@@ -19,6 +21,8 @@ class Progress:
         picture: Which picture, from 1.
         pictures: How many pictures there will be.
         resumed: Bytes of a ``fetch`` that an earlier run had fetched.
+        preview: What the picture looks like by now, where ``preview=True`` was asked for and there
+            is something new; usually an eighth of its size a side.
     """
 
     phase: str
@@ -28,3 +32,4 @@ class Progress:
     picture: int = 1
     pictures: int = 1
     resumed: int = 0
+    preview: Raster | None = field(default=None, compare=False, repr=False)

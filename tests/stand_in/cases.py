@@ -62,11 +62,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.progress: list[tuple[str, int, int]] = []
+        self.previews: list[tuple[str, int, Any]] = []
         self.log: list[tuple[str, bytes]] = []
 
-    def on_progress(self, phase: Any, step: int, total: int, seconds: float) -> None:
+    def on_progress(self, phase: Any, step: int, total: int, seconds: float, preview: Any) -> None:
         assert seconds >= 0
         self.progress.append((phase.name, step, total))
+        if preview is not None:
+            self.previews.append((phase.name, step, preview))
 
     def on_log(self, level: str, line: bytes) -> None:
         self.log.append((level, line))
@@ -190,6 +193,43 @@ def test_progress_is_told_on_the_calling_thread() -> None:
     engine = load("slow", on_progress=lambda *_: threads.add(threading.get_ident()))
     draw(engine, on_progress=lambda *_: threads.add(threading.get_ident()))
     assert threads == {threading.get_ident()}
+
+
+# Previews.
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun"])
+@pytest.mark.parametrize(
+    ("previews", "size"), [(core.Previews.projected, (8, 8)), (core.Previews.decoded, (32, 16))]
+)
+def test_each_step_shows_the_picture_as_it_grows(
+    sampler: str, previews: Any, size: tuple[int, int]
+) -> None:
+    heard = Recorder()
+    engine = load()
+    draw(engine, previews=previews, sampler=sampler, sample_steps=3, on_progress=heard.on_progress)
+    assert [(phase, step) for phase, step, _preview in heard.previews] == [
+        ("sample", 1),
+        ("sample", 2),
+        ("sample", 3),
+    ]
+    del engine  # they are copies
+    for _phase, step, preview in heard.previews:
+        assert (preview.width, preview.height) == size
+        assert bytes(preview.pixels)[:6] == bytes([step, 1, 2, step, 1, 2])
+
+
+def test_no_previews_unless_they_are_wanted() -> None:
+    heard = Recorder()
+    engine = load()
+    draw(engine, previews=core.Previews.projected)
+    draw(engine, on_progress=heard.on_progress)
+    assert heard.previews == []
+
+
+def test_overflow_is_found_beside_previews() -> None:
+    with pytest.raises(core.OverflowError):
+        draw(load(), "overflows", previews=core.Previews.projected)
 
 
 # Errors in callbacks.

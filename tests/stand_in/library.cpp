@@ -165,6 +165,9 @@ void* log_data = nullptr;
 sd_progress_cb_t progress_callback = nullptr;
 void* progress_data = nullptr;
 sd_preview_cb_t preview_callback = nullptr;
+preview_t preview_mode = PREVIEW_NONE;
+bool preview_denoised = false;
+bool preview_noisy = false;
 void* preview_data = nullptr;
 
 __attribute__((format(printf, 2, 3))) void log(sd_log_level_t level, const char* format, ...) {
@@ -233,8 +236,10 @@ void sd_set_progress_callback(sd_progress_cb_t callback, void* data) {
 
 void sd_set_preview_callback(sd_preview_cb_t callback, preview_t mode, int interval, bool denoised,
                              bool noisy, void* data) {
-  preview_callback =
-      mode == PREVIEW_PROJ && interval == 1 && denoised && noisy ? callback : nullptr;
+  preview_callback = interval == 1 ? callback : nullptr;
+  preview_mode = mode;
+  preview_denoised = denoised;
+  preview_noisy = noisy;
   preview_data = data;
 }
 
@@ -404,9 +409,9 @@ namespace {
 
 int rounded_up(int size) { return (size + 15) / 16 * 16; }
 
-// What a step starts from, and what it gives: noise of 8 x 8 pixels, or NaN, shown as black.
-void preview(int step, bool is_nan, bool is_noisy) {
-  if (preview_callback == nullptr) {
+// What a step starts from: noise of 8 x 8 pixels, or NaN, which the library shows as black.
+void preview_start(int step, bool is_nan) {
+  if (preview_callback == nullptr || !preview_noisy) {
     return;
   }
   std::vector<uint8_t> noise(8 * 8 * 3);
@@ -414,19 +419,36 @@ void preview(int step, bool is_nan, bool is_noisy) {
     noise[i] = static_cast<uint8_t>(i * 37);
   }
   sd_image_t image{8, 8, 3, noise.data()};
-  preview_callback(step, 1, &image, is_noisy, preview_data);
+  preview_callback(step, 1, &image, /*is_noisy=*/true, preview_data);
+}
+
+// What a step gives: pixels of (step, 1, 2), or black; 8 x 8 of them unless decoded.
+void preview_end(int step, bool is_black, int width, int height) {
+  if (preview_callback == nullptr || !preview_denoised) {
+    return;
+  }
+  const bool is_decoded = preview_mode == PREVIEW_VAE;
+  sd_image_t image{static_cast<uint32_t>(is_decoded ? width : 8),
+                   static_cast<uint32_t>(is_decoded ? height : 8), 3, nullptr};
+  std::vector<uint8_t> pixels(std::size_t{3} * image.width * image.height);
+  for (std::size_t i = 0; i < pixels.size() && !is_black; ++i) {
+    pixels[i] = static_cast<uint8_t>(i % 3 == 0 ? std::abs(step) : static_cast<int>(i % 3));
+  }
+  image.data = pixels.data();
+  preview_callback(step, 1, &image, /*is_noisy=*/false, preview_data);
 }
 
 // As the library's samplers: each evaluation has the number of its step, negative where a second
 // one of the same step follows (except after the last step), and reports only at the end of a step.
-void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params) {
+void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params,
+            int width, int height) {
   const int steps = params.sample_steps;
   float sum = 0.0f;
   const auto evaluate = [&](int step) {
     if (step == 1 || step == -1) {
       report(0, steps);
     }
-    preview(step, words.have("overflows") && std::abs(step) > 1, /*is_noisy=*/true);
+    preview_start(step, words.have("overflows") && std::abs(step) > 1);
     for (const float weight : *context.weights) {
       sum += weight;
     }
@@ -437,8 +459,7 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
       words.fail_where_told();
     }
     const bool ends_in_nan = words.have("ends-in-nan") && std::abs(step) == steps;
-    preview(step, words.have("overflows") || ends_in_nan || words.have("night"),
-            /*is_noisy=*/false);
+    preview_end(step, words.have("overflows") || ends_in_nan || words.have("night"), width, height);
     if (step > 0 || step == -steps) {
       report(std::abs(step), steps);
     }
@@ -514,7 +535,7 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
     log(SD_LOG_ERROR, "diffusion model compute failed");
     return nullptr;
   }
-  sample(*context, words, sampling);
+  sample(*context, words, sampling, width, height);
   if (context->frees_weights) {
     context->weights.reset();
   }

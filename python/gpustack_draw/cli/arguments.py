@@ -38,6 +38,7 @@ class Arguments(argparse.Namespace):
     cfg_scale: str | None
     output: str | None
     show: bool
+    preview: bool
     vae: str | None
     clip_l: str | None
     clip_g: str | None
@@ -252,7 +253,15 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         " the time)",
     )
     group.add_argument(
-        "--show", action="store_true", help="open the picture in the default viewer too"
+        "--show",
+        action="store_true",
+        help="show the picture in the terminal, where that can (kitty, Ghostty, iTerm2, WezTerm,"
+        " any with sixels), else open it in the default viewer",
+    )
+    group.add_argument(
+        "--preview",
+        action="store_true",
+        help="show the picture in the terminal while it grows; one of 16 million colours will do",
     )
     group.add_argument(
         "--dry-run",

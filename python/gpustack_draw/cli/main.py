@@ -82,6 +82,7 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
 
 
 def _draw(arguments: Arguments) -> int:
+    from gpustack_draw.cli.canvas import canvas_for
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.output_plan import plan_output
 
@@ -100,18 +101,23 @@ def _draw(arguments: Arguments) -> int:
     plan = plan_output(arguments.output, request.prompt, request.count)
     if arguments.debug:
         _tell_facts(reporter)
-    with _load(arguments, _log_to(reporter) if arguments.debug else None) as model:
+    on_log = _log_to(reporter) if arguments.debug else None
+    with _load(arguments, on_log) as model, canvas_for(arguments, reporter):
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
+        if arguments.preview and model.resolved.kind == "server":
+            reporter.note("--preview has no effect: the picture is drawn on a server")
         for note in model.check(request):
             reporter.note(note)
         complete = False
         try:
             for note in model.fetch(reporter.progress):
                 reporter.note(note)
-            for index, picture in enumerate(model.draw(request, reporter.progress)):
+            drawn = model.draw(request, reporter.progress, preview=arguments.preview)
+            for index, picture in enumerate(drawn):
+                is_shown = reporter.show(picture)
                 reporter.finish()
-                _deliver(picture, plan, index, arguments, reporter)
+                _deliver(picture, plan, index, arguments, reporter, is_shown)
             complete = True
         finally:
             reporter.finish(complete=complete)
@@ -189,42 +195,31 @@ def _check_standard_output(arguments: Arguments, count: int) -> None:
 
 
 def _deliver(
-    picture: "Picture", plan: "OutputPlan", index: int, arguments: Arguments, reporter: "Reporter"
+    picture: "Picture",
+    plan: "OutputPlan",
+    index: int,
+    arguments: Arguments,
+    reporter: "Reporter",
+    is_shown: bool,
 ) -> None:
     """Save a picture, and tell where and how it was drawn."""
     from gpustack_draw.save_image import encode, save
 
     if plan.kind == "stdout":
         _write(encode(picture, plan.suffix))
-        reporter.note(_summary(picture))
+        reporter.note(picture.summary())
         if arguments.show:
             reporter.note("--show has no effect with --output -")
         return
     path = save(picture, plan, index)
-    reporter.note(_summary(picture))
+    reporter.note(picture.summary())
     _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
-    if arguments.show:
+    if arguments.show and not is_shown:
         from gpustack_draw.cli.show import show
 
         problem = show(path)
         if problem:
             reporter.note(f"--show: {problem}; the picture is saved all the same")
-
-
-def _summary(picture: "Picture") -> str:
-    settings = picture.settings
-    steps = settings.sample_steps
-    known = [
-        f"seed {settings.seed}",
-        steps and ("1 step" if steps == 1 else f"{steps} steps"),
-        None if settings.cfg_scale is None else f"cfg {settings.cfg_scale:g}",
-        settings.sampler,
-        settings.scheduler,
-        f"{picture.width}x{picture.height}",
-        picture.device,
-        f"{sum(picture.seconds.values()):.1f} s",
-    ]
-    return ", ".join(str(value) for value in known if value)
 
 
 def _record(picture: "Picture", path: str) -> bytes:

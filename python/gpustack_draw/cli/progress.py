@@ -7,26 +7,16 @@ import time
 from dataclasses import replace
 from typing import TextIO
 
+from gpustack_draw.cli.canvas import Canvas
 from gpustack_draw.progress import Progress
+from gpustack_draw.progress_text import describe, fraction
+from gpustack_draw.raster import Raster
 
-# What people see for a phase.
-_TITLES = {
-    "fetch": "fetching",
-    "deploy": "the server is getting the model ready",
-    "wait": "waiting for the server",
-    "load": "loading",
-    "encode": "reading the prompt",
-    "sample": "drawing",
-    "decode": "decoding",
-}
-# Phases that may tell nothing but that they go on.
-_WAITING = ("deploy", "wait")
 _SECONDS_BETWEEN_REDRAWS = 0.1
+_SECONDS_BETWEEN_PREVIEWS = 0.25
 _SECONDS_BETWEEN_LINES = 1.0
 _MOST_SECONDS_BETWEEN_LINES = 10.0
 _SHARE_BETWEEN_LINES = 0.1
-_LONGEST_BAR = 30
-_SHORTEST_BAR = 6
 
 
 class Reporter:
@@ -35,6 +25,9 @@ class Reporter:
     On a terminal, progress is one line that is rewritten in place and kept below everything else;
     elsewhere it is a few plain lines. A stream that is closed or broken is no reason to stop
     drawing. Can be called from several threads.
+
+    Attributes:
+        canvas: Where pictures are shown on the terminal; None where they are not.
     """
 
     def __init__(
@@ -55,6 +48,8 @@ class Reporter:
         self._last_time = 0.0
         self._last_fraction = 0.0
         self._shown = ""  # the progress line the terminal shows now
+        self._preview_time = 0.0
+        self.canvas: Canvas | None = None
 
     def progress(self, progress: Progress) -> None:
         """Show how far the work has come."""
@@ -63,6 +58,8 @@ class Reporter:
         with self._lock:
             last, self._last = self._last, progress
             new_phase = last is None or _phase(last) != _phase(progress)
+            if progress.preview is not None:
+                self._show_preview(progress.preview)
             if self._terminal:
                 since = time.monotonic() - self._last_time
                 done = progress.step == progress.total
@@ -71,7 +68,7 @@ class Reporter:
             elif new_phase or self._line_is_due(progress):
                 self._write(describe(progress) + "\n")
                 self._last_time = time.monotonic()
-                self._last_fraction = _fraction(progress)
+                self._last_fraction = fraction(progress)
 
     def finish(self, *, complete: bool = True) -> None:
         """End the progress line: at 100 % if all went well, the cursor below it in any case."""
@@ -84,6 +81,20 @@ class Reporter:
                     self._last = None
                 self._shown = ""
                 self._write("\n")
+            if self.canvas is not None:
+                self.canvas.leave()
+
+    def show(self, picture: Raster) -> bool:
+        """Show a picture on the terminal, in the place of its previews.
+
+        Returns:
+            Whether it can be seen there as it is.
+        """
+        with self._lock:
+            if self.canvas is None or not self.canvas.protocol:
+                return False
+            self._show_picture(self.canvas, picture)
+            return self.canvas.protocol != "blocks"
 
     def note(self, text: str) -> None:
         """Tell something worth knowing; not with ``--quiet``."""
@@ -95,6 +106,8 @@ class Reporter:
         with self._lock:
             shown = self._shown
             self._erase()
+            if self.canvas is not None:
+                self.canvas.leave()
             self._write(text + "\n")
             if shown:
                 self._redraw()
@@ -105,8 +118,26 @@ class Reporter:
             return True  # the last one always says 100 %
         if since >= _MOST_SECONDS_BETWEEN_LINES:
             return True
-        advance = _fraction(progress) - self._last_fraction
+        advance = fraction(progress) - self._last_fraction
         return since >= _SECONDS_BETWEEN_LINES and round(advance, 6) >= _SHARE_BETWEEN_LINES
+
+    def _show_preview(self, preview: Raster) -> None:
+        now = time.monotonic()
+        if self.canvas is None or now - self._preview_time < _SECONDS_BETWEEN_PREVIEWS:
+            return
+        self._preview_time = now
+        if self.canvas.protocol:
+            self._show_picture(self.canvas, preview)
+            return
+        self.canvas = None
+        self.note("--preview has no effect: this terminal shows no pictures")
+
+    def _show_picture(self, canvas: Canvas, picture: Raster) -> None:
+        shown = self._shown
+        self._erase()
+        self._write(canvas.draw(picture.to_image(), self._columns(), self._lines()))
+        if shown:
+            self._redraw()
 
     def _redraw(self) -> None:
         assert self._last is not None
@@ -133,6 +164,13 @@ class Reporter:
         except (OSError, ValueError):
             return 80
 
+    def _lines(self) -> int:
+        try:
+            assert self._stream is not None
+            return os.get_terminal_size(self._stream.fileno()).lines or 24
+        except (OSError, ValueError):
+            return 24
+
     def _write(self, text: str) -> None:
         try:
             if self._stream is not None:
@@ -142,76 +180,8 @@ class Reporter:
             self._stream = None
 
 
-def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
-    """Put progress into a line.
-
-    Args:
-        progress: What to tell.
-        columns: The most characters the line can have; 0 for any number.
-        bar: The characters for done and not done; empty for no bar.
-    """
-    picture = f"picture {progress.picture}/{progress.pictures}: " if progress.pictures > 1 else ""
-    head = picture + _TITLES.get(progress.phase, progress.phase)
-    if progress.total <= 0 or (progress.total == 1 and progress.step == 0):
-        if progress.phase in _WAITING and progress.seconds >= 1:
-            head += f", {_duration(progress.seconds)}"
-        return head[:columns] if columns else head
-    tail = [f"{_fraction(progress):.0%}".replace("%", " %"), *_pace(progress)]
-    head += _amount(progress)
-    line = ", ".join([head, *tail])
-    if not columns:
-        return line
-    while len(line) > columns and len(tail) > 1:
-        tail.pop()
-        line = ", ".join([head, *tail])
-    room = columns - len(line)  # the bar takes the place of a comma
-    if bar and room >= _SHORTEST_BAR:
-        width = min(room, _LONGEST_BAR)
-        done = int(width * _fraction(progress))
-        line = f"{head} {bar[0] * done}{bar[1] * (width - done)} {', '.join(tail)}"
-    return line[:columns]
-
-
 def _phase(progress: Progress) -> tuple[str, int]:
     return progress.phase, progress.picture
-
-
-def _fraction(progress: Progress) -> float:
-    return min(progress.step / progress.total, 1.0) if progress.total > 0 else 0.0
-
-
-def _amount(progress: Progress) -> str:
-    if progress.phase == "fetch":
-        if progress.total < 1_000_000_000:
-            return f" {progress.step / 1e6:.1f}/{progress.total / 1e6:.1f} MB"
-        return f" {progress.step / 1e9:.2f}/{progress.total / 1e9:.2f} GB"
-    if progress.phase == "deploy":
-        return ""  # it comes in percent
-    # A single part has no parts to count.
-    return f" {progress.step}/{progress.total}" if progress.total > 1 else ""
-
-
-def _pace(progress: Progress) -> list[str]:
-    """Seconds a step, and the time that remains, or that it took."""
-    if progress.step <= progress.resumed:
-        return []
-    each = progress.seconds / (progress.step - progress.resumed)
-    parts = [f"{each:.2f} s/step"] if progress.phase == "sample" else []
-    if progress.phase == "fetch" and each > 0:
-        parts = [f"{1 / each / 1e6:.1f} MB/s"]
-    if progress.step < progress.total:
-        return [*parts, f"{_duration((progress.total - progress.step) * each)} left"]
-    return [*parts, _duration(progress.seconds)]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

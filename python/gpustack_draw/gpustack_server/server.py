@@ -138,7 +138,11 @@ class GpustackServer:
         return self.plan(request).notes
 
     def generate(
-        self, request: DrawRequest, on_progress: ProgressFunction | None = None
+        self,
+        request: DrawRequest,
+        on_progress: ProgressFunction | None = None,
+        *,
+        preview: bool = False,  # noqa: ARG002 - no server is asked for previews
     ) -> Iterator[Picture]:
         """Draw the pictures of a request, several at once; they come in order.
 
@@ -146,6 +150,7 @@ class GpustackServer:
             request: What to draw.
             on_progress: Called, in this thread, as the next picture comes along. An error it raises
                 ends the drawing.
+            preview: Without effect.
 
         Yields:
             The pictures, seeds counting up. Where one fails, those that are on their way still

@@ -1,0 +1,126 @@
+"""Pictures in the words of terminals.
+
+Each function takes a picture and the cells it is to fill, and gives what to write where its upper
+left corner is to be. Where the cursor is afterwards differs from terminal to terminal.
+"""
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    Encode = Callable[["PIL.Image.Image", "Area"], str]
+
+_KITTY_CHUNK = 4096  # the most bytes of a picture that kitty takes at once
+# The character for six pixels, of which each is a bit.
+_SIXELS = bytes((63 + bits) % 256 for bits in range(256))
+
+
+class Area:
+    """The cells that a picture fills.
+
+    Attributes:
+        columns: Cells.
+        rows: Cells.
+        cell: Width and height of a cell in pixels.
+        number: Of the picture; the same one again takes the place of the one before.
+    """
+
+    def __init__(self, columns: int, rows: int, cell: tuple[int, int], number: int) -> None:
+        """Keep the values."""
+        self.columns = columns
+        self.rows = rows
+        self.cell = cell
+        self.number = number
+
+
+def kitty(image: "PIL.Image.Image", area: Area) -> str:
+    """Write a picture in kitty's graphics protocol.
+
+    https://sw.kovidgoyal.net/kitty/graphics-protocol/, read 2026-11-26: transmit and display (a=T)
+    a PNG (f=100), do not answer (q=2), leave the cursor (C=1).
+    """
+    data = _png(image)
+    chunks = [data[start : start + _KITTY_CHUNK] for start in range(0, len(data), _KITTY_CHUNK)]
+    first = f"a=T,f=100,q=2,C=1,c={area.columns},r={area.rows},i={area.number},p=1,"
+    parts = []
+    for index, chunk in enumerate(chunks):
+        keys = (first if index == 0 else "") + f"m={int(index < len(chunks) - 1)}"
+        parts.append(f"\x1b_G{keys};{chunk}\x1b\\")
+    return "".join(parts)
+
+
+def iterm2(image: "PIL.Image.Image", area: Area) -> str:
+    """Write a picture as iTerm2 takes them (https://iterm2.com/documentation-images.html)."""
+    size = f"width={area.columns};height={area.rows};preserveAspectRatio=0"
+    return f"\x1b]1337;File=inline=1;{size}:{_png(image)}\x07"
+
+
+def sixel(image: "PIL.Image.Image", area: Area) -> str:
+    """Write a picture in sixels: six rows at a time, a line for each colour.
+
+    DEC's "VT330/VT340 Programmer Reference Manual", volume 2, chapter 14.
+    """
+    width, height = area.columns * area.cell[0], area.rows * area.cell[1]
+    small = image.convert("RGB").resize((width, height)).quantize(256)
+    palette = small.getpalette() or []
+    pixels = small.tobytes()
+    parts = [f'\x1bPq"1;1;{width};{height}']
+    for colour in range(len(palette) // 3):
+        percent = (round(level / 2.55) for level in palette[3 * colour : 3 * colour + 3])
+        parts.append(f"#{colour};2;" + ";".join(map(str, percent)))
+    for top in range(0, height, 6):
+        rows = [pixels[y * width : (y + 1) * width] for y in range(top, min(top + 6, height))]
+        parts += [_sixel_line(rows, colour) for colour in sorted(set(b"".join(rows)))]
+        parts.append("-")
+    return "".join(parts) + "\x1b\\"
+
+
+def _sixel_line(rows: list[bytes], colour: int) -> str:
+    bits = 0
+    for index, row in enumerate(rows):
+        table = bytearray(256)
+        table[colour] = 1 << index
+        bits |= int.from_bytes(row.translate(table), "big")
+    text = bits.to_bytes(len(rows[0]), "big").translate(_SIXELS).decode("ascii")
+    repeated = re.sub(r"(.)\1{3,}", lambda run: f"!{len(run[0])}{run[1]}", text.rstrip("?"))
+    return f"#{colour}{repeated}$"
+
+
+def blocks(image: "PIL.Image.Image", area: Area) -> str:
+    """Write a picture in half blocks, two pixels a cell, for terminals of 16 million colours."""
+    small = image.convert("RGB").resize((area.columns, 2 * area.rows))
+    pixels = small.tobytes()
+    length = 3 * area.columns
+    lines = []
+    for row in range(area.rows):
+        upper, lower = (pixels[start : start + length] for start in _starts(row, length))
+        cells = (
+            f"\x1b[38;2;{upper[x]};{upper[x + 1]};{upper[x + 2]}"
+            f";48;2;{lower[x]};{lower[x + 1]};{lower[x + 2]}m\N{UPPER HALF BLOCK}"
+            for x in range(0, length, 3)
+        )
+        lines.append("".join(cells) + "\x1b[0m")
+    return "\x1b[E".join(lines)
+
+
+def _starts(row: int, length: int) -> tuple[int, int]:
+    return 2 * row * length, (2 * row + 1) * length
+
+
+def _png(image: "PIL.Image.Image") -> str:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+ENCODERS: "dict[str, Encode]" = {
+    "kitty": kitty,
+    "iterm2": iterm2,
+    "sixel": sixel,
+    "blocks": blocks,
+}

@@ -1,0 +1,42 @@
+"""Pieces of HTML."""
+
+import base64
+import io
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+def image_tag(image: "PIL.Image.Image", side: int, *, title: str = "") -> str:
+    """Put a picture into a tag.
+
+    Args:
+        image: The picture.
+        side: Pixels of its longer side on the page; a larger picture is made smaller, because
+            notebooks keep what they show.
+        title: Shown where the mouse rests on it.
+    """
+    small = image.convert("RGB")
+    small.thumbnail((side, side))
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=85)
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    scale = side / max(image.size)
+    width, height = (max(round(length * scale), 1) for length in image.size)
+    return (
+        f'<img src="data:image/webp;base64,{data}" width="{width}" height="{height}"'
+        f' alt="{escape(title)}" title="{escape(title)}">'
+    )
+
+
+def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Put names and values side by side, under a title."""
+    lines = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    return f"<table><caption>{escape(title)}</caption>{lines}</table>"

@@ -1,0 +1,95 @@
+"""Runs cells in a real Jupyter kernel, and keeps what a notebook would show."""
+
+import os
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import start_new_kernel
+
+
+class Output:
+    """What a cell shows, as it is in the end and as it came."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []  # data by MIME type, in order
+        self.updates: list[dict[str, str]] = []  # every state of what is updated in place
+        self.error = ""
+        self.text = ""  # of both streams
+        self._places: dict[str, int] = {}
+
+    def add(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "stream":
+            self.text += content["text"]
+        elif kind == "error":
+            self.error = f"{content['ename']}: {content['evalue']}"
+        elif kind in {"display_data", "execute_result"}:
+            name = content.get("transient", {}).get("display_id")
+            if name is not None:
+                self._places[name] = len(self.shown)
+                self.updates.append(content["data"])
+            self.shown.append(content["data"])
+        elif kind == "update_display_data":
+            self.shown[self._places[content["transient"]["display_id"]]] = content["data"]
+            self.updates.append(content["data"])
+
+
+class Kernel:
+    """A kernel of this Python."""
+
+    def __init__(self, folder: Path) -> None:
+        self._manager, self._client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+
+    def run(
+        self, code: str, *, when: str = "", then: Callable[["Kernel"], object] = lambda _: None
+    ) -> Output:
+        """Run a cell.
+
+        Args:
+            code: The cell.
+            when: Once a text that is updated in place has this in it,
+            then: this is done to the kernel, once.
+        """
+        output = Output()
+        request = self._client.execute(code)
+        end = time.monotonic() + 120
+        waits = bool(when)
+        while True:
+            try:
+                message = self._client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                assert time.monotonic() < end, f"the cell hangs: {output.updates[-1:]}"
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                assert not waits, f"{when!r} was never shown: {output.error} {output.updates}"
+                return output
+            output.add(message["msg_type"], content)
+            if waits and output.updates and when in output.updates[-1]["text/plain"]:
+                waits = False
+                then(self)
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self._manager.interrupt_kernel()
+
+    @property
+    def is_alive(self) -> bool:
+        return bool(self._manager.is_alive())
+
+    def children(self) -> list[int]:
+        """The processes that the kernel has started."""
+        folder = Path(f"/proc/{self._manager.provisioner.process.pid}/task")
+        return [
+            int(child)
+            for task in os.listdir(folder)
+            for child in (folder / task / "children").read_text().split()
+        ]
+
+    def close(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
