@@ -58,7 +58,7 @@ class Screen:
             start_new_session=True,
             preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
-        self.said = ""
+        self._bytes = bytearray()
         self._answer = answer
         self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -71,10 +71,14 @@ class Screen:
                 if self._ended:
                     return
                 continue
-            self.said += os.read(self._master, 65536).decode(errors="replace")
+            self._bytes += os.read(self._master, 65536)
             if self._answer and not answered and QUESTIONS in self.said:
                 answered = True
                 os.write(self._master, self._answer.encode())
+
+    @property
+    def said(self) -> str:
+        return self._bytes.decode(errors="replace")
 
     def wait_for(self, text: str) -> None:
         end = time.monotonic() + 60
