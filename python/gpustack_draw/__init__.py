@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gpustack_draw.model import Model
     from gpustack_draw.model_plan import ModelPlan, PlannedFile, PlannedSettings
     from gpustack_draw.names import SAMPLERS, SCHEDULERS
-    from gpustack_draw.parameters_reader import Parameters, read_parameters
     from gpustack_draw.notebook import Gallery
+    from gpustack_draw.parameters_reader import Parameters, read_parameters
     from gpustack_draw.picture import Picture
     from gpustack_draw.progress import Progress
     from gpustack_draw.raster import Raster
