@@ -93,9 +93,10 @@ inline void update(const Attention& attention, int64_t query, int64_t count, flo
   const float block_most = fold(most_yet, [](float a, float b) { return a > b ? a : b; });
   const float before = softmax.greatest[query];
   const float now = block_most > before ? block_most : before;
-  if (now == -__builtin_inff()) {  // all masked so far
+  if (now == -__builtin_inff() &&
+      attention.mask != nullptr) {  // all masked so far, or NaN: it stays
     for (int64_t i = 0; i < round_up(count, lanes); ++i) {
-      scores[i] = 0;
+      scores[i] = scores[i] == -__builtin_inff() ? 0 : scores[i];
     }
     return;
   }

@@ -51,12 +51,11 @@ inline float sum_of(Vector x) {
 }
 
 /// e^x to 2 units in the last place: x = n ln 2 + r with whole n, e^r by its Taylor series up to
-/// r^6 (|r| <= 0.35, remainder under 2e-7). 0 below -87, infinity above 89; NaN stays.
+/// r^6 (|r| <= 0.35, remainder under 2e-7). 0 below -104, infinity above 89; NaN stays.
 inline Vector exponential(Vector x) {
-  const Vector n =
-      nearest_integer(multiply(smaller(all(89.0F), greater(all(-88.0F), x)), all(1.44269504F)));
+  const Vector kept = smaller(all(89.0F), greater(all(-104.0F), x));
+  const Vector n = nearest_integer(multiply(kept, all(1.44269504F)));
   // ln 2 in two parts, so that x - n ln 2 is exact enough.
-  const Vector kept = smaller(all(89.0F), greater(all(-88.0F), x));
   Vector r = multiply_add(n, all(-0.693145752F), kept);
   r = multiply_add(n, all(-1.42860677e-6F), r);
   Vector power = all(1.0F / 720);
@@ -84,6 +83,7 @@ inline Vector hyperbolic_tangent(Vector x) {
 
 /// GELU by its tanh formula (Hendrycks and Gimpel, arXiv:1606.08415), as ggml has it.
 inline Vector gelu(Vector x) {
+  x = greater(all(-10.0F), x);  // 0 from there on; minus infinity times 0 would be NaN
   const Vector cube = multiply_add(multiply(all(0.044715F), x), multiply(x, x), x);
   const Vector t = hyperbolic_tangent(multiply(all(0.79788456F), cube));
   return multiply(multiply(all(0.5F), x), add(all(1.0F), t));
@@ -98,8 +98,8 @@ inline void unary(Unary function, const float* input, float* output, int64_t cou
     case Unary::gelu_quick:
       return map(input, output, count,
                  [](Vector x) { return multiply(x, sigmoid(multiply(all(1.702F), x))); });
-    case Unary::relu:
-      return map(input, output, count, [](Vector x) { return greater(zero(), x); });
+    case Unary::relu:  // NaN gives 0, as in ggml
+      return map(input, output, count, [](Vector x) { return greater(x, zero()); });
     case Unary::sigmoid:
       return map(input, output, count, [](Vector x) { return sigmoid(x); });
     case Unary::tanh:

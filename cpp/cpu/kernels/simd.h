@@ -5,13 +5,10 @@
 // another level could share: the linker keeps one copy of an inline function, perhaps one with
 // instructions this CPU lacks.
 
-#ifdef GPUSTACK_DRAW_EMULATE  // tests: levels this machine cannot run, in terms of those it can
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-#include <simde/x86/f16c.h>
-#include <simde/x86/fma.h>
-#else
 #include <immintrin.h>
+
+#ifdef GPUSTACK_DRAW_EMULATION  // tests: a header with the instructions that this machine lacks
+#include GPUSTACK_DRAW_EMULATION
 #endif
 
 #include <cstdint>

@@ -28,32 +28,10 @@ struct Numbers {
 
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
 
-#ifdef GPUSTACK_DRAW_EMULATE
-// To nearest, ties to even, as the instruction does; NaN keeps its upper half, made quiet.
-inline __m256i to_bf16(Vector x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-  const auto is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-  return _mm512_cvtepi32_epi16(
-      _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16));
-}
-inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
-  const auto half = [](Vector x, bool high) {
-    const __m512i bits = _mm512_castps_si512(x);
-    return _mm512_castsi512_ps(high ? _mm512_and_si512(bits, _mm512_set1_epi32(-65536))
-                                    : _mm512_slli_epi32(bits, 16));
-  };
-  sum = multiply_add(half(a, false), half(b, false), sum);
-  return multiply_add(half(a, true), half(b, true), sum);
-}
-#else
 inline __m256i to_bf16(Vector x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
-#endif
 
 /// Units of two neighbours along the depth, in bf16.
 struct Pairs {
