@@ -5,101 +5,40 @@ what happens between Python, threads and the library can be tried in seconds. Th
 tests/stand_in/cases.py; here they are run, and what ends a process is tried.
 """
 
-import os
-import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from build_tools import engine_source, pybind11_dir, tool
+from build_tools import SOURCE
+from sanitized_python import build_extension, needs_sanitizers, run_cases
+from sanitized_python import run_python as run_sanitized_python
 
-pytestmark = [
-    pytest.mark.build,
-    pytest.mark.skipif(
-        sys.platform != "linux" or shutil.which("g++") is None,
-        reason="needs g++ with its sanitizers, on Linux",
-    ),
-]
+pytestmark = [pytest.mark.build, needs_sanitizers]
 
-ROOT = Path(__file__).resolve().parent.parent
-CASES = ROOT / "tests" / "stand_in"
+CASES = SOURCE / "tests" / "stand_in" / "cases.py"
 
 
 @pytest.fixture(scope="session")
 def stand_in_core() -> Path:
-    """Build the extension with the stand-in; a second or less when it is built already."""
-    build = ROOT / "build" / "stand-in-sanitized" / str(sys.implementation.cache_tag)
     options = {
         "CMAKE_BUILD_TYPE": "Debug",
         "CMAKE_UNITY_BUILD": "ON",  # half the time
         "GPUSTACK_DRAW_STAND_IN": "ON",
         "GPUSTACK_DRAW_SANITIZE": "ON",
         "GPUSTACK_DRAW_WERROR": "ON",
-        "Python_EXECUTABLE": sys.executable,
-        "pybind11_DIR": pybind11_dir(),
         "SKBUILD_PROJECT_VERSION": "0.0.0",
     }
-    # The headers of a build that there is; else CMake downloads the pinned source.
-    if source := engine_source():
-        options["GPUSTACK_DRAW_ENGINE_SOURCE"] = str(source)
-    generator = ["-G", "Ninja"] if tool("ninja") else []
-    cmake = tool("cmake")
-    assert cmake is not None, "cmake is missing: install the dependency group 'test'"
-    defines = [f"-D{name}={value}" for name, value in options.items()]
-    output(cmake, "-S", str(ROOT), "-B", str(build), *generator, *defines)
-    output(cmake, "--build", str(build), "--parallel", "2")
-    (core,) = build.glob("_core*.so")
-    return core
+    return build_extension(SOURCE, "_core", "stand-in-sanitized", **options)
 
 
-def output(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
-def run_python(
-    core: Path, *arguments: str, sanitizer_options: str = "detect_leaks=0"
-) -> subprocess.CompletedProcess[str]:
-    """Run a Python that can load what the sanitizers are compiled into."""
-    # Their runtimes come before all else, and so does the C++ one, whose throw they watch.
-    preloaded = ["libasan.so", "libubsan.so", "libstdc++.so"]
-    environment = {
-        **os.environ,
-        "GPUSTACK_DRAW_STAND_IN_CORE": str(core),
-        "PYTHONPATH": str(CASES),
-        "PYTHONMALLOC": "malloc",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LD_PRELOAD": " ".join(output("g++", f"-print-file-name={name}") for name in preloaded),
-        "ASAN_OPTIONS": sanitizer_options,
-        "UBSAN_OPTIONS": sanitizer_options + ":print_stacktrace=1",
-    }
-    command = [sys.executable, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
-        try:
-            stdout, stderr = process.communicate(timeout=120)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            stdout, stderr = process.communicate()
-            pytest.fail(f"hangs after:\n{stdout[-4000:]}\n{stderr[-4000:]}")
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+def run_python(core: Path, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+    return run_sanitized_python(core, CASES.parent, *arguments, **options)
 
 
 def test_cases(stand_in_core: Path, tmp_path: Path) -> None:
-    # Verbose, and reports go to files: where the process dies, the case and the reason are told.
-    options = ["-v", "--noconftest", "-p", "no:cacheprovider", "--timeout", "60"]
-    done = run_python(
-        stand_in_core,
-        *("-m", "pytest", *options, "-o", "timeout_method=thread", str(CASES / "cases.py")),
-        sanitizer_options=f"detect_leaks=1:leak_check_at_exit=0:log_path={tmp_path}/report",
-    )
-    reports = "".join(path.read_text() for path in tmp_path.glob("report.*"))
-    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}\n{reports[:8000]}"
-    assert "skipped" not in done.stdout
+    run_cases(stand_in_core, CASES, tmp_path, "detect_leaks=1:leak_check_at_exit=0")
 
 
 START = """

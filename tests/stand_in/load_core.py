@@ -6,8 +6,8 @@ from types import ModuleType
 
 
 def load_core() -> ModuleType:
-    """Load it from the path in GPUSTACK_DRAW_STAND_IN_CORE."""
-    path = os.environ["GPUSTACK_DRAW_STAND_IN_CORE"]
+    """Load it from the path in GPUSTACK_DRAW_EXTENSION."""
+    path = os.environ["GPUSTACK_DRAW_EXTENSION"]
     spec = importlib.util.spec_from_file_location("_core", path)
     assert spec is not None
     assert spec.loader is not None

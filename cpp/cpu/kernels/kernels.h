@@ -116,7 +116,7 @@ enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
 
 /// What one level of instructions offers. Each call works alone, on one thread.
 struct Kernels {
-  const char* name;       ///< "avx2", "avx512", "avx512-bf16"
+  const char* name;       ///< "avx2", "avx512", "avx512_bf16"
   std::int64_t row_tile;  ///< Blocks of products begin at multiples of these.
   std::int64_t column_tile;
   std::int64_t most_tiles;

@@ -1,0 +1,152 @@
+#pragma once
+
+// The AVX-512 that cpp/cpu/kernels use, each vector as two of AVX2: so the code of those levels is
+// tested on machines that lack them. Every function does what Intel's intrinsics guide says of the
+// one whose name it has, which it hides inside of the kernels' namespace. One that is missing here
+// does not compile: its vectors are not the compiler's.
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+// Both may be linked into one program.
+#define avx512 avx512_in_halves
+#define avx512_bf16 avx512_bf16_in_halves
+
+// Where these are macros.
+#undef _mm512_cvtps_ph
+#undef _mm512_roundscale_ps
+#undef _mm512_slli_epi32
+
+namespace gpustack_draw::cpu {
+
+struct Floats {
+  __m256 low;
+  __m256 high;
+};
+
+struct Whole {
+  __m256i low;
+  __m256i high;
+};
+
+#define __m512 Floats
+#define __m512i Whole
+#define __m512bh Floats
+
+#define HALVES_OF_ONE(name)                                              \
+  inline Floats _mm512_##name(Floats a, Floats b) {                      \
+    return {_mm256_##name(a.low, b.low), _mm256_##name(a.high, b.high)}; \
+  }
+HALVES_OF_ONE(add_ps)
+HALVES_OF_ONE(sub_ps)
+HALVES_OF_ONE(mul_ps)
+HALVES_OF_ONE(div_ps)
+HALVES_OF_ONE(max_ps)
+HALVES_OF_ONE(min_ps)
+#undef HALVES_OF_ONE
+
+inline Floats _mm512_fmadd_ps(Floats a, Floats b, Floats c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+
+inline Floats _mm512_setzero_ps() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+
+inline Floats _mm512_set1_ps(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+
+inline Floats _mm512_loadu_ps(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+
+inline void _mm512_storeu_ps(float* p, Floats x) {
+  _mm256_storeu_ps(p, x.low);
+  _mm256_storeu_ps(p + 8, x.high);
+}
+
+// Number by number, so that the address sanitizer sees each.
+inline Floats _mm512_maskz_loadu_ps(__mmask16 mask, const float* p) {
+  float numbers[16] = {};
+  for (int i = 0; i < 16; ++i) {
+    if ((mask >> i & 1) != 0) {
+      std::memcpy(numbers + i, reinterpret_cast<const char*>(p) + i * 4, sizeof(float));
+    }
+  }
+  return _mm512_loadu_ps(numbers);
+}
+
+template <int to = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC>
+inline Floats _mm512_roundscale_ps(Floats x, int /*to*/) {
+  return {_mm256_round_ps(x.low, to), _mm256_round_ps(x.high, to)};
+}
+
+inline Whole _mm512_castps_si512(Floats x) {
+  return {_mm256_castps_si256(x.low), _mm256_castps_si256(x.high)};
+}
+
+inline Floats _mm512_castsi512_ps(Whole x) {
+  return {_mm256_castsi256_ps(x.low), _mm256_castsi256_ps(x.high)};
+}
+
+inline Whole _mm512_or_si512(Whole a, Whole b) {
+  return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+}
+
+inline Whole _mm512_slli_epi32(Whole x, int bits) {
+  return {_mm256_slli_epi32(x.low, bits), _mm256_slli_epi32(x.high, bits)};
+}
+
+inline Whole _mm512_cvtepu16_epi32(__m256i x) {
+  return {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(x)),
+          _mm256_cvtepu16_epi32(_mm256_extracti128_si256(x, 1))};
+}
+
+inline Floats _mm512_cvtph_ps(__m256i x) {
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(x)),
+          _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1))};
+}
+
+inline __m256i _mm512_cvtps_ph(Floats x, int /*to nearest*/) {
+  return _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
+                          _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+}
+
+// To nearest, ties to even; numbers too small for the usual form become zeros, NaN quiet.
+inline std::uint32_t bf16_of(std::uint32_t bits) {
+  const std::uint32_t sign = bits & 0x80000000U;
+  const std::uint32_t size = bits & 0x7fffffffU;
+  if (size > 0x7f800000U) {
+    return (bits | 0x400000U) >> 16;
+  }
+  return (size < 0x00800000U ? sign : bits + 0x7fffU + (bits >> 16 & 1)) >> 16;
+}
+
+inline __m256i _mm512_cvtneps_pbh(Floats x) {
+  std::uint32_t bits[16];
+  std::memcpy(bits, &x, sizeof(bits));
+  std::uint16_t halves[16];
+  for (int i = 0; i < 16; ++i) {
+    halves[i] = static_cast<std::uint16_t>(bf16_of(bits[i]));
+  }
+  __m256i result;
+  std::memcpy(&result, halves, sizeof(result));
+  return result;
+}
+
+// One half: the odd numbers' products are added first, each product and sum rounded once. (That
+// small numbers count as zeros is left out.)
+inline __m256 add_products(__m256 sum, __m256 a, __m256 b) {
+  const auto odd = [](__m256 x) {
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(-65536)));
+  };
+  const auto even = [](__m256 x) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), 16));
+  };
+  return _mm256_fmadd_ps(even(a), even(b), _mm256_fmadd_ps(odd(a), odd(b), sum));
+}
+
+inline Floats _mm512_dpbf16_ps(Floats sum, Floats a, Floats b) {
+  return {add_products(sum.low, a.low, b.low), add_products(sum.high, a.high, b.high)};
+}
+
+}  // namespace gpustack_draw::cpu

@@ -1,0 +1,201 @@
+// The Python extension cpu_kernels: a node of ggml's over NumPy's memory, computed by our backend
+// for CPUs at a level of instructions of choice, or by ggml's own.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu/graph.h"
+#include "cpu/kernels/kernels.h"
+#include "cpu/operations/operation.h"
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+#include "ggml-cpu.h"
+#include "node.h"
+
+namespace py = pybind11;
+
+namespace gpustack_draw::cpu {
+
+namespace avx512_in_halves {
+extern const Kernels kernels;
+}
+namespace avx512_bf16_in_halves {
+extern const Kernels kernels;
+}
+
+namespace tests {
+namespace {
+
+/// An array and the type of ggml's that its bytes are of.
+using Given = std::pair<py::array, std::string>;
+
+std::vector<const Kernels*> all_kernels() {
+  std::vector<const Kernels*> found;
+  for (const char* name : {"avx2", "avx512", "avx512_bf16"}) {
+    if (const Kernels* kernels = kernels_named(name)) {
+      found.push_back(kernels);
+    }
+  }
+  if (!found.empty()) {  // the halves are AVX2
+    found.push_back(&avx512_in_halves::kernels);
+    found.push_back(&avx512_bf16_in_halves::kernels);
+  }
+  return found;
+}
+
+std::vector<std::string> levels() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : all_kernels()) {
+    names.emplace_back(kernels->name);
+  }
+  return names;
+}
+
+const Kernels& kernels_of(const std::string& level) {
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->name == level) {
+      return *kernels;
+    }
+  }
+  throw std::invalid_argument("no level '" + level + "' can run here");
+}
+
+ggml_type type_named(const std::string& name) {
+  for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
+    const char* its_name = ggml_type_name(static_cast<ggml_type>(type));
+    if (its_name != nullptr && name == its_name) {
+      return static_cast<ggml_type>(type);
+    }
+  }
+  throw std::invalid_argument("ggml has no type '" + name + "'");
+}
+
+Source source_of(const Given& given) {
+  const auto& [array, name] = given;
+  Source source{const_cast<void*>(array.data()), type_named(name), {}, {}};
+  for (py::ssize_t i = array.ndim(); i-- > 0;) {
+    source.sizes.push_back(array.shape(i));
+    source.strides.push_back(static_cast<std::size_t>(array.strides(i)));
+  }
+  // Quantised rows come as rows of bytes.
+  if (static_cast<std::size_t>(array.itemsize()) != ggml_type_size(source.type)) {
+    source.strides[0] = ggml_type_size(source.type);
+    source.sizes[0] = source.sizes[0] / static_cast<std::int64_t>(source.strides[0]) *
+                      ggml_blck_size(source.type);
+  }
+  return source;
+}
+
+Graph graph_of(const std::string& operation, const std::vector<Given>& given,
+               const std::vector<float>& numbers) {
+  std::vector<Source> sources;
+  std::transform(given.begin(), given.end(), std::back_inserter(sources), &source_of);
+  return Graph(operation, sources, numbers);
+}
+
+bool takes(const std::string& operation, const std::vector<Given>& given,
+           const std::vector<float>& numbers) {
+  const Graph graph = graph_of(operation, given, numbers);
+  const Operation* ours = operation_for(graph.result().op);
+  return ours != nullptr && ours->takes(graph.result());
+}
+
+struct FreeAllocator {
+  void operator()(ggml_gallocr_t allocator) const noexcept { ggml_gallocr_free(allocator); }
+};
+
+struct FreeBackend {
+  void operator()(ggml_backend_t backend) const noexcept { ggml_backend_free(backend); }
+};
+
+ggml_status compute_with_ggml(ggml_cgraph& graph, int threads) {
+  const std::unique_ptr<ggml_backend, FreeBackend> backend(ggml_backend_cpu_init());
+  ggml_backend_cpu_set_n_threads(backend.get(), threads);
+  return ggml_backend_graph_compute(backend.get(), &graph);
+}
+
+/// An array of the result's shape, unless the result lies in the memory of a source.
+py::array output_of(ggml_tensor& result) {
+  std::vector<py::ssize_t> shape(result.ne, result.ne + GGML_MAX_DIMS);
+  std::reverse(shape.begin(), shape.end());
+  py::array output(py::dtype(result.type == GGML_TYPE_F16 ? "float16" : "float32"), shape);
+  std::memset(output.mutable_data(), 0xff, static_cast<std::size_t>(output.nbytes()));  // NaN
+  result.data = output.mutable_data();
+  return output;
+}
+
+/// `where` is "ggml" or a level. With `place` from 0 on the result is put over that source, as
+/// ggml's allocator does.
+py::array compute(const std::string& where, const std::string& operation,
+                  const std::vector<Given>& given, const std::vector<float>& numbers, int threads,
+                  int place, bool cancelled) {
+  const Graph graph = graph_of(operation, given, numbers);
+  py::array output;
+  if (place >= 0) {
+    output = given.at(static_cast<std::size_t>(place)).first;
+    graph.result().data = output.mutable_data();
+  } else if (graph.result().view_src != nullptr) {
+    output = given.back().first;
+  } else {
+    output = output_of(graph.result());
+  }
+  const std::unique_ptr<ggml_gallocr, FreeAllocator> allocator(
+      ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
+  ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // what is between, if anything
+  const std::function<bool()> is_cancelled = [=] { return cancelled; };
+  const ggml_status status =
+      where == "ggml"
+          ? compute_with_ggml(graph.graph(), threads)
+          : GraphComputer(kernels_of(where), threads, is_cancelled).compute(graph.graph());
+  if (status != GGML_STATUS_SUCCESS) {
+    throw std::runtime_error(ggml_status_to_string(status));
+  }
+  return output;
+}
+
+/// Rows of f32 as rows of bytes of a type.
+py::array quantise(const py::array_t<float, py::array::c_style>& numbers, const std::string& name) {
+  const ggml_type type = type_named(name);
+  std::vector<py::ssize_t> shape(numbers.shape(), numbers.shape() + numbers.ndim());
+  const py::ssize_t length = shape.back();
+  const py::ssize_t rows = numbers.size() / length;
+  shape.back() = static_cast<py::ssize_t>(ggml_row_size(type, length));
+  py::array_t<std::uint8_t> bytes(shape);
+  ggml_quantize_chunk(type, numbers.data(), bytes.mutable_data(), 0, rows, length, nullptr);
+  return bytes;
+}
+
+/// And back: the numbers that the bytes stand for.
+py::array dequantise(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
+                     const std::string& name) {
+  const ggml_type type = type_named(name);
+  std::vector<py::ssize_t> shape(bytes.shape(), bytes.shape() + bytes.ndim());
+  shape.back() = shape.back() / static_cast<py::ssize_t>(ggml_type_size(type)) *
+                 static_cast<py::ssize_t>(ggml_blck_size(type));
+  py::array_t<float> numbers(shape);
+  ggml_get_type_traits(type)->to_float(bytes.data(), numbers.mutable_data(), numbers.size());
+  return numbers;
+}
+
+}  // namespace
+}  // namespace tests
+}  // namespace gpustack_draw::cpu
+
+PYBIND11_MODULE(cpu_kernels, module) {
+  using namespace gpustack_draw::cpu::tests;
+  module.def("levels", &levels);
+  module.def("takes", &takes);
+  module.def("compute", &compute);
+  module.def("quantise", &quantise);
+  module.def("dequantise", &dequantise);
+}
