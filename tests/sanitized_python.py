@@ -46,12 +46,13 @@ def run_python(
     extension: Path, folder: Path, *arguments: str, sanitizer_options: str = "detect_leaks=0"
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python that can load the extension, and imports from a folder."""
-    # The sanitizers' runtimes come before all else, and so does the C++ one, whose throw they watch.
+    # The sanitizers' runtimes come before all else, as does the C++ one, whose throw they watch.
     preloaded = ["libasan.so", "libubsan.so", "libstdc++.so"]
     environment = {
         **os.environ,
         "GPUSTACK_DRAW_EXTENSION": str(extension),
         "GGML_NO_BACKTRACE": "1",
+        "OMP_WAIT_POLICY": "passive",  # a thread that waits leaves its core to others
         "PYTHONPATH": str(folder),
         "PYTHONMALLOC": "malloc",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -71,16 +72,16 @@ def run_python(
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def run_cases(extension: Path, cases: Path, reports: Path, sanitizer_options: str) -> None:
-    """Run a file of tests in such a Python; none may be skipped."""
+def run_cases(extension: Path, *cases: Path, reports: Path, sanitizer_options: str) -> None:
+    """Run files of tests of one folder in such a Python; none may be skipped."""
     # Verbose, and reports go to files: where the process dies, the case and the reason are told.
     options = ["-v", "--noconftest", "-p", "no:cacheprovider", "--timeout", "60"]
     done = run_python(
         extension,
-        cases.parent,
-        *("-m", "pytest", *options, "-o", "timeout_method=thread", str(cases)),
+        cases[0].parent,
+        *("-m", "pytest", *options, "-o", "timeout_method=thread", *map(str, cases)),
         sanitizer_options=f"{sanitizer_options}:log_path={reports}/report",
     )
     reported = "".join(path.read_text() for path in reports.glob("report.*"))
-    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}\n{reported[:8000]}"
+    assert done.returncode == 0, f"{done.stdout[-12000:]}\n{done.stderr[-8000:]}\n{reported[:8000]}"
     assert "skipped" not in done.stdout

@@ -30,6 +30,6 @@ def kernels() -> Path:
     return build_extension(CASES, "cpu_kernels", "cpu-kernels-sanitized", **options)
 
 
-@pytest.mark.parametrize("cases", sorted(CASES.glob("*_cases.py")), ids=lambda path: path.stem)
-def test_cases(kernels: Path, tmp_path: Path, cases: Path) -> None:
-    run_cases(kernels, cases, tmp_path, sanitizer_options="detect_leaks=0")
+def test_cases(kernels: Path, tmp_path: Path) -> None:
+    cases = sorted(CASES.glob("*_cases.py"))
+    run_cases(kernels, *cases, reports=tmp_path, sanitizer_options="detect_leaks=0")

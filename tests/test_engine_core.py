@@ -38,7 +38,8 @@ def run_python(core: Path, *arguments: str, **options: str) -> subprocess.Comple
 
 
 def test_cases(stand_in_core: Path, tmp_path: Path) -> None:
-    run_cases(stand_in_core, CASES, tmp_path, "detect_leaks=1:leak_check_at_exit=0")
+    leaks = "detect_leaks=1:leak_check_at_exit=0"
+    run_cases(stand_in_core, CASES, reports=tmp_path, sanitizer_options=leaks)
 
 
 START = """

@@ -19,7 +19,7 @@ from compare import (
     takes,
     threads,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Sources = tuple[Tensor, Tensor, Tensor, Tensor | None]
@@ -86,6 +86,7 @@ def sources_of(
 
 
 @each_level
+@settings(max_examples=40)
 @given(
     pictures=st.integers(1, 3),
     heads=st.integers(1, 2),

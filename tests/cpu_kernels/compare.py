@@ -15,7 +15,7 @@ kernels = load_kernels()
 
 # Without looking for a smaller example: under the sanitizers that takes minutes.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-settings.register_profile("kernels", max_examples=25, deadline=None, phases=PHASES)
+settings.register_profile("kernels", max_examples=12, deadline=None, phases=PHASES)
 settings.load_profile("kernels")
 
 each_level = pytest.mark.parametrize("level", kernels.levels())

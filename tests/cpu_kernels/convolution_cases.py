@@ -15,7 +15,7 @@ from compare import (
     takes,
     threads,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Pair = tuple[int, int]  # (x, y)
@@ -62,6 +62,7 @@ small = st.integers(1, 3)
 
 
 @each_level
+@settings(max_examples=40)
 @given(
     kernel=st.tuples(st.sampled_from((1, 2, 3, 5)), st.sampled_from((1, 2, 3, 5))),
     stride=st.tuples(st.integers(1, 2), st.integers(1, 2)),
@@ -105,6 +106,7 @@ def test_shapes(
 
 
 @each_level
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 50), st.integers(1, 30)),
     channels=st.sampled_from((1, 3, 8, 17, 64)),

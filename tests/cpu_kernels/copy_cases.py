@@ -5,15 +5,16 @@ import itertools
 import numpy as np
 import pytest
 from compare import Tensor, compute, each_level, normal, ours, seeds, sizes, takes, threads
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SPECIAL = [np.nan, np.inf, -np.inf, 65504, 65520, 1e-7, 6e-8, 2e-8, -0.0, 1e30, 2049, 2051]
 
 
 @each_level
-@pytest.mark.parametrize("order", tuple(itertools.permutations(range(4))))
+@settings(max_examples=100)
 @given(
+    order=st.permutations(range(4)),
     shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), sizes),
     step=st.tuples(*[st.integers(1, 2)] * 4),
     seed=seeds,
@@ -34,14 +35,14 @@ def test_any_order(
 
 
 @each_level
-@pytest.mark.parametrize("order", tuple(itertools.permutations(range(4))))
 @pytest.mark.parametrize("shape", [(2, 3, 5, 33), (1, 1, 17, 16), (3, 1, 1, 7)])
-def test_as_f16(level: str, order: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    view = normal(1, *shape).transpose(order)
-    to = Tensor(np.zeros(view.shape, np.float16), "f16")
-    found = compute(level, "cpy", view, to)  # rows whose numbers lie apart are ggml's
-    assert takes("cpy", view, to) == (view.strides[-1] == view.itemsize)
-    np.testing.assert_array_equal(found, view.astype(np.float16))
+def test_as_f16(level: str, shape: tuple[int, ...]) -> None:
+    for order in itertools.permutations(range(4)):
+        view = normal(1, *shape).transpose(order)
+        to = Tensor(np.zeros(view.shape, np.float16), "f16")
+        found = compute(level, "cpy", view, to)  # rows whose numbers lie apart are ggml's
+        assert takes("cpy", view, to) == (view.strides[-1] == view.itemsize)
+        np.testing.assert_array_equal(found, view.astype(np.float16))
 
 
 @each_level
