@@ -115,6 +115,116 @@ def _head_norms(prefix: str) -> Named:
     return {f"{prefix}{name}_norm.scale": ((128,), "F32") for name in ("query", "key")}
 
 
+def sd1_unet(width: int = 320, *, context: int = 768, kind: str = "F16") -> Named:
+    """The UNet of Stable Diffusion 1; its levels are 1, 2, 4 and 4 times the width wide.
+
+    Args:
+        width: A multiple of 32; 320 in the real one.
+        context: Numbers that a token of the prompt has.
+        kind: Type of the matrices.
+    """
+    embedding, widths = 4 * width, [width, 2 * width, 4 * width, 4 * width]
+    model: Named = {
+        **_linear("time_embed.0", width, embedding, kind),
+        **_linear("time_embed.2", embedding, embedding, kind),
+        **_convolution("input_blocks.0.0", 4, width),
+    }
+    inputs, given, number = width, [width], 1  # what the way up is given of the way down
+    for level, outputs in enumerate(widths):
+        for _ in range(2):
+            prefix = f"input_blocks.{number}."
+            model |= _unet_residual(f"{prefix}0", inputs, outputs, embedding, kind)
+            if level < 3:
+                model |= _unet_transformer(f"{prefix}1", outputs, context, kind)
+            inputs, number = outputs, number + 1
+            given.append(inputs)
+        if level < 3:
+            model |= _convolution(f"input_blocks.{number}.0.op", inputs, inputs)
+            number += 1
+            given.append(inputs)
+    for part in ("middle_block.0", "middle_block.2"):
+        model |= _unet_residual(part, inputs, inputs, embedding, kind)
+    model |= _unet_transformer("middle_block.1", inputs, context, kind)
+    for number in range(12):
+        level, prefix = 3 - number // 3, f"output_blocks.{number}."
+        outputs = widths[level]
+        model |= _unet_residual(f"{prefix}0", inputs + given.pop(), outputs, embedding, kind)
+        if level < 3:
+            model |= _unet_transformer(f"{prefix}1", outputs, context, kind)
+        if number % 3 == 2 and level > 0:
+            model |= _convolution(f"{prefix}{2 if level < 3 else 1}.conv", outputs, outputs)
+        inputs = outputs
+    return model | _norm("out.0", width) | _convolution("out.2", width, 4)
+
+
+def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, kind: str) -> Named:
+    tensors = {
+        **_norm(f"{name}.in_layers.0", inputs),
+        **_convolution(f"{name}.in_layers.2", inputs, outputs),
+        **_linear(f"{name}.emb_layers.1", embedding, outputs, kind),
+        **_norm(f"{name}.out_layers.0", outputs),
+        **_convolution(f"{name}.out_layers.3", outputs, outputs),
+    }
+    if inputs != outputs:
+        tensors |= _convolution(f"{name}.skip_connection", inputs, outputs, 1)
+    return tensors
+
+
+def _unet_transformer(name: str, width: int, context: int, kind: str) -> Named:
+    tensors = _norm(f"{name}.norm", width)
+    for part in ("proj_in", "proj_out"):
+        tensors |= _convolution(f"{name}.{part}", width, width, 1)
+    block = f"{name}.transformer_blocks.0."
+    for attention, inputs in (("attn1", width), ("attn2", context)):
+        tensors[f"{block}{attention}.to_q.weight"] = ((width, width), kind)
+        for part in ("to_k", "to_v"):
+            tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), kind)
+        tensors |= _linear(f"{block}{attention}.to_out.0", width, width, kind)
+    tensors |= _linear(f"{block}ff.net.0.proj", width, 8 * width, kind)
+    tensors |= _linear(f"{block}ff.net.2", 4 * width, width, kind)
+    for norm in ("norm1", "norm2", "norm3"):
+        tensors |= _norm(f"{block}{norm}", width)
+    return tensors
+
+
+def klein(width: int, double: int, single: int, *, context: int, kind: str = "F16") -> Named:
+    """FLUX.2 klein.
+
+    Args:
+        width: A multiple of 128, the width of a head.
+        double: Blocks where picture and prompt have their own weights.
+        single: Blocks where they share them.
+        context: Numbers that a token of the prompt has.
+        kind: Type of the matrices.
+    """
+    shapes: dict[str, Shape] = {
+        "img_in": (128, width),
+        "txt_in": (context, width),
+        "time_in.in_layer": (256, width),
+        "time_in.out_layer": (width, width),
+        "double_stream_modulation_img.lin": (width, 6 * width),
+        "double_stream_modulation_txt.lin": (width, 6 * width),
+        "single_stream_modulation.lin": (width, 3 * width),
+        "final_layer.linear": (width, 128),
+        "final_layer.adaLN_modulation.1": (width, 2 * width),
+    }
+    norms: Named = {}
+    for block in range(double):
+        for half in ("img", "txt"):
+            prefix = f"double_blocks.{block}.{half}_"
+            shapes[f"{prefix}attn.qkv"] = (width, 3 * width)
+            shapes[f"{prefix}attn.proj"] = (width, width)
+            shapes[f"{prefix}mlp.0"] = (width, 6 * width)
+            shapes[f"{prefix}mlp.2"] = (3 * width, width)
+            norms |= _head_norms(f"{prefix}attn.norm.")
+    for block in range(single):
+        prefix = f"single_blocks.{block}."
+        shapes[f"{prefix}linear1"] = (width, 9 * width)
+        shapes[f"{prefix}linear2"] = (4 * width, width)
+        norms |= _head_norms(f"{prefix}norm.")
+    return {f"{name}.weight": (shape, kind) for name, shape in shapes.items()} | norms
+
+
 def clip(width: int, layers: int, *, projection: int = 0, kind: str = "Q4_0") -> Named:
     """CLIP's text encoder; ``projection`` is the width of what it gives for the whole prompt."""
     model: Named = {
@@ -184,8 +294,14 @@ T5_XXL = t5(4096, 24, 10_240)
 UMT5_XXL = t5(4096, 24, 10_240, tokens=256_384, biases=24)
 
 
-def vae(base: int = 128, latent: int = 16) -> Named:
-    """The autoencoder of SD 3 and FLUX.1; its levels are 1, 2, 4 and 4 times the base wide."""
+def vae(base: int = 128, latent: int = 16, *, quant: bool = False) -> Named:
+    """The autoencoder of SD 3 and FLUX.1; its levels are 1, 2, 4 and 4 times the base wide.
+
+    Args:
+        base: Its narrowest level.
+        latent: Numbers of a place of the picture.
+        quant: Whether these are mixed before decoding, as in SD 1 and FLUX.2.
+    """
     widths = [base, 2 * base, 4 * base, 4 * base]
     encoder = _convolution("conv_in", 3, base) | _ends(widths[-1], 2 * latent)
     decoder = _convolution("conv_in", latent, widths[-1]) | _ends(base, 3)
@@ -203,7 +319,11 @@ def vae(base: int = 128, latent: int = 16) -> Named:
         if level > 0:
             decoder |= _convolution(f"up.{level}.upsample.conv", width, width)
     middle = _middle(widths[-1])
-    return prefixed("encoder.", encoder | middle) | prefixed("decoder.", decoder | middle)
+    model = prefixed("encoder.", encoder | middle) | prefixed("decoder.", decoder | middle)
+    if quant:
+        model |= _convolution("quant_conv", 2 * latent, 2 * latent, 1)
+        model |= _convolution("post_quant_conv", latent, latent, 1)
+    return model
 
 
 def _middle(width: int) -> Named:
