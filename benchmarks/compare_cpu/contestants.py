@@ -1,0 +1,112 @@
+"""Who is compared, and how one of them is run in a process of its own."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from compare_cpu.job import Job, MissingError, Outcome, Timing
+
+_HERE = Path(__file__).resolve().parent
+_PACKAGE = "package"  # runs in the Python that runs the benchmark
+_PEERS = "peers"
+
+# Who: module, function, and whose Python runs it. `plain` is this package, its CPU backend off.
+RUNNERS = {
+    "ours": ("run_ours", "run", _PACKAGE),
+    "plain": ("run_ours", "run", _PACKAGE),
+    "sd-cli": ("run_sd_cli", "run", _PACKAGE),
+    "sd.cpp-python": ("run_sd_cpp_python", "run", _PEERS),
+    "diffusers": ("run_diffusers", "run", _PEERS),
+    "openvino": ("run_openvino", "run", _PEERS),
+    # These prepare, and measure what is compared with.
+    "weights": ("weights", "prepare", _PEERS),
+    "diffusers weights": ("run_diffusers", "prepare", _PEERS),
+    "openvino weights": ("run_openvino", "prepare", _PEERS),
+    "machine": ("run_machine", "run", _PEERS),
+}
+KINDS = {
+    "ours": ("f16", "bf16", "q8_0", "q4_0"),
+    "plain": ("f16", "bf16", "q8_0", "q4_0"),
+    "sd-cli": ("f16", "bf16", "q8_0", "q4_0"),
+    "sd.cpp-python": ("f16",),
+    "diffusers": ("f32", "bf16"),
+    "openvino": ("f32", "bf16"),
+}
+# Of the slow ones two kinds tell enough.
+LEFT_OUT = {"plain bf16", "plain q4_0", "sd-cli bf16", "sd-cli q4_0"}
+
+
+def run(job: Job, peers: str) -> Outcome:
+    """Run a job in a new process and wait for it.
+
+    Args:
+        job: What to do.
+        peers: The Python of the environment of PyTorch and OpenVINO.
+    """
+    _module, _function, whose = RUNNERS[job.contestant]
+    python = peers if whose == _PEERS else sys.executable
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [python, str(_HERE), "--run", job.to_json()],
+            stdout=output,
+            stderr=errors,
+            env=_environment(job),
+        )
+        try:
+            status, peak = _wait(process)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        last = _last_line(output if status == 0 else errors)
+    outcome = Outcome(job, peak_bytes=peak)
+    if status != 0:
+        outcome.error = (last or f"ended with status {status}")[:300]
+        return outcome
+    answer = json.loads(last)
+    outcome.missing = answer.pop("missing", "")
+    if "steps" in answer:
+        outcome.timing = Timing(**answer)
+    else:
+        outcome.answer = answer
+    return outcome
+
+
+def run_here(text: str) -> None:
+    """Do a job in this process and print the answer as JSON."""
+    job = Job.from_json(text)
+    module, function, _whose = RUNNERS[job.contestant]
+    try:
+        answer = getattr(importlib.import_module(f"compare_cpu.{module}"), function)(job)
+    except (ImportError, MissingError) as error:
+        answer = {"missing": str(error)}
+    print(json.dumps(asdict(answer) if isinstance(answer, Timing) else answer))
+
+
+def _environment(job: Job) -> dict[str, str]:
+    # OpenMP wants to be told in advance; nobody may look for anything in the network; and what the
+    # engine says last is to be what went wrong.
+    told = {"OMP_NUM_THREADS": str(job.threads), "HF_HUB_OFFLINE": "1", "GGML_NO_BACKTRACE": "1"}
+    return {**os.environ, **told}
+
+
+def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Give a process's status and the most memory it, or one that it started, had."""
+    _pid, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return process.returncode, usage.ru_maxrss * unit
+
+
+def _last_line(file: TextIO) -> str:
+    file.seek(0)
+    lines = [line for line in file.read().splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,75 @@
+"""The figure of docs/performance.md from what the comparison wrote.
+
+    python benchmarks/compare_cpu/plot.py results.json docs/images/cpu-step.svg
+
+Needs matplotlib. A panel a model: seconds of a step over the side of the picture, both
+logarithmic, and the least seconds that the machine's matrix peak allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from compare_cpu.job import outcome_from
+from compare_cpu.report import Row, Setting, rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STYLES = {"ours": "o-", "plain": "s--", "sd-cli": "^--", "sd.cpp-python": "v--"}
+STYLES |= {"diffusers": "D:", "openvino": "x:"}
+
+
+def main() -> None:
+    """Read, draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("picture", type=Path, help="in the format of its ending")
+    options = parser.parse_args()
+    results = json.loads(options.results.read_text(encoding="utf-8"))
+    table = rows(map(outcome_from, results["outcomes"]))
+
+    from matplotlib.figure import Figure
+
+    models = list(dict.fromkeys(model for model, _side in table))
+    figure = Figure(figsize=(5 * len(models), 5), layout="constrained")
+    for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
+        _draw(axes, model, table)
+        _draw_limit(axes, model, results)
+        axes.legend(fontsize="x-small")
+    cpu = results["machine"].get("cpu", {}).get("name", "")
+    figure.suptitle(f"{cpu}, {results['machine'].get('threads')} threads")
+    figure.savefig(options.picture)
+
+
+def _draw(axes: Axes, model: str, table: dict[Setting, list[Row]]) -> None:
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for (of_model, side), there in sorted(table.items()):
+        for row in there if of_model == model else ():
+            lines.setdefault(row.title, []).append((side, row.step))
+    for title, points in lines.items():
+        axes.plot(*zip(*points, strict=True), STYLES[title.split()[0]], label=title)
+    sides = sorted({side for of_model, side in table if of_model == model})
+    axes.set(xscale="log", yscale="log", title=model, xlabel="side, pixels", ylabel="s a step")
+    axes.set_xticks(sides, [str(side) for side in sides])
+    axes.minorticks_off()
+
+
+def _draw_limit(axes: Axes, model: str, results: dict[str, Any]) -> None:
+    peaks = results["machine"].get("peaks", {})
+    work = [entry for entry in results["work"] if entry["model"] == model and "step" in entry]
+    if not peaks or not work:
+        return
+    kind = max(("f32", "bf16"), key=peaks.__getitem__)
+    points = sorted((entry["side"], entry["step"] / peaks[kind]) for entry in work)
+    axes.plot(*zip(*points, strict=True), "k-", alpha=0.4, label=f"{kind} matrix peak")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""OpenVINO, with the networks converted from the same PyTorch modules."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compare_cpu.job import Job, MissingError, Timing
+from compare_cpu.sampling import sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH = 2  # of what is converted; each drawing gives its own shapes
+
+
+def run(job: Job) -> Timing:
+    """Draw in float32 or bfloat16, in one stream, with shapes that are known in advance."""
+    import openvino
+
+    from compare_cpu.networks import network
+
+    core = openvino.Core()
+    if job.kind == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise MissingError("OpenVINO computes in bf16 only where the CPU does")
+    options = {
+        "INFERENCE_PRECISION_HINT": job.kind,
+        "INFERENCE_NUM_THREADS": job.threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    folder, model = Path(job.weights), network(job.model)
+    batch = 1 if job.cfg_scale == 1 else 2
+    inputs = [part.numpy() for part in model.inputs(job.side, batch)]
+    latent = None if model.autoencoder is None else model.latent(job.side).numpy()
+
+    def ready(role: str, given: list[np.ndarray]) -> Any:
+        network_file = core.read_model(_path(folder, job.model, role))
+        network_file.reshape(dict(enumerate(list(part.shape) for part in given)))
+        return core.compile_model(network_file, "CPU", options)
+
+    began = time.perf_counter()
+    denoiser = ready("denoiser", inputs)
+    decoder = None if latent is None else ready("autoencoder", [latent])
+    loaded = time.perf_counter()
+    seconds = sample(lambda *given: denoiser(list(given))[0], inputs, job.steps, job.cfg_scale)
+    decode = None
+    if decoder is not None:
+        start = time.perf_counter()
+        decoder([latent])
+        decode = time.perf_counter() - start
+    return Timing(loaded - began, seconds, decode, f"OpenVINO {openvino.__version__}")
+
+
+def prepare(job: Job) -> dict[str, str]:
+    """Convert the networks, where that is not done yet."""
+    import openvino
+    import torch
+
+    from compare_cpu.networks import load, network, write
+
+    folder, model = Path(job.weights), network(job.model)
+    if _path(folder, job.model, "denoiser").exists():
+        return {}
+    write(job.model, folder)
+    denoiser, decoder = load(job.model, folder, torch.float32)
+    parts = [] if decoder is None else [("autoencoder", decoder, (model.latent(128),))]
+    parts.append(("denoiser", denoiser, model.inputs(128, BATCH)))
+    for role, module, example in parts:
+        converted = openvino.convert_model(module, example_input=example)
+        openvino.save_model(converted, _path(folder, job.model, role), compress_to_fp16=True)
+    return {}
+
+
+def _path(folder: Path, name: str, role: str) -> Path:
+    return folder / "openvino" / f"{name}-{role}.xml"

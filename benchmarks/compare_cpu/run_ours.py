@@ -1,0 +1,37 @@
+"""This package, through its library, in the way that everyone calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gpustack_draw
+from compare_cpu.job import PROMPT, SEED, Job, Timing
+from compare_cpu.steps import differences
+from compare_cpu.weights import model_file
+
+if TYPE_CHECKING:
+    from gpustack_draw import Progress
+
+
+def run(job: Job) -> Timing:
+    """Draw a picture; ``plain`` on ggml's own CPU device."""
+    ends: list[float] = []
+
+    def on_progress(progress: Progress) -> None:
+        if progress.phase == "sample" and progress.step > len(ends):
+            ends.append(progress.seconds)
+
+    request = gpustack_draw.DrawRequest(
+        prompt=PROMPT,
+        size=(job.side, job.side),
+        sample_steps=job.steps,
+        cfg_scale=job.cfg_scale,
+        seed=SEED,
+    )
+    device = "CPU" if job.contestant == "plain" else "auto"
+    reference = str(model_file(Path(job.weights), job.model, job.kind))
+    with gpustack_draw.load(reference, threads=job.threads, device=device) as model:
+        picture = next(model.draw(request, on_progress))
+    seconds = picture.seconds
+    return Timing(seconds["load"], differences(ends), seconds["decode"], picture.device)

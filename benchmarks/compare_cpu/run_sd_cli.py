@@ -1,0 +1,37 @@
+"""The engine's own command."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from compare_cpu.job import PROMPT, SEED, Job, MissingError, Timing
+from compare_cpu.steps import step_seconds, taken
+from compare_cpu.weights import model_file
+
+
+def run(job: Job) -> Timing:
+    """Draw a picture and read the log."""
+    if not Path(job.sd_cli).is_file():
+        raise MissingError(f"sd-cli is not at {job.sd_cli}")
+    reference = model_file(Path(job.weights), job.model, job.kind)
+    tiny = ["--taesd", str(reference)] if job.model == "demo" else []
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            *(job.sd_cli, "-m", str(reference), *tiny, "-p", PROMPT, "-v"),
+            *("-W", str(job.side), "-H", str(job.side), "-s", str(SEED)),
+            *("--steps", str(job.steps), "--cfg-scale", str(job.cfg_scale)),
+            *("--sampling-method", "euler", "-t", str(job.threads)),
+            *("-o", str(Path(folder) / "picture.png")),
+        ]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    log = done.stdout.replace("\r", "\n")
+    if done.returncode != 0:
+        last = (log.strip().splitlines() or [""])[-1]
+        raise RuntimeError(f"sd-cli ended with {done.returncode}: {last}")
+    return Timing(
+        taken(log, "loading tensors"), step_seconds(log), taken(log, "decode_first_stage")
+    )

@@ -1,0 +1,161 @@
+"""Random weights of real architectures, in the files that people have: written once and kept.
+
+Names and shapes are those of tests/architectures.py. A matrix's numbers are drawn so that what
+goes in with a spread of 1 comes out with about that, whatever the depth: nothing overflows, and
+no kernel meets the slow numbers near zero.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from architectures import Named, clip, klein, sd1_unet, vae
+from compare_cpu.job import Job
+from model_files import prefixed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ROOT = Path(__file__).resolve().parents[2]
+_DEMO_FILE = _ROOT / "python" / "gpustack_draw" / "demo" / "demo.gguf"
+GAIN = 1 / math.sqrt(3)  # as PyTorch begins
+QUANTISED = ("q8_0", "q4_0")
+KINDS = ("f16", "bf16", *QUANTISED)
+# Left alone by the engine's own converter, too: what comes before and after the blocks.
+_KEPT = ("embed", "img_in.", "txt_in.", "time_in.", "time_embed.", "final_layer.")
+_QWEN_WORDS = 151_669
+
+
+@dataclass(frozen=True)
+class KleinSizes:
+    """Sizes of a FLUX.2 klein network.
+
+    Attributes:
+        width: Numbers that a token has.
+        double: Blocks where picture and prompt have their own weights.
+        single: Blocks where they share them.
+        context: Numbers that a token of the prompt has.
+    """
+
+    width: int
+    double: int
+    single: int
+    context: int
+
+
+KLEIN = KleinSizes(1536, 3, 6, 128)  # the real 4B has 3072, 5, 20, 7680
+DEMO = KleinSizes(256, 2, 3, 64)
+
+
+def tensors(model: str) -> Named:
+    """Names, shapes (fastest dimension first) and types of a model's tensors."""
+    if model == "sd15":
+        return {
+            **prefixed("model.diffusion_model.", sd1_unet()),
+            **prefixed("cond_stage_model.transformer.", clip(768, 12, kind="F16")),
+            **prefixed("first_stage_model.", vae(latent=4, quant=True)),
+        }
+    blocks = klein(KLEIN.width, KLEIN.double, KLEIN.single, context=KLEIN.context)
+    return {
+        **prefixed("model.diffusion_model.", blocks),
+        # A text encoder without layers: the prompt is not what is measured.
+        "text_encoders.llm.model.embed_tokens.weight": ((KLEIN.context, _QWEN_WORDS), "F16"),
+        "text_encoders.llm.model.norm.weight": ((KLEIN.context,), "F32"),
+        **prefixed("first_stage_model.", vae(latent=32, quant=True)),
+    }
+
+
+def model_file(folder: Path, model: str, kind: str) -> Path:
+    """Where the weights of a model are.
+
+    Args:
+        folder: Where the files are kept.
+        model: ``sd15``, ``klein``, or ``demo``, which is the package's own whatever the kind.
+        kind: One of :data:`KINDS`.
+    """
+    if model == "demo":
+        return _DEMO_FILE
+    return folder / f"{model}-{kind}.{'safetensors' if kind == 'f16' else 'gguf'}"
+
+
+def prepare(job: Job) -> dict[str, str]:
+    """Write the file of a model's weights, where it is not there yet.
+
+    Returns:
+        ``file``: where it is.
+    """
+    folder = Path(job.weights)
+    path = model_file(folder, job.model, job.kind)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        if job.kind == "f16":
+            _write_safetensors(partial, job.model)
+        else:
+            prepare(replace(job, kind="f16"))
+            _write_gguf(partial, model_file(folder, job.model, "f16"), job.kind)
+        partial.rename(path)
+    return {"file": str(path)}
+
+
+def _write_safetensors(path: Path, model: str) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(dict(_random_weights(tensors(model))), path)
+
+
+def _random_weights(named: Named) -> Iterator[tuple[str, np.ndarray]]:
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    for name, (shape, kind) in named.items():
+        values = rng.standard_normal(math.prod(shape), np.float32)
+        values *= _spread(name, shape)
+        if kind == "F32" and not name.endswith(".bias"):
+            values += 1  # of norms
+        dtype = np.float16 if kind == "F16" else np.float32
+        yield name, values.astype(dtype).reshape(tuple(reversed(shape)))
+
+
+def _spread(name: str, shape: tuple[int, ...]) -> float:
+    if "embed" in name and not name.startswith("model."):
+        return 0.02
+    if len(shape) == 1:
+        return 0.02
+    return GAIN / math.sqrt(math.prod(shape[:-1]))
+
+
+def _write_gguf(path: Path, source: Path, kind: str) -> None:
+    import gguf
+    import numpy as np
+    from safetensors import safe_open
+
+    wanted = gguf.GGMLQuantizationType[kind.upper()]
+    writer = gguf.GGUFWriter(path, "diffusion", use_temp_file=True)
+    with safe_open(source, "np") as weights:
+        for name in weights.keys():  # noqa: SIM118 - it is no mapping
+            values = weights.get_tensor(name)
+            if _takes(name, values.shape, kind):
+                values = gguf.quantize(values.astype(np.float32), wanted)
+                writer.add_tensor(name, values, raw_dtype=wanted)
+            else:
+                writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _takes(name: str, shape: tuple[int, ...], kind: str) -> bool:
+    if len(shape) < 2:
+        return False
+    if kind == "bf16":
+        return True
+    return shape[-1] % 32 == 0 and not any(part in name for part in _KEPT)
