@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from compare_cpu.contestants import KINDS, LEFT_OUT, run
+from compare_cpu.contestants import FROM_FILES, KINDS, LEFT_OUT, run
 from compare_cpu.job import Job, Outcome
 from compare_cpu.report import aligned, measured_table, ratio_table, rows
 
@@ -59,8 +59,7 @@ class Measurement:
     def prepare(self, model: str, wanted: Sequence[str]) -> None:
         """Write the weights that a model's contestants need, where they are not there yet."""
         if model != "demo":
-            needed = {kind for kind in KINDS["ours"] for who, of in _chosen(wanted) if of == kind}
-            for kind in sorted(needed):
+            for kind in sorted({kind for who, kind in _chosen(wanted) if who in FROM_FILES}):
                 self._run("weights", kind, model, 0)
         for who in ("diffusers", "openvino"):
             if any(name == who for name, _kind in _chosen(wanted)):
@@ -135,13 +134,10 @@ def _of_model(model: str, wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The demo model has one file: of those who draw with files, each draws once."""
     seen = set()
     for who, kind in _chosen(wanted):
-        from_file = kind in KINDS["ours"] and who not in {"diffusers", "openvino"}
-        if model == "demo" and from_file:
-            if who not in seen:
-                yield who, "q8_0"
-            seen.add(who)
-        else:
-            yield who, kind
+        shown = "q8_0" if model == "demo" and who in FROM_FILES else kind
+        if (who, shown) not in seen:
+            seen.add((who, shown))
+            yield who, shown
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,11 +150,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=3, help="of each contestant")
     parser.add_argument("--steps", type=int, default=3, help="of each run; the first warms up")
     parser.add_argument("--only", nargs="+", metavar="TITLE", help="'ours f16', 'diffusers *'")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=_usable_cores())
     parser.add_argument("--weights", type=Path, default=_ROOT / "build" / "bench-weights")
     parser.add_argument("--peers", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--sd-cli", default=str(_ROOT / "build" / "sd-cli" / "bin" / "sd-cli"))
     return parser
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use; the two threads of a core count once."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
+    return len(cores)
 
 
 def _say(text: str) -> None:

@@ -40,6 +40,7 @@ KINDS = {
     "diffusers": ("f32", "bf16"),
     "openvino": ("f32", "bf16"),
 }
+FROM_FILES = ("ours", "plain", "sd-cli", "sd.cpp-python")
 # Of the slow ones two kinds tell enough.
 LEFT_OUT = {"plain bf16", "plain q4_0", "sd-cli bf16", "sd-cli q4_0"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 
     import torch
 
-SECONDS = 1.5
+    Product = Callable[[torch.Tensor, torch.Tensor], object]
+
+SECONDS = 0.5
 SIDES = (1024, 2048, 4096)
-EXTENSIONS = ("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16")
-EXTENSIONS += ("amx_bf16", "amx_int8")
+EXTENSIONS = (
+    *("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16"),
+    *("amx_bf16", "amx_int8"),
+)
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -32,36 +37,40 @@ def run(job: Job) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
     if job.model:
         return {"work": _work(job)}
-    peaks = {"f32": _peak(torch.float32), "bf16": _peak(torch.bfloat16), "int8": _int8_peak()}
-    return {"peaks": peaks, "cpu": _cpu(), "torch": torch.__version__}
+    return {"peaks": _peaks(), "cpu": _cpu(), "torch": torch.__version__}
 
 
-def _peak(dtype: torch.dtype) -> float:
+def _peaks() -> dict[str, float]:
     import torch
 
-    return max(_rate(lambda a, b: a @ b, torch.randn(side, side).to(dtype), side) for side in SIDES)
+    def squares(dtype: torch.dtype) -> Callable[[int], torch.Tensor]:
+        if dtype == torch.int8:
+            return lambda side: torch.randint(-9, 9, (side, side), dtype=dtype)
+        return lambda side: torch.randn(side, side).to(dtype)
+
+    peaks = {}
+    products = {"f32": (torch.float32, torch.mm), "bf16": (torch.bfloat16, torch.mm)}
+    products["int8"] = (torch.int8, torch._int_mm)  # noqa: SLF001 - the only one on CPUs
+    for name, (dtype, product) in products.items():
+        with suppress(RuntimeError):  # not every machine has products of all types
+            peaks[name] = _peak(product, squares(dtype))
+    return peaks
 
 
-def _int8_peak() -> float:
-    import torch
-
-    return max(
-        _rate(torch._int_mm, torch.randint(-9, 9, (side, side), dtype=torch.int8), side)  # noqa: SLF001
-        for side in SIDES
-    )
-
-
-def _rate(product: Callable[..., object], matrix: torch.Tensor, side: int) -> float:
-    """The best of some products of a matrix with itself, in operations a second."""
-    best, until = float("inf"), time.perf_counter() + SECONDS / len(SIDES)
-    product(matrix, matrix)
-    while True:
-        began = time.perf_counter()
+def _peak(product: Product, square: Callable[[int], torch.Tensor]) -> float:
+    """The best rate of some products of a matrix with itself, in operations a second."""
+    best = 0.0
+    for side in SIDES:
+        matrix = square(side)
         product(matrix, matrix)
-        now = time.perf_counter()
-        best = min(best, now - began)
-        if now > until:
-            return 2 * side**3 / best
+        until = time.perf_counter() + SECONDS
+        while (began := time.perf_counter()) < until:
+            product(matrix, matrix)
+            seconds = time.perf_counter() - began
+            best = max(best, 2 * side**3 / seconds)
+        if seconds > SECONDS:
+            break  # the type is emulated, and larger ones would take minutes
+    return best
 
 
 def _work(job: Job) -> dict[str, float]:

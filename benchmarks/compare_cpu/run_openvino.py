@@ -60,17 +60,21 @@ def prepare(job: Job) -> dict[str, str]:
     from compare_cpu.networks import load, network, write
 
     folder, model = Path(job.weights), network(job.model)
-    if _path(folder, job.model, "denoiser").exists():
+    done = _path(folder, job.model, "denoiser").parent
+    if done.exists():
         return {}
     write(job.model, folder)
     denoiser, decoder = load(job.model, folder, torch.float32)
-    parts = [] if decoder is None else [("autoencoder", decoder, (model.latent(128),))]
-    parts.append(("denoiser", denoiser, model.inputs(128, BATCH)))
+    parts = [("denoiser", denoiser, model.inputs(128, BATCH))]
+    if decoder is not None:
+        parts.append(("autoencoder", decoder, (model.latent(128),)))
+    partial = done.with_name(f"{done.name}.partial")
     for role, module, example in parts:
         converted = openvino.convert_model(module, example_input=example)
-        openvino.save_model(converted, _path(folder, job.model, role), compress_to_fp16=True)
+        openvino.save_model(converted, partial / f"{role}.xml", compress_to_fp16=True)
+    partial.rename(done)
     return {}
 
 
 def _path(folder: Path, name: str, role: str) -> Path:
-    return folder / "openvino" / f"{name}-{role}.xml"
+    return folder / f"{name}-openvino" / f"{role}.xml"

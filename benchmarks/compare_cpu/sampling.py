@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
-Array = TypeVar("Array")
+Array = Any  # of PyTorch or NumPy
 
 
 def sample(
