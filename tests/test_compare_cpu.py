@@ -31,7 +31,7 @@ def outcome(who: str, kind: str, *steps: float, decode: float | None = 1.0) -> O
 def test_the_first_step_of_each_run_does_not_count() -> None:
     outcomes = [outcome("ours", "f16", 9.0, 1.0, 2.0), outcome("ours", "f16", 8.0, 3.0, 4.0)]
     (row,) = rows(outcomes)["sd15", 256]
-    assert (row.step, row.runs) == (2.5, 2)
+    assert (row.first, row.step, row.runs) == (8.5, 2.5, 2)
     assert row.spread == pytest.approx((3.25 - 1.75) / 2 / 2.5)
 
 
@@ -50,9 +50,9 @@ def test_sizes_and_models_are_tables_of_their_own() -> None:
 def test_shares_are_of_the_measured_peaks() -> None:
     (table,) = rows([outcome("ours", "f16", 9.0, 2.0, decode=None)]).values()
     head, line = measured_table(table, {"step": 400e9}, {"f32": 400e9, "bf16": 800e9})
-    measured = ["", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
+    measured = ["", "first s", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
     assert head == [*measured, "GFLOP/s", "of f32", "of bf16"]
-    assert line == ["ours f16", "2.00", "0%", "-", "0.500", "100", "1", "200", "50%", "25%"]
+    assert line == ["ours f16", "9.00", "2.00", "0%", "-", "0.500", "100", "1", "200", "50%", "25%"]
     assert measured_table(table, {}, {})[0][-1] == "runs"
 
 

@@ -21,7 +21,8 @@ class Row:
 
     Attributes:
         title: The contestant.
-        step: A sampling step, without the first of each run.
+        first: The first step of a run, with all that is packed, compiled or allocated in it.
+        step: A sampling step after that.
         spread: Half of the middle half of the steps' seconds, as a share of the median.
         decode: From the latent numbers to the picture; None where it has no decoder.
         load: From the files to a model that is ready.
@@ -30,6 +31,7 @@ class Row:
     """
 
     title: str
+    first: float
     step: float
     spread: float
     decode: float | None
@@ -58,6 +60,7 @@ def _row(title: str, runs: Sequence[tuple[Timing, int]]) -> Row:
     quarters = statistics.quantiles(steps, method="inclusive") if len(steps) > 1 else [step] * 3
     return Row(
         title,
+        statistics.median(timing.steps[0] for timing, _peak in runs),
         step,
         (quarters[2] - quarters[0]) / 2 / step,
         statistics.median(decodes) if decodes else None,
@@ -77,7 +80,7 @@ def measured_table(
         work: Operations of a ``step``; empty where they were not counted.
         peaks: Operations a second by type.
     """
-    head = ["", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
+    head = ["", "first s", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
     counted = "step" in work
     if counted:
         head += ["GFLOP/s", *(f"of {kind}" for kind in peaks)]
@@ -85,6 +88,7 @@ def measured_table(
     for row in table:
         line = [
             row.title,
+            _seconds(row.first),
             _seconds(row.step),
             f"{row.spread:.0%}",
             _seconds(row.decode),
