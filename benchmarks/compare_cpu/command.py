@@ -102,7 +102,7 @@ class Measurement:
         outcome = run(job, self._peers)
         reason = outcome.missing or outcome.error
         if reason:
-            _say(f"left out: {job.title} {model}: {reason}")
+            _say(f"left out: {f'{job.title} {model}'.strip()}: {reason}")
         return outcome
 
     def _write(self) -> None:
