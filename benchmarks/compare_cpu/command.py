@@ -54,7 +54,7 @@ class Measurement:
         outcome = self._run("machine", "", "", 0)
         self._machine = {**outcome.answer, "threads": self._settings.threads}
         for kind, peak in self._peaks.items():
-            _say(f"matrix products in {kind}: {peak / 1e9:.0f} G operations/s")
+            _say(f"matrix products in {kind}: {peak / 1e9:.3g} G operations/s")
 
     def prepare(self, model: str, wanted: Sequence[str]) -> None:
         """Write the weights that a model's contestants need, where they are not there yet."""
