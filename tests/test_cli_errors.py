@@ -279,7 +279,7 @@ def test_a_signal_cleans_up(
 ) -> None:
     before = signal.getsignal(number)
 
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         os.kill(os.getpid(), number)
         yield make_picture()
 
@@ -294,7 +294,7 @@ def test_a_signal_cleans_up(
 def test_a_second_signal_does_not_stop_the_clean_up(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         try:
             os.kill(os.getpid(), signal.SIGINT)
             yield make_picture()
@@ -313,7 +313,7 @@ def test_a_second_signal_does_not_stop_the_clean_up(
 def test_what_an_interruption_leads_to_is_not_the_reason(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
@@ -333,7 +333,7 @@ def test_an_interruption_that_python_swallows_comes_again(
 ) -> None:
     """What is raised in a weak reference's callback is dropped; every import has such a one."""
 
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         thing = make_picture()
         callback = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
         del thing
@@ -354,7 +354,7 @@ def test_an_interruption_that_python_swallows_comes_again(
 def test_what_else_python_swallows_is_told_as_ever(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         thing = make_picture()
         callback = weakref.ref(thing, lambda _: 1 // 0)
         del thing
@@ -371,7 +371,7 @@ def test_what_else_python_swallows_is_told_as_ever(
 def test_an_ignored_signal_stays_ignored(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(*_: object) -> Iterator[Picture]:
+    def draw(*_: object, **__: object) -> Iterator[Picture]:
         os.kill(os.getpid(), signal.SIGHUP)
         yield make_picture()
 

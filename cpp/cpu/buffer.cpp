@@ -42,10 +42,12 @@ Memory allocate(std::size_t size) {
 /// At most one buffer that nobody uses now.
 class KeptMemory {
  public:
-  /// The kept buffer, if it fits without much waste, else a new one.
+  /// The kept buffer, if it fits, else a new one. Steps may have the large one of the decoding, or
+  /// both would be there at once; what is tiny beside it may not, or steps would find it taken.
   Memory take(std::size_t size) {
+    constexpr std::size_t tiny = 16;
     const std::scoped_lock lock(mutex_);
-    if (kept_.size >= size && kept_.size / 2 <= size) {
+    if (kept_.size >= size && kept_.size / tiny <= size) {
       return std::exchange(kept_, {});
     }
     if (kept_.size < size) {
@@ -76,12 +78,10 @@ KeptMemory& kept_memory() {
   return memory;
 }
 
-// What the buffer's context holds is its memory's begin; ggml rounds no sizes, so this does again.
 void free_buffer(ggml_backend_buffer_t buffer) {
-  const std::size_t unit = buffer->size < huge_page ? alignment : huge_page;
   Memory memory;
   memory.begin.reset(buffer->context);
-  memory.size = (buffer->size + unit - 1) / unit * unit;
+  memory.size = buffer->size;
   if (buffer->usage == GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
     kept_memory().keep(std::move(memory));
   }

@@ -302,7 +302,7 @@ class Winograd {
 
   const Convolution& c_;
   const Block& block_;
-  Corner corners_[most_tiles];
+  Corner corners_[most_tiles] = {};
   int64_t tiles_;             ///< In this block, rounded up.
   int64_t input_stride_;      ///< Numbers of a panel of the input.
   float* input_ = nullptr;    ///< [place][panel][channel][tile]
