@@ -1,10 +1,12 @@
 """Finding what builds the extension, and the engine's source that a build has left here."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 SOURCE = Path(__file__).resolve().parent.parent
 
@@ -27,3 +29,14 @@ def engine_source() -> Path | None:
     if named:
         return Path(named)
     return next(SOURCE.glob("build/*/engine-source-*/*/vendor/stable-diffusion.cpp"), None)
+
+
+def load_tool(name: str) -> ModuleType:
+    """Import a script of tools/, which is no package."""
+    path = SOURCE / "tools" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

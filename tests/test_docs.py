@@ -1,0 +1,200 @@
+"""The README and the docs are true: examples run, where `demo` draws them, or are at least read.
+
+Fenced blocks: `sh` for commands, `console` for commands and what they print, `python` for code.
+"""
+
+import ast
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gpustack_draw
+from build_tools import SOURCE, engine_source, load_tool
+from gpustack_draw.cli.arguments import PARSERS, parse_arguments
+from gpustack_draw.cli.parser import PROGRAM
+from gpustack_draw.model_reference import parse_model_reference
+from run_python import run_python
+
+REFERENCE = SOURCE / "docs" / "reference"
+PAGES = [SOURCE / "README.md", SOURCE / "CONTRIBUTING.md", *sorted(SOURCE.glob("docs/**/*.md"))]
+TEXTS = {str(page.relative_to(SOURCE)): page.read_text(encoding="utf-8") for page in PAGES}
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINKS = sorted(
+    (name, target) for name, text in TEXTS.items() for target in re.findall(r"\]\(([^)]+)\)", text)
+)
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return [block for kind, block in FENCE.findall(TEXTS[name]) if kind == language]
+
+
+def commands_in(block: str) -> Iterator[list[str]]:
+    """Give the arguments of every gpustack-draw command of a shell script."""
+    for line in block.replace("|\n", "| ").replace("\\\n", " ").splitlines():
+        words = shlex.shlex(line, posix=True, punctuation_chars=True)
+        words.whitespace_split = True
+        command: list[str] | None = None
+        for word in [*words, ";"]:
+            if re.fullmatch(r"[();<>|&]+", word):
+                if command is not None:
+                    yield command
+                command = None
+            elif word == PROGRAM:
+                command = []
+            elif command is not None:
+                command.append(word)
+
+
+def draws_here(block: str) -> bool:
+    """Whether a script asks nobody and draws with the demo model alone."""
+    asks_others = "export " in block or "hf.co/" in block
+    models = {command[0] for command in commands_in(block) if not command[0].startswith("-")}
+    return not asks_others and models <= {"demo", "models", "devices", "show"}
+
+
+def code_draws_here(block: str) -> bool:
+    return '"demo"' in block and ">>>" not in block
+
+
+SHELL = [name for name in TEXTS if any(map(draws_here, blocks(name, "sh")))]
+PYTHON = [name for name in TEXTS if any(map(code_draws_here, blocks(name, "python")))]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, empty_folder: None) -> None:
+    """An empty folder in which the command is found, and no cache of the user's."""
+    beside = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([beside, os.environ["PATH"]]))
+    monkeypatch.setenv("HF_HOME", "cache")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def bash(script: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", SHELL)
+def test_commands_that_draw_with_the_demo_model(name: str, shell: None) -> None:
+    for block in filter(draws_here, blocks(name, "sh")):
+        bash(block)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "console")])
+def test_what_commands_print(name: str, shell: None) -> None:
+    for block in blocks(name, "console"):
+        command, _, printed = block.removeprefix("$ ").partition("\n")
+        assert bash(f"({command}) 2>&1 || true").stdout == printed
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", PYTHON)
+def test_code_that_draws_with_the_demo_model(name: str, shell: None) -> None:
+    for block in filter(code_draws_here, blocks(name, "python")):
+        run_python(block)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "sh")])
+def test_commands_are_read_by_the_real_parser(name: str) -> None:
+    for block in blocks(name, "sh"):
+        for command in commands_in(block):
+            arguments = parse_arguments(command)
+            if arguments.command == "draw" and arguments.model is not None:
+                kind = type(parse_model_reference(arguments.model)).__name__
+                typed = arguments.model.rpartition(".")[2]
+                files = {"gguf": "LocalModel", "safetensors": "LocalModel"}
+                assert kind == files.get(typed, kind)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "python")])
+def test_calls_of_the_library_fit_it(name: str) -> None:
+    for block in blocks(name, "python"):
+        if name.startswith("docs/reference"):  # signatures, written by the tool
+            continue
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("gpustack_draw."):
+                called = getattr(gpustack_draw, ast.unparse(node.func).split(".")[1])
+                named = {str(keyword.arg): None for keyword in node.keywords}
+                inspect.signature(called).bind(*node.args, **named)
+
+
+@pytest.mark.parametrize("name", sorted(load_tool("write_reference").references()))
+def test_the_reference_is_what_the_code_says(name: str, update_golden: bool) -> None:
+    text = load_tool("write_reference").references()[name]
+    if update_golden:
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+    assert (REFERENCE / name).read_text(encoding="utf-8") == text, "pytest --update-golden"
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name != "docs/demo-model.md"])
+def test_every_option_that_is_mentioned_is_there(name: str) -> None:
+    known = {
+        option
+        for make_parser in PARSERS.values()
+        for action in make_parser()._actions
+        for option in action.option_strings
+    }
+    others = {"--update-golden", "--group", "--no-build-isolation", "--list"}  # of pip, pytest, nox
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
+    assert sorted(mentioned - known - others) == []
+
+
+@pytest.mark.parametrize(("name", "target"), LINKS)
+def test_links_lead_somewhere(name: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    page = (SOURCE / name).parent / path if path else SOURCE / name
+    assert page.exists()
+    if anchor:
+        titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8").lower(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}
+
+
+FILE = re.compile(r"`([\w./]+(?:/|\.py|\.cmake|\.cpp|\.h|\.md))`")
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(
+        {
+            file
+            for name, text in TEXTS.items()
+            if name.startswith(("docs/explanation", "CONTRIBUTING"))
+            for file in FILE.findall(text)
+        }
+    ),
+)
+def test_files_that_are_mentioned_are_there(file: str) -> None:
+    folders = (SOURCE, SOURCE / "python" / "gpustack_draw", SOURCE / "cpp" / "cpu", REFERENCE)
+    assert any((folder / file).exists() for folder in folders)
+
+
+def test_sessions_that_are_mentioned_are_there() -> None:
+    sessions = {
+        node.name
+        for node in ast.parse((SOURCE / "noxfile.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.decorator_list
+    }
+    for line in re.findall(r"nox -s ([a-z ]+?)(?: {2,}|`|\n)", "".join(TEXTS.values())):
+        assert sessions >= set(line.split())
+
+
+def test_build_options_that_are_mentioned_are_there() -> None:
+    folder = engine_source()
+    if folder is None:
+        pytest.skip("no engine source is here")
+    files = [*folder.glob("CMakeLists.txt"), *folder.glob("ggml/CMakeLists.txt")]
+    files += [*SOURCE.glob("CMakeLists.txt"), *SOURCE.glob("cmake/*.cmake")]
+    cmake = "".join(file.read_text() for file in files)
+    texts = [*TEXTS.values(), (SOURCE / "pyproject.toml").read_text(encoding="utf-8")]
+    for option in set(re.findall(r"cmake\.define\.(\w+)", "".join(texts))):
+        assert option.startswith("CMAKE_") or re.search(rf"(?:option|set)\({option}\s", cmake)

@@ -1,0 +1,235 @@
+"""Write the pages of docs/reference that code knows best: the command, the library, the families.
+
+    python tools/write_reference.py
+
+`tests/test_docs.py` compares them with what is there.
+"""
+
+import argparse
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import gpustack_draw
+from gpustack_draw.cli.arguments import PARSERS
+from gpustack_draw.cli.parser import PROGRAM
+from gpustack_draw.family_table import FAMILIES
+from gpustack_draw.resolved_model import option_of
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example):$", re.MULTILINE)
+ITEM = re.compile(r"(?:^|\n)(\w+): ")
+ROLE = re.compile(r":\w+:`~?([^`]+)`")
+
+
+def main() -> None:
+    """Write every file."""
+    for name, text in references().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def references() -> dict[str, str]:
+    """Make the text of each file, by its name."""
+    return {
+        "command.md": command_reference(),
+        "families.md": families_reference(),
+        "library.md": library_reference(),
+    }
+
+
+def command_reference() -> str:
+    """Make the page of the command's options."""
+    lines = [
+        "# The command",
+        "",
+        "Made from the command's own `--help` by `tools/write_reference.py`. What is printed, exit",
+        "status and environment are in [output.md](output.md), what MODEL may be in",
+        "[models.md](models.md).",
+    ]
+    for name, make_parser in PARSERS.items():
+        lines += ["", f"## {PROGRAM} {name}", "", *_parser_lines(make_parser())]
+    return "\n".join(lines) + "\n"
+
+
+def _parser_lines(parser: argparse.ArgumentParser) -> list[str]:
+    usage = textwrap.dedent(" " * 7 + str(parser.usage)).splitlines()
+    lines = ["```", *usage, "```", "", *_wrapped(str(parser.description))]
+    for group in parser._action_groups:  # noqa: SLF001 - argparse offers no other way
+        actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
+        if not actions:
+            continue
+        lines += ["", f"### {_capital(str(group.title))}", ""]
+        if group.description:
+            lines += [*_wrapped(_capital(group.description) + "."), ""]
+        lines += ["| | |", "|---|---|"]
+        for action in actions:
+            names = ", ".join(f"`{name}`" for name in action.option_strings)
+            value = f"`{action.metavar}`" if action.metavar else ""
+            lines.append(f"| {f'{names} {value}'.strip()} | {_cell(str(action.help))} |")
+    return lines
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _cell(text: str) -> str:
+    return text.replace("%%", "%").replace("|", "\\|")
+
+
+def families_reference() -> str:
+    """Make the page of the families of models."""
+    lines = [
+        "# Families of models",
+        "",
+        "Made from `family_table.py` by `tools/write_reference.py`. What a family needs is taken",
+        "out of the model's file, or from [beside it](models.md). Steps, cfg and scheduler are",
+        "those of a model whose name says nothing more (`turbo`, `schnell`, `lightning`, ...).",
+        "",
+        "| family | name | needs | size a multiple of | trained for | steps | cfg | scheduler |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    refused = []
+    for family in FAMILIES.values():
+        if family.why_not:
+            refused.append(f"- {family.title}: {family.why_not}.")
+            continue
+        defaults = family.defaults
+        parts = [option_of(part) for part in family.requires]
+        parts += [f"perhaps {option_of(part)}" for part in family.optional]
+        width, height = defaults.native_size
+        cells = [
+            *(family.title, f"`{family.name}`", ", ".join(parts), str(family.size_multiple)),
+            *(f"{width}x{height}", str(defaults.sample_steps), f"{defaults.cfg_scale:g}"),
+            defaults.scheduler,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Known, and refused:", "", *refused]
+    return "\n".join(lines) + "\n"
+
+
+def library_reference() -> str:
+    """Make the page of everything that `import gpustack_draw` offers."""
+    lines = [
+        "# The library",
+        "",
+        "Made from the docstrings by `tools/write_reference.py`. All names are in `gpustack_draw`.",
+        "In the signatures, `Reference` is text or a path, `Size` is `(width, height)` or text,",
+        '`"512x768"`, `ProgressFunction` takes a `Progress`, `LogFunction` a level and a line.',
+    ]
+    functions, classes, failures, constants = _public_objects()
+    for title, objects in (
+        ("Functions", functions),
+        ("Classes", classes),
+        ("Errors", failures),
+        ("Names", constants),
+    ):
+        lines += ["", f"## {title}"]
+        for name, value in objects.items():
+            lines += ["", f"### {name}", "", *_object_lines(name, value)]
+    return "\n".join(lines) + "\n"
+
+
+def _public_objects() -> tuple[dict[str, object], ...]:
+    groups: tuple[dict[str, object], ...] = ({}, {}, {}, {})
+    for name in gpustack_draw.__all__:
+        value = getattr(gpustack_draw, name)
+        if inspect.isfunction(value):
+            kind = 0
+        elif not inspect.isclass(value):
+            kind = 3
+        else:
+            kind = 2 if issubclass(value, Exception) else 1
+        groups[kind][name] = value
+    return groups
+
+
+def _object_lines(name: str, value: object) -> list[str]:
+    if inspect.isfunction(value):
+        return _function_lines(name, _definition(value))
+    if not inspect.isclass(value):
+        assert isinstance(value, tuple)
+        return _wrapped(", ".join(f"`{word}`" for word in value))
+    definition = _definition(value)
+    assert isinstance(definition, ast.ClassDef)
+    lines = _docstring_lines(ast.get_docstring(definition) or "")
+    if issubclass(value, Exception):
+        bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__)
+        lines += ["", f"A kind of {bases}."]
+    for member in definition.body:
+        if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+            is_property = any(ast.unparse(mark) == "property" for mark in member.decorator_list)
+            called = f"{name}.{member.name}"
+            lines += ["", f"#### {called}", "", *_function_lines(called, member, is_property)]
+    return lines
+
+
+def _definition(value: object) -> ast.stmt:
+    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]  # type: ignore[arg-type]
+
+
+def _function_lines(name: str, definition: ast.stmt, is_property: bool = False) -> list[str]:
+    assert isinstance(definition, ast.FunctionDef)
+    returns = _annotation(definition.returns)
+    signature = f"{name}: {returns}" if is_property else _signature(name, definition.args, returns)
+    documentation = _docstring_lines(ast.get_docstring(definition) or "")
+    return ["```python", *signature.splitlines(), "```", "", *documentation]
+
+
+def _signature(name: str, arguments: ast.arguments, returns: str) -> str:
+    positional = arguments.posonlyargs + arguments.args
+    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    defaults = [*missing, *arguments.defaults, *arguments.kw_defaults]
+    words = [
+        f"{argument.arg}: {_annotation(argument.annotation)}"
+        + (f" = {_quoted(default)}" if default is not None else "")
+        for argument, default in zip(positional + arguments.kwonlyargs, defaults, strict=True)
+        if argument.arg not in {"self", "cls"}
+    ]
+    if arguments.kwonlyargs:
+        words.insert(len(words) - len(arguments.kwonlyargs), "*")
+    one_line = f"{name}({', '.join(words)}) -> {returns}"
+    if len(one_line) <= 88:
+        return one_line
+    return "\n".join([f"{name}(", *(f"    {word}," for word in words), f") -> {returns}"])
+
+
+def _quoted(default: ast.expr) -> str:
+    return ast.unparse(default).replace("'", '"')
+
+
+def _annotation(annotation: ast.expr | None) -> str:
+    return "" if annotation is None else ast.unparse(annotation).replace("'", "")
+
+
+def _docstring_lines(docstring: str) -> list[str]:
+    text = ROLE.sub(r"`\1`", docstring).replace("``", "`")
+    summary, *sections = SECTION.split(text)
+    lines = summary.strip().splitlines()
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        content = textwrap.dedent(body.strip("\n")).strip()
+        lines += ["", *_section_lines(title, content)]
+    return lines
+
+
+def _section_lines(title: str, content: str) -> list[str]:
+    if title == "Example":
+        return ["```python", *content.splitlines(), "```"]
+    if title in {"Returns", "Yields"}:
+        return [f"**{title}:** {content}"]
+    _, *parts = ITEM.split("\n" + content)
+    items = [
+        f"- `{name}`: {' '.join(text.split())}"
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return [f"**{'Arguments' if title == 'Args' else title}:**", "", *items]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 99, break_long_words=False, break_on_hyphens=False)
+
+
+if __name__ == "__main__":
+    main()
