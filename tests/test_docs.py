@@ -55,8 +55,9 @@ def commands_in(block: str) -> Iterator[list[str]]:
 def draws_here(block: str) -> bool:
     """Whether a script asks nobody and draws with the demo model alone."""
     asks_others = "export " in block or "hf.co/" in block
-    models = {command[0] for command in commands_in(block) if not command[0].startswith("-")}
-    return not asks_others and models <= {"demo", "models", "devices", "show"}
+    first_words = {command[0] for command in commands_in(block)}
+    here = {"demo", "models", "devices", "show", "--from"}
+    return bool(first_words) and first_words <= here and not asks_others
 
 
 def code_draws_here(block: str) -> bool:
