@@ -4,6 +4,7 @@ Sessions that need the compiled package build it: minutes the first time, second
 Words after `--` go to the session's tool.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def stubs(session: nox.Session) -> None:
 
 @nox.session
 def tidy(session: nox.Session) -> None:
-    """clang-tidy on our C++; generates the build, compiles nothing. Words are files to look at."""
+    """clang-tidy on our C++ that is built here; compiles nothing. Words are files to look at."""
     session.install(*LINT, *BUILD, "cmake", "ninja")
     folder = Path(session.create_tmp()) / "build"
     pybind11 = session.run("pybind11-config", "--cmakedir", silent=True)
@@ -78,7 +79,9 @@ def tidy(session: nox.Session) -> None:
     }
     defines = [f"-D{name}={value}" for name, value in options.items()]
     session.run("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *defines)
-    files = session.posargs or sources(session, "cpp/*.cpp")
+    commands = json.loads((folder / "compile_commands.json").read_text(encoding="utf-8"))
+    ours = {entry["file"] for entry in commands if (ROOT / "cpp") in Path(entry["file"]).parents}
+    files = session.posargs or sorted(ours)
     # The compiler of the build may know options that clang does not.
     session.run(
         *("clang-tidy", "-p", str(folder), "--quiet", "--extra-arg=-Wno-unknown-warning-option"),

@@ -14,7 +14,7 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-constexpr std::size_t huge_page = std::size_t{2} << 20;
+constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
 constexpr std::size_t alignment = 64;
 
 struct Free {
