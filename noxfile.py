@@ -82,11 +82,12 @@ def tidy(session: nox.Session) -> None:
     commands = json.loads((folder / "compile_commands.json").read_text(encoding="utf-8"))
     ours = {entry["file"] for entry in commands if (ROOT / "cpp") in Path(entry["file"]).parents}
     files = session.posargs or sorted(ours)
-    # The compiler of the build may know options that clang does not.
-    session.run(
-        *("clang-tidy", "-p", str(folder), "--quiet", "--extra-arg=-Wno-unknown-warning-option"),
-        *("--extra-arg=-Wno-ignored-optimization-argument", *files),
-    )
+    # The index's clang has no omp.h, and does not know all options of gcc.
+    headers = str(session.run("g++", "-print-file-name=include", external=True, silent=True))
+    extra = [f"-idirafter{headers.strip()}", "-Wno-unknown-warning-option"]
+    extra.append("-Wno-ignored-optimization-argument")
+    extra_args = [f"--extra-arg={argument}" for argument in extra]
+    session.run("clang-tidy", "-p", str(folder), "--quiet", *extra_args, *files)
 
 
 @nox.session

@@ -6,7 +6,7 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-constexpr std::int64_t numbers_a_task = 1 << 14;
+constexpr std::int64_t numbers_a_task = 16'384;
 
 // For each row of a tensor, several a task: do(i, i1, i2, i3).
 template <typename Do>
@@ -94,12 +94,14 @@ void run_copy(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   constexpr std::int64_t worth_turning = 16;  // smaller planes are copied number by number
   const ggml_tensor& input = *node.src[0];
   if (input.nb[0] == sizeof(float)) {
-    return copy_rows(input, node, kernels, team);
+    copy_rows(input, node, kernels, team);
+    return;
   }
   for (std::size_t dimension = 1; dimension < GGML_MAX_DIMS; ++dimension) {
     if (input.nb[dimension] == sizeof(float) && input.ne[dimension] >= worth_turning &&
         input.ne[0] >= worth_turning) {
-      return copy_turned(input, node, dimension, kernels, team);
+      copy_turned(input, node, dimension, kernels, team);
+      return;
     }
   }
   copy_numbers(input, node, team);

@@ -8,7 +8,7 @@ namespace gpustack_draw::cpu {
 namespace {
 
 // What a task works on: enough to be worth a task, little enough to stay in a core's cache.
-constexpr std::int64_t numbers_a_task = 1 << 15;
+constexpr std::int64_t numbers_a_task = 32'768;
 
 template <typename Run>
 void run_runs(std::int64_t count, Team& team, const Run& run) {
@@ -74,8 +74,8 @@ void run_binary(const ggml_tensor& node, Team& team, const WithArray& with_array
       from_a += place * static_cast<std::int64_t>(a.nb[d]);
       from_b += place % b.ne[d] * static_cast<std::int64_t>(b.nb[d]);
     }
-    const float* input = reinterpret_cast<const float*>(static_cast<char*>(a.data) + from_a);
-    const float* other = reinterpret_cast<const float*>(static_cast<char*>(b.data) + from_b);
+    const auto* input = reinterpret_cast<const float*>(static_cast<char*>(a.data) + from_a);
+    const auto* other = reinterpret_cast<const float*>(static_cast<char*>(b.data) + from_b);
     float* output = floats(node) + i * runs.length + begin;
     if (b.ne[0] == 1) {
       with_number(input + begin, *other, output, count);
@@ -141,7 +141,8 @@ bool takes_activation(const ggml_tensor& node) {
 }
 
 void run_activation(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const Unary function = unary_of(node).value();
+  // takes_activation() has looked.
+  const Unary function = unary_of(node).value();  // NOLINT(bugprone-unchecked-optional-access)
   run_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
     kernels.unary(function, floats(*node.src[0]) + begin, floats(node) + begin, count);
   });

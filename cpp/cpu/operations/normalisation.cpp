@@ -40,7 +40,7 @@ void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team)
 
 template <typename Normalise>
 void run_rows(const ggml_tensor& node, Team& team, const Normalise& normalise) {
-  constexpr std::int64_t numbers_a_task = 1 << 15;
+  constexpr std::int64_t numbers_a_task = 32'768;
   const ggml_tensor& input = *node.src[0];
   const std::int64_t rows = ggml_nrows(&node);
   const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / node.ne[0]);
