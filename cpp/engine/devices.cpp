@@ -44,8 +44,9 @@ void unregister(ggml_backend_reg_t backend) {
 // The library computes on the first CPU device of the registry, so ours is put before ggml's.
 void register_fast_cpu() {
   ggml_backend_reg_t fast = cpu::fast_cpu();
-  ggml_backend_reg_t plain = ggml_backend_reg_by_name("CPU");
-  if (fast != nullptr && plain != nullptr) {
+  ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  if (fast != nullptr && cpu != nullptr) {
+    ggml_backend_reg_t plain = ggml_backend_dev_backend_reg(cpu);
     unregister(plain);
     ggml_backend_register(fast);
     ggml_backend_register(plain);
