@@ -34,18 +34,20 @@ inline double sum_over(const float* input, int64_t count, const Function& functi
 
 inline void normalise(const float* input, float* output, int64_t count, float epsilon) {
   const auto numbers = static_cast<double>(count);
-  const auto mean =
-      static_cast<float>(sum_over(input, count, [](Vector x) { return x; }) / numbers);
-  const Vector shift = all(mean);
+  const double mean = sum_over(input, count, [](Vector x) { return x; }) / numbers;
+  // In two parts: what f32 leaves of the mean counts where numbers lie close around it.
+  const auto shift = static_cast<float>(mean);
+  const auto rest = static_cast<float>(mean - static_cast<double>(shift));
+  const auto centre = [=](Vector x) { return subtract(subtract(x, all(shift)), all(rest)); };
   const double variance = sum_over(input, count,
                                    [=](Vector x) {
-                                     const Vector centred = subtract(x, shift);
+                                     const Vector centred = centre(x);
                                      return multiply(centred, centred);
                                    }) /
                           numbers;
   const auto scale =
       static_cast<float>(1 / __builtin_sqrt(variance + static_cast<double>(epsilon)));
-  map(input, output, count, [=](Vector x) { return multiply(subtract(x, shift), all(scale)); });
+  map(input, output, count, [=](Vector x) { return multiply(centre(x), all(scale)); });
 }
 
 inline void normalise_rms(const float* input, float* output, int64_t count, float epsilon) {
