@@ -15,6 +15,7 @@ endif()
 set(avx2_flags -mavx2 -mfma -mf16c)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
 set(avx512_bf16_flags ${avx512_flags} -mavx512bf16)
+set(amx_bf16_flags ${avx512_bf16_flags} -mamx-tile -mamx-bf16)
 
 add_library(fast_cpu STATIC cpp/cpu/backend.cpp cpp/cpu/buffer.cpp cpp/cpu/graph.cpp
             cpp/cpu/kernels/kernels.cpp cpp/cpu/team.cpp)
@@ -25,7 +26,7 @@ target_include_directories(fast_cpu PUBLIC cpp)
 target_include_directories(fast_cpu SYSTEM PRIVATE "${ENGINE_SOURCE_DIR}/ggml/src")
 target_link_libraries(fast_cpu PUBLIC engine_library PRIVATE OpenMP::OpenMP_CXX gpustack_draw_warnings)
 
-foreach(level IN ITEMS avx2 avx512 avx512_bf16)
+foreach(level IN ITEMS avx2 avx512 avx512_bf16 amx_bf16)
   add_library(fast_cpu_${level} OBJECT cpp/cpu/kernels/level.cpp)
   string(TOUPPER "GPUSTACK_DRAW_${level}" level_name)
   target_compile_definitions(fast_cpu_${level} PRIVATE GPUSTACK_DRAW_LEVEL=${level_name})

@@ -17,6 +17,7 @@
 // Where these are macros.
 #undef _mm512_cvtps_ph
 #undef _mm512_roundscale_ps
+#undef _mm512_mask_i32gather_ps
 #undef _mm512_slli_epi32
 
 namespace gpustack_draw::cpu {
@@ -88,10 +89,6 @@ inline Floats _mm512_castsi512_ps(Whole x) {
   return {_mm256_castsi256_ps(x.low), _mm256_castsi256_ps(x.high)};
 }
 
-inline Whole _mm512_or_si512(Whole a, Whole b) {
-  return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
-}
-
 inline Whole _mm512_slli_epi32(Whole x, int bits) {
   return {_mm256_slli_epi32(x.low, bits), _mm256_slli_epi32(x.high, bits)};
 }
@@ -109,6 +106,57 @@ inline Floats _mm512_cvtph_ps(__m256i x) {
 inline __m256i _mm512_cvtps_ph(Floats x, int /*to nearest*/) {
   return _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
                           _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+}
+
+inline Whole _mm512_loadu_si512(const void* p) {
+  Whole whole;
+  std::memcpy(&whole, p, sizeof(whole));
+  return whole;
+}
+
+inline Whole _mm512_set1_epi32(int x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+
+inline Whole _mm512_add_epi32(Whole a, Whole b) {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+
+inline Whole _mm512_permutexvar_epi16(Whole order, Whole x) {
+  std::uint16_t from[32];
+  std::uint16_t to[32];
+  std::memcpy(from, &x, sizeof(from));
+  std::memcpy(to, &order, sizeof(to));
+  for (std::uint16_t& number : to) {
+    number = from[number % 32];
+  }
+  return _mm512_loadu_si512(to);
+}
+
+inline __mmask16 _mm512_cmplt_epu32_mask(Whole a, Whole b) {
+  std::uint32_t left[16];
+  std::uint32_t right[16];
+  std::memcpy(left, &a, sizeof(left));
+  std::memcpy(right, &b, sizeof(right));
+  unsigned mask = 0;
+  for (int i = 0; i < 16; ++i) {
+    mask |= static_cast<unsigned>(left[i] < right[i]) << i;
+  }
+  return static_cast<__mmask16>(mask);
+}
+
+// Number by number, so that the address sanitizer sees each.
+inline Floats _mm512_mask_i32gather_ps(Floats others, __mmask16 mask, Whole places, const float* p,
+                                       int scale) {
+  std::int32_t offsets[16];
+  float numbers[16];
+  std::memcpy(offsets, &places, sizeof(offsets));
+  std::memcpy(numbers, &others, sizeof(numbers));
+  for (int i = 0; i < 16; ++i) {
+    if ((mask >> i & 1) != 0) {
+      const auto offset = static_cast<std::int64_t>(offsets[i]) * scale;
+      std::memcpy(numbers + i, reinterpret_cast<const char*>(p) + offset, sizeof(float));
+    }
+  }
+  return _mm512_loadu_ps(numbers);
 }
 
 // To nearest, ties to even; numbers too small for the usual form become zeros, NaN quiet.
@@ -131,6 +179,12 @@ inline __m256i _mm512_cvtneps_pbh(Floats x) {
   __m256i result;
   std::memcpy(&result, halves, sizeof(result));
   return result;
+}
+
+// The second operand's 16 numbers come first.
+inline Floats _mm512_cvtne2ps_pbh(Floats high, Floats low) {
+  const __m256i halves[2] = {_mm512_cvtneps_pbh(low), _mm512_cvtneps_pbh(high)};
+  return {_mm256_castsi256_ps(halves[0]), _mm256_castsi256_ps(halves[1])};
 }
 
 // One half: the odd numbers' products are added first, each product and sum rounded once. (That

@@ -1,4 +1,4 @@
-"""CONT, DUP, CPY and REPEAT: the same numbers in another order or shape, as f16, or repeatedly."""
+"""CONT, DUP and CPY: the same numbers in another order or shape, or as f16."""
 
 import itertools
 
@@ -97,26 +97,3 @@ def test_threads_change_nothing(level: str) -> None:
     x = normal(1, 3, 70, 90, 40).transpose(0, 2, 3, 1)
     for n in (1, 2, 3):
         np.testing.assert_array_equal(ours(level, "cont", x, threads=n), x)
-
-
-@each_level
-@given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), sizes),
-    times=st.tuples(*[st.integers(1, 3)] * 4),
-    step=st.tuples(*[st.integers(1, 2)] * 3),
-    seed=seeds,
-    threads=threads,
-)
-def test_repetitions(
-    level: str,
-    shape: tuple[int, ...],
-    times: tuple[int, ...],
-    step: tuple[int, ...],
-    seed: int,
-    threads: int,
-) -> None:
-    whole = normal(seed, *(n * s for n, s in zip(shape, (*step, 1))))
-    view = whole[tuple(slice(None, None, s) for s in step)]
-    wanted = np.tile(view, times)
-    found = ours(level, "repeat", view, np.zeros_like(wanted), threads=threads)
-    np.testing.assert_array_equal(found, wanted)

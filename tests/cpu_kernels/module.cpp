@@ -32,6 +32,9 @@ extern const Kernels kernels;
 namespace avx512_bf16_in_halves {
 extern const Kernels kernels;
 }
+namespace amx_bf16_in_memory {
+extern const Kernels kernels;
+}
 
 namespace tests {
 namespace {
@@ -41,7 +44,7 @@ using Given = std::pair<py::array, std::string>;
 
 std::vector<const Kernels*> all_kernels() {
   std::vector<const Kernels*> found;
-  for (const char* name : {"avx2", "avx512", "avx512_bf16"}) {
+  for (const char* name : {"avx2", "avx512", "avx512_bf16", "amx_bf16"}) {
     if (const Kernels* kernels = kernels_named(name)) {
       found.push_back(kernels);
     }
@@ -49,6 +52,7 @@ std::vector<const Kernels*> all_kernels() {
   if (!found.empty()) {  // the halves are AVX2
     found.push_back(&avx512_in_halves::kernels);
     found.push_back(&avx512_bf16_in_halves::kernels);
+    found.push_back(&amx_bf16_in_memory::kernels);
   }
   return found;
 }

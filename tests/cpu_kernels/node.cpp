@@ -70,6 +70,22 @@ const std::map<std::string, Make>& operations() {
       {"dup", [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_dup(c, t[0]); }},
       {"repeat", [](ggml_context* c, const Tensors& t,
                     const Numbers&) { return ggml_repeat(c, t[0], t[1]); }},
+      {"concat", [](ggml_context* c, const Tensors& t,
+                    const Numbers& n) { return ggml_concat(c, t[0], t[1], whole(n[0])); }},
+      {"pad",
+       [](ggml_context* c, const Tensors& t, const Numbers& n) {
+         return ggml_pad_ext(c, t[0], whole(n[0]), whole(n[1]), whole(n[2]), whole(n[3]),
+                             whole(n[4]), whole(n[5]), whole(n[6]), whole(n[7]));
+       }},
+      {"pad_circular",
+       [](ggml_context* c, const Tensors& t, const Numbers& n) {
+         return ggml_pad_circular(c, t[0], whole(n[0]), 0, 0, 0);
+       }},
+      {"interpolate",
+       [](ggml_context* c, const Tensors& t, const Numbers& n) {
+         return ggml_interpolate(c, t[0], whole(n[0]), whole(n[1]), whole(n[2]), whole(n[3]),
+                                 static_cast<std::uint32_t>(whole(n[4])));
+       }},
       // Nodes of ours and of ggml's (elu, sqr) in turn, with views of what was just computed.
       {"chain",
        [](ggml_context* c, const Tensors& t, const Numbers&) {

@@ -139,7 +139,7 @@ inline bool is_masked(const Attention& attention, int64_t query_begin, int64_t q
 inline void attend(const Attention& attention, int64_t query_begin, int64_t queries, int64_t key,
                    const Softmax& softmax, Scratch& panels) {
   const int64_t keys = least(key_block, attention.key_count - key);
-  const RowPacker<row_tile> query_rows(attention.queries, query_begin + queries);
+  const LeftPacker query_rows(attention.queries, query_begin + queries);
   const RowPacker<column_tile> key_rows(attention.keys, key + keys);
   multiply(
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
@@ -154,7 +154,7 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
     mask_scores(attention, query_begin + i, key, keys, scores);
     update(attention, i, keys, scores, softmax);
   }
-  const RowPacker<row_tile> shares({softmax.scores, key_block * 4}, queries);
+  const LeftPacker shares({softmax.scores, key_block * 4}, queries);
   const ValuePacker values(attention.values, key, attention.value_depth);
   multiply([&](int64_t row, int64_t depth, int64_t count, float* panel,
                float* numbers) { shares.pack(row, depth, count, panel, numbers); },

@@ -40,19 +40,36 @@ class PatchPacker {
   struct Place {
     int64_t x;
     int64_t y;
-    bool in_one_row;  ///< Its neighbours are neighbours in the input too.
+    bool in_one_row;  ///< Its neighbours are neighbours in the input too; else each one's place:
+    std::int32_t xs[lanes];
+    std::int32_t ys[lanes];
+    std::int32_t offsets[lanes];
   };
 
   Place place(int64_t pixel) const {
-    const int64_t x = pixel % c_.output_width;
-    const int64_t y = pixel / c_.output_width;
-    return {x * c_.stride_x, y * c_.stride_y,
-            c_.stride_x == 1 && x + lanes <= c_.output_width && y < c_.output_height};
+    Place place{};
+    place.x = pixel % c_.output_width * c_.stride_x;
+    place.y = pixel / c_.output_width * c_.stride_y;
+    place.in_one_row = c_.stride_x == 1 && place.x + lanes <= c_.output_width &&
+                       pixel < c_.output_width * c_.output_height;
+    for (int64_t i = 0; i < lanes && !place.in_one_row; ++i, ++pixel) {
+      const int64_t x = pixel % c_.output_width * c_.stride_x;
+      const int64_t y = pixel / c_.output_width * c_.stride_y;
+      const bool is_there = pixel < c_.output_width * c_.output_height;
+      constexpr std::int32_t nowhere = 1 << 30;
+      place.xs[i] = static_cast<std::int32_t>(x);
+      place.ys[i] = is_there ? static_cast<std::int32_t>(y) : nowhere;
+      place.offsets[i] = static_cast<std::int32_t>(y * c_.input_width + x);
+    }
+    return place;
   }
 
   Vector numbers(const float* plane, const Place& place, int64_t x, int64_t y) const {
     if (!place.in_one_row) {
-      return one_by_one(plane, place, x, y);
+      const Integers all_x = add(load(place.xs), all_integers(x));
+      const Integers all_y = add(load(place.ys), all_integers(y));
+      return gather(plane, add(load(place.offsets), all_integers(y * c_.input_width + x)),
+                    both(is_index(all_x, c_.input_width), is_index(all_y, c_.input_height)));
     }
     x += place.x;
     y += place.y;
@@ -66,31 +83,11 @@ class PatchPacker {
     return load_part(first, least(lanes, most(0, -x)), most(0, least(lanes, c_.input_width - x)));
   }
 
-  __attribute__((noinline)) Vector one_by_one(const float* plane, const Place& place, int64_t x,
-                                              int64_t y) const {
-    alignas(64) float found[lanes] = {};
-    int64_t input_x = place.x + x;
-    int64_t input_y = place.y + y;
-    const int64_t end_x = c_.output_width * c_.stride_x + x;
-    const int64_t end_y = c_.output_height * c_.stride_y + y;
-    for (int64_t i = 0; i < lanes && input_y < end_y; ++i) {
-      if (input_x >= 0 && input_x < c_.input_width && input_y >= 0 && input_y < c_.input_height) {
-        found[i] = plane[input_y * c_.input_width + input_x];
-      }
-      input_x += c_.stride_x;
-      if (input_x >= end_x) {
-        input_x = x;
-        input_y += c_.stride_y;
-      }
-    }
-    return load(found);
-  }
-
   const Convolution& c_;
 };
 
 inline void convolution(const Convolution& convolution, const Block& block, Workspace& workspace) {
-  const RowPacker<row_tile> weights(convolution.weights, block.row_end);
+  const LeftPacker weights(convolution.weights, block.row_end);
   const PatchPacker patches(convolution);
   const int64_t pixels = convolution.output_width * convolution.output_height;
   multiply_into(

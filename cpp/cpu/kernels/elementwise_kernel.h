@@ -34,16 +34,20 @@ inline void map(const float* a, const float* b, float* output, int64_t count,
   }
 }
 
-/// Sum, or another combination, of all lanes.
+/// Sum, or another combination, of all lanes: of each with its neighbour half of them away, and so
+/// on.
 template <typename Function>
 inline float fold(Vector x, const Function& function) {
   alignas(64) float numbers[lanes];
   store(numbers, x);
-  float result = numbers[0];
-  for (int64_t i = 1; i < lanes; ++i) {
-    result = function(result, numbers[i]);
+#pragma GCC unroll 4
+  for (int64_t half = lanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < half; ++i) {
+      numbers[i] = function(numbers[i], numbers[i + half]);
+    }
   }
-  return result;
+  return numbers[0];
 }
 
 inline float sum_of(Vector x) {

@@ -4,6 +4,11 @@
 #include <cstring>
 #include <new>
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "cpu/kernels/levels.h"
 
 namespace gpustack_draw::cpu {
@@ -22,21 +27,42 @@ bool has_avx512() {
 
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
+// Linux lets a process use the tile registers when it has asked for them:
+// https://docs.kernel.org/arch/x86/xstate.html
+bool has_amx_bf16() {
+#ifdef __linux__
+  constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long tile_data = 18;
+  return has_avx512_bf16() && __builtin_cpu_supports("amx-bf16") &&
+         syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
+// Intel's vectors multiply in bf16 at little more than half the rate of f32 (74 and 128 GFLOP/s,
+// measured on one core of an Emerald Rapids, where AMX makes 440).
+bool is_faster_in_bf16() { return !__builtin_cpu_is("intel"); }
+
+bool always() { return true; }
+
 struct Level {
   const Kernels* kernels;
-  bool (*is_there)();
+  bool (*can_run)();
+  bool (*is_worth_it)();
 };
 
 // The best first.
-constexpr Level levels[] = {{&avx512_bf16::kernels, &has_avx512_bf16},
-                            {&avx512::kernels, &has_avx512},
-                            {&avx2::kernels, &has_avx2}};
+constexpr Level levels[] = {{&amx_bf16::kernels, &has_amx_bf16, &always},
+                            {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16},
+                            {&avx512::kernels, &has_avx512, &always},
+                            {&avx2::kernels, &has_avx2, &always}};
 
 }  // namespace
 
 const Kernels* best_kernels() {
   for (const Level& level : levels) {
-    if (level.is_there()) {
+    if (level.can_run() && level.is_worth_it()) {
       return level.kernels;
     }
   }
@@ -45,7 +71,7 @@ const Kernels* best_kernels() {
 
 const Kernels* kernels_named(const char* name) {
   for (const Level& level : levels) {
-    if (std::strcmp(level.kernels->name, name) == 0 && level.is_there()) {
+    if (std::strcmp(level.kernels->name, name) == 0 && level.can_run()) {
       return level.kernels;
     }
   }

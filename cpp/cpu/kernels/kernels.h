@@ -114,19 +114,28 @@ struct Workspace {
 
 enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
 
+/// How large a block may be, and how small it is worth making it.
+struct BlockLimits {
+  std::int64_t most_rows;
+  std::int64_t most_columns;
+  std::int64_t fewest_rows;
+  std::int64_t fewest_columns;
+};
+
 /// What one level of instructions offers. Each call works alone, on one thread.
 struct Kernels {
-  const char* name;       ///< "avx2", "avx512", "avx512_bf16"
+  const char* name;       ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
   std::int64_t row_tile;  ///< Blocks of products begin at multiples of these.
   std::int64_t column_tile;
-  std::int64_t most_tiles;
+  BlockLimits product_limits;
   double product_cost;  ///< Of one number in a product, next to one in f32.
 
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
   /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles of `side` x
-  /// `side` pixels (2 or 4), which are the columns, row by row; at most `most_tiles` in a block.
+  /// `side` pixels (2 or 4), which are the columns, row by row; at most 64 in a block. Null where
+  /// that is never the shorter way.
   void (*convolution_in_tiles)(const Convolution&, std::int64_t side, const Block&, Workspace&);
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 

@@ -7,7 +7,9 @@
 #include "cpu/kernels/levels.h"
 #include "cpu/kernels/matrix_product_kernel.h"
 #include "cpu/kernels/normalise_kernel.h"
+#if GPUSTACK_DRAW_LEVEL < GPUSTACK_DRAW_AMX_BF16
 #include "cpu/kernels/winograd_kernel.h"
+#endif
 
 namespace gpustack_draw::cpu {
 namespace LEVEL_NAMESPACE {
@@ -53,10 +55,14 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 #define AS_TEXT(name) #name
 #define NAME_OF(level) AS_TEXT(level)
 
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+constexpr auto convolution_in_tiles = nullptr;
+#endif
+
 const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           row_tile,
                                           column_tile,
-                                          most_tiles,
+                                          product_limits,
                                           1.0 / Units::depth,
                                           matrix_product,
                                           convolution,

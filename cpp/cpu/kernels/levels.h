@@ -13,5 +13,8 @@ extern const Kernels kernels;
 namespace avx512_bf16 {
 extern const Kernels kernels;
 }
+namespace amx_bf16 {
+extern const Kernels kernels;
+}
 
 }  // namespace gpustack_draw::cpu

@@ -10,11 +10,6 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-// A tile is what fits into the registers: 12 sums of 16 registers in AVX2, 16 of 32 in AVX-512.
-constexpr int64_t row_tile = lanes == 8 ? 6 : 8;
-constexpr int64_t tile_vectors = 2;
-constexpr int64_t column_tile = tile_vectors * lanes;
-
 /// Depth that is packed at once: what a panel holds. Whole blocks of every quantisation.
 constexpr int64_t depth_chunk = 256;
 
@@ -87,7 +82,8 @@ class RowPacker {
       }
       panel += 8 * width;
     }
-    if (depth == count) {
+    const int64_t missing = units_for<U>(count) - depth / U::depth;
+    if (missing == 0) {
       return;
     }
     alignas(64) char rest[8][step * number_bytes] = {};
@@ -99,8 +95,8 @@ class RowPacker {
       columns[i] = load_eight(rest[i]);
     }
     transpose(columns);
-    for (int64_t i = 0; i < divide_up(count - depth, U::depth); ++i) {
-      _mm256_storeu_ps(panel + i * width, columns[i]);
+    for (int64_t i = 0; i < missing; ++i) {
+      _mm256_storeu_ps(panel + i * width, i < 8 ? columns[i] : _mm256_setzero_ps());
     }
   }
 
@@ -114,7 +110,7 @@ class LineWriter {
   explicit LineWriter(float* panel) : panel_(panel) {}
 
   void add(const Vector (&line)[tile_vectors]) {
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_LEVEL >= GPUSTACK_DRAW_AVX512_BF16
     if (!has_even_) {
       has_even_ = true;
       for (int64_t i = 0; i < tile_vectors; ++i) {
@@ -123,29 +119,36 @@ class LineWriter {
       return;
     }
     has_even_ = false;
-    for (int64_t i = 0; i < tile_vectors; ++i) {
-      store(panel_ + i * lanes, Units::interleave(even_[i], line[i]));
-    }
+    add_units({Units::interleave(even_[0], line[0]), Units::interleave(even_[1], line[1])});
 #else
-    for (int64_t i = 0; i < tile_vectors; ++i) {
-      store(panel_ + i * lanes, line[i]);
-    }
+    add_units(line);
 #endif
-    panel_ += column_tile;
   }
 
-  /// After the last line: what it has no neighbour for is filled up with zeros.
+  /// After the last line: what is missing of a unit, and units of a tile, are zeros.
   void finish() {
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_LEVEL >= GPUSTACK_DRAW_AVX512_BF16
     if (has_even_) {
       add({zero(), zero()});
     }
 #endif
+    while (units_ % tile_units != 0) {
+      add_units({zero(), zero()});
+    }
   }
 
  private:
+  void add_units(const Vector (&units)[tile_vectors]) {
+    for (int64_t i = 0; i < tile_vectors; ++i) {
+      store(panel_ + i * lanes, units[i]);
+    }
+    panel_ += column_tile;
+    ++units_;
+  }
+
   float* panel_;
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+  int64_t units_ = 0;
+#if GPUSTACK_DRAW_LEVEL >= GPUSTACK_DRAW_AVX512_BF16
   Vector even_[tile_vectors];
   bool has_even_ = false;
 #endif

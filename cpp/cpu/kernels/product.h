@@ -7,51 +7,33 @@
 // Nothing is packed outside a block and nothing is shared between threads, so there is no waiting;
 // a number is packed once a block, and used a hundred times or more.
 
-#include "cpu/kernels/pack.h"
+#include "cpu/kernels/simd.h"  // the levels' numbers
+
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+#include "cpu/kernels/amx_tile.h"
+#else
+#include "cpu/kernels/vector_tile.h"
+#endif
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-/// sums[row_tile][column_tile] (+)= rows[unit][row_tile] * columns[unit][column_tile]
-template <bool accumulate, typename U = Units>
-inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                          int64_t stride) {
-  Vector tile[row_tile][tile_vectors];
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < row_tile; ++i) {
-#pragma GCC unroll 2
-    for (int64_t j = 0; j < tile_vectors; ++j) {
-      tile[i][j] = accumulate ? load(sums + i * stride + j * lanes) : zero();
-    }
-  }
-#pragma GCC unroll 4
-  for (int64_t unit = 0; unit < units; ++unit) {
-    const Vector first = load(columns);
-    const Vector second = load(columns + lanes);
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < row_tile; ++i) {
-      const Vector row = all(rows[i]);
-      tile[i][0] = U::multiply_add(row, first, tile[i][0]);
-      tile[i][1] = U::multiply_add(row, second, tile[i][1]);
-    }
-    rows += row_tile;
-    columns += column_tile;
-  }
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < row_tile; ++i) {
-#pragma GCC unroll 2
-    for (int64_t j = 0; j < tile_vectors; ++j) {
-      store(sums + i * stride + j * lanes, tile[i][j]);
-    }
-  }
-}
+/// The panels of a block (its rows and columns of one depth chunk) fill much of a core's second
+/// cache, so that each number is packed seldom. Where products are as fast as in AMX, packing is
+/// what takes time: a row costs less than a column, so there are more of them.
+constexpr BlockLimits product_limits =
+    tile_units == 1 ? BlockLimits{144, 192, 48, 48} : BlockLimits{640, 256, 320, 64};
 
 template <bool accumulate>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panels,
                             int64_t rows, int64_t columns, float* sums, int64_t stride) {
-  for (int64_t j = 0; j < columns; j += column_tile) {
+  // What stays in the first cache, while the panels of rows pass by.
+  constexpr int64_t columns_at_once = tile_units == 1 ? column_tile : 2 * column_tile;
+  for (int64_t first = 0; first < columns; first += columns_at_once) {
     for (int64_t i = 0; i < rows; i += row_tile) {
-      multiply_tile<accumulate>(units, row_panels + i * units, column_panels + j * units,
-                                sums + i * stride + j, stride);
+      for (int64_t j = first; j < least(first + columns_at_once, columns); j += column_tile) {
+        multiply_tile<accumulate>(units, row_panels + i * units, column_panels + j * units,
+                                  sums + i * stride + j, stride);
+      }
     }
   }
 }
@@ -71,6 +53,7 @@ void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_
   const int64_t panel_numbers = row_numbers + round_up(column_numbers, 16);
   float* row_panels = reinterpret_cast<float*>(
       scratch.take(static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
+  const TilesInUse tiles_in_use;
   float* column_panels = row_panels + row_numbers;
   float* numbers = row_panels + panel_numbers;
   for (int64_t begin = 0; begin < depth; begin += depth_chunk) {

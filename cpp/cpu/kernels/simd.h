@@ -18,13 +18,16 @@
 #define GPUSTACK_DRAW_AVX2 1
 #define GPUSTACK_DRAW_AVX512 2
 #define GPUSTACK_DRAW_AVX512_BF16 3
+#define GPUSTACK_DRAW_AMX_BF16 4
 
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX2
 #define LEVEL_NAMESPACE avx2
 #elif GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512
 #define LEVEL_NAMESPACE avx512
-#else
+#elif GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
 #define LEVEL_NAMESPACE avx512_bf16
+#else
+#define LEVEL_NAMESPACE amx_bf16
 #endif
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
@@ -68,6 +71,23 @@ inline Vector load_part(const float* p, int64_t begin, int64_t end) {
 inline Vector load_f16(const void* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
+// Whole numbers of 32 bits, and for each lane whether it is meant.
+using Integers = __m256i;
+using Mask = __m256i;
+inline Integers all_integers(int64_t x) { return _mm256_set1_epi32(static_cast<int>(x)); }
+inline Integers load(const std::int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline Integers add(Integers a, Integers b) { return _mm256_add_epi32(a, b); }
+inline Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
+// Whether 0 <= x < count.
+inline Mask is_index(Integers x, int64_t count) {
+  return _mm256_andnot_si256(_mm256_srai_epi32(x, 31), _mm256_cmpgt_epi32(all_integers(count), x));
+}
+// p[i] of each lane that is meant, others are not read: zeros.
+inline Vector gather(const float* p, Integers i, Mask meant) {
+  return _mm256_mask_i32gather_ps(zero(), p, i, _mm256_castsi256_ps(meant), sizeof(float));
+}
 inline void store_f16(void* p, Vector x) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -101,6 +121,22 @@ inline Vector load_part(const float* p, int64_t begin, int64_t end) {
 }
 inline Vector load_f16(const void* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+using Integers = __m512i;
+using Mask = __mmask16;
+inline Integers all_integers(int64_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
+inline Integers load(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+inline Integers add(Integers a, Integers b) { return _mm512_add_epi32(a, b); }
+inline Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+inline Mask is_index(Integers x, int64_t count) {
+  return _mm512_cmplt_epu32_mask(x, all_integers(count));
+}
+inline Vector gather(const float* p, Integers i, Mask meant) {
+  return _mm512_mask_i32gather_ps(zero(), meant, i, p, sizeof(float));
+}
+inline Vector load_bf16(const void* p) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 inline void store_f16(void* p, Vector x) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));

@@ -1,7 +1,7 @@
 #pragma once
 
 // Panels hold units of 32 bits: a number in f32, or two neighbours along the depth in bf16, which
-// one instruction multiplies and adds. That is the only difference between the levels' products.
+// one instruction multiplies and adds.
 
 #include "cpu/kernels/simd.h"
 
@@ -26,7 +26,7 @@ struct Numbers {
   }
 };
 
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_LEVEL >= GPUSTACK_DRAW_AVX512_BF16
 
 inline __m256i to_bf16(Vector x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
@@ -48,11 +48,18 @@ struct Pairs {
     return _mm256_castsi256_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
   }
 
+  /// 16 units of 32 numbers that lie side by side.
+  static Vector side_by_side(Vector first, Vector second) {
+    return (Vector)_mm512_cvtne2ps_pbh(second, first);
+  }
+
   // A vector of units whose first halves are `even` and second halves are `odd`.
   static Vector interleave(Vector even, Vector odd) {
-    const __m512i low = _mm512_cvtepu16_epi32(to_bf16(even));
-    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(odd)), 16);
-    return _mm512_castsi512_ps(_mm512_or_si512(low, high));
+    alignas(64) static constexpr std::uint16_t order[32] = {
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(
+        _mm512_loadu_si512(order), _mm512_castps_si512(side_by_side(even, odd))));
   }
 };
 
@@ -64,7 +71,24 @@ using Units = Numbers;
 
 #endif
 
-inline int64_t units_for(int64_t depth) { return divide_up(depth, Units::depth); }
+// A tile is what is multiplied at once: the sums that fit into the registers. These are 12 sums of
+// 16 registers in AVX2, 16 of 32 in AVX-512, and in AMX, whose registers are tiles themselves, four
+// of eight, which take 16 units along the depth at once.
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+constexpr int64_t row_tile = 32;
+constexpr int64_t tile_units = 16;
+#else
+constexpr int64_t row_tile = lanes == 8 ? 6 : 8;
+constexpr int64_t tile_units = 1;
+#endif
+constexpr int64_t tile_vectors = 2;
+constexpr int64_t column_tile = tile_vectors * lanes;
+
+/// Units of a panel: whole tiles.
+template <typename U = Units>
+inline int64_t units_for(int64_t depth) {
+  return round_up(divide_up(depth, U::depth), tile_units);
+}
 
 /// Turn eight rows of eight units into eight columns.
 inline void transpose(__m256 (&rows)[8]) {

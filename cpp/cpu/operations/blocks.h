@@ -7,23 +7,11 @@
 
 namespace gpustack_draw::cpu {
 
-/// How large a block may be, and how small it is worth making it.
-struct BlockLimits {
-  std::int64_t most_rows;
-  std::int64_t most_columns;
-  std::int64_t fewest_rows;
-  std::int64_t fewest_columns;
-};
-
-/// For products: the panels of a block (its rows and columns of one depth chunk of 256 numbers, 4
-/// bytes each) fill much of a core's second cache, so that each number is packed seldom.
-constexpr BlockLimits product_limits{144, 192, 48, 48};
-
 /// An output cut into blocks, one a task: several a thread, so that all end at about the same time.
 class Blocks {
  public:
   Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads,
-         const BlockLimits& limits = product_limits)
+         const BlockLimits& limits)
       : rows_(rows),
         columns_(columns),
         block_rows_(rounded(std::min(rows, limits.most_rows), kernels.row_tile)),

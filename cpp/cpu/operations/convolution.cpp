@@ -58,8 +58,8 @@ std::int64_t tiles(const Convolution& c, std::int64_t side) {
 
 // The side of the tiles to work in, or 0 where the plain way is the shorter one.
 std::int64_t best_side(const Convolution& c, const Kernels& kernels) {
-  if (c.kernel_width != 3 || c.kernel_height != 3 || c.stride_x != 1 || c.stride_y != 1 ||
-      c.dilation_x != 1 || c.dilation_y != 1) {
+  if (kernels.convolution_in_tiles == nullptr || c.kernel_width != 3 || c.kernel_height != 3 ||
+      c.stride_x != 1 || c.stride_y != 1 || c.dilation_x != 1 || c.dilation_y != 1) {
     return 0;
   }
   constexpr double transforms = 1.3;  // what they add to the products, as measured
@@ -81,7 +81,7 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const std::int64_t side = best_side(first, kernels);
   const std::int64_t columns = side == 0 ? node.ne[0] * node.ne[1] : tiles(first, side);
   const Blocks blocks(node.ne[2], columns, kernels, team.threads(),
-                      side == 0 ? product_limits : tile_limits);
+                      side == 0 ? kernels.product_limits : tile_limits);
   team.run(node.ne[3] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     const Convolution picture = of_picture(node, task / blocks.count());
     const Block block = blocks.at(task % blocks.count());

@@ -1,36 +1,10 @@
-#include <algorithm>
 #include <cstring>
 
 #include "cpu/operations/operation.h"
+#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
-
-constexpr std::int64_t numbers_a_task = 16'384;
-
-// For each row of a tensor, several a task: do(i, i1, i2, i3).
-template <typename Do>
-void for_rows(const ggml_tensor& tensor, Team& team, const Do& do_row) {
-  const std::int64_t rows = ggml_nrows(&tensor);
-  const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / tensor.ne[0]);
-  team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t begin = task * rows_a_task;
-    const std::int64_t end = std::min(rows, begin + rows_a_task);
-    std::int64_t i1 = begin % tensor.ne[1];
-    std::int64_t i2 = begin / tensor.ne[1] % tensor.ne[2];
-    std::int64_t i3 = begin / tensor.ne[1] / tensor.ne[2];
-    for (std::int64_t row = begin; row < end; ++row) {
-      do_row(row, i1, i2, i3);
-      if (++i1 == tensor.ne[1]) {
-        i1 = 0;
-        if (++i2 == tensor.ne[2]) {
-          i2 = 0;
-          ++i3;
-        }
-      }
-    }
-  });
-}
 
 // Rows whose numbers lie side by side.
 void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels& kernels,
@@ -107,34 +81,8 @@ void run_copy(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   copy_numbers(input, node, team);
 }
 
-bool takes_repetition(const ggml_tensor& node) {
-  const ggml_tensor& input = *node.src[0];
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && input.type == GGML_TYPE_F32 &&
-         input.nb[0] == sizeof(float);
-}
-
-void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
-  const ggml_tensor& input = *node.src[0];
-  const bool same[GGML_MAX_DIMS] = {false, input.ne[1] == node.ne[1], input.ne[2] == node.ne[2],
-                                    input.ne[3] == node.ne[3]};
-  const auto place = [&](int d, std::int64_t i) { return same[d] ? i : i % input.ne[d]; };
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    const auto* from =
-        reinterpret_cast<const float*>(row_of(input, place(1, i1), place(2, i2), place(3, i3)));
-    float* to = floats(node) + i * node.ne[0];
-    if (input.ne[0] == 1) {
-      std::fill_n(to, node.ne[0], *from);
-      return;
-    }
-    for (std::int64_t j = 0; j < node.ne[0]; j += input.ne[0]) {
-      std::copy_n(from, input.ne[0], to + j);
-    }
-  });
-}
-
 }  // namespace
 
 const Operation copy{&takes_copy, &run_copy};
-const Operation repetition{&takes_repetition, &run_repetition};
 
 }  // namespace gpustack_draw::cpu

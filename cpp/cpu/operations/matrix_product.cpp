@@ -20,7 +20,7 @@ bool takes(const ggml_tensor& node) {
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
-  const Blocks blocks(node.ne[1], node.ne[0], kernels, team.threads());
+  const Blocks blocks(node.ne[1], node.ne[0], kernels, team.threads(), kernels.product_limits);
   team.run(node.ne[3] * node.ne[2] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t plane = task / blocks.count();
     const std::int64_t i2 = plane % node.ne[2];

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "cpu/operations/operation.h"
+#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -40,17 +41,9 @@ void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team)
 
 template <typename Normalise>
 void run_rows(const ggml_tensor& node, Team& team, const Normalise& normalise) {
-  constexpr std::int64_t numbers_a_task = 32'768;
-  const ggml_tensor& input = *node.src[0];
-  const std::int64_t rows = ggml_nrows(&node);
-  const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / node.ne[0]);
-  team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t end = std::min(rows, (task + 1) * rows_a_task);
-    for (std::int64_t row = task * rows_a_task; row < end; ++row) {
-      const char* from = row_of(input, row % node.ne[1], row / node.ne[1] % node.ne[2],
-                                row / node.ne[1] / node.ne[2]);
-      normalise(reinterpret_cast<const float*>(from), floats(node) + row * node.ne[0]);
-    }
+  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+    normalise(reinterpret_cast<const float*>(row_of(*node.src[0], i1, i2, i3)),
+              floats(node) + i * node.ne[0]);
   });
 }
 

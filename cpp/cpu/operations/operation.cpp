@@ -30,6 +30,12 @@ const Operation* operation_for(ggml_op op) {
       return &copy;
     case GGML_OP_REPEAT:
       return &repetition;
+    case GGML_OP_CONCAT:
+      return &concatenation;
+    case GGML_OP_UPSCALE:
+      return &enlargement;
+    case GGML_OP_PAD:
+      return &padding;
     default:
       return nullptr;
   }

@@ -24,6 +24,9 @@ extern const Operation scaling;         ///< SCALE
 extern const Operation activation;      ///< UNARY
 extern const Operation copy;            ///< CONT, CPY, DUP
 extern const Operation repetition;      ///< REPEAT
+extern const Operation concatenation;   ///< CONCAT
+extern const Operation enlargement;     ///< UPSCALE
+extern const Operation padding;         ///< PAD
 
 /// What is done for an operation of ggml's, or null.
 const Operation* operation_for(ggml_op op);

@@ -1,0 +1,140 @@
+#pragma once
+
+// A tile of a product in the tile registers of AMX: four of 16x16 sums, which two of 16 rows and
+// two of 16 columns are multiplied into, 16 units along the depth at once. What the instructions do
+// is told in Intel's "Architecture Instruction Set Extensions Programming Reference" (319433),
+// chapter "Intel AMX".
+//
+// A register of columns holds a unit of all columns in each of its lines, as panels of columns do
+// on every level. One of rows holds 16 units of one row, so a row is not turned when it is packed:
+// a panel of rows is panel[unit / 16][row][unit % 16].
+
+#include "cpu/kernels/pack.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+/// Packs the rows of a product's left side.
+class LeftPacker {
+ public:
+  LeftPacker(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
+
+  /// `numbers`: room for a row in f32, needed for quantised rows only.
+  void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
+    const int64_t units = units_for(count);
+    for (int64_t i = 0; i < row_tile; ++i, panel += tile_units) {
+      if (row + i >= row_end_) {
+        for (int64_t unit = 0; unit < units; unit += tile_units) {
+          store(panel + unit * row_tile, zero());
+        }
+        continue;
+      }
+      const char* place = static_cast<const char*>(rows_.data) + (row + i) * rows_.stride;
+      switch (rows_.format) {
+        case Format::f32:
+          pack_row<4>(place + depth * 4, count, panel,
+                      [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+          break;
+        case Format::f16:
+          pack_row<2>(place + depth * 2, count, panel, [](const char* p) { return load_f16(p); });
+          break;
+        case Format::bf16:
+          pack_row<2>(place + depth * 2, count, panel, [](const char* p) { return load_bf16(p); });
+          break;
+        default:
+          dequantise(rows_, place + depth / rows_.block_numbers * rows_.block_bytes, numbers,
+                     count);
+          pack_row<4>(reinterpret_cast<const char*>(numbers), count, panel,
+                      [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+      }
+    }
+  }
+
+ private:
+  template <int64_t number_bytes, typename Load>
+  static void pack_row(const char* row, int64_t count, float* panel, const Load& load_numbers) {
+    constexpr int64_t step = tile_units * Units::depth;
+    int64_t depth = 0;
+    for (; depth + step <= count; depth += step, panel += tile_units * row_tile) {
+      const char* p = row + depth * number_bytes;
+      store(panel, Units::side_by_side(load_numbers(p), load_numbers(p + lanes * number_bytes)));
+    }
+    if (depth < count) {
+      alignas(64) char rest[step * number_bytes] = {};
+      __builtin_memcpy(rest, row + depth * number_bytes,
+                       static_cast<std::size_t>((count - depth) * number_bytes));
+      store(panel,
+            Units::side_by_side(load_numbers(rest), load_numbers(rest + lanes * number_bytes)));
+    }
+  }
+
+  Rows rows_;
+  int64_t row_end_;
+};
+
+/// What the eight registers are to hold, as LDTILECFG reads it.
+struct alignas(64) TileSizes {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t line_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileSizes) == 64);
+
+// Not on the stack: the compiler believes that only its first numbers are read.
+constexpr TileSizes tile_sizes;
+
+/// While there is one, this thread's tile registers hold 16 lines of 64 bytes.
+class TilesInUse {
+ public:
+  TilesInUse() { _tile_loadconfig(&tile_sizes); }
+  ~TilesInUse() { _tile_release(); }
+  TilesInUse(const TilesInUse&) = delete;
+  TilesInUse(TilesInUse&&) = delete;
+  TilesInUse& operator=(const TilesInUse&) = delete;
+  TilesInUse& operator=(TilesInUse&&) = delete;
+
+  /// The compiler is not told what memory the tile instructions read and write.
+  static void compiler_barrier() { __asm__ volatile("" ::: "memory"); }
+};
+
+/// sums[row_tile][column_tile] (+)= rows * columns, over whole tiles of units.
+template <bool accumulate>
+inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
+                          int64_t stride) {
+  constexpr int64_t row_line = tile_units * sizeof(float);
+  constexpr int64_t column_line = column_tile * sizeof(float);
+  const int64_t sum_line = stride * static_cast<int64_t>(sizeof(float));
+  float* lower = sums + 16 * stride;
+  TilesInUse::compiler_barrier();
+  if (accumulate) {
+    _tile_loadd(0, sums, sum_line);
+    _tile_loadd(1, sums + 16, sum_line);
+    _tile_loadd(2, lower, sum_line);
+    _tile_loadd(3, lower + 16, sum_line);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t unit = 0; unit < units; unit += tile_units) {
+    _tile_loadd(6, columns, column_line);
+    _tile_loadd(4, rows, row_line);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, columns + 16, column_line);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, rows + 16 * tile_units, row_line);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+    rows += tile_units * row_tile;
+    columns += tile_units * column_tile;
+  }
+  _tile_stored(0, sums, sum_line);
+  _tile_stored(1, sums + 16, sum_line);
+  _tile_stored(2, lower, sum_line);
+  _tile_stored(3, lower + 16, sum_line);
+  TilesInUse::compiler_barrier();
+}
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -1,0 +1,52 @@
+#pragma once
+
+// A tile of a product in vector registers: a unit of a row, spread over a vector, meets two vectors
+// of columns.
+
+#include "cpu/kernels/pack.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+/// Packs the rows of a product's left side.
+using LeftPacker = RowPacker<row_tile>;
+
+/// Vector registers need no preparation.
+struct TilesInUse {
+  TilesInUse() {}
+};
+
+/// sums[row_tile][column_tile] (+)= rows[unit][row_tile] * columns[unit][column_tile]
+template <bool accumulate, typename U = Units>
+inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
+                          int64_t stride) {
+  Vector tile[row_tile][tile_vectors];
+#pragma GCC unroll 8
+  for (int64_t i = 0; i < row_tile; ++i) {
+#pragma GCC unroll 2
+    for (int64_t j = 0; j < tile_vectors; ++j) {
+      tile[i][j] = accumulate ? load(sums + i * stride + j * lanes) : zero();
+    }
+  }
+#pragma GCC unroll 4
+  for (int64_t unit = 0; unit < units; ++unit) {
+    const Vector first = load(columns);
+    const Vector second = load(columns + lanes);
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < row_tile; ++i) {
+      const Vector row = all(rows[i]);
+      tile[i][0] = U::multiply_add(row, first, tile[i][0]);
+      tile[i][1] = U::multiply_add(row, second, tile[i][1]);
+    }
+    rows += row_tile;
+    columns += column_tile;
+  }
+#pragma GCC unroll 8
+  for (int64_t i = 0; i < row_tile; ++i) {
+#pragma GCC unroll 2
+    for (int64_t j = 0; j < tile_vectors; ++j) {
+      store(sums + i * stride + j * lanes, tile[i][j]);
+    }
+  }
+}
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

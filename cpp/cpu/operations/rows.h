@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+
+#include "cpu/operations/operation.h"
+
+namespace gpustack_draw::cpu {
+
+/// For each row of a tensor, several a task: do_row(i, i1, i2, i3).
+template <typename Do>
+void for_rows(const ggml_tensor& tensor, Team& team, const Do& do_row) {
+  constexpr std::int64_t numbers_a_task = 16'384;
+  const std::int64_t rows = ggml_nrows(&tensor);
+  const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / tensor.ne[0]);
+  team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
+    const std::int64_t begin = task * rows_a_task;
+    const std::int64_t end = std::min(rows, begin + rows_a_task);
+    std::int64_t i1 = begin % tensor.ne[1];
+    std::int64_t i2 = begin / tensor.ne[1] % tensor.ne[2];
+    std::int64_t i3 = begin / tensor.ne[1] / tensor.ne[2];
+    for (std::int64_t row = begin; row < end; ++row) {
+      do_row(row, i1, i2, i3);
+      if (++i1 == tensor.ne[1]) {
+        i1 = 0;
+        if (++i2 == tensor.ne[2]) {
+          i2 = 0;
+          ++i3;
+        }
+      }
+    }
+  });
+}
+
+}  // namespace gpustack_draw::cpu
