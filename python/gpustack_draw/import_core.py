@@ -3,6 +3,8 @@
 import os
 from types import ModuleType
 
+from gpustack_draw.errors import EngineError
+
 # Threads wait for each other after every operation, and by default turn in circles for
 # milliseconds: with one of two cores busy elsewhere, drawing took twice as long. GCC's OpenMP reads
 # this once, when its library is loaded; where torch was imported first, it brought that library,
@@ -15,11 +17,20 @@ def import_core() -> ModuleType:
 
     The environment is as it was afterwards: what this process starts, and what it loads besides,
     keeps its own setting. A setting that is there already counts.
+
+    Raises:
+        EngineError: It was built for another Python, or for a machine with other libraries: CUDA's
+            driver, for one.
     """
     is_ours = _SETTING not in os.environ
     os.environ.setdefault(_SETTING, _TURNS)
     try:
         from gpustack_draw import _core
+    except ImportError as error:
+        raise EngineError(
+            f"the engine cannot be loaded: {error}",
+            hint="install what it asks for, or gpustack-draw anew on this machine",
+        ) from error
     finally:
         if is_ours:
             os.environ.pop(_SETTING, None)
