@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import gpustack_draw
-from gpustack_draw.errors import UsageError
+from gpustack_draw import memory
+from gpustack_draw.errors import NotEnoughMemoryError, UsageError
 
 pytestmark = [
     pytest.mark.engine,
@@ -75,3 +76,11 @@ def test_what_is_no_level_leaves_the_plain_cpu(monkeypatch: pytest.MonkeyPatch, 
     with gpustack_draw.load("demo", device="FastCPU") as model, pytest.raises(UsageError) as caught:
         model.generate("a red circle")
     assert caught.value.message == "'FastCPU' is no device of this machine"
+
+
+def test_a_picture_for_which_only_its_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 500_000_000)
+    with gpustack_draw.load("demo", device="FastCPU") as model:
+        assert model.generate("a red circle", size=(512, 512), sample_steps=1).size == (512, 512)
+    with gpustack_draw.load("demo", device="CPU") as model, pytest.raises(NotEnoughMemoryError):
+        model.generate("a red circle", size=(512, 512), sample_steps=1)

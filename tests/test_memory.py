@@ -38,6 +38,18 @@ def test_estimate_has_the_weights_and_the_larger_phase() -> None:
     )
 
 
+def test_estimate_on_the_fast_cpu_has_neither_copies_nor_scores() -> None:
+    def estimate(*components: str) -> int:
+        return estimate_memory(weighing("sd1", 2 * GB, *components), 512, 512, on_fast_cpu=True)
+
+    assert estimate() == 100_000_000 + 2 * GB + 512 * 512 * 2_850
+    assert estimate("taesd") == 100_000_000 + 2 * GB + 512 * 512 * 950
+    klein = weighing("flux2-klein", 4 * GB, "taesd")
+    assert estimate_memory(klein, 512, 512, on_fast_cpu=True) == (
+        100_000_000 + 4 * GB + 1536 * 4096 * 90
+    )
+
+
 @pytest.mark.parametrize(
     ("family", "a_pixel", "places"), [("wan", 7_600, 4096), ("wan-ti2v", 10_300, 1024)]
 )

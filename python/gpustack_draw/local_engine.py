@@ -169,8 +169,12 @@ class LocalEngine:
         try:
             check_memory(self.model, settings, loaded=self.is_loaded)
         except NotEnoughMemoryError:
-            # It may be a GPU's memory that counts; asking starts the engine, so it comes second.
+            # It may be a GPU's memory that counts, or a device that takes less; asking starts the
+            # engine, so it comes second.
             used = self._used_device()
+            if used is not None and used["name"] == "FastCPU":
+                check_memory(self.model, settings, loaded=self.is_loaded, on_fast_cpu=True)
+                return
             if used is None or used["kind"] in {"cpu", "accel"}:
                 raise
             free = used["memory_free"] or None

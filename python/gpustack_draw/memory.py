@@ -22,6 +22,12 @@ TINY_VAE_BYTES_A_PIXEL = 1_925
 SCORE_BYTES = 4
 # everything else in a layer, a token and hidden number;
 TOKEN_BYTES = 60
+# the same on the device FastCPU, which copies no feature maps and keeps no scores, as the engine's
+# log said at 256, 512 and 1024 pixels of SD 1.5, FLUX.2 and the tiny decoder ("vae compute buffer
+# size: 2820.00 MB" at 1024x1024);
+FAST_VAE_BYTES_A_PIXEL = 2_850
+FAST_TINY_VAE_BYTES_A_PIXEL = 950
+FAST_TOKEN_BYTES = 90
 # tokens of the prompt beside those of the picture;
 PROMPT_TOKENS = 512
 # the program itself, its buffers and the picture.
@@ -34,7 +40,9 @@ RESERVED_ADDRESSES_A_CORE = 75_000_000
 _VAE_TOKEN_PIXELS = 8
 
 
-def estimate_memory(model: ResolvedModel, width: int, height: int) -> int:
+def estimate_memory(
+    model: ResolvedModel, width: int, height: int, *, on_fast_cpu: bool = False
+) -> int:
     """Estimate what loading a model and drawing one picture takes at its peak, in bytes.
 
     The weights are there all the time; denoising and decoding come one after the other, so the
@@ -44,21 +52,28 @@ def estimate_memory(model: ResolvedModel, width: int, height: int) -> int:
         model: The model.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
+        on_fast_cpu: It is computed on the device ``FastCPU``, which takes less.
     """
     family = model.family
-    pixels = width * height
-    tokens = pixels // family.token_pixels**2 + (0 if family.unet else PROMPT_TOKENS)
-    denoise = tokens**2 * family.heads * SCORE_BYTES + tokens * family.hidden * TOKEN_BYTES
-    if model.path_of("taesd") is not None or "vae" not in family.requires:
-        decode = pixels * TINY_VAE_BYTES_A_PIXEL
-    else:
-        places = pixels // _VAE_TOKEN_PIXELS**2
-        a_pixel = VAE_BYTES_A_PIXEL
-        if family.video_vae:
-            places = pixels // (family.token_pixels // 2) ** 2
-            a_pixel = VIDEO_VAE_BYTES_A_PIXEL[family.latent_channels]
-        decode = pixels * a_pixel + places**2 * SCORE_BYTES
+    tokens = width * height // family.token_pixels**2 + (0 if family.unet else PROMPT_TOKENS)
+    denoise = tokens * family.hidden * (FAST_TOKEN_BYTES if on_fast_cpu else TOKEN_BYTES)
+    if not on_fast_cpu:
+        denoise += tokens**2 * family.heads * SCORE_BYTES
+    decode = _decoding(model, width * height, on_fast_cpu=on_fast_cpu)
     return BASE_BYTES + model.weight_bytes + max(denoise, decode)
+
+
+def _decoding(model: ResolvedModel, pixels: int, *, on_fast_cpu: bool) -> int:
+    family = model.family
+    if model.path_of("taesd") is not None or "vae" not in family.requires:
+        return pixels * (FAST_TINY_VAE_BYTES_A_PIXEL if on_fast_cpu else TINY_VAE_BYTES_A_PIXEL)
+    if family.video_vae:  # its convolutions have three dimensions, and are the library's
+        places = pixels // (family.token_pixels // 2) ** 2
+        a_pixel = VIDEO_VAE_BYTES_A_PIXEL[family.latent_channels]
+        return pixels * a_pixel + places**2 * SCORE_BYTES
+    if on_fast_cpu:
+        return pixels * FAST_VAE_BYTES_A_PIXEL
+    return pixels * VAE_BYTES_A_PIXEL + (pixels // _VAE_TOKEN_PIXELS**2) ** 2 * SCORE_BYTES
 
 
 def check_memory(
@@ -67,6 +82,7 @@ def check_memory(
     available: int | None = None,
     *,
     loaded: bool = False,
+    on_fast_cpu: bool = False,
 ) -> None:
     """Refuse a picture that needs more memory than is free, before anything is loaded.
 
@@ -76,13 +92,15 @@ def check_memory(
         available: Bytes that are free where it will be computed; this machine's memory when
             ``None``.
         loaded: The model is in memory already, so its weights need no more of it.
+        on_fast_cpu: It is computed on the device ``FastCPU``.
 
     Raises:
         NotEnoughMemoryError: The estimate is more than what is free.
     """
     if available is None:
         available = available_memory()
-    needed = estimate_memory(model, settings.width, settings.height)
+    size = settings.width, settings.height
+    needed = estimate_memory(model, *size, on_fast_cpu=on_fast_cpu)
     if available is not None and loaded:
         available += model.weight_bytes
     if available is None or needed <= available:
