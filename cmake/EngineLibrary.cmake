@@ -46,4 +46,17 @@ file(GLOB pybind11_license "${pybind11_DIR}/../../../../pybind11-*.dist-info/lic
 if(pybind11_license)
   copy_license(pybind11 "${pybind11_license}")
 endif()
+# auditwheel puts gcc's OpenMP library into a wheel. Its licence is where Debian keeps it, or Red Hat,
+# whose systems build the wheels for others.
+file(GLOB libgomp_license /usr/share/doc/libgomp1/copyright /usr/share/common-licenses/GPL-3
+     /usr/share/licenses/libgcc/COPYING.RUNTIME /usr/share/licenses/libgcc/COPYING3)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND libgomp_license)
+  file(WRITE "${licenses_dir}/libgomp.txt"
+       "A wheel for Linux may hold libgomp, the OpenMP library of GCC (https://gcc.gnu.org), under the\n"
+       "GNU General Public License 3 or later with the GCC Runtime Library Exception 3.1:\n\n")
+  foreach(source IN LISTS libgomp_license)
+    file(READ "${source}" text)
+    file(APPEND "${licenses_dir}/libgomp.txt" "${text}\n")
+  endforeach()
+endif()
 file(GLOB ENGINE_LICENSE_FILES "${licenses_dir}/*.txt")

@@ -91,7 +91,7 @@ def test_only_the_package_lands_in_site_packages() -> None:
     strays = [
         str(file)
         for file in installed.files
-        if not re.match(r"(gpustack_draw|gpustack_draw-[^/]+\.dist-info)/", str(file))
+        if not re.match(r"gpustack_draw(\.libs|-[^/]+\.dist-info)?/", str(file))
         and not re.fullmatch(r"(\.\./)+(bin|Scripts)/gpustack-draw(\.exe)?", str(file))
         and not re.fullmatch(r"(\.\./)+share/[a-z0-9._/-]+/_?gpustack-draw[a-z0-9.]*", str(file))
     ]
