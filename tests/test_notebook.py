@@ -49,16 +49,23 @@ def test_the_bar_moves_in_place_and_the_picture_grows(kernel: Kernel) -> None:
     output = kernel.run(DRAW.replace('"demo"', repr(str(DEMO_FILE))))
     texts = [update["text/plain"] for update in output.updates]
     assert any(text.startswith("drawing 0/2") for text in texts)
-    assert all("<progress value=" in update["text/html"] for update in output.updates[:-1])
+    assert all("<progress" in update["text/html"] for update in output.updates[:-1])
     assert "<progress" not in output.updates[-1]["text/html"]
     assert "data:image/webp;base64," in output.updates[-2]["text/html"]
     assert len(output.shown) == 2
+
+
+def test_the_bar_moves_to_and_fro_where_nothing_is_counted_yet(kernel: Kernel) -> None:
+    bars = [update["text/html"].removeprefix("<div>") for update in kernel.run(DRAW).updates]
+    assert any(bar.startswith("<progress></progress> drawing 0/2") for bar in bars)
+    assert any(bar.startswith("<progress></progress> decoding") for bar in bars)
 
 
 def test_interrupt_stops_the_drawing_and_the_next_cell_draws(kernel: Kernel) -> None:
     output = kernel.run(DRAW_LONG, when="drawing 2/", then=Kernel.interrupt)
     assert output.error.startswith("KeyboardInterrupt")
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
+    assert "<progress value=" in output.updates[-2]["text/html"]
     assert "<progress" not in output.updates[-1]["text/html"]
     assert kernel.children() == []
     assert kernel.run(DRAW).shown[0]["text/plain"].startswith(SUMMARY)

@@ -39,4 +39,5 @@ def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
         f'<td style="text-align:left">{escape(value)}</td></tr>'
         for name, value in rows
     )
-    return f"<table><caption>{escape(title)}</caption>{lines}</table>"
+    caption = f'<caption style="text-align:left;white-space:nowrap">{escape(title)}</caption>'
+    return f"<table>{caption}{lines}</table>"

@@ -92,7 +92,9 @@ class LiveProgress:
 
     def _show_progress(self, progress: Progress) -> None:
         text = describe(progress)
-        html = f"<progress value={fraction(progress):.3f}></progress> {escape(text)}"
+        # Without a value the bar moves to and fro: a first step, or decoding, may take long.
+        value = f" value={fraction(progress):.3f}" if progress.step else ""
+        html = f"<progress{value}></progress> {escape(text)}"
         self._show(text, f"<div>{html}</div><div>{self._preview}</div>")
 
     def _show(self, text: str, html: str = "") -> None:
