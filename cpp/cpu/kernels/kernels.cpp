@@ -5,6 +5,7 @@
 #include <new>
 
 #ifdef __linux__
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -28,12 +29,19 @@ bool has_avx512() {
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
 // Linux lets a process use the tile registers when it has asked for them:
-// https://docs.kernel.org/arch/x86/xstate.html
+// https://docs.kernel.org/arch/x86/xstate.html. Whether the CPU has them, not every compiler's
+// __builtin_cpu_supports knows.
 bool has_amx_bf16() {
 #ifdef __linux__
-  constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr unsigned amx_bf16_and_tile = 1U << 22 | 1U << 24;  // of CPUID's leaf 7 in EDX
+  constexpr long request_permission = 0x1023;                  // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;
-  return has_avx512_bf16() && __builtin_cpu_supports("amx-bf16") &&
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return has_avx512_bf16() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
+         (edx & amx_bf16_and_tile) == amx_bf16_and_tile &&
          syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 #else
   return false;
