@@ -1,7 +1,7 @@
 """Our backend for CPUs beside ggml's and beside references in float64, under the sanitizers.
 
 The cases are in tests/cpu_kernels/*_cases.py. They try every level of instructions that this
-machine has, and AVX-512 and AVX-512 BF16 in terms of AVX2 where it has only that.
+machine has, and AVX-512, AVX-512 BF16 and AMX in terms of AVX2.
 """
 
 import platform
@@ -14,6 +14,7 @@ from sanitized_python import build_extension, needs_sanitizers, run_cases
 
 pytestmark = [
     pytest.mark.build,
+    pytest.mark.timeout(900),  # the first one builds
     needs_sanitizers,
     pytest.mark.skipif(
         platform.machine() != "x86_64" or " avx2 " not in Path("/proc/cpuinfo").read_text(),
@@ -30,6 +31,6 @@ def kernels() -> Path:
     return build_extension(CASES, "cpu_kernels", "cpu-kernels-sanitized", **options)
 
 
-def test_cases(kernels: Path, tmp_path: Path) -> None:
-    cases = sorted(CASES.glob("*_cases.py"))
-    run_cases(kernels, *cases, reports=tmp_path, sanitizer_options="detect_leaks=0")
+@pytest.mark.parametrize("cases", sorted(CASES.glob("*_cases.py")), ids=lambda path: path.stem)
+def test_cases(kernels: Path, cases: Path, tmp_path: Path) -> None:
+    run_cases(kernels, cases, reports=tmp_path, sanitizer_options="detect_leaks=0")
