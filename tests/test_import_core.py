@@ -1,4 +1,4 @@
-"""The compiled engine's OpenMP waits without taking a core from others."""
+"""The compiled engine is loaded with an OpenMP that leaves cores to others, or says why not."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="libgomp is Linux's OpenMP")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ELF and libgomp are Linux's")
 
 SCRIPT = """
 import os
@@ -34,7 +34,6 @@ except EngineError as error:
 """
 
 
-@on_linux
 @pytest.mark.parametrize(
     ("setting", "turns", "left"), [(None, "1000", "None"), ("77", "77", "77"), ("1000",) * 3]
 )
@@ -52,7 +51,6 @@ def test_turns_of_a_waiting_thread(setting: str | None, turns: str, left: str, b
     assert done.stdout.strip() == left
 
 
-@on_linux
 def test_an_engine_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path: Path) -> None:
     broken = tmp_path / f"_core{EXTENSION_SUFFIXES[0]}"
     broken.write_bytes(b"no library" * 100)

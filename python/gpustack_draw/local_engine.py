@@ -172,13 +172,13 @@ class LocalEngine:
             # It may be a GPU's memory that counts, or a device that takes less; asking starts the
             # engine, so it comes second.
             used = self._used_device()
-            if used is not None and used["name"] == "FastCPU":
-                check_memory(self.model, settings, loaded=self.is_loaded, on_fast_cpu=True)
-                return
-            if used is None or used["kind"] in {"cpu", "accel"}:
+            if used is None:
                 raise
-            free = used["memory_free"] or None
-            if free is not None:
+            if used["name"] == "FastCPU":
+                check_memory(self.model, settings, loaded=self.is_loaded, on_fast_cpu=True)
+            elif used["kind"] in {"cpu", "accel"}:
+                raise
+            elif free := used["memory_free"]:
                 check_memory(self.model, settings, free, loaded=self.is_loaded)
 
     def _used_device(self) -> dict[str, Any] | None:

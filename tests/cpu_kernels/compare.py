@@ -67,6 +67,12 @@ def sparse(seed: int, *shape: int) -> np.ndarray:
     return numbers.astype(np.float32)
 
 
+def with_gaps(seed: int, shape: tuple[int, ...], step: tuple[int, ...]) -> np.ndarray:
+    """A view of every or every second number, row and plane of an array, by each axis's step."""
+    whole = normal(seed, *(n * s for n, s in zip(shape, step)))
+    return whole[tuple(slice(None, None, s) for s in step)]
+
+
 def _given(sources: tuple[Tensor | np.ndarray, ...]) -> list[tuple[np.ndarray, str]]:
     tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in sources]
     return [(tensor.memory, tensor.kind) for tensor in tensors]

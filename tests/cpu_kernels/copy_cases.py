@@ -4,7 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
-from compare import Tensor, compute, each_level, normal, ours, seeds, sizes, takes, threads
+from compare import (
+    Tensor,
+    compute,
+    each_level,
+    normal,
+    ours,
+    seeds,
+    sizes,
+    takes,
+    threads,
+    with_gaps,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +39,7 @@ def test_any_order(
     seed: int,
     threads: int,
 ) -> None:
-    whole = normal(seed, *(n * s for n, s in zip(shape, step)))
-    view = whole[tuple(slice(None, None, s) for s in step)].transpose(order)
+    view = with_gaps(seed, shape, step).transpose(order)
     found = ours(level, "cont", view, threads=threads)
     np.testing.assert_array_equal(found, view)
 

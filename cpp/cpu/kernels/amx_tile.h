@@ -13,6 +13,13 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
+/// Packing is what takes time, so blocks are large; a row costs less than a column, so there are
+/// more of them.
+constexpr BlockLimits product_limits{640, 256, 320, 64};
+
+/// Whose panels stay in the first cache, while those of rows pass by.
+constexpr int64_t columns_at_once = 2 * column_tile;
+
 /// Packs the rows of a product's left side.
 class LeftPacker {
  public:
@@ -20,38 +27,46 @@ class LeftPacker {
 
   /// `numbers`: room for a row in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
-    const int64_t units = units_for(count);
     for (int64_t i = 0; i < row_tile; ++i, panel += tile_units) {
-      if (row + i >= row_end_) {
-        for (int64_t unit = 0; unit < units; unit += tile_units) {
-          store(panel + unit * row_tile, zero());
-        }
-        continue;
-      }
-      const char* place = static_cast<const char*>(rows_.data) + (row + i) * rows_.stride;
-      switch (rows_.format) {
-        case Format::f32:
-          pack_row<4>(place + depth * 4, count, panel,
-                      [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
-          break;
-        case Format::f16:
-          pack_row<2>(place + depth * 2, count, panel, [](const char* p) { return load_f16(p); });
-          break;
-        case Format::bf16:
-          pack_row<2>(place + depth * 2, count, panel, [](const char* p) { return load_bf16(p); });
-          break;
-        default:
-          dequantise(rows_, place + depth / rows_.block_numbers * rows_.block_bytes, numbers,
-                     count);
-          pack_row<4>(reinterpret_cast<const char*>(numbers), count, panel,
-                      [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+      if (row + i < row_end_) {
+        pack_row(row + i, depth, count, panel, numbers);
+      } else {
+        clear_row(count, panel);
       }
     }
   }
 
  private:
+  void pack_row(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
+    const char* place = static_cast<const char*>(rows_.data) + row * rows_.stride;
+    switch (rows_.format) {
+      case Format::f32:
+        return pack_numbers(place + depth * 4, count, panel);
+      case Format::f16:
+        return pack_numbers<2>(place + depth * 2, count, panel,
+                               [](const char* p) { return load_f16(p); });
+      case Format::bf16:
+        return pack_numbers<2>(place + depth * 2, count, panel,
+                               [](const char* p) { return load_bf16(p); });
+      default:
+        dequantise(rows_, place + depth / rows_.block_numbers * rows_.block_bytes, numbers, count);
+        return pack_numbers(reinterpret_cast<const char*>(numbers), count, panel);
+    }
+  }
+
+  static void clear_row(int64_t count, float* panel) {
+    for (int64_t unit = 0; unit < units_for(count); unit += tile_units) {
+      store(panel + unit * row_tile, zero());
+    }
+  }
+
+  static void pack_numbers(const char* row, int64_t count, float* panel) {
+    pack_numbers<4>(row, count, panel,
+                    [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+  }
+
   template <int64_t number_bytes, typename Load>
-  static void pack_row(const char* row, int64_t count, float* panel, const Load& load_numbers) {
+  static void pack_numbers(const char* row, int64_t count, float* panel, const Load& load_numbers) {
     constexpr int64_t step = tile_units * Units::depth;
     int64_t depth = 0;
     for (; depth + step <= count; depth += step, panel += tile_units * row_tile) {

@@ -17,17 +17,9 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-/// The panels of a block (its rows and columns of one depth chunk) fill much of a core's second
-/// cache, so that each number is packed seldom. Where products are as fast as in AMX, packing is
-/// what takes time: a row costs less than a column, so there are more of them.
-constexpr BlockLimits product_limits =
-    tile_units == 1 ? BlockLimits{144, 192, 48, 48} : BlockLimits{640, 256, 320, 64};
-
 template <bool accumulate>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panels,
                             int64_t rows, int64_t columns, float* sums, int64_t stride) {
-  // What stays in the first cache, while the panels of rows pass by.
-  constexpr int64_t columns_at_once = tile_units == 1 ? column_tile : 2 * column_tile;
   for (int64_t first = 0; first < columns; first += columns_at_once) {
     for (int64_t i = 0; i < rows; i += row_tile) {
       for (int64_t j = first; j < least(first + columns_at_once, columns); j += column_tile) {

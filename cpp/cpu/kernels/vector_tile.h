@@ -7,6 +7,13 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
+/// The panels of a block (its rows and columns of one depth chunk) fill much of a core's second
+/// cache, so that each number is packed seldom.
+constexpr BlockLimits product_limits{144, 192, 48, 48};
+
+/// Whose panels stay in the first cache, while those of rows pass by.
+constexpr int64_t columns_at_once = column_tile;
+
 /// Packs the rows of a product's left side.
 using LeftPacker = RowPacker<row_tile>;
 

@@ -20,7 +20,7 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
   Convolution c{};
-  c.input = reinterpret_cast<const float*>(row_of(input, 0, 0, picture));
+  c.input = floats_at(input, 0, 0, picture);
   c.input_channel_stride = static_cast<std::int64_t>(input.nb[2] / sizeof(float));
   c.input_width = input.ne[0];
   c.input_height = input.ne[1];

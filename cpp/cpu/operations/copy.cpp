@@ -11,7 +11,7 @@ void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels&
                Team& team) {
   const std::int64_t length = input.ne[0];
   for_rows(input, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    const auto* from = reinterpret_cast<const float*>(row_of(input, i1, i2, i3));
+    const float* from = floats_at(input, i1, i2, i3);
     if (node.type == GGML_TYPE_F16) {
       kernels.to_f16(from, static_cast<ggml_fp16_t*>(node.data) + i * length, length);
     } else {

@@ -19,16 +19,14 @@ void run_runs(std::int64_t count, Team& team, const Run& run) {
 }
 
 bool are_contiguous_floats(const ggml_tensor& node) {
-  return node.type == GGML_TYPE_F32 && node.src[0]->type == GGML_TYPE_F32 &&
-         ggml_is_contiguous(&node) && ggml_is_contiguous(node.src[0]);
+  return is_plain(node) && is_plain(*node.src[0]);
 }
 
 // The second operand is repeated over the first: ggml's broadcast.
 bool takes_binary(const ggml_tensor& node) {
   const ggml_tensor& a = *node.src[0];
   const ggml_tensor& b = *node.src[1];
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && a.type == GGML_TYPE_F32 &&
-         a.nb[0] == sizeof(float) && b.type == GGML_TYPE_F32 && b.nb[0] == sizeof(float) &&
+  return is_plain(node) && has_float_rows(a) && has_float_rows(b) &&
          (b.ne[0] == node.ne[0] || b.ne[0] == 1);
 }
 

@@ -14,13 +14,10 @@ float number_in(const ggml_tensor& node, std::size_t place) {
 }
 
 bool takes_contiguous(const ggml_tensor& node) {
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) && ggml_is_contiguous(node.src[0]);
+  return is_plain(node) && ggml_is_contiguous(node.src[0]);
 }
 
-bool takes_rows(const ggml_tensor& node) {
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node) &&
-         node.src[0]->type == GGML_TYPE_F32 && has_plain_rows(*node.src[0]);
-}
+bool takes_rows(const ggml_tensor& node) { return is_plain(node) && has_float_rows(*node.src[0]); }
 
 // Groups of channels; the last one may have fewer.
 void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
@@ -42,8 +39,7 @@ void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team)
 template <typename Normalise>
 void run_rows(const ggml_tensor& node, Team& team, const Normalise& normalise) {
   for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    normalise(reinterpret_cast<const float*>(row_of(*node.src[0], i1, i2, i3)),
-              floats(node) + i * node.ne[0]);
+    normalise(floats_at(*node.src[0], i1, i2, i3), floats(node) + i * node.ne[0]);
   });
 }
 

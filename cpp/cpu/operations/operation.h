@@ -42,6 +42,22 @@ inline char* row_of(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2,
          i3 * static_cast<std::int64_t>(tensor.nb[3]);
 }
 
+/// The same of a tensor in f32.
+inline const float* floats_at(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2,
+                              std::int64_t i3) {
+  return reinterpret_cast<const float*>(row_of(tensor, i1, i2, i3));
+}
+
+/// Whether it is in f32, without gaps.
+inline bool is_plain(const ggml_tensor& tensor) {
+  return tensor.type == GGML_TYPE_F32 && ggml_is_contiguous(&tensor);
+}
+
+/// Whether it is in f32, the numbers of a row side by side.
+inline bool has_float_rows(const ggml_tensor& tensor) {
+  return tensor.type == GGML_TYPE_F32 && tensor.nb[0] == sizeof(float);
+}
+
 /// The rows of a tensor's plane; only rows whose numbers lie side by side can be given.
 Rows rows_of(const ggml_tensor& tensor, std::int64_t i2, std::int64_t i3);
 

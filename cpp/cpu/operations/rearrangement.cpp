@@ -8,19 +8,9 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-bool is_input(const ggml_tensor& tensor) {
-  return tensor.type == GGML_TYPE_F32 && tensor.nb[0] == sizeof(float);
+bool takes_repetition(const ggml_tensor& node) {
+  return is_plain(node) && has_float_rows(*node.src[0]);
 }
-
-bool is_output(const ggml_tensor& node) {
-  return node.type == GGML_TYPE_F32 && ggml_is_contiguous(&node);
-}
-
-const float* row_at(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-  return reinterpret_cast<const float*>(row_of(tensor, i1, i2, i3));
-}
-
-bool takes_repetition(const ggml_tensor& node) { return is_output(node) && is_input(*node.src[0]); }
 
 void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
   const ggml_tensor& input = *node.src[0];
@@ -28,7 +18,7 @@ void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& t
                                     input.ne[3] == node.ne[3]};
   const auto place = [&](int d, std::int64_t i) { return same[d] ? i : i % input.ne[d]; };
   for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    const float* from = row_at(input, place(1, i1), place(2, i2), place(3, i3));
+    const float* from = floats_at(input, place(1, i1), place(2, i2), place(3, i3));
     float* to = floats(node) + i * node.ne[0];
     if (input.ne[0] == 1) {
       std::fill_n(to, node.ne[0], *from);
@@ -41,7 +31,7 @@ void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& t
 }
 
 bool takes_concatenation(const ggml_tensor& node) {
-  return is_output(node) && is_input(*node.src[0]) && is_input(*node.src[1]);
+  return is_plain(node) && has_float_rows(*node.src[0]) && has_float_rows(*node.src[1]);
 }
 
 void run_concatenation(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
@@ -51,14 +41,15 @@ void run_concatenation(const ggml_tensor& node, const Kernels& /*kernels*/, Team
   for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     float* to = floats(node) + i * node.ne[0];
     if (dimension == 0) {
-      to = std::copy_n(row_at(first, i1, i2, i3), first.ne[0], to);
-      std::copy_n(row_at(second, i1, i2, i3), second.ne[0], to);
+      to = std::copy_n(floats_at(first, i1, i2, i3), first.ne[0], to);
+      std::copy_n(floats_at(second, i1, i2, i3), second.ne[0], to);
       return;
     }
     std::int64_t place[GGML_MAX_DIMS] = {0, i1, i2, i3};
     const bool is_second = place[dimension] >= first.ne[dimension];
     place[dimension] -= is_second ? first.ne[dimension] : 0;
-    std::copy_n(row_at(is_second ? second : first, place[1], place[2], place[3]), node.ne[0], to);
+    std::copy_n(floats_at(is_second ? second : first, place[1], place[2], place[3]), node.ne[0],
+                to);
   });
 }
 
@@ -69,7 +60,7 @@ bool takes_enlargement(const ggml_tensor& node) {
   for (int d = 0; d < GGML_MAX_DIMS; ++d) {
     is_whole = is_whole && node.ne[d] % input.ne[d] == 0;
   }
-  return is_output(node) && is_input(input) && is_whole &&
+  return is_plain(node) && has_float_rows(input) && is_whole &&
          node.op_params[0] == GGML_SCALE_MODE_NEAREST;
 }
 
@@ -77,8 +68,8 @@ void run_enlargement(const ggml_tensor& node, const Kernels& /*kernels*/, Team& 
   const ggml_tensor& input = *node.src[0];
   const std::int64_t times = node.ne[0] / input.ne[0];
   for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    const float* from = row_at(input, i1 / (node.ne[1] / input.ne[1]),
-                               i2 / (node.ne[2] / input.ne[2]), i3 / (node.ne[3] / input.ne[3]));
+    const float* from = floats_at(input, i1 / (node.ne[1] / input.ne[1]),
+                                  i2 / (node.ne[2] / input.ne[2]), i3 / (node.ne[3] / input.ne[3]));
     float* to = floats(node) + i * node.ne[0];
     for (std::int64_t j = 0; j < input.ne[0]; ++j) {
       to = std::fill_n(to, times, from[j]);
@@ -89,7 +80,7 @@ void run_enlargement(const ggml_tensor& node, const Kernels& /*kernels*/, Team& 
 // ggml: op_params hold the zeros before and after each dimension, then whether the input goes round
 // instead, which is left to ggml.
 bool takes_padding(const ggml_tensor& node) {
-  return is_output(node) && is_input(*node.src[0]) && node.op_params[8] == 0;
+  return is_plain(node) && has_float_rows(*node.src[0]) && node.op_params[8] == 0;
 }
 
 void run_padding(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
@@ -104,7 +95,7 @@ void run_padding(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team
     std::int64_t rest = node.ne[0];
     if (is_inside(1, i1) && is_inside(2, i2) && is_inside(3, i3)) {
       to = std::fill_n(to, before[0], 0.0F);
-      to = std::copy_n(row_at(input, i1, i2, i3), input.ne[0], to);
+      to = std::copy_n(floats_at(input, i1, i2, i3), input.ne[0], to);
       rest -= before[0] + input.ne[0];
     }
     std::fill_n(to, rest, 0.0F);
