@@ -25,6 +25,9 @@ class Team {
   /// Whether the work was cancelled; what is computed then means nothing.
   bool is_stopped() const noexcept { return stopped_; }
 
+  /// What all threads read that take part in an operation.
+  Scratch& shared() noexcept { return shared_; }
+
   /// Work on the next graph.
   void start() noexcept { stopped_ = false; }
 
@@ -72,6 +75,7 @@ class Team {
   int threads_;
   const std::function<bool()>& is_cancelled_;
   std::vector<Workspace> workspaces_;
+  Scratch shared_;
   std::atomic<bool> stopped_{false};
 };
 

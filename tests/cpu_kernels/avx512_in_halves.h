@@ -19,6 +19,7 @@
 #undef _mm512_roundscale_ps
 #undef _mm512_mask_i32gather_ps
 #undef _mm512_slli_epi32
+#undef _mm512_insertf32x8
 
 namespace gpustack_draw::cpu {
 
@@ -58,6 +59,13 @@ inline Floats _mm512_set1_ps(float x) { return {_mm256_set1_ps(x), _mm256_set1_p
 
 inline Floats _mm512_loadu_ps(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+
+// Its upper half is anything in the real one.
+inline Floats _mm512_castps256_ps512(__m256 x) { return {x, x}; }
+
+inline Floats _mm512_insertf32x8(Floats x, __m256 half, int which) {
+  return which == 0 ? Floats{half, x.high} : Floats{x.low, half};
 }
 
 inline void _mm512_storeu_ps(float* p, Floats x) {

@@ -135,6 +135,12 @@ def test_three_by_three(
 
 
 @each_level
+def test_more_tiles_than_are_transformed_at_once(level: str) -> None:
+    weights, x = normal(1, 26, 130, 3, 3), normal(2, 2, 130, 50, 70)
+    check(level, weights, x, padding=(1, 1), threads=1)
+
+
+@each_level
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_channels_that_lie_apart(level: str, kernel: int) -> None:
     x = normal(1, 2, 24, 9, 13)

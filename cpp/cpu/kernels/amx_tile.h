@@ -5,9 +5,9 @@
 // is told in Intel's "Architecture Instruction Set Extensions Programming Reference" (319433),
 // chapter "Intel AMX".
 //
-// A register of columns holds a unit of all columns in each of its lines, as panels of columns do
-// on every level. One of rows holds 16 units of one row, so a row is not turned when it is packed:
-// a panel of rows is panel[unit / 16][row][unit % 16].
+// A register of columns holds a unit of all columns in each of its lines, as panels of columns do.
+// One of rows holds 16 units of a row in each, so a panel of rows is panel[unit / 16][row][unit %
+// 16].
 
 #include "cpu/kernels/pack.h"
 
@@ -20,71 +20,11 @@ constexpr BlockLimits product_limits{640, 256, 320, 64};
 /// Whose panels stay in the first cache, while those of rows pass by.
 constexpr int64_t columns_at_once = 2 * column_tile;
 
+/// Units of a packed row: panels are without gaps.
+inline int64_t row_units(int64_t units) { return units; }
+
 /// Packs the rows of a product's left side.
-class LeftPacker {
- public:
-  LeftPacker(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
-
-  /// `numbers`: room for a row in f32, needed for quantised rows only.
-  void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
-    for (int64_t i = 0; i < row_tile; ++i, panel += tile_units) {
-      if (row + i < row_end_) {
-        pack_row(row + i, depth, count, panel, numbers);
-      } else {
-        clear_row(count, panel);
-      }
-    }
-  }
-
- private:
-  void pack_row(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
-    const char* place = static_cast<const char*>(rows_.data) + row * rows_.stride;
-    switch (rows_.format) {
-      case Format::f32:
-        return pack_numbers(place + depth * 4, count, panel);
-      case Format::f16:
-        return pack_numbers<2>(place + depth * 2, count, panel,
-                               [](const char* p) { return load_f16(p); });
-      case Format::bf16:
-        return pack_numbers<2>(place + depth * 2, count, panel,
-                               [](const char* p) { return load_bf16(p); });
-      default:
-        dequantise(rows_, place + depth / rows_.block_numbers * rows_.block_bytes, numbers, count);
-        return pack_numbers(reinterpret_cast<const char*>(numbers), count, panel);
-    }
-  }
-
-  static void clear_row(int64_t count, float* panel) {
-    for (int64_t unit = 0; unit < units_for(count); unit += tile_units) {
-      store(panel + unit * row_tile, zero());
-    }
-  }
-
-  static void pack_numbers(const char* row, int64_t count, float* panel) {
-    pack_numbers<4>(row, count, panel,
-                    [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
-  }
-
-  template <int64_t number_bytes, typename Load>
-  static void pack_numbers(const char* row, int64_t count, float* panel, const Load& load_numbers) {
-    constexpr int64_t step = tile_units * Units::depth;
-    int64_t depth = 0;
-    for (; depth + step <= count; depth += step, panel += tile_units * row_tile) {
-      const char* p = row + depth * number_bytes;
-      store(panel, Units::side_by_side(load_numbers(p), load_numbers(p + lanes * number_bytes)));
-    }
-    if (depth < count) {
-      alignas(64) char rest[step * number_bytes] = {};
-      __builtin_memcpy(rest, row + depth * number_bytes,
-                       static_cast<std::size_t>((count - depth) * number_bytes));
-      store(panel,
-            Units::side_by_side(load_numbers(rest), load_numbers(rest + lanes * number_bytes)));
-    }
-  }
-
-  Rows rows_;
-  int64_t row_end_;
-};
+using LeftPacker = RowPacker<tile_units, row_tile * tile_units>;
 
 /// What the eight registers are to hold, as LDTILECFG reads it.
 struct alignas(64) TileSizes {

@@ -140,7 +140,7 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
                    const Softmax& softmax, Scratch& panels) {
   const int64_t keys = least(key_block, attention.key_count - key);
   const LeftPacker query_rows(attention.queries, query_begin + queries);
-  const RowPacker<column_tile> key_rows(attention.keys, key + keys);
+  const ColumnPacker<column_tile> key_rows(attention.keys, key + keys);
   multiply(
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
         query_rows.pack(query_begin + row, depth, count, panel, numbers);

@@ -64,6 +64,15 @@ struct Convolution {
   std::int64_t dilation_y;
 };
 
+/// Some tiles of a picture that is convolved by way of them: side x side pixels of the output each,
+/// counted row by row.
+struct Tiles {
+  std::int64_t side;  ///< 2 or 4
+  std::int64_t begin;
+  std::int64_t count;
+  float* input;  ///< What Kernels::transform_tiles makes of the picture.
+};
+
 /// softmax(scale * queries * keys^T + mask) * values of one head, without the scores in memory.
 struct Attention {
   Rows queries;                ///< [query][depth], f32
@@ -122,6 +131,9 @@ struct BlockLimits {
   std::int64_t fewest_columns;
 };
 
+/// A block of tiles holds one chunk of weights and its sums in the second cache.
+constexpr BlockLimits tile_limits{24, 64, 24, 16};
+
 /// What one level of instructions offers. Each call works alone, on one thread.
 struct Kernels {
   const char* name;       ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
@@ -133,10 +145,13 @@ struct Kernels {
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
-  /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles of `side` x
-  /// `side` pixels (2 or 4), which are the columns, row by row; at most 64 in a block. Null where
-  /// that is never the shorter way.
-  void (*convolution_in_tiles)(const Convolution&, std::int64_t side, const Block&, Workspace&);
+  /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles, which are the
+  /// columns; blocks keep to tile_limits. Null where that is never the shorter way.
+  void (*convolution_in_tiles)(const Convolution&, const Tiles&, const Block&, Workspace&);
+  /// What it needs before: for each column_tile of tiles, and all channels, the input.
+  void (*transform_tiles)(const Convolution&, const Tiles&, std::int64_t panel,
+                          std::int64_t channel_begin, std::int64_t channel_end);
+  std::int64_t (*tiled_numbers)(const Convolution&, const Tiles&);  ///< Tiles::input's count.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.

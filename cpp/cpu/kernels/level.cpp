@@ -35,13 +35,17 @@ void transpose_numbers(const float* input, int64_t input_stride, float* output,
                         least(8, columns - j));
         continue;
       }
-      __m256 lines[8];
-      for (int64_t k = 0; k < 8; ++k) {
-        lines[k] = _mm256_loadu_ps(from + k * input_stride);
-      }
-      transpose(lines);
-      for (int64_t k = 0; k < 8; ++k) {
-        _mm256_storeu_ps(to + k * output_stride, lines[k]);
+      for (int64_t k = 0; k < 8; k += 4) {
+        __m256 lines[4];
+        for (int64_t l = 0; l < 4; ++l) {
+          lines[l] = _mm256_insertf128_ps(
+              _mm256_castps128_ps256(_mm_loadu_ps(from + l * input_stride + k)),
+              _mm_loadu_ps(from + (l + 4) * input_stride + k), 1);
+        }
+        turn_four(lines);
+        for (int64_t l = 0; l < 4; ++l) {
+          _mm256_storeu_ps(to + (k + l) * output_stride, lines[l]);
+        }
       }
     }
   }
@@ -57,6 +61,8 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 constexpr auto convolution_in_tiles = nullptr;
+constexpr auto transform_tiles = nullptr;
+constexpr auto tiled_numbers = nullptr;
 #endif
 
 const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
@@ -67,6 +73,8 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           matrix_product,
                                           convolution,
                                           convolution_in_tiles,
+                                          transform_tiles,
+                                          tiled_numbers,
                                           attention,
                                           normalise,
                                           normalise_rms,

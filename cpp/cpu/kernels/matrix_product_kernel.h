@@ -8,7 +8,7 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {
   const LeftPacker left(product.left, block.row_end);
-  const RowPacker<column_tile> right(product.right, block.column_end);
+  const ColumnPacker<column_tile> right(product.right, block.column_end);
   multiply_into(
       product.output + block.row_begin * product.output_stride + block.column_begin,
       product.output_stride,

@@ -1,9 +1,10 @@
 #pragma once
 
-// Packing: what a product reads, laid out in the order it is read in. A panel holds a few rows (or
-// columns) side by side, unit by unit along the depth: panel[unit][row]. Rows past the end are
-// zeros. The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix
-// multiplication" (ACM TOMS 34, 2008).
+// Packing: what a product reads, laid out in the order it is read in, after Goto and van de Geijn,
+// "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008). A panel of columns holds
+// a few of them side by side, unit by unit along the depth: panel[unit][column]. A panel of rows
+// leaves each row together: their numbers are read one at a time, from wherever they are, and
+// turning them would take as long as a few products.
 
 #include "cpu/kernels/dequantise.h"
 #include "cpu/kernels/units.h"
@@ -13,95 +14,165 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// Depth that is packed at once: what a panel holds. Whole blocks of every quantisation.
 constexpr int64_t depth_chunk = 256;
 
-/// Panels are written in whole vectors of eight, also where they are narrower.
-constexpr int64_t panel_slack = 8;
+/// Rows of a block and the format they are in. A row past the end is the last one again: what a
+/// product makes of it means nothing.
+class PackedRows {
+ public:
+  PackedRows(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
 
-/// Packs rows whose numbers lie side by side along the depth, `width` rows a panel (at most 8, or a
-/// multiple of 8).
-template <int64_t width, typename U = Units>
+  Format format() const { return rows_.format; }
+
+  /// From number `depth` on, in the row's format.
+  const char* place(int64_t row, int64_t depth) const {
+    const auto* data =
+        static_cast<const char*>(rows_.data) + least(row, row_end_ - 1) * rows_.stride;
+    switch (rows_.format) {
+      case Format::f32:
+        return data + depth * 4;
+      case Format::f16:
+      case Format::bf16:
+        return data + depth * 2;
+      default:
+        return data + depth / rows_.block_numbers * rows_.block_bytes;
+    }
+  }
+
+  void dequantise(int64_t row, int64_t depth, int64_t count, float* numbers) const {
+    LEVEL_NAMESPACE::dequantise(rows_, place(row, depth), numbers, count);
+  }
+
+ private:
+  Rows rows_;
+  int64_t row_end_;
+};
+
+/// Packs rows of the left side, `row_tile` of them a panel, unturned: a row's units are `row_step`
+/// from the next row's, a vector of them `vector_step` from its next.
+template <int64_t row_step, int64_t vector_step>
 class RowPacker {
  public:
-  RowPacker(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
+  RowPacker(const Rows& rows, int64_t row_end) : rows_(rows, row_end) {}
 
-  /// `numbers`: room for a panel's rows in f32, needed for quantised rows only.
+  /// `numbers`: room for a row in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
-    for (int64_t first = 0; first < width; first += 8) {
-      const int64_t rows = most(0, least(least(8, width - first), row_end_ - row - first));
-      pack_eight(row + first, rows, depth, count, panel + first, numbers);
+    for (int64_t i = 0; i < row_tile; ++i) {
+      pack_row(row + i, depth, count, panel + i * row_step, numbers);
     }
   }
 
  private:
-  const char* place(int64_t row) const {
-    return static_cast<const char*>(rows_.data) + row * rows_.stride;
-  }
-
-  void pack_eight(int64_t row, int64_t rows, int64_t depth, int64_t count, float* panel,
-                  float* numbers) const {
-    switch (rows_.format) {
+  void pack_row(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
+    switch (rows_.format()) {
       case Format::f32:
-        return transpose_rows<4>(
-            place(row) + depth * 4, rows_.stride, rows, count, panel,
-            [](const char* p) { return U::of(reinterpret_cast<const float*>(p)); });
+        return pack_numbers<4>(rows_.place(row, depth), count, panel,
+                               [](const char* p) { return Units::vector_of_f32(p); });
       case Format::f16:
-        return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
-                                 [](const char* p) { return U::of_f16(p); });
+        return pack_numbers<2>(rows_.place(row, depth), count, panel,
+                               [](const char* p) { return Units::vector_of_f16(p); });
       case Format::bf16:
-        return transpose_rows<2>(place(row) + depth * 2, rows_.stride, rows, count, panel,
-                                 [](const char* p) { return U::of_bf16(p); });
+        return pack_numbers<2>(rows_.place(row, depth), count, panel,
+                               [](const char* p) { return Units::vector_of_bf16(p); });
       default:
-        break;
+        rows_.dequantise(row, depth, count, numbers);
+        return pack_numbers<4>(reinterpret_cast<const char*>(numbers), count, panel,
+                               [](const char* p) { return Units::vector_of_f32(p); });
     }
-    const int64_t skipped = depth / rows_.block_numbers * rows_.block_bytes;
-    for (int64_t i = 0; i < rows; ++i) {
-      dequantise(rows_, place(row + i) + skipped, numbers + i * depth_chunk, count);
-    }
-    transpose_rows<4>(reinterpret_cast<const char*>(numbers), depth_chunk * 4, rows, count, panel,
-                      [](const char* p) { return U::of(reinterpret_cast<const float*>(p)); });
   }
 
-  template <int64_t number_bytes, typename LoadEight>
-  static void transpose_rows(const char* data, int64_t stride, int64_t rows, int64_t count,
-                             float* panel, const LoadEight& load_eight) {
-    constexpr int64_t step = 8 * U::depth;
-    __m256 columns[8];
-    for (int i = 0; i < 8; ++i) {
-      columns[i] = _mm256_setzero_ps();
-    }
+  template <int64_t number_bytes, typename Load>
+  static void pack_numbers(const char* row, int64_t count, float* panel, const Load& load_units) {
+    constexpr int64_t step = lanes * Units::depth;
     int64_t depth = 0;
-    for (; depth + step <= count; depth += step) {
-      for (int64_t i = 0; i < rows; ++i) {
-        columns[i] = load_eight(data + i * stride + depth * number_bytes);
+    for (; depth + step <= count; depth += step, panel += vector_step) {
+      // The row goes on in the next chunk.
+      _mm_prefetch(row + (depth + depth_chunk) * number_bytes, _MM_HINT_T1);
+      store(panel, load_units(row + depth * number_bytes));
+    }
+    if (depth < count) {
+      alignas(64) char rest[step * number_bytes] = {};
+      __builtin_memcpy(rest, row + depth * number_bytes,
+                       static_cast<std::size_t>((count - depth) * number_bytes));
+      store(panel, load_units(rest));
+    }
+  }
+
+  PackedRows rows_;
+};
+
+/// Packs rows as columns of a panel of `width` (a multiple of 8): panel[unit][row].
+template <int64_t width, typename U = Units>
+class ColumnPacker {
+ public:
+  ColumnPacker(const Rows& rows, int64_t row_end) : rows_(rows, row_end) {}
+
+  /// `numbers`: room for eight rows in f32, needed for quantised rows only.
+  void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
+    for (int64_t i = 0; i < width; i += 8) {
+      pack_eight(row + i, depth, count, panel + i, numbers);
+    }
+  }
+
+ private:
+  void pack_eight(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
+    const char* places[8];
+    for (int64_t i = 0; i < 8; ++i) {
+      places[i] = rows_.place(row + i, depth);
+    }
+    switch (rows_.format()) {
+      case Format::f32:
+        return turn<4>(places, count, panel,
+                       [](const char* p, const char* q) { return U::halves_of_f32(p, q); });
+      case Format::f16:
+        return turn<2>(places, count, panel,
+                       [](const char* p, const char* q) { return U::halves_of_f16(p, q); });
+      case Format::bf16:
+        return turn<2>(places, count, panel,
+                       [](const char* p, const char* q) { return U::halves_of_bf16(p, q); });
+      default:
+        for (int64_t i = 0; i < 8; ++i) {
+          rows_.dequantise(row + i, depth, count, numbers + i * depth_chunk);
+          places[i] = reinterpret_cast<const char*>(numbers + i * depth_chunk);
+        }
+        return turn<4>(places, count, panel,
+                       [](const char* p, const char* q) { return U::halves_of_f32(p, q); });
+    }
+  }
+
+  // Four units of all eight rows at a time.
+  template <int64_t number_bytes, typename Load>
+  static void turn(const char* const (&rows)[8], int64_t count, float* panel,
+                   const Load& load_halves) {
+    constexpr int64_t step = 4 * U::depth;
+    __m256 units[4];
+    int64_t depth = 0;
+    for (; depth + step <= count; depth += step, panel += 4 * width) {
+      for (int64_t i = 0; i < 4; ++i) {
+        units[i] = load_halves(rows[i] + depth * number_bytes, rows[i + 4] + depth * number_bytes);
       }
-      for (int64_t i = rows; i < 8; ++i) {
-        columns[i] = _mm256_setzero_ps();
+      turn_four(units);
+      for (int64_t i = 0; i < 4; ++i) {
+        _mm256_storeu_ps(panel + i * width, units[i]);
       }
-      transpose(columns);
-      for (int64_t i = 0; i < 8; ++i) {
-        _mm256_storeu_ps(panel + i * width, columns[i]);
-      }
-      panel += 8 * width;
     }
     const int64_t missing = units_for<U>(count) - depth / U::depth;
     if (missing == 0) {
       return;
     }
-    alignas(64) char rest[8][step * number_bytes] = {};
-    for (int64_t i = 0; i < rows; ++i) {
-      __builtin_memcpy(rest[i], data + i * stride + depth * number_bytes,
+    alignas(32) char rest[8][step * number_bytes] = {};
+    for (int64_t i = 0; i < 8; ++i) {
+      __builtin_memcpy(rest[i], rows[i] + depth * number_bytes,
                        static_cast<std::size_t>((count - depth) * number_bytes));
     }
-    for (int64_t i = 0; i < 8; ++i) {
-      columns[i] = load_eight(rest[i]);
+    for (int64_t i = 0; i < 4; ++i) {
+      units[i] = load_halves(rest[i], rest[i + 4]);
     }
-    transpose(columns);
+    turn_four(units);
     for (int64_t i = 0; i < missing; ++i) {
-      _mm256_storeu_ps(panel + i * width, i < 8 ? columns[i] : _mm256_setzero_ps());
+      _mm256_storeu_ps(panel + i * width, i < 4 ? units[i] : _mm256_setzero_ps());
     }
   }
 
-  Rows rows_;
-  int64_t row_end_;
+  PackedRows rows_;
 };
 
 /// Writes a panel of columns line by line: a line holds numbers of one depth, side by side.

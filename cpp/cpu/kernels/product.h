@@ -23,8 +23,8 @@ inline void multiply_panels(int64_t units, const float* row_panels, const float*
   for (int64_t first = 0; first < columns; first += columns_at_once) {
     for (int64_t i = 0; i < rows; i += row_tile) {
       for (int64_t j = first; j < least(first + columns_at_once, columns); j += column_tile) {
-        multiply_tile<accumulate>(units, row_panels + i * units, column_panels + j * units,
-                                  sums + i * stride + j, stride);
+        multiply_tile<accumulate>(units, row_panels + i * row_units(units),
+                                  column_panels + j * units, sums + i * stride + j, stride);
       }
     }
   }
@@ -40,9 +40,9 @@ void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_
               int64_t columns, int64_t depth, bool accumulate, float* sums, int64_t stride,
               Scratch& scratch) {
   const int64_t most_units = units_for(least(depth, depth_chunk));
-  const int64_t row_numbers = round_up(round_up(rows, row_tile) * most_units + panel_slack, 16);
-  const int64_t column_numbers = round_up(columns, column_tile) * most_units + panel_slack;
-  const int64_t panel_numbers = row_numbers + round_up(column_numbers, 16);
+  const int64_t row_numbers = round_up(round_up(rows, row_tile) * row_units(most_units), 16);
+  const int64_t panel_numbers =
+      row_numbers + round_up(round_up(columns, column_tile) * most_units, 16);
   float* row_panels = reinterpret_cast<float*>(
       scratch.take(static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
   const TilesInUse tiles_in_use;
@@ -52,7 +52,7 @@ void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_
     const int64_t count = least(depth_chunk, depth - begin);
     const int64_t units = units_for(count);
     for (int64_t i = 0; i < rows; i += row_tile) {
-      pack_rows(i, begin, count, row_panels + i * units, numbers);
+      pack_rows(i, begin, count, row_panels + i * row_units(units), numbers);
     }
     for (int64_t j = 0; j < columns; j += column_tile) {
       pack_columns(j, begin, count, column_panels + j * units, numbers);

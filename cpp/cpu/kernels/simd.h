@@ -88,6 +88,10 @@ inline Mask is_index(Integers x, int64_t count) {
 inline Vector gather(const float* p, Integers i, Mask meant) {
   return _mm256_mask_i32gather_ps(zero(), p, i, _mm256_castsi256_ps(meant), sizeof(float));
 }
+inline Vector load_bf16(const void* p) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
 inline void store_f16(void* p, Vector x) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }

@@ -15,20 +15,33 @@ struct Numbers {
     return LEVEL_NAMESPACE::multiply_add(a, b, sum);
   }
 
-  // Eight units of 8 numbers that lie side by side.
-  static __m256 of(const float* p) { return _mm256_loadu_ps(p); }
-  static __m256 of_f16(const void* p) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  /// A vector of units from numbers that lie side by side.
+  static Vector vector_of_f32(const char* p) { return load(reinterpret_cast<const float*>(p)); }
+  static Vector vector_of_f16(const char* p) { return load_f16(p); }
+  static Vector vector_of_bf16(const char* p) { return load_bf16(p); }
+
+  /// Four units of one row and four of another.
+  static __m256 halves_of_f32(const char* p, const char* q) {
+    return _mm256_insertf128_ps(
+        _mm256_castps128_ps256(_mm_loadu_ps(reinterpret_cast<const float*>(p))),
+        _mm_loadu_ps(reinterpret_cast<const float*>(q)), 1);
   }
-  static __m256 of_bf16(const void* p) {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  static __m256 halves_of_f16(const char* p, const char* q) {
+    return _mm256_cvtph_ps(four_and_four(p, q));
+  }
+  static __m256 halves_of_bf16(const char* p, const char* q) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(four_and_four(p, q)), 16));
+  }
+
+ private:
+  static __m128i four_and_four(const char* p, const char* q) {
+    return _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)),
+                              _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q)));
   }
 };
 
 #if GPUSTACK_DRAW_LEVEL >= GPUSTACK_DRAW_AVX512_BF16
 
-inline __m256i to_bf16(Vector x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 inline Vector multiply_add_pairs(Vector a, Vector b, Vector sum) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
@@ -41,16 +54,29 @@ struct Pairs {
     return multiply_add_pairs(a, b, sum);
   }
 
-  // Eight units of 16 numbers that lie side by side.
-  static __m256 of(const float* p) { return _mm256_castsi256_ps(to_bf16(load(p))); }
-  static __m256 of_f16(const void* p) { return _mm256_castsi256_ps(to_bf16(load_f16(p))); }
-  static __m256 of_bf16(const void* p) {
-    return _mm256_castsi256_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  /// A vector of units from numbers that lie side by side.
+  static Vector vector_of_f32(const char* p) {
+    return side_by_side(load(reinterpret_cast<const float*>(p)),
+                        load(reinterpret_cast<const float*>(p) + lanes));
+  }
+  static Vector vector_of_f16(const char* p) {
+    return side_by_side(load_f16(p), load_f16(p + lanes * 2));
+  }
+  static Vector vector_of_bf16(const char* p) {
+    return load(reinterpret_cast<const float*>(p));  // as it lies
   }
 
-  /// 16 units of 32 numbers that lie side by side.
-  static Vector side_by_side(Vector first, Vector second) {
-    return (Vector)_mm512_cvtne2ps_pbh(second, first);
+  /// Four units of one row and four of another.
+  static __m256 halves_of_f32(const char* p, const char* q) {
+    return units_of(_mm512_insertf32x8(
+        _mm512_castps256_ps512(_mm256_loadu_ps(reinterpret_cast<const float*>(p))),
+        _mm256_loadu_ps(reinterpret_cast<const float*>(q)), 1));
+  }
+  static __m256 halves_of_f16(const char* p, const char* q) {
+    return units_of(_mm512_cvtph_ps(eight_and_eight(p, q)));
+  }
+  static __m256 halves_of_bf16(const char* p, const char* q) {
+    return _mm256_castsi256_ps(eight_and_eight(p, q));
   }
 
   // A vector of units whose first halves are `even` and second halves are `odd`.
@@ -60,6 +86,19 @@ struct Pairs {
         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(
         _mm512_loadu_si512(order), _mm512_castps_si512(side_by_side(even, odd))));
+  }
+
+ private:
+  static Vector side_by_side(Vector first, Vector second) {
+    return (Vector)_mm512_cvtne2ps_pbh(second, first);
+  }
+  static __m256 units_of(Vector numbers) {
+    return _mm256_castsi256_ps((__m256i)_mm512_cvtneps_pbh(numbers));
+  }
+  static __m256i eight_and_eight(const char* p, const char* q) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(q)), 1);
   }
 };
 
@@ -90,24 +129,17 @@ inline int64_t units_for(int64_t depth) {
   return round_up(divide_up(depth, U::depth), tile_units);
 }
 
-/// Turn eight rows of eight units into eight columns.
-inline void transpose(__m256 (&rows)[8]) {
-  __m256 pairs[8];
-  for (int i = 0; i < 8; i += 2) {
-    pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
-    pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
-  }
-  __m256 fours[8];
-  for (int i = 0; i < 8; i += 4) {
-    fours[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
-    fours[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
-    fours[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
-    fours[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; ++i) {
-    rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
-    rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
-  }
+/// Turn four units of eight rows, halves[i] of rows i and i + 4, into four vectors of a unit each.
+/// That way nothing crosses the middle of a vector, which is what costs time.
+inline void turn_four(__m256 (&halves)[4]) {
+  const __m256 first = _mm256_unpacklo_ps(halves[0], halves[1]);
+  const __m256 second = _mm256_unpackhi_ps(halves[0], halves[1]);
+  const __m256 third = _mm256_unpacklo_ps(halves[2], halves[3]);
+  const __m256 fourth = _mm256_unpackhi_ps(halves[2], halves[3]);
+  halves[0] = _mm256_shuffle_ps(first, third, 0x44);
+  halves[1] = _mm256_shuffle_ps(first, third, 0xee);
+  halves[2] = _mm256_shuffle_ps(second, fourth, 0x44);
+  halves[3] = _mm256_shuffle_ps(second, fourth, 0xee);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

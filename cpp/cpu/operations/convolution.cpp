@@ -42,10 +42,6 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
   return c;
 }
 
-// A block of tiles keeps its input, transformed for all channels, for as many output channels as it
-// can, and its tiles' sums and weights in the second cache.
-constexpr BlockLimits tile_limits{640, 32, 48, 16};
-
 // Multiplications a kernel's number takes for all pixels: what the ways to convolve differ in.
 double cost(double products, std::int64_t columns, const Kernels& kernels) {
   return products *
@@ -76,20 +72,51 @@ std::int64_t best_side(const Convolution& c, const Kernels& kernels) {
   return best;
 }
 
+// As many tiles as their transformed input stays in the last cache (a megabyte a thread), but whole
+// blocks.
+std::int64_t tiles_at_once(const Convolution& c, std::int64_t side, const Kernels& kernels,
+                           int threads) {
+  const std::int64_t most_numbers = (std::int64_t{1} << 18) * threads;
+  const std::int64_t block = tile_limits.most_columns;
+  const std::int64_t numbers = kernels.tiled_numbers(c, {side, 0, block, nullptr});
+  return block * std::max<std::int64_t>(1, most_numbers / numbers);
+}
+
+void run_in_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, Team& team) {
+  const auto bytes = static_cast<std::size_t>(kernels.tiled_numbers(c, tiles)) * sizeof(float);
+  tiles.input = reinterpret_cast<float*>(team.shared().take(bytes));
+  constexpr std::int64_t channels = 32;  // a task
+  const std::int64_t panels = divided_up(tiles.count, kernels.column_tile);
+  team.run(panels * divided_up(c.input_channels, channels), [&](std::int64_t task, Workspace&) {
+    const std::int64_t channel = task / panels * channels;
+    kernels.transform_tiles(c, tiles, task % panels, channel,
+                            std::min(channel + channels, c.input_channels));
+  });
+  const Blocks blocks(c.output_channels, tiles.count, kernels, team.threads(), tile_limits);
+  team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+    kernels.convolution_in_tiles(c, tiles, blocks.at(task), workspace);
+  });
+}
+
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Convolution first = of_picture(node, 0);
   const std::int64_t side = best_side(first, kernels);
-  const std::int64_t columns = side == 0 ? node.ne[0] * node.ne[1] : tiles(first, side);
-  const Blocks blocks(node.ne[2], columns, kernels, team.threads(),
-                      side == 0 ? kernels.product_limits : tile_limits);
-  team.run(node.ne[3] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
-    const Convolution picture = of_picture(node, task / blocks.count());
-    const Block block = blocks.at(task % blocks.count());
-    if (side == 0) {
-      kernels.convolution(picture, block, workspace);
-    } else {
-      kernels.convolution_in_tiles(picture, side, block, workspace);
+  if (side != 0) {
+    const std::int64_t count = tiles(first, side);
+    const std::int64_t at_once = tiles_at_once(first, side, kernels, team.threads());
+    for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
+      for (std::int64_t begin = 0; begin < count; begin += at_once) {
+        run_in_tiles(of_picture(node, picture),
+                     {side, begin, std::min(at_once, count - begin), nullptr}, kernels, team);
+      }
     }
+    return;
+  }
+  const Blocks blocks(node.ne[2], node.ne[0] * node.ne[1], kernels, team.threads(),
+                      kernels.product_limits);
+  team.run(node.ne[3] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+    kernels.convolution(of_picture(node, task / blocks.count()), blocks.at(task % blocks.count()),
+                        workspace);
   });
 }
 

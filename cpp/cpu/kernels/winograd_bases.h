@@ -1,0 +1,91 @@
+#pragma once
+
+// The bases of Winograd's convolutions, one line of a tile at a time, for eight tiles (or the
+// weights of eight output channels) side by side. A tile of the output and its input, of which it
+// needs a rim of one, or its kernel: transformed along its lines, then along its columns. The
+// formulas are those of Lavin and Gray, arXiv:1509.09308, section 4.
+
+#include "cpu/kernels/simd.h"
+
+namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+/// Eight tiles, or the weights of eight output channels, at one place.
+using Eight = __m256;
+
+inline Eight times(float a, Eight x) { return _mm256_mul_ps(_mm256_set1_ps(a), x); }
+inline Eight plus(Eight a, Eight b) { return _mm256_add_ps(a, b); }
+inline Eight minus(Eight a, Eight b) { return _mm256_sub_ps(a, b); }
+/// a * x + b
+inline Eight add_times(float a, Eight x, Eight b) {
+  return _mm256_fmadd_ps(_mm256_set1_ps(a), x, b);
+}
+
+/// For tiles of 4x4. The points are 0, 1, -1, 2, -2.
+struct TilesOfFour {
+  static constexpr int64_t side = 4;
+
+  static void transform_input(const Eight (&d)[6], Eight (&t)[6]) {
+    const Eight a = add_times(-4, d[2], d[4]);
+    const Eight b = add_times(-4, d[1], d[3]);
+    const Eight c = minus(d[4], d[2]);
+    const Eight e = times(2, minus(d[3], d[1]));
+    t[0] = add_times(4, d[0], add_times(-5, d[2], d[4]));
+    t[1] = plus(a, b);
+    t[2] = minus(a, b);
+    t[3] = plus(c, e);
+    t[4] = minus(c, e);
+    t[5] = add_times(4, d[1], add_times(-5, d[3], d[5]));
+  }
+
+  static void transform_weights(const Eight (&g)[3], Eight (&t)[6]) {
+    const Eight a = times(-1.0F / 6, plus(g[0], g[2]));
+    const Eight b = times(1.0F / 6, g[1]);
+    const Eight c = add_times(1.0F / 24, g[0], times(1.0F / 6, g[2]));
+    const Eight e = times(1.0F / 12, g[1]);
+    t[0] = times(0.25F, g[0]);
+    t[1] = minus(a, b);
+    t[2] = plus(a, b);
+    t[3] = plus(c, e);
+    t[4] = minus(c, e);
+    t[5] = g[2];
+  }
+
+  static void transform_output(const Eight (&t)[6], Eight (&y)[4]) {
+    const Eight a = plus(t[1], t[2]);
+    const Eight b = minus(t[1], t[2]);
+    const Eight c = plus(t[3], t[4]);
+    const Eight e = minus(t[3], t[4]);
+    y[0] = plus(t[0], plus(a, c));
+    y[1] = add_times(2, e, b);
+    y[2] = add_times(4, c, a);
+    y[3] = plus(add_times(8, e, b), t[5]);
+  }
+};
+
+/// For tiles of 2x2. The points are 0, 1, -1.
+struct TilesOfTwo {
+  static constexpr int64_t side = 2;
+
+  static void transform_input(const Eight (&d)[4], Eight (&t)[4]) {
+    t[0] = minus(d[0], d[2]);
+    t[1] = plus(d[1], d[2]);
+    t[2] = minus(d[2], d[1]);
+    t[3] = minus(d[1], d[3]);
+  }
+
+  static void transform_weights(const Eight (&g)[3], Eight (&t)[4]) {
+    const Eight a = times(0.5F, plus(g[0], g[2]));
+    const Eight b = times(0.5F, g[1]);
+    t[0] = g[0];
+    t[1] = plus(a, b);
+    t[2] = minus(a, b);
+    t[3] = g[2];
+  }
+
+  static void transform_output(const Eight (&t)[4], Eight (&y)[2]) {
+    y[0] = plus(t[0], plus(t[1], t[2]));
+    y[1] = minus(t[1], plus(t[2], t[3]));
+  }
+};
+
+}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
