@@ -33,6 +33,18 @@ def test_repetitions(
 
 
 @each_level
+@given(shape=shapes, step=steps, threads=threads)
+def test_each_number_twice(
+    level: str, shape: tuple[int, ...], step: tuple[int, ...], threads: int
+) -> None:
+    """What rotary embeddings ask for: rows of one number become rows of two."""
+    view = with_gaps(5, (*shape[:2], shape[2] * shape[3], 1), step)
+    wanted = np.repeat(view, 2, axis=3)
+    found = ours(level, "repeat", view, np.zeros_like(wanted), threads=threads)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@each_level
 @given(
     shape=shapes,
     other=st.integers(1, 9),

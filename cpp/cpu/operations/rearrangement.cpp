@@ -12,7 +12,31 @@ bool takes_repetition(const ggml_tensor& node) {
   return is_plain(node) && has_float_rows(*node.src[0]);
 }
 
+// Each number twice, as rotary embeddings have it: rows too short to be worth a call.
+bool is_doubling(const ggml_tensor& node) {
+  const ggml_tensor& input = *node.src[0];
+  return node.ne[0] == 2 && input.ne[0] == 1 && ggml_nrows(&node) == ggml_nrows(&input) &&
+         ggml_is_contiguous(&input);
+}
+
+void run_doubling(const ggml_tensor& node, Team& team) {
+  constexpr std::int64_t numbers_a_task = 16'384;
+  const float* from = floats_at(*node.src[0], 0, 0, 0);
+  float* to = floats(node);
+  const std::int64_t count = ggml_nrows(&node);
+  team.run(divided_up(count, numbers_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
+    const std::int64_t begin = task * numbers_a_task;
+    for (std::int64_t i = begin; i < std::min(begin + numbers_a_task, count); ++i) {
+      to[2 * i] = from[i];
+      to[2 * i + 1] = from[i];
+    }
+  });
+}
+
 void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
+  if (is_doubling(node)) {
+    return run_doubling(node, team);
+  }
   const ggml_tensor& input = *node.src[0];
   const bool same[GGML_MAX_DIMS] = {false, input.ne[1] == node.ne[1], input.ne[2] == node.ne[2],
                                     input.ne[3] == node.ne[3]};
