@@ -102,7 +102,7 @@ inline void update(const Attention& attention, int64_t query, int64_t count, flo
   }
   Vector sum = zero();
   for (int64_t i = 0; i < count; i += lanes) {
-    const Vector share = exponential(subtract(load(scores + i), all(now)));
+    const Vector share = exponential_below_zero(subtract(load(scores + i), all(now)));
     store(scores + i, share);
     sum = add(sum, share);
   }

@@ -54,13 +54,17 @@ inline float sum_of(Vector x) {
   return fold(x, [](float a, float b) { return a + b; });
 }
 
-/// e^x to 2 units in the last place: x = n ln 2 + r with whole n, e^r by its Taylor series up to
-/// r^6 (|r| <= 0.35, remainder under 2e-7). 0 below -104, infinity above 89; NaN stays.
-inline Vector exponential(Vector x) {
-  const Vector kept = smaller(all(89.0F), greater(all(-104.0F), x));
-  const Vector n = nearest_integer(multiply(kept, all(1.44269504F)));
+/// e^x as 2^n * power: x = n ln 2 + r with whole n, power = e^r by its Taylor series up to r^6
+/// (|r| <= 0.35, remainder under 2e-7).
+struct Exponential {
+  Vector n;
+  Vector power;
+};
+
+inline Exponential exponential_parts(Vector x) {
+  const Vector n = nearest_integer(multiply(x, all(1.44269504F)));
   // ln 2 in two parts, so that x - n ln 2 is exact enough.
-  Vector r = multiply_add(n, all(-0.693145752F), kept);
+  Vector r = multiply_add(n, all(-0.693145752F), x);
   r = multiply_add(n, all(-1.42860677e-6F), r);
   Vector power = all(1.0F / 720);
   power = multiply_add(power, r, all(1.0F / 120));
@@ -69,9 +73,21 @@ inline Vector exponential(Vector x) {
   power = multiply_add(power, r, all(0.5F));
   power = multiply_add(power, r, all(1.0F));
   power = multiply_add(power, r, all(1.0F));
+  return {n, power};
+}
+
+/// e^x to 2 units in the last place. 0 below -104, infinity above 89; NaN stays.
+inline Vector exponential(Vector x) {
+  const auto [n, power] = exponential_parts(smaller(all(89.0F), greater(all(-104.0F), x)));
   // In two halves: 2^128 alone is no f32.
   const Vector half = nearest_integer(multiply(n, all(0.5F)));
   return multiply(multiply(power, power_of_two(half)), power_of_two(subtract(n, half)));
+}
+
+/// The same for x <= 0, with less to do: 0 below -88.
+inline Vector exponential_below_zero(Vector x) {
+  const auto [n, power] = exponential_parts(greater(all(-88.1F), x));
+  return multiply(power, power_of_two(n));
 }
 
 inline Vector sigmoid(Vector x) {
