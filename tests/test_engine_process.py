@@ -276,6 +276,24 @@ def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model)
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
+def test_an_interrupt_while_the_worker_starts_leaves_none_behind(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class InterruptedPopen(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)  # type: ignore[call-overload]
+            started.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # there, and nobody has been given it
+
+    monkeypatch.setattr(subprocess, "Popen", InterruptedPopen)
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(PROMPT, **QUICK)
+    assert [is_running(pid) for pid in started] == [False]
+
+
 def test_a_model_that_nobody_keeps_ends_its_worker() -> None:
     model = gpustack_draw.load("demo")
     model.generate(PROMPT, **QUICK)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gpustack_draw import errors
 from gpustack_draw.engine_messages import Message, read_message, write_message
@@ -80,9 +80,8 @@ class EngineProcess:
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            self._end()
+        self._process = None
+        self._end()
 
     def _call(
         self,
@@ -92,9 +91,9 @@ class EngineProcess:
         on_log: LogFunction | None = None,
         **fields: Any,
     ) -> dict[str, Any]:
-        process = self._running_process()
-        self._log.listener = on_log
         try:
+            process = self._running_process()
+            self._log.listener = on_log
             answer = self._exchange(process, kind, fields, on_progress)
         except BaseException:
             # Ctrl-C, or an error in a callback: the engine would go on with what nobody waits for.
@@ -144,24 +143,16 @@ class EngineProcess:
         }
         self._log = _Log()
         self._owner = os.getpid()
+        # It must not know this object: its thread would keep it, and so the process, for ever.
+        launch = _Launch([sys.executable, "-c", _START, package], environment, self._log)
+        self._end = weakref.finalize(self, _end, launch, self._owner)
+        self._reader = launch.reader
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, package],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-            )
+            self._process = launch.process()
         except OSError as error:
             raise errors.EngineError(
                 f"the engine's process could not be started: {error}"
             ) from error
-        self._end = weakref.finalize(self, _end, self._process, self._owner)
-        # The thread must not know this object: it would keep it, and so the process, for ever.
-        self._reader = threading.Thread(
-            target=_read_lines, args=(self._process.stderr, self._log), daemon=True
-        )
-        self._reader.start()
 
     def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
         status = process.wait()
@@ -178,6 +169,61 @@ class EngineProcess:
         )
 
 
+class _Launch:
+    """Starts a process and reads what it says, in a thread, which no signal interrupts.
+
+    So whoever ends it knows of it at every moment: an interrupted Popen leaves a process behind
+    that nobody has a name for.
+    """
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], log: "_Log") -> None:
+        self._command, self._environment, self._log = command, environment, log
+        self.reader = threading.Thread(target=self._run, daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        self._has_begun = False
+        self._is_done = threading.Event()
+
+    def process(self) -> "subprocess.Popen[bytes]":
+        """Start it.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        self._has_begun = True
+        self.reader.start()
+        self._is_done.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._process is not None
+        return self._process
+
+    def _run(self) -> None:
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+            )
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._is_done.set()
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self._log.add("stderr", line.decode(errors="replace").rstrip())
+
+    def started(self) -> "subprocess.Popen[bytes] | None":
+        """Give the process, None if there is none; one that is on its way is waited for."""
+        if self._has_begun:
+            self._is_done.wait(CLOSE_SECONDS)
+        return self._process
+
+
 class _Log:
     """What the engine says: the last lines are kept, all go to a listener while there is one."""
 
@@ -191,12 +237,6 @@ class _Log:
         listener = self.listener
         if listener is not None:
             listener(level, text)
-
-
-def _read_lines(stream: IO[bytes], log: _Log) -> None:
-    with stream as lines:
-        for line in lines:
-            log.add("stderr", line.decode(errors="replace").rstrip())
 
 
 def _progress(told: Message) -> tuple[str, int, int, float, Raster | None]:
@@ -233,8 +273,9 @@ def _how_it_ended(status: int) -> str:
     return f"crashed ({name})"
 
 
-def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
-    if owner != os.getpid():
+def _end(launch: _Launch, owner: int) -> None:
+    process = launch.started() if owner == os.getpid() else None
+    if process is None:
         return
     try:
         process.kill()
