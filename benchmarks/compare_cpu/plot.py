@@ -20,6 +20,8 @@ from compare_cpu.job import outcome_from
 from compare_cpu.report import Row, Setting, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
 
 STYLES = {"ours": "o-", "plain": "s--", "sd-cli": "^--", "sd.cpp-python": "v--"}
@@ -29,11 +31,13 @@ STYLES |= {"diffusers": "D:", "openvino": "x:"}
 def main() -> None:
     """Read, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+", help="of one machine")
     parser.add_argument("picture", type=Path, help="in the format of its ending")
     options = parser.parse_args()
-    results = json.loads(options.results.read_text(encoding="utf-8"))
-    table = rows(map(outcome_from, results["outcomes"]))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
+    machine = results[0]["machine"]
+    work = [entry for result in results for entry in result["work"]]
+    table = rows(outcome_from(entry) for result in results for entry in result["outcomes"])
 
     from matplotlib.figure import Figure
 
@@ -41,14 +45,16 @@ def main() -> None:
     figure = Figure(figsize=(5 * len(models), 5), layout="constrained")
     for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         _draw(axes, model, table)
-        _draw_limit(axes, model, results)
+        _draw_limit(axes, model, work, machine.get("peaks", {}))
         axes.legend(fontsize="x-small")
-    cpu = results["machine"].get("cpu", {}).get("name", "")
-    figure.suptitle(f"{cpu}, {results['machine'].get('threads')} threads")
+    cpu = machine.get("cpu", {}).get("name", "")
+    figure.suptitle(f"{cpu}, {machine.get('threads')} threads")
     figure.savefig(options.picture)
 
 
 def _draw(axes: Axes, model: str, table: dict[Setting, list[Row]]) -> None:
+    from matplotlib.ticker import LogLocator
+
     lines: dict[str, list[tuple[int, float]]] = {}
     for (of_model, side), there in sorted(table.items()):
         for row in there if of_model == model else ():
@@ -58,16 +64,19 @@ def _draw(axes: Axes, model: str, table: dict[Setting, list[Row]]) -> None:
     sides = sorted({side for of_model, side in table if of_model == model})
     axes.set(xscale="log", yscale="log", title=model, xlabel="side, pixels", ylabel="s a step")
     axes.set_xticks(sides, [str(side) for side in sides])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
 
 
-def _draw_limit(axes: Axes, model: str, results: dict[str, Any]) -> None:
-    peaks = results["machine"].get("peaks", {})
-    work = [entry for entry in results["work"] if entry["model"] == model and "step" in entry]
-    if not peaks or not work:
+def _draw_limit(
+    axes: Axes, model: str, work: list[dict[str, Any]], peaks: Mapping[str, float]
+) -> None:
+    counted = [entry for entry in work if entry["model"] == model and "step" in entry]
+    if not peaks or not counted:
         return
     kind = max(("f32", "bf16"), key=peaks.__getitem__)
-    points = sorted((entry["side"], entry["step"] / peaks[kind]) for entry in work)
+    points = sorted((entry["side"], entry["step"] / peaks[kind]) for entry in counted)
     axes.plot(*zip(*points, strict=True), "k-", alpha=0.4, label=f"{kind} matrix peak")
 
 

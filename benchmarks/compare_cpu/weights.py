@@ -143,8 +143,10 @@ def _write_gguf(path: Path, source: Path, kind: str) -> None:
         for name in weights.keys():  # noqa: SIM118 - it is no mapping
             values = weights.get_tensor(name)
             if _takes(name, values.shape, kind):
-                values = gguf.quantize(values.astype(np.float32), wanted)
-                writer.add_tensor(name, values, raw_dtype=wanted)
+                # As one long row: the same blocks, and millions of short ones would take minutes.
+                blocks = gguf.quantize(values.astype(np.float32).reshape(1, -1), wanted)
+                blocks = blocks.view(np.uint8).reshape(*values.shape[:-1], -1)
+                writer.add_tensor(name, blocks, raw_dtype=wanted)
             else:
                 writer.add_tensor(name, values)
     writer.write_header_to_file()

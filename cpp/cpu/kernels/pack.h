@@ -14,11 +14,11 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// Depth that is packed at once: what a panel holds. Whole blocks of every quantisation.
 constexpr int64_t depth_chunk = 256;
 
-/// Rows of a block and the format they are in. A row past the end is the last one again: what a
+/// The rows of a block where they lie, in their format. A row past the end is the last one again: what a
 /// product makes of it means nothing.
-class PackedRows {
+class RowReader {
  public:
-  PackedRows(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
+  RowReader(const Rows& rows, int64_t row_end) : rows_(rows), row_end_(row_end) {}
 
   Format format() const { return rows_.format; }
 
@@ -96,7 +96,7 @@ class RowPacker {
     }
   }
 
-  PackedRows rows_;
+  RowReader rows_;
 };
 
 /// Packs rows as columns of a panel of `width` (a multiple of 8): panel[unit][row].
@@ -172,7 +172,7 @@ class ColumnPacker {
     }
   }
 
-  PackedRows rows_;
+  RowReader rows_;
 };
 
 /// Writes a panel of columns line by line: a line holds numbers of one depth, side by side.
