@@ -76,7 +76,7 @@ std::int64_t best_side(const Convolution& c, const Kernels& kernels) {
 // blocks.
 std::int64_t tiles_at_once(const Convolution& c, std::int64_t side, const Kernels& kernels,
                            int threads) {
-  const std::int64_t most_numbers = (std::int64_t{1} << 18) * threads;
+  const std::int64_t most_numbers = std::int64_t{256} * 1024 * threads;
   const std::int64_t block = tile_limits.most_columns;
   const std::int64_t numbers = kernels.tiled_numbers(c, {side, 0, block, nullptr});
   return block * std::max<std::int64_t>(1, most_numbers / numbers);

@@ -35,7 +35,8 @@ void run_doubling(const ggml_tensor& node, Team& team) {
 
 void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
   if (is_doubling(node)) {
-    return run_doubling(node, team);
+    run_doubling(node, team);
+    return;
   }
   const ggml_tensor& input = *node.src[0];
   const bool same[GGML_MAX_DIMS] = {false, input.ne[1] == node.ne[1], input.ne[2] == node.ne[2],
