@@ -3,25 +3,15 @@
 What each kernel computes is tried in test_cpu_kernels.py.
 """
 
-import platform
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import gpustack_draw
+from cpu_levels import LEVELS, assert_alike, cpus, level_in_use, needs_fast_cpu, use_level
 from gpustack_draw import memory
 from gpustack_draw.errors import NotEnoughMemoryError, UsageError
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(
-        platform.machine() != "x86_64" or " avx2 " not in Path("/proc/cpuinfo").read_text(),
-        reason="needs an x86-64 CPU with AVX2",
-    ),
-]
-
-LEVELS = ("amx_bf16", "avx512_bf16", "avx512", "avx2")
+pytestmark = needs_fast_cpu
 
 
 def draw(device: str, threads: int = 2) -> np.ndarray:
@@ -35,14 +25,6 @@ def plain() -> np.ndarray:
     return draw("CPU")
 
 
-def cpus() -> list[gpustack_draw.Device]:
-    return [device for device in gpustack_draw.devices() if device.kind == "cpu"]
-
-
-def level_in_use() -> str:
-    return cpus()[0].description.rpartition(", ")[2]
-
-
 def test_the_best_level_is_used_and_comes_before_ggml() -> None:
     assert level_in_use() in LEVELS
     assert [device.name for device in cpus()] == ["FastCPU", "CPU"]
@@ -54,13 +36,8 @@ def test_the_best_level_is_used_and_comes_before_ggml() -> None:
 def test_the_same_picture_at_each_level(
     monkeypatch: pytest.MonkeyPatch, plain: np.ndarray, level: str
 ) -> None:
-    if LEVELS.index(level) < LEVELS.index(level_in_use()):
-        pytest.skip(f"this CPU has no {level}")
-    monkeypatch.setenv("GPUSTACK_DRAW_CPU", level)
-    assert level_in_use() == level
-    error = np.mean((draw("FastCPU") - plain) ** 2)
-    decibels = 10 * np.log10(255**2 / max(error, 1e-9))
-    assert decibels >= (30 if level.endswith("bf16") else 40)
+    use_level(monkeypatch, level)
+    assert_alike(level, draw("FastCPU"), plain)
 
 
 def test_threads_change_nothing() -> None:

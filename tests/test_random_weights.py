@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import gpustack_draw
-from test_fast_cpu import LEVELS, level_in_use
-from test_fast_cpu import pytestmark as needs_fast_cpu
+from cpu_levels import LEVELS, assert_alike, needs_fast_cpu, use_level
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -46,12 +45,8 @@ def plain(weights: Path) -> np.ndarray:
 def test_the_same_picture_at_each_level(
     monkeypatch: pytest.MonkeyPatch, weights: Path, plain: np.ndarray, level: str
 ) -> None:
-    if LEVELS.index(level) < LEVELS.index(level_in_use()):
-        pytest.skip(f"this CPU has no {level}")
-    monkeypatch.setenv("GPUSTACK_DRAW_CPU", level)
-    difference = np.abs(draw(weights, "FastCPU") - plain)
-    decibels = 10 * np.log10(255**2 / max(np.mean(difference**2), 1e-9))
-    is_bf16 = level.endswith("bf16")
+    use_level(monkeypatch, level)
+    picture = draw(weights, "FastCPU")
     assert plain.std() > 20  # there is something to see
-    assert decibels >= (30 if is_bf16 else 40)
-    assert difference.max() <= (16 if is_bf16 else 3)
+    assert_alike(level, picture, plain)
+    assert np.abs(picture - plain).max() <= (16 if level.endswith("bf16") else 3)

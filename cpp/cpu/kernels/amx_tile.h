@@ -6,8 +6,8 @@
 // chapter "Intel AMX".
 //
 // A register of columns holds a unit of all columns in each of its lines, as panels of columns do.
-// One of rows holds 16 units of a row in each, so a panel of rows is panel[unit / 16][row][unit %
-// 16].
+// One of rows holds 16 units of a row in each, and so do panels of rows:
+// panel[unit / 16][row][unit % 16].
 
 #include "cpu/kernels/pack.h"
 

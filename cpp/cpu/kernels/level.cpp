@@ -38,9 +38,8 @@ void transpose_numbers(const float* input, int64_t input_stride, float* output,
       for (int64_t k = 0; k < 8; k += 4) {
         __m256 lines[4];
         for (int64_t l = 0; l < 4; ++l) {
-          lines[l] = _mm256_insertf128_ps(
-              _mm256_castps128_ps256(_mm_loadu_ps(from + l * input_stride + k)),
-              _mm_loadu_ps(from + (l + 4) * input_stride + k), 1);
+          lines[l] = _mm256_set_m128(_mm_loadu_ps(from + (l + 4) * input_stride + k),
+                                     _mm_loadu_ps(from + l * input_stride + k));
         }
         turn_four(lines);
         for (int64_t l = 0; l < 4; ++l) {

@@ -22,9 +22,8 @@ struct Numbers {
 
   /// Four units of one row and four of another.
   static __m256 halves_of_f32(const char* p, const char* q) {
-    return _mm256_insertf128_ps(
-        _mm256_castps128_ps256(_mm_loadu_ps(reinterpret_cast<const float*>(p))),
-        _mm_loadu_ps(reinterpret_cast<const float*>(q)), 1);
+    return _mm256_set_m128(_mm_loadu_ps(reinterpret_cast<const float*>(q)),
+                           _mm_loadu_ps(reinterpret_cast<const float*>(p)));
   }
   static __m256 halves_of_f16(const char* p, const char* q) {
     return _mm256_cvtph_ps(four_and_four(p, q));

@@ -88,4 +88,21 @@ struct TilesOfTwo {
   }
 };
 
+/// The second pass: what the first one has made of lines is transformed column by column, and given
+/// to store_column(x, column).
+template <int64_t lines, int64_t columns, int64_t length, typename StoreColumn>
+inline void transform_columns(const Eight (&first)[lines][columns],
+                              void (*transform)(const Eight (&)[lines], Eight (&)[length]),
+                              const StoreColumn& store_column) {
+  for (int64_t x = 0; x < columns; ++x) {
+    Eight column[lines];
+    Eight done[length];
+    for (int64_t y = 0; y < lines; ++y) {
+      column[y] = first[y][x];
+    }
+    transform(column, done);
+    store_column(x, done);
+  }
+}
+
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -65,11 +65,7 @@ class InputTransform {
   InputTransform(const Convolution& convolution, const Tiles& tiles, int64_t panel)
       : c_(convolution), picture_(convolution, tiles), panel_(panel) {
     for (int64_t i = 0; i < column_tile; ++i) {
-      const auto corner = picture_.corner(panel * column_tile + i);
-      corners_[i] = {corner.x - c_.padding_x, corner.y - c_.padding_y, {}};
-      for (int four = 0; four < 2; ++four) {
-        corners_[i].is_inside[four] = columns_inside(corners_[i].x + 4 * four);
-      }
+      corners_[i] = picture_.corner(panel * column_tile + i);
     }
   }
 
@@ -85,40 +81,35 @@ class InputTransform {
  private:
   static constexpr int64_t size = TiledPicture<Basis>::size;
 
-  /// A tile's first pixel of the input, and which columns from there on are in the picture.
-  struct Corner {
-    int64_t x;
-    int64_t y;
-    __m128i is_inside[2];
-  };
+  using Corner = typename TiledPicture<Basis>::Corner;
 
-  __m128i columns_inside(int64_t x) const {
-    const __m128i column =
+  // Which of four neighbours are in the picture.
+  __m128i is_inside(int64_t x) const {
+    const __m128i columns =
         _mm_add_epi32(_mm_set1_epi32(static_cast<int>(x)), _mm_setr_epi32(0, 1, 2, 3));
     return _mm_andnot_si128(
-        _mm_srai_epi32(column, 31),
-        _mm_cmplt_epi32(column, _mm_set1_epi32(static_cast<int>(c_.input_width))));
+        _mm_srai_epi32(columns, 31),
+        _mm_cmplt_epi32(columns, _mm_set1_epi32(static_cast<int>(c_.input_width))));
   }
 
   // Four columns of a tile's line.
   __m128 load_four(const float* plane, const Corner& corner, int64_t line, int64_t four) const {
-    const int64_t x = corner.x + 4 * four;
-    const int64_t y = corner.y + line;
+    const int64_t x = corner.x - c_.padding_x + 4 * four;
+    const int64_t y = corner.y - c_.padding_y + line;
     if (y < 0 || y >= c_.input_height) {
       return _mm_setzero_ps();
     }
     const float* first = plane + y * c_.input_width + x;
     return x >= 0 && x + 4 <= c_.input_width ? _mm_loadu_ps(first)
-                                             : _mm_maskload_ps(first, corner.is_inside[four]);
+                                             : _mm_maskload_ps(first, is_inside(x));
   }
 
   void load_line(const float* plane, int64_t tile, int64_t line, Eight (&columns)[size]) const {
     for (int64_t four = 0; four * 4 < size; ++four) {
       Eight halves[4];
       for (int64_t i = 0; i < 4; ++i) {
-        halves[i] = _mm256_insertf128_ps(
-            _mm256_castps128_ps256(load_four(plane, corners_[tile + i], line, four)),
-            load_four(plane, corners_[tile + i + 4], line, four), 1);
+        halves[i] = _mm256_set_m128(load_four(plane, corners_[tile + i + 4], line, four),
+                                    load_four(plane, corners_[tile + i], line, four));
       }
       turn_four(halves);
       for (int64_t i = 0; i < least(4, size - four * 4); ++i) {
@@ -134,17 +125,11 @@ class InputTransform {
       load_line(plane, tile, y, line);
       Basis::transform_input(line, lines[y]);
     }
-    for (int64_t x = 0; x < size; ++x) {
-      Eight line[size];
-      Eight done[size];
+    transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[size]) {
       for (int64_t y = 0; y < size; ++y) {
-        line[y] = lines[y][x];
+        _mm256_storeu_ps(picture_.input(y * size + x, panel_) + place_in_panel, column[y]);
       }
-      Basis::transform_input(line, done);
-      for (int64_t y = 0; y < size; ++y) {
-        _mm256_storeu_ps(picture_.input(y * size + x, panel_) + place_in_panel, done[y]);
-      }
-    }
+    });
   }
 
   const Convolution& c_;
@@ -158,6 +143,7 @@ template <typename Basis>
 class TiledBlock {
  public:
   static constexpr int64_t most_rows = tile_limits.most_rows;
+  static_assert(most_rows % 8 == 0 && most_rows % row_tile == 0);
 
   TiledBlock(const Convolution& convolution, const Tiles& tiles, const Block& block,
              Workspace& workspace)
@@ -223,14 +209,11 @@ class TiledBlock {
       }
       Basis::transform_weights(line, lines[y]);
     }
-    for (int64_t x = 0; x < size; ++x) {
-      const Eight line[3] = {lines[0][x], lines[1][x], lines[2][x]};
-      Eight done[size];
-      Basis::transform_weights(line, done);
+    transform_columns(lines, &Basis::transform_weights, [&](int64_t x, const Eight(&column)[size]) {
       for (int64_t y = 0; y < size; ++y) {
-        _mm256_storeu_ps(weights(y * size + x) + place_in_panel, done[y]);
+        _mm256_storeu_ps(weights(y * size + x) + place_in_panel, column[y]);
       }
-    }
+    });
   }
 
   template <bool accumulate>
@@ -258,17 +241,12 @@ class TiledBlock {
         Basis::transform_output(line, lines[y]);
       }
       alignas(32) float done[side][side][8];
-      for (int64_t x = 0; x < side; ++x) {
-        Eight line[size];
-        Eight pixels[side];
-        for (int64_t y = 0; y < size; ++y) {
-          line[y] = lines[y][x];
-        }
-        Basis::transform_output(line, pixels);
-        for (int64_t y = 0; y < side; ++y) {
-          _mm256_store_ps(done[y][x], pixels[y]);
-        }
-      }
+      transform_columns(lines, &Basis::transform_output,
+                        [&](int64_t x, const Eight(&column)[side]) {
+                          for (int64_t y = 0; y < side; ++y) {
+                            _mm256_store_ps(done[y][x], column[y]);
+                          }
+                        });
       store_tiles(block_.row_begin + row, block_.column_begin + tile, done);
     }
   }

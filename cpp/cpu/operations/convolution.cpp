@@ -82,7 +82,7 @@ std::int64_t tiles_at_once(const Convolution& c, std::int64_t side, const Kernel
   return block * std::max<std::int64_t>(1, most_numbers / numbers);
 }
 
-void run_in_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, Team& team) {
+void convolve_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, Team& team) {
   const auto bytes = static_cast<std::size_t>(kernels.tiled_numbers(c, tiles)) * sizeof(float);
   tiles.input = reinterpret_cast<float*>(team.shared().take(bytes));
   constexpr std::int64_t channels = 32;  // a task
@@ -98,26 +98,33 @@ void run_in_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, Tea
   });
 }
 
-void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const Convolution first = of_picture(node, 0);
-  const std::int64_t side = best_side(first, kernels);
-  if (side != 0) {
-    const std::int64_t count = tiles(first, side);
-    const std::int64_t at_once = tiles_at_once(first, side, kernels, team.threads());
-    for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
-      for (std::int64_t begin = 0; begin < count; begin += at_once) {
-        run_in_tiles(of_picture(node, picture),
-                     {side, begin, std::min(at_once, count - begin), nullptr}, kernels, team);
-      }
+void run_in_tiles(const ggml_tensor& node, std::int64_t side, const Kernels& kernels, Team& team) {
+  for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
+    const Convolution c = of_picture(node, picture);
+    const std::int64_t count = tiles(c, side);
+    const std::int64_t at_once = tiles_at_once(c, side, kernels, team.threads());
+    for (std::int64_t begin = 0; begin < count; begin += at_once) {
+      convolve_tiles(c, {side, begin, std::min(at_once, count - begin), nullptr}, kernels, team);
     }
-    return;
   }
+}
+
+void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Blocks blocks(node.ne[2], node.ne[0] * node.ne[1], kernels, team.threads(),
                       kernels.product_limits);
   team.run(node.ne[3] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     kernels.convolution(of_picture(node, task / blocks.count()), blocks.at(task % blocks.count()),
                         workspace);
   });
+}
+
+void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+  const std::int64_t side = best_side(of_picture(node, 0), kernels);
+  if (side == 0) {
+    run_as_product(node, kernels, team);
+  } else {
+    run_in_tiles(node, side, kernels, team);
+  }
 }
 
 }  // namespace

@@ -3,20 +3,10 @@
 #include <optional>
 
 #include "cpu/operations/operation.h"
+#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
-
-// What a task works on: enough to be worth a task, little enough to stay in a core's cache.
-constexpr std::int64_t numbers_a_task = 32'768;
-
-template <typename Run>
-void run_runs(std::int64_t count, Team& team, const Run& run) {
-  team.run(divided_up(count, numbers_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t begin = task * numbers_a_task;
-    run(begin, std::min(numbers_a_task, count - begin));
-  });
-}
 
 bool are_contiguous_floats(const ggml_tensor& node) {
   return is_plain(node) && is_plain(*node.src[0]);
@@ -110,7 +100,7 @@ bool takes_scaling(const ggml_tensor& node) {
 void run_scaling(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   float scale = 0;
   std::memcpy(&scale, node.op_params, sizeof(scale));
-  run_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
+  for_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
     kernels.multiply_number(floats(*node.src[0]) + begin, scale, floats(node) + begin, count);
   });
 }
@@ -141,7 +131,7 @@ bool takes_activation(const ggml_tensor& node) {
 void run_activation(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   // takes_activation() has looked.
   const Unary function = unary_of(node).value();  // NOLINT(bugprone-unchecked-optional-access)
-  run_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
+  for_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
     kernels.unary(function, floats(*node.src[0]) + begin, floats(node) + begin, count);
   });
 }

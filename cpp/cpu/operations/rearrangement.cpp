@@ -20,13 +20,10 @@ bool is_doubling(const ggml_tensor& node) {
 }
 
 void run_doubling(const ggml_tensor& node, Team& team) {
-  constexpr std::int64_t numbers_a_task = 16'384;
   const float* from = floats_at(*node.src[0], 0, 0, 0);
   float* to = floats(node);
-  const std::int64_t count = ggml_nrows(&node);
-  team.run(divided_up(count, numbers_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t begin = task * numbers_a_task;
-    for (std::int64_t i = begin; i < std::min(begin + numbers_a_task, count); ++i) {
+  for_runs(ggml_nrows(&node), team, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t i = begin; i < begin + count; ++i) {
       to[2 * i] = from[i];
       to[2 * i + 1] = from[i];
     }

@@ -6,10 +6,21 @@
 
 namespace gpustack_draw::cpu {
 
+/// What a task works on: enough to be worth a task, little enough to stay in a core's cache.
+constexpr std::int64_t numbers_a_task = 32'768;
+
+/// For numbers that lie side by side: do_run(begin, count).
+template <typename Do>
+void for_runs(std::int64_t count, Team& team, const Do& do_run) {
+  team.run(divided_up(count, numbers_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
+    const std::int64_t begin = task * numbers_a_task;
+    do_run(begin, std::min(numbers_a_task, count - begin));
+  });
+}
+
 /// For each row of a tensor, several a task: do_row(i, i1, i2, i3).
 template <typename Do>
 void for_rows(const ggml_tensor& tensor, Team& team, const Do& do_row) {
-  constexpr std::int64_t numbers_a_task = 16'384;
   const std::int64_t rows = ggml_nrows(&tensor);
   const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / tensor.ne[0]);
   team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
