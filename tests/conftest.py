@@ -3,6 +3,7 @@
 ``--hypothesis-profile=thorough`` tries 10,000 inputs where a usual run tries 400.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the files that outputs are compared with",
     )
+
+
+def pytest_configure() -> None:
+    # A script's shell has what runs in its background ignore Ctrl-C, and all that this starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
