@@ -64,6 +64,13 @@ def test_shapes(
 
 
 @each_level
+def test_few_columns_in_the_last_tile(level: str) -> None:
+    for rows in (8, 13, 31, 33, 65, 97):
+        for columns in (8, 9, 16, 17, 24, 33, 40, 48, 49):
+            check(level, store(normal(1, 1, 1, columns, 300), "f16"), normal(2, 1, 1, rows, 300))
+
+
+@each_level
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_lie_apart(level: str, kind: str) -> None:
     weights = store(normal(1, 2, 3, 40, 512), kind)

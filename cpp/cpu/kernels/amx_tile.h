@@ -92,4 +92,45 @@ inline void multiply_tile(int64_t units, const float* rows, const float* columns
   TilesInUse::compiler_barrier();
 }
 
+/// Twice as many rows, of two panels, and half as many columns.
+template <bool accumulate>
+inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
+                               int64_t stride) {
+  constexpr int64_t row_line = tile_units * sizeof(float);
+  constexpr int64_t column_line = column_tile * sizeof(float);
+  const int64_t sum_line = stride * static_cast<int64_t>(sizeof(float));
+  const float* next_rows = rows + row_tile * row_units(units);
+  TilesInUse::compiler_barrier();
+  if (accumulate) {
+    _tile_loadd(0, sums, sum_line);
+    _tile_loadd(1, sums + 16 * stride, sum_line);
+    _tile_loadd(2, sums + 32 * stride, sum_line);
+    _tile_loadd(3, sums + 48 * stride, sum_line);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t unit = 0; unit < units; unit += tile_units) {
+    _tile_loadd(7, columns, column_line);
+    _tile_loadd(4, rows, row_line);
+    _tile_dpbf16ps(0, 4, 7);
+    _tile_loadd(5, rows + 16 * tile_units, row_line);
+    _tile_dpbf16ps(1, 5, 7);
+    _tile_loadd(4, next_rows, row_line);
+    _tile_dpbf16ps(2, 4, 7);
+    _tile_loadd(5, next_rows + 16 * tile_units, row_line);
+    _tile_dpbf16ps(3, 5, 7);
+    rows += tile_units * row_tile;
+    next_rows += tile_units * row_tile;
+    columns += tile_units * column_tile;
+  }
+  _tile_stored(0, sums, sum_line);
+  _tile_stored(1, sums + 16 * stride, sum_line);
+  _tile_stored(2, sums + 32 * stride, sum_line);
+  _tile_stored(3, sums + 48 * stride, sum_line);
+  TilesInUse::compiler_barrier();
+}
+
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

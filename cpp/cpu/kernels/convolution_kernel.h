@@ -40,6 +40,7 @@ class PatchPacker {
   struct Place {
     int64_t x;
     int64_t y;
+    bool is_empty;    ///< All past the end.
     bool in_one_row;  ///< Its neighbours are neighbours in the input too; else each one's place:
     std::int32_t xs[lanes];
     std::int32_t ys[lanes];
@@ -48,6 +49,7 @@ class PatchPacker {
 
   Place place(int64_t pixel) const {
     Place place{};
+    place.is_empty = pixel >= c_.output_width * c_.output_height;
     place.x = pixel % c_.output_width * c_.stride_x;
     place.y = pixel / c_.output_width * c_.stride_y;
     place.in_one_row = c_.stride_x == 1 && place.x + lanes <= c_.output_width &&
@@ -65,6 +67,9 @@ class PatchPacker {
   }
 
   Vector numbers(const float* plane, const Place& place, int64_t x, int64_t y) const {
+    if (place.is_empty) {
+      return zero();
+    }
     if (!place.in_one_row) {
       const Integers all_x = add(load(place.xs), all_integers(x));
       const Integers all_y = add(load(place.ys), all_integers(y));

@@ -20,14 +20,14 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 template <bool accumulate>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panels,
                             int64_t rows, int64_t columns, float* sums, int64_t stride) {
-  for (int64_t first = 0; first < columns; first += columns_at_once) {
-    for (int64_t i = 0; i < rows; i += row_tile) {
-      for (int64_t j = first; j < least(first + columns_at_once, columns); j += column_tile) {
-        multiply_tile<accumulate>(units, row_panels + i * row_units(units),
-                                  column_panels + j * units, sums + i * stride + j, stride);
-      }
-    }
-  }
+  const auto with = [=](const auto& multiply_some) {
+    return [=](int64_t i, int64_t j) {
+      multiply_some(units, row_panels + i * row_units(units), column_panels + j * units,
+                    sums + i * stride + j, stride);
+    };
+  };
+  for_tiles(rows, columns, columns_at_once, with(multiply_tile<accumulate>),
+            with(multiply_tall_tile<accumulate>));
 }
 
 /// sums (+)= a block of rows x columns over the whole depth.

@@ -27,39 +27,61 @@ struct TilesInUse {
   TilesInUse() {}
 };
 
-/// sums[row_tile][column_tile] (+)= rows * columns, with rows[i * row_step + unit * unit_step] and
-/// columns[unit][column_tile].
-template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
-inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                          int64_t stride) {
-  Vector tile[row_tile][tile_vectors];
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < row_tile; ++i) {
+/// sums[row][column] (+)= rows * columns, with rows[row * row_step + unit * unit_step] and
+/// columns[unit][column_tile], of which the first `vectors` take part.
+template <bool accumulate, int64_t vectors, typename U, int64_t row_step, int64_t unit_step>
+inline void multiply_vectors(int64_t units, const float* rows, const float* columns, float* sums,
+                             int64_t stride) {
+  constexpr int64_t row_count = row_tile * tile_vectors / vectors;
+  Vector tile[row_count][vectors];
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < row_count; ++i) {
 #pragma GCC unroll 2
-    for (int64_t j = 0; j < tile_vectors; ++j) {
+    for (int64_t j = 0; j < vectors; ++j) {
       tile[i][j] = accumulate ? load(sums + i * stride + j * lanes) : zero();
     }
   }
 #pragma GCC unroll 4
   for (int64_t unit = 0; unit < units; ++unit) {
-    const Vector first = load(columns);
-    const Vector second = load(columns + lanes);
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < row_tile; ++i) {
+    Vector line[vectors];
+#pragma GCC unroll 2
+    for (int64_t j = 0; j < vectors; ++j) {
+      line[j] = load(columns + j * lanes);
+    }
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < row_count; ++i) {
       const Vector row = all(rows[i * row_step]);
-      tile[i][0] = U::multiply_add(row, first, tile[i][0]);
-      tile[i][1] = U::multiply_add(row, second, tile[i][1]);
+#pragma GCC unroll 2
+      for (int64_t j = 0; j < vectors; ++j) {
+        tile[i][j] = U::multiply_add(row, line[j], tile[i][j]);
+      }
     }
     rows += unit_step;
     columns += column_tile;
   }
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < row_tile; ++i) {
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < row_count; ++i) {
 #pragma GCC unroll 2
-    for (int64_t j = 0; j < tile_vectors; ++j) {
+    for (int64_t j = 0; j < vectors; ++j) {
       store(sums + i * stride + j * lanes, tile[i][j]);
     }
   }
+}
+
+/// A whole tile: row_tile x column_tile sums.
+template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
+inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
+                          int64_t stride) {
+  multiply_vectors<accumulate, tile_vectors, U, row_step, unit_step>(units, rows, columns, sums,
+                                                                     stride);
+}
+
+/// Twice as many rows of half as many columns.
+template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
+inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
+                               int64_t stride) {
+  multiply_vectors<accumulate, tile_vectors / 2, U, row_step, unit_step>(units, rows, columns, sums,
+                                                                         stride);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -150,7 +150,7 @@ class TiledBlock {
       : c_(convolution),
         picture_(convolution, tiles),
         block_(block),
-        tiles_(round_up(block.column_end - block.column_begin, column_tile)) {
+        tile_step_(round_up(columns(), column_tile)) {
     constexpr int64_t weight_numbers = places * weight_stride;
     sums_ = reinterpret_cast<float*>(workspace.sums.take(
         static_cast<std::size_t>(weight_numbers + places * sum_stride()) * sizeof(float)));
@@ -183,10 +183,11 @@ class TiledBlock {
   static constexpr int64_t weight_stride = channel_chunk * most_rows + 16;
 
   int64_t rows() const { return block_.row_end - block_.row_begin; }
-  int64_t sum_stride() const { return most_rows * tiles_ + 16; }
+  int64_t columns() const { return block_.column_end - block_.column_begin; }
+  int64_t sum_stride() const { return most_rows * tile_step_ + 16; }
   float* weights(int64_t place) const { return weights_ + place * weight_stride; }
   float* sums(int64_t place, int64_t row) const {
-    return sums_ + place * sum_stride() + row * tiles_;
+    return sums_ + place * sum_stride() + row * tile_step_;
   }
 
   void transform_weights(int64_t channel, int64_t channels) const {
@@ -220,18 +221,24 @@ class TiledBlock {
   void multiply_places(int64_t channel, int64_t channels) const {
     const int64_t panel = block_.column_begin / column_tile;
     for (int64_t place = 0; place < places; ++place) {
-      for (int64_t j = 0; j < tiles_; j += column_tile) {
-        const float* input = picture_.input(place, panel + j / column_tile) + channel * column_tile;
-        for (int64_t i = 0; i < rows(); i += row_tile) {
-          multiply_tile<accumulate, Numbers, 1, most_rows>(channels, weights(place) + i, input,
-                                                           sums(place, i) + j, tiles_);
-        }
-      }
+      const auto input = [&](int64_t tile) {
+        return picture_.input(place, panel + tile / column_tile) + channel * column_tile;
+      };
+      for_tiles(
+          rows(), columns(), column_tile,
+          [&](int64_t row, int64_t tile) {
+            multiply_tile<accumulate, Numbers, 1, most_rows>(
+                channels, weights(place) + row, input(tile), sums(place, row) + tile, tile_step_);
+          },
+          [&](int64_t row, int64_t tile) {
+            multiply_tall_tile<accumulate, Numbers, 1, most_rows>(
+                channels, weights(place) + row, input(tile), sums(place, row) + tile, tile_step_);
+          });
     }
   }
 
   void transform_output(int64_t row) const {
-    for (int64_t tile = 0; tile < tiles_; tile += 8) {
+    for (int64_t tile = 0; tile < columns(); tile += 8) {
       Eight lines[size][side];
       for (int64_t y = 0; y < size; ++y) {
         Eight line[size];
@@ -267,7 +274,7 @@ class TiledBlock {
   const Convolution& c_;
   TiledPicture<Basis> picture_;
   const Block& block_;
-  int64_t tiles_;         ///< Of the block, rounded up.
+  int64_t tile_step_;     ///< Sums from one row to the next.
   float* sums_;           ///< [place][row][tile]
   float* weights_;        ///< [place][channel][row]
   float* plain_weights_;  ///< [channel][y][x][row], eight rows

@@ -43,9 +43,10 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
 }
 
 // Multiplications a kernel's number takes for all pixels: what the ways to convolve differ in.
+// Columns are multiplied by half a tile.
 double cost(double products, std::int64_t columns, const Kernels& kernels) {
-  return products *
-         static_cast<double>(divided_up(columns, kernels.column_tile) * kernels.column_tile);
+  const std::int64_t half = kernels.column_tile / 2;
+  return products * static_cast<double>(divided_up(columns, half) * half);
 }
 
 std::int64_t tiles(const Convolution& c, std::int64_t side) {
