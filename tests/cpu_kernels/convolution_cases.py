@@ -141,6 +141,18 @@ def test_more_tiles_than_are_transformed_at_once(level: str) -> None:
 
 
 @each_level
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size"), [(1, 1, (9, 5)), (3, 1, (4, 4)), (3, 2, (11, 6)), (5, 1, (20, 3))]
+)
+def test_many_output_channels_share_their_patches(
+    level: str, kernel: int, stride: int, size: Pair
+) -> None:
+    weights, x = normal(1, 700, 61, kernel, kernel), normal(2, 2, 61, size[1], size[0])
+    border = (kernel // 2, kernel // 2)
+    check(level, weights, x, kind="f16", stride=(stride, stride), padding=border, threads=3)
+
+
+@each_level
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_channels_that_lie_apart(level: str, kernel: int) -> None:
     x = normal(1, 2, 24, 9, 13)

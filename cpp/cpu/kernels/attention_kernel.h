@@ -145,9 +145,9 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
         query_rows.pack(query_begin + row, depth, count, panel, numbers);
       },
-      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
-        key_rows.pack(key + column, depth, count, panel, numbers);
-      },
+      packed_columns(
+          keys, [&](int64_t column, int64_t depth, int64_t count, float* panel,
+                    float* numbers) { key_rows.pack(key + column, depth, count, panel, numbers); }),
       queries, keys, attention.depth, /*accumulate=*/false, softmax.scores, key_block, panels);
   for (int64_t i = 0; i < queries; ++i) {
     float* scores = softmax.scores + i * key_block;
@@ -158,9 +158,9 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   const ValuePacker values(attention.values, key, attention.value_depth);
   multiply([&](int64_t row, int64_t depth, int64_t count, float* panel,
                float* numbers) { shares.pack(row, depth, count, panel, numbers); },
-           [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
-             values.pack(column, depth, count, panel);
-           },
+           packed_columns(attention.value_depth,
+                          [&](int64_t column, int64_t depth, int64_t count, float* panel,
+                              float* /*numbers*/) { values.pack(column, depth, count, panel); }),
            queries, attention.value_depth, keys, /*accumulate=*/true, softmax.output,
            softmax.output_stride, panels);
 }

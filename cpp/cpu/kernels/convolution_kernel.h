@@ -1,9 +1,9 @@
 #pragma once
 
 // A convolution as a product: weights (a row an output channel) times patches (a column a pixel).
-// The patches are never all in memory: the pixels a panel needs are packed straight from the
-// picture, which takes one load a vector where neighbours in the output are neighbours in the
-// input.
+// The pixels a panel needs are packed straight from the picture, which takes one load a vector
+// where neighbours in the output are neighbours in the input. The patches are all in memory only
+// where they are few and several blocks of output channels would pack them anew.
 
 #include "cpu/kernels/product.h"
 
@@ -20,16 +20,21 @@ class PatchPacker {
       places[i] = place(pixel + i * lanes);
     }
     LineWriter writer(panel);
-    const int64_t end = depth + count;
-    while (depth < end) {  // a row of the kernel
-      const int64_t row = depth / c_.kernel_width;
-      const int64_t next = least(end, (row + 1) * c_.kernel_width);
-      const int64_t channel = row / c_.kernel_height;
-      const int64_t y = (row % c_.kernel_height) * c_.dilation_y - c_.padding_y;
-      const float* plane = c_.input + channel * c_.input_channel_stride;
-      for (int64_t x = depth % c_.kernel_width; depth < next; ++depth, ++x) {
-        const int64_t shift = x * c_.dilation_x - c_.padding_x;
-        writer.add({numbers(plane, places[0], shift, y), numbers(plane, places[1], shift, y)});
+    int64_t x = depth % c_.kernel_width;
+    int64_t y = depth / c_.kernel_width % c_.kernel_height;
+    const float* plane =
+        c_.input + depth / c_.kernel_width / c_.kernel_height * c_.input_channel_stride;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t shift_x = x * c_.dilation_x - c_.padding_x;
+      const int64_t shift_y = y * c_.dilation_y - c_.padding_y;
+      writer.add({numbers(plane, places[0], shift_x, shift_y),
+                  numbers(plane, places[1], shift_x, shift_y)});
+      if (++x == c_.kernel_width) {
+        x = 0;
+        if (++y == c_.kernel_height) {
+          y = 0;
+          plane += c_.input_channel_stride;
+        }
       }
     }
     writer.finish();
@@ -38,50 +43,50 @@ class PatchPacker {
  private:
   /// A vector of pixels of the output, and where the input's lie for a kernel's first number.
   struct Place {
-    int64_t x;
-    int64_t y;
     bool is_empty;    ///< All past the end.
-    bool in_one_row;  ///< Its neighbours are neighbours in the input too; else each one's place:
+    bool in_one_row;  ///< Its neighbours are neighbours in the input too: the first tells where.
     std::int32_t xs[lanes];
     std::int32_t ys[lanes];
     std::int32_t offsets[lanes];
   };
 
   Place place(int64_t pixel) const {
+    int64_t x = pixel % c_.output_width;
+    int64_t y = pixel / c_.output_width;
     Place place{};
-    place.is_empty = pixel >= c_.output_width * c_.output_height;
-    place.x = pixel % c_.output_width * c_.stride_x;
-    place.y = pixel / c_.output_width * c_.stride_y;
-    place.in_one_row = c_.stride_x == 1 && place.x + lanes <= c_.output_width &&
-                       pixel < c_.output_width * c_.output_height;
-    for (int64_t i = 0; i < lanes && !place.in_one_row; ++i, ++pixel) {
-      const int64_t x = pixel % c_.output_width * c_.stride_x;
-      const int64_t y = pixel / c_.output_width * c_.stride_y;
-      const bool is_there = pixel < c_.output_width * c_.output_height;
+    place.is_empty = y >= c_.output_height;
+    place.in_one_row = c_.stride_x == 1 && x + lanes <= c_.output_width;
+    for (int64_t i = 0; i < (place.in_one_row ? 1 : lanes); ++i) {
       constexpr std::int32_t nowhere = 1 << 30;
-      place.xs[i] = static_cast<std::int32_t>(x);
-      place.ys[i] = is_there ? static_cast<std::int32_t>(y) : nowhere;
-      place.offsets[i] = static_cast<std::int32_t>(y * c_.input_width + x);
+      place.xs[i] = static_cast<std::int32_t>(x * c_.stride_x);
+      place.ys[i] = y < c_.output_height ? static_cast<std::int32_t>(y * c_.stride_y) : nowhere;
+      place.offsets[i] =
+          static_cast<std::int32_t>(y * c_.stride_y * c_.input_width + x * c_.stride_x);
+      if (++x == c_.output_width) {
+        x = 0;
+        ++y;
+      }
     }
     return place;
   }
 
-  Vector numbers(const float* plane, const Place& place, int64_t x, int64_t y) const {
+  Vector numbers(const float* plane, const Place& place, int64_t shift_x, int64_t shift_y) const {
     if (place.is_empty) {
       return zero();
     }
+    const int64_t shift = shift_y * c_.input_width + shift_x;
     if (!place.in_one_row) {
-      const Integers all_x = add(load(place.xs), all_integers(x));
-      const Integers all_y = add(load(place.ys), all_integers(y));
-      return gather(plane, add(load(place.offsets), all_integers(y * c_.input_width + x)),
-                    both(is_index(all_x, c_.input_width), is_index(all_y, c_.input_height)));
+      const Integers x = add(load(place.xs), all_integers(shift_x));
+      const Integers y = add(load(place.ys), all_integers(shift_y));
+      return gather(plane, add(load(place.offsets), all_integers(shift)),
+                    both(is_index(x, c_.input_width), is_index(y, c_.input_height)));
     }
-    x += place.x;
-    y += place.y;
+    const int64_t y = place.ys[0] + shift_y;
     if (y < 0 || y >= c_.input_height) {
       return zero();
     }
-    const float* first = plane + y * c_.input_width + x;
+    const int64_t x = place.xs[0] + shift_x;
+    const float* first = plane + place.offsets[0] + shift;
     if (x >= 0 && x + lanes <= c_.input_width) {
       return load(first);
     }
@@ -91,20 +96,47 @@ class PatchPacker {
   const Convolution& c_;
 };
 
-inline void convolution(const Convolution& convolution, const Block& block, Workspace& workspace) {
-  const LeftPacker weights(convolution.weights, block.row_end);
-  const PatchPacker patches(convolution);
-  const int64_t pixels = convolution.output_width * convolution.output_height;
+inline int64_t depth_of(const Convolution& c) {
+  return c.kernel_width * c.kernel_height * c.input_channels;
+}
+
+inline int64_t pixels_of(const Convolution& c) { return c.output_width * c.output_height; }
+
+// Where panels that are shared lie: [chunk of the depth][panel of pixels][unit][pixel].
+inline int64_t patch_place(const Convolution& c, int64_t pixel, int64_t depth) {
+  const int64_t chunk_units = units_for(depth_chunk);
+  const int64_t chunk_numbers = round_up(pixels_of(c), column_tile) * chunk_units;
+  const int64_t units = units_for(least(depth_chunk, depth_of(c) - depth));
+  return depth / depth_chunk * chunk_numbers + pixel * units;
+}
+
+inline int64_t patch_numbers(const Convolution& c) {
+  return patch_place(c, 0, round_up(depth_of(c), depth_chunk));
+}
+
+inline void pack_patches(const Convolution& c, int64_t pixel, int64_t depth, float* patches) {
+  PatchPacker(c).pack(pixel, depth, least(depth_chunk, depth_of(c) - depth),
+                      patches + patch_place(c, pixel, depth));
+}
+
+inline void convolution(const Convolution& c, const Block& block, Workspace& workspace) {
+  const LeftPacker weights(c.weights, block.row_end);
+  const PatchPacker packer(c);
+  const int64_t pixels = block.column_end - block.column_begin;
+  const auto packed = packed_columns(
+      pixels, [&](int64_t pixel, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
+        packer.pack(block.column_begin + pixel, depth, count, panel);
+      });
   multiply_into(
-      convolution.output + block.row_begin * pixels + block.column_begin, pixels,
+      c.output + block.row_begin * pixels_of(c) + block.column_begin, pixels_of(c),
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
         weights.pack(block.row_begin + row, depth, count, panel, numbers);
       },
-      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
-        patches.pack(block.column_begin + column, depth, count, panel);
+      [&](int64_t depth, int64_t count, float* panels, float* numbers) -> const float* {
+        return c.patches != nullptr ? c.patches + patch_place(c, block.column_begin, depth)
+                                    : packed(depth, count, panels, numbers);
       },
-      block.row_end - block.row_begin, block.column_end - block.column_begin,
-      convolution.kernel_width * convolution.kernel_height * convolution.input_channels, workspace);
+      block.row_end - block.row_begin, pixels, depth_of(c), workspace);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -62,6 +62,7 @@ struct Convolution {
   std::int64_t padding_y;
   std::int64_t dilation_x;
   std::int64_t dilation_y;
+  const float* patches = nullptr;  ///< What Kernels::pack_patches made for all blocks, or null.
 };
 
 /// Some tiles of a picture that is convolved by way of them: side x side pixels of the output each,
@@ -131,6 +132,9 @@ struct BlockLimits {
   std::int64_t fewest_columns;
 };
 
+/// Depth of a product that is packed at once. Whole blocks of every quantisation.
+constexpr std::int64_t depth_chunk = 256;
+
 /// A block of tiles holds one chunk of weights and its sums in the second cache.
 constexpr BlockLimits tile_limits{24, 64, 24, 16};
 
@@ -145,6 +149,11 @@ struct Kernels {
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
+  /// Packs a part of Convolution::patches, which blocks with the same columns would each pack: a
+  /// panel of pixels, from a multiple of column_tile on, and of their depth a chunk, from a
+  /// multiple of depth_chunk on.
+  void (*pack_patches)(const Convolution&, std::int64_t pixel, std::int64_t depth, float* patches);
+  std::int64_t (*patch_numbers)(const Convolution&);  ///< Convolution::patches' count.
   /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles, which are the
   /// columns; blocks keep to tile_limits. Null where that is never the shorter way.
   void (*convolution_in_tiles)(const Convolution&, const Tiles&, const Block&, Workspace&);

@@ -15,9 +15,11 @@ inline void matrix_product(const MatrixProduct& product, const Block& block, Wor
       [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
         left.pack(block.row_begin + row, depth, count, panel, numbers);
       },
-      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
-        right.pack(block.column_begin + column, depth, count, panel, numbers);
-      },
+      packed_columns(
+          block.column_end - block.column_begin,
+          [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
+            right.pack(block.column_begin + column, depth, count, panel, numbers);
+          }),
       block.row_end - block.row_begin, block.column_end - block.column_begin, product.depth,
       workspace);
 }

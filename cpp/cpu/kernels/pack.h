@@ -11,9 +11,6 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-/// Depth that is packed at once: what a panel holds. Whole blocks of every quantisation.
-constexpr int64_t depth_chunk = 256;
-
 /// The rows of a block where they lie, in their format. A row past the end is the last one again:
 /// what a product makes of it means nothing.
 class RowReader {

@@ -30,13 +30,25 @@ inline void multiply_panels(int64_t units, const float* row_panels, const float*
             with(multiply_tall_tile<accumulate>));
 }
 
+/// Column panels for `multiply`: `pack(column, depth, count, panel, numbers)` packs one of them.
+template <typename Pack>
+auto packed_columns(int64_t columns, const Pack& pack) {
+  return [=](int64_t depth, int64_t count, float* panels, float* numbers) {
+    for (int64_t j = 0; j < columns; j += column_tile) {
+      pack(j, depth, count, panels + j * units_for(count), numbers);
+    }
+    return panels;
+  };
+}
+
 /// sums (+)= a block of rows x columns over the whole depth.
 ///
 /// `pack_rows(row, depth, count, panel, numbers)` packs the panel that begins at a row of the
-/// block, `pack_columns` likewise; `numbers` is room for a panel's rows in f32. `sums` has room for
+/// block; `numbers` is room for a panel's rows in f32. `column_panels(depth, count, panels,
+/// numbers)` gives the panels of all columns, packed into `panels` if need be. `sums` has room for
 /// whole tiles, `stride` numbers from row to row; what is past the block's end there means nothing.
-template <typename PackRows, typename PackColumns>
-void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_t rows,
+template <typename PackRows, typename ColumnPanels>
+void multiply(const PackRows& pack_rows, const ColumnPanels& column_panels, int64_t rows,
               int64_t columns, int64_t depth, bool accumulate, float* sums, int64_t stride,
               Scratch& scratch) {
   const int64_t most_units = units_for(least(depth, depth_chunk));
@@ -46,7 +58,7 @@ void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_
   float* row_panels = reinterpret_cast<float*>(
       scratch.take(static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
   const TilesInUse tiles_in_use;
-  float* column_panels = row_panels + row_numbers;
+  float* room = row_panels + row_numbers;
   float* numbers = row_panels + panel_numbers;
   for (int64_t begin = 0; begin < depth; begin += depth_chunk) {
     const int64_t count = least(depth_chunk, depth - begin);
@@ -54,27 +66,25 @@ void multiply(const PackRows& pack_rows, const PackColumns& pack_columns, int64_
     for (int64_t i = 0; i < rows; i += row_tile) {
       pack_rows(i, begin, count, row_panels + i * row_units(units), numbers);
     }
-    for (int64_t j = 0; j < columns; j += column_tile) {
-      pack_columns(j, begin, count, column_panels + j * units, numbers);
-    }
+    const float* panels = column_panels(begin, count, room, numbers);
     if (accumulate || begin > 0) {
-      multiply_panels<true>(units, row_panels, column_panels, rows, columns, sums, stride);
+      multiply_panels<true>(units, row_panels, panels, rows, columns, sums, stride);
     } else {
-      multiply_panels<false>(units, row_panels, column_panels, rows, columns, sums, stride);
+      multiply_panels<false>(units, row_panels, panels, rows, columns, sums, stride);
     }
   }
 }
 
 /// The same into a block of an output. The sums are kept apart from it until they are done: the
 /// rows of an output often lie a power of two apart, where a cache can hold few of them at once.
-template <typename PackRows, typename PackColumns>
+template <typename PackRows, typename ColumnPanels>
 void multiply_into(float* output, int64_t output_stride, const PackRows& pack_rows,
-                   const PackColumns& pack_columns, int64_t rows, int64_t columns, int64_t depth,
+                   const ColumnPanels& column_panels, int64_t rows, int64_t columns, int64_t depth,
                    Workspace& workspace) {
   const int64_t stride = round_up(columns, column_tile);
   auto* sums = reinterpret_cast<float*>(workspace.sums.take(
       static_cast<std::size_t>(round_up(rows, row_tile) * stride) * sizeof(float)));
-  multiply(pack_rows, pack_columns, rows, columns, depth, /*accumulate=*/false, sums, stride,
+  multiply(pack_rows, column_panels, rows, columns, depth, /*accumulate=*/false, sums, stride,
            workspace.panels);
   for (int64_t i = 0; i < rows; ++i) {
     __builtin_memcpy(output + i * output_stride, sums + i * stride,

@@ -33,7 +33,10 @@ class Blocks {
     block_columns_ = rounded(over(columns_, over(columns_, block_columns_)), kernels.column_tile);
   }
 
-  std::int64_t count() const { return over(rows_, block_rows_) * over(columns_, block_columns_); }
+  std::int64_t count() const { return down() * over(columns_, block_columns_); }
+
+  /// How many have the same columns.
+  std::int64_t down() const { return over(rows_, block_rows_); }
 
   /// Neighbours in this order share their rows.
   Block at(std::int64_t i) const {

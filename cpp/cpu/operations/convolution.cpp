@@ -110,13 +110,33 @@ void run_in_tiles(const ggml_tensor& node, std::int64_t side, const Kernels& ker
   }
 }
 
+// Packs the patches once for all blocks, where several share them and memory allows.
+void share_patches(Convolution& c, const Blocks& blocks, const Kernels& kernels, Team& team) {
+  constexpr std::size_t most_bytes = std::size_t{32} * 1024 * 1024;
+  const auto bytes = static_cast<std::size_t>(kernels.patch_numbers(c)) * sizeof(float);
+  if (blocks.down() == 1 || bytes > most_bytes) {
+    return;
+  }
+  auto* patches = reinterpret_cast<float*>(team.shared().take(bytes));
+  const std::int64_t panels = divided_up(c.output_width * c.output_height, kernels.column_tile);
+  const std::int64_t depth = c.kernel_width * c.kernel_height * c.input_channels;
+  team.run(panels * divided_up(depth, depth_chunk), [&](std::int64_t task, Workspace&) {
+    kernels.pack_patches(c, task % panels * kernels.column_tile, task / panels * depth_chunk,
+                         patches);
+  });
+  c.patches = patches;
+}
+
 void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Blocks blocks(node.ne[2], node.ne[0] * node.ne[1], kernels, team.threads(),
                       kernels.product_limits);
-  team.run(node.ne[3] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
-    kernels.convolution(of_picture(node, task / blocks.count()), blocks.at(task % blocks.count()),
-                        workspace);
-  });
+  for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
+    Convolution c = of_picture(node, picture);
+    share_patches(c, blocks, kernels, team);
+    team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+      kernels.convolution(c, blocks.at(task), workspace);
+    });
+  }
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
