@@ -53,26 +53,47 @@ class TilesInUse {
   static void compiler_barrier() { __asm__ volatile("" ::: "memory"); }
 };
 
+/// Where the four registers of sums, 0 to 3, lie in memory.
+struct SumTiles {
+  float* places[4];
+  int64_t line_bytes;
+
+  template <bool accumulate>
+  void load() const {
+    TilesInUse::compiler_barrier();
+    if (accumulate) {
+      _tile_loadd(0, places[0], line_bytes);
+      _tile_loadd(1, places[1], line_bytes);
+      _tile_loadd(2, places[2], line_bytes);
+      _tile_loadd(3, places[3], line_bytes);
+    } else {
+      _tile_zero(0);
+      _tile_zero(1);
+      _tile_zero(2);
+      _tile_zero(3);
+    }
+  }
+
+  void store() const {
+    _tile_stored(0, places[0], line_bytes);
+    _tile_stored(1, places[1], line_bytes);
+    _tile_stored(2, places[2], line_bytes);
+    _tile_stored(3, places[3], line_bytes);
+    TilesInUse::compiler_barrier();
+  }
+};
+
+constexpr int64_t row_line = tile_units * sizeof(float);
+constexpr int64_t column_line = column_tile * sizeof(float);
+
 /// sums[row_tile][column_tile] (+)= rows * columns, over whole tiles of units.
 template <bool accumulate>
 inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
                           int64_t stride) {
-  constexpr int64_t row_line = tile_units * sizeof(float);
-  constexpr int64_t column_line = column_tile * sizeof(float);
-  const int64_t sum_line = stride * static_cast<int64_t>(sizeof(float));
   float* lower = sums + 16 * stride;
-  TilesInUse::compiler_barrier();
-  if (accumulate) {
-    _tile_loadd(0, sums, sum_line);
-    _tile_loadd(1, sums + 16, sum_line);
-    _tile_loadd(2, lower, sum_line);
-    _tile_loadd(3, lower + 16, sum_line);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  const SumTiles tiles{{sums, sums + 16, lower, lower + 16},
+                       stride * static_cast<int64_t>(sizeof(float))};
+  tiles.load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
     _tile_loadd(6, columns, column_line);
     _tile_loadd(4, rows, row_line);
@@ -85,52 +106,32 @@ inline void multiply_tile(int64_t units, const float* rows, const float* columns
     rows += tile_units * row_tile;
     columns += tile_units * column_tile;
   }
-  _tile_stored(0, sums, sum_line);
-  _tile_stored(1, sums + 16, sum_line);
-  _tile_stored(2, lower, sum_line);
-  _tile_stored(3, lower + 16, sum_line);
-  TilesInUse::compiler_barrier();
+  tiles.store();
 }
 
 /// Twice as many rows, of two panels, and half as many columns.
 template <bool accumulate>
 inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
                                int64_t stride) {
-  constexpr int64_t row_line = tile_units * sizeof(float);
-  constexpr int64_t column_line = column_tile * sizeof(float);
-  const int64_t sum_line = stride * static_cast<int64_t>(sizeof(float));
   const float* next_rows = rows + row_tile * row_units(units);
-  TilesInUse::compiler_barrier();
-  if (accumulate) {
-    _tile_loadd(0, sums, sum_line);
-    _tile_loadd(1, sums + 16 * stride, sum_line);
-    _tile_loadd(2, sums + 32 * stride, sum_line);
-    _tile_loadd(3, sums + 48 * stride, sum_line);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  const SumTiles tiles{{sums, sums + 16 * stride, sums + 32 * stride, sums + 48 * stride},
+                       stride * static_cast<int64_t>(sizeof(float))};
+  tiles.load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
-    _tile_loadd(7, columns, column_line);
+    _tile_loadd(6, columns, column_line);
     _tile_loadd(4, rows, row_line);
-    _tile_dpbf16ps(0, 4, 7);
+    _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(5, rows + 16 * tile_units, row_line);
-    _tile_dpbf16ps(1, 5, 7);
+    _tile_dpbf16ps(1, 5, 6);
     _tile_loadd(4, next_rows, row_line);
-    _tile_dpbf16ps(2, 4, 7);
+    _tile_dpbf16ps(2, 4, 6);
     _tile_loadd(5, next_rows + 16 * tile_units, row_line);
-    _tile_dpbf16ps(3, 5, 7);
+    _tile_dpbf16ps(3, 5, 6);
     rows += tile_units * row_tile;
     next_rows += tile_units * row_tile;
     columns += tile_units * column_tile;
   }
-  _tile_stored(0, sums, sum_line);
-  _tile_stored(1, sums + 16 * stride, sum_line);
-  _tile_stored(2, sums + 32 * stride, sum_line);
-  _tile_stored(3, sums + 48 * stride, sum_line);
-  TilesInUse::compiler_barrier();
+  tiles.store();
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
