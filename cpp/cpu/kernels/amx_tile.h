@@ -56,10 +56,11 @@ class TilesInUse {
 /// Where the four registers of sums, 0 to 3, lie in memory.
 struct SumTiles {
   float* places[4];
-  int64_t line_bytes;
+  int64_t stride;  ///< Numbers from a line to the next.
 
   template <bool accumulate>
   void load() const {
+    const int64_t line_bytes = stride * static_cast<int64_t>(sizeof(float));
     TilesInUse::compiler_barrier();
     if (accumulate) {
       _tile_loadd(0, places[0], line_bytes);
@@ -75,6 +76,7 @@ struct SumTiles {
   }
 
   void store() const {
+    const int64_t line_bytes = stride * static_cast<int64_t>(sizeof(float));
     _tile_stored(0, places[0], line_bytes);
     _tile_stored(1, places[1], line_bytes);
     _tile_stored(2, places[2], line_bytes);
@@ -91,8 +93,7 @@ template <bool accumulate>
 inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
                           int64_t stride) {
   float* lower = sums + 16 * stride;
-  const SumTiles tiles{{sums, sums + 16, lower, lower + 16},
-                       stride * static_cast<int64_t>(sizeof(float))};
+  const SumTiles tiles{{sums, sums + 16, lower, lower + 16}, stride};
   tiles.load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
     _tile_loadd(6, columns, column_line);
@@ -114,8 +115,7 @@ template <bool accumulate>
 inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
                                int64_t stride) {
   const float* next_rows = rows + row_tile * row_units(units);
-  const SumTiles tiles{{sums, sums + 16 * stride, sums + 32 * stride, sums + 48 * stride},
-                       stride * static_cast<int64_t>(sizeof(float))};
+  const SumTiles tiles{{sums, sums + 16 * stride, sums + 32 * stride, sums + 48 * stride}, stride};
   tiles.load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
     _tile_loadd(6, columns, column_line);

@@ -20,14 +20,12 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 template <bool accumulate>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panels,
                             int64_t rows, int64_t columns, float* sums, int64_t stride) {
-  const auto with = [=](const auto& multiply_some) {
-    return [=](int64_t i, int64_t j) {
-      multiply_some(units, row_panels + i * row_units(units), column_panels + j * units,
-                    sums + i * stride + j, stride);
-    };
-  };
-  for_tiles(rows, columns, columns_at_once, with(multiply_tile<accumulate>),
-            with(multiply_tall_tile<accumulate>));
+  for_tiles(rows, columns, columns_at_once, multiply_tile<accumulate>,
+            multiply_tall_tile<accumulate>,
+            [&](const auto& multiply_some, int64_t row, int64_t column) {
+              multiply_some(units, row_panels + row * row_units(units),
+                            column_panels + column * units, sums + row * stride + column, stride);
+            });
 }
 
 /// Column panels for `multiply`: `pack(column, depth, count, panel, numbers)` packs one of them.

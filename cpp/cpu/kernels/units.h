@@ -122,28 +122,28 @@ constexpr int64_t tile_units = 1;
 constexpr int64_t tile_vectors = 2;
 constexpr int64_t column_tile = tile_vectors * lanes;
 
-/// Go through the tiles of a product, some columns at once: `wide(row, column)` does a whole one.
-/// Where the last columns fill half a tile at most, `tall(row, column)` does twice as many rows of
-/// that half, in as many registers.
-template <typename Wide, typename Tall>
-inline void for_tiles(int64_t rows, int64_t columns, int64_t columns_at_once, const Wide& wide,
-                      const Tall& tall) {
+/// Go through the tiles of a product, some columns at once: `do_tile(wide, row, column)` is to do a
+/// whole one. Where the last columns fill half a tile at most, `do_tile(tall, row, column)` is to
+/// do twice as many rows of that half, in as many registers.
+template <typename Multiply, typename DoTile>
+inline void for_tiles(int64_t rows, int64_t columns, int64_t columns_at_once, const Multiply& wide,
+                      const Multiply& tall, const DoTile& do_tile) {
   const int64_t rest = columns % column_tile;
   const bool has_half = rest > 0 && rest <= column_tile / 2;
   const int64_t whole = has_half ? columns - rest : columns;
   for (int64_t first = 0; first < whole; first += columns_at_once) {
     for (int64_t i = 0; i < rows; i += row_tile) {
       for (int64_t j = first; j < least(first + columns_at_once, whole); j += column_tile) {
-        wide(i, j);
+        do_tile(wide, i, j);
       }
     }
   }
   int64_t i = has_half ? 0 : rows;
   for (; i + row_tile < rows; i += 2 * row_tile) {
-    tall(i, whole);
+    do_tile(tall, i, whole);
   }
   if (i < rows) {
-    wide(i, whole);
+    do_tile(wide, i, whole);
   }
 }
 

@@ -221,19 +221,14 @@ class TiledBlock {
   void multiply_places(int64_t channel, int64_t channels) const {
     const int64_t panel = block_.column_begin / column_tile;
     for (int64_t place = 0; place < places; ++place) {
-      const auto input = [&](int64_t tile) {
-        return picture_.input(place, panel + tile / column_tile) + channel * column_tile;
-      };
-      for_tiles(
-          rows(), columns(), column_tile,
-          [&](int64_t row, int64_t tile) {
-            multiply_tile<accumulate, Numbers, 1, most_rows>(
-                channels, weights(place) + row, input(tile), sums(place, row) + tile, tile_step_);
-          },
-          [&](int64_t row, int64_t tile) {
-            multiply_tall_tile<accumulate, Numbers, 1, most_rows>(
-                channels, weights(place) + row, input(tile), sums(place, row) + tile, tile_step_);
-          });
+      for_tiles(rows(), columns(), column_tile, multiply_tile<accumulate, Numbers, 1, most_rows>,
+                multiply_tall_tile<accumulate, Numbers, 1, most_rows>,
+                [&](const auto& multiply_some, int64_t row, int64_t tile) {
+                  multiply_some(
+                      channels, weights(place) + row,
+                      picture_.input(place, panel + tile / column_tile) + channel * column_tile,
+                      sums(place, row) + tile, tile_step_);
+                });
     }
   }
 
