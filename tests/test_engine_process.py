@@ -1,6 +1,7 @@
 """The engine's own process: warm, ends with its parent; its end is an error, not the caller's."""
 
 import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -10,11 +11,13 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 import gpustack_draw
 import gpustack_draw.drawing
+from gpustack_draw import engine_process
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import EngineCrashed, EngineError, ModelFileError
 from gpustack_draw.model import Model
@@ -41,12 +44,27 @@ def worker_pid(model: Model) -> int:
     return pid
 
 
-def is_running(pid: int) -> bool:
+def state_and_parent(pid: int | str) -> tuple[str, int]:
+    """A process's state by Linux ("Z" once it has ended) and its parent."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return "Z", 0
+    return state, int(parent)
+
+
+def is_running(pid: int) -> bool:
+    return state_and_parent(pid)[0] != "Z"
+
+
+def children() -> list[str]:
+    """The processes of this one that run."""
+    pids = (folder.name for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [
+        pid
+        for pid in pids
+        if (found := state_and_parent(pid))[1] == os.getpid() and found[0] != "Z"
+    ]
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:
@@ -292,6 +310,40 @@ def test_an_interrupt_while_the_worker_starts_leaves_none_behind(
     with pytest.raises(KeyboardInterrupt):
         model.generate(PROMPT, **QUICK)
     assert [is_running(pid) for pid in started] == [False]
+
+
+def test_an_interrupt_at_any_line_of_the_start_ends_at_once_and_leaves_none_behind() -> None:
+    def is_interrupted_at(moment: int) -> bool:
+        lines = itertools.count(1)
+
+        def trace(frame: FrameType, event: str, _argument: object) -> object:
+            if frame.f_code.co_filename != engine_process.__file__:
+                return None
+            if event == "line" and next(lines) == moment:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        engine = engine_process.EngineProcess()
+        sys.settrace(trace)
+        try:
+            engine.devices()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+            engine.close()
+        return False
+
+    moment, others = 1, children()
+    while True:
+        before = time.monotonic()
+        if not is_interrupted_at(moment):
+            break
+        assert time.monotonic() - before < 1.5, f"interrupted at line {moment} of those that ran"
+        assert children() == others, f"interrupted at line {moment} of those that ran"
+        moment += 1
+    assert moment > 50
 
 
 def test_a_model_that_nobody_keeps_ends_its_worker() -> None:

@@ -181,8 +181,9 @@ class _Launch:
         self.reader = threading.Thread(target=self._run, daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._error: OSError | None = None
-        self._has_begun = False
         self._is_done = threading.Event()
+        self._starting = threading.Lock()
+        self._is_wanted = True
 
     def process(self) -> "subprocess.Popen[bytes]":
         """Start it.
@@ -190,7 +191,6 @@ class _Launch:
         Raises:
             OSError: It could not be started.
         """
-        self._has_begun = True
         self.reader.start()
         self._is_done.wait()
         if self._error is not None:
@@ -200,28 +200,38 @@ class _Launch:
 
     def _run(self) -> None:
         try:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=self._environment,
-            )
+            with self._starting:
+                if self._is_wanted:
+                    self._process = self._popen()
         except OSError as error:
             self._error = error
-            return
         finally:
             self._is_done.set()
+        if self._process is None:
+            return
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             for line in lines:
                 self._log.add("stderr", line.decode(errors="replace").rstrip())
 
-    def started(self) -> "subprocess.Popen[bytes] | None":
-        """Give the process, None if there is none; one that is on its way is waited for."""
-        if self._has_begun:
-            self._is_done.wait(CLOSE_SECONDS)
-        return self._process
+    def _popen(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+        )
+
+    def last_process(self) -> "subprocess.Popen[bytes] | None":
+        """Give the process, None if there is none; from now on there will be no other.
+
+        A process on its way is waited for, a thread is not: nobody can tell whether one comes that
+        was interrupted while it was started.
+        """
+        with self._starting:
+            self._is_wanted = False
+            return self._process
 
 
 class _Log:
@@ -274,7 +284,7 @@ def _how_it_ended(status: int) -> str:
 
 
 def _end(launch: _Launch, owner: int) -> None:
-    process = launch.started() if owner == os.getpid() else None
+    process = launch.last_process() if owner == os.getpid() else None
     if process is None:
         return
     try:
