@@ -106,6 +106,14 @@ inline Whole _mm512_cvtepu16_epi32(__m256i x) {
           _mm256_cvtepu16_epi32(_mm256_extracti128_si256(x, 1))};
 }
 
+inline Whole _mm512_cvtepi8_epi32(__m128i x) {
+  return {_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))};
+}
+
+inline Floats _mm512_cvtepi32_ps(Whole x) {
+  return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
+}
+
 inline Floats _mm512_cvtph_ps(__m256i x) {
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(x)),
           _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1))};

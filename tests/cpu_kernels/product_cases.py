@@ -64,6 +64,15 @@ def test_shapes(
 
 
 @each_level
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_each_number_of_a_quantised_block(level: str, kind: str) -> None:
+    """Scales of 16 numbers that differ by far; each output is one number."""
+    scales = np.exp(2 * normal(1, 1, 1, 24, 512 // 16)).repeat(16, axis=-1)
+    weights = store(scales * normal(2, 1, 1, 24, 512), kind)
+    check(level, weights, np.eye(512, dtype=np.float32)[None, None])
+
+
+@each_level
 def test_few_columns_in_the_last_tile(level: str) -> None:
     for rows in (8, 13, 31, 33, 65, 97):
         for columns in (8, 9, 16, 17, 24, 33, 40, 48, 49):

@@ -15,6 +15,12 @@ enum class Format {
   bf16,
   q8_0,
   q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q6_k,
   blocks,  ///< Otherwise quantised: read by Rows::dequantise, which takes a run of whole blocks.
 };
 

@@ -71,6 +71,8 @@ inline Vector load_part(const float* p, int64_t begin, int64_t end) {
 inline Vector load_f16(const void* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
+// Of bytes from -128 to 127, the first ones.
+inline Vector numbers_of(__m128i bytes) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)); }
 // Whole numbers of 32 bits, and for each lane whether it is meant.
 using Integers = __m256i;
 using Mask = __m256i;
@@ -126,6 +128,7 @@ inline Vector load_part(const float* p, int64_t begin, int64_t end) {
 inline Vector load_f16(const void* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
+inline Vector numbers_of(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
 using Integers = __m512i;
 using Mask = __mmask16;
 inline Integers all_integers(int64_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }

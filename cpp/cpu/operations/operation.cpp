@@ -55,6 +55,18 @@ Format format_of(ggml_type type) {
       return Format::q8_0;
     case GGML_TYPE_Q4_0:
       return Format::q4_0;
+    case GGML_TYPE_Q4_1:
+      return Format::q4_1;
+    case GGML_TYPE_Q5_0:
+      return Format::q5_0;
+    case GGML_TYPE_Q5_1:
+      return Format::q5_1;
+    case GGML_TYPE_Q2_K:
+      return Format::q2_k;
+    case GGML_TYPE_Q3_K:
+      return Format::q3_k;
+    case GGML_TYPE_Q6_K:
+      return Format::q6_k;
     default:
       return Format::blocks;
   }
