@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from compare_cpu.contestants import FROM_FILES, KINDS, LEFT_OUT, run
+from compare_cpu.contestants import FROM_FILES, KINDS, SHOWN_KINDS, run
 from compare_cpu.job import Job, Outcome
 from compare_cpu.report import aligned, measured_table, ratio_table, rows
 
@@ -28,7 +28,7 @@ def main() -> None:
     settings = replace(settings, weights=str(options.weights))
     measurement = Measurement(settings, options.peers, options.output)
     measurement.measure_machine()
-    wanted = options.only or [title for title in _all_titles() if title not in LEFT_OUT]
+    wanted = options.only or ["*"]
     for model in options.models:
         measurement.prepare(model, wanted)
     for model in options.models:
@@ -119,14 +119,13 @@ class Measurement:
         partial.replace(self._output)
 
 
-def _all_titles() -> list[str]:
-    return [f"{who} {kind}" for who, kinds in KINDS.items() for kind in kinds]
-
-
 def _chosen(wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Who draws from what; a pattern means those that are shown, a title in full any."""
     for who, kinds in KINDS.items():
         for kind in kinds:
-            if any(fnmatchcase(f"{who} {kind}", pattern) for pattern in wanted):
+            title = f"{who} {kind}"
+            shown = kind in SHOWN_KINDS[who]
+            if title in wanted or (shown and any(fnmatchcase(title, each) for each in wanted)):
                 yield who, kind
 
 

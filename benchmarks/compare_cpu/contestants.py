@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
+from compare_cpu import weights
 from compare_cpu.job import Job, MissingError, Outcome, Timing
 
 _HERE = Path(__file__).resolve().parent
@@ -33,16 +34,21 @@ RUNNERS = {
     "machine": ("run_machine", "run", _PEERS),
 }
 KINDS = {
-    "ours": ("f16", "bf16", "q8_0", "q4_0"),
-    "plain": ("f16", "bf16", "q8_0", "q4_0"),
-    "sd-cli": ("f16", "bf16", "q8_0", "q4_0"),
+    "ours": weights.KINDS,
+    "plain": weights.KINDS,
+    "sd-cli": weights.KINDS,
     "sd.cpp-python": ("f16",),
     "diffusers": ("f32", "bf16"),
     "openvino": ("f32", "bf16"),
 }
 FROM_FILES = ("ours", "plain", "sd-cli", "sd.cpp-python")
-# Of the slow ones two kinds tell enough.
-LEFT_OUT = {"plain bf16", "plain q4_0", "sd-cli bf16", "sd-cli q4_0"}
+# Shown where nobody asks for others; of the slow ones two kinds tell enough.
+SHOWN_KINDS = {
+    **KINDS,
+    "ours": ("f16", "bf16", "q8_0", "q4_0"),
+    "plain": ("f16", "q8_0"),
+    "sd-cli": ("f16", "q8_0"),
+}
 
 
 def run(job: Job, peers: str) -> Outcome:

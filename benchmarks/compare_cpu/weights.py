@@ -8,6 +8,7 @@ no kernel meets the slow numbers near zero.
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from architectures import Named, clip, klein, sd1_unet, vae
-from compare_cpu.job import Job
+from compare_cpu.job import Job, MissingError
 from model_files import prefixed
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).resolve().parents[2]
 _DEMO_FILE = _ROOT / "python" / "gpustack_draw" / "demo" / "demo.gguf"
 GAIN = 1 / math.sqrt(3)  # as PyTorch begins
-QUANTISED = ("q8_0", "q4_0")
-KINDS = ("f16", "bf16", *QUANTISED)
+# What the gguf package cannot write and the engine's own command can.
+CONVERTED = ("q2_K", "q3_K", "q4_K", "q5_K", "q6_K")
+KINDS = ("f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", *CONVERTED)
 # Left alone by the engine's own converter, too: what comes before and after the blocks.
 _KEPT = ("embed", "img_in.", "txt_in.", "time_in.", "time_embed.", "final_layer.")
 _QWEN_WORDS = 151_669
@@ -90,6 +92,9 @@ def prepare(job: Job) -> dict[str, str]:
 
     Returns:
         ``file``: where it is.
+
+    Raises:
+        MissingError: The engine's own command is to write it and is not there.
     """
     folder = Path(job.weights)
     path = model_file(folder, job.model, job.kind)
@@ -100,7 +105,11 @@ def prepare(job: Job) -> dict[str, str]:
             _write_safetensors(partial, job.model)
         else:
             prepare(replace(job, kind="f16"))
-            _write_gguf(partial, model_file(folder, job.model, "f16"), job.kind)
+            source = model_file(folder, job.model, "f16")
+            if job.kind in CONVERTED:
+                _convert(partial, source, job)
+            else:
+                _write_gguf(partial, source, job.kind)
         partial.rename(path)
     return {"file": str(path)}
 
@@ -153,6 +162,16 @@ def _write_gguf(path: Path, source: Path, kind: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _convert(path: Path, source: Path, job: Job) -> None:
+    if not Path(job.sd_cli).is_file():
+        raise MissingError(f"sd-cli, which writes {job.kind}, is not at {job.sd_cli}")
+    subprocess.run(
+        [job.sd_cli, "--mode", "convert", "-m", source, "-o", path, "--type", job.kind],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _takes(name: str, shape: tuple[int, ...], kind: str) -> bool:

@@ -94,6 +94,43 @@ inline void for_sixteens(const StorePart& store_part) {
   }
 }
 
+/// Of 12 bytes: eight factors of the scale, then of the offset, in six bits each. The first four of
+/// either fill a byte but for its upper two bits, which are those of the last four.
+inline void unpack_offset_factors(const char* packed, std::uint8_t (&factors)[16]) {
+  std::uint32_t words[3];
+  __builtin_memcpy(words, packed, sizeof(words));
+  for (int j = 0; j < 2; ++j) {
+    const std::uint32_t first = words[j] & 0x3f3f3f3f;
+    const std::uint32_t last = (words[2] >> j * 4 & 0x0f0f0f0f) | (words[j] >> 2 & 0x30303030);
+    __builtin_memcpy(factors + j * 8, &first, sizeof(first));
+    __builtin_memcpy(factors + j * 8 + 4, &last, sizeof(last));
+  }
+}
+
+/// q4_K, q5_K, blocks of 256: scale, offset, a factor of each for 32 numbers, fifth bits if there
+/// are, lower four bits: 32 bytes hold two quarters, all fifth bits.
+template <int bits>
+inline void dequantise_with_offsets(const char* blocks, float* numbers, int64_t count) {
+  constexpr int64_t high = 16;
+  constexpr int64_t low = high + (bits == 5 ? 32 : 0);
+  constexpr int64_t block_bytes = low + 128;
+  for (int64_t i = 0; i < count; i += 256, blocks += block_bytes) {
+    const float scale = number_of_f16(blocks);
+    const float offset = -number_of_f16(blocks + 2);
+    std::uint8_t factors[16];
+    unpack_offset_factors(blocks + 4, factors);
+    for_sixteens([&](int j, int /*half*/, int quarter, int k) {
+      const char* place = blocks + low + j / 4 * 32 + k;
+      __m128i bytes = bits_of(sixteen_bytes(place), quarter % 2 * 4, 4);
+      if constexpr (bits == 5) {
+        bytes = joined(bytes, bits_of(sixteen_bytes(blocks + high + k), j / 2, 1), 4);
+      }
+      store_numbers(numbers + i + j * 16, bytes, scale * factors[j / 2],
+                    offset * factors[8 + j / 2]);
+    });
+  }
+}
+
 /// Blocks of 256: lower four bits, upper two, a factor of the scale for each sixteen, the scale. Of
 /// a half, 64 bytes hold the lower bits (of two quarters each) and 32 the upper ones (of all four).
 inline void dequantise_q6_k(const char* blocks, float* numbers, int64_t count) {
@@ -183,6 +220,10 @@ inline void dequantise(const Rows& rows, const char* blocks, float* numbers, int
       return dequantise_q2_k(blocks, numbers, count);
     case Format::q3_k:
       return dequantise_q3_k(blocks, numbers, count);
+    case Format::q4_k:
+      return dequantise_with_offsets<4>(blocks, numbers, count);
+    case Format::q5_k:
+      return dequantise_with_offsets<5>(blocks, numbers, count);
     case Format::q6_k:
       return dequantise_q6_k(blocks, numbers, count);
     default:

@@ -20,6 +20,8 @@ enum class Format {
   q5_1,
   q2_k,
   q3_k,
+  q4_k,
+  q5_k,
   q6_k,
   blocks,  ///< Otherwise quantised: read by Rows::dequantise, which takes a run of whole blocks.
 };

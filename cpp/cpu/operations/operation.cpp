@@ -65,6 +65,10 @@ Format format_of(ggml_type type) {
       return Format::q2_k;
     case GGML_TYPE_Q3_K:
       return Format::q3_k;
+    case GGML_TYPE_Q4_K:
+      return Format::q4_k;
+    case GGML_TYPE_Q5_K:
+      return Format::q5_k;
     case GGML_TYPE_Q6_K:
       return Format::q6_k;
     default:
