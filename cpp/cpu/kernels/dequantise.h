@@ -1,7 +1,7 @@
 #pragma once
 
 // The common quantisations of weights, sixteen numbers at a time; for others Rows brings a function
-// of ggml's, which takes them one by one. A number is scale * small whole number + offset. The
+// of ggml's. A number is scale * small whole number + offset. The
 // formats are those of ggml's block_q4_0 and so on (ggml-common.h), little-endian.
 
 #include "cpu/kernels/simd.h"
@@ -19,9 +19,9 @@ inline float number_of_f16(const char* p) {
 }
 
 /// The `bits` bits of each byte from bit `first` on.
-inline __m128i bits_of(__m128i bytes, int first, int bits) {
+inline __m128i bits_of(__m128i bytes, int64_t first, int64_t bits) {
   const auto mask = static_cast<char>((1 << bits) - 1);
-  return _mm_and_si128(_mm_srli_epi16(bytes, first), _mm_set1_epi8(mask));
+  return _mm_and_si128(_mm_srli_epi16(bytes, static_cast<int>(first)), _mm_set1_epi8(mask));
 }
 
 /// The upper bits above `count` lower ones.
@@ -41,7 +41,7 @@ inline void store_numbers(float* numbers, __m128i bytes, float scale, float offs
   }
 }
 
-/// Blocks of 32: scale, 32 bytes.
+/// q8_0, blocks of 32: scale, 32 bytes.
 inline void dequantise_q8_0(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t block_bytes = 34;
   for (int64_t i = 0; i < count; i += 32, blocks += block_bytes) {
@@ -73,7 +73,7 @@ inline void dequantise_32(const char* blocks, float* numbers, int64_t count) {
   for (int64_t i = 0; i < count; i += 32, blocks += block_bytes) {
     const float scale = number_of_f16(blocks);
     const float offset = has_offset ? number_of_f16(blocks + 2) : 0;
-    for (int half = 0; half < 2; ++half) {
+    for (int64_t half = 0; half < 2; ++half) {
       __m128i bytes = bits_of(sixteen_bytes(blocks + low), 4 * half, 4);
       if constexpr (bits == 5) {
         bytes = joined(bytes, bits_as_bytes(blocks + high + 2 * half), 4);
@@ -89,7 +89,7 @@ inline void dequantise_32(const char* blocks, float* numbers, int64_t count) {
 template <typename StorePart>
 inline void for_sixteens(const StorePart& store_part) {
 #pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
+  for (int64_t j = 0; j < 16; ++j) {
     store_part(j, j / 8, j / 2 % 4, j % 2 * 16);
   }
 }
@@ -99,7 +99,7 @@ inline void for_sixteens(const StorePart& store_part) {
 inline void unpack_offset_factors(const char* packed, std::uint8_t (&factors)[16]) {
   std::uint32_t words[3];
   __builtin_memcpy(words, packed, sizeof(words));
-  for (int j = 0; j < 2; ++j) {
+  for (int64_t j = 0; j < 2; ++j) {
     const std::uint32_t first = words[j] & 0x3f3f3f3f;
     const std::uint32_t last = (words[2] >> j * 4 & 0x0f0f0f0f) | (words[j] >> 2 & 0x30303030);
     __builtin_memcpy(factors + j * 8, &first, sizeof(first));
@@ -119,20 +119,22 @@ inline void dequantise_with_offsets(const char* blocks, float* numbers, int64_t 
     const float offset = -number_of_f16(blocks + 2);
     std::uint8_t factors[16];
     unpack_offset_factors(blocks + 4, factors);
-    for_sixteens([&](int j, int /*half*/, int quarter, int k) {
-      const char* place = blocks + low + j / 4 * 32 + k;
+    for_sixteens([&](int64_t j, int64_t /*half*/, int64_t quarter, int64_t k) {
+      const int64_t pair = j / 2;
+      const char* place = blocks + low + pair / 2 * 32 + k;
       __m128i bytes = bits_of(sixteen_bytes(place), quarter % 2 * 4, 4);
       if constexpr (bits == 5) {
-        bytes = joined(bytes, bits_of(sixteen_bytes(blocks + high + k), j / 2, 1), 4);
+        bytes = joined(bytes, bits_of(sixteen_bytes(blocks + high + k), pair, 1), 4);
       }
-      store_numbers(numbers + i + j * 16, bytes, scale * factors[j / 2],
-                    offset * factors[8 + j / 2]);
+      store_numbers(numbers + i + j * 16, bytes, scale * static_cast<float>(factors[pair]),
+                    offset * static_cast<float>(factors[8 + pair]));
     });
   }
 }
 
-/// Blocks of 256: lower four bits, upper two, a factor of the scale for each sixteen, the scale. Of
-/// a half, 64 bytes hold the lower bits (of two quarters each) and 32 the upper ones (of all four).
+/// q6_K, blocks of 256: lower four bits, upper two, a factor of the scale for each sixteen, the
+/// scale. Of a half, 64 bytes hold the lower bits (of two quarters each) and 32 the upper ones (of
+/// all four).
 inline void dequantise_q6_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t high = 128;
   constexpr int64_t factors = 192;
@@ -140,18 +142,18 @@ inline void dequantise_q6_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t block_bytes = 210;
   for (int64_t i = 0; i < count; i += 256, blocks += block_bytes) {
     const float scale = number_of_f16(blocks + scale_at);
-    for_sixteens([&](int j, int half, int quarter, int k) {
+    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const char* low = blocks + half * 64 + quarter % 2 * 32 + k;
       const __m128i lower = bits_of(sixteen_bytes(low), quarter / 2 * 4, 4);
       const __m128i upper = bits_of(sixteen_bytes(blocks + high + half * 32 + k), quarter * 2, 2);
-      const auto factor = static_cast<signed char>(blocks[factors + j]);
+      const auto factor = static_cast<float>(static_cast<signed char>(blocks[factors + j]));
       store_numbers(numbers + i + j * 16, minus(joined(lower, upper, 4), 32), scale * factor, 0);
     });
   }
 }
 
-/// Blocks of 256: for each sixteen factors of the scale (lower half) and of the offset (upper one),
-/// two bits a number, scale, offset. 32 bytes hold a half's numbers.
+/// q2_K, blocks of 256: for each sixteen factors of the scale (lower half) and of the offset (upper
+/// one), two bits a number, scale, offset. 32 bytes hold a half's numbers.
 inline void dequantise_q2_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t low = 16;
   constexpr int64_t scale_at = 80;
@@ -159,7 +161,7 @@ inline void dequantise_q2_k(const char* blocks, float* numbers, int64_t count) {
   for (int64_t i = 0; i < count; i += 256, blocks += block_bytes) {
     const float scale = number_of_f16(blocks + scale_at);
     const float offset = -number_of_f16(blocks + scale_at + 2);
-    for_sixteens([&](int j, int half, int quarter, int k) {
+    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const __m128i bytes = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
       const auto factors = static_cast<unsigned char>(blocks[j]);
       store_numbers(numbers + i + j * 16, bytes, scale * static_cast<float>(factors & 15),
@@ -174,7 +176,7 @@ inline void unpack_q3_k_factors(const char* packed, std::int8_t (&factors)[16]) 
   std::uint32_t upper = 0;
   __builtin_memcpy(lower, packed, sizeof(lower));
   __builtin_memcpy(&upper, packed + sizeof(lower), sizeof(upper));
-  for (int j = 0; j < 4; ++j) {
+  for (int64_t j = 0; j < 4; ++j) {
     const std::uint32_t four =
         (lower[j % 2] >> j / 2 * 4 & 0x0f0f0f0f) | ((upper >> j * 2 & 0x03030303) << 4);
     __builtin_memcpy(factors + j * 4, &four, sizeof(four));
@@ -184,8 +186,8 @@ inline void unpack_q3_k_factors(const char* packed, std::int8_t (&factors)[16]) 
   }
 }
 
-/// Blocks of 256: a third bit of each number, two bits, for each sixteen a factor of the scale in
-/// six bits, the scale. 32 bytes hold a half's two bits, and all third ones.
+/// q3_K, blocks of 256: a third bit of each number, two bits, for each sixteen a factor of the
+/// scale in six bits, the scale. 32 bytes hold a half's two bits, and all third ones.
 inline void dequantise_q3_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t low = 32;
   constexpr int64_t factors_at = 96;
@@ -195,7 +197,7 @@ inline void dequantise_q3_k(const char* blocks, float* numbers, int64_t count) {
     const float scale = number_of_f16(blocks + scale_at);
     std::int8_t factors[16];
     unpack_q3_k_factors(blocks + factors_at, factors);
-    for_sixteens([&](int j, int half, int quarter, int k) {
+    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const __m128i lower = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
       const __m128i upper = bits_of(sixteen_bytes(blocks + k), half * 4 + quarter, 1);
       store_numbers(numbers + i + j * 16, minus(joined(lower, upper, 2), 4),
