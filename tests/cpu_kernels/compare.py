@@ -21,6 +21,7 @@ settings.load_profile("kernels")
 each_level = pytest.mark.parametrize("level", kernels.levels())
 
 BLOCKS = {"q8_0": 32, "q4_0": 32, "q4_1": 32, "q5_0": 32, "q5_1": 32}
+BLOCKS |= {"iq4_nl": 32}  # which ggml unpacks
 BLOCKS |= {"q2_K": 256, "q3_K": 256, "q4_K": 256, "q5_K": 256, "q6_K": 256}
 U32 = 2.0**-24  # what a sum or product in f32 may be off, relative
 PLAIN = {"f32": np.dtype(np.float32), "f16": np.dtype(np.float16), "bf16": np.dtype(np.uint16)}
