@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import running_processes
+
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc"),
@@ -85,16 +87,12 @@ class Running:
 
     def workers(self) -> list[int]:
         """The processes of this package in the command's session, without the command itself."""
-        found = []
-        for folder in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(folder.name)
-                state, _parent, _group, session = (
-                    (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-                )
-                if int(session) == self.process.pid != pid and state != "Z":
-                    found.append(pid)
-        return found
+        session = self.process.pid
+        return [
+            process.pid
+            for process in running_processes()
+            if process.session == session != process.pid
+        ]
 
     def end(self, seconds: float = SECONDS_TO_END + SECONDS_OF_NOISE) -> tuple[int, str]:
         """Wait for the end, and give status and standard output."""

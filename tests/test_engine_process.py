@@ -22,6 +22,7 @@ from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import EngineCrashed, EngineError, ModelFileError
 from gpustack_draw.model import Model
 from gpustack_draw.progress import Progress
+from processes import running_process, running_processes
 
 pytestmark = pytest.mark.engine
 
@@ -44,27 +45,12 @@ def worker_pid(model: Model) -> int:
     return pid
 
 
-def state_and_parent(pid: int | str) -> tuple[str, int]:
-    """A process's state by Linux ("Z" once it has ended) and its parent."""
-    try:
-        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-    except OSError:
-        return "Z", 0
-    return state, int(parent)
-
-
 def is_running(pid: int) -> bool:
-    return state_and_parent(pid)[0] != "Z"
+    return running_process(pid) is not None
 
 
-def children() -> list[str]:
-    """The processes of this one that run."""
-    pids = (folder.name for folder in Path("/proc").iterdir() if folder.name.isdigit())
-    return [
-        pid
-        for pid in pids
-        if (found := state_and_parent(pid))[1] == os.getpid() and found[0] != "Z"
-    ]
+def children() -> list[int]:
+    return [process.pid for process in running_processes() if process.parent == os.getpid()]
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:

@@ -1,8 +1,8 @@
 #pragma once
 
 // The common quantisations of weights, sixteen numbers at a time; for others Rows brings a function
-// of ggml's. A number is scale * small whole number + offset. The
-// formats are those of ggml's block_q4_0 and so on (ggml-common.h), little-endian.
+// of ggml's. A number is scale * small whole number + offset. The formats are those of ggml's
+// block_q4_0 and so on (ggml-common.h), little-endian.
 
 #include "cpu/kernels/simd.h"
 

@@ -1,0 +1,30 @@
+"""The processes that run, as Linux tells of them in /proc."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class RunningProcess(NamedTuple):
+    """A process that has not ended."""
+
+    pid: int
+    parent: int
+    session: int
+
+
+def running_process(pid: int) -> RunningProcess | None:
+    """Look at a process; None where there is none, or it has ended and nobody has asked how."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return None
+    state, parent, _group, session = after_name.split()[:4]
+    return None if state == "Z" else RunningProcess(pid, int(parent), int(session))
+
+
+def running_processes() -> Iterator[RunningProcess]:
+    """Go through all."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (process := running_process(int(folder.name))):
+            yield process
