@@ -32,8 +32,8 @@ GraphComputer::GraphComputer(const Kernels& kernels, int threads,
   ggml_backend_cpu_set_abort_callback(
       ggml_.get(),
       [](void* asked) {
-        const auto& is_cancelled = *static_cast<const std::function<bool()>*>(asked);
-        return is_cancelled && is_cancelled();
+        const auto& ask = *static_cast<const std::function<bool()>*>(asked);
+        return ask && ask();
       },
       const_cast<std::function<bool()>*>(&is_cancelled_));  // ggml hands it back as it is
   use_threads(threads);

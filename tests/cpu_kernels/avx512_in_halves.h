@@ -147,6 +147,19 @@ inline Whole _mm512_permutexvar_epi16(Whole order, Whole x) {
   return _mm512_loadu_si512(to);
 }
 
+inline Whole _mm512_mask_blend_epi16(__mmask32 mask, Whole a, Whole b) {
+  std::uint16_t numbers[32];
+  std::uint16_t others[32];
+  std::memcpy(numbers, &a, sizeof(numbers));
+  std::memcpy(others, &b, sizeof(others));
+  for (int i = 0; i < 32; ++i) {
+    if ((mask >> i & 1) != 0) {
+      numbers[i] = others[i];
+    }
+  }
+  return _mm512_loadu_si512(numbers);
+}
+
 inline __mmask16 _mm512_cmplt_epu32_mask(Whole a, Whole b) {
   std::uint32_t left[16];
   std::uint32_t right[16];

@@ -141,6 +141,15 @@ def test_more_tiles_than_are_transformed_at_once(level: str) -> None:
 
 
 @each_level
+@pytest.mark.parametrize(("channels", "size"), [(40, (8, 40)), (100, (33, 29)), (300, (64, 30))])
+@pytest.mark.parametrize("kind", ["f32", "f16"])
+def test_more_pixels_than_channels(level: str, channels: int, size: Pair, kind: str) -> None:
+    """Where AMX goes tap by tap: some strips, tiles of output channels, groups of channels."""
+    weights, x = normal(1, 70, channels, 3, 3), normal(2, 1, channels, size[1], size[0])
+    check(level, weights, x, kind=kind, padding=(1, 1), threads=3)
+
+
+@each_level
 @pytest.mark.parametrize(
     ("kernel", "stride", "size"), [(1, 1, (9, 5)), (3, 1, (4, 4)), (3, 2, (11, 6)), (5, 1, (20, 3))]
 )
@@ -155,11 +164,11 @@ def test_many_output_channels_share_their_patches(
 @each_level
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_channels_that_lie_apart(level: str, kernel: int) -> None:
-    x = normal(1, 2, 24, 9, 13)
-    weights = normal(2, 8, 8, kernel, kernel)
+    x = normal(1, 2, 60, 9, 13)
+    weights = normal(2, 8, 20, kernel, kernel)
     check(level, weights, x[:, ::3], padding=(1, 1))
-    check(level, weights, x[:, 5:13], padding=(1, 1))
-    check(level, weights, x[1:, :8], padding=(1, 1))
+    check(level, weights, x[:, 5:25], padding=(1, 1))
+    check(level, weights, x[1:, :20], padding=(1, 1))
 
 
 @each_level

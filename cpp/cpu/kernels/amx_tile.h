@@ -88,22 +88,32 @@ struct SumTiles {
 constexpr int64_t row_line = tile_units * sizeof(float);
 constexpr int64_t column_line = column_tile * sizeof(float);
 
+/// Those of row_tile x column_tile sums.
+inline SumTiles sum_tiles(float* sums, int64_t stride) {
+  float* lower = sums + 16 * stride;
+  return {{sums, sums + 16, lower, lower + 16}, stride};
+}
+
+/// Sums += rows * columns, over a tile of units; columns' units are `column_bytes` apart.
+inline void multiply_registers(const float* rows, const float* columns, int64_t column_bytes) {
+  _tile_loadd(6, columns, column_bytes);
+  _tile_loadd(4, rows, row_line);
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_loadd(7, columns + 16, column_bytes);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, rows + 16 * tile_units, row_line);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
 /// sums[row_tile][column_tile] (+)= rows * columns, over whole tiles of units.
 template <bool accumulate>
 inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
                           int64_t stride) {
-  float* lower = sums + 16 * stride;
-  const SumTiles tiles{{sums, sums + 16, lower, lower + 16}, stride};
+  const SumTiles tiles = sum_tiles(sums, stride);
   tiles.load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
-    _tile_loadd(6, columns, column_line);
-    _tile_loadd(4, rows, row_line);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, columns + 16, column_line);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, rows + 16 * tile_units, row_line);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    multiply_registers(rows, columns, column_line);
     rows += tile_units * row_tile;
     columns += tile_units * column_tile;
   }

@@ -82,6 +82,14 @@ struct Tiles {
   float* input;  ///< What Kernels::transform_tiles makes of the picture.
 };
 
+/// Some rows of a picture that is convolved tap by tap.
+struct Strip {
+  std::int64_t row_begin;
+  std::int64_t row_end;
+  const float* taps;  ///< What TapKernels::pack_taps makes of the weights,
+  float* planes;      ///< and pack_plane of the picture.
+};
+
 /// softmax(scale * queries * keys^T + mask) * values of one head, without the scores in memory.
 struct Attention {
   Rows queries;                ///< [query][depth], f32
@@ -146,6 +154,18 @@ constexpr std::int64_t depth_chunk = 256;
 /// A block of tiles holds one chunk of weights and its sums in the second cache.
 constexpr BlockLimits tile_limits{24, 64, 24, 16};
 
+/// Convolutions of 3x3 without stride or dilation, padded by 1, tap by tap: pack the weights, a
+/// tile of rows at a time; of each strip pack the planes; then do blocks of it. Rows are output
+/// channels, columns pixels, one more for each row of the picture.
+struct TapKernels {
+  std::int64_t (*tap_numbers)(const Convolution&);  ///< Strip::taps' count.
+  void (*pack_taps)(const Convolution&, std::int64_t row, float* taps);
+  std::int64_t (*plane_numbers)(const Convolution&, const Strip&);  ///< Strip::planes' count.
+  std::int64_t (*plane_count)(const Convolution&);
+  void (*pack_plane)(const Convolution&, const Strip&, std::int64_t plane);
+  void (*convolution)(const Convolution&, const Strip&, const Block&, Workspace&);
+};
+
 /// What one level of instructions offers. Each call works alone, on one thread.
 struct Kernels {
   const char* name;       ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
@@ -169,6 +189,7 @@ struct Kernels {
   void (*transform_tiles)(const Convolution&, const Tiles&, std::int64_t panel,
                           std::int64_t channel_begin, std::int64_t channel_end);
   std::int64_t (*tiled_numbers)(const Convolution&, const Tiles&);  ///< Tiles::input's count.
+  const TapKernels* by_taps;  ///< Null where another way is the shorter one.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.

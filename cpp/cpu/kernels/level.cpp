@@ -7,7 +7,9 @@
 #include "cpu/kernels/levels.h"
 #include "cpu/kernels/matrix_product_kernel.h"
 #include "cpu/kernels/normalise_kernel.h"
-#if GPUSTACK_DRAW_LEVEL < GPUSTACK_DRAW_AMX_BF16
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+#include "cpu/kernels/taps_kernel.h"
+#else
 #include "cpu/kernels/winograd_kernel.h"
 #endif
 
@@ -62,6 +64,11 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 constexpr auto convolution_in_tiles = nullptr;
 constexpr auto transform_tiles = nullptr;
 constexpr auto tiled_numbers = nullptr;
+constexpr TapKernels tap_kernels{tap_numbers, pack_taps,  plane_numbers,
+                                 plane_count, pack_plane, convolution_by_taps};
+constexpr const TapKernels* by_taps = &tap_kernels;
+#else
+constexpr const TapKernels* by_taps = nullptr;
 #endif
 
 const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
@@ -76,6 +83,7 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           convolution_in_tiles,
                                           transform_tiles,
                                           tiled_numbers,
+                                          by_taps,
                                           attention,
                                           normalise,
                                           normalise_rms,

@@ -53,10 +53,14 @@ std::int64_t tiles(const Convolution& c, std::int64_t side) {
   return divided_up(c.output_width, side) * divided_up(c.output_height, side);
 }
 
+bool is_plain_three_by_three(const Convolution& c) {
+  return c.kernel_width == 3 && c.kernel_height == 3 && c.stride_x == 1 && c.stride_y == 1 &&
+         c.dilation_x == 1 && c.dilation_y == 1;
+}
+
 // The side of the tiles to work in, or 0 where the plain way is the shorter one.
 std::int64_t best_side(const Convolution& c, const Kernels& kernels) {
-  if (kernels.convolution_in_tiles == nullptr || c.kernel_width != 3 || c.kernel_height != 3 ||
-      c.stride_x != 1 || c.stride_y != 1 || c.dilation_x != 1 || c.dilation_y != 1) {
+  if (kernels.convolution_in_tiles == nullptr || !is_plain_three_by_three(c)) {
     return 0;
   }
   constexpr double transforms = 1.3;  // what they add to the products, as measured
@@ -110,6 +114,58 @@ void run_in_tiles(const ggml_tensor& node, std::int64_t side, const Kernels& ker
   }
 }
 
+// Sorting weights takes longer than packing them, patches longer than planes: what there is more of
+// decides. Channels are multiplied by 32.
+bool suits_taps(const Convolution& c, const Kernels& kernels) {
+  constexpr std::int64_t fewest_channels = 16;
+  return kernels.by_taps != nullptr && is_plain_three_by_three(c) && c.padding_x == 1 &&
+         c.padding_y == 1 && c.input_channels >= fewest_channels &&
+         c.output_width * c.output_height >= c.output_channels;
+}
+
+// So few that their planes stay in a core's second cache, a megabyte, but the two rows that are
+// packed beside them are few too.
+std::int64_t rows_at_once(const Convolution& c, const TapKernels& by_taps) {
+  constexpr std::int64_t most_numbers = std::int64_t{256} * 1024;
+  constexpr std::int64_t fewest = 4;
+  std::int64_t rows = c.output_height;
+  while (rows > fewest && by_taps.plane_numbers(c, {0, rows, nullptr, nullptr}) > most_numbers) {
+    rows = divided_up(rows, 2);
+  }
+  return rows;
+}
+
+void convolve_strip(const Convolution& c, const Strip& strip, const Kernels& kernels, Team& team) {
+  team.run(kernels.by_taps->plane_count(c),
+           [&](std::int64_t plane, Workspace&) { kernels.by_taps->pack_plane(c, strip, plane); });
+  constexpr BlockLimits limits{64, 1024, 32, 128};
+  const Blocks blocks(c.output_channels, (strip.row_end - strip.row_begin) * (c.output_width + 1),
+                      kernels, team.threads(), limits);
+  team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+    kernels.by_taps->convolution(c, strip, blocks.at(task), workspace);
+  });
+}
+
+void run_by_taps(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+  const TapKernels& by_taps = *kernels.by_taps;
+  for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
+    const Convolution c = of_picture(node, picture);
+    const std::int64_t rows = rows_at_once(c, by_taps);
+    const std::int64_t tap_numbers = by_taps.tap_numbers(c);
+    const std::int64_t numbers =
+        tap_numbers + by_taps.plane_numbers(c, {0, rows, nullptr, nullptr});
+    auto* taps = reinterpret_cast<float*>(
+        team.shared().take(static_cast<std::size_t>(numbers) * sizeof(float)));
+    team.run(divided_up(c.output_channels, kernels.row_tile), [&](std::int64_t task, Workspace&) {
+      by_taps.pack_taps(c, task * kernels.row_tile, taps);
+    });
+    for (std::int64_t row = 0; row < c.output_height; row += rows) {
+      convolve_strip(c, {row, std::min(row + rows, c.output_height), taps, taps + tap_numbers},
+                     kernels, team);
+    }
+  }
+}
+
 // Packs the patches once for all blocks, where several share them and memory allows.
 void share_patches(Convolution& c, const Blocks& blocks, const Kernels& kernels, Team& team) {
   constexpr std::size_t most_bytes = std::size_t{32} * 1024 * 1024;
@@ -140,11 +196,14 @@ void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team)
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const std::int64_t side = best_side(of_picture(node, 0), kernels);
-  if (side == 0) {
-    run_as_product(node, kernels, team);
-  } else {
+  const Convolution c = of_picture(node, 0);
+  const std::int64_t side = best_side(c, kernels);
+  if (side > 0) {
     run_in_tiles(node, side, kernels, team);
+  } else if (suits_taps(c, kernels)) {
+    run_by_taps(node, kernels, team);
+  } else {
+    run_as_product(node, kernels, team);
   }
 }
 
