@@ -20,6 +20,9 @@ constexpr BlockLimits product_limits{640, 256, 320, 64};
 /// Whose panels stay in the first cache, while those of rows pass by.
 constexpr int64_t columns_at_once = 2 * column_tile;
 
+/// Packing a number takes as long as hundreds of products.
+constexpr bool shares_sides = true;
+
 /// Units of a packed row: panels are without gaps.
 inline int64_t row_units(int64_t units) { return units; }
 

@@ -139,25 +139,17 @@ inline bool is_masked(const Attention& attention, int64_t query_begin, int64_t q
 inline void attend(const Attention& attention, int64_t query_begin, int64_t queries, int64_t key,
                    const Softmax& softmax, Scratch& panels) {
   const int64_t keys = least(key_block, attention.key_count - key);
-  const LeftPacker query_rows(attention.queries, query_begin + queries);
-  const ColumnPacker<column_tile> key_rows(attention.keys, key + keys);
-  multiply(
-      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
-        query_rows.pack(query_begin + row, depth, count, panel, numbers);
-      },
-      packed_columns(
-          keys, [&](int64_t column, int64_t depth, int64_t count, float* panel,
-                    float* numbers) { key_rows.pack(key + column, depth, count, panel, numbers); }),
-      queries, keys, attention.depth, /*accumulate=*/false, softmax.scores, key_block, panels);
+  multiply(left_panels({attention.queries, attention.query_count, attention.depth}, query_begin,
+                       query_begin + queries),
+           right_panels({attention.keys, attention.key_count, attention.depth}, key, key + keys),
+           queries, keys, attention.depth, /*accumulate=*/false, softmax.scores, key_block, panels);
   for (int64_t i = 0; i < queries; ++i) {
     float* scores = softmax.scores + i * key_block;
     mask_scores(attention, query_begin + i, key, keys, scores);
     update(attention, i, keys, scores, softmax);
   }
-  const LeftPacker shares({softmax.scores, key_block * 4}, queries);
   const ValuePacker values(attention.values, key, attention.value_depth);
-  multiply([&](int64_t row, int64_t depth, int64_t count, float* panel,
-               float* numbers) { shares.pack(row, depth, count, panel, numbers); },
+  multiply(left_panels({{softmax.scores, key_block * 4}, queries, keys}, 0, queries),
            packed_columns(attention.value_depth,
                           [&](int64_t column, int64_t depth, int64_t count, float* panel,
                               float* /*numbers*/) { values.pack(column, depth, count, panel); }),

@@ -96,47 +96,34 @@ class PatchPacker {
   const Convolution& c_;
 };
 
-inline int64_t depth_of(const Convolution& c) {
-  return c.kernel_width * c.kernel_height * c.input_channels;
+// The patches as a side of the product, but for the rows, which are nowhere.
+inline Side patch_side(const Convolution& c) {
+  return {{}, c.output_width * c.output_height, c.weights.depth, c.patches};
 }
 
-inline int64_t pixels_of(const Convolution& c) { return c.output_width * c.output_height; }
-
-// Where panels that are shared lie: [chunk of the depth][panel of pixels][unit][pixel].
-inline int64_t patch_place(const Convolution& c, int64_t pixel, int64_t depth) {
-  const int64_t chunk_units = units_for(depth_chunk);
-  const int64_t chunk_numbers = round_up(pixels_of(c), column_tile) * chunk_units;
-  const int64_t units = units_for(least(depth_chunk, depth_of(c) - depth));
-  return depth / depth_chunk * chunk_numbers + pixel * units;
-}
-
-inline int64_t patch_numbers(const Convolution& c) {
-  return patch_place(c, 0, round_up(depth_of(c), depth_chunk));
-}
+inline int64_t patch_numbers(const Convolution& c) { return right_numbers(patch_side(c)); }
 
 inline void pack_patches(const Convolution& c, int64_t pixel, int64_t depth, float* patches) {
-  PatchPacker(c).pack(pixel, depth, least(depth_chunk, depth_of(c) - depth),
-                      patches + patch_place(c, pixel, depth));
+  PatchPacker(c).pack(pixel, depth, least(depth_chunk, c.weights.depth - depth),
+                      patches + right_place(patch_side(c), pixel, depth));
 }
 
 inline void convolution(const Convolution& c, const Block& block, Workspace& workspace) {
-  const LeftPacker weights(c.weights, block.row_end);
   const PatchPacker packer(c);
+  const Side patches = patch_side(c);
   const int64_t pixels = block.column_end - block.column_begin;
   const auto packed = packed_columns(
       pixels, [&](int64_t pixel, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
         packer.pack(block.column_begin + pixel, depth, count, panel);
       });
   multiply_into(
-      c.output + block.row_begin * pixels_of(c) + block.column_begin, pixels_of(c),
-      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
-        weights.pack(block.row_begin + row, depth, count, panel, numbers);
-      },
+      c.output + block.row_begin * patches.count + block.column_begin, patches.count,
+      left_panels(c.weights, block.row_begin, block.row_end),
       [&](int64_t depth, int64_t count, float* panels, float* numbers) -> const float* {
-        return c.patches != nullptr ? c.patches + patch_place(c, block.column_begin, depth)
+        return c.patches != nullptr ? c.patches + right_place(patches, block.column_begin, depth)
                                     : packed(depth, count, panels, numbers);
       },
-      block.row_end - block.row_begin, pixels, depth_of(c), workspace);
+      block.row_end - block.row_begin, pixels, c.weights.depth, workspace);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -38,15 +38,20 @@ struct Rows {
   std::int64_t block_bytes = 0;    ///< ... and bytes.
 };
 
+/// One side of a product.
+struct Side {
+  Rows rows;
+  std::int64_t count;             ///< Of rows,
+  std::int64_t depth;             ///< and of numbers in each.
+  const float* panels = nullptr;  ///< What Kernels::pack_left or pack_right made of all, or null.
+};
+
 /// output[row][column] = sum over depth of left[row][depth] * right[column][depth].
 struct MatrixProduct {
-  Rows left;
-  Rows right;
+  Side left;
+  Side right;
   float* output;
   std::int64_t output_stride;  ///< Numbers from one row of the output to the next.
-  std::int64_t rows;
-  std::int64_t columns;
-  std::int64_t depth;
 };
 
 /// A picture of many channels convolved: output[c][y][x]. Width, height and the rest in pixels.
@@ -56,14 +61,13 @@ struct Convolution {
   std::int64_t input_channel_stride;
   std::int64_t input_width;
   std::int64_t input_height;
-  Rows weights;  ///< A row an output channel, [input channel][y][x] within it.
+  Side weights;  ///< A row an output channel, [input channel][y][x] within it.
   std::int64_t kernel_width;
   std::int64_t kernel_height;
   std::int64_t input_channels;
   float* output;  ///< [channel][y][x] without gaps.
   std::int64_t output_width;
   std::int64_t output_height;
-  std::int64_t output_channels;
   std::int64_t stride_x;
   std::int64_t stride_y;
   std::int64_t padding_x;
@@ -174,12 +178,18 @@ struct Kernels {
   BlockLimits product_limits;
   double product_cost;  ///< Of one number in a product, next to one in f32.
 
+  /// Whether what several blocks read is worth packing once for all of them.
+  bool shares_sides;
+  /// Packs a part of Side::panels: a tile of rows, from a multiple of row_tile or column_tile on,
+  /// and of their depth a chunk, from a multiple of depth_chunk on.
+  void (*pack_left)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
+  void (*pack_right)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
+  std::int64_t (*left_numbers)(const Side&);  ///< Side::panels' count.
+  std::int64_t (*right_numbers)(const Side&);
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
-  /// Packs a part of Convolution::patches, which blocks with the same columns would each pack: a
-  /// panel of pixels, from a multiple of column_tile on, and of their depth a chunk, from a
-  /// multiple of depth_chunk on.
+  /// Packs a part of Convolution::patches, as pack_right does of a side.
   void (*pack_patches)(const Convolution&, std::int64_t pixel, std::int64_t depth, float* patches);
   std::int64_t (*patch_numbers)(const Convolution&);  ///< Convolution::patches' count.
   /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles, which are the

@@ -6,22 +6,30 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
+inline void pack_left(const Side& side, int64_t row, int64_t depth, float* panels,
+                      Workspace& workspace) {
+  auto* numbers =
+      reinterpret_cast<float*>(workspace.panels.take(std::size_t{depth_chunk} * sizeof(float)));
+  LeftPacker(side.rows, side.count)
+      .pack(row, depth, least(depth_chunk, side.depth - depth),
+            panels + left_place(side, row, depth), numbers);
+}
+
+inline void pack_right(const Side& side, int64_t row, int64_t depth, float* panels,
+                       Workspace& workspace) {
+  auto* numbers =
+      reinterpret_cast<float*>(workspace.panels.take(std::size_t{8 * depth_chunk} * sizeof(float)));
+  ColumnPacker<column_tile>(side.rows, side.count)
+      .pack(row, depth, least(depth_chunk, side.depth - depth),
+            panels + right_place(side, row, depth), numbers);
+}
+
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {
-  const LeftPacker left(product.left, block.row_end);
-  const ColumnPacker<column_tile> right(product.right, block.column_end);
-  multiply_into(
-      product.output + block.row_begin * product.output_stride + block.column_begin,
-      product.output_stride,
-      [&](int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) {
-        left.pack(block.row_begin + row, depth, count, panel, numbers);
-      },
-      packed_columns(
-          block.column_end - block.column_begin,
-          [&](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
-            right.pack(block.column_begin + column, depth, count, panel, numbers);
-          }),
-      block.row_end - block.row_begin, block.column_end - block.column_begin, product.depth,
-      workspace);
+  multiply_into(product.output + block.row_begin * product.output_stride + block.column_begin,
+                product.output_stride, left_panels(product.left, block.row_begin, block.row_end),
+                right_panels(product.right, block.column_begin, block.column_end),
+                block.row_end - block.row_begin, block.column_end - block.column_begin,
+                product.left.depth, workspace);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

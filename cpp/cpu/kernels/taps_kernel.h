@@ -26,7 +26,7 @@ inline int64_t tap_groups(const Convolution& c) {
 constexpr int64_t tap_panel = taps * row_tile * tile_units;
 
 inline int64_t tap_numbers(const Convolution& c) {
-  return divide_up(c.output_channels, row_tile) * tap_groups(c) * tap_panel;
+  return divide_up(c.weights.count, row_tile) * tap_groups(c) * tap_panel;
 }
 
 /// Where each tap's numbers lie after their turns.
@@ -94,7 +94,7 @@ class TapSorter {
 class TapPacker {
  public:
   explicit TapPacker(const Convolution& c)
-      : rows_(c.weights, c.output_channels), depth_(c.input_channels * taps) {}
+      : rows_(c.weights.rows, c.weights.count), depth_(c.weights.depth) {}
 
   /// All panels of a tile of rows.
   void pack(int64_t row, float* panels) const {

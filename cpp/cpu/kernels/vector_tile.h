@@ -14,6 +14,9 @@ constexpr BlockLimits product_limits{144, 192, 48, 48};
 /// Whose panels stay in the first cache, while those of rows pass by.
 constexpr int64_t columns_at_once = column_tile;
 
+/// A number is packed in little of the time that its products take.
+constexpr bool shares_sides = false;
+
 /// Units from a packed row to the next: an odd number of cache lines, or all would want the same
 /// part of the cache.
 constexpr int64_t packed_row = depth_chunk / Units::depth + 16;

@@ -191,7 +191,7 @@ class TiledBlock {
   }
 
   void transform_weights(int64_t channel, int64_t channels) const {
-    const ColumnPacker<8, Numbers> packer(c_.weights, block_.row_end);
+    const ColumnPacker<8, Numbers> packer(c_.weights.rows, block_.row_end);
     for (int64_t row = 0; row < rows(); row += 8) {
       packer.pack(block_.row_begin + row, channel * kernel, channels * kernel, plain_weights_,
                   /*numbers=*/nullptr);

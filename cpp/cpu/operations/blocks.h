@@ -33,16 +33,16 @@ class Blocks {
     block_columns_ = rounded(over(columns_, over(columns_, block_columns_)), kernels.column_tile);
   }
 
-  std::int64_t count() const { return down() * over(columns_, block_columns_); }
+  std::int64_t count() const { return down() * across(); }
 
-  /// How many have the same columns.
+  /// How many have the same columns, and how many the same rows.
   std::int64_t down() const { return over(rows_, block_rows_); }
+  std::int64_t across() const { return over(columns_, block_columns_); }
 
   /// Neighbours in this order share their rows.
   Block at(std::int64_t i) const {
-    const std::int64_t across = over(columns_, block_columns_);
-    const std::int64_t row = i / across * block_rows_;
-    const std::int64_t column = i % across * block_columns_;
+    const std::int64_t row = i / across() * block_rows_;
+    const std::int64_t column = i % across() * block_columns_;
     return {row, std::min(row + block_rows_, rows_), column,
             std::min(column + block_columns_, columns_)};
   }

@@ -1,5 +1,6 @@
 #include "cpu/operations/blocks.h"
 #include "cpu/operations/operation.h"
+#include "cpu/operations/sharing.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -25,14 +26,15 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
   c.input_width = input.ne[0];
   c.input_height = input.ne[1];
   c.input_channels = input.ne[2];
-  c.weights = rows_of(weights, 0, 0);
-  c.weights.stride = static_cast<std::int64_t>(weights.nb[3]);
+  c.weights.rows = rows_of(weights, 0, 0);
+  c.weights.rows.stride = static_cast<std::int64_t>(weights.nb[3]);
+  c.weights.count = weights.ne[3];
+  c.weights.depth = weights.ne[0] * weights.ne[1] * weights.ne[2];
   c.kernel_width = weights.ne[0];
   c.kernel_height = weights.ne[1];
   c.output = reinterpret_cast<float*>(row_of(node, 0, 0, picture));
   c.output_width = node.ne[0];
   c.output_height = node.ne[1];
-  c.output_channels = node.ne[2];
   c.stride_x = node.op_params[0];
   c.stride_y = node.op_params[1];
   c.padding_x = node.op_params[2];
@@ -88,8 +90,7 @@ std::int64_t tiles_at_once(const Convolution& c, std::int64_t side, const Kernel
 }
 
 void convolve_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, Team& team) {
-  const auto bytes = static_cast<std::size_t>(kernels.tiled_numbers(c, tiles)) * sizeof(float);
-  tiles.input = reinterpret_cast<float*>(team.shared().take(bytes));
+  tiles.input = take_shared(kernels.tiled_numbers(c, tiles), team);
   constexpr std::int64_t channels = 32;  // a task
   const std::int64_t panels = divided_up(tiles.count, kernels.column_tile);
   team.run(panels * divided_up(c.input_channels, channels), [&](std::int64_t task, Workspace&) {
@@ -97,7 +98,7 @@ void convolve_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, T
     kernels.transform_tiles(c, tiles, task % panels, channel,
                             std::min(channel + channels, c.input_channels));
   });
-  const Blocks blocks(c.output_channels, tiles.count, kernels, team.threads(), tile_limits);
+  const Blocks blocks(c.weights.count, tiles.count, kernels, team.threads(), tile_limits);
   team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     kernels.convolution_in_tiles(c, tiles, blocks.at(task), workspace);
   });
@@ -120,7 +121,7 @@ bool suits_taps(const Convolution& c, const Kernels& kernels) {
   constexpr std::int64_t fewest_channels = 16;
   return kernels.by_taps != nullptr && is_plain_three_by_three(c) && c.padding_x == 1 &&
          c.padding_y == 1 && c.input_channels >= fewest_channels &&
-         c.output_width * c.output_height >= c.output_channels;
+         c.output_width * c.output_height >= c.weights.count;
 }
 
 // So few that their planes stay in a core's second cache, a megabyte, but the two rows that are
@@ -139,7 +140,7 @@ void convolve_strip(const Convolution& c, const Strip& strip, const Kernels& ker
   team.run(kernels.by_taps->plane_count(c),
            [&](std::int64_t plane, Workspace&) { kernels.by_taps->pack_plane(c, strip, plane); });
   constexpr BlockLimits limits{64, 1024, 32, 128};
-  const Blocks blocks(c.output_channels, (strip.row_end - strip.row_begin) * (c.output_width + 1),
+  const Blocks blocks(c.weights.count, (strip.row_end - strip.row_begin) * (c.output_width + 1),
                       kernels, team.threads(), limits);
   team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     kernels.by_taps->convolution(c, strip, blocks.at(task), workspace);
@@ -154,9 +155,8 @@ void run_by_taps(const ggml_tensor& node, const Kernels& kernels, Team& team) {
     const std::int64_t tap_numbers = by_taps.tap_numbers(c);
     const std::int64_t numbers =
         tap_numbers + by_taps.plane_numbers(c, {0, rows, nullptr, nullptr});
-    auto* taps = reinterpret_cast<float*>(
-        team.shared().take(static_cast<std::size_t>(numbers) * sizeof(float)));
-    team.run(divided_up(c.output_channels, kernels.row_tile), [&](std::int64_t task, Workspace&) {
+    float* taps = take_shared(numbers, team);
+    team.run(divided_up(c.weights.count, kernels.row_tile), [&](std::int64_t task, Workspace&) {
       by_taps.pack_taps(c, task * kernels.row_tile, taps);
     });
     for (std::int64_t row = 0; row < c.output_height; row += rows) {
@@ -166,21 +166,22 @@ void run_by_taps(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   }
 }
 
-// Packs the patches once for all blocks, where several share them and memory allows.
-void share_patches(Convolution& c, const Blocks& blocks, const Kernels& kernels, Team& team) {
-  constexpr std::size_t most_bytes = std::size_t{32} * 1024 * 1024;
-  const auto bytes = static_cast<std::size_t>(kernels.patch_numbers(c)) * sizeof(float);
-  if (blocks.down() == 1 || bytes > most_bytes) {
-    return;
+// Patches take long to pack on any CPU.
+void share_sides(Convolution& c, const Blocks& blocks, const Kernels& kernels, Team& team) {
+  const std::int64_t patches = shared_numbers(blocks.down(), kernels.patch_numbers(c));
+  const std::int64_t weights =
+      kernels.shares_sides ? shared_numbers(blocks.across(), kernels.left_numbers(c.weights)) : 0;
+  float* panels = take_shared(patches + weights, team);
+  if (patches > 0) {
+    pack_side(c.output_width * c.output_height, kernels.column_tile, c.weights.depth, team,
+              [&](std::int64_t pixel, std::int64_t depth, Workspace&) {
+                kernels.pack_patches(c, pixel, depth, panels);
+              });
+    c.patches = panels;
   }
-  auto* patches = reinterpret_cast<float*>(team.shared().take(bytes));
-  const std::int64_t panels = divided_up(c.output_width * c.output_height, kernels.column_tile);
-  const std::int64_t depth = c.kernel_width * c.kernel_height * c.input_channels;
-  team.run(panels * divided_up(depth, depth_chunk), [&](std::int64_t task, Workspace&) {
-    kernels.pack_patches(c, task % panels * kernels.column_tile, task / panels * depth_chunk,
-                         patches);
-  });
-  c.patches = patches;
+  if (weights > 0) {
+    share_left(c.weights, panels + patches, kernels, team);
+  }
 }
 
 void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team) {
@@ -188,7 +189,7 @@ void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team)
                       kernels.product_limits);
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
     Convolution c = of_picture(node, picture);
-    share_patches(c, blocks, kernels, team);
+    share_sides(c, blocks, kernels, team);
     team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
       kernels.convolution(c, blocks.at(task), workspace);
     });

@@ -1,5 +1,6 @@
 #include "cpu/operations/blocks.h"
 #include "cpu/operations/operation.h"
+#include "cpu/operations/sharing.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -17,23 +18,43 @@ bool takes(const ggml_tensor& node) {
 
 // ggml: node[row][column] = weights[column] . input[row]; input's planes may share those of
 // weights.
-void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+MatrixProduct of_plane(const ggml_tensor& node, std::int64_t plane) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
+  const std::int64_t i2 = plane % node.ne[2];
+  const std::int64_t i3 = plane / node.ne[2];
+  const Rows left = rows_of(input, i2, i3);
+  const Rows right =
+      rows_of(weights, i2 / (node.ne[2] / weights.ne[2]), i3 / (node.ne[3] / weights.ne[3]));
+  return {{left, node.ne[1], input.ne[0]},
+          {right, node.ne[0], input.ne[0]},
+          reinterpret_cast<float*>(row_of(node, 0, i2, i3)),
+          node.ne[0]};
+}
+
+void share_sides(MatrixProduct& product, const Blocks& blocks, const Kernels& kernels, Team& team) {
+  const std::int64_t left = shared_numbers(blocks.across(), kernels.left_numbers(product.left));
+  const std::int64_t right = shared_numbers(blocks.down(), kernels.right_numbers(product.right));
+  float* panels = take_shared(left + right, team);
+  if (left > 0) {
+    share_left(product.left, panels, kernels, team);
+  }
+  if (right > 0) {
+    share_right(product.right, panels + left, kernels, team);
+  }
+}
+
+void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Blocks blocks(node.ne[1], node.ne[0], kernels, team.threads(), kernels.product_limits);
-  team.run(node.ne[3] * node.ne[2] * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+  const std::int64_t planes = node.ne[3] * node.ne[2];
+  MatrixProduct first = of_plane(node, 0);
+  if (kernels.shares_sides && planes == 1) {
+    share_sides(first, blocks, kernels, team);
+  }
+  team.run(planes * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t plane = task / blocks.count();
-    const std::int64_t i2 = plane % node.ne[2];
-    const std::int64_t i3 = plane / node.ne[2];
-    const MatrixProduct product{
-        rows_of(input, i2, i3),
-        rows_of(weights, i2 / (node.ne[2] / weights.ne[2]), i3 / (node.ne[3] / weights.ne[3])),
-        reinterpret_cast<float*>(row_of(node, 0, i2, i3)),
-        node.ne[0],
-        node.ne[1],
-        node.ne[0],
-        input.ne[0]};
-    kernels.matrix_product(product, blocks.at(task % blocks.count()), workspace);
+    kernels.matrix_product(plane == 0 ? first : of_plane(node, plane),
+                           blocks.at(task % blocks.count()), workspace);
   });
 }
 

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "cpu/operations/operation.h"
+
+namespace gpustack_draw::cpu {
+
+/// Numbers of panels that are packed once for all the blocks that read them: none where only one
+/// does, nor where they are more than 32 MiB.
+inline std::int64_t shared_numbers(std::int64_t blocks, std::int64_t numbers) {
+  constexpr std::int64_t most = std::int64_t{8} * 1024 * 1024;
+  return blocks > 1 && numbers <= most ? numbers : 0;
+}
+
+inline float* take_shared(std::int64_t numbers, Team& team) {
+  return reinterpret_cast<float*>(
+      team.shared().take(static_cast<std::size_t>(numbers) * sizeof(float)));
+}
+
+/// Packs a whole side: pack(row, depth, workspace) a tile of rows and a chunk of their depth.
+template <typename Pack>
+void pack_side(std::int64_t rows, std::int64_t tile, std::int64_t depth, Team& team,
+               const Pack& pack) {
+  const std::int64_t tiles = divided_up(rows, tile);
+  team.run(tiles * divided_up(depth, depth_chunk), [&](std::int64_t task, Workspace& workspace) {
+    pack(task % tiles * tile, task / tiles * depth_chunk, workspace);
+  });
+}
+
+inline void share_left(Side& side, float* panels, const Kernels& kernels, Team& team) {
+  pack_side(side.count, kernels.row_tile, side.depth, team,
+            [&](std::int64_t row, std::int64_t depth, Workspace& workspace) {
+              kernels.pack_left(side, row, depth, panels, workspace);
+            });
+  side.panels = panels;
+}
+
+inline void share_right(Side& side, float* panels, const Kernels& kernels, Team& team) {
+  pack_side(side.count, kernels.column_tile, side.depth, team,
+            [&](std::int64_t row, std::int64_t depth, Workspace& workspace) {
+              kernels.pack_right(side, row, depth, panels, workspace);
+            });
+  side.panels = panels;
+}
+
+}  // namespace gpustack_draw::cpu
