@@ -17,9 +17,6 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// more of them.
 constexpr BlockLimits product_limits{640, 256, 320, 64};
 
-/// Whose panels stay in the first cache, while those of rows pass by.
-constexpr int64_t columns_at_once = 2 * column_tile;
-
 /// Packing a number takes as long as hundreds of products.
 constexpr bool shares_sides = true;
 
@@ -61,6 +58,20 @@ struct SumTiles {
   float* places[4];
   int64_t stride;  ///< Numbers from a line to the next.
 
+  /// Those of row_tile x column_tile sums.
+  static SumTiles wide(const Place& place) {
+    float* lower = place.numbers + 16 * place.stride;
+    return {{place.numbers, place.numbers + 16, lower, lower + 16}, place.stride};
+  }
+
+  /// Those of twice as many rows and half as many columns.
+  static SumTiles tall(const Place& place) {
+    const int64_t step = 16 * place.stride;
+    return {
+        {place.numbers, place.numbers + step, place.numbers + 2 * step, place.numbers + 3 * step},
+        place.stride};
+  }
+
   template <bool accumulate>
   void load() const {
     const int64_t line_bytes = stride * static_cast<int64_t>(sizeof(float));
@@ -91,12 +102,6 @@ struct SumTiles {
 constexpr int64_t row_line = tile_units * sizeof(float);
 constexpr int64_t column_line = column_tile * sizeof(float);
 
-/// Those of row_tile x column_tile sums.
-inline SumTiles sum_tiles(float* sums, int64_t stride) {
-  float* lower = sums + 16 * stride;
-  return {{sums, sums + 16, lower, lower + 16}, stride};
-}
-
 /// Sums += rows * columns, over a tile of units; columns' units are `column_bytes` apart.
 inline void multiply_registers(const float* rows, const float* columns, int64_t column_bytes) {
   _tile_loadd(6, columns, column_bytes);
@@ -109,27 +114,25 @@ inline void multiply_registers(const float* rows, const float* columns, int64_t 
   _tile_dpbf16ps(3, 5, 7);
 }
 
-/// sums[row_tile][column_tile] (+)= rows * columns, over whole tiles of units.
+/// to[row_tile][column_tile] = (from +) rows * columns, over whole tiles of units.
 template <bool accumulate>
-inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                          int64_t stride) {
-  const SumTiles tiles = sum_tiles(sums, stride);
-  tiles.load<accumulate>();
+inline void multiply_tile(int64_t units, const float* rows, const float* columns, const Place& from,
+                          const Place& to) {
+  SumTiles::wide(from).load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
     multiply_registers(rows, columns, column_line);
     rows += tile_units * row_tile;
     columns += tile_units * column_tile;
   }
-  tiles.store();
+  SumTiles::wide(to).store();
 }
 
 /// Twice as many rows, of two panels, and half as many columns.
 template <bool accumulate>
-inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                               int64_t stride) {
+inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns,
+                               const Place& from, const Place& to) {
   const float* next_rows = rows + row_tile * row_units(units);
-  const SumTiles tiles{{sums, sums + 16 * stride, sums + 32 * stride, sums + 48 * stride}, stride};
-  tiles.load<accumulate>();
+  SumTiles::tall(from).load<accumulate>();
   for (int64_t unit = 0; unit < units; unit += tile_units) {
     _tile_loadd(6, columns, column_line);
     _tile_loadd(4, rows, row_line);
@@ -144,7 +147,7 @@ inline void multiply_tall_tile(int64_t units, const float* rows, const float* co
     next_rows += tile_units * row_tile;
     columns += tile_units * column_tile;
   }
-  tiles.store();
+  SumTiles::tall(to).store();
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

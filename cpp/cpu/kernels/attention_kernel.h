@@ -139,22 +139,28 @@ inline bool is_masked(const Attention& attention, int64_t query_begin, int64_t q
 inline void attend(const Attention& attention, int64_t query_begin, int64_t queries, int64_t key,
                    const Softmax& softmax, Scratch& panels) {
   const int64_t keys = least(key_block, attention.key_count - key);
-  multiply(left_panels({attention.queries, attention.query_count, attention.depth}, query_begin,
-                       query_begin + queries),
-           right_panels({attention.keys, attention.key_count, attention.depth}, key, key + keys),
-           queries, keys, attention.depth, /*accumulate=*/false, softmax.scores, key_block, panels);
+  const Depth depth = depth_for(attention.depth, 1);
+  const Side query_side{attention.queries, attention.query_count, depth};
+  const Side key_side{attention.keys, attention.key_count, depth};
+  multiply(left_panels(query_side, query_begin, query_begin + queries),
+           right_panels(key_side, key, key + keys), queries, keys, depth, /*accumulate=*/false,
+           {{softmax.scores, key_block}, {}}, panels);
   for (int64_t i = 0; i < queries; ++i) {
     float* scores = softmax.scores + i * key_block;
     mask_scores(attention, query_begin + i, key, keys, scores);
     update(attention, i, keys, scores, softmax);
   }
   const ValuePacker values(attention.values, key, attention.value_depth);
-  multiply(left_panels({{softmax.scores, key_block * 4}, queries, keys}, 0, queries),
-           packed_columns(attention.value_depth,
-                          [&](int64_t column, int64_t depth, int64_t count, float* panel,
-                              float* /*numbers*/) { values.pack(column, depth, count, panel); }),
-           queries, attention.value_depth, keys, /*accumulate=*/true, softmax.output,
-           softmax.output_stride, panels);
+  const Depth key_depth = depth_for(keys, 1);
+  const Side share_side{{softmax.scores, key_block * 4}, queries, key_depth};
+  multiply(
+      left_panels(share_side, 0, queries),
+      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
+        values.pack(column, depth, count, panel);
+        return panel;
+      },
+      queries, attention.value_depth, key_depth, /*accumulate=*/true,
+      {{softmax.output, softmax.output_stride}, {}}, panels);
 }
 
 inline void attention(const Attention& attention, int64_t query_begin, int64_t query_end,

@@ -104,26 +104,28 @@ inline Side patch_side(const Convolution& c) {
 inline int64_t patch_numbers(const Convolution& c) { return right_numbers(patch_side(c)); }
 
 inline void pack_patches(const Convolution& c, int64_t pixel, int64_t depth, float* patches) {
-  PatchPacker(c).pack(pixel, depth, least(depth_chunk, c.weights.depth - depth),
+  PatchPacker(c).pack(pixel, depth, least(c.weights.depth.chunk, c.weights.depth.whole - depth),
                       patches + right_place(patch_side(c), pixel, depth));
 }
 
 inline void convolution(const Convolution& c, const Block& block, Workspace& workspace) {
   const PatchPacker packer(c);
   const Side patches = patch_side(c);
-  const int64_t pixels = block.column_end - block.column_begin;
-  const auto packed = packed_columns(
-      pixels, [&](int64_t pixel, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
-        packer.pack(block.column_begin + pixel, depth, count, panel);
-      });
+  const Place output{c.output + block.row_begin * patches.count + block.column_begin,
+                     patches.count};
   multiply_into(
-      c.output + block.row_begin * patches.count + block.column_begin, patches.count,
-      left_panels(c.weights, block.row_begin, block.row_end),
-      [&](int64_t depth, int64_t count, float* panels, float* numbers) -> const float* {
-        return c.patches != nullptr ? c.patches + right_place(patches, block.column_begin, depth)
-                                    : packed(depth, count, panels, numbers);
+      output, left_panels(c.weights, block.row_begin, block.row_end),
+      [&](int64_t column, int64_t depth, int64_t count, float* panel,
+          float* /*numbers*/) -> const float* {
+        const int64_t pixel = block.column_begin + column;
+        if (c.patches != nullptr) {
+          return c.patches + right_place(patches, pixel, depth);
+        }
+        packer.pack(pixel, depth, count, panel);
+        return panel;
       },
-      block.row_end - block.row_begin, pixels, c.weights.depth, workspace);
+      block.row_end - block.row_begin, block.column_end - block.column_begin, patches.depth,
+      workspace);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

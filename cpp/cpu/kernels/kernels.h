@@ -38,11 +38,17 @@ struct Rows {
   std::int64_t block_bytes = 0;    ///< ... and bytes.
 };
 
+/// How long the rows of a product are, and how much of them is packed at once.
+struct Depth {
+  std::int64_t whole;
+  std::int64_t chunk;
+};
+
 /// One side of a product.
 struct Side {
   Rows rows;
-  std::int64_t count;             ///< Of rows,
-  std::int64_t depth;             ///< and of numbers in each.
+  std::int64_t count;
+  Depth depth;
   const float* panels = nullptr;  ///< What Kernels::pack_left or pack_right made of all, or null.
 };
 
@@ -152,9 +158,6 @@ struct BlockLimits {
   std::int64_t fewest_columns;
 };
 
-/// Depth of a product that is packed at once. Whole blocks of every quantisation.
-constexpr std::int64_t depth_chunk = 256;
-
 /// A block of tiles holds one chunk of weights and its sums in the second cache.
 constexpr BlockLimits tile_limits{24, 64, 24, 16};
 
@@ -178,10 +181,13 @@ struct Kernels {
   BlockLimits product_limits;
   double product_cost;  ///< Of one number in a product, next to one in f32.
 
+  /// What is best for a product of some depth: chunks are whole blocks of quantised rows, whose
+  /// numbers are given.
+  Depth (*depth_for)(std::int64_t whole, std::int64_t block_numbers);
   /// Whether what several blocks read is worth packing once for all of them.
   bool shares_sides;
   /// Packs a part of Side::panels: a tile of rows, from a multiple of row_tile or column_tile on,
-  /// and of their depth a chunk, from a multiple of depth_chunk on.
+  /// and of their depth a chunk, from a multiple of Depth::chunk on.
   void (*pack_left)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
   void (*pack_right)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
   std::int64_t (*left_numbers)(const Side&);  ///< Side::panels' count.

@@ -11,7 +11,7 @@ inline void pack_left(const Side& side, int64_t row, int64_t depth, float* panel
   auto* numbers =
       reinterpret_cast<float*>(workspace.panels.take(std::size_t{depth_chunk} * sizeof(float)));
   LeftPacker(side.rows, side.count)
-      .pack(row, depth, least(depth_chunk, side.depth - depth),
+      .pack(row, depth, least(side.depth.chunk, side.depth.whole - depth),
             panels + left_place(side, row, depth), numbers);
 }
 
@@ -20,13 +20,14 @@ inline void pack_right(const Side& side, int64_t row, int64_t depth, float* pane
   auto* numbers =
       reinterpret_cast<float*>(workspace.panels.take(std::size_t{8 * depth_chunk} * sizeof(float)));
   ColumnPacker<column_tile>(side.rows, side.count)
-      .pack(row, depth, least(depth_chunk, side.depth - depth),
+      .pack(row, depth, least(side.depth.chunk, side.depth.whole - depth),
             panels + right_place(side, row, depth), numbers);
 }
 
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {
-  multiply_into(product.output + block.row_begin * product.output_stride + block.column_begin,
-                product.output_stride, left_panels(product.left, block.row_begin, block.row_end),
+  const Place output{product.output + block.row_begin * product.output_stride + block.column_begin,
+                     product.output_stride};
+  multiply_into(output, left_panels(product.left, block.row_begin, block.row_end),
                 right_panels(product.right, block.column_begin, block.column_end),
                 block.row_end - block.row_begin, block.column_end - block.column_begin,
                 product.left.depth, workspace);

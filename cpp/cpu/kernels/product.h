@@ -1,8 +1,9 @@
 #pragma once
 
 // The product that everything here is built on. A block of the output is computed by one thread in
-// steps along the depth: pack a chunk of both sides into panels that stay in the caches (a panel of
-// columns in the first, all panels of rows in the second), then multiply tile by tile in registers.
+// steps along the depth: pack a chunk of the rows into panels that stay in the second cache; then
+// pack one panel of columns after the other, which stays in the first, and multiply it by all rows,
+// tile by tile in registers.
 //
 // Mostly nothing is packed outside a block and nothing is shared between threads, so there is no
 // waiting; a number is packed once a block, and used a hundred times or more. Where packing takes
@@ -18,36 +19,25 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-template <bool accumulate>
-inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panels,
-                            int64_t rows, int64_t columns, float* sums, int64_t stride) {
-  for_tiles(rows, columns, columns_at_once, multiply_tile<accumulate>,
-            multiply_tall_tile<accumulate>,
-            [&](const auto& multiply_some, int64_t row, int64_t column) {
-              multiply_some(units, row_panels + row * row_units(units),
-                            column_panels + column * units, sums + row * stride + column, stride);
-            });
-}
-
 // Where the panels of a whole side lie: [chunk of the depth][panel].
 inline int64_t left_place(const Side& side, int64_t row, int64_t depth) {
-  const int64_t chunk = round_up(side.count, row_tile) * row_units(units_for(depth_chunk));
-  const int64_t units = units_for(least(depth_chunk, side.depth - depth));
-  return depth / depth_chunk * chunk + row * row_units(units);
+  const int64_t chunk = round_up(side.count, row_tile) * row_units(units_for(side.depth.chunk));
+  const int64_t units = units_for(least(side.depth.chunk, side.depth.whole - depth));
+  return depth / side.depth.chunk * chunk + row * row_units(units);
 }
 
 inline int64_t right_place(const Side& side, int64_t column, int64_t depth) {
-  const int64_t chunk = round_up(side.count, column_tile) * units_for(depth_chunk);
-  const int64_t units = units_for(least(depth_chunk, side.depth - depth));
-  return depth / depth_chunk * chunk + column * units;
+  const int64_t chunk = round_up(side.count, column_tile) * units_for(side.depth.chunk);
+  const int64_t units = units_for(least(side.depth.chunk, side.depth.whole - depth));
+  return depth / side.depth.chunk * chunk + column * units;
 }
 
 inline int64_t left_numbers(const Side& side) {
-  return left_place(side, 0, round_up(side.depth, depth_chunk));
+  return left_place(side, 0, round_up(side.depth.whole, side.depth.chunk));
 }
 
 inline int64_t right_numbers(const Side& side) {
-  return right_place(side, 0, round_up(side.depth, depth_chunk));
+  return right_place(side, 0, round_up(side.depth.whole, side.depth.chunk));
 }
 
 /// Row panels for `multiply`, of some rows of a side.
@@ -64,77 +54,101 @@ inline auto left_panels(const Side& side, int64_t begin, int64_t end) {
   };
 }
 
-/// Column panels for `multiply`: `pack(column, depth, count, panel, numbers)` packs one of them.
-template <typename Pack>
-auto packed_columns(int64_t columns, const Pack& pack) {
-  return [=](int64_t depth, int64_t count, float* panels, float* numbers) {
-    for (int64_t j = 0; j < columns; j += column_tile) {
-      pack(j, depth, count, panels + j * units_for(count), numbers);
-    }
-    return panels;
-  };
-}
-
-/// Those of some rows of a side.
+/// A panel of columns for `multiply`, of some rows of a side.
 inline auto right_panels(const Side& side, int64_t begin, int64_t end) {
-  const ColumnPacker<column_tile> packer(side.rows, end);
-  const auto packed = packed_columns(
-      end - begin, [=](int64_t column, int64_t depth, int64_t count, float* panel, float* numbers) {
-        packer.pack(begin + column, depth, count, panel, numbers);
-      });
-  return [=](int64_t depth, int64_t count, float* panels, float* numbers) -> const float* {
-    return side.panels != nullptr ? side.panels + right_place(side, begin, depth)
-                                  : packed(depth, count, panels, numbers);
+  return [=, packer = ColumnPacker<column_tile>(side.rows, end)](int64_t column, int64_t depth,
+                                                                 int64_t count, float* panel,
+                                                                 float* numbers) -> const float* {
+    if (side.panels != nullptr) {
+      return side.panels + right_place(side, begin + column, depth);
+    }
+    packer.pack(begin + column, depth, count, panel, numbers);
+    return panel;
   };
 }
 
-/// sums (+)= a block of rows x columns over the whole depth.
+/// Where the sums of a product are kept, with room for whole tiles, and where they go when they are
+/// done, if not null: rows are `stride` numbers apart. What is past the end in the sums means
+/// nothing.
+struct Sums {
+  Place kept;
+  Place output;
+};
+
+// Tiles of one panel of columns. Whole ones go straight to the output.
+template <bool accumulate>
+inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panel,
+                            int64_t rows, int64_t columns, const Sums& sums) {
+  for_tiles(rows, columns, multiply_tile<accumulate>, multiply_tall_tile<accumulate>,
+            [&](const auto& multiply_some, int64_t row, int64_t tile_rows) {
+              const Place kept{sums.kept.numbers + row * sums.kept.stride, sums.kept.stride};
+              const float* panel = row_panels + row * row_units(units);
+              if (sums.output.numbers == nullptr) {
+                multiply_some(units, panel, column_panel, kept, kept);
+                return;
+              }
+              const Place output{sums.output.numbers + row * sums.output.stride,
+                                 sums.output.stride};
+              if (row + tile_rows <= rows && columns == column_tile) {
+                multiply_some(units, panel, column_panel, kept, output);
+                return;
+              }
+              multiply_some(units, panel, column_panel, kept, kept);
+              for (int64_t i = 0; i < least(tile_rows, rows - row); ++i) {
+                __builtin_memcpy(output.numbers + i * output.stride, kept.numbers + i * kept.stride,
+                                 static_cast<std::size_t>(columns) * sizeof(float));
+              }
+            });
+}
+
+/// A block of rows x columns over the whole depth, added to what is kept if it is to accumulate.
 ///
 /// `row_panels(depth, count, panels, numbers)` gives the panels of all rows, packed into `panels`
-/// if need be, for which `numbers` is room for a panel's rows in f32; `column_panels` likewise.
-/// `sums` has room for whole tiles, `stride` numbers from row to row; what is past the block's end
-/// there means nothing.
+/// if need be, for which `numbers` is room for a panel's rows in f32; `column_panels(column, depth,
+/// count, panel, numbers)` likewise the panel that begins at a column.
 template <typename RowPanels, typename ColumnPanels>
 void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, int64_t rows,
-              int64_t columns, int64_t depth, bool accumulate, float* sums, int64_t stride,
+              int64_t columns, const Depth& depth, bool accumulate, const Sums& sums,
               Scratch& scratch) {
-  const int64_t most_units = units_for(least(depth, depth_chunk));
+  const int64_t most_units = units_for(least(depth.whole, depth.chunk));
   const int64_t row_numbers = round_up(round_up(rows, row_tile) * row_units(most_units), 16);
-  const int64_t panel_numbers =
-      row_numbers + round_up(round_up(columns, column_tile) * most_units, 16);
+  const int64_t panel_numbers = row_numbers + column_tile * most_units;
   float* row_room = reinterpret_cast<float*>(
       scratch.take(static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
   const TilesInUse tiles_in_use;
   float* column_room = row_room + row_numbers;
   float* numbers = row_room + panel_numbers;
-  for (int64_t begin = 0; begin < depth; begin += depth_chunk) {
-    const int64_t count = least(depth_chunk, depth - begin);
+  for (int64_t begin = 0; begin < depth.whole; begin += depth.chunk) {
+    const int64_t count = least(depth.chunk, depth.whole - begin);
     const int64_t units = units_for(count);
+    const bool is_last = begin + count == depth.whole;
     const float* left = row_panels(begin, count, row_room, numbers);
-    const float* right = column_panels(begin, count, column_room, numbers);
-    if (accumulate || begin > 0) {
-      multiply_panels<true>(units, left, right, rows, columns, sums, stride);
-    } else {
-      multiply_panels<false>(units, left, right, rows, columns, sums, stride);
+    for (int64_t j = 0; j < columns; j += column_tile) {
+      const float* right = column_panels(j, begin, count, column_room, numbers);
+      const Sums tile_sums{
+          {sums.kept.numbers + j, sums.kept.stride},
+          {is_last && sums.output.numbers != nullptr ? sums.output.numbers + j : nullptr,
+           sums.output.stride}};
+      const int64_t tile_columns = least(column_tile, columns - j);
+      if (accumulate || begin > 0) {
+        multiply_panels<true>(units, left, right, rows, tile_columns, tile_sums);
+      } else {
+        multiply_panels<false>(units, left, right, rows, tile_columns, tile_sums);
+      }
     }
   }
 }
 
-/// The same into a block of an output. The sums are kept apart from it until they are done: the
-/// rows of an output often lie a power of two apart, where a cache can hold few of them at once.
+/// The same into a block of an output.
 template <typename RowPanels, typename ColumnPanels>
-void multiply_into(float* output, int64_t output_stride, const RowPanels& row_panels,
-                   const ColumnPanels& column_panels, int64_t rows, int64_t columns, int64_t depth,
-                   Workspace& workspace) {
+void multiply_into(const Place& output, const RowPanels& row_panels,
+                   const ColumnPanels& column_panels, int64_t rows, int64_t columns,
+                   const Depth& depth, Workspace& workspace) {
   const int64_t stride = round_up(columns, column_tile);
   auto* sums = reinterpret_cast<float*>(workspace.sums.take(
       static_cast<std::size_t>(round_up(rows, row_tile) * stride) * sizeof(float)));
-  multiply(row_panels, column_panels, rows, columns, depth, /*accumulate=*/false, sums, stride,
-           workspace.panels);
-  for (int64_t i = 0; i < rows; ++i) {
-    __builtin_memcpy(output + i * output_stride, sums + i * stride,
-                     static_cast<std::size_t>(columns) * sizeof(float));
-  }
+  multiply(row_panels, column_panels, rows, columns, depth, /*accumulate=*/false,
+           {{sums, stride}, output}, workspace.panels);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -94,7 +94,7 @@ class TapSorter {
 class TapPacker {
  public:
   explicit TapPacker(const Convolution& c)
-      : rows_(c.weights.rows, c.weights.count), depth_(c.weights.depth) {}
+      : rows_(c.weights.rows, c.weights.count), depth_(c.weights.depth.whole) {}
 
   /// All panels of a tile of rows.
   void pack(int64_t row, float* panels) const {
@@ -126,7 +126,9 @@ class TapPacker {
     Vector vectors[taps];
 #pragma GCC unroll 9
     for (int64_t i = 0; i < taps; ++i) {
-      vectors[i] = load_units(numbers + i * tap_channels * number_bytes);
+      const char* place = numbers + i * tap_channels * number_bytes;
+      _mm_prefetch(place + tap_chunk * number_bytes, _MM_HINT_T1);  // the next group's
+      vectors[i] = load_units(place);
     }
     TapSorter::sort(vectors, panel);
   }
@@ -205,8 +207,8 @@ inline void pack_plane(const Convolution& c, const Strip& strip, int64_t plane) 
 // sums[row_tile][column_tile] (+)= a group of channels.
 template <bool accumulate>
 inline void multiply_taps(const float* rows, const Planes& planes, const float* columns,
-                          float* sums, int64_t stride) {
-  const SumTiles tiles = sum_tiles(sums, stride);
+                          const Place& sums) {
+  const SumTiles tiles = SumTiles::wide(sums);
   const int64_t plane_bytes = planes.stride() * static_cast<int64_t>(sizeof(float));
   tiles.load<accumulate>();
   for (int64_t y = 0; y < 3; ++y) {
@@ -251,8 +253,8 @@ class TapBlock {
   void multiply(const float* rows, int64_t group) const {
     const float* columns = planes_.plane(group * tile_units) + block_.column_begin;
     for (int64_t column = 0; column < columns_; column += column_tile) {
-      multiply_taps<accumulate>(rows + group * tap_panel, planes_, columns + column, sums_ + column,
-                                stride_);
+      multiply_taps<accumulate>(rows + group * tap_panel, planes_, columns + column,
+                                {sums_ + column, stride_});
     }
   }
 

@@ -115,37 +115,52 @@ using Units = Numbers;
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 constexpr int64_t row_tile = 32;
 constexpr int64_t tile_units = 16;
+constexpr int64_t depth_chunk = 320;
 #else
 constexpr int64_t row_tile = lanes == 8 ? 6 : 8;
 constexpr int64_t tile_units = 1;
+constexpr int64_t depth_chunk = 256;
 #endif
 constexpr int64_t tile_vectors = 2;
 constexpr int64_t column_tile = tile_vectors * lanes;
 
-/// Go through the tiles of a product, some columns at once: `do_tile(wide, row, column)` is to do a
-/// whole one. Where the last columns fill half a tile at most, `do_tile(tall, row, column)` is to
-/// do twice as many rows of that half, in as many registers.
+/// Chunks of at most depth_chunk; blocks of quantised rows are of 32 or 256 numbers.
+inline Depth depth_for(int64_t whole, int64_t block_numbers) {
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+  // A tile's sums are read and written again for each chunk, so there is but one if it can be; else
+  // even ones, of which two panels stay in the first cache beside sums.
+  constexpr int64_t step = 32;
+  constexpr int64_t most = 256;
+  const int64_t chunks = whole <= depth_chunk ? 1 : divide_up(whole, most);
+  return {whole, block_numbers > step ? most : round_up(divide_up(whole, chunks), step)};
+#else
+  static_cast<void>(block_numbers);
+  return {whole, depth_chunk};
+#endif
+}
+
+/// Go through the tiles of a product that hold some columns, one tile's or fewer: `do_tile(wide,
+/// row, rows)` is to do a whole tile, from a row on. Where the columns fill half a tile at most,
+/// `do_tile(tall, row, rows)` is to do twice as many rows of that half, in as many registers.
 template <typename Multiply, typename DoTile>
-inline void for_tiles(int64_t rows, int64_t columns, int64_t columns_at_once, const Multiply& wide,
-                      const Multiply& tall, const DoTile& do_tile) {
-  const int64_t rest = columns % column_tile;
-  const bool has_half = rest > 0 && rest <= column_tile / 2;
-  const int64_t whole = has_half ? columns - rest : columns;
-  for (int64_t first = 0; first < whole; first += columns_at_once) {
-    for (int64_t i = 0; i < rows; i += row_tile) {
-      for (int64_t j = first; j < least(first + columns_at_once, whole); j += column_tile) {
-        do_tile(wide, i, j);
-      }
+inline void for_tiles(int64_t rows, int64_t columns, const Multiply& wide, const Multiply& tall,
+                      const DoTile& do_tile) {
+  int64_t i = 0;
+  if (columns <= column_tile / 2) {
+    for (; i + row_tile < rows; i += 2 * row_tile) {
+      do_tile(tall, i, 2 * row_tile);
     }
   }
-  int64_t i = has_half ? 0 : rows;
-  for (; i + row_tile < rows; i += 2 * row_tile) {
-    do_tile(tall, i, whole);
-  }
-  if (i < rows) {
-    do_tile(wide, i, whole);
+  for (; i < rows; i += row_tile) {
+    do_tile(wide, i, row_tile);
   }
 }
+
+/// Where a tile's sums lie: rows `stride` numbers apart.
+struct Place {
+  float* numbers;
+  int64_t stride;
+};
 
 /// Units of a panel: whole tiles.
 template <typename U = Units>

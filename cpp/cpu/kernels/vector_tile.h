@@ -11,9 +11,6 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// cache, so that each number is packed seldom.
 constexpr BlockLimits product_limits{144, 192, 48, 48};
 
-/// Whose panels stay in the first cache, while those of rows pass by.
-constexpr int64_t columns_at_once = column_tile;
-
 /// A number is packed in little of the time that its products take.
 constexpr bool shares_sides = false;
 
@@ -30,18 +27,18 @@ struct TilesInUse {
   TilesInUse() {}
 };
 
-/// sums[row][column] (+)= rows * columns, with rows[row * row_step + unit * unit_step] and
+/// to[row][column] = (from +) rows * columns, with rows[row * row_step + unit * unit_step] and
 /// columns[unit][column_tile], of which the first `vectors` take part.
 template <bool accumulate, int64_t vectors, typename U, int64_t row_step, int64_t unit_step>
-inline void multiply_vectors(int64_t units, const float* rows, const float* columns, float* sums,
-                             int64_t stride) {
+inline void multiply_vectors(int64_t units, const float* rows, const float* columns,
+                             const Place& from, const Place& to) {
   constexpr int64_t row_count = row_tile * tile_vectors / vectors;
   Vector tile[row_count][vectors];
 #pragma GCC unroll 16
   for (int64_t i = 0; i < row_count; ++i) {
 #pragma GCC unroll 2
     for (int64_t j = 0; j < vectors; ++j) {
-      tile[i][j] = accumulate ? load(sums + i * stride + j * lanes) : zero();
+      tile[i][j] = accumulate ? load(from.numbers + i * from.stride + j * lanes) : zero();
     }
   }
 #pragma GCC unroll 4
@@ -66,25 +63,25 @@ inline void multiply_vectors(int64_t units, const float* rows, const float* colu
   for (int64_t i = 0; i < row_count; ++i) {
 #pragma GCC unroll 2
     for (int64_t j = 0; j < vectors; ++j) {
-      store(sums + i * stride + j * lanes, tile[i][j]);
+      store(to.numbers + i * to.stride + j * lanes, tile[i][j]);
     }
   }
 }
 
 /// A whole tile: row_tile x column_tile sums.
 template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
-inline void multiply_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                          int64_t stride) {
-  multiply_vectors<accumulate, tile_vectors, U, row_step, unit_step>(units, rows, columns, sums,
-                                                                     stride);
+inline void multiply_tile(int64_t units, const float* rows, const float* columns, const Place& from,
+                          const Place& to) {
+  multiply_vectors<accumulate, tile_vectors, U, row_step, unit_step>(units, rows, columns, from,
+                                                                     to);
 }
 
 /// Twice as many rows of half as many columns.
 template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
-inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns, float* sums,
-                               int64_t stride) {
-  multiply_vectors<accumulate, tile_vectors / 2, U, row_step, unit_step>(units, rows, columns, sums,
-                                                                         stride);
+inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns,
+                               const Place& from, const Place& to) {
+  multiply_vectors<accumulate, tile_vectors / 2, U, row_step, unit_step>(units, rows, columns, from,
+                                                                         to);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

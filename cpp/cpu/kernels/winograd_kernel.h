@@ -221,14 +221,17 @@ class TiledBlock {
   void multiply_places(int64_t channel, int64_t channels) const {
     const int64_t panel = block_.column_begin / column_tile;
     for (int64_t place = 0; place < places; ++place) {
-      for_tiles(rows(), columns(), column_tile, multiply_tile<accumulate, Numbers, 1, most_rows>,
-                multiply_tall_tile<accumulate, Numbers, 1, most_rows>,
-                [&](const auto& multiply_some, int64_t row, int64_t tile) {
-                  multiply_some(
-                      channels, weights(place) + row,
-                      picture_.input(place, panel + tile / column_tile) + channel * column_tile,
-                      sums(place, row) + tile, tile_step_);
-                });
+      for (int64_t tile = 0; tile < columns(); tile += column_tile) {
+        const float* input =
+            picture_.input(place, panel + tile / column_tile) + channel * column_tile;
+        for_tiles(rows(), least(column_tile, columns() - tile),
+                  multiply_tile<accumulate, Numbers, 1, most_rows>,
+                  multiply_tall_tile<accumulate, Numbers, 1, most_rows>,
+                  [&](const auto& multiply_some, int64_t row, int64_t /*rows*/) {
+                    const Place here{sums(place, row) + tile, tile_step_};
+                    multiply_some(channels, weights(place) + row, input, here, here);
+                  });
+      }
     }
   }
 

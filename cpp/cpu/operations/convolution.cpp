@@ -17,7 +17,7 @@ bool takes(const ggml_tensor& node) {
 
 // ggml: weights [kernel width, kernel height, input channels, output channels],
 // input [width, height, channels, pictures].
-Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
+Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kernels& kernels) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
   Convolution c{};
@@ -29,7 +29,7 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture) {
   c.weights.rows = rows_of(weights, 0, 0);
   c.weights.rows.stride = static_cast<std::int64_t>(weights.nb[3]);
   c.weights.count = weights.ne[3];
-  c.weights.depth = weights.ne[0] * weights.ne[1] * weights.ne[2];
+  c.weights.depth = kernels.depth_for(weights.ne[0] * weights.ne[1] * weights.ne[2], 1);
   c.kernel_width = weights.ne[0];
   c.kernel_height = weights.ne[1];
   c.output = reinterpret_cast<float*>(row_of(node, 0, 0, picture));
@@ -106,7 +106,7 @@ void convolve_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, T
 
 void run_in_tiles(const ggml_tensor& node, std::int64_t side, const Kernels& kernels, Team& team) {
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
-    const Convolution c = of_picture(node, picture);
+    const Convolution c = of_picture(node, picture, kernels);
     const std::int64_t count = tiles(c, side);
     const std::int64_t at_once = tiles_at_once(c, side, kernels, team.threads());
     for (std::int64_t begin = 0; begin < count; begin += at_once) {
@@ -150,7 +150,7 @@ void convolve_strip(const Convolution& c, const Strip& strip, const Kernels& ker
 void run_by_taps(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const TapKernels& by_taps = *kernels.by_taps;
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
-    const Convolution c = of_picture(node, picture);
+    const Convolution c = of_picture(node, picture, kernels);
     const std::int64_t rows = rows_at_once(c, by_taps);
     const std::int64_t tap_numbers = by_taps.tap_numbers(c);
     const std::int64_t numbers =
@@ -173,7 +173,8 @@ void share_sides(Convolution& c, const Blocks& blocks, const Kernels& kernels, T
       kernels.shares_sides ? shared_numbers(blocks.across(), kernels.left_numbers(c.weights)) : 0;
   float* panels = take_shared(patches + weights, team);
   if (patches > 0) {
-    pack_side(c.output_width * c.output_height, kernels.column_tile, c.weights.depth, team,
+    const Side pixels{{}, c.output_width * c.output_height, c.weights.depth};
+    pack_side(pixels, kernels.column_tile, team,
               [&](std::int64_t pixel, std::int64_t depth, Workspace&) {
                 kernels.pack_patches(c, pixel, depth, panels);
               });
@@ -188,7 +189,7 @@ void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team)
   const Blocks blocks(node.ne[2], node.ne[0] * node.ne[1], kernels, team.threads(),
                       kernels.product_limits);
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
-    Convolution c = of_picture(node, picture);
+    Convolution c = of_picture(node, picture, kernels);
     share_sides(c, blocks, kernels, team);
     team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
       kernels.convolution(c, blocks.at(task), workspace);
@@ -197,7 +198,7 @@ void run_as_product(const ggml_tensor& node, const Kernels& kernels, Team& team)
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const Convolution c = of_picture(node, 0);
+  const Convolution c = of_picture(node, 0, kernels);
   const std::int64_t side = best_side(c, kernels);
   if (side > 0) {
     run_in_tiles(node, side, kernels, team);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cpu/operations/blocks.h"
 #include "cpu/operations/operation.h"
 #include "cpu/operations/sharing.h"
@@ -18,7 +20,7 @@ bool takes(const ggml_tensor& node) {
 
 // ggml: node[row][column] = weights[column] . input[row]; input's planes may share those of
 // weights.
-MatrixProduct of_plane(const ggml_tensor& node, std::int64_t plane) {
+MatrixProduct of_plane(const ggml_tensor& node, std::int64_t plane, const Kernels& kernels) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
   const std::int64_t i2 = plane % node.ne[2];
@@ -26,8 +28,10 @@ MatrixProduct of_plane(const ggml_tensor& node, std::int64_t plane) {
   const Rows left = rows_of(input, i2, i3);
   const Rows right =
       rows_of(weights, i2 / (node.ne[2] / weights.ne[2]), i3 / (node.ne[3] / weights.ne[3]));
-  return {{left, node.ne[1], input.ne[0]},
-          {right, node.ne[0], input.ne[0]},
+  const Depth depth =
+      kernels.depth_for(input.ne[0], std::max(left.block_numbers, right.block_numbers));
+  return {{left, node.ne[1], depth},
+          {right, node.ne[0], depth},
           reinterpret_cast<float*>(row_of(node, 0, i2, i3)),
           node.ne[0]};
 }
@@ -47,13 +51,13 @@ void share_sides(MatrixProduct& product, const Blocks& blocks, const Kernels& ke
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Blocks blocks(node.ne[1], node.ne[0], kernels, team.threads(), kernels.product_limits);
   const std::int64_t planes = node.ne[3] * node.ne[2];
-  MatrixProduct first = of_plane(node, 0);
+  MatrixProduct first = of_plane(node, 0, kernels);
   if (kernels.shares_sides && planes == 1) {
     share_sides(first, blocks, kernels, team);
   }
   team.run(planes * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t plane = task / blocks.count();
-    kernels.matrix_product(plane == 0 ? first : of_plane(node, plane),
+    kernels.matrix_product(plane == 0 ? first : of_plane(node, plane, kernels),
                            blocks.at(task % blocks.count()), workspace);
   });
 }

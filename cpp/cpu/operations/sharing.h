@@ -18,16 +18,16 @@ inline float* take_shared(std::int64_t numbers, Team& team) {
 
 /// Packs a whole side: pack(row, depth, workspace) a tile of rows and a chunk of their depth.
 template <typename Pack>
-void pack_side(std::int64_t rows, std::int64_t tile, std::int64_t depth, Team& team,
-               const Pack& pack) {
-  const std::int64_t tiles = divided_up(rows, tile);
-  team.run(tiles * divided_up(depth, depth_chunk), [&](std::int64_t task, Workspace& workspace) {
-    pack(task % tiles * tile, task / tiles * depth_chunk, workspace);
+void pack_side(const Side& side, std::int64_t tile, Team& team, const Pack& pack) {
+  const std::int64_t tiles = divided_up(side.count, tile);
+  const std::int64_t chunks = divided_up(side.depth.whole, side.depth.chunk);
+  team.run(tiles * chunks, [&](std::int64_t task, Workspace& workspace) {
+    pack(task % tiles * tile, task / tiles * side.depth.chunk, workspace);
   });
 }
 
 inline void share_left(Side& side, float* panels, const Kernels& kernels, Team& team) {
-  pack_side(side.count, kernels.row_tile, side.depth, team,
+  pack_side(side, kernels.row_tile, team,
             [&](std::int64_t row, std::int64_t depth, Workspace& workspace) {
               kernels.pack_left(side, row, depth, panels, workspace);
             });
@@ -35,7 +35,7 @@ inline void share_left(Side& side, float* panels, const Kernels& kernels, Team& 
 }
 
 inline void share_right(Side& side, float* panels, const Kernels& kernels, Team& team) {
-  pack_side(side.count, kernels.column_tile, side.depth, team,
+  pack_side(side, kernels.column_tile, team,
             [&](std::int64_t row, std::int64_t depth, Workspace& workspace) {
               kernels.pack_right(side, row, depth, panels, workspace);
             });
