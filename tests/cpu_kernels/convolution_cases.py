@@ -7,6 +7,7 @@ from compare import (
     assert_same_kind,
     compute,
     each_level,
+    kernels,
     normal,
     ours,
     seeds,
@@ -143,10 +144,16 @@ def test_more_tiles_than_are_transformed_at_once(level: str) -> None:
 @each_level
 @pytest.mark.parametrize(("channels", "size"), [(40, (8, 40)), (100, (33, 29)), (300, (64, 30))])
 @pytest.mark.parametrize("kind", ["f32", "f16"])
-def test_more_pixels_than_channels(level: str, channels: int, size: Pair, kind: str) -> None:
-    """Where AMX goes tap by tap: some strips, tiles of output channels, groups of channels."""
+def test_many_pixels(level: str, channels: int, size: Pair, kind: str) -> None:
+    """AMX goes tap by tap: some strips, tiles of output channels, groups of channels."""
     weights, x = normal(1, 70, channels, 3, 3), normal(2, 1, channels, size[1], size[0])
     check(level, weights, x, kind=kind, padding=(1, 1), threads=3)
+
+
+@pytest.mark.parametrize("level", [level for level in kernels.levels() if "amx" in level])
+def test_more_weights_than_are_sorted_at_once(level: str) -> None:
+    weights, x = sparse(1, 60_000, 16, 3, 3), sparse(2, 1, 16, 8, 16)
+    check(level, weights, x, kind="f16", padding=(1, 1))
 
 
 @each_level

@@ -4,11 +4,12 @@
 
 namespace gpustack_draw::cpu {
 
-/// Numbers of panels that are packed once for all the blocks that read them: none where only one
-/// does, nor where they are more than 32 MiB.
+/// What is packed once for all the blocks that read it may take 32 MiB.
+constexpr std::int64_t most_shared_numbers = std::int64_t{8} * 1024 * 1024;
+
+/// Numbers of panels to share: none where only one block reads them, nor where they are too many.
 inline std::int64_t shared_numbers(std::int64_t blocks, std::int64_t numbers) {
-  constexpr std::int64_t most = std::int64_t{8} * 1024 * 1024;
-  return blocks > 1 && numbers <= most ? numbers : 0;
+  return blocks > 1 && numbers <= most_shared_numbers ? numbers : 0;
 }
 
 inline float* take_shared(std::int64_t numbers, Team& team) {
