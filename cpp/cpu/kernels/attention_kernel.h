@@ -144,7 +144,7 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   const Side key_side{attention.keys, attention.key_count, depth};
   multiply(left_panels(query_side, query_begin, query_begin + queries),
            right_panels(key_side, key, key + keys), queries, keys, depth, /*accumulate=*/false,
-           {{softmax.scores, key_block}, {}}, panels);
+           {softmax.scores, key_block}, /*output=*/nullptr, panels);
   for (int64_t i = 0; i < queries; ++i) {
     float* scores = softmax.scores + i * key_block;
     mask_scores(attention, query_begin + i, key, keys, scores);
@@ -160,7 +160,7 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
         return panel;
       },
       queries, attention.value_depth, key_depth, /*accumulate=*/true,
-      {{softmax.output, softmax.output_stride}, {}}, panels);
+      {softmax.output, softmax.output_stride}, /*output=*/nullptr, panels);
 }
 
 inline void attention(const Attention& attention, int64_t query_begin, int64_t query_end,

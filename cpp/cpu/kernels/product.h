@@ -67,49 +67,37 @@ inline auto right_panels(const Side& side, int64_t begin, int64_t end) {
   };
 }
 
-/// Where the sums of a product are kept, with room for whole tiles, and where they go when they are
-/// done, if not null: rows are `stride` numbers apart. What is past the end in the sums means
-/// nothing.
-struct Sums {
-  Place kept;
-  Place output;
-};
-
-// Tiles of one panel of columns. Whole ones go straight to the output.
+// Tiles of one panel of columns. With an `output` whole ones go straight there, of others what is
+// not past the end.
 template <bool accumulate>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panel,
-                            int64_t rows, int64_t columns, const Sums& sums) {
+                            int64_t rows, int64_t columns, const Place& sums, const Place* output) {
   for_tiles(rows, columns, multiply_tile<accumulate>, multiply_tall_tile<accumulate>,
             [&](const auto& multiply_some, int64_t row, int64_t tile_rows) {
-              const Place kept{sums.kept.numbers + row * sums.kept.stride, sums.kept.stride};
-              const float* panel = row_panels + row * row_units(units);
-              if (sums.output.numbers == nullptr) {
-                multiply_some(units, panel, column_panel, kept, kept);
-                return;
-              }
-              const Place output{sums.output.numbers + row * sums.output.stride,
-                                 sums.output.stride};
-              if (row + tile_rows <= rows && columns == column_tile) {
-                multiply_some(units, panel, column_panel, kept, output);
-                return;
-              }
-              multiply_some(units, panel, column_panel, kept, kept);
-              for (int64_t i = 0; i < least(tile_rows, rows - row); ++i) {
-                __builtin_memcpy(output.numbers + i * output.stride, kept.numbers + i * kept.stride,
-                                 static_cast<std::size_t>(columns) * sizeof(float));
+              const Place from = sums.moved(row, 0);
+              const bool is_whole = row + tile_rows <= rows && columns == column_tile;
+              multiply_some(units, row_panels + row * row_units(units), column_panel, from,
+                            output != nullptr && is_whole ? output->moved(row, 0) : from);
+              if (output != nullptr && !is_whole) {
+                for (int64_t i = 0; i < least(tile_rows, rows - row); ++i) {
+                  __builtin_memcpy(output->moved(row + i, 0).numbers, from.moved(i, 0).numbers,
+                                   static_cast<std::size_t>(columns) * sizeof(float));
+                }
               }
             });
 }
 
-/// A block of rows x columns over the whole depth, added to what is kept if it is to accumulate.
+/// A block of rows x columns over the whole depth, added to `sums` if it is to accumulate. These
+/// have room for whole tiles; what is past the end there means nothing. Where they go when they are
+/// done is `output`, or null if they stay.
 ///
 /// `row_panels(depth, count, panels, numbers)` gives the panels of all rows, packed into `panels`
 /// if need be, for which `numbers` is room for a panel's rows in f32; `column_panels(column, depth,
 /// count, panel, numbers)` likewise the panel that begins at a column.
 template <typename RowPanels, typename ColumnPanels>
 void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, int64_t rows,
-              int64_t columns, const Depth& depth, bool accumulate, const Sums& sums,
-              Scratch& scratch) {
+              int64_t columns, const Depth& depth, bool accumulate, const Place& sums,
+              const Place* output, Scratch& scratch) {
   const int64_t most_units = units_for(least(depth.whole, depth.chunk));
   const int64_t row_numbers = round_up(round_up(rows, row_tile) * row_units(most_units), 16);
   const int64_t panel_numbers = row_numbers + column_tile * most_units;
@@ -121,20 +109,16 @@ void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, in
   for (int64_t begin = 0; begin < depth.whole; begin += depth.chunk) {
     const int64_t count = least(depth.chunk, depth.whole - begin);
     const int64_t units = units_for(count);
-    const bool is_last = begin + count == depth.whole;
     const float* left = row_panels(begin, count, row_room, numbers);
+    const bool goes_out = output != nullptr && begin + count == depth.whole;
     for (int64_t j = 0; j < columns; j += column_tile) {
       const float* right = column_panels(j, begin, count, column_room, numbers);
-      const Sums tile_sums{
-          {sums.kept.numbers + j, sums.kept.stride},
-          {is_last && sums.output.numbers != nullptr ? sums.output.numbers + j : nullptr,
-           sums.output.stride}};
       const int64_t tile_columns = least(column_tile, columns - j);
-      if (accumulate || begin > 0) {
-        multiply_panels<true>(units, left, right, rows, tile_columns, tile_sums);
-      } else {
-        multiply_panels<false>(units, left, right, rows, tile_columns, tile_sums);
-      }
+      const Place tile_output = goes_out ? output->moved(0, j) : Place{};
+      const auto multiply_some =
+          accumulate || begin > 0 ? multiply_panels<true> : multiply_panels<false>;
+      multiply_some(units, left, right, rows, tile_columns, sums.moved(0, j),
+                    goes_out ? &tile_output : nullptr);
     }
   }
 }
@@ -147,8 +131,8 @@ void multiply_into(const Place& output, const RowPanels& row_panels,
   const int64_t stride = round_up(columns, column_tile);
   auto* sums = reinterpret_cast<float*>(workspace.sums.take(
       static_cast<std::size_t>(round_up(rows, row_tile) * stride) * sizeof(float)));
-  multiply(row_panels, column_panels, rows, columns, depth, /*accumulate=*/false,
-           {{sums, stride}, output}, workspace.panels);
+  multiply(row_panels, column_panels, rows, columns, depth, /*accumulate=*/false, {sums, stride},
+           &output, workspace.panels);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -111,7 +111,8 @@ using Units = Numbers;
 
 // A tile is what is multiplied at once: the sums that fit into the registers. These are 12 sums of
 // 16 registers in AVX2, 16 of 32 in AVX-512, and in AMX, whose registers are tiles themselves, four
-// of eight, which take 16 units along the depth at once.
+// of eight, which take 16 units along the depth at once. Of the depth depth_chunk numbers at most
+// are packed at once.
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 constexpr int64_t row_tile = 32;
 constexpr int64_t tile_units = 16;
@@ -160,6 +161,10 @@ inline void for_tiles(int64_t rows, int64_t columns, const Multiply& wide, const
 struct Place {
   float* numbers;
   int64_t stride;
+
+  Place moved(int64_t row, int64_t column) const {
+    return {numbers + row * stride + column, stride};
+  }
 };
 
 /// Units of a panel: whole tiles.
