@@ -111,33 +111,32 @@ using Units = Numbers;
 
 // A tile is what is multiplied at once: the sums that fit into the registers. These are 12 sums of
 // 16 registers in AVX2, 16 of 32 in AVX-512, and in AMX, whose registers are tiles themselves, four
-// of eight, which take 16 units along the depth at once. Of the depth depth_chunk numbers at most
-// are packed at once.
+// of eight, which take 16 units along the depth at once.
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 constexpr int64_t row_tile = 32;
 constexpr int64_t tile_units = 16;
-constexpr int64_t depth_chunk = 320;
 #else
 constexpr int64_t row_tile = lanes == 8 ? 6 : 8;
 constexpr int64_t tile_units = 1;
-constexpr int64_t depth_chunk = 256;
 #endif
 constexpr int64_t tile_vectors = 2;
 constexpr int64_t column_tile = tile_vectors * lanes;
 
-/// Chunks of at most depth_chunk; blocks of quantised rows are of 32 or 256 numbers.
+// A panel of columns is to take 16 KiB, half of the smallest first cache.
+constexpr int64_t panel_depth = 4096 / column_tile * Units::depth;
+// One that is all there is may take more with AMX: a tile's sums are read and written again for
+// each.
+constexpr int64_t longest_panel = tile_units > 1 ? panel_depth * 5 / 4 : panel_depth;
+constexpr int64_t longest_block = 256;  // of quantised rows; the others are of 32 numbers
+
+/// How much of a depth is packed at once, at most.
+constexpr int64_t depth_chunk = longest_panel > longest_block ? longest_panel : longest_block;
+
 inline Depth depth_for(int64_t whole, int64_t block_numbers) {
-#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
-  // A tile's sums are read and written again for each chunk, so there is but one if it can be; else
-  // even ones, of which two panels stay in the first cache beside sums.
-  constexpr int64_t step = 32;
-  constexpr int64_t most = 256;
-  const int64_t chunks = whole <= depth_chunk ? 1 : divide_up(whole, most);
-  return {whole, block_numbers > step ? most : round_up(divide_up(whole, chunks), step)};
-#else
-  static_cast<void>(block_numbers);
-  return {whole, depth_chunk};
-#endif
+  if (block_numbers > 32) {
+    return {whole, longest_block};
+  }
+  return {whole, whole <= longest_panel ? longest_panel : panel_depth};
 }
 
 /// Go through the tiles of a product that hold some columns, one tile's or fewer: `do_tile(wide,
