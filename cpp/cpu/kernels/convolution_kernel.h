@@ -96,35 +96,27 @@ class PatchPacker {
   const Convolution& c_;
 };
 
-// The patches as a side of the product, but for the rows, which are nowhere.
-inline Side patch_side(const Convolution& c) {
-  return {{}, c.output_width * c.output_height, c.weights.depth, c.patches};
-}
-
-inline int64_t patch_numbers(const Convolution& c) { return right_numbers(patch_side(c)); }
-
 inline void pack_patches(const Convolution& c, int64_t pixel, int64_t depth, float* patches) {
-  PatchPacker(c).pack(pixel, depth, least(c.weights.depth.chunk, c.weights.depth.whole - depth),
-                      patches + right_place(patch_side(c), pixel, depth));
+  PatchPacker(c).pack(pixel, depth, chunk_at(c.patches.depth, depth),
+                      patches + right_place(c.patches, pixel, depth));
 }
 
 inline void convolution(const Convolution& c, const Block& block, Workspace& workspace) {
   const PatchPacker packer(c);
-  const Side patches = patch_side(c);
-  const Place output{c.output + block.row_begin * patches.count + block.column_begin,
-                     patches.count};
+  const Place output{c.output + block.row_begin * c.patches.count + block.column_begin,
+                     c.patches.count};
   multiply_into(
       output, left_panels(c.weights, block.row_begin, block.row_end),
       [&](int64_t column, int64_t depth, int64_t count, float* panel,
           float* /*numbers*/) -> const float* {
         const int64_t pixel = block.column_begin + column;
-        if (c.patches != nullptr) {
-          return c.patches + right_place(patches, pixel, depth);
+        if (c.patches.panels != nullptr) {
+          return c.patches.panels + right_place(c.patches, pixel, depth);
         }
         packer.pack(pixel, depth, count, panel);
         return panel;
       },
-      block.row_end - block.row_begin, block.column_end - block.column_begin, patches.depth,
+      block.row_end - block.row_begin, block.column_end - block.column_begin, c.patches.depth,
       workspace);
 }
 

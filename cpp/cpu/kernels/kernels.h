@@ -80,7 +80,7 @@ struct Convolution {
   std::int64_t padding_y;
   std::int64_t dilation_x;
   std::int64_t dilation_y;
-  const float* patches = nullptr;  ///< What Kernels::pack_patches made for all blocks, or null.
+  Side patches;  ///< Of a pixel of the output each, which are no rows: Kernels::pack_patches.
 };
 
 /// Some tiles of a picture that is convolved by way of them: side x side pixels of the output each,
@@ -195,9 +195,8 @@ struct Kernels {
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
-  /// Packs a part of Convolution::patches, as pack_right does of a side.
+  /// Packs a part of a convolution's patches, as pack_right does of another side.
   void (*pack_patches)(const Convolution&, std::int64_t pixel, std::int64_t depth, float* patches);
-  std::int64_t (*patch_numbers)(const Convolution&);  ///< Convolution::patches' count.
   /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles, which are the
   /// columns; blocks keep to tile_limits. Null where that is never the shorter way.
   void (*convolution_in_tiles)(const Convolution&, const Tiles&, const Block&, Workspace&);

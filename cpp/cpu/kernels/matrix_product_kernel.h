@@ -11,8 +11,8 @@ inline void pack_left(const Side& side, int64_t row, int64_t depth, float* panel
   auto* numbers =
       reinterpret_cast<float*>(workspace.panels.take(std::size_t{depth_chunk} * sizeof(float)));
   LeftPacker(side.rows, side.count)
-      .pack(row, depth, least(side.depth.chunk, side.depth.whole - depth),
-            panels + left_place(side, row, depth), numbers);
+      .pack(row, depth, chunk_at(side.depth, depth), panels + left_place(side, row, depth),
+            numbers);
 }
 
 inline void pack_right(const Side& side, int64_t row, int64_t depth, float* panels,
@@ -20,8 +20,8 @@ inline void pack_right(const Side& side, int64_t row, int64_t depth, float* pane
   auto* numbers =
       reinterpret_cast<float*>(workspace.panels.take(std::size_t{8 * depth_chunk} * sizeof(float)));
   ColumnPacker<column_tile>(side.rows, side.count)
-      .pack(row, depth, least(side.depth.chunk, side.depth.whole - depth),
-            panels + right_place(side, row, depth), numbers);
+      .pack(row, depth, chunk_at(side.depth, depth), panels + right_place(side, row, depth),
+            numbers);
 }
 
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {

@@ -22,13 +22,13 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 // Where the panels of a whole side lie: [chunk of the depth][panel].
 inline int64_t left_place(const Side& side, int64_t row, int64_t depth) {
   const int64_t chunk = round_up(side.count, row_tile) * row_units(units_for(side.depth.chunk));
-  const int64_t units = units_for(least(side.depth.chunk, side.depth.whole - depth));
+  const int64_t units = units_for(chunk_at(side.depth, depth));
   return depth / side.depth.chunk * chunk + row * row_units(units);
 }
 
 inline int64_t right_place(const Side& side, int64_t column, int64_t depth) {
   const int64_t chunk = round_up(side.count, column_tile) * units_for(side.depth.chunk);
-  const int64_t units = units_for(least(side.depth.chunk, side.depth.whole - depth));
+  const int64_t units = units_for(chunk_at(side.depth, depth));
   return depth / side.depth.chunk * chunk + column * units;
 }
 
@@ -107,7 +107,7 @@ void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, in
   float* column_room = row_room + row_numbers;
   float* numbers = row_room + panel_numbers;
   for (int64_t begin = 0; begin < depth.whole; begin += depth.chunk) {
-    const int64_t count = least(depth.chunk, depth.whole - begin);
+    const int64_t count = chunk_at(depth, begin);
     const int64_t units = units_for(count);
     const float* left = row_panels(begin, count, row_room, numbers);
     const bool goes_out = output != nullptr && begin + count == depth.whole;

@@ -139,6 +139,11 @@ inline Depth depth_for(int64_t whole, int64_t block_numbers) {
   return {whole, whole <= longest_panel ? longest_panel : panel_depth};
 }
 
+/// What is packed at once from a place on.
+inline int64_t chunk_at(const Depth& depth, int64_t begin) {
+  return least(depth.chunk, depth.whole - begin);
+}
+
 /// Go through the tiles of a product that hold some columns, one tile's or fewer: `do_tile(wide,
 /// row, rows)` is to do a whole tile, from a row on. Where the columns fill half a tile at most,
 /// `do_tile(tall, row, rows)` is to do twice as many rows of that half, in as many registers.

@@ -18,17 +18,16 @@ bool takes(const ggml_tensor& node) {
 
 // Patches take long to pack on any CPU.
 void share_sides(Convolution& c, const Blocks& blocks, const Kernels& kernels, Team& team) {
-  const std::int64_t patches = shared_numbers(blocks.down(), kernels.patch_numbers(c));
+  const std::int64_t patches = shared_numbers(blocks.down(), kernels.right_numbers(c.patches));
   const std::int64_t weights =
       kernels.shares_sides ? shared_numbers(blocks.across(), kernels.left_numbers(c.weights)) : 0;
   float* panels = take_shared(patches + weights, team);
   if (patches > 0) {
-    const Side pixels{{}, c.output_width * c.output_height, c.weights.depth};
-    pack_side(pixels, kernels.column_tile, team,
+    pack_side(c.patches, kernels.column_tile, team,
               [&](std::int64_t pixel, std::int64_t depth, Workspace&) {
                 kernels.pack_patches(c, pixel, depth, panels);
               });
-    c.patches = panels;
+    c.patches.panels = panels;
   }
   if (weights > 0) {
     share_left(c.weights, panels + patches, kernels, team);
@@ -81,6 +80,8 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kern
   c.output = reinterpret_cast<float*>(row_of(node, 0, 0, picture));
   c.output_width = node.ne[0];
   c.output_height = node.ne[1];
+  c.patches.count = c.output_width * c.output_height;
+  c.patches.depth = c.weights.depth;
   c.stride_x = node.op_params[0];
   c.stride_y = node.op_params[1];
   c.padding_x = node.op_params[2];
