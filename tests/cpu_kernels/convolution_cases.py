@@ -158,7 +158,7 @@ def test_more_weights_than_are_sorted_at_once(level: str) -> None:
 
 @each_level
 @pytest.mark.parametrize(
-    ("kernel", "stride", "size"), [(1, 1, (9, 5)), (3, 1, (4, 4)), (3, 2, (11, 6)), (5, 1, (20, 3))]
+    ("kernel", "stride", "size"), [(1, 1, (9, 9)), (3, 2, (19, 17)), (5, 1, (22, 4))]
 )
 def test_many_output_channels_share_their_patches(
     level: str, kernel: int, stride: int, size: Pair
@@ -166,6 +166,16 @@ def test_many_output_channels_share_their_patches(
     weights, x = normal(1, 700, 61, kernel, kernel), normal(2, 2, 61, size[1], size[0])
     border = (kernel // 2, kernel // 2)
     check(level, weights, x, kind="f16", stride=(stride, stride), padding=border, threads=3)
+
+
+@each_level
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 1), (4, 4), (5, 3), (8, 8)])
+@pytest.mark.parametrize("kind", ["f32", "f16"])
+def test_few_pixels(level: str, size: Pair, kind: str) -> None:
+    """Weights are read as they lie: what fills no register, a depth of some chunks."""
+    for channels in (9, 120):
+        weights, x = normal(1, 53, channels, 3, 3), normal(2, 2, channels, size[1], size[0])
+        check(level, weights, x, kind=kind, padding=(1, 1), threads=3)
 
 
 @each_level
@@ -201,10 +211,10 @@ def test_threads_change_nothing(level: str, kernel: int) -> None:
 
 
 @each_level
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 2), (5, 1)])
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 2), (5, 1), (3, 5)])
 def test_nan_and_infinity(level: str, kernel: int, stride: int) -> None:
     weights, x = normal(1, 9, 5, kernel, kernel), normal(2, 2, 5, 19, 23)
-    x[0, 2, 0, 0], x[0, 4, 18, 22], x[1, 0, 9, 9] = np.nan, np.inf, -np.inf
+    x[0, 2, 0, 0], x[0, 4, 15, 20], x[1, 0, 9, 9] = np.nan, np.inf, -np.inf
     numbers = (stride, stride, kernel // 2, kernel // 2, 1, 1)
     found = ours(level, "conv_2d", weights, x, numbers=numbers)
     assert_same_kind(found, compute("ggml", "conv_2d", weights, x, numbers=numbers))

@@ -11,6 +11,7 @@ from compare import (
     assert_same_kind,
     compute,
     each_level,
+    kernels,
     normal,
     ours,
     seeds,
@@ -36,7 +37,9 @@ def check(level: str, weights: Tensor, x: np.ndarray, threads: int = 2) -> None:
     found = ours(level, "mul_mat", weights, x, threads=threads)
     depth = x.shape[-1]
     w = repeated(weights.numbers, x)
-    read_w, read_x = as_read(level, w), as_read(level, x.astype(np.float64))
+    read_w, read_x = w, x.astype(np.float64)
+    if x.shape[-2] > kernels.most_narrow(level):
+        read_w, read_x = as_read(level, read_w), as_read(level, read_x)
     turned = (0, 1, 3, 2)
     wanted = read_x @ read_w.transpose(turned)
     size = np.abs(read_x) @ np.abs(read_w).transpose(turned)
@@ -73,8 +76,17 @@ def test_each_number_of_a_quantised_block(level: str, kind: str) -> None:
 
 
 @each_level
+@pytest.mark.parametrize("kind", ["f32", "f16", "bf16", "q8_0", "q4_K"])
+def test_few_inputs(level: str, kind: str) -> None:
+    """Weights are read as they lie: what fills no register, a depth of some chunks."""
+    for rows, columns in ((8, 8), (9, 47), (15, 12), (16, 97), (17, 13), (63, 31), (64, 64)):
+        for depth in (256, 512, 1024, 2560) if kind in BLOCKS else (9, 517, 1023, 1025, 2100):
+            check(level, store(normal(1, 1, 1, columns, depth), kind), normal(2, 1, 1, rows, depth))
+
+
+@each_level
 def test_few_columns_in_the_last_tile(level: str) -> None:
-    for rows in (8, 13, 31, 33, 65, 97):
+    for rows in (65, 70, 77, 97):
         for columns in (8, 9, 16, 17, 24, 33, 40, 48, 49):
             check(level, store(normal(1, 1, 1, columns, 300), "f16"), normal(2, 1, 1, rows, 300))
 

@@ -60,6 +60,18 @@ struct MatrixProduct {
   std::int64_t output_stride;  ///< Numbers from one row of the output to the next.
 };
 
+/// A product of many rows with few: weights[row] . inputs[input].
+struct NarrowProduct {
+  Rows weights;
+  const float* inputs;        ///< [input][depth]
+  std::int64_t input_stride;  ///< Numbers from one input to the next.
+  std::int64_t input_count;
+  std::int64_t depth;
+  float* output;
+  std::int64_t row_step;    ///< Numbers of the output from one row's to the next's,
+  std::int64_t input_step;  ///< and from one input's to the next's.
+};
+
 /// A picture of many channels convolved: output[c][y][x]. Width, height and the rest in pixels.
 struct Convolution {
   const float*
@@ -193,6 +205,10 @@ struct Kernels {
   std::int64_t (*left_numbers)(const Side&);  ///< Side::panels' count.
   std::int64_t (*right_numbers)(const Side&);
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
+  /// For some rows of the weights, and all inputs: the shorter way for `most_narrow` or fewer.
+  void (*narrow_product)(const NarrowProduct&, std::int64_t row_begin, std::int64_t row_end,
+                         Workspace&);
+  std::int64_t most_narrow;
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
   /// Packs a part of a convolution's patches, as pack_right does of another side.

@@ -6,6 +6,7 @@
 #include "cpu/kernels/elementwise_kernel.h"
 #include "cpu/kernels/levels.h"
 #include "cpu/kernels/matrix_product_kernel.h"
+#include "cpu/kernels/narrow_kernel.h"
 #include "cpu/kernels/normalise_kernel.h"
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 #include "cpu/kernels/taps_kernel.h"
@@ -83,6 +84,8 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           left_numbers,
                                           right_numbers,
                                           matrix_product,
+                                          narrow_product,
+                                          most_narrow,
                                           convolution,
                                           pack_patches,
                                           convolution_in_tiles,

@@ -34,6 +34,14 @@ class RowReader {
     }
   }
 
+  /// Has the memory bring what will be read soon.
+  void ask_for(int64_t row, int64_t depth, int64_t count) const {
+    const char* end = place(row, depth + count);
+    for (const char* p = place(row, depth); p < end; p += 64) {
+      _mm_prefetch(p, _MM_HINT_T1);
+    }
+  }
+
   void dequantise(int64_t row, int64_t depth, int64_t count, float* numbers) const {
     LEVEL_NAMESPACE::dequantise(rows_, place(row, depth), numbers, count);
   }

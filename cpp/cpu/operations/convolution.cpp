@@ -53,6 +53,8 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
     run_in_tiles(node, side, kernels, team);
   } else if (suits_taps(c, kernels)) {
     run_by_taps(node, kernels, team);
+  } else if (has_few_pixels(c, kernels)) {
+    run_as_narrow_product(node, kernels, team);
   } else {
     run_as_product(node, kernels, team);
   }

@@ -2,7 +2,7 @@
 
 #include "cpu/operations/operation.h"
 
-// Two ways to convolve beside the product of weights and patches, both for kernels of 3x3.
+// Ways to convolve beside the product of weights and packed patches.
 
 namespace gpustack_draw::cpu {
 
@@ -11,6 +11,10 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kern
 
 /// Whether the kernel is of 3x3, without stride and dilation.
 bool is_plain_three_by_three(const Convolution& c);
+
+/// With few pixels to come out: the patches as they are.
+bool has_few_pixels(const Convolution& c, const Kernels& kernels);
+void run_as_narrow_product(const ggml_tensor& node, const Kernels& kernels, Team& team);
 
 /// Winograd's way: the side of the tiles to work in, or 0 where the product is the shorter way.
 std::int64_t best_side(const Convolution& c, const Kernels& kernels);

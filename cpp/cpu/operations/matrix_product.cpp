@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cpu/operations/blocks.h"
+#include "cpu/operations/narrow.h"
 #include "cpu/operations/operation.h"
 #include "cpu/operations/sharing.h"
 
@@ -48,7 +49,19 @@ void share_sides(MatrixProduct& product, const Blocks& blocks, const Kernels& ke
   }
 }
 
-void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+NarrowProduct narrow(const MatrixProduct& product) {
+  const Side& input = product.left;
+  return {product.right.rows,
+          static_cast<const float*>(input.rows.data),
+          input.rows.stride / static_cast<std::int64_t>(sizeof(float)),
+          input.count,
+          input.depth.whole,
+          product.output,
+          1,
+          product.output_stride};
+}
+
+void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const Blocks blocks(node.ne[1], node.ne[0], kernels, team.threads(), kernels.product_limits);
   const std::int64_t planes = node.ne[3] * node.ne[2];
   MatrixProduct first = of_plane(node, 0, kernels);
@@ -60,6 +73,15 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
     kernels.matrix_product(plane == 0 ? first : of_plane(node, plane, kernels),
                            blocks.at(task % blocks.count()), workspace);
   });
+}
+
+void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+  if (node.ne[1] > kernels.most_narrow) {
+    run_in_blocks(node, kernels, team);
+  } else {
+    run_narrow(node.ne[3] * node.ne[2], node.ne[0], kernels, team,
+               [&](std::int64_t plane) { return narrow(of_plane(node, plane, kernels)); });
+  }
 }
 
 }  // namespace
