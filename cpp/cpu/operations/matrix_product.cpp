@@ -8,15 +8,15 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-// Products with few rows are not worth packing for: ggml reads each weight once, as it lies.
+// A product with a single row or few columns is left to ggml, which reads each weight once as well.
 constexpr std::int64_t fewest = 8;
 
 bool takes(const ggml_tensor& node) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
   return input.type == GGML_TYPE_F32 && node.type == GGML_TYPE_F32 && has_plain_rows(weights) &&
-         has_plain_rows(input) && ggml_is_contiguous(&node) && node.ne[0] >= fewest &&
-         node.ne[1] >= fewest && input.ne[0] >= fewest;
+         has_plain_rows(input) && ggml_is_contiguous(&node) && node.ne[1] > 1 &&
+         node.ne[0] >= fewest && input.ne[0] >= fewest;
 }
 
 // ggml: node[row][column] = weights[column] . input[row]; input's planes may share those of
