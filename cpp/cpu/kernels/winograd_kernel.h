@@ -66,6 +66,8 @@ class InputTransform {
       : c_(convolution), picture_(convolution, tiles), panel_(panel) {
     for (int64_t i = 0; i < column_tile; ++i) {
       corners_[i] = picture_.corner(panel * column_tile + i);
+      corners_[i].x -= c_.padding_x;
+      corners_[i].y -= c_.padding_y;
     }
   }
 
@@ -83,8 +85,34 @@ class InputTransform {
 
   using Corner = typename TiledPicture<Basis>::Corner;
 
+  /// The input of a tile: lines `stride` numbers apart.
+  struct Input {
+    const float* first;
+    int64_t stride;
+  };
+
+  // Within the picture, or in `room` with zeros around the picture's part.
+  Input input_of(const float* plane, const Corner& corner, float (&room)[size][size]) const {
+    const float* first = plane + corner.y * c_.input_width + corner.x;
+    if (corner.x >= 0 && corner.x + size <= c_.input_width && corner.y >= 0 &&
+        corner.y + size <= c_.input_height) {
+      return {first, c_.input_width};
+    }
+    for (int64_t line = 0; line < size; ++line) {
+      const int64_t y = corner.y + line;
+      const bool is_inside = y >= 0 && y < c_.input_height;
+      for (int64_t column = 0; column <= size - 4; column += 2) {
+        _mm_storeu_ps(&room[line][column],
+                      is_inside ? _mm_maskload_ps(first + line * c_.input_width + column,
+                                                  columns_inside(corner.x + column))
+                                : _mm_setzero_ps());
+      }
+    }
+    return {room[0], size};
+  }
+
   // Which of four neighbours are in the picture.
-  __m128i is_inside(int64_t x) const {
+  __m128i columns_inside(int64_t x) const {
     const __m128i columns =
         _mm_add_epi32(_mm_set1_epi32(static_cast<int>(x)), _mm_setr_epi32(0, 1, 2, 3));
     return _mm_andnot_si128(
@@ -92,37 +120,33 @@ class InputTransform {
         _mm_cmplt_epi32(columns, _mm_set1_epi32(static_cast<int>(c_.input_width))));
   }
 
-  // Four columns of a tile's line.
-  __m128 load_four(const float* plane, const Corner& corner, int64_t line, int64_t four) const {
-    const int64_t x = corner.x - c_.padding_x + 4 * four;
-    const int64_t y = corner.y - c_.padding_y + line;
-    if (y < 0 || y >= c_.input_height) {
-      return _mm_setzero_ps();
-    }
-    const float* first = plane + y * c_.input_width + x;
-    return x >= 0 && x + 4 <= c_.input_width ? _mm_loadu_ps(first)
-                                             : _mm_maskload_ps(first, is_inside(x));
-  }
-
-  void load_line(const float* plane, int64_t tile, int64_t line, Eight (&columns)[size]) const {
-    for (int64_t four = 0; four * 4 < size; ++four) {
+  // A line of eight tiles, column by column.
+  static void load_line(const Input (&inputs)[8], int64_t line, Eight (&columns)[size]) {
+    for (int64_t column = 0; column <= size - 4; column += 2) {
       Eight halves[4];
       for (int64_t i = 0; i < 4; ++i) {
-        halves[i] = _mm256_set_m128(load_four(plane, corners_[tile + i + 4], line, four),
-                                    load_four(plane, corners_[tile + i], line, four));
+        const Input& low = inputs[i];
+        const Input& high = inputs[i + 4];
+        halves[i] = _mm256_set_m128(_mm_loadu_ps(high.first + line * high.stride + column),
+                                    _mm_loadu_ps(low.first + line * low.stride + column));
       }
       turn_four(halves);
-      for (int64_t i = 0; i < least(4, size - four * 4); ++i) {
-        columns[four * 4 + i] = halves[i];
+      for (int64_t i = 0; i < 4; ++i) {
+        columns[column + i] = halves[i];
       }
     }
   }
 
   void transform_eight(const float* plane, int64_t tile, int64_t place_in_panel) const {
+    float rooms[8][size][size];
+    Input inputs[8];
+    for (int64_t i = 0; i < 8; ++i) {
+      inputs[i] = input_of(plane, corners_[tile + i], rooms[i]);
+    }
     Eight lines[size][size];
     for (int64_t y = 0; y < size; ++y) {
       Eight line[size];
-      load_line(plane, tile, y, line);
+      load_line(inputs, y, line);
       Basis::transform_input(line, lines[y]);
     }
     transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[size]) {
@@ -135,7 +159,7 @@ class InputTransform {
   const Convolution& c_;
   TiledPicture<Basis> picture_;
   int64_t panel_;
-  Corner corners_[column_tile];
+  Corner corners_[column_tile];  ///< Of the input that the tiles need.
 };
 
 /// Some output channels (rows, at most most_rows) of some tiles (columns).
