@@ -16,8 +16,8 @@ constexpr int64_t narrow_rows = lanes == 8 ? 3 : 6;
 constexpr int64_t narrow_inputs = 4;
 constexpr int64_t narrow_chunk = 3072 / narrow_rows;  // 12 KiB of all rows
 
-/// Up to which number of inputs it is the shorter way. Measured with AVX2; BF16 and AMX multiply
-/// panels faster than this is, and have it by calculation.
+/// Up to which number of inputs it is the shorter way: measured with AVX2. BF16 and AMX multiply
+/// panels faster than this is and have it by calculation.
 #if GPUSTACK_DRAW_LEVEL <= GPUSTACK_DRAW_AVX512
 constexpr int64_t most_narrow = 64;
 #else
