@@ -15,6 +15,6 @@ function(add_cpu_level target level)
   string(TOUPPER "GPUSTACK_DRAW_${level}" level_name)
   target_compile_definitions(${target} PRIVATE GPUSTACK_DRAW_LEVEL=${level_name})
   # gcc 12 warns of its own headers: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
-  target_compile_options(${target} PRIVATE ${ARGN} -Wno-maybe-uninitialized)
+  target_compile_options(${target} PRIVATE ${ARGN} -Wno-uninitialized -Wno-maybe-uninitialized)
   target_include_directories(${target} PRIVATE "${cpp}")
 endfunction()

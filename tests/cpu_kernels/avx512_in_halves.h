@@ -20,6 +20,7 @@
 #undef _mm512_mask_i32gather_ps
 #undef _mm512_slli_epi32
 #undef _mm512_insertf32x8
+#undef _mm512_extractf32x8_ps
 
 namespace gpustack_draw::cpu {
 
@@ -67,6 +68,10 @@ inline Floats _mm512_castps256_ps512(__m256 x) { return {x, x}; }
 inline Floats _mm512_insertf32x8(Floats x, __m256 half, int which) {
   return which == 0 ? Floats{half, x.high} : Floats{x.low, half};
 }
+
+inline __m256 _mm512_castps512_ps256(Floats x) { return x.low; }
+
+inline __m256 _mm512_extractf32x8_ps(Floats x, int which) { return which == 0 ? x.low : x.high; }
 
 inline void _mm512_storeu_ps(float* p, Floats x) {
   _mm256_storeu_ps(p, x.low);
@@ -145,6 +150,31 @@ inline Whole _mm512_permutexvar_epi16(Whole order, Whole x) {
     number = from[number % 32];
   }
   return _mm512_loadu_si512(to);
+}
+
+inline Floats _mm512_permutexvar_ps(Whole order, Floats x) {
+  float from[16];
+  std::uint32_t places[16];
+  float to[16];
+  std::memcpy(from, &x, sizeof(from));
+  std::memcpy(places, &order, sizeof(places));
+  for (int i = 0; i < 16; ++i) {
+    to[i] = from[places[i] % 16];
+  }
+  return _mm512_loadu_ps(to);
+}
+
+inline Floats _mm512_mask_blend_ps(__mmask16 mask, Floats a, Floats b) {
+  float numbers[16];
+  float others[16];
+  std::memcpy(numbers, &a, sizeof(numbers));
+  std::memcpy(others, &b, sizeof(others));
+  for (int i = 0; i < 16; ++i) {
+    if ((mask >> i & 1) != 0) {
+      numbers[i] = others[i];
+    }
+  }
+  return _mm512_loadu_ps(numbers);
 }
 
 inline Whole _mm512_mask_blend_epi16(__mmask32 mask, Whole a, Whole b) {

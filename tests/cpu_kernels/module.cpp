@@ -198,7 +198,6 @@ py::array dequantise(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
 PYBIND11_MODULE(cpu_kernels, module) {
   using namespace gpustack_draw::cpu::tests;
   module.def("levels", &levels);
-  module.def("most_narrow", [](const std::string& level) { return kernels_of(level).most_narrow; });
   module.def("takes", &takes);
   module.def("compute", &compute);
   module.def("quantise", &quantise);

@@ -11,7 +11,6 @@ from compare import (
     assert_same_kind,
     compute,
     each_level,
-    kernels,
     normal,
     ours,
     seeds,
@@ -37,9 +36,7 @@ def check(level: str, weights: Tensor, x: np.ndarray, threads: int = 2) -> None:
     found = ours(level, "mul_mat", weights, x, threads=threads)
     depth = x.shape[-1]
     w = repeated(weights.numbers, x)
-    read_w, read_x = w, x.astype(np.float64)
-    if x.shape[-2] > kernels.most_narrow(level):
-        read_w, read_x = as_read(level, read_w), as_read(level, read_x)
+    read_w, read_x = as_read(level, w), as_read(level, x.astype(np.float64))
     turned = (0, 1, 3, 2)
     wanted = read_x @ read_w.transpose(turned)
     size = np.abs(read_x) @ np.abs(read_w).transpose(turned)

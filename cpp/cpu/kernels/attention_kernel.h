@@ -16,6 +16,7 @@ constexpr int64_t key_block = 128;
 /// The softmax of some queries as far as their keys were met.
 struct Softmax {
   float* scores;  ///< [query][key_block]
+  float* shares;  ///< Panels of what they turn into.
   float* output;  ///< [query][output_stride], not yet divided by `sums`
   int64_t output_stride;
   float* greatest;  ///< [query]
@@ -35,25 +36,33 @@ class ValuePacker {
       const char* row =
           static_cast<const char*>(values_.data) + (first_key_ + depth + i) * values_.stride;
       if (values_.format == Format::f16) {
-        add<2>(row + column * 2, there, writer, [](const char* p) { return load_f16(p); });
+        const char* p = row + column * 2;
+        writer.add({numbers<2>(p, there, load_f16),
+                    numbers<2>(p + lanes * 2, there - lanes, load_f16)});
       } else {
-        add<4>(row + column * 4, there, writer,
-               [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+        const char* p = row + column * 4;
+        writer.add({numbers<4>(p, there, load_f32),
+                    numbers<4>(p + lanes * 4, there - lanes, load_f32)});
       }
     }
     writer.finish();
   }
 
  private:
-  template <int64_t number_bytes, typename Load>
-  static void add(const char* p, int64_t there, LineWriter& writer, const Load& load_numbers) {
-    alignas(64) char rest[column_tile * number_bytes];
-    if (there < column_tile) {
-      __builtin_memset(rest, 0, sizeof(rest));
-      __builtin_memcpy(rest, p, static_cast<std::size_t>(there * number_bytes));
-      p = rest;
+  static Vector load_f32(const void* p) { return load(static_cast<const float*>(p)); }
+
+  // A vector, of which `there` numbers are in memory, perhaps more or none.
+  template <int64_t number_bytes>
+  static Vector numbers(const char* p, int64_t there, Vector (*load_numbers)(const void*)) {
+    if (there >= lanes) {
+      return load_numbers(p);
     }
-    writer.add({load_numbers(p), load_numbers(p + lanes * number_bytes)});
+    if (there <= 0) {
+      return zero();
+    }
+    alignas(64) char rest[lanes * number_bytes] = {};
+    __builtin_memcpy(rest, p, static_cast<std::size_t>(there * number_bytes));
+    return load_numbers(rest);
   }
 
   const Rows& values_;
@@ -142,19 +151,24 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   const Depth depth = depth_for(attention.depth, 1);
   const Side query_side{attention.queries, attention.query_count, depth};
   const Side key_side{attention.keys, attention.key_count, depth};
-  multiply(left_panels(query_side, query_begin, query_begin + queries),
-           right_panels(key_side, key, key + keys), queries, keys, depth, /*accumulate=*/false,
+  multiply(LeftPanels(query_side, query_begin, query_begin + queries),
+           RightPanels(key_side, key, key + keys), queries, keys, depth, /*accumulate=*/false,
            {softmax.scores, key_block}, /*output=*/nullptr, panels);
-  for (int64_t i = 0; i < queries; ++i) {
-    float* scores = softmax.scores + i * key_block;
-    mask_scores(attention, query_begin + i, key, keys, scores);
-    update(attention, i, keys, scores, softmax);
+  const Depth key_depth = depth_for(keys, 1);
+  const Side share_side{{softmax.scores, key_block * 4}, queries, key_depth, softmax.shares};
+  const LeftPacker packer(share_side.rows, queries);
+  for (int64_t tile = 0; tile < queries; tile += row_tile) {
+    for (int64_t i = tile; i < least(tile + row_tile, queries); ++i) {
+      float* scores = softmax.scores + i * key_block;
+      mask_scores(attention, query_begin + i, key, keys, scores);
+      update(attention, i, keys, scores, softmax);
+    }
+    packer.pack(tile, 0, keys, softmax.shares + left_place(share_side, tile, 0),
+                /*numbers=*/nullptr);
   }
   const ValuePacker values(attention.values, key, attention.value_depth);
-  const Depth key_depth = depth_for(keys, 1);
-  const Side share_side{{softmax.scores, key_block * 4}, queries, key_depth};
   multiply(
-      left_panels(share_side, 0, queries),
+      LeftPanels(share_side, 0, queries),
       [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
         values.pack(column, depth, count, panel);
         return panel;
@@ -169,13 +183,16 @@ inline void attention(const Attention& attention, int64_t query_begin, int64_t q
   const int64_t tile_rows = round_up(queries, row_tile);
   const int64_t output_stride = round_up(attention.value_depth, column_tile);
   const int64_t score_count = tile_rows * key_block;
+  const int64_t share_count = round_up(tile_rows * row_units(units_for(key_block)), 16);
   const int64_t output_count = tile_rows * output_stride;
   const int64_t a_query = round_up(queries, 16);
-  auto* memory = reinterpret_cast<float*>(workspace.sums.take(
-      static_cast<std::size_t>(score_count + output_count + 2 * a_query) * sizeof(float)));
-  float* output = memory + score_count;
+  auto* scores = reinterpret_cast<float*>(workspace.sums.take(
+      static_cast<std::size_t>(score_count + share_count + output_count + 2 * a_query) *
+      sizeof(float)));
+  float* shares = scores + score_count;
+  float* output = shares + share_count;
   float* greatest = output + output_count;
-  const Softmax softmax{memory, output, output_stride, greatest, greatest + a_query};
+  const Softmax softmax{scores, shares, output, output_stride, greatest, greatest + a_query};
   __builtin_memset(softmax.output, 0, static_cast<std::size_t>(output_count) * sizeof(float));
   for (int64_t i = 0; i < queries; ++i) {
     softmax.greatest[i] = -__builtin_inff();

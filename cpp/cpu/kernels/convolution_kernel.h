@@ -106,7 +106,7 @@ inline void convolution(const Convolution& c, const Block& block, Workspace& wor
   const Place output{c.output + block.row_begin * c.patches.count + block.column_begin,
                      c.patches.count};
   multiply_into(
-      output, left_panels(c.weights, block.row_begin, block.row_end),
+      output, LeftPanels(c.weights, block.row_begin, block.row_end),
       [&](int64_t column, int64_t depth, int64_t count, float* panel,
           float* /*numbers*/) -> const float* {
         const int64_t pixel = block.column_begin + column;

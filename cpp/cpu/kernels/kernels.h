@@ -63,8 +63,7 @@ struct MatrixProduct {
 /// A product of many rows with few: weights[row] . inputs[input].
 struct NarrowProduct {
   Rows weights;
-  const float* inputs;        ///< [input][depth]
-  std::int64_t input_stride;  ///< Numbers from one input to the next.
+  const float* inputs;  ///< What Kernels::pack_input makes of each, one after the other.
   std::int64_t input_count;
   std::int64_t depth;
   float* output;
@@ -162,16 +161,14 @@ struct Workspace {
 
 enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
 
-/// How large a block may be, and how small it is worth making it.
+/// How large a block may be, how small it is worth making it, and what there is to do besides.
 struct BlockLimits {
   std::int64_t most_rows;
   std::int64_t most_columns;
   std::int64_t fewest_rows;
   std::int64_t fewest_columns;
+  std::int64_t packing = 8;  ///< Of a number of a side, in products: 6 to 11 on the CPUs tried.
 };
-
-/// A block of tiles holds one chunk of weights and its sums in the second cache.
-constexpr BlockLimits tile_limits{24, 64, 24, 16};
 
 /// Convolutions of 3x3 without stride or dilation, padded by 1, tap by tap: pack the weights, a
 /// tile of rows at a time; of each strip pack the planes; then do blocks of it. Rows are output
@@ -205,10 +202,12 @@ struct Kernels {
   std::int64_t (*left_numbers)(const Side&);  ///< Side::panels' count.
   std::int64_t (*right_numbers)(const Side&);
   void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
-  /// For some rows of the weights, and all inputs: the shorter way for `most_narrow` or fewer.
+  void (*pack_input)(const float* numbers, std::int64_t depth, float* units);
+  std::int64_t (*input_units)(std::int64_t depth);  ///< Its count.
+  /// For some rows of the weights, and all inputs: the shorter way up to `most_narrow` of them.
   void (*narrow_product)(const NarrowProduct&, std::int64_t row_begin, std::int64_t row_end,
                          Workspace&);
-  std::int64_t most_narrow;
+  std::int64_t (*most_narrow)(std::int64_t depth);
   /// Rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
   /// Packs a part of a convolution's patches, as pack_right does of another side.
@@ -220,6 +219,7 @@ struct Kernels {
   void (*transform_tiles)(const Convolution&, const Tiles&, std::int64_t panel,
                           std::int64_t channel_begin, std::int64_t channel_end);
   std::int64_t (*tiled_numbers)(const Convolution&, const Tiles&);  ///< Tiles::input's count.
+  BlockLimits tile_limits;
   const TapKernels* by_taps;  ///< Null where another way is the shorter one.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 

@@ -65,6 +65,7 @@ using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this 
 constexpr auto convolution_in_tiles = nullptr;
 constexpr auto transform_tiles = nullptr;
 constexpr auto tiled_numbers = nullptr;
+constexpr BlockLimits tile_limits{};
 constexpr TapKernels tap_kernels{tap_numbers, pack_taps,  plane_numbers,
                                  plane_count, pack_plane, convolution_by_taps};
 constexpr const TapKernels* by_taps = &tap_kernels;
@@ -84,6 +85,8 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           left_numbers,
                                           right_numbers,
                                           matrix_product,
+                                          pack_input,
+                                          input_units,
                                           narrow_product,
                                           most_narrow,
                                           convolution,
@@ -91,6 +94,7 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           convolution_in_tiles,
                                           transform_tiles,
                                           tiled_numbers,
+                                          tile_limits,
                                           by_taps,
                                           attention,
                                           normalise,

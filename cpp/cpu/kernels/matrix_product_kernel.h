@@ -27,8 +27,8 @@ inline void pack_right(const Side& side, int64_t row, int64_t depth, float* pane
 inline void matrix_product(const MatrixProduct& product, const Block& block, Workspace& workspace) {
   const Place output{product.output + block.row_begin * product.output_stride + block.column_begin,
                      product.output_stride};
-  multiply_into(output, left_panels(product.left, block.row_begin, block.row_end),
-                right_panels(product.right, block.column_begin, block.column_end),
+  multiply_into(output, LeftPanels(product.left, block.row_begin, block.row_end),
+                RightPanels(product.right, block.column_begin, block.column_end),
                 block.row_end - block.row_begin, block.column_end - block.column_begin,
                 product.left.depth, workspace);
 }

@@ -14,21 +14,36 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// What is multiplied at once: 12 sums of 16 registers, or 24 of 32.
 constexpr int64_t narrow_rows = lanes == 8 ? 3 : 6;
 constexpr int64_t narrow_inputs = 4;
-constexpr int64_t narrow_chunk = 3072 / narrow_rows;  // 12 KiB of all rows
+constexpr int64_t narrow_chunk = 3072 / narrow_rows;  // units: 12 KiB of all rows
+constexpr int64_t narrow_step = lanes * Units::depth;
 
-/// Up to which number of inputs it is the shorter way: measured with AVX2. BF16 and AMX multiply
-/// panels faster than this is and have it by calculation.
-#if GPUSTACK_DRAW_LEVEL <= GPUSTACK_DRAW_AVX512
-constexpr int64_t most_narrow = 64;
+/// Up to which number of inputs it is the shorter way. Measured, but for AMX, which multiplies
+/// panels faster than this is and has it by calculation. Turning a panel takes AVX-512 less next to
+/// adding up lanes, which is done once a depth.
+inline int64_t most_narrow([[maybe_unused]] int64_t depth) {
+#if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
+  return 4;
+#elif GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX2
+  return 64;
 #else
-constexpr int64_t most_narrow = GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16 ? 4 : 16;
+  return least(32, most(8, depth / 128));
 #endif
+}
 
-/// sums[row][input][lane] (+)= rows * inputs, over whole vectors of the depth; `weights(row,
-/// depth)` and `load_input(place)` give one.
-template <bool accumulate, typename Weights, typename LoadInput>
+inline int64_t input_units(int64_t depth) {
+  return round_up(depth, narrow_step) / Units::depth;
+}
+
+inline void pack_input(const float* numbers, int64_t depth, float* units) {
+  pack_numbers<lanes, 4>(reinterpret_cast<const char*>(numbers), depth, units,
+                         [](const char* p) { return Units::vector_of_f32(p); });
+}
+
+/// sums[row][input][lane] (+)= rows * inputs, over whole vectors of units; `weights(row, unit)`
+/// gives one.
+template <bool accumulate, typename Weights>
 inline void multiply_narrow(const Weights& weights, const float* const (&inputs)[narrow_inputs],
-                            const LoadInput& load_input, int64_t count, float* sums) {
+                            int64_t units, float* sums) {
   Vector tile[narrow_rows][narrow_inputs];
 #pragma GCC unroll 8
   for (int64_t i = 0; i < narrow_rows; ++i) {
@@ -37,18 +52,18 @@ inline void multiply_narrow(const Weights& weights, const float* const (&inputs)
       tile[i][j] = accumulate ? load(sums + (i * narrow_inputs + j) * lanes) : zero();
     }
   }
-  for (int64_t depth = 0; depth < count; depth += lanes) {
+  for (int64_t unit = 0; unit < units; unit += lanes) {
     Vector row[narrow_rows];
 #pragma GCC unroll 8
     for (int64_t i = 0; i < narrow_rows; ++i) {
-      row[i] = weights(i, depth);
+      row[i] = weights(i, unit);
     }
 #pragma GCC unroll 4
     for (int64_t j = 0; j < narrow_inputs; ++j) {
-      const Vector input = load_input(inputs[j] + depth);
+      const Vector input = load(inputs[j] + unit);
 #pragma GCC unroll 8
       for (int64_t i = 0; i < narrow_rows; ++i) {
-        tile[i][j] = multiply_add(row[i], input, tile[i][j]);
+        tile[i][j] = Units::multiply_add(row[i], input, tile[i][j]);
       }
     }
   }
@@ -68,8 +83,9 @@ class NarrowRows {
   NarrowRows(const NarrowProduct& product, int64_t row_end, Workspace& workspace)
       : product_(product),
         reader_(product.weights, row_end),
-        chunk_(reinterpret_cast<float*>(
-            workspace.panels.take(std::size_t{narrow_rows * narrow_chunk} * sizeof(float)))),
+        chunk_(reinterpret_cast<float*>(workspace.panels.take(
+            std::size_t{narrow_rows * narrow_chunk * (1 + Units::depth)} * sizeof(float)))),
+        numbers_(chunk_ + narrow_rows * narrow_chunk),
         sums_(reinterpret_cast<float*>(workspace.sums.take(
             static_cast<std::size_t>(round_up(product.input_count, narrow_inputs) * narrow_rows *
                                      lanes) *
@@ -77,10 +93,11 @@ class NarrowRows {
 
   /// The sums of the rows from `row` on.
   void multiply(int64_t row) {
-    const int64_t whole = product_.depth / lanes * lanes;
+    const int64_t whole = product_.depth / narrow_step * narrow_step;
     int64_t count = 0;
     for (int64_t depth = 0; depth < product_.depth; depth += count) {
-      count = depth < whole ? least(narrow_chunk, whole - depth) : product_.depth - whole;
+      count = depth < whole ? least(narrow_chunk * Units::depth, whole - depth)
+                            : product_.depth - whole;
       multiply_chunk(row, depth, count);
     }
   }
@@ -88,21 +105,11 @@ class NarrowRows {
   /// The four that rows[row] and the inputs from `input` on make.
   __m128 sums_of(int64_t row, int64_t input) const {
     const float* sums = sums_ + (input * narrow_rows + row * narrow_inputs) * lanes;
-    __m128 fours[narrow_inputs];
-    for (int64_t i = 0; i < narrow_inputs; ++i, sums += lanes) {
-      fours[i] = _mm_loadu_ps(sums);
-      for (int64_t j = 4; j < lanes; j += 4) {
-        fours[i] = _mm_add_ps(fours[i], _mm_loadu_ps(sums + j));
-      }
-    }
-    return _mm_hadd_ps(_mm_hadd_ps(fours[0], fours[1]), _mm_hadd_ps(fours[2], fours[3]));
+    return four_sums(load(sums), load(sums + lanes), load(sums + 2 * lanes),
+                     load(sums + 3 * lanes));
   }
 
  private:
-  auto kept_numbers() const {
-    return [this](int64_t i, int64_t at) { return load(chunk_ + i * narrow_chunk + at); };
-  }
-
   void multiply_chunk(int64_t row, int64_t depth, int64_t count) {
     const char* rows[narrow_rows];
     for (int64_t i = 0; i < narrow_rows; ++i) {
@@ -110,75 +117,76 @@ class NarrowRows {
     }
     switch (reader_.format()) {
       case Format::f32:
-        return multiply_rows<4>(rows, depth, count, load_f32);
+        return multiply_rows<4>(rows, depth, count,
+                                [](const char* p) { return Units::vector_of_f32(p); });
       case Format::f16:
-        return multiply_rows<2>(rows, depth, count, [](const char* p) { return load_f16(p); });
+        return multiply_rows<2>(rows, depth, count,
+                                [](const char* p) { return Units::vector_of_f16(p); });
       case Format::bf16:
-        return multiply_rows<2>(rows, depth, count, [](const char* p) { return load_bf16(p); });
+        return multiply_rows<2>(rows, depth, count,
+                                [](const char* p) { return Units::vector_of_bf16(p); });
       default:
         for (int64_t i = 0; i < narrow_rows; ++i) {
+          float* numbers = numbers_ + i * narrow_chunk * Units::depth;
           reader_.ask_for(row + i, depth + count, count);
-          reader_.dequantise(row + i, depth, count, chunk_ + i * narrow_chunk);
+          reader_.dequantise(row + i, depth, count, numbers);
+          rows[i] = reinterpret_cast<const char*>(numbers);
         }
-        return multiply_inputs(0, product_.input_count, depth, count, kept_numbers(), whole_vector);
+        return multiply_rows<4>(rows, depth, count,
+                                [](const char* p) { return Units::vector_of_f32(p); });
     }
   }
 
-  static Vector whole_vector(const float* p) { return load(p); }
-  static Vector load_f32(const char* p) { return load(reinterpret_cast<const float*>(p)); }
-
-  // Whole vectors of the depth, or what is left of one.
+  // Whole vectors of units, or what is left of one.
   template <int64_t number_bytes, typename Load>
-  void multiply_rows(const char* const (&rows)[narrow_rows], int64_t depth, int64_t count,
-                     const Load& load_numbers) {
-    if (count < lanes) {
-      Vector rest[narrow_rows];
+  void multiply_rows(const char* (&rows)[narrow_rows], int64_t depth, int64_t count,
+                     const Load& load_units) {
+    alignas(64) char rests[narrow_rows][narrow_step * number_bytes];
+    if (count < narrow_step) {
+      __builtin_memset(rests, 0, sizeof(rests));
       for (int64_t i = 0; i < narrow_rows; ++i) {
-        alignas(64) char numbers[lanes * number_bytes] = {};
-        __builtin_memcpy(numbers, rows[i], static_cast<std::size_t>(count * number_bytes));
-        rest[i] = load_numbers(numbers);
+        __builtin_memcpy(rests[i], rows[i], static_cast<std::size_t>(count * number_bytes));
+        rows[i] = rests[i];
       }
-      return multiply_inputs(
-          0, product_.input_count, depth, count,
-          [&](int64_t i, int64_t /*depth*/) { return rest[i]; },
-          [=](const float* p) { return load_part(p, 0, count); });
     }
+    const int64_t units = input_units(count);
     const int64_t first = least(narrow_inputs, product_.input_count);
-    multiply_inputs(
-        0, first, depth, count,
-        [&](int64_t i, int64_t at) {
-          constexpr int64_t ahead = 1024;  // bytes: what the memory needs to be asked for in time
-          const char* place = rows[i] + at * number_bytes;
-          _mm_prefetch(place + ahead, _MM_HINT_T0);
-          const Vector numbers = load_numbers(place);
-          store(chunk_ + i * narrow_chunk + at, numbers);
-          return numbers;
-        },
-        whole_vector);
-    multiply_inputs(first, product_.input_count, depth, count, kept_numbers(), whole_vector);
+    multiply_inputs(0, first, depth, units, [&](int64_t i, int64_t unit) {
+      constexpr int64_t ahead = 1024;  // bytes: what the memory needs to be asked for in time
+      const char* place = rows[i] + unit * Units::depth * number_bytes;
+      _mm_prefetch(place + ahead, _MM_HINT_T0);
+      const Vector vector = load_units(place);
+      store(chunk_ + i * narrow_chunk + unit, vector);
+      return vector;
+    });
+    multiply_inputs(first, product_.input_count, depth, units, [this](int64_t i, int64_t unit) {
+      return load(chunk_ + i * narrow_chunk + unit);
+    });
   }
 
-  template <typename Weights, typename LoadInput>
-  void multiply_inputs(int64_t begin, int64_t end, int64_t depth, int64_t count,
-                       const Weights& weights, const LoadInput& load_input) {
+  template <typename Weights>
+  void multiply_inputs(int64_t begin, int64_t end, int64_t depth, int64_t units,
+                       const Weights& weights) {
+    const int64_t stride = input_units(product_.depth);
     for (int64_t input = begin; input < end; input += narrow_inputs) {
       const float* places[narrow_inputs];
       for (int64_t i = 0; i < narrow_inputs; ++i) {
-        places[i] = product_.inputs + least(input + i, end - 1) * product_.input_stride + depth;
+        places[i] = product_.inputs + least(input + i, end - 1) * stride + depth / Units::depth;
       }
       float* sums = sums_ + input * narrow_rows * lanes;
       if (depth > 0) {
-        multiply_narrow<true>(weights, places, load_input, count, sums);
+        multiply_narrow<true>(weights, places, units, sums);
       } else {
-        multiply_narrow<false>(weights, places, load_input, count, sums);
+        multiply_narrow<false>(weights, places, units, sums);
       }
     }
   }
 
   const NarrowProduct& product_;
   RowReader reader_;
-  float* chunk_;  ///< [row][depth]
-  float* sums_;   ///< [input / narrow_inputs][row][input % narrow_inputs][lane]
+  float* chunk_;    ///< [row][unit]
+  float* numbers_;  ///< [row][depth], of quantised rows
+  float* sums_;     ///< [input / narrow_inputs][row][input % narrow_inputs][lane]
 };
 
 inline void narrow_product(const NarrowProduct& product, int64_t row_begin, int64_t row_end,

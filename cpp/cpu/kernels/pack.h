@@ -34,8 +34,9 @@ class RowReader {
     }
   }
 
-  /// Has the memory bring what will be read soon.
-  void ask_for(int64_t row, int64_t depth, int64_t count) const {
+  /// Has the memory bring what will be read soon. Inlined by force: gcc drops calls of a function
+  /// that does nothing else.
+  __attribute__((always_inline)) void ask_for(int64_t row, int64_t depth, int64_t count) const {
     const char* end = place(row, depth + count);
     for (const char* p = place(row, depth); p < end; p += 64) {
       _mm_prefetch(p, _MM_HINT_T1);
@@ -51,12 +52,62 @@ class RowReader {
   int64_t row_end_;
 };
 
+/// Asks the memory for rows that will be packed soon, a few at a time: asked for all at once, it
+/// would keep the CPU from what it has.
+class Ahead {
+ public:
+  Ahead() = default;  ///< Nothing to ask for.
+
+  /// Of rows from `row` up to, not including, `row_end` the numbers from `depth` on, in so many
+  /// times.
+  Ahead(const RowReader& rows, int64_t row, int64_t row_end, int64_t depth, int64_t count,
+        int64_t times)
+      : rows_(&rows),
+        row_(row),
+        row_end_(row_end),
+        at_once_(divide_up(row_end - row, times)),
+        depth_(depth),
+        count_(count) {}
+
+  void ask() {
+    for (int64_t end = least(row_ + at_once_, row_end_); row_ < end; ++row_) {
+      rows_->ask_for(row_, depth_, count_);
+    }
+  }
+
+ private:
+  const RowReader* rows_ = nullptr;
+  int64_t row_ = 0;
+  int64_t row_end_ = 0;
+  int64_t at_once_ = 0;
+  int64_t depth_ = 0;
+  int64_t count_ = 0;
+};
+
+/// Packs numbers that lie side by side, a vector of units after the other, `vector_step` apart.
+template <int64_t vector_step, int64_t number_bytes, typename Load>
+inline void pack_numbers(const char* row, int64_t count, float* panel, const Load& load_units) {
+  constexpr int64_t step = lanes * Units::depth;
+  int64_t depth = 0;
+  for (; depth + step <= count; depth += step, panel += vector_step) {
+    store(panel, load_units(row + depth * number_bytes));
+  }
+  if (depth < count) {
+    alignas(64) char rest[step * number_bytes] = {};
+    __builtin_memcpy(rest, row + depth * number_bytes,
+                     static_cast<std::size_t>((count - depth) * number_bytes));
+    store(panel, load_units(rest));
+  }
+}
+
 /// Packs rows of the left side, `row_tile` of them a panel, unturned: a row's units are `row_step`
 /// from the next row's, a vector of them `vector_step` from its next.
 template <int64_t row_step, int64_t vector_step>
 class RowPacker {
  public:
   RowPacker(const Rows& rows, int64_t row_end) : rows_(rows, row_end) {}
+
+  const RowReader& rows() const { return rows_; }
 
   /// `numbers`: room for a row in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
@@ -69,35 +120,18 @@ class RowPacker {
   void pack_row(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
     switch (rows_.format()) {
       case Format::f32:
-        return pack_numbers<4>(rows_.place(row, depth), count, panel,
+        return pack_numbers<vector_step, 4>(rows_.place(row, depth), count, panel,
                                [](const char* p) { return Units::vector_of_f32(p); });
       case Format::f16:
-        return pack_numbers<2>(rows_.place(row, depth), count, panel,
+        return pack_numbers<vector_step, 2>(rows_.place(row, depth), count, panel,
                                [](const char* p) { return Units::vector_of_f16(p); });
       case Format::bf16:
-        return pack_numbers<2>(rows_.place(row, depth), count, panel,
+        return pack_numbers<vector_step, 2>(rows_.place(row, depth), count, panel,
                                [](const char* p) { return Units::vector_of_bf16(p); });
       default:
         rows_.dequantise(row, depth, count, numbers);
-        return pack_numbers<4>(reinterpret_cast<const char*>(numbers), count, panel,
+        return pack_numbers<vector_step, 4>(reinterpret_cast<const char*>(numbers), count, panel,
                                [](const char* p) { return Units::vector_of_f32(p); });
-    }
-  }
-
-  template <int64_t number_bytes, typename Load>
-  static void pack_numbers(const char* row, int64_t count, float* panel, const Load& load_units) {
-    constexpr int64_t step = lanes * Units::depth;
-    int64_t depth = 0;
-    for (; depth + step <= count; depth += step, panel += vector_step) {
-      // The row goes on in the next chunk.
-      _mm_prefetch(row + (depth + depth_chunk) * number_bytes, _MM_HINT_T1);
-      store(panel, load_units(row + depth * number_bytes));
-    }
-    if (depth < count) {
-      alignas(64) char rest[step * number_bytes] = {};
-      __builtin_memcpy(rest, row + depth * number_bytes,
-                       static_cast<std::size_t>((count - depth) * number_bytes));
-      store(panel, load_units(rest));
     }
   }
 
@@ -109,6 +143,8 @@ template <int64_t width, typename U = Units>
 class ColumnPacker {
  public:
   ColumnPacker(const Rows& rows, int64_t row_end) : rows_(rows, row_end) {}
+
+  const RowReader& rows() const { return rows_; }
 
   /// `numbers`: room for eight rows in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {

@@ -41,39 +41,83 @@ inline int64_t right_numbers(const Side& side) {
 }
 
 /// Row panels for `multiply`, of some rows of a side.
-inline auto left_panels(const Side& side, int64_t begin, int64_t end) {
-  return [=, packer = LeftPacker(side.rows, end)](int64_t depth, int64_t count, float* panels,
-                                                  float* numbers) -> const float* {
-    if (side.panels != nullptr) {
-      return side.panels + left_place(side, begin, depth);
+class LeftPanels {
+ public:
+  LeftPanels(const Side& side, int64_t begin, int64_t end)
+      : side_(side), packer_(side.rows, end), begin_(begin), end_(end) {}
+
+  const float* operator()(int64_t depth, int64_t count, float* panels, float* numbers) const {
+    if (side_.panels != nullptr) {
+      return side_.panels + left_place(side_, begin_, depth);
     }
-    for (int64_t i = 0; i < end - begin; i += row_tile) {
-      packer.pack(begin + i, depth, count, panels + i * row_units(units_for(count)), numbers);
+    for (int64_t i = 0; i < end_ - begin_; i += row_tile) {
+      packer_.pack(begin_ + i, depth, count, panels + i * row_units(units_for(count)), numbers);
     }
     return panels;
-  };
-}
+  }
 
-/// A panel of columns for `multiply`, of some rows of a side.
-inline auto right_panels(const Side& side, int64_t begin, int64_t end) {
-  return [=, packer = ColumnPacker<column_tile>(side.rows, end)](int64_t column, int64_t depth,
-                                                                 int64_t count, float* panel,
-                                                                 float* numbers) -> const float* {
-    if (side.panels != nullptr) {
-      return side.panels + right_place(side, begin + column, depth);
+  /// What will be packed for a depth, to be asked for in so many times.
+  Ahead ahead(int64_t depth, int64_t times) const {
+    return side_.panels != nullptr ? Ahead()
+                                   : Ahead(packer_.rows(), begin_, end_, depth,
+                                           chunk_at(side_.depth, depth), times);
+  }
+
+ private:
+  Side side_;
+  LeftPacker packer_;
+  int64_t begin_;
+  int64_t end_;
+};
+
+/// Panels of columns for `multiply`, of some rows of a side.
+class RightPanels {
+ public:
+  RightPanels(const Side& side, int64_t begin, int64_t end)
+      : side_(side), packer_(side.rows, end), begin_(begin), end_(end) {}
+
+  const float* operator()(int64_t column, int64_t depth, int64_t count, float* panel,
+                          float* numbers) const {
+    if (side_.panels != nullptr) {
+      return side_.panels + right_place(side_, begin_ + column, depth);
     }
-    packer.pack(begin + column, depth, count, panel, numbers);
+    packer_.pack(begin_ + column, depth, count, panel, numbers);
     return panel;
-  };
+  }
+
+  Ahead ahead(int64_t column, int64_t depth, int64_t times) const {
+    return side_.panels != nullptr
+               ? Ahead()
+               : Ahead(packer_.rows(), begin_ + column, least(begin_ + column + column_tile, end_),
+                       depth, chunk_at(side_.depth, depth), times);
+  }
+
+ private:
+  Side side_;
+  ColumnPacker<column_tile> packer_;
+  int64_t begin_;
+  int64_t end_;
+};
+
+/// Columns that come from elsewhere than rows in memory.
+template <typename Columns>
+inline Ahead ahead_of(const Columns& /*columns*/, int64_t /*column*/, int64_t /*depth*/,
+                      int64_t /*times*/) {
+  return {};
+}
+inline Ahead ahead_of(const RightPanels& columns, int64_t column, int64_t depth, int64_t times) {
+  return columns.ahead(column, depth, times);
 }
 
 // Tiles of one panel of columns. With an `output` whole ones go straight there, of others what is
 // not past the end.
-template <bool accumulate>
+template <bool accumulate, typename BeforeTile>
 inline void multiply_panels(int64_t units, const float* row_panels, const float* column_panel,
-                            int64_t rows, int64_t columns, const Place& sums, const Place* output) {
+                            int64_t rows, int64_t columns, const Place& sums, const Place* output,
+                            const BeforeTile& before_tile) {
   for_tiles(rows, columns, multiply_tile<accumulate>, multiply_tall_tile<accumulate>,
             [&](const auto& multiply_some, int64_t row, int64_t tile_rows) {
+              before_tile();
               const Place from = sums.moved(row, 0);
               const bool is_whole = row + tile_rows <= rows && columns == column_tile;
               multiply_some(units, row_panels + row * row_units(units), column_panel, from,
@@ -106,19 +150,35 @@ void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, in
   const TilesInUse tiles_in_use;
   float* column_room = row_room + row_numbers;
   float* numbers = row_room + panel_numbers;
+  const int64_t tiles = divide_up(rows, row_tile);
   for (int64_t begin = 0; begin < depth.whole; begin += depth.chunk) {
     const int64_t count = chunk_at(depth, begin);
     const int64_t units = units_for(count);
     const float* left = row_panels(begin, count, row_room, numbers);
-    const bool goes_out = output != nullptr && begin + count == depth.whole;
+    const bool is_last = begin + count == depth.whole;
+    const bool goes_out = output != nullptr && is_last;
+    Ahead rows_ahead;
+    if (!is_last) {
+      rows_ahead = row_panels.ahead(begin + count, tiles * divide_up(columns, column_tile));
+    }
     for (int64_t j = 0; j < columns; j += column_tile) {
+      Ahead columns_ahead;
+      if (j + column_tile < columns) {
+        columns_ahead = ahead_of(column_panels, j + column_tile, begin, tiles);
+      } else if (!is_last) {
+        columns_ahead = ahead_of(column_panels, 0, begin + count, tiles);
+      }
+      const auto ask = [&] {
+        rows_ahead.ask();
+        columns_ahead.ask();
+      };
       const float* right = column_panels(j, begin, count, column_room, numbers);
       const int64_t tile_columns = least(column_tile, columns - j);
       const Place tile_output = goes_out ? output->moved(0, j) : Place{};
-      const auto multiply_some =
-          accumulate || begin > 0 ? multiply_panels<true> : multiply_panels<false>;
+      const auto multiply_some = accumulate || begin > 0 ? multiply_panels<true, decltype(ask)>
+                                                         : multiply_panels<false, decltype(ask)>;
       multiply_some(units, left, right, rows, tile_columns, sums.moved(0, j),
-                    goes_out ? &tile_output : nullptr);
+                    goes_out ? &tile_output : nullptr, ask);
     }
   }
 }

@@ -90,6 +90,14 @@ inline Mask is_index(Integers x, int64_t count) {
 inline Vector gather(const float* p, Integers i, Mask meant) {
   return _mm256_mask_i32gather_ps(zero(), p, i, _mm256_castsi256_ps(meant), sizeof(float));
 }
+// Lanes added to those eight further.
+inline __m256 folded(Vector x) { return x; }
+// Of the lanes in a mask b's, of the others a's.
+template <std::uint32_t mask>
+inline Vector blend(Vector a, Vector b) {
+  return _mm256_blend_ps(a, b, mask);
+}
+inline Vector permute(Integers order, Vector x) { return _mm256_permutevar8x32_ps(x, order); }
 inline Vector load_bf16(const void* p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
@@ -141,6 +149,14 @@ inline Mask is_index(Integers x, int64_t count) {
 inline Vector gather(const float* p, Integers i, Mask meant) {
   return _mm512_mask_i32gather_ps(zero(), meant, i, p, sizeof(float));
 }
+inline __m256 folded(Vector x) {
+  return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+}
+template <std::uint32_t mask>
+inline Vector blend(Vector a, Vector b) {
+  return _mm512_mask_blend_ps(static_cast<__mmask16>(mask), a, b);
+}
+inline Vector permute(Integers order, Vector x) { return _mm512_permutexvar_ps(order, x); }
 inline Vector load_bf16(const void* p) {
   const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
@@ -150,6 +166,13 @@ inline void store_f16(void* p, Vector x) {
 }
 
 #endif
+
+// What the lanes of each add up to.
+inline __m128 four_sums(Vector a, Vector b, Vector c, Vector d) {
+  const __m256 sums = _mm256_hadd_ps(_mm256_hadd_ps(folded(a), folded(b)),
+                                     _mm256_hadd_ps(folded(c), folded(d)));
+  return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+}
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -11,10 +11,10 @@
 // for each of these zeros too, and not stored.
 
 #include "cpu/kernels/product.h"
+#include "cpu/kernels/tap_sorter.h"
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-constexpr int64_t taps = 9;
 constexpr int64_t tap_channels = tile_units * Units::depth;  ///< What a tile multiplies at once.
 constexpr int64_t tap_chunk = taps * tap_channels;           ///< Weights of as many channels.
 
@@ -29,65 +29,19 @@ inline int64_t tap_numbers(const Convolution& c) {
   return divide_up(c.weights.count, row_tile) * tap_groups(c) * tap_panel;
 }
 
-/// Where each tap's numbers lie after their turns.
-struct TapOrders {
-  std::uint16_t lanes[taps][tap_channels] = {};
+/// Vectors of numbers in bf16, two a unit.
+struct HalfLanes {
+  using Index = std::uint16_t;
+  static constexpr int64_t count = tap_channels;
 
-  constexpr TapOrders() {
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      for (int64_t channel = 0; channel < tap_channels; ++channel) {
-        lanes[tap][channel] = static_cast<std::uint16_t>((taps * channel + tap) % tap_channels);
-      }
-    }
+  template <std::uint32_t mask>
+  static Vector blend(Vector a, Vector b) {
+    return _mm512_castsi512_ps(
+        _mm512_mask_blend_epi16(mask, _mm512_castps_si512(a), _mm512_castps_si512(b)));
   }
-};
-
-constexpr TapOrders tap_orders;
-
-/// Sorts weights by their taps, which lie [channel][tap] in a model: of 32 channels nine vectors.
-///
-/// What belongs to tap t lies in lanes (9 channel + t) mod 32, no two in the same, so that it is in
-/// one vector once each lane has taken its number from the right one: lane i of vector j holds tap
-/// 5 j + i mod 9 (as 32 = 5 mod 9), which is t for j = 2 (t - i) mod 9. Hence each lane's numbers
-/// go round by -2 i mod 9 vectors, a power of two at a time, and then into the order of the
-/// channels.
-class TapSorter {
- public:
-  static void sort(Vector (&vectors)[taps], float* panel) {
-#pragma GCC unroll 4
-    for (int64_t bit = 0; bit < 4; ++bit) {
-      turn(vectors, bit);
-    }
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const __m512i order = _mm512_loadu_si512(tap_orders.lanes[tap]);
-      const __m512i numbers = _mm512_castps_si512(vectors[2 * tap % taps]);
-      store(panel + tap * row_tile * tile_units,
-            _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, numbers)));
-    }
-  }
-
- private:
-  // The lanes that go 2^bit vectors round.
-  static constexpr __mmask32 lanes_that_turn(int64_t bit) {
-    __mmask32 mask = 0;
-    for (int64_t lane = 0; lane < tap_channels; ++lane) {
-      mask |= static_cast<__mmask32>((taps - 2) * lane % taps >> bit & 1) << lane;
-    }
-    return mask;
-  }
-
-  static void turn(Vector (&vectors)[taps], int64_t bit) {
-    Vector turned[taps];
-#pragma GCC unroll 9
-    for (int64_t i = 0; i < taps; ++i) {
-      turned[i] = _mm512_castsi512_ps(
-          _mm512_mask_blend_epi16(lanes_that_turn(bit), _mm512_castps_si512(vectors[i]),
-                                  _mm512_castps_si512(vectors[(i + (int64_t{1} << bit)) % taps])));
-    }
-#pragma GCC unroll 9
-    for (int64_t i = 0; i < taps; ++i) {
-      vectors[i] = turned[i];
-    }
+  static Vector permute(const Index (&order)[count], Vector x) {
+    return _mm512_castsi512_ps(
+        _mm512_permutexvar_epi16(_mm512_loadu_si512(order), _mm512_castps_si512(x)));
   }
 };
 
@@ -130,7 +84,11 @@ class TapPacker {
       _mm_prefetch(place + tap_chunk * number_bytes, _MM_HINT_T1);  // the next group's
       vectors[i] = load_units(place);
     }
-    TapSorter::sort(vectors, panel);
+    Vector sorted[taps];
+    TapSorter<HalfLanes>::sort(vectors, sorted);
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      store(panel + tap * row_tile * tile_units, sorted[tap]);
+    }
   }
 
   RowReader rows_;

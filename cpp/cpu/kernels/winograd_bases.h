@@ -1,7 +1,7 @@
 #pragma once
 
-// The bases of Winograd's convolutions, one line of a tile at a time, for eight tiles (or the
-// weights of eight output channels) side by side. A tile of the output and its input, of which it
+// The bases of Winograd's convolutions, one line of a tile at a time, for eight tiles (or a vector of
+// channels' weights) side by side. A tile of the output and its input, of which it
 // needs a rim of one, or its kernel: transformed along its lines, then along its columns. The
 // formulas are those of Lavin and Gray, arXiv:1509.09308, section 4.
 
@@ -9,7 +9,7 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-/// Eight tiles, or the weights of eight output channels, at one place.
+/// Eight tiles at one place.
 using Eight = __m256;
 
 inline Eight times(float a, Eight x) { return _mm256_mul_ps(_mm256_set1_ps(a), x); }
@@ -19,6 +19,13 @@ inline Eight minus(Eight a, Eight b) { return _mm256_sub_ps(a, b); }
 inline Eight add_times(float a, Eight x, Eight b) {
   return _mm256_fmadd_ps(_mm256_set1_ps(a), x, b);
 }
+
+#if GPUSTACK_DRAW_LEVEL != GPUSTACK_DRAW_AVX2
+inline Vector times(float a, Vector x) { return multiply(all(a), x); }
+inline Vector plus(Vector a, Vector b) { return add(a, b); }
+inline Vector minus(Vector a, Vector b) { return subtract(a, b); }
+inline Vector add_times(float a, Vector x, Vector b) { return multiply_add(all(a), x, b); }
+#endif
 
 /// For tiles of 4x4. The points are 0, 1, -1, 2, -2.
 struct TilesOfFour {
@@ -37,11 +44,11 @@ struct TilesOfFour {
     t[5] = add_times(4, d[1], add_times(-5, d[3], d[5]));
   }
 
-  static void transform_weights(const Eight (&g)[3], Eight (&t)[6]) {
-    const Eight a = times(-1.0F / 6, plus(g[0], g[2]));
-    const Eight b = times(1.0F / 6, g[1]);
-    const Eight c = add_times(1.0F / 24, g[0], times(1.0F / 6, g[2]));
-    const Eight e = times(1.0F / 12, g[1]);
+  static void transform_weights(const Vector (&g)[3], Vector (&t)[6]) {
+    const Vector a = times(-1.0F / 6, plus(g[0], g[2]));
+    const Vector b = times(1.0F / 6, g[1]);
+    const Vector c = add_times(1.0F / 24, g[0], times(1.0F / 6, g[2]));
+    const Vector e = times(1.0F / 12, g[1]);
     t[0] = times(0.25F, g[0]);
     t[1] = minus(a, b);
     t[2] = plus(a, b);
@@ -73,9 +80,9 @@ struct TilesOfTwo {
     t[3] = minus(d[1], d[3]);
   }
 
-  static void transform_weights(const Eight (&g)[3], Eight (&t)[4]) {
-    const Eight a = times(0.5F, plus(g[0], g[2]));
-    const Eight b = times(0.5F, g[1]);
+  static void transform_weights(const Vector (&g)[3], Vector (&t)[4]) {
+    const Vector a = times(0.5F, plus(g[0], g[2]));
+    const Vector b = times(0.5F, g[1]);
     t[0] = g[0];
     t[1] = plus(a, b);
     t[2] = minus(a, b);
@@ -90,13 +97,13 @@ struct TilesOfTwo {
 
 /// The second pass: what the first one has made of lines is transformed column by column, and given
 /// to store_column(x, column).
-template <int64_t lines, int64_t columns, int64_t length, typename StoreColumn>
-inline void transform_columns(const Eight (&first)[lines][columns],
-                              void (*transform)(const Eight (&)[lines], Eight (&)[length]),
+template <typename V, int64_t lines, int64_t columns, int64_t length, typename StoreColumn>
+inline void transform_columns(const V (&first)[lines][columns],
+                              void (*transform)(const V (&)[lines], V (&)[length]),
                               const StoreColumn& store_column) {
   for (int64_t x = 0; x < columns; ++x) {
-    Eight column[lines];
-    Eight done[length];
+    V column[lines];
+    V done[length];
     for (int64_t y = 0; y < lines; ++y) {
       column[y] = first[y][x];
     }

@@ -14,9 +14,15 @@
 // products.
 
 #include "cpu/kernels/product.h"
+#include "cpu/kernels/tap_sorter.h"
 #include "cpu/kernels/winograd_bases.h"
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+
+/// A block holds one chunk of weights and its sums in the second cache. Its rows fill whole tiles,
+/// tall ones too.
+constexpr BlockLimits tile_limits =
+    lanes == 8 ? BlockLimits{24, 64, 24, 16, 32} : BlockLimits{32, 64, 32, 16, 32};
 
 /// Where the tiles lie in the picture, and their transformed input in memory.
 template <typename Basis>
@@ -75,12 +81,14 @@ class InputTransform {
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
       const float* plane = c_.input + channel * c_.input_channel_stride;
       for (int64_t tile = 0; tile < column_tile; tile += 8) {
+        ask_for_eight(plane + c_.input_channel_stride, corners_[tile]);
         transform_eight(plane, tile, channel * column_tile + tile);
       }
     }
   }
 
  private:
+  static constexpr int64_t side = TiledPicture<Basis>::side;
   static constexpr int64_t size = TiledPicture<Basis>::size;
 
   using Corner = typename TiledPicture<Basis>::Corner;
@@ -90,6 +98,16 @@ class InputTransform {
     const float* first;
     int64_t stride;
   };
+
+  // Has the memory bring what will be read of the next channel: mostly eight tiles lie side by side.
+  void ask_for_eight(const float* plane, const Corner& corner) const {
+    for (int64_t line = 0; line < size; ++line) {
+      const float* first = plane + (corner.y + line) * c_.input_width + corner.x;
+      for (int64_t i = 0; i < 8 * side; i += 16) {
+        _mm_prefetch(first + i, _MM_HINT_T0);
+      }
+    }
+  }
 
   // Within the picture, or in `room` with zeros around the picture's part.
   Input input_of(const float* plane, const Corner& corner, float (&room)[size][size]) const {
@@ -162,12 +180,26 @@ class InputTransform {
   Corner corners_[column_tile];  ///< Of the input that the tiles need.
 };
 
+/// Vectors of numbers.
+struct NumberLanes {
+  using Index = std::int32_t;
+  static constexpr int64_t count = lanes;
+
+  template <std::uint32_t mask>
+  static Vector blend(Vector a, Vector b) {
+    return LEVEL_NAMESPACE::blend<mask>(a, b);
+  }
+  static Vector permute(const Index (&order)[count], Vector x) {
+    return LEVEL_NAMESPACE::permute(load(order), x);
+  }
+};
+
 /// Some output channels (rows, at most most_rows) of some tiles (columns).
 template <typename Basis>
 class TiledBlock {
  public:
   static constexpr int64_t most_rows = tile_limits.most_rows;
-  static_assert(most_rows % 8 == 0 && most_rows % row_tile == 0);
+  static_assert(most_rows % row_tile == 0);
 
   TiledBlock(const Convolution& convolution, const Tiles& tiles, const Block& block,
              Workspace& workspace)
@@ -179,8 +211,6 @@ class TiledBlock {
     sums_ = reinterpret_cast<float*>(workspace.sums.take(
         static_cast<std::size_t>(weight_numbers + places * sum_stride()) * sizeof(float)));
     weights_ = sums_ + places * sum_stride();
-    plain_weights_ = reinterpret_cast<float*>(
-        workspace.panels.take(std::size_t{channel_chunk * kernel * 8} * sizeof(float)));
   }
 
   void run() const {
@@ -202,9 +232,11 @@ class TiledBlock {
   static constexpr int64_t side = TiledPicture<Basis>::side;
   static constexpr int64_t size = TiledPicture<Basis>::size;
   static constexpr int64_t places = TiledPicture<Basis>::places;
-  static constexpr int64_t kernel = 9;
   static constexpr int64_t channel_chunk = 64;
-  static constexpr int64_t weight_stride = channel_chunk * most_rows + 16;
+  // A row's weights at a place, and then 16 numbers, or all rows would want the same part of the
+  // cache.
+  static constexpr int64_t weight_row = channel_chunk + 16;
+  static constexpr int64_t weight_stride = weight_row * most_rows + 16;
 
   int64_t rows() const { return block_.row_end - block_.row_begin; }
   int64_t columns() const { return block_.column_end - block_.column_begin; }
@@ -215,30 +247,61 @@ class TiledBlock {
   }
 
   void transform_weights(int64_t channel, int64_t channels) const {
-    const ColumnPacker<8, Numbers> packer(c_.weights.rows, block_.row_end);
-    for (int64_t row = 0; row < rows(); row += 8) {
-      packer.pack(block_.row_begin + row, channel * kernel, channels * kernel, plain_weights_,
-                  /*numbers=*/nullptr);
-      for (int64_t i = 0; i < channels; ++i) {
-        transform_eight_weights(plain_weights_ + i * kernel * 8, i * most_rows + row);
+    const RowReader reader(c_.weights.rows, block_.row_end);
+    for (int64_t row = 0; row < round_up(rows(), row_tile); ++row) {
+      const char* numbers = reader.place(block_.row_begin + row, channel * taps);
+      const char* soon = reader.place(block_.row_begin + row + 2, channel * taps);
+      if (reader.format() == Format::f32) {
+        transform_row<4>(numbers, soon, channels, row,
+                         [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
+      } else {
+        transform_row<2>(numbers, soon, channels, row, [](const char* p) { return load_f16(p); });
       }
     }
   }
 
-  void transform_eight_weights(const float* plain, int64_t place_in_panel) const {
-    Eight lines[3][size];
-    for (int64_t y = 0; y < 3; ++y) {
-      Eight line[3];
-      for (int64_t x = 0; x < 3; ++x) {
-        line[x] = _mm256_loadu_ps(plain + (y * 3 + x) * 8);
+  // `soon`: what the memory is to bring meanwhile.
+  template <int64_t number_bytes, typename Load>
+  void transform_row(const char* numbers, const char* soon, int64_t channels, int64_t row,
+                     const Load& load_numbers) const {
+    constexpr int64_t group_bytes = taps * lanes * number_bytes;
+    int64_t channel = 0;
+    for (; channel + lanes <= channels; channel += lanes, numbers += group_bytes) {
+      for (int64_t i = 0; i < group_bytes; i += 64, soon += 64) {
+        _mm_prefetch(soon, _MM_HINT_T0);
       }
+      transform_group<number_bytes>(numbers, row * weight_row + channel, load_numbers);
+    }
+    if (channel < channels) {
+      alignas(64) char rest[group_bytes] = {};
+      __builtin_memcpy(rest, numbers,
+                       static_cast<std::size_t>((channels - channel) * taps * number_bytes));
+      transform_group<number_bytes>(rest, row * weight_row + channel, load_numbers);
+    }
+  }
+
+  // A vector of channels.
+  template <int64_t number_bytes, typename Load>
+  void transform_group(const char* numbers, int64_t place_in_panel,
+                       const Load& load_numbers) const {
+    Vector vectors[taps];
+#pragma GCC unroll 9
+    for (int64_t i = 0; i < taps; ++i) {
+      vectors[i] = load_numbers(numbers + i * lanes * number_bytes);
+    }
+    Vector sorted[taps];
+    TapSorter<NumberLanes>::sort(vectors, sorted);
+    Vector lines[3][size];
+    for (int64_t y = 0; y < 3; ++y) {
+      const Vector line[3] = {sorted[y * 3], sorted[y * 3 + 1], sorted[y * 3 + 2]};
       Basis::transform_weights(line, lines[y]);
     }
-    transform_columns(lines, &Basis::transform_weights, [&](int64_t x, const Eight(&column)[size]) {
-      for (int64_t y = 0; y < size; ++y) {
-        _mm256_storeu_ps(weights(y * size + x) + place_in_panel, column[y]);
-      }
-    });
+    transform_columns(lines, &Basis::transform_weights,
+                      [&](int64_t x, const Vector(&column)[size]) {
+                        for (int64_t y = 0; y < size; ++y) {
+                          store(weights(y * size + x) + place_in_panel, column[y]);
+                        }
+                      });
   }
 
   template <bool accumulate>
@@ -249,11 +312,11 @@ class TiledBlock {
         const float* input =
             picture_.input(place, panel + tile / column_tile) + channel * column_tile;
         for_tiles(rows(), least(column_tile, columns() - tile),
-                  multiply_tile<accumulate, Numbers, 1, most_rows>,
-                  multiply_tall_tile<accumulate, Numbers, 1, most_rows>,
+                  multiply_tile<accumulate, Numbers, weight_row>,
+                  multiply_tall_tile<accumulate, Numbers, weight_row>,
                   [&](const auto& multiply_some, int64_t row, int64_t /*rows*/) {
                     const Place here{sums(place, row) + tile, tile_step_};
-                    multiply_some(channels, weights(place) + row, input, here, here);
+                    multiply_some(channels, weights(place) + row * weight_row, input, here, here);
                   });
       }
     }
@@ -296,10 +359,9 @@ class TiledBlock {
   const Convolution& c_;
   TiledPicture<Basis> picture_;
   const Block& block_;
-  int64_t tile_step_;     ///< Sums from one row to the next.
-  float* sums_;           ///< [place][row][tile]
-  float* weights_;        ///< [place][channel][row]
-  float* plain_weights_;  ///< [channel][y][x][row], eight rows
+  int64_t tile_step_;  ///< Sums from one row to the next.
+  float* sums_;        ///< [place][row][tile]
+  float* weights_;     ///< [place][row][channel]
 };
 
 inline int64_t tiled_numbers(const Convolution& convolution, const Tiles& tiles) {

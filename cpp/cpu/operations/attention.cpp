@@ -63,12 +63,19 @@ Attention of_head(const ggml_tensor& node, std::int64_t head, std::int64_t pictu
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  constexpr std::int64_t most_queries = 96;
+  constexpr std::int64_t most_queries = 256;
+  constexpr std::int64_t fewest_queries = 48;
+  constexpr std::int64_t tasks_a_thread = 4;
   const std::int64_t heads = node.src[0]->ne[2];
   const std::int64_t queries = node.src[0]->ne[1];
-  const std::int64_t blocks = divided_up(queries, most_queries);
-  const std::int64_t block = divided_up(queries, blocks);
-  team.run(node.ne[3] * heads * blocks, [&](std::int64_t task, Workspace& workspace) {
+  const std::int64_t planes = node.ne[3] * heads;
+  const std::int64_t enough = divided_up(tasks_a_thread * team.threads(), planes);
+  const std::int64_t parts = std::max(divided_up(queries, most_queries),
+                                      std::min(divided_up(queries, fewest_queries), enough));
+  const std::int64_t block = divided_up(divided_up(queries, parts), kernels.row_tile) *
+                             kernels.row_tile;
+  const std::int64_t blocks = divided_up(queries, block);
+  team.run(planes * blocks, [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t begin = task % blocks * block;
     const std::int64_t plane = task / blocks;
     kernels.attention(of_head(node, plane % heads, plane / heads), begin,

@@ -2,35 +2,39 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <utility>
 
 #include "cpu/kernels/kernels.h"
 
 namespace gpustack_draw::cpu {
 
-/// An output cut into blocks, one a task: several a thread, so that all end at about the same time.
+/// An output cut into blocks, one a task, in the way that takes least time by what is known before:
+/// a block's products, what packing both its sides takes, and that the last thread is waited for.
 class Blocks {
  public:
   Blocks(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads,
          const BlockLimits& limits)
-      : rows_(rows),
-        columns_(columns),
-        block_rows_(rounded(std::min(rows, limits.most_rows), kernels.row_tile)),
-        block_columns_(rounded(std::min(columns, limits.most_columns), kernels.column_tile)) {
-    constexpr std::int64_t blocks_a_thread = 4;
-    const std::int64_t fewest_rows = rounded(limits.fewest_rows, kernels.row_tile);
-    const std::int64_t fewest_columns = rounded(limits.fewest_columns, kernels.column_tile);
-    while (count() < blocks_a_thread * threads &&
-           (block_rows_ > fewest_rows || block_columns_ > fewest_columns)) {
-      if (block_columns_ <= fewest_columns ||
-          (block_rows_ > fewest_rows && block_rows_ >= block_columns_)) {
-        block_rows_ = rounded(block_rows_ / 2, kernels.row_tile);
-      } else {
-        block_columns_ = rounded(block_columns_ / 2, kernels.column_tile);
+      : rows_(rows), columns_(columns) {
+    double least = std::numeric_limits<double>::infinity();
+    const auto sizes = [](std::int64_t fewest, std::int64_t most, std::int64_t tile) {
+      return std::pair(rounded(fewest, tile), rounded(most, tile));
+    };
+    const auto [fewest_rows, most_rows] =
+        sizes(std::min(rows, limits.fewest_rows), std::min(rows, limits.most_rows), kernels.row_tile);
+    const auto [fewest_columns, most_columns] =
+        sizes(std::min(columns, limits.fewest_columns), std::min(columns, limits.most_columns),
+              kernels.column_tile);
+    for (std::int64_t i = most_rows; i >= fewest_rows; i -= kernels.row_tile) {
+      for (std::int64_t j = most_columns; j >= fewest_columns; j -= kernels.column_tile) {
+        const double cost = cost_of(i, j, limits.packing, threads);
+        if (cost < least) {
+          least = cost;
+          block_rows_ = i;
+          block_columns_ = j;
+        }
       }
     }
-    // Even blocks instead of a small rest.
-    block_rows_ = rounded(over(rows_, over(rows_, block_rows_)), kernels.row_tile);
-    block_columns_ = rounded(over(columns_, over(columns_, block_columns_)), kernels.column_tile);
   }
 
   std::int64_t count() const { return down() * across(); }
@@ -48,13 +52,21 @@ class Blocks {
   }
 
  private:
+  // In products. Half a block is what a thread waits for another at the end.
+  double cost_of(std::int64_t block_rows, std::int64_t block_columns, std::int64_t packing,
+                 int threads) const {
+    const std::int64_t blocks = over(rows_, block_rows) * over(columns_, block_columns);
+    const std::int64_t block = block_rows * block_columns + packing * (block_rows + block_columns);
+    return (static_cast<double>(over(blocks, threads)) + 0.5) * static_cast<double>(block);
+  }
+
   static std::int64_t over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
   static std::int64_t rounded(std::int64_t a, std::int64_t b) { return over(a, b) * b; }
 
   std::int64_t rows_;
   std::int64_t columns_;
-  std::int64_t block_rows_;
-  std::int64_t block_columns_;
+  std::int64_t block_rows_ = 1;
+  std::int64_t block_columns_ = 1;
 };
 
 }  // namespace gpustack_draw::cpu

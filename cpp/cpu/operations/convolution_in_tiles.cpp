@@ -23,7 +23,7 @@ std::int64_t tiles(const Convolution& c, std::int64_t side) {
 std::int64_t tiles_at_once(const Convolution& c, std::int64_t side, const Kernels& kernels,
                            int threads) {
   const std::int64_t most_numbers = std::int64_t{256} * 1024 * threads;
-  const std::int64_t block = tile_limits.most_columns;
+  const std::int64_t block = kernels.tile_limits.most_columns;
   const std::int64_t numbers = kernels.tiled_numbers(c, {side, 0, block, nullptr});
   return block * std::max<std::int64_t>(1, most_numbers / numbers);
 }
@@ -37,7 +37,7 @@ void convolve_tiles(const Convolution& c, Tiles tiles, const Kernels& kernels, T
     kernels.transform_tiles(c, tiles, task % panels, channel,
                             std::min(channel + channels, c.input_channels));
   });
-  const Blocks blocks(c.weights.count, tiles.count, kernels, team.threads(), tile_limits);
+  const Blocks blocks(c.weights.count, tiles.count, kernels, team.threads(), kernels.tile_limits);
   team.run(blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     kernels.convolution_in_tiles(c, tiles, blocks.at(task), workspace);
   });

@@ -25,19 +25,23 @@ void copy_patch(const Convolution& c, std::int64_t pixel, float* patch) {
 }  // namespace
 
 bool has_few_pixels(const Convolution& c, const Kernels& kernels) {
-  return c.patches.count <= kernels.most_narrow;
+  return c.patches.count <= kernels.most_narrow(c.patches.depth.whole);
 }
 
 void run_as_narrow_product(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
     const Convolution c = of_picture(node, picture, kernels);
     const std::int64_t depth = c.weights.depth.whole;
-    float* patches = take_shared(c.patches.count * depth, team);
-    team.run(c.patches.count, [&](std::int64_t pixel, Workspace&) {
-      copy_patch(c, pixel, patches + pixel * depth);
+    const std::int64_t units = kernels.input_units(depth);
+    float* patches = take_shared(c.patches.count * units, team);
+    team.run(c.patches.count, [&](std::int64_t pixel, Workspace& workspace) {
+      auto* patch = reinterpret_cast<float*>(
+          workspace.panels.take(static_cast<std::size_t>(depth) * sizeof(float)));
+      copy_patch(c, pixel, patch);
+      kernels.pack_input(patch, depth, patches + pixel * units);
     });
-    const NarrowProduct product{c.weights.rows, patches,  depth,           c.patches.count,
-                                depth,          c.output, c.patches.count, 1};
+    const NarrowProduct product{c.weights.rows, patches,         c.patches.count, depth,
+                                c.output,       c.patches.count, 1};
     run_narrow(1, c.weights.count, kernels, team, [&](std::int64_t) { return product; });
   }
 }

@@ -49,16 +49,26 @@ void share_sides(MatrixProduct& product, const Blocks& blocks, const Kernels& ke
   }
 }
 
-NarrowProduct narrow(const MatrixProduct& product) {
-  const Side& input = product.left;
-  return {product.right.rows,
-          static_cast<const float*>(input.rows.data),
-          input.rows.stride / static_cast<std::int64_t>(sizeof(float)),
-          input.count,
-          input.depth.whole,
-          product.output,
-          1,
-          product.output_stride};
+void run_narrowly(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+  const ggml_tensor& input = *node.src[1];
+  const std::int64_t units = kernels.input_units(input.ne[0]);
+  const std::int64_t planes = node.ne[3] * node.ne[2];
+  float* inputs = take_shared(planes * node.ne[1] * units, team);
+  team.run(planes * node.ne[1], [&](std::int64_t row, Workspace&) {
+    const std::int64_t plane = row / node.ne[1];
+    kernels.pack_input(floats_at(input, row % node.ne[1], plane % node.ne[2], plane / node.ne[2]),
+                       input.ne[0], inputs + row * units);
+  });
+  run_narrow(planes, node.ne[0], kernels, team, [&](std::int64_t plane) {
+    const MatrixProduct product = of_plane(node, plane, kernels);
+    return NarrowProduct{product.right.rows,
+                         inputs + plane * node.ne[1] * units,
+                         node.ne[1],
+                         input.ne[0],
+                         product.output,
+                         1,
+                         product.output_stride};
+  });
 }
 
 void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, Team& team) {
@@ -76,11 +86,10 @@ void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, Team& team) 
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  if (node.ne[1] > kernels.most_narrow) {
+  if (node.ne[1] > kernels.most_narrow(node.src[1]->ne[0])) {
     run_in_blocks(node, kernels, team);
   } else {
-    run_narrow(node.ne[3] * node.ne[2], node.ne[0], kernels, team,
-               [&](std::int64_t plane) { return narrow(of_plane(node, plane, kernels)); });
+    run_narrowly(node, kernels, team);
   }
 }
 
