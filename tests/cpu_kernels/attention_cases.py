@@ -91,7 +91,7 @@ def sources_of(
     pictures=st.integers(1, 3),
     heads=st.integers(1, 2),
     groups=st.integers(1, 2),
-    queries=st.one_of(st.integers(1, 40), st.sampled_from((96, 97, 193))),
+    queries=st.one_of(st.integers(1, 40), st.sampled_from((97, 193, 257, 530))),
     keys=st.one_of(st.integers(1, 40), st.sampled_from((77, 127, 128, 129, 257))),
     depth=st.one_of(st.integers(1, 160), st.sampled_from((40, 64, 80, 128, 160, 512))),
     kind=st.sampled_from(("f32", "f16")),

@@ -82,6 +82,14 @@ def test_few_inputs(level: str, kind: str) -> None:
 
 
 @each_level
+@pytest.mark.parametrize("kind", ["f16", "q8_0"])
+def test_some_inputs_of_great_depth(level: str, kind: str) -> None:
+    """The deeper, the more inputs count as few."""
+    for rows in (31, 33, 40, 64):
+        check(level, store(normal(1, 1, 1, 13, 4608), kind), normal(2, 1, 1, rows, 4608))
+
+
+@each_level
 def test_few_columns_in_the_last_tile(level: str) -> None:
     for rows in (65, 70, 77, 97):
         for columns in (8, 9, 16, 17, 24, 33, 40, 48, 49):

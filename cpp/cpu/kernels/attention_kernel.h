@@ -70,36 +70,45 @@ class ValuePacker {
   int64_t columns_;
 };
 
-inline void mask_scores(const Attention& attention, int64_t query, int64_t key, int64_t count,
-                        float* scores) {
+// Scales and masks a query's new scores, fills up the last vector with what has no share, and
+// returns the greatest.
+inline float mask_scores(const Attention& attention, int64_t query, int64_t key, int64_t count,
+                         float* scores) {
   const Vector scale = all(attention.scale);
-  alignas(64) std::uint16_t rest[lanes] = {};
   const auto* mask = static_cast<const char*>(attention.mask);
-  if (mask == nullptr) {
-    return map(scores, scores, count, [=](Vector x) { return multiply(x, scale); });
+  if (mask != nullptr) {
+    mask += query * attention.mask_stride + key * 2;
   }
-  mask += query * attention.mask_stride + key * 2;
+  Vector greatest = all(-__builtin_inff());
+  const auto mask_vector = [&](int64_t i, const void* masks) {
+    const Vector x = load(scores + i);
+    const Vector score = masks == nullptr ? multiply(x, scale)
+                                          : multiply_add(x, scale, load_f16(masks));
+    store(scores + i, score);
+    return score;
+  };
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    store(scores + i, multiply_add(load(scores + i), scale, load_f16(mask + i * 2)));
+    greatest = greater(greatest, mask_vector(i, mask == nullptr ? nullptr : mask + i * 2));
   }
   if (i < count) {
-    __builtin_memcpy(rest, mask + i * 2, static_cast<std::size_t>(count - i) * 2);
-    store(scores + i, multiply_add(load(scores + i), scale, load_f16(rest)));
+    alignas(64) std::uint16_t masks[lanes] = {};
+    if (mask != nullptr) {
+      __builtin_memcpy(masks, mask + i * 2, static_cast<std::size_t>(count - i) * 2);
+    }
+    mask_vector(i, mask == nullptr ? nullptr : masks);
+    for (int64_t j = count; j < round_up(count, lanes); ++j) {
+      scores[j] = -__builtin_inff();
+    }
+    greatest = greater(greatest, load(scores + i));
   }
+  return greatest_of(greatest);
 }
 
-// Turns a query's new scores into their share, and what it had so far into its share beside them.
-inline void update(const Attention& attention, int64_t query, int64_t count, float* scores,
-                   const Softmax& softmax) {
-  Vector most_yet = all(-__builtin_inff());
-  for (int64_t i = count; i < round_up(count, lanes); ++i) {
-    scores[i] = -__builtin_inff();
-  }
-  for (int64_t i = 0; i < count; i += lanes) {
-    most_yet = greater(most_yet, load(scores + i));
-  }
-  const float block_most = fold(most_yet, [](float a, float b) { return a > b ? a : b; });
+// Turns a query's new scores, the greatest of which is known, into their share, and what it had so
+// far into its share beside them.
+inline void update(const Attention& attention, int64_t query, int64_t count, float block_most,
+                   float* scores, const Softmax& softmax) {
   const float before = softmax.greatest[query];
   const float now = block_most > before ? block_most : before;
   if (now == -__builtin_inff() &&
@@ -160,8 +169,8 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   for (int64_t tile = 0; tile < queries; tile += row_tile) {
     for (int64_t i = tile; i < least(tile + row_tile, queries); ++i) {
       float* scores = softmax.scores + i * key_block;
-      mask_scores(attention, query_begin + i, key, keys, scores);
-      update(attention, i, keys, scores, softmax);
+      const float most = mask_scores(attention, query_begin + i, key, keys, scores);
+      update(attention, i, keys, most, scores, softmax);
     }
     packer.pack(tile, 0, keys, softmax.shares + left_place(share_side, tile, 0),
                 /*numbers=*/nullptr);
@@ -169,8 +178,8 @@ inline void attend(const Attention& attention, int64_t query_begin, int64_t quer
   const ValuePacker values(attention.values, key, attention.value_depth);
   multiply(
       LeftPanels(share_side, 0, queries),
-      [&](int64_t column, int64_t depth, int64_t count, float* panel, float* /*numbers*/) {
-        values.pack(column, depth, count, panel);
+      [&](int64_t column, int64_t first, int64_t count, float* panel, float* /*numbers*/) {
+        values.pack(column, first, count, panel);
         return panel;
       },
       queries, attention.value_depth, key_depth, /*accumulate=*/true,

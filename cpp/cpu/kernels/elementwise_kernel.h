@@ -34,24 +34,26 @@ inline void map(const float* a, const float* b, float* output, int64_t count,
   }
 }
 
-/// Sum, or another combination, of all lanes: of each with its neighbour half of them away, and so
-/// on.
+/// Sum, or another combination, of all lanes.
 template <typename Function>
 inline float fold(Vector x, const Function& function) {
   alignas(64) float numbers[lanes];
   store(numbers, x);
-#pragma GCC unroll 4
-  for (int64_t half = lanes / 2; half > 0; half /= 2) {
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < half; ++i) {
-      numbers[i] = function(numbers[i], numbers[i + half]);
-    }
+  __m128 four = _mm_load_ps(numbers);
+  for (int64_t i = 4; i < lanes; i += 4) {
+    four = function(four, _mm_load_ps(numbers + i));
   }
-  return numbers[0];
+  const __m128 two = function(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(function(two, _mm_movehdup_ps(two)));
 }
 
 inline float sum_of(Vector x) {
-  return fold(x, [](float a, float b) { return a + b; });
+  return fold(x, [](__m128 a, __m128 b) { return _mm_add_ps(a, b); });
+}
+
+/// NaN may be among them and come out, or not.
+inline float greatest_of(Vector x) {
+  return fold(x, [](__m128 a, __m128 b) { return _mm_max_ps(a, b); });
 }
 
 /// e^x as 2^n * power: x = n ln 2 + r with whole n, power = e^r by its Taylor series up to r^6
@@ -97,7 +99,8 @@ inline Vector sigmoid(Vector x) {
 inline Vector hyperbolic_tangent(Vector x) {
   // Exact to f32 beyond 10; the formula alone would divide infinity by infinity.
   const Vector twice = multiply(smaller(all(10.0F), greater(all(-10.0F), x)), all(2.0F));
-  const Vector e = exponential(twice);
+  const auto [n, power] = exponential_parts(twice);
+  const Vector e = multiply(power, power_of_two(n));
   return divide(subtract(e, all(1.0F)), add(e, all(1.0F)));
 }
 

@@ -184,9 +184,16 @@ class ColumnPacker {
   static void turn(const char* const (&rows)[8], int64_t count, float* panel,
                    const Load& load_halves) {
     constexpr int64_t step = 4 * U::depth;
+    constexpr int64_t line = 64;                      // bytes
+    const int64_t next = 8 * (rows[1] - rows[0]);     // eight rows further
     __m256 units[4];
     int64_t depth = 0;
     for (; depth + step <= count; depth += step, panel += 4 * width) {
+      if (depth * number_bytes % line == 0) {
+        for (const char* row : rows) {
+          _mm_prefetch(row + next + depth * number_bytes, _MM_HINT_T1);
+        }
+      }
       for (int64_t i = 0; i < 4; ++i) {
         units[i] = load_halves(rows[i] + depth * number_bytes, rows[i + 4] + depth * number_bytes);
       }

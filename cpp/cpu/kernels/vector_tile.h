@@ -11,8 +11,8 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 /// cache, so that each number is packed seldom.
 constexpr BlockLimits product_limits{144, 192, 48, 48};
 
-/// A number is packed in little of the time that its products take.
-constexpr bool shares_sides = GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AVX512_BF16;
+/// In f32 a number is packed in little of the time that its products take.
+constexpr bool shares_sides = Units::depth > 1;
 
 /// Units from a packed row to the next: an odd number of cache lines, or all would want the same
 /// part of the cache.
