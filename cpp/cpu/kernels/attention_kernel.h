@@ -11,7 +11,8 @@
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
-constexpr int64_t key_block = 128;
+constexpr int64_t key_block = 128 * Units::depth;
+static_assert(key_block <= panel_depth);  // shares are packed in one go
 
 /// The softmax of some queries as far as their keys were met.
 struct Softmax {
