@@ -38,12 +38,12 @@ class ValuePacker {
           static_cast<const char*>(values_.data) + (first_key_ + depth + i) * values_.stride;
       if (values_.format == Format::f16) {
         const char* p = row + column * 2;
-        writer.add({numbers<2>(p, there, load_f16),
-                    numbers<2>(p + lanes * 2, there - lanes, load_f16)});
+        writer.add(
+            {numbers<2>(p, there, load_f16), numbers<2>(p + lanes * 2, there - lanes, load_f16)});
       } else {
         const char* p = row + column * 4;
-        writer.add({numbers<4>(p, there, load_f32),
-                    numbers<4>(p + lanes * 4, there - lanes, load_f32)});
+        writer.add(
+            {numbers<4>(p, there, load_f32), numbers<4>(p + lanes * 4, there - lanes, load_f32)});
       }
     }
     writer.finish();
@@ -83,8 +83,8 @@ inline float mask_scores(const Attention& attention, int64_t query, int64_t key,
   Vector greatest = all(-__builtin_inff());
   const auto mask_vector = [&](int64_t i, const void* masks) {
     const Vector x = load(scores + i);
-    const Vector score = masks == nullptr ? multiply(x, scale)
-                                          : multiply_add(x, scale, load_f16(masks));
+    const Vector score =
+        masks == nullptr ? multiply(x, scale) : multiply_add(x, scale, load_f16(masks));
     store(scores + i, score);
     return score;
   };

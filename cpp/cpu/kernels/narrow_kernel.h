@@ -32,9 +32,7 @@ inline int64_t most_narrow([[maybe_unused]] int64_t depth) {
 #endif
 }
 
-inline int64_t input_units(int64_t depth) {
-  return round_up(depth, narrow_step) / Units::depth;
-}
+inline int64_t input_units(int64_t depth) { return round_up(depth, narrow_step) / Units::depth; }
 
 inline void pack_input(const float* numbers, int64_t depth, float* units) {
   pack_numbers<lanes, 4>(reinterpret_cast<const char*>(numbers), depth, units,

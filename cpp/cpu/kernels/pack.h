@@ -121,17 +121,17 @@ class RowPacker {
     switch (rows_.format()) {
       case Format::f32:
         return pack_numbers<vector_step, 4>(rows_.place(row, depth), count, panel,
-                               [](const char* p) { return Units::vector_of_f32(p); });
+                                            [](const char* p) { return Units::vector_of_f32(p); });
       case Format::f16:
         return pack_numbers<vector_step, 2>(rows_.place(row, depth), count, panel,
-                               [](const char* p) { return Units::vector_of_f16(p); });
+                                            [](const char* p) { return Units::vector_of_f16(p); });
       case Format::bf16:
         return pack_numbers<vector_step, 2>(rows_.place(row, depth), count, panel,
-                               [](const char* p) { return Units::vector_of_bf16(p); });
+                                            [](const char* p) { return Units::vector_of_bf16(p); });
       default:
         rows_.dequantise(row, depth, count, numbers);
         return pack_numbers<vector_step, 4>(reinterpret_cast<const char*>(numbers), count, panel,
-                               [](const char* p) { return Units::vector_of_f32(p); });
+                                            [](const char* p) { return Units::vector_of_f32(p); });
     }
   }
 
@@ -184,8 +184,8 @@ class ColumnPacker {
   static void turn(const char* const (&rows)[8], int64_t count, float* panel,
                    const Load& load_halves) {
     constexpr int64_t step = 4 * U::depth;
-    constexpr int64_t line = 64;                      // bytes
-    const int64_t next = 8 * (rows[1] - rows[0]);     // eight rows further
+    constexpr int64_t line = 64;                   // bytes
+    const int64_t next = 8 * (rows[1] - rows[0]);  // eight rows further
     __m256 units[4];
     int64_t depth = 0;
     for (; depth + step <= count; depth += step, panel += 4 * width) {

@@ -58,9 +58,9 @@ class LeftPanels {
 
   /// What will be packed for a depth, to be asked for in so many times.
   Ahead ahead(int64_t depth, int64_t times) const {
-    return side_.panels != nullptr ? Ahead()
-                                   : Ahead(packer_.rows(), begin_, end_, depth,
-                                           chunk_at(side_.depth, depth), times);
+    return side_.panels != nullptr
+               ? Ahead()
+               : Ahead(packer_.rows(), begin_, end_, depth, chunk_at(side_.depth, depth), times);
   }
 
  private:

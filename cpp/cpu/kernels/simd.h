@@ -169,8 +169,8 @@ inline void store_f16(void* p, Vector x) {
 
 // What the lanes of each add up to.
 inline __m128 four_sums(Vector a, Vector b, Vector c, Vector d) {
-  const __m256 sums = _mm256_hadd_ps(_mm256_hadd_ps(folded(a), folded(b)),
-                                     _mm256_hadd_ps(folded(c), folded(d)));
+  const __m256 sums =
+      _mm256_hadd_ps(_mm256_hadd_ps(folded(a), folded(b)), _mm256_hadd_ps(folded(c), folded(d)));
   return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 

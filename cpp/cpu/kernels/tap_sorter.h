@@ -9,8 +9,8 @@ namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 constexpr int64_t taps = 9;
 
 /// Of nine vectors, as many channels as a vector has lanes. `Lanes` says how many these are,
-/// `count`, what an index of one is, `Index`, and how to choose between two vectors' lanes, `blend`,
-/// and to bring lanes into an order, `permute`.
+/// `count`, what an index of one is, `Index`, and how to choose between two vectors' lanes,
+/// `blend`, and to bring lanes into an order, `permute`.
 ///
 /// What belongs to tap t lies in lanes (9 channel + t) mod count, no two in the same, so that it is
 /// in one vector once each lane has taken its number from the right one: lane i of vector j holds

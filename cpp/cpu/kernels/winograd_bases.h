@@ -1,9 +1,9 @@
 #pragma once
 
-// The bases of Winograd's convolutions, one line of a tile at a time, for eight tiles (or a vector of
-// channels' weights) side by side. A tile of the output and its input, of which it
-// needs a rim of one, or its kernel: transformed along its lines, then along its columns. The
-// formulas are those of Lavin and Gray, arXiv:1509.09308, section 4.
+// The bases of Winograd's convolutions, one line of a tile at a time, for eight tiles (or a vector
+// of channels' weights) side by side. A tile of the output and its input, of which it needs a rim
+// of one, or its kernel: transformed along its lines, then along its columns. The formulas are
+// those of Lavin and Gray, arXiv:1509.09308, section 4.
 
 #include "cpu/kernels/simd.h"
 

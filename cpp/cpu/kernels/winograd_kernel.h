@@ -99,7 +99,8 @@ class InputTransform {
     int64_t stride;
   };
 
-  // Has the memory bring what will be read of the next channel: mostly eight tiles lie side by side.
+  // Has the memory bring what will be read of the next channel: mostly eight tiles lie side by
+  // side.
   void ask_for_eight(const float* plane, const Corner& corner) const {
     for (int64_t line = 0; line < size; ++line) {
       const float* first = plane + (corner.y + line) * c_.input_width + corner.x;

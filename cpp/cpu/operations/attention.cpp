@@ -72,8 +72,8 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const std::int64_t enough = divided_up(tasks_a_thread * team.threads(), planes);
   const std::int64_t parts = std::max(divided_up(queries, most_queries),
                                       std::min(divided_up(queries, fewest_queries), enough));
-  const std::int64_t block = divided_up(divided_up(queries, parts), kernels.row_tile) *
-                             kernels.row_tile;
+  const std::int64_t block =
+      divided_up(divided_up(queries, parts), kernels.row_tile) * kernels.row_tile;
   const std::int64_t blocks = divided_up(queries, block);
   team.run(planes * blocks, [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t begin = task % blocks * block;

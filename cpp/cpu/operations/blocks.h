@@ -20,8 +20,8 @@ class Blocks {
     const auto sizes = [](std::int64_t fewest, std::int64_t most, std::int64_t tile) {
       return std::pair(rounded(fewest, tile), rounded(most, tile));
     };
-    const auto [fewest_rows, most_rows] =
-        sizes(std::min(rows, limits.fewest_rows), std::min(rows, limits.most_rows), kernels.row_tile);
+    const auto [fewest_rows, most_rows] = sizes(std::min(rows, limits.fewest_rows),
+                                                std::min(rows, limits.most_rows), kernels.row_tile);
     const auto [fewest_columns, most_columns] =
         sizes(std::min(columns, limits.fewest_columns), std::min(columns, limits.most_columns),
               kernels.column_tile);

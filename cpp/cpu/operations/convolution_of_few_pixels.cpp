@@ -40,8 +40,8 @@ void run_as_narrow_product(const ggml_tensor& node, const Kernels& kernels, Team
       copy_patch(c, pixel, patch);
       kernels.pack_input(patch, depth, patches + pixel * units);
     });
-    const NarrowProduct product{c.weights.rows, patches,         c.patches.count, depth,
-                                c.output,       c.patches.count, 1};
+    const NarrowProduct product{c.weights.rows,  patches, c.patches.count, depth, c.output,
+                                c.patches.count, 1};
     run_narrow(1, c.weights.count, kernels, team, [&](std::int64_t) { return product; });
   }
 }

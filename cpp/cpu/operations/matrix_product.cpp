@@ -61,12 +61,9 @@ void run_narrowly(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   });
   run_narrow(planes, node.ne[0], kernels, team, [&](std::int64_t plane) {
     const MatrixProduct product = of_plane(node, plane, kernels);
-    return NarrowProduct{product.right.rows,
-                         inputs + plane * node.ne[1] * units,
-                         node.ne[1],
-                         input.ne[0],
-                         product.output,
-                         1,
+    return NarrowProduct{product.right.rows,   inputs + plane * node.ne[1] * units,
+                         node.ne[1],           input.ne[0],
+                         product.output,       1,
                          product.output_stride};
   });
 }
