@@ -62,7 +62,7 @@ def test_the_bar_moves_to_and_fro_where_nothing_is_counted_yet(kernel: Kernel) -
 
 
 def test_interrupt_stops_the_drawing_and_the_next_cell_draws(kernel: Kernel) -> None:
-    output = kernel.run(DRAW_LONG, when="drawing 2/", then=Kernel.interrupt)
+    output = kernel.run(DRAW_LONG, when=" s/step", then=Kernel.interrupt)
     assert output.error.startswith("KeyboardInterrupt")
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
     assert "<progress value=" in output.updates[-2]["text/html"]
@@ -87,7 +87,7 @@ def test_the_end_of_the_engine_leaves_the_kernel_alive(kernel: Kernel) -> None:
         (engine,) = kernel.children()
         os.kill(engine, signal.SIGKILL)
 
-    output = kernel.run(DRAW_LONG, when="drawing 2/", then=kill_engine)
+    output = kernel.run(DRAW_LONG, when=" s/step", then=kill_engine)
     assert output.error.startswith("EngineCrashed: the engine was killed (SIGKILL)")
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
     assert kernel.is_alive
