@@ -190,7 +190,7 @@ def test_ctrl_c_while_python_imports(tmp_path: Path) -> None:
 
 def test_ctrl_c_again_and_again(start: Start, tmp_path: Path) -> None:
     running = start(*LONG, terminal=True)
-    running.wait_for("drawing 1/")
+    running.wait_for(" s/step")
     for _ in range(20):
         running.press_ctrl_c()
         time.sleep(0.01)
