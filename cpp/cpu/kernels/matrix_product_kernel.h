@@ -19,7 +19,7 @@ inline void pack_right(const Side& side, int64_t row, int64_t depth, float* pane
                        Workspace& workspace) {
   auto* numbers =
       reinterpret_cast<float*>(workspace.panels.take(std::size_t{8 * depth_chunk} * sizeof(float)));
-  ColumnPacker<column_tile>(side.rows, side.count)
+  ColumnPacker(side.rows, side.count)
       .pack(row, depth, chunk_at(side.depth, depth), panels + right_place(side, row, depth),
             numbers);
 }

@@ -138,8 +138,7 @@ class RowPacker {
   RowReader rows_;
 };
 
-/// Packs rows as columns of a panel of `width` (a multiple of 8): panel[unit][row].
-template <int64_t width, typename U = Units>
+/// Packs rows as columns of a panel: panel[unit][row].
 class ColumnPacker {
  public:
   ColumnPacker(const Rows& rows, int64_t row_end) : rows_(rows, row_end) {}
@@ -148,7 +147,7 @@ class ColumnPacker {
 
   /// `numbers`: room for eight rows in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
-    for (int64_t i = 0; i < width; i += 8) {
+    for (int64_t i = 0; i < column_tile; i += 8) {
       pack_eight(row + i, depth, count, panel + i, numbers);
     }
   }
@@ -162,20 +161,20 @@ class ColumnPacker {
     switch (rows_.format()) {
       case Format::f32:
         return turn<4>(places, count, panel,
-                       [](const char* p, const char* q) { return U::halves_of_f32(p, q); });
+                       [](const char* p, const char* q) { return Units::halves_of_f32(p, q); });
       case Format::f16:
         return turn<2>(places, count, panel,
-                       [](const char* p, const char* q) { return U::halves_of_f16(p, q); });
+                       [](const char* p, const char* q) { return Units::halves_of_f16(p, q); });
       case Format::bf16:
         return turn<2>(places, count, panel,
-                       [](const char* p, const char* q) { return U::halves_of_bf16(p, q); });
+                       [](const char* p, const char* q) { return Units::halves_of_bf16(p, q); });
       default:
         for (int64_t i = 0; i < 8; ++i) {
           rows_.dequantise(row + i, depth, count, numbers + i * depth_chunk);
           places[i] = reinterpret_cast<const char*>(numbers + i * depth_chunk);
         }
         return turn<4>(places, count, panel,
-                       [](const char* p, const char* q) { return U::halves_of_f32(p, q); });
+                       [](const char* p, const char* q) { return Units::halves_of_f32(p, q); });
     }
   }
 
@@ -183,12 +182,12 @@ class ColumnPacker {
   template <int64_t number_bytes, typename Load>
   static void turn(const char* const (&rows)[8], int64_t count, float* panel,
                    const Load& load_halves) {
-    constexpr int64_t step = 4 * U::depth;
+    constexpr int64_t step = 4 * Units::depth;
     constexpr int64_t line = 64;                   // bytes
     const int64_t next = 8 * (rows[1] - rows[0]);  // eight rows further
     __m256 units[4];
     int64_t depth = 0;
-    for (; depth + step <= count; depth += step, panel += 4 * width) {
+    for (; depth + step <= count; depth += step, panel += 4 * column_tile) {
       if (depth * number_bytes % line == 0) {
         for (const char* row : rows) {
           _mm_prefetch(row + next + depth * number_bytes, _MM_HINT_T1);
@@ -199,10 +198,10 @@ class ColumnPacker {
       }
       turn_four(units);
       for (int64_t i = 0; i < 4; ++i) {
-        _mm256_storeu_ps(panel + i * width, units[i]);
+        _mm256_storeu_ps(panel + i * column_tile, units[i]);
       }
     }
-    const int64_t missing = units_for<U>(count) - depth / U::depth;
+    const int64_t missing = units_for(count) - depth / Units::depth;
     if (missing == 0) {
       return;
     }
@@ -216,7 +215,7 @@ class ColumnPacker {
     }
     turn_four(units);
     for (int64_t i = 0; i < missing; ++i) {
-      _mm256_storeu_ps(panel + i * width, i < 4 ? units[i] : _mm256_setzero_ps());
+      _mm256_storeu_ps(panel + i * column_tile, i < 4 ? units[i] : _mm256_setzero_ps());
     }
   }
 

@@ -94,7 +94,7 @@ class RightPanels {
 
  private:
   Side side_;
-  ColumnPacker<column_tile> packer_;
+  ColumnPacker packer_;
   int64_t begin_;
   int64_t end_;
 };

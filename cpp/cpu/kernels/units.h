@@ -172,9 +172,8 @@ struct Place {
 };
 
 /// Units of a panel: whole tiles.
-template <typename U = Units>
 inline int64_t units_for(int64_t depth) {
-  return round_up(divide_up(depth, U::depth), tile_units);
+  return round_up(divide_up(depth, Units::depth), tile_units);
 }
 
 /// Turn four units of eight rows, halves[i] of rows i and i + 4, into four vectors of a unit each.

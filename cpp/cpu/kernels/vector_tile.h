@@ -27,9 +27,9 @@ struct TilesInUse {
   TilesInUse() {}
 };
 
-/// to[row][column] = (from +) rows * columns, with rows[row * row_step + unit * unit_step] and
+/// to[row][column] = (from +) rows * columns, with rows[row * row_step + unit] and
 /// columns[unit][column_tile], of which the first `vectors` take part.
-template <bool accumulate, int64_t vectors, typename U, int64_t row_step, int64_t unit_step>
+template <bool accumulate, int64_t vectors, typename U, int64_t row_step>
 inline void multiply_vectors(int64_t units, const float* rows, const float* columns,
                              const Place& from, const Place& to) {
   constexpr int64_t row_count = row_tile * tile_vectors / vectors;
@@ -56,7 +56,7 @@ inline void multiply_vectors(int64_t units, const float* rows, const float* colu
         tile[i][j] = U::multiply_add(row, line[j], tile[i][j]);
       }
     }
-    rows += unit_step;
+    ++rows;
     columns += column_tile;
   }
 #pragma GCC unroll 16
@@ -69,19 +69,17 @@ inline void multiply_vectors(int64_t units, const float* rows, const float* colu
 }
 
 /// A whole tile: row_tile x column_tile sums.
-template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
+template <bool accumulate, typename U = Units, int64_t row_step = packed_row>
 inline void multiply_tile(int64_t units, const float* rows, const float* columns, const Place& from,
                           const Place& to) {
-  multiply_vectors<accumulate, tile_vectors, U, row_step, unit_step>(units, rows, columns, from,
-                                                                     to);
+  multiply_vectors<accumulate, tile_vectors, U, row_step>(units, rows, columns, from, to);
 }
 
 /// Twice as many rows of half as many columns.
-template <bool accumulate, typename U = Units, int64_t row_step = packed_row, int64_t unit_step = 1>
+template <bool accumulate, typename U = Units, int64_t row_step = packed_row>
 inline void multiply_tall_tile(int64_t units, const float* rows, const float* columns,
                                const Place& from, const Place& to) {
-  multiply_vectors<accumulate, tile_vectors / 2, U, row_step, unit_step>(units, rows, columns, from,
-                                                                         to);
+  multiply_vectors<accumulate, tile_vectors / 2, U, row_step>(units, rows, columns, from, to);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <utility>
 
 #include "cpu/kernels/kernels.h"
 
@@ -17,14 +16,12 @@ class Blocks {
          const BlockLimits& limits)
       : rows_(rows), columns_(columns) {
     double least = std::numeric_limits<double>::infinity();
-    const auto sizes = [](std::int64_t fewest, std::int64_t most, std::int64_t tile) {
-      return std::pair(rounded(fewest, tile), rounded(most, tile));
-    };
-    const auto [fewest_rows, most_rows] = sizes(std::min(rows, limits.fewest_rows),
-                                                std::min(rows, limits.most_rows), kernels.row_tile);
-    const auto [fewest_columns, most_columns] =
-        sizes(std::min(columns, limits.fewest_columns), std::min(columns, limits.most_columns),
-              kernels.column_tile);
+    const std::int64_t fewest_rows = rounded(std::min(rows, limits.fewest_rows), kernels.row_tile);
+    const std::int64_t most_rows = rounded(std::min(rows, limits.most_rows), kernels.row_tile);
+    const std::int64_t fewest_columns =
+        rounded(std::min(columns, limits.fewest_columns), kernels.column_tile);
+    const std::int64_t most_columns =
+        rounded(std::min(columns, limits.most_columns), kernels.column_tile);
     for (std::int64_t i = most_rows; i >= fewest_rows; i -= kernels.row_tile) {
       for (std::int64_t j = most_columns; j >= fewest_columns; j -= kernels.column_tile) {
         const double cost = cost_of(i, j, limits.packing, threads);
