@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -17,6 +18,7 @@
 // Where these are macros.
 #undef _mm512_cvtps_ph
 #undef _mm512_roundscale_ps
+#undef _mm512_reduce_ps
 #undef _mm512_mask_i32gather_ps
 #undef _mm512_slli_epi32
 #undef _mm512_insertf32x8
@@ -92,6 +94,30 @@ inline Floats _mm512_maskz_loadu_ps(__mmask16 mask, const float* p) {
 template <int to = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC>
 inline Floats _mm512_roundscale_ps(Floats x, int /*to*/) {
   return {_mm256_round_ps(x.low, to), _mm256_round_ps(x.high, to)};
+}
+
+template <typename Function>
+inline Floats each_number(Floats a, Floats b, const Function& function) {
+  float x[16];
+  float y[16];
+  std::memcpy(x, &a, sizeof(a));
+  std::memcpy(y, &b, sizeof(b));
+  for (int i = 0; i < 16; ++i) {
+    x[i] = function(x[i], y[i]);
+  }
+  return _mm512_loadu_ps(x);
+}
+
+// What is left without the nearest whole number.
+inline Floats _mm512_reduce_ps(Floats x, int /*to nearest*/) {
+  return each_number(x, _mm512_roundscale_ps(x, 0), [](float number, float whole) {
+    return std::isinf(number) ? 0 : number - whole;
+  });
+}
+
+inline Floats _mm512_scalef_ps(Floats a, Floats b) {
+  return each_number(
+      a, b, [](float number, float power) { return number * std::exp2(std::floor(power)); });
 }
 
 inline Whole _mm512_castps_si512(Floats x) {

@@ -51,11 +51,6 @@ inline float sum_of(Vector x) {
   return fold(x, [](__m128 a, __m128 b) { return _mm_add_ps(a, b); });
 }
 
-/// NaN may be among them and come out, or not.
-inline float greatest_of(Vector x) {
-  return fold(x, [](__m128 a, __m128 b) { return _mm_max_ps(a, b); });
-}
-
 /// e^x as 2^n * power: x = n ln 2 + r with whole n, power = e^r by its Taylor series up to r^6
 /// (|r| <= 0.35, remainder under 2e-7).
 struct Exponential {
@@ -84,12 +79,6 @@ inline Vector exponential(Vector x) {
   // In two halves: 2^128 alone is no f32.
   const Vector half = nearest_integer(multiply(n, all(0.5F)));
   return multiply(multiply(power, power_of_two(half)), power_of_two(subtract(n, half)));
-}
-
-/// The same for x <= 0, with less to do: 0 below -88.
-inline Vector exponential_below_zero(Vector x) {
-  const auto [n, power] = exponential_parts(greater(all(-88.1F), x));
-  return multiply(power, power_of_two(n));
 }
 
 inline Vector sigmoid(Vector x) {

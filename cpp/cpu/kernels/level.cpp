@@ -8,6 +8,7 @@
 #include "cpu/kernels/matrix_product_kernel.h"
 #include "cpu/kernels/narrow_kernel.h"
 #include "cpu/kernels/normalise_kernel.h"
+#include "cpu/kernels/transpose_kernel.h"
 #if GPUSTACK_DRAW_LEVEL == GPUSTACK_DRAW_AMX_BF16
 #include "cpu/kernels/taps_kernel.h"
 #else
@@ -15,47 +16,6 @@
 #endif
 
 namespace gpustack_draw::cpu {
-namespace LEVEL_NAMESPACE {
-namespace {
-
-void transpose_block(const float* input, int64_t input_stride, float* output, int64_t output_stride,
-                     int64_t rows, int64_t columns) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      output[j * output_stride + i] = input[i * input_stride + j];
-    }
-  }
-}
-
-void transpose_numbers(const float* input, int64_t input_stride, float* output,
-                       int64_t output_stride, int64_t rows, int64_t columns) {
-  for (int64_t i = 0; i < rows; i += 8) {
-    for (int64_t j = 0; j < columns; j += 8) {
-      const float* from = input + i * input_stride + j;
-      float* to = output + j * output_stride + i;
-      if (i + 8 > rows || j + 8 > columns) {
-        transpose_block(from, input_stride, to, output_stride, least(8, rows - i),
-                        least(8, columns - j));
-        continue;
-      }
-      for (int64_t k = 0; k < 8; k += 4) {
-        __m256 lines[4];
-        for (int64_t l = 0; l < 4; ++l) {
-          lines[l] = _mm256_set_m128(_mm_loadu_ps(from + (l + 4) * input_stride + k),
-                                     _mm_loadu_ps(from + l * input_stride + k));
-        }
-        turn_four(lines);
-        for (int64_t l = 0; l < 4; ++l) {
-          _mm256_storeu_ps(to + (k + l) * output_stride, lines[l]);
-        }
-      }
-    }
-  }
-}
-
-}  // namespace
-}  // namespace LEVEL_NAMESPACE
-
 using namespace LEVEL_NAMESPACE;  // NOLINT(google-build-using-namespace): this file is one level
 
 #define AS_TEXT(name) #name
@@ -105,6 +65,6 @@ const Kernels LEVEL_NAMESPACE::kernels = {NAME_OF(LEVEL_NAMESPACE),
                                           multiply_arrays,
                                           multiply_number,
                                           to_f16,
-                                          transpose_numbers};
+                                          transpose};
 
 }  // namespace gpustack_draw::cpu

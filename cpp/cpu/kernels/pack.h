@@ -109,6 +109,11 @@ class RowPacker {
 
   const RowReader& rows() const { return rows_; }
 
+  /// Where a unit of a row lies in its panel.
+  static int64_t place(int64_t row, int64_t unit) {
+    return row * row_step + unit / lanes * vector_step + unit % lanes;
+  }
+
   /// `numbers`: room for a row in f32, needed for quantised rows only.
   void pack(int64_t row, int64_t depth, int64_t count, float* panel, float* numbers) const {
     for (int64_t i = 0; i < row_tile; ++i) {

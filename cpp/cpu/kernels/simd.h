@@ -60,6 +60,13 @@ inline Vector power_of_two(Vector x) {
   const __m256i whole = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(12582912.0F + 127)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(whole, 23));
 }
+// 2^x of x up to 127, given a function that does 2^f of -0.5 <= f <= 0.5. NaN stays.
+template <typename PowerOfFraction>
+inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
+  x = greater(_mm256_set1_ps(-127), x);
+  const Vector whole = nearest_integer(x);
+  return multiply(power(subtract(x, whole)), power_of_two(whole));
+}
 // The numbers whose place is from `begin` up to, not including, `end`; others are not read: zeros.
 inline Vector load_part(const float* p, int64_t begin, int64_t end) {
   const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -128,6 +135,11 @@ inline Vector nearest_integer(Vector x) {
 inline Vector power_of_two(Vector x) {
   const __m512i whole = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(12582912.0F + 127)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(whole, 23));
+}
+template <typename PowerOfFraction>
+inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
+  const Vector fraction = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return _mm512_scalef_ps(power(fraction), subtract(x, fraction));
 }
 inline Vector load_part(const float* p, int64_t begin, int64_t end) {
   const auto mask = static_cast<__mmask16>((0xffffU << begin) & ~(0xffffU << end));

@@ -32,6 +32,17 @@ struct Numbers {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(four_and_four(p, q)), 16));
   }
 
+  /// The same of lines that follow each other along the depth: `depth` lines make a line of units.
+  static __m256 halves_of_f32_lines(const char* const* p, const char* const* q) {
+    return halves_of_f32(p[0], q[0]);
+  }
+  static __m256 halves_of_f16_lines(const char* const* p, const char* const* q) {
+    return halves_of_f16(p[0], q[0]);
+  }
+
+  /// A vector of units of such lines.
+  static Vector vector_of_lines(const Vector (&lines)[depth]) { return lines[0]; }
+
  private:
   static __m128i four_and_four(const char* p, const char* q) {
     return _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)),
@@ -78,6 +89,21 @@ struct Pairs {
     return _mm256_castsi256_ps(eight_and_eight(p, q));
   }
 
+  /// The same of lines that follow each other along the depth: `depth` lines make a line of units.
+  static __m256 halves_of_f32_lines(const char* const* p, const char* const* q) {
+    return units_of(_mm512_insertf32x8(_mm512_castps256_ps512(four_pairs(p[0], p[1])),
+                                       four_pairs(q[0], q[1]), 1));
+  }
+  static __m256 halves_of_f16_lines(const char* const* p, const char* const* q) {
+    return units_of(_mm512_cvtph_ps(_mm256_inserti128_si256(
+        _mm256_castsi128_si256(four_half_pairs(p[0], p[1])), four_half_pairs(q[0], q[1]), 1)));
+  }
+
+  /// A vector of units of such lines.
+  static Vector vector_of_lines(const Vector (&lines)[depth]) {
+    return interleave(lines[0], lines[1]);
+  }
+
   // A vector of units whose first halves are `even` and second halves are `odd`.
   static Vector interleave(Vector even, Vector odd) {
     alignas(64) static constexpr std::uint16_t order[32] = {
@@ -93,6 +119,15 @@ struct Pairs {
   }
   static __m256 units_of(Vector numbers) {
     return _mm256_castsi256_ps((__m256i)_mm512_cvtneps_pbh(numbers));
+  }
+  static __m256 four_pairs(const char* even, const char* odd) {
+    const __m128 a = _mm_loadu_ps(reinterpret_cast<const float*>(even));
+    const __m128 b = _mm_loadu_ps(reinterpret_cast<const float*>(odd));
+    return _mm256_set_m128(_mm_unpackhi_ps(a, b), _mm_unpacklo_ps(a, b));
+  }
+  static __m128i four_half_pairs(const char* even, const char* odd) {
+    return _mm_unpacklo_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(even)),
+                              _mm_loadl_epi64(reinterpret_cast<const __m128i*>(odd)));
   }
   static __m256i eight_and_eight(const char* p, const char* q) {
     return _mm256_inserti128_si256(

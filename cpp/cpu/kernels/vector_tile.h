@@ -29,9 +29,12 @@ struct TilesInUse {
 
 /// to[row][column] = (from +) rows * columns, with rows[row * row_step + unit] and
 /// columns[unit][column_tile], of which the first `vectors` take part.
+///
+/// Never inlined: among other variables the compiler keeps sums in memory.
 template <bool accumulate, int64_t vectors, typename U, int64_t row_step>
-inline void multiply_vectors(int64_t units, const float* rows, const float* columns,
-                             const Place& from, const Place& to) {
+__attribute__((noinline)) void multiply_vectors(int64_t units, const float* rows,
+                                                const float* columns, const Place& from,
+                                                const Place& to) {
   constexpr int64_t row_count = row_tile * tile_vectors / vectors;
   Vector tile[row_count][vectors];
 #pragma GCC unroll 16

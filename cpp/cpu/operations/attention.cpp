@@ -30,7 +30,8 @@ bool takes(const ggml_tensor& node) {
   return queries.type == GGML_TYPE_F32 && is_float(queries) && is_float(*node.src[1]) &&
          is_float(*node.src[2]) &&
          (mask == nullptr || (mask->type == GGML_TYPE_F16 && has_plain_rows(*mask))) &&
-         node.src[4] == nullptr && parameters.max_bias == 0 && parameters.logit_softcap == 0;
+         node.src[4] == nullptr && parameters.scale > 0 && parameters.max_bias == 0 &&
+         parameters.logit_softcap == 0;
 }
 
 // ggml: queries [depth, query, head, picture], keys and values alike with perhaps fewer heads,
@@ -63,8 +64,10 @@ Attention of_head(const ggml_tensor& node, std::int64_t head, std::int64_t pictu
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  constexpr std::int64_t most_queries = 256;
-  constexpr std::int64_t fewest_queries = 48;
+  // Keys and values are packed once a block. Its output is kept in the cache: half a megabyte.
+  const std::int64_t most_queries =
+      std::clamp<std::int64_t>((std::int64_t{1} << 17) / node.ne[0], 256, 1024);
+  constexpr std::int64_t fewest_queries = 64;
   constexpr std::int64_t tasks_a_thread = 4;
   const std::int64_t heads = node.src[0]->ne[2];
   const std::int64_t queries = node.src[0]->ne[1];
@@ -73,7 +76,7 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   const std::int64_t parts = std::max(divided_up(queries, most_queries),
                                       std::min(divided_up(queries, fewest_queries), enough));
   const std::int64_t block =
-      divided_up(divided_up(queries, parts), kernels.row_tile) * kernels.row_tile;
+      divided_up(divided_up(queries, parts), kernels.column_tile) * kernels.column_tile;
   const std::int64_t blocks = divided_up(queries, block);
   team.run(planes * blocks, [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t begin = task % blocks * block;
