@@ -3,7 +3,7 @@
 #include <memory>
 #include <new>
 
-#include "cpu/operations/operation.h"
+#include "cpu/operations/convolution.h"
 #include "ggml-cpu.h"
 #include "ggml-impl.h"
 
@@ -14,6 +14,12 @@ namespace {
 bool is_view(const ggml_tensor& node) {
   return node.op == GGML_OP_NONE || node.op == GGML_OP_RESHAPE || node.op == GGML_OP_VIEW ||
          node.op == GGML_OP_PERMUTE || node.op == GGML_OP_TRANSPOSE || ggml_is_empty(&node);
+}
+
+// Whether a node is what the next one alone reads, and makes on its way.
+bool goes_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels) {
+  return i + 1 < graph.n_nodes && ggml_node_has_n_uses(&graph, i, 1) &&
+         can_enlarge(*graph.nodes[i + 1], *graph.nodes[i], kernels);
 }
 
 const Operation* operation_of(const ggml_tensor& node) {
@@ -50,12 +56,17 @@ ggml_status GraphComputer::compute(ggml_cgraph& graph) {
   team_->start();
   int not_ours = 0;  // where a run of nodes begins that is ggml's
   for (int i = 0; i < graph.n_nodes; ++i) {
-    const ggml_tensor& node = *graph.nodes[i];
+    const int begin = i;
+    ggml_tensor node = *graph.nodes[i];
+    if (goes_with_next(graph, i, kernels_)) {
+      node = *graph.nodes[++i];
+      node.src[1] = graph.nodes[begin]->src[0];
+    }
     const Operation* operation = is_view(node) ? nullptr : operation_of(node);
     if (operation == nullptr) {
       continue;
     }
-    const ggml_status status = compute_with_ggml(graph, not_ours, i);
+    const ggml_status status = compute_with_ggml(graph, not_ours, begin);
     if (status != GGML_STATUS_SUCCESS) {
       return status;
     }

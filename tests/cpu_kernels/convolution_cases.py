@@ -135,6 +135,42 @@ def test_three_by_three(
     check(level, weights, pictures_, kind=kind, padding=(1, 1), threads=threads)
 
 
+def check_enlarged(
+    level: str, weights: np.ndarray, x: np.ndarray, *, times: int = 2, kept: bool = False
+) -> None:
+    enlarged = np.maximum(x, 0).repeat(times, axis=2).repeat(times, axis=3).astype(np.float64)
+    wanted = reference(weights, enlarged, (1, 1), (1, 1), (1, 1)) + (enlarged if kept else 0)
+    size = reference(np.abs(weights), enlarged, (1, 1), (1, 1), (1, 1)).max() + 1e-30
+    for where in (level, "ggml"):
+        found = compute(where, "enlarged", weights, x, numbers=(times, kept))
+        assert_near(found, wanted, (0.01 if "bf16" in where else 1e-5) * size)
+
+
+@each_level
+@settings(max_examples=30)
+@given(
+    size=st.tuples(st.integers(1, 25), st.integers(1, 15)),
+    channels=st.sampled_from((1, 3, 8, 17, 64, 70)),
+    outputs=st.sampled_from((1, 4, 9, 40)),
+    pictures=st.integers(1, 3),
+    data=st.sampled_from((normal, sparse)),
+    seed=seeds,
+)
+def test_enlarged_on_the_way(
+    level: str, size: Pair, channels: int, outputs: int, pictures: int, data: object, seed: int
+) -> None:
+    """Also where ggml lets the result take the small picture's memory: with fewer channels."""
+    weights = data(seed, outputs, channels, 3, 3)
+    check_enlarged(level, weights, data(seed + 1, pictures, channels, size[1], size[0]))
+
+
+@each_level
+def test_what_is_enlarged_otherwise_or_read_again(level: str) -> None:
+    weights, x = sparse(1, 40, 40, 3, 3), sparse(2, 2, 40, 11, 14)
+    check_enlarged(level, weights, x, kept=True)
+    check_enlarged(level, weights, x, times=3)
+
+
 @each_level
 def test_more_tiles_than_are_transformed_at_once(level: str) -> None:
     weights, x = normal(1, 26, 130, 3, 3), normal(2, 2, 130, 50, 70)

@@ -94,6 +94,14 @@ const std::map<std::string, Make>& operations() {
          x = ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
          return ggml_sqr(c, ggml_add(c, x, ggml_scale(c, x, 2)));
        }},
+      // A convolution of an enlarged picture, which is made and forgotten meanwhile or, with another
+      // number, read again.
+      {"enlarged",
+       [](ggml_context* c, const Tensors& t, const Numbers& n) {
+         ggml_tensor* x = ggml_upscale(c, ggml_relu(c, t[1]), whole(n[0]), GGML_SCALE_MODE_NEAREST);
+         ggml_tensor* y = ggml_conv_2d_direct(c, t[0], x, 1, 1, 1, 1, 1, 1);
+         return n[1] == 0 ? y : ggml_add(c, y, x);
+       }},
       {"cpy",
        [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_cpy(c, t[0], t[1]); }},
   };

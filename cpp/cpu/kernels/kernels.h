@@ -78,7 +78,8 @@ struct Convolution {
   std::int64_t input_channel_stride;
   std::int64_t input_width;
   std::int64_t input_height;
-  Side weights;  ///< A row an output channel, [input channel][y][x] within it.
+  bool input_is_enlarged;  ///< Its pixels stand for 2x2 each: Kernels::convolution_in_tiles only.
+  Side weights;            ///< A row an output channel, [input channel][y][x] within it.
   std::int64_t kernel_width;
   std::int64_t kernel_height;
   std::int64_t input_channels;

@@ -30,6 +30,9 @@ inline Vector add_times(float a, Vector x, Vector b) { return multiply_add(all(a
 /// For tiles of 4x4. The points are 0, 1, -1, 2, -2.
 struct TilesOfFour {
   static constexpr int64_t side = 4;
+  static constexpr int64_t pixels = 6;  ///< Of the input, in each direction.
+  static constexpr int64_t points = 6;  ///< And what they become.
+  static constexpr int64_t enlargement = 1;
 
   static void transform_input(const Eight (&d)[6], Eight (&t)[6]) {
     const Eight a = add_times(-4, d[2], d[4]);
@@ -72,6 +75,9 @@ struct TilesOfFour {
 /// For tiles of 2x2. The points are 0, 1, -1.
 struct TilesOfTwo {
   static constexpr int64_t side = 2;
+  static constexpr int64_t pixels = 4;
+  static constexpr int64_t points = 4;
+  static constexpr int64_t enlargement = 1;
 
   static void transform_input(const Eight (&d)[4], Eight (&t)[4]) {
     t[0] = minus(d[0], d[2]);
@@ -92,6 +98,43 @@ struct TilesOfTwo {
   static void transform_output(const Eight (&t)[4], Eight (&y)[2]) {
     y[0] = plus(t[0], plus(t[1], t[2]));
     y[1] = minus(t[1], plus(t[2], t[3]));
+  }
+};
+
+/// For tiles of 4x4 where the input's pixels stand for two each, in both directions. Of d0 d1 d1 d2
+/// d2 d3 convolved with g, and c = d2 - d1, the four numbers are
+///   g0 (d0 - d2) + m - (g1 + g2 - g0) c / 2,    m - (g1 - g2 + g0) c / 2,
+///   m + (g1 + g2 - g0) c / 2,    g2 (d3 - d1) + m + (g1 - g2 + g0) c / 2
+/// with m = (g0 + g1 + g2) (d1 + d2) / 2: five products. Ours; multiplied out they are the sums.
+struct EnlargedTilesOfFour {
+  static constexpr int64_t side = 4;
+  static constexpr int64_t pixels = 4;
+  static constexpr int64_t points = 5;
+  static constexpr int64_t enlargement = 2;
+
+  static void transform_input(const Eight (&d)[4], Eight (&t)[5]) {
+    t[0] = minus(d[0], d[2]);
+    t[1] = plus(d[1], d[2]);
+    t[2] = minus(d[2], d[1]);
+    t[3] = t[2];
+    t[4] = minus(d[3], d[1]);
+  }
+
+  static void transform_weights(const Vector (&g)[3], Vector (&t)[5]) {
+    t[0] = g[0];
+    t[2] = times(0.5F, g[1]);
+    t[3] = times(0.5F, minus(g[2], g[0]));
+    t[1] = plus(t[2], times(0.5F, plus(g[0], g[2])));
+    t[4] = g[2];
+  }
+
+  static void transform_output(const Eight (&t)[5], Eight (&y)[4]) {
+    const Eight less = minus(t[1], t[2]);
+    const Eight more = plus(t[1], t[2]);
+    y[0] = plus(t[0], minus(less, t[3]));
+    y[1] = plus(less, t[3]);
+    y[2] = plus(more, t[3]);
+    y[3] = plus(t[4], minus(more, t[3]));
   }
 };
 

@@ -29,8 +29,7 @@ template <typename Basis>
 class TiledPicture {
  public:
   static constexpr int64_t side = Basis::side;
-  static constexpr int64_t size = side + 2;
-  static constexpr int64_t places = size * size;
+  static constexpr int64_t places = Basis::points * Basis::points;
 
   /// A tile's first pixel of the output.
   struct Corner {
@@ -71,9 +70,9 @@ class InputTransform {
   InputTransform(const Convolution& convolution, const Tiles& tiles, int64_t panel)
       : c_(convolution), picture_(convolution, tiles), panel_(panel) {
     for (int64_t i = 0; i < column_tile; ++i) {
-      corners_[i] = picture_.corner(panel * column_tile + i);
-      corners_[i].x -= c_.padding_x;
-      corners_[i].y -= c_.padding_y;
+      const Corner corner = picture_.corner(panel * column_tile + i);
+      corners_[i] = {corner.x / Basis::enlargement - c_.padding_x,
+                     corner.y / Basis::enlargement - c_.padding_y};
     }
   }
 
@@ -88,8 +87,8 @@ class InputTransform {
   }
 
  private:
-  static constexpr int64_t side = TiledPicture<Basis>::side;
-  static constexpr int64_t size = TiledPicture<Basis>::size;
+  static constexpr int64_t pixels = Basis::pixels;
+  static constexpr int64_t points = Basis::points;
 
   using Corner = typename TiledPicture<Basis>::Corner;
 
@@ -102,32 +101,32 @@ class InputTransform {
   // Has the memory bring what will be read of the next channel: mostly eight tiles lie side by
   // side.
   void ask_for_eight(const float* plane, const Corner& corner) const {
-    for (int64_t line = 0; line < size; ++line) {
+    for (int64_t line = 0; line < pixels; ++line) {
       const float* first = plane + (corner.y + line) * c_.input_width + corner.x;
-      for (int64_t i = 0; i < 8 * side; i += 16) {
+      for (int64_t i = 0; i < 8 * Basis::side / Basis::enlargement; i += 16) {
         _mm_prefetch(first + i, _MM_HINT_T0);
       }
     }
   }
 
   // Within the picture, or in `room` with zeros around the picture's part.
-  Input input_of(const float* plane, const Corner& corner, float (&room)[size][size]) const {
+  Input input_of(const float* plane, const Corner& corner, float (&room)[pixels][pixels]) const {
     const float* first = plane + corner.y * c_.input_width + corner.x;
-    if (corner.x >= 0 && corner.x + size <= c_.input_width && corner.y >= 0 &&
-        corner.y + size <= c_.input_height) {
+    if (corner.x >= 0 && corner.x + pixels <= c_.input_width && corner.y >= 0 &&
+        corner.y + pixels <= c_.input_height) {
       return {first, c_.input_width};
     }
-    for (int64_t line = 0; line < size; ++line) {
+    for (int64_t line = 0; line < pixels; ++line) {
       const int64_t y = corner.y + line;
       const bool is_inside = y >= 0 && y < c_.input_height;
-      for (int64_t column = 0; column <= size - 4; column += 2) {
+      for (int64_t column = 0; column <= pixels - 4; column += 2) {
         _mm_storeu_ps(&room[line][column],
                       is_inside ? _mm_maskload_ps(first + line * c_.input_width + column,
                                                   columns_inside(corner.x + column))
                                 : _mm_setzero_ps());
       }
     }
-    return {room[0], size};
+    return {room[0], pixels};
   }
 
   // Which of four neighbours are in the picture.
@@ -140,8 +139,8 @@ class InputTransform {
   }
 
   // A line of eight tiles, column by column.
-  static void load_line(const Input (&inputs)[8], int64_t line, Eight (&columns)[size]) {
-    for (int64_t column = 0; column <= size - 4; column += 2) {
+  static void load_line(const Input (&inputs)[8], int64_t line, Eight (&columns)[pixels]) {
+    for (int64_t column = 0; column <= pixels - 4; column += 2) {
       Eight halves[4];
       for (int64_t i = 0; i < 4; ++i) {
         const Input& low = inputs[i];
@@ -157,20 +156,20 @@ class InputTransform {
   }
 
   void transform_eight(const float* plane, int64_t tile, int64_t place_in_panel) const {
-    float rooms[8][size][size];
+    float rooms[8][pixels][pixels];
     Input inputs[8];
     for (int64_t i = 0; i < 8; ++i) {
       inputs[i] = input_of(plane, corners_[tile + i], rooms[i]);
     }
-    Eight lines[size][size];
-    for (int64_t y = 0; y < size; ++y) {
-      Eight line[size];
+    Eight lines[pixels][points];
+    for (int64_t y = 0; y < pixels; ++y) {
+      Eight line[pixels];
       load_line(inputs, y, line);
       Basis::transform_input(line, lines[y]);
     }
-    transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[size]) {
-      for (int64_t y = 0; y < size; ++y) {
-        _mm256_storeu_ps(picture_.input(y * size + x, panel_) + place_in_panel, column[y]);
+    transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[points]) {
+      for (int64_t y = 0; y < points; ++y) {
+        _mm256_storeu_ps(picture_.input(y * points + x, panel_) + place_in_panel, column[y]);
       }
     });
   }
@@ -231,7 +230,7 @@ class TiledBlock {
 
  private:
   static constexpr int64_t side = TiledPicture<Basis>::side;
-  static constexpr int64_t size = TiledPicture<Basis>::size;
+  static constexpr int64_t points = Basis::points;
   static constexpr int64_t places = TiledPicture<Basis>::places;
   static constexpr int64_t channel_chunk = 64;
   // A row's weights at a place, and then 16 numbers, or all rows would want the same part of the
@@ -292,15 +291,15 @@ class TiledBlock {
     }
     Vector sorted[taps];
     TapSorter<NumberLanes>::sort(vectors, sorted);
-    Vector lines[3][size];
+    Vector lines[3][points];
     for (int64_t y = 0; y < 3; ++y) {
       const Vector line[3] = {sorted[y * 3], sorted[y * 3 + 1], sorted[y * 3 + 2]};
       Basis::transform_weights(line, lines[y]);
     }
     transform_columns(lines, &Basis::transform_weights,
-                      [&](int64_t x, const Vector(&column)[size]) {
-                        for (int64_t y = 0; y < size; ++y) {
-                          store(weights(y * size + x) + place_in_panel, column[y]);
+                      [&](int64_t x, const Vector(&column)[points]) {
+                        for (int64_t y = 0; y < points; ++y) {
+                          store(weights(y * points + x) + place_in_panel, column[y]);
                         }
                       });
   }
@@ -325,11 +324,11 @@ class TiledBlock {
 
   void transform_output(int64_t row) const {
     for (int64_t tile = 0; tile < columns(); tile += 8) {
-      Eight lines[size][side];
-      for (int64_t y = 0; y < size; ++y) {
-        Eight line[size];
-        for (int64_t x = 0; x < size; ++x) {
-          line[x] = _mm256_loadu_ps(sums(y * size + x, row) + tile);
+      Eight lines[points][side];
+      for (int64_t y = 0; y < points; ++y) {
+        Eight line[points];
+        for (int64_t x = 0; x < points; ++x) {
+          line[x] = _mm256_loadu_ps(sums(y * points + x, row) + tile);
         }
         Basis::transform_output(line, lines[y]);
       }
@@ -365,28 +364,34 @@ class TiledBlock {
   float* weights_;     ///< [place][row][channel]
 };
 
+/// What a function makes of the basis that these tiles need.
+template <typename Function>
+inline auto with_basis(const Convolution& convolution, const Tiles& tiles,
+                       const Function& function) {
+  if (convolution.input_is_enlarged) {
+    return function(EnlargedTilesOfFour());
+  }
+  return tiles.side == TilesOfFour::side ? function(TilesOfFour()) : function(TilesOfTwo());
+}
+
 inline int64_t tiled_numbers(const Convolution& convolution, const Tiles& tiles) {
-  return tiles.side == TilesOfFour::side
-             ? TiledPicture<TilesOfFour>(convolution, tiles).input_numbers()
-             : TiledPicture<TilesOfTwo>(convolution, tiles).input_numbers();
+  return with_basis(convolution, tiles, [&](auto basis) {
+    return TiledPicture<decltype(basis)>(convolution, tiles).input_numbers();
+  });
 }
 
 inline void transform_tiles(const Convolution& convolution, const Tiles& tiles, int64_t panel,
                             int64_t channel_begin, int64_t channel_end) {
-  if (tiles.side == TilesOfFour::side) {
-    InputTransform<TilesOfFour>(convolution, tiles, panel).run(channel_begin, channel_end);
-  } else {
-    InputTransform<TilesOfTwo>(convolution, tiles, panel).run(channel_begin, channel_end);
-  }
+  with_basis(convolution, tiles, [&](auto basis) {
+    InputTransform<decltype(basis)>(convolution, tiles, panel).run(channel_begin, channel_end);
+  });
 }
 
 inline void convolution_in_tiles(const Convolution& convolution, const Tiles& tiles,
                                  const Block& block, Workspace& workspace) {
-  if (tiles.side == TilesOfFour::side) {
-    TiledBlock<TilesOfFour>(convolution, tiles, block, workspace).run();
-  } else {
-    TiledBlock<TilesOfTwo>(convolution, tiles, block, workspace).run();
-  }
+  with_basis(convolution, tiles, [&](auto basis) {
+    TiledBlock<decltype(basis)>(convolution, tiles, block, workspace).run();
+  });
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE

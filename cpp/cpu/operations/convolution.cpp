@@ -6,6 +6,17 @@
 namespace gpustack_draw::cpu {
 namespace {
 
+bool is_twice_as_large(const ggml_tensor& enlarged, const ggml_tensor& small) {
+  return enlarged.ne[0] == 2 * small.ne[0] && enlarged.ne[1] == 2 * small.ne[1] &&
+         enlarged.ne[2] == small.ne[2] && enlarged.ne[3] == small.ne[3];
+}
+
+bool overlap(const ggml_tensor& a, const ggml_tensor& b) {
+  const char* a_begin = row_of(a, 0, 0, 0);
+  const char* b_begin = row_of(b, 0, 0, 0);
+  return a_begin < b_begin + ggml_nbytes(&b) && b_begin < a_begin + ggml_nbytes(&a);
+}
+
 bool takes(const ggml_tensor& node) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];
@@ -62,6 +73,22 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
 
 }  // namespace
 
+bool can_enlarge(const ggml_tensor& node, const ggml_tensor& enlargement, const Kernels& kernels) {
+  if (node.op != GGML_OP_CONV_2D || node.src[1] != &enlargement ||
+      enlargement.op != GGML_OP_UPSCALE || enlargement.op_params[0] != GGML_SCALE_MODE_NEAREST) {
+    return false;
+  }
+  const ggml_tensor& small = *enlargement.src[0];
+  ggml_tensor merged = node;
+  merged.src[1] = enlargement.src[0];
+  // ggml believes that the small picture is not needed any more, and may write over it.
+  if (!is_twice_as_large(enlargement, small) || !takes(merged) || overlap(node, small)) {
+    return false;
+  }
+  const Convolution c = of_picture(merged, 0, kernels);
+  return c.input_is_enlarged && c.padding_x == 1 && c.padding_y == 1 && best_side(c, kernels) > 0;
+}
+
 // ggml: weights [kernel width, kernel height, input channels, output channels],
 // input [width, height, channels, pictures].
 Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kernels& kernels) {
@@ -90,6 +117,9 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kern
   c.padding_y = node.op_params[3];
   c.dilation_x = node.op_params[4];
   c.dilation_y = node.op_params[5];
+  const std::int64_t reach = c.dilation_x * (c.kernel_width - 1) + 1;
+  const std::int64_t plain_width = (c.input_width + 2 * c.padding_x - reach) / c.stride_x + 1;
+  c.input_is_enlarged = c.output_width != plain_width;
   return c;
 }
 

@@ -6,6 +6,10 @@
 
 namespace gpustack_draw::cpu {
 
+/// A convolution of what an enlargement makes of its input may have that input itself instead,
+/// where it can enlarge it on its way.
+bool can_enlarge(const ggml_tensor& node, const ggml_tensor& enlargement, const Kernels& kernels);
+
 /// One of the pictures of a CONV_2D.
 Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kernels& kernels);
 

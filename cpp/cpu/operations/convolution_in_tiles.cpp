@@ -52,13 +52,18 @@ std::int64_t best_side(const Convolution& c, const Kernels& kernels) {
   constexpr double transforms = 1.3;  // what they add to the products, as measured
   std::int64_t best = 0;
   double least = kernels.product_cost * cost(9, c.output_width * c.output_height, kernels);
-  for (const std::int64_t side : {2, 4}) {
-    const auto places = static_cast<double>((side + 2) * (side + 2));
+  const auto try_tiles = [&](std::int64_t side, double places) {
     const double in_tiles = transforms * cost(places, tiles(c, side), kernels);
     if (in_tiles < least) {
       least = in_tiles;
       best = side;
     }
+  };
+  if (c.input_is_enlarged) {
+    try_tiles(4, 25);
+  } else {
+    try_tiles(2, 16);
+    try_tiles(4, 36);
   }
   return best;
 }
