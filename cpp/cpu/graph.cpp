@@ -3,6 +3,7 @@
 #include <memory>
 #include <new>
 
+#include "cpu/operations/chain.h"
 #include "cpu/operations/convolution.h"
 #include "ggml-cpu.h"
 #include "ggml-impl.h"
@@ -16,15 +17,16 @@ bool is_view(const ggml_tensor& node) {
          node.op == GGML_OP_PERMUTE || node.op == GGML_OP_TRANSPOSE || ggml_is_empty(&node);
 }
 
-// Whether a node is what the next one alone reads, and makes on its way.
-bool goes_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels) {
-  return i + 1 < graph.n_nodes && ggml_node_has_n_uses(&graph, i, 1) &&
-         can_enlarge(*graph.nodes[i + 1], *graph.nodes[i], kernels);
+// What we do for a node, or null.
+const Operation* operation_of(const ggml_tensor& node) {
+  const Operation* operation = is_view(node) ? nullptr : operation_for(node.op);
+  return operation != nullptr && operation->takes(node) ? operation : nullptr;
 }
 
-const Operation* operation_of(const ggml_tensor& node) {
-  const Operation* operation = operation_for(node.op);
-  return operation != nullptr && operation->takes(node) ? operation : nullptr;
+// Whether a node is what the next one alone reads, and makes on its way.
+bool goes_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels) {
+  return i + 1 < graph.n_nodes && can_enlarge(*graph.nodes[i + 1], *graph.nodes[i], kernels) &&
+         ggml_node_has_n_uses(&graph, i, 1);
 }
 
 }  // namespace
@@ -55,28 +57,50 @@ void GraphComputer::use_threads(int threads) {
 ggml_status GraphComputer::compute(ggml_cgraph& graph) {
   team_->start();
   int not_ours = 0;  // where a run of nodes begins that is ggml's
-  for (int i = 0; i < graph.n_nodes; ++i) {
-    const int begin = i;
-    ggml_tensor node = *graph.nodes[i];
-    if (goes_with_next(graph, i, kernels_)) {
-      node = *graph.nodes[++i];
-      node.src[1] = graph.nodes[begin]->src[0];
-    }
-    const Operation* operation = is_view(node) ? nullptr : operation_of(node);
+  for (int i = 0; i < graph.n_nodes;) {
+    const Operation* operation = operation_of(*graph.nodes[i]);
     if (operation == nullptr) {
+      ++i;
       continue;
     }
-    const ggml_status status = compute_with_ggml(graph, not_ours, begin);
+    const ggml_status status = compute_with_ggml(graph, not_ours, i);
     if (status != GGML_STATUS_SUCCESS) {
       return status;
     }
-    not_ours = i + 1;
-    operation->run(node, kernels_, *team_);
+    i = not_ours = compute_with_ours(graph, i, *operation);
     if (team_->is_stopped()) {
       return GGML_STATUS_ABORTED;
     }
   }
   return compute_with_ggml(graph, not_ours, graph.n_nodes);
+}
+
+int GraphComputer::compute_with_ours(const ggml_cgraph& graph, int i, const Operation& operation) {
+  const ggml_tensor& node = *graph.nodes[i];
+  if (goes_with_next(graph, i, kernels_)) {
+    ggml_tensor merged = *graph.nodes[i + 1];
+    merged.src[1] = node.src[0];
+    convolution.run(merged, kernels_, *team_);
+    return i + 2;
+  }
+  Chain chain;
+  if (!chain.add(node, operation)) {
+    operation.run(node, kernels_, *team_);
+    return i + 1;
+  }
+  int end = i + 1;
+  for (int next = end; next < graph.n_nodes; ++next) {
+    if (is_view(*graph.nodes[next])) {
+      continue;
+    }
+    const Operation* another = operation_of(*graph.nodes[next]);
+    if (another == nullptr || !chain.add(*graph.nodes[next], *another)) {
+      break;
+    }
+    end = next + 1;
+  }
+  chain.run(kernels_, *team_);
+  return end;
 }
 
 ggml_status GraphComputer::compute_with_ggml(ggml_cgraph& graph, int begin, int end) {

@@ -9,7 +9,9 @@
 
 namespace gpustack_draw::cpu {
 
-/// Computes graphs: node by node with our kernels, runs of other nodes with ggml's CPU code.
+struct Operation;
+
+/// Computes graphs: nodes with our kernels, runs of other nodes with ggml's CPU code.
 class GraphComputer {
  public:
   /// `is_cancelled` must outlive this.
@@ -25,6 +27,8 @@ class GraphComputer {
     void operator()(ggml_backend_t backend) const noexcept { ggml_backend_free(backend); }
   };
 
+  /// Computes a node, and some that follow it if they go together; gives the one after them.
+  int compute_with_ours(const ggml_cgraph& graph, int i, const Operation& operation);
   ggml_status compute_with_ggml(ggml_cgraph& graph, int begin, int end);
 
   const Kernels& kernels_;

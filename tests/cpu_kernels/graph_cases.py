@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from compare import compute, each_level, normal
+from compare import compute, each_level, normal, seeds, threads
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 
 @each_level
@@ -18,6 +20,47 @@ def test_nodes_in_turn(level: str, threads: int) -> None:
     np.testing.assert_allclose(found.squeeze(), wanted, **near)
     plain = compute("ggml", "chain", weights, x)
     np.testing.assert_allclose(found, plain, rtol=0.05, atol=0.05)
+
+
+@each_level
+# A result over the memory of a channel's numbers that the first node reads.
+@example(
+    program=[(7, 0, 0), (4, 1, 0), (4, 2, 0), (4, 3, 0)],
+    side=33,
+    channels=30,
+    pictures=2,
+    seed=1,
+    threads=1,
+)
+@settings(max_examples=60)
+@given(
+    program=st.lists(
+        st.tuples(st.integers(0, 8), st.integers(0, 99), st.integers(0, 99)),
+        min_size=1,
+        max_size=14,
+    ),
+    side=st.sampled_from((1, 15, 33)),
+    channels=st.sampled_from((1, 8, 30)),
+    pictures=st.integers(1, 2),
+    seed=seeds,
+    threads=threads,
+)
+def test_small_operations_in_any_order(
+    level: str,
+    program: list[tuple[int, int, int]],
+    side: int,
+    channels: int,
+    pictures: int,
+    seed: int,
+    threads: int,
+) -> None:
+    """Part by part through some nodes, whatever memory ggml lets them share."""
+    x = normal(seed, pictures, channels, side, side)
+    sources = (x, normal(seed + 1, channels, 1, 1), normal(seed + 2, side))
+    numbers = [number for step in program for number in step]
+    found = compute(level, "small_operations", *sources, numbers=numbers, threads=threads)
+    plain = compute("ggml", "small_operations", *sources, numbers=numbers)
+    np.testing.assert_allclose(found, plain, rtol=1e-3, atol=1e-3)
 
 
 @each_level

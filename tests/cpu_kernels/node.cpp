@@ -26,6 +26,48 @@ ggml_tensor* tensor_over(ggml_context* context, const Source& source) {
 
 int whole(float number) { return static_cast<int>(number); }
 
+// Small operations on pictures of as many columns as rows, each on earlier results: `numbers` are
+// (operation, first operand, second operand) of one after the other.
+ggml_tensor* small_operations(ggml_context* c, const Tensors& t, const Numbers& numbers) {
+  // Computed, too: their memory is free for others as soon as they were read.
+  const auto channels = [&] { return ggml_scale(c, t[1], 2); };  // [1, 1, channels]
+  const auto row = [&] { return ggml_scale(c, t[2], 3); };
+  Tensors done = {t[0]};
+  for (std::size_t i = 0; i + 2 < numbers.size(); i += 3) {
+    ggml_tensor*& a = done.at(static_cast<std::size_t>(numbers[i + 1]) % done.size());
+    ggml_tensor* b = done.at(static_cast<std::size_t>(numbers[i + 2]) % done.size());
+    switch (whole(numbers[i])) {
+      case 0:
+        done.push_back(ggml_add(c, a, b));
+        break;
+      case 1:
+        done.push_back(ggml_tanh(c, ggml_mul(c, a, b)));
+        break;
+      case 2:
+        done.push_back(ggml_silu(c, a));
+        break;
+      case 3:  // where it is: what was there is not read again
+        a = ggml_relu_inplace(c, ggml_scale(c, a, 0.5F));
+        break;
+      case 4:
+        done.push_back(ggml_group_norm(c, a, 3, 0.1F));
+        break;
+      case 5:
+        done.push_back(ggml_norm(c, a, 0.1F));
+        break;
+      case 6:
+        done.push_back(ggml_cont(c, ggml_transpose(c, a)));
+        break;
+      case 7:
+        done.push_back(ggml_add(c, a, channels()));
+        break;
+      default:
+        done.push_back(ggml_mul(c, a, row()));
+    }
+  }
+  return done.back();
+}
+
 const std::map<std::string, Make>& operations() {
   static const std::map<std::string, Make> all = {
       {"mul_mat", [](ggml_context* c, const Tensors& t,
@@ -94,14 +136,15 @@ const std::map<std::string, Make>& operations() {
          x = ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
          return ggml_sqr(c, ggml_add(c, x, ggml_scale(c, x, 2)));
        }},
-      // A convolution of an enlarged picture, which is made and forgotten meanwhile or, with another
-      // number, read again.
+      // A convolution of an enlarged picture, which is made and forgotten meanwhile or, with
+      // another number, read again.
       {"enlarged",
        [](ggml_context* c, const Tensors& t, const Numbers& n) {
          ggml_tensor* x = ggml_upscale(c, ggml_relu(c, t[1]), whole(n[0]), GGML_SCALE_MODE_NEAREST);
          ggml_tensor* y = ggml_conv_2d_direct(c, t[0], x, 1, 1, 1, 1, 1, 1);
          return n[1] == 0 ? y : ggml_add(c, y, x);
        }},
+      {"small_operations", &small_operations},
       {"cpy",
        [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_cpy(c, t[0], t[1]); }},
   };

@@ -76,9 +76,7 @@ inline Exponential exponential_parts(Vector x) {
 /// e^x to 2 units in the last place. 0 below -104, infinity above 89; NaN stays.
 inline Vector exponential(Vector x) {
   const auto [n, power] = exponential_parts(smaller(all(89.0F), greater(all(-104.0F), x)));
-  // In two halves: 2^128 alone is no f32.
-  const Vector half = nearest_integer(multiply(n, all(0.5F)));
-  return multiply(multiply(power, power_of_two(half)), power_of_two(subtract(n, half)));
+  return times_power_of_two(power, n);
 }
 
 inline Vector sigmoid(Vector x) {
@@ -93,12 +91,12 @@ inline Vector hyperbolic_tangent(Vector x) {
   return divide(subtract(e, all(1.0F)), add(e, all(1.0F)));
 }
 
-/// GELU by its tanh formula (Hendrycks and Gimpel, arXiv:1606.08415), as ggml has it.
+/// GELU by its tanh formula (Hendrycks and Gimpel, arXiv:1606.08415), as ggml has it:
+/// (1 + tanh(y)) / 2 is the sigmoid of 2y.
 inline Vector gelu(Vector x) {
   x = greater(all(-10.0F), x);  // 0 from there on; minus infinity times 0 would be NaN
   const Vector cube = multiply_add(multiply(all(0.044715F), x), multiply(x, x), x);
-  const Vector t = hyperbolic_tangent(multiply(all(0.79788456F), cube));
-  return multiply(multiply(all(0.5F), x), add(all(1.0F), t));
+  return multiply(x, sigmoid(multiply(all(1.59576912F), cube)));
 }
 
 inline void unary(Unary function, const float* input, float* output, int64_t count) {

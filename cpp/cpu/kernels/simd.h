@@ -60,6 +60,11 @@ inline Vector power_of_two(Vector x) {
   const __m256i whole = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(12582912.0F + 127)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(whole, 23));
 }
+// x * 2^n of whole n from -252 to 254: in two halves, because 2^128 alone is no f32.
+inline Vector times_power_of_two(Vector x, Vector n) {
+  const Vector half = nearest_integer(multiply(n, _mm256_set1_ps(0.5F)));
+  return multiply(multiply(x, power_of_two(half)), power_of_two(subtract(n, half)));
+}
 // 2^x of x up to 127, given a function that does 2^f of -0.5 <= f <= 0.5. NaN stays.
 template <typename PowerOfFraction>
 inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
@@ -136,6 +141,7 @@ inline Vector power_of_two(Vector x) {
   const __m512i whole = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(12582912.0F + 127)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(whole, 23));
 }
+inline Vector times_power_of_two(Vector x, Vector n) { return _mm512_scalef_ps(x, n); }
 template <typename PowerOfFraction>
 inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
   const Vector fraction = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

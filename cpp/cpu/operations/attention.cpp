@@ -65,7 +65,7 @@ Attention of_head(const ggml_tensor& node, std::int64_t head, std::int64_t pictu
 
 void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   // Keys and values are packed once a block. Its output is kept in the cache: half a megabyte.
-  const std::int64_t most_queries = std::clamp<std::int64_t>(128 * 1024 / node.ne[0], 256, 1024);
+  const std::int64_t most_queries = std::clamp<std::int64_t>(131'072 / node.ne[0], 256, 1024);
   constexpr std::int64_t fewest_queries = 64;
   constexpr std::int64_t tasks_a_thread = 4;
   const std::int64_t heads = node.src[0]->ne[2];

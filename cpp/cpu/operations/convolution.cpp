@@ -11,12 +11,6 @@ bool is_twice_as_large(const ggml_tensor& enlarged, const ggml_tensor& small) {
          enlarged.ne[2] == small.ne[2] && enlarged.ne[3] == small.ne[3];
 }
 
-bool overlap(const ggml_tensor& a, const ggml_tensor& b) {
-  const char* a_begin = row_of(a, 0, 0, 0);
-  const char* b_begin = row_of(b, 0, 0, 0);
-  return a_begin < b_begin + ggml_nbytes(&b) && b_begin < a_begin + ggml_nbytes(&a);
-}
-
 bool takes(const ggml_tensor& node) {
   const ggml_tensor& weights = *node.src[0];
   const ggml_tensor& input = *node.src[1];

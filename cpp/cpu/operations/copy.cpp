@@ -6,19 +6,25 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-// Rows whose numbers lie side by side.
-void copy_rows(const ggml_tensor& input, const ggml_tensor& node, const Kernels& kernels,
-               Team& team) {
+// Rows whose numbers lie side by side: numbers of the output from one's first to another's last.
+void copy_rows(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+               std::int64_t end) {
+  const ggml_tensor& input = *node.src[0];
   const std::int64_t length = input.ne[0];
-  for_rows(input, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    const float* from = floats_at(input, i1, i2, i3);
+  for (; begin < end; begin += length) {
+    const std::int64_t row = begin / length;
+    const float* from = floats_at(input, row % input.ne[1], row / input.ne[1] % input.ne[2],
+                                  row / input.ne[1] / input.ne[2]);
     if (node.type == GGML_TYPE_F16) {
-      kernels.to_f16(from, static_cast<ggml_fp16_t*>(node.data) + i * length, length);
+      kernels.to_f16(from, static_cast<ggml_fp16_t*>(node.data) + begin, length);
     } else {
-      std::memcpy(floats(node) + i * length, from,
-                  static_cast<std::size_t>(length) * sizeof(float));
+      std::memcpy(floats(node) + begin, from, static_cast<std::size_t>(length) * sizeof(float));
     }
-  });
+  }
+}
+
+std::int64_t row_unit(const ggml_tensor& node) {
+  return has_float_rows(*node.src[0]) ? node.src[0]->ne[0] : 0;
 }
 
 // The numbers of another dimension than the first lie side by side: planes of it and the first are
@@ -67,10 +73,6 @@ bool takes_copy(const ggml_tensor& node) {
 void run_copy(const ggml_tensor& node, const Kernels& kernels, Team& team) {
   constexpr std::int64_t worth_turning = 16;  // smaller planes are copied number by number
   const ggml_tensor& input = *node.src[0];
-  if (input.nb[0] == sizeof(float)) {
-    copy_rows(input, node, kernels, team);
-    return;
-  }
   for (std::size_t dimension = 1; dimension < GGML_MAX_DIMS; ++dimension) {
     if (input.nb[dimension] == sizeof(float) && input.ne[dimension] >= worth_turning &&
         input.ne[0] >= worth_turning) {
@@ -83,6 +85,6 @@ void run_copy(const ggml_tensor& node, const Kernels& kernels, Team& team) {
 
 }  // namespace
 
-const Operation copy{&takes_copy, &run_copy};
+const Operation copy{&takes_copy, &run_copy, {&row_unit, &copy_rows}};
 
 }  // namespace gpustack_draw::cpu

@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "cpu/operations/operation.h"
-#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -47,48 +46,42 @@ Runs runs_of(const ggml_tensor& a, const ggml_tensor& b) {
 }
 
 template <typename WithArray, typename WithNumber>
-void run_binary(const ggml_tensor& node, Team& team, const WithArray& with_array,
-                const WithNumber& with_number) {
+void run_binary(const ggml_tensor& node, std::int64_t begin, std::int64_t end,
+                const WithArray& with_array, const WithNumber& with_number) {
   const ggml_tensor& a = *node.src[0];
   const ggml_tensor& b = *node.src[1];
   const Runs runs = runs_of(a, b);
-  const auto run = [&](std::int64_t i, std::int64_t begin, std::int64_t count) {
+  while (begin < end) {
+    std::int64_t rest = begin / runs.length;
+    const std::int64_t first = begin % runs.length;
+    const std::int64_t count = std::min(end - begin, runs.length - first);
     std::int64_t from_a = 0;
     std::int64_t from_b = 0;
-    std::int64_t rest = i;
     for (int d = runs.dimensions; d < GGML_MAX_DIMS; ++d) {
       const std::int64_t place = rest % a.ne[d];
       rest /= a.ne[d];
       from_a += place * static_cast<std::int64_t>(a.nb[d]);
       from_b += place % b.ne[d] * static_cast<std::int64_t>(b.nb[d]);
     }
-    const auto* input = reinterpret_cast<const float*>(static_cast<char*>(a.data) + from_a);
+    const auto* input = reinterpret_cast<const float*>(static_cast<char*>(a.data) + from_a) + first;
     const auto* other = reinterpret_cast<const float*>(static_cast<char*>(b.data) + from_b);
-    float* output = floats(node) + i * runs.length + begin;
     if (b.ne[0] == 1) {
-      with_number(input + begin, *other, output, count);
+      with_number(input, *other, floats(node) + begin, count);
     } else {
-      with_array(input + begin, other + begin, output, count);
+      with_array(input, other + first, floats(node) + begin, count);
     }
-  };
-  const std::int64_t count = ggml_nelements(&node) / runs.length;
-  const std::int64_t pieces = divided_up(runs.length, numbers_a_task);
-  const std::int64_t runs_a_task = std::max<std::int64_t>(1, numbers_a_task / runs.length);
-  team.run(divided_up(count, runs_a_task) * pieces, [&](std::int64_t task, Workspace&) {
-    const std::int64_t begin = task % pieces * numbers_a_task;
-    const std::int64_t first = task / pieces * runs_a_task;
-    for (std::int64_t i = first; i < std::min(count, first + runs_a_task); ++i) {
-      run(i, begin, std::min(numbers_a_task, runs.length - begin));
-    }
-  });
+    begin += count;
+  }
 }
 
-void run_addition(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  run_binary(node, team, kernels.add, kernels.add_number);
+void run_addition(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                  std::int64_t end) {
+  run_binary(node, begin, end, kernels.add, kernels.add_number);
 }
 
-void run_multiplication(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  run_binary(node, team, kernels.multiply, kernels.multiply_number);
+void run_multiplication(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                        std::int64_t end) {
+  run_binary(node, begin, end, kernels.multiply, kernels.multiply_number);
 }
 
 bool takes_scaling(const ggml_tensor& node) {
@@ -97,12 +90,11 @@ bool takes_scaling(const ggml_tensor& node) {
   return are_contiguous_floats(node) && bias == 0;
 }
 
-void run_scaling(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+void run_scaling(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                 std::int64_t end) {
   float scale = 0;
   std::memcpy(&scale, node.op_params, sizeof(scale));
-  for_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
-    kernels.multiply_number(floats(*node.src[0]) + begin, scale, floats(node) + begin, count);
-  });
+  kernels.multiply_number(floats(*node.src[0]) + begin, scale, floats(node) + begin, end - begin);
 }
 
 std::optional<Unary> unary_of(const ggml_tensor& node) {
@@ -128,19 +120,20 @@ bool takes_activation(const ggml_tensor& node) {
   return are_contiguous_floats(node) && unary_of(node).has_value();
 }
 
-void run_activation(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+void run_activation(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                    std::int64_t end) {
   // takes_activation() has looked.
   const Unary function = unary_of(node).value();  // NOLINT(bugprone-unchecked-optional-access)
-  for_runs(ggml_nelements(&node), team, [&](std::int64_t begin, std::int64_t count) {
-    kernels.unary(function, floats(*node.src[0]) + begin, floats(node) + begin, count);
-  });
+  kernels.unary(function, floats(*node.src[0]) + begin, floats(node) + begin, end - begin);
 }
+
+std::int64_t one_number(const ggml_tensor& /*node*/) { return 1; }
 
 }  // namespace
 
-const Operation addition{&takes_binary, &run_addition};
-const Operation multiplication{&takes_binary, &run_multiplication};
-const Operation scaling{&takes_scaling, &run_scaling};
-const Operation activation{&takes_activation, &run_activation};
+const Operation addition{&takes_binary, nullptr, {&one_number, &run_addition}};
+const Operation multiplication{&takes_binary, nullptr, {&one_number, &run_multiplication}};
+const Operation scaling{&takes_scaling, nullptr, {&one_number, &run_scaling}};
+const Operation activation{&takes_activation, nullptr, {&one_number, &run_activation}};
 
 }  // namespace gpustack_draw::cpu

@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "cpu/operations/operation.h"
-#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -20,47 +19,62 @@ bool takes_contiguous(const ggml_tensor& node) {
 bool takes_rows(const ggml_tensor& node) { return is_plain(node) && has_float_rows(*node.src[0]); }
 
 // Groups of channels; the last one may have fewer.
-void run_group_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+struct Groups {
+  std::int64_t count;    ///< In a picture.
+  std::int64_t numbers;  ///< Of one, if it is not the last one.
+  std::int64_t picture;  ///< Numbers of a picture.
+};
+
+Groups groups_of(const ggml_tensor& node) {
   const std::int64_t plane = node.ne[0] * node.ne[1];
-  const std::int64_t channels = node.ne[2];
-  const std::int64_t groups = node.op_params[0];
-  const std::int64_t group = divided_up(channels, groups);
+  const std::int64_t numbers = divided_up(node.ne[2], node.op_params[0]) * plane;
+  return {divided_up(node.ne[2] * plane, numbers), numbers, node.ne[2] * plane};
+}
+
+std::int64_t group_unit(const ggml_tensor& node) {
+  const Groups groups = groups_of(node);
+  return groups.picture % groups.numbers == 0 ? groups.numbers : groups.picture;
+}
+
+void run_group_norm(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                    std::int64_t end) {
+  const Groups groups = groups_of(node);
   const float epsilon = number_in(node, 1);
-  team.run(node.ne[3] * groups, [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t first = task % groups * group;
-    const std::int64_t count = (std::min(channels, first + group) - first) * plane;
-    const std::int64_t begin = (task / groups * channels + first) * plane;
-    if (count > 0) {
-      kernels.normalise(floats(*node.src[0]) + begin, floats(node) + begin, count, epsilon);
-    }
-  });
+  while (begin < end) {
+    const std::int64_t count = std::min(groups.numbers, groups.picture - begin % groups.picture);
+    kernels.normalise(floats(*node.src[0]) + begin, floats(node) + begin, count, epsilon);
+    begin += count;
+  }
 }
 
 template <typename Normalise>
-void run_rows(const ggml_tensor& node, Team& team, const Normalise& normalise) {
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
-    normalise(floats_at(*node.src[0], i1, i2, i3), floats(node) + i * node.ne[0]);
-  });
+void run_rows(const ggml_tensor& node, std::int64_t begin, std::int64_t end,
+              const Normalise& normalise) {
+  const float epsilon = number_in(node, 0);
+  for (; begin < end; begin += node.ne[0]) {
+    const std::int64_t row = begin / node.ne[0];
+    const float* input = floats_at(*node.src[0], row % node.ne[1], row / node.ne[1] % node.ne[2],
+                                   row / node.ne[1] / node.ne[2]);
+    normalise(input, floats(node) + begin, node.ne[0], epsilon);
+  }
 }
 
-void run_layer_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const float epsilon = number_in(node, 0);
-  run_rows(node, team, [&](const float* input, float* output) {
-    kernels.normalise(input, output, node.ne[0], epsilon);
-  });
+std::int64_t one_row(const ggml_tensor& node) { return node.ne[0]; }
+
+void run_layer_norm(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                    std::int64_t end) {
+  run_rows(node, begin, end, kernels.normalise);
 }
 
-void run_rms_norm(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  const float epsilon = number_in(node, 0);
-  run_rows(node, team, [&](const float* input, float* output) {
-    kernels.normalise_rms(input, output, node.ne[0], epsilon);
-  });
+void run_rms_norm(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                  std::int64_t end) {
+  run_rows(node, begin, end, kernels.normalise_rms);
 }
 
 }  // namespace
 
-const Operation group_norm{&takes_contiguous, &run_group_norm};
-const Operation layer_norm{&takes_rows, &run_layer_norm};
-const Operation rms_norm{&takes_rows, &run_rms_norm};
+const Operation group_norm{&takes_contiguous, nullptr, {&group_unit, &run_group_norm}};
+const Operation layer_norm{&takes_rows, nullptr, {&one_row, &run_layer_norm}};
+const Operation rms_norm{&takes_rows, nullptr, {&one_row, &run_rms_norm}};
 
 }  // namespace gpustack_draw::cpu

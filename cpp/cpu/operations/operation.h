@@ -6,10 +6,20 @@
 
 namespace gpustack_draw::cpu {
 
+/// How to do an operation in parts: of the output the numbers from `begin` up to, not including,
+/// `end`, for which of sources of its shape no others are read.
+struct Parts {
+  /// What parts begin and end at multiples of, or 0 where the node can't be done in parts.
+  std::int64_t (*unit)(const ggml_tensor& node);
+  void (*run)(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+              std::int64_t end);
+};
+
 /// One of ggml's operations, done with our kernels. What `takes` refuses is left to ggml.
 struct Operation {
   bool (*takes)(const ggml_tensor& node);
-  void (*run)(const ggml_tensor& node, const Kernels& kernels, Team& team);
+  void (*run)(const ggml_tensor& node, const Kernels& kernels, Team& team);  ///< Or null, with:
+  Parts parts = {};
 };
 
 extern const Operation matrix_product;  ///< MUL_MAT
@@ -46,6 +56,13 @@ inline char* row_of(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2,
 inline const float* floats_at(const ggml_tensor& tensor, std::int64_t i1, std::int64_t i2,
                               std::int64_t i3) {
   return reinterpret_cast<const float*>(row_of(tensor, i1, i2, i3));
+}
+
+/// Whether two lie in the same memory, if only in part.
+inline bool overlap(const ggml_tensor& a, const ggml_tensor& b) {
+  const auto* a_begin = static_cast<const char*>(a.data);
+  const auto* b_begin = static_cast<const char*>(b.data);
+  return a_begin < b_begin + ggml_nbytes(&b) && b_begin < a_begin + ggml_nbytes(&a);
 }
 
 /// Whether it is in f32, without gaps.
