@@ -139,7 +139,9 @@ inline void to_f16(const float* input, void* output, int64_t count) {
   for (; i + lanes <= count; i += lanes) {
     store_f16(halves + i, load(input + i));
   }
-  if (i < count) {
+  if (i < count && count >= lanes) {
+    store_f16(halves + count - lanes, load(input + count - lanes));  // some of them again
+  } else if (i < count) {
     alignas(64) std::uint16_t rest[lanes];
     store_f16(rest, load_part(input + i, 0, count - i));
     __builtin_memcpy(halves + i, rest, static_cast<std::size_t>(count - i) * sizeof(*halves));

@@ -11,16 +11,17 @@ void copy_rows(const ggml_tensor& node, const Kernels& kernels, std::int64_t beg
                std::int64_t end) {
   const ggml_tensor& input = *node.src[0];
   const std::int64_t length = input.ne[0];
-  for (; begin < end; begin += length) {
-    const std::int64_t row = begin / length;
-    const float* from = floats_at(input, row % input.ne[1], row / input.ne[1] % input.ne[2],
-                                  row / input.ne[1] / input.ne[2]);
-    if (node.type == GGML_TYPE_F16) {
-      kernels.to_f16(from, static_cast<ggml_fp16_t*>(node.data) + begin, length);
-    } else {
-      std::memcpy(floats(node) + begin, from, static_cast<std::size_t>(length) * sizeof(float));
-    }
-  }
+  for_rows_between(input, begin / length, end / length,
+                   [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+                     const float* from = floats_at(input, i1, i2, i3);
+                     if (node.type == GGML_TYPE_F16) {
+                       kernels.to_f16(from, static_cast<ggml_fp16_t*>(node.data) + i * length,
+                                      length);
+                     } else {
+                       std::memcpy(floats(node) + i * length, from,
+                                   static_cast<std::size_t>(length) * sizeof(float));
+                     }
+                   });
 }
 
 std::int64_t row_unit(const ggml_tensor& node) {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/operations/operation.h"
+#include "cpu/operations/rows.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -51,12 +51,12 @@ template <typename Normalise>
 void run_rows(const ggml_tensor& node, std::int64_t begin, std::int64_t end,
               const Normalise& normalise) {
   const float epsilon = number_in(node, 0);
-  for (; begin < end; begin += node.ne[0]) {
-    const std::int64_t row = begin / node.ne[0];
-    const float* input = floats_at(*node.src[0], row % node.ne[1], row / node.ne[1] % node.ne[2],
-                                   row / node.ne[1] / node.ne[2]);
-    normalise(input, floats(node) + begin, node.ne[0], epsilon);
-  }
+  const std::int64_t length = node.ne[0];
+  for_rows_between(node, begin / length, end / length,
+                   [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+                     normalise(floats_at(*node.src[0], i1, i2, i3), floats(node) + i * length,
+                               length, epsilon);
+                   });
 }
 
 std::int64_t one_row(const ggml_tensor& node) { return node.ne[0]; }
