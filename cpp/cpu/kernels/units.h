@@ -40,8 +40,12 @@ struct Numbers {
     return halves_of_f16(p[0], q[0]);
   }
 
-  /// A vector of units of such lines.
+  /// Units of such lines, a vector of them or eight.
   static Vector vector_of_lines(const Vector (&lines)[depth]) { return lines[0]; }
+  static __m256 eight_of_lines(const __m256 (&lines)[depth]) { return lines[0]; }
+
+  /// Stores the units that numbers side by side make.
+  static void store_units(float* p, Vector numbers) { store(p, numbers); }
 
  private:
   static __m128i four_and_four(const char* p, const char* q) {
@@ -99,10 +103,21 @@ struct Pairs {
         _mm256_castsi128_si256(four_half_pairs(p[0], p[1])), four_half_pairs(q[0], q[1]), 1)));
   }
 
-  /// A vector of units of such lines.
+  /// Units of such lines, a vector of them or eight.
   static Vector vector_of_lines(const Vector (&lines)[depth]) {
     return interleave(lines[0], lines[1]);
   }
+  static __m256 eight_of_lines(const __m256 (&lines)[depth]) {
+    const __m256i halves = _mm256_castps_si256(
+        units_of(_mm512_insertf32x8(_mm512_castps256_ps512(lines[0]), lines[1], 1)));
+    const __m128i even = _mm256_castsi256_si128(halves);
+    const __m128i odd = _mm256_extracti128_si256(halves, 1);
+    return _mm256_castsi256_ps(
+        _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd)));
+  }
+
+  /// Stores the units that numbers side by side make.
+  static void store_units(float* p, Vector numbers) { _mm256_storeu_ps(p, units_of(numbers)); }
 
   // A vector of units whose first halves are `even` and second halves are `odd`.
   static Vector interleave(Vector even, Vector odd) {

@@ -5,7 +5,7 @@
 // of one, or its kernel: transformed along its lines, then along its columns. The formulas are
 // those of Lavin and Gray, arXiv:1509.09308, section 4.
 
-#include "cpu/kernels/simd.h"
+#include "cpu/kernels/units.h"
 
 namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
 
@@ -27,8 +27,10 @@ inline Vector minus(Vector a, Vector b) { return subtract(a, b); }
 inline Vector add_times(float a, Vector x, Vector b) { return multiply_add(all(a), x, b); }
 #endif
 
-/// For tiles of 4x4. The points are 0, 1, -1, 2, -2.
+/// For tiles of 4x4. The points are 0, 1, -1, 2, -2. In f32: its sums lose digits, which bf16 has
+/// not got.
 struct TilesOfFour {
+  using Units = Numbers;
   static constexpr int64_t side = 4;
   static constexpr int64_t pixels = 6;  ///< Of the input, in each direction.
   static constexpr int64_t points = 6;  ///< And what they become.
@@ -74,6 +76,7 @@ struct TilesOfFour {
 
 /// For tiles of 2x2. The points are 0, 1, -1.
 struct TilesOfTwo {
+  using Units = Numbers;
   static constexpr int64_t side = 2;
   static constexpr int64_t pixels = 4;
   static constexpr int64_t points = 4;
@@ -107,6 +110,7 @@ struct TilesOfTwo {
 ///   m + (g1 + g2 - g0) c / 2,    g2 (d3 - d1) + m + (g1 - g2 + g0) c / 2
 /// with m = (g0 + g1 + g2) (d1 + d2) / 2: five products. Ours; multiplied out they are the sums.
 struct EnlargedTilesOfFour {
+  using Units = LEVEL_NAMESPACE::Units;
   static constexpr int64_t side = 4;
   static constexpr int64_t pixels = 4;
   static constexpr int64_t points = 5;

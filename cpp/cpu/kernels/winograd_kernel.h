@@ -41,7 +41,8 @@ class TiledPicture {
       : tiles_(tiles),
         across_(divide_up(convolution.output_width, side)),
         panels_(divide_up(tiles.count, column_tile)),
-        panel_numbers_((convolution.input_channels + 1) * column_tile) {}
+        panel_numbers_((divide_up(convolution.input_channels, Basis::Units::depth) + 1) *
+                       column_tile) {}
 
   /// What is past the last tile is that tile again.
   Corner corner(int64_t i) const {
@@ -49,8 +50,8 @@ class TiledPicture {
     return {tile % across_ * side, tile / across_ * side};
   }
 
-  /// [place][panel][channel][tile]. Panels are an odd number of cache lines apart, or all places
-  /// would want the same part of the cache.
+  /// [place][panel][unit of channels][tile]. Panels are an odd number of cache lines apart, or all
+  /// places would want the same part of the cache.
   float* input(int64_t place, int64_t panel) const {
     return tiles_.input + (place * panels_ + panel) * panel_numbers_;
   }
@@ -77,18 +78,24 @@ class InputTransform {
   }
 
   void run(int64_t channel_begin, int64_t channel_end) const {
-    for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
-      const float* plane = c_.input + channel * c_.input_channel_stride;
+    for (int64_t channel = channel_begin; channel < channel_end; channel += Units::depth) {
       for (int64_t tile = 0; tile < column_tile; tile += 8) {
-        ask_for_eight(plane + c_.input_channel_stride, corners_[tile]);
-        transform_eight(plane, tile, channel * column_tile + tile);
+        Eight done[Units::depth][places] = {};
+        for (int64_t i = 0; i < least(Units::depth, channel_end - channel); ++i) {
+          const float* plane = c_.input + (channel + i) * c_.input_channel_stride;
+          ask_for_eight(plane + Units::depth * c_.input_channel_stride, corners_[tile]);
+          transform_eight(plane, tile, done[i]);
+        }
+        store_eight(done, channel / Units::depth * column_tile + tile);
       }
     }
   }
 
  private:
+  using Units = typename Basis::Units;
   static constexpr int64_t pixels = Basis::pixels;
   static constexpr int64_t points = Basis::points;
+  static constexpr int64_t places = TiledPicture<Basis>::places;
 
   using Corner = typename TiledPicture<Basis>::Corner;
 
@@ -155,7 +162,7 @@ class InputTransform {
     }
   }
 
-  void transform_eight(const float* plane, int64_t tile, int64_t place_in_panel) const {
+  void transform_eight(const float* plane, int64_t tile, Eight (&done)[places]) const {
     float rooms[8][pixels][pixels];
     Input inputs[8];
     for (int64_t i = 0; i < 8; ++i) {
@@ -169,9 +176,20 @@ class InputTransform {
     }
     transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[points]) {
       for (int64_t y = 0; y < points; ++y) {
-        _mm256_storeu_ps(picture_.input(y * points + x, panel_) + place_in_panel, column[y]);
+        done[y * points + x] = column[y];
       }
     });
+  }
+
+  void store_eight(const Eight (&done)[Units::depth][places], int64_t place_in_panel) const {
+    for (int64_t place = 0; place < places; ++place) {
+      Eight lines[Units::depth];
+      for (int64_t i = 0; i < Units::depth; ++i) {
+        lines[i] = done[i][place];
+      }
+      _mm256_storeu_ps(picture_.input(place, panel_) + place_in_panel,
+                       Units::eight_of_lines(lines));
+    }
   }
 
   const Convolution& c_;
@@ -229,13 +247,14 @@ class TiledBlock {
   }
 
  private:
+  using Units = typename Basis::Units;
   static constexpr int64_t side = TiledPicture<Basis>::side;
   static constexpr int64_t points = Basis::points;
   static constexpr int64_t places = TiledPicture<Basis>::places;
   static constexpr int64_t channel_chunk = 64;
   // A row's weights at a place, and then 16 numbers, or all rows would want the same part of the
   // cache.
-  static constexpr int64_t weight_row = channel_chunk + 16;
+  static constexpr int64_t weight_row = channel_chunk / Units::depth + 16;
   static constexpr int64_t weight_stride = weight_row * most_rows + 16;
 
   int64_t rows() const { return block_.row_end - block_.row_begin; }
@@ -270,13 +289,14 @@ class TiledBlock {
       for (int64_t i = 0; i < group_bytes; i += 64, soon += 64) {
         _mm_prefetch(soon, _MM_HINT_T0);
       }
-      transform_group<number_bytes>(numbers, row * weight_row + channel, load_numbers);
+      transform_group<number_bytes>(numbers, row * weight_row + channel / Units::depth,
+                                    load_numbers);
     }
     if (channel < channels) {
       alignas(64) char rest[group_bytes] = {};
       __builtin_memcpy(rest, numbers,
                        static_cast<std::size_t>((channels - channel) * taps * number_bytes));
-      transform_group<number_bytes>(rest, row * weight_row + channel, load_numbers);
+      transform_group<number_bytes>(rest, row * weight_row + channel / Units::depth, load_numbers);
     }
   }
 
@@ -299,7 +319,7 @@ class TiledBlock {
     transform_columns(lines, &Basis::transform_weights,
                       [&](int64_t x, const Vector(&column)[points]) {
                         for (int64_t y = 0; y < points; ++y) {
-                          store(weights(y * points + x) + place_in_panel, column[y]);
+                          Units::store_units(weights(y * points + x) + place_in_panel, column[y]);
                         }
                       });
   }
@@ -307,16 +327,17 @@ class TiledBlock {
   template <bool accumulate>
   void multiply_places(int64_t channel, int64_t channels) const {
     const int64_t panel = block_.column_begin / column_tile;
+    const int64_t unit = channel / Units::depth;
+    const int64_t units = divide_up(channels, Units::depth);
     for (int64_t place = 0; place < places; ++place) {
       for (int64_t tile = 0; tile < columns(); tile += column_tile) {
-        const float* input =
-            picture_.input(place, panel + tile / column_tile) + channel * column_tile;
+        const float* input = picture_.input(place, panel + tile / column_tile) + unit * column_tile;
         for_tiles(rows(), least(column_tile, columns() - tile),
-                  multiply_tile<accumulate, Numbers, weight_row>,
-                  multiply_tall_tile<accumulate, Numbers, weight_row>,
+                  multiply_tile<accumulate, Units, weight_row>,
+                  multiply_tall_tile<accumulate, Units, weight_row>,
                   [&](const auto& multiply_some, int64_t row, int64_t /*rows*/) {
                     const Place here{sums(place, row) + tile, tile_step_};
-                    multiply_some(channels, weights(place) + row * weight_row, input, here, here);
+                    multiply_some(units, weights(place) + row * weight_row, input, here, here);
                   });
       }
     }
