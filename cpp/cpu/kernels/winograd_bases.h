@@ -27,8 +27,7 @@ inline Vector minus(Vector a, Vector b) { return subtract(a, b); }
 inline Vector add_times(float a, Vector x, Vector b) { return multiply_add(all(a), x, b); }
 #endif
 
-/// For tiles of 4x4. The points are 0, 1, -1, 2, -2. In f32: its sums lose digits, which bf16 has
-/// not got.
+/// For tiles of 4x4. The points are 0, 1, -1, 2, -2.
 struct TilesOfFour {
   using Units = Numbers;
   static constexpr int64_t side = 4;
