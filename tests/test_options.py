@@ -217,9 +217,12 @@ def test_every_sampler_and_scheduler_draws_a_picture_of_its_own() -> None:
                 )
                 pictures[f"{option} {name}"] = image.tobytes()
     assert pictures["sampler euler"] == pictures.pop("scheduler discrete")  # the defaults
-    # Without its noise, a step of this sampler is Euler's: alike, but perhaps for rounding.
+    # Without its noise, a step of this sampler is Euler's: alike, but for rounding (in bf16 3 was
+    # seen, where others differ by 100 and more).
     alike = numpy.frombuffer(pictures.pop("sampler ddim_trailing"), numpy.uint8).astype(int)
-    assert abs(alike - numpy.frombuffer(pictures["sampler euler"], numpy.uint8)).max() <= 1
+    apart = abs(alike - numpy.frombuffer(pictures["sampler euler"], numpy.uint8))
+    assert apart.max() <= 8
+    assert apart.mean() <= 0.1
     assert len(set(pictures.values())) == len(pictures)
 
 

@@ -3,39 +3,49 @@
 #include <algorithm>
 
 namespace gpustack_draw::cpu {
-namespace {
+
+Chain::Use Chain::use_of(const ggml_tensor& tensor) {
+  const auto* begin = static_cast<const char*>(tensor.data);
+  return {&tensor, begin, begin + ggml_nbytes(&tensor)};
+}
 
 // Whether each part of one lies where the same part of the other does, if it is not elsewhere.
-bool lie_alike(const ggml_tensor& a, const ggml_tensor& b) {
-  return !overlap(a, b) ||
-         (a.data == b.data && is_plain(a) && is_plain(b) && ggml_are_same_shape(&a, &b));
+bool Chain::lie_alike(const Use& a, const Use& b) {
+  const bool overlap = a.begin < b.end && b.begin < a.end;
+  return !overlap || (a.begin == b.begin && is_plain(*a.tensor) && is_plain(*b.tensor) &&
+                      ggml_are_same_shape(a.tensor, b.tensor));
 }
 
-bool sources_lie_like(const ggml_tensor& node, const ggml_tensor& output) {
-  return std::all_of(node.src, node.src + GGML_MAX_SRC, [&](const ggml_tensor* source) {
-    return source == nullptr || lie_alike(*source, output);
-  });
+bool Chain::can_add(const Use& output, const std::vector<Use>& sources) const {
+  const auto lies_like_output = [&](const Use& use) { return lie_alike(use, output); };
+  const auto lies_like_outputs = [&](const Use& source) {
+    return std::all_of(outputs_.begin(), outputs_.end(),
+                       [&](const Use& use) { return lie_alike(use, source); });
+  };
+  return is_plain(*output.tensor) && ggml_are_same_shape(output.tensor, links_.front().node) &&
+         std::all_of(outputs_.begin(), outputs_.end(), lies_like_output) &&
+         std::all_of(sources_.begin(), sources_.end(), lies_like_output) &&
+         std::all_of(sources.begin(), sources.end(), lies_like_outputs);
 }
-
-}  // namespace
 
 bool Chain::add(const ggml_tensor& node, const Operation& operation) {
   const std::int64_t unit = operation.parts.unit == nullptr ? 0 : operation.parts.unit(node);
-  if (unit == 0) {
+  if (unit == 0 || (unit % unit_ != 0 && unit_ % unit != 0)) {
     return false;
   }
-  if (!links_.empty()) {
-    const bool goes_on = ggml_are_same_shape(&node, links_.front().node) && is_plain(node) &&
-                         (unit % unit_ == 0 || unit_ % unit == 0) &&
-                         std::all_of(links_.begin(), links_.end(), [&](const Link& link) {
-                           return sources_lie_like(node, *link.node) &&
-                                  sources_lie_like(*link.node, node) && lie_alike(node, *link.node);
-                         });
-    if (!goes_on) {
-      return false;
+  std::vector<Use> sources;
+  for (const ggml_tensor* source : node.src) {
+    if (source != nullptr) {
+      sources.push_back(use_of(*source));
     }
   }
+  const Use output = use_of(node);
+  if (!links_.empty() && !can_add(output, sources)) {
+    return false;
+  }
   links_.push_back({&node, &operation.parts});
+  outputs_.push_back(output);
+  sources_.insert(sources_.end(), sources.begin(), sources.end());
   unit_ = std::max(unit_, unit);
   return true;
 }

@@ -21,7 +21,20 @@ class Chain {
     const Parts* parts;
   };
 
+  /// A tensor that is written or read, and where it lies.
+  struct Use {
+    const ggml_tensor* tensor;
+    const char* begin;
+    const char* end;
+  };
+
+  static Use use_of(const ggml_tensor& tensor);
+  static bool lie_alike(const Use& a, const Use& b);
+  bool can_add(const Use& output, const std::vector<Use>& sources) const;
+
   std::vector<Link> links_;
+  std::vector<Use> outputs_;
+  std::vector<Use> sources_;
   std::int64_t unit_ = 1;
 };
 

@@ -23,7 +23,7 @@ void pack_side(const Side& side, std::int64_t tile, Team& team, const Pack& pack
   const std::int64_t tiles = divided_up(side.count, tile);
   const std::int64_t chunks = divided_up(side.depth.whole, side.depth.chunk);
   team.run(tiles * chunks, [&](std::int64_t task, Workspace& workspace) {
-    pack(task % tiles * tile, task / tiles * side.depth.chunk, workspace);
+    pack(task / chunks * tile, task % chunks * side.depth.chunk, workspace);
   });
 }
 
