@@ -217,12 +217,11 @@ def test_every_sampler_and_scheduler_draws_a_picture_of_its_own() -> None:
                 )
                 pictures[f"{option} {name}"] = image.tobytes()
     assert pictures["sampler euler"] == pictures.pop("scheduler discrete")  # the defaults
-    # Without its noise, a step of this sampler is Euler's: alike, but for rounding (in bf16 3 was
-    # seen, where others differ by 100 and more).
+    # Without its noise, a step of this sampler is Euler's: alike, but for rounding (in bf16, by 3).
     alike = numpy.frombuffer(pictures.pop("sampler ddim_trailing"), numpy.uint8).astype(int)
     apart = abs(alike - numpy.frombuffer(pictures["sampler euler"], numpy.uint8))
     assert apart.max() <= 8
-    assert apart.mean() <= 0.1
+    assert apart.mean() <= 0.3
     assert len(set(pictures.values())) == len(pictures)
 
 
