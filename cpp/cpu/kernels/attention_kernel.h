@@ -41,6 +41,13 @@ struct Softmax {
   float* sums;      ///< [column_tile]
 };
 
+// Some queries' output, a vector of them, times a number each.
+inline void scale_output(float* output, int64_t value_depth, Vector factors) {
+  for (int64_t i = 0; i < value_depth; ++i) {
+    store(output + i * column_tile, multiply(load(output + i * column_tile), factors));
+  }
+}
+
 // The greatest score of each query.
 inline void find_greatest(const float* scores, int64_t keys, Vector (&most)[tile_vectors]) {
   most[0] = most[1] = all(-infinity);
@@ -93,10 +100,7 @@ inline void share(float* scores, int64_t keys, float factor, float lowest, int64
   for (int64_t j = 0; j < tile_vectors; ++j) {
     float* sums = softmax.sums + j * lanes;
     store(sums, multiply_add(load(sums), shrink[j], sum[j]));
-    for (int64_t i = 0; i < value_depth; ++i) {
-      float* output = softmax.output + i * column_tile + j * lanes;
-      store(output, multiply(load(output), shrink[j]));
-    }
+    scale_output(softmax.output + j * lanes, value_depth, shrink[j]);
   }
 }
 
@@ -154,10 +158,7 @@ class QueryBlock {
       for (int64_t j = 0; j < column_tile; j += lanes) {
         // Where all keys were masked, zeros.
         const Vector part = divide(all(1.0F), greater(all(1e-30F), load(softmax.sums + j)));
-        for (int64_t i = 0; i < attention_.value_depth; ++i) {
-          float* output = softmax.output + i * column_tile + j;
-          store(output, multiply(load(output), part));
-        }
+        scale_output(softmax.output + j, attention_.value_depth, part);
       }
       transpose(softmax.output, column_tile,
                 attention_.output + (begin_ + query) * attention_.output_stride,

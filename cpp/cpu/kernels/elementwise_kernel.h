@@ -34,21 +34,16 @@ inline void map(const float* a, const float* b, float* output, int64_t count,
   }
 }
 
-/// Sum, or another combination, of all lanes.
-template <typename Function>
-inline float fold(Vector x, const Function& function) {
+/// Of all lanes.
+inline float sum_of(Vector x) {
   alignas(64) float numbers[lanes];
   store(numbers, x);
   __m128 four = _mm_load_ps(numbers);
   for (int64_t i = 4; i < lanes; i += 4) {
-    four = function(four, _mm_load_ps(numbers + i));
+    four = _mm_add_ps(four, _mm_load_ps(numbers + i));
   }
-  const __m128 two = function(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(function(two, _mm_movehdup_ps(two)));
-}
-
-inline float sum_of(Vector x) {
-  return fold(x, [](__m128 a, __m128 b) { return _mm_add_ps(a, b); });
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ps(two, _mm_movehdup_ps(two)));
 }
 
 /// e^x as 2^n * power: x = n ln 2 + r with whole n, power = e^r by its Taylor series up to r^6

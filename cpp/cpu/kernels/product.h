@@ -131,32 +131,32 @@ inline void multiply_panels(int64_t units, const float* row_panels, const float*
             });
 }
 
-/// A block of rows x columns over the whole depth, added to `sums` if it is to accumulate. These
-/// have room for whole tiles; what is past the end there means nothing. Where they go when they are
-/// done is `output`, or null if they stay.
+/// A block of rows x columns over the whole depth.
 ///
 /// `row_panels(depth, count, panels, numbers)` gives the panels of all rows, packed into `panels`
 /// if need be, for which `numbers` is room for a panel's rows in f32; `column_panels(column, depth,
 /// count, panel, numbers)` likewise the panel that begins at a column.
 template <typename RowPanels, typename ColumnPanels>
-void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, int64_t rows,
-              int64_t columns, const Depth& depth, bool accumulate, const Place& sums,
-              const Place* output, Scratch& scratch) {
+void multiply_into(const Place& output, const RowPanels& row_panels,
+                   const ColumnPanels& column_panels, int64_t rows, int64_t columns,
+                   const Depth& depth, Workspace& workspace) {
+  const int64_t tiles = divide_up(rows, row_tile);
+  const int64_t stride = round_up(columns, column_tile);
+  auto* sum_room = reinterpret_cast<float*>(
+      workspace.sums.take(static_cast<std::size_t>(tiles * row_tile * stride) * sizeof(float)));
+  const Place sums{sum_room, stride};
   const int64_t most_units = units_for(least(depth.whole, depth.chunk));
-  const int64_t row_numbers = round_up(round_up(rows, row_tile) * row_units(most_units), 16);
+  const int64_t row_numbers = round_up(tiles * row_tile * row_units(most_units), 16);
   const int64_t panel_numbers = row_numbers + column_tile * most_units;
-  float* row_room = reinterpret_cast<float*>(
-      scratch.take(static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
+  auto* row_room = reinterpret_cast<float*>(workspace.panels.take(
+      static_cast<std::size_t>(panel_numbers + 8 * depth_chunk) * sizeof(float)));
   const TilesInUse tiles_in_use;
   float* column_room = row_room + row_numbers;
   float* numbers = row_room + panel_numbers;
-  const int64_t tiles = divide_up(rows, row_tile);
   for (int64_t begin = 0; begin < depth.whole; begin += depth.chunk) {
     const int64_t count = chunk_at(depth, begin);
-    const int64_t units = units_for(count);
     const float* left = row_panels(begin, count, row_room, numbers);
     const bool is_last = begin + count == depth.whole;
-    const bool goes_out = output != nullptr && is_last;
     Ahead rows_ahead;
     if (!is_last) {
       rows_ahead = row_panels.ahead(begin + count, tiles * divide_up(columns, column_tile));
@@ -173,26 +173,13 @@ void multiply(const RowPanels& row_panels, const ColumnPanels& column_panels, in
         columns_ahead.ask();
       };
       const float* right = column_panels(j, begin, count, column_room, numbers);
-      const int64_t tile_columns = least(column_tile, columns - j);
-      const Place tile_output = goes_out ? output->moved(0, j) : Place{};
-      const auto multiply_some = accumulate || begin > 0 ? multiply_panels<true, decltype(ask)>
-                                                         : multiply_panels<false, decltype(ask)>;
-      multiply_some(units, left, right, rows, tile_columns, sums.moved(0, j),
-                    goes_out ? &tile_output : nullptr, ask);
+      const Place tile_output = output.moved(0, j);
+      const auto multiply_some =
+          begin > 0 ? multiply_panels<true, decltype(ask)> : multiply_panels<false, decltype(ask)>;
+      multiply_some(units_for(count), left, right, rows, least(column_tile, columns - j),
+                    sums.moved(0, j), is_last ? &tile_output : nullptr, ask);
     }
   }
-}
-
-/// The same into a block of an output.
-template <typename RowPanels, typename ColumnPanels>
-void multiply_into(const Place& output, const RowPanels& row_panels,
-                   const ColumnPanels& column_panels, int64_t rows, int64_t columns,
-                   const Depth& depth, Workspace& workspace) {
-  const int64_t stride = round_up(columns, column_tile);
-  auto* sums = reinterpret_cast<float*>(workspace.sums.take(
-      static_cast<std::size_t>(round_up(rows, row_tile) * stride) * sizeof(float)));
-  multiply(row_panels, column_panels, rows, columns, depth, /*accumulate=*/false, {sums, stride},
-           &output, workspace.panels);
 }
 
 }  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
