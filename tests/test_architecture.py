@@ -17,6 +17,7 @@ ORDER = (
     "model_on_server",
     "model",
     "available_models",
+    "remove_model",
     "machine",
     "model_plan",
     "engine_worker",

@@ -11,6 +11,8 @@ from gpustack_draw.cli.arguments import (
     draw_parser,
     models_parser,
     parse_arguments,
+    pull_parser,
+    rm_parser,
     show_parser,
 )
 from gpustack_draw.errors import UsageError
@@ -64,6 +66,8 @@ def test_help(monkeypatch: pytest.MonkeyPatch, update_golden: bool) -> None:
             ("show ", show_parser()),
             ("devices ", devices_parser()),
             ("models ", models_parser()),
+            ("pull ", pull_parser()),
+            ("rm ", rm_parser()),
         )
     )
     if update_golden:

@@ -7,6 +7,7 @@ import pytest
 import gpustack_draw
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
+from gpustack_draw.cli.model_names import cache_folder
 from loopback_gpustack import LoopbackGpustack
 from server_commands import NAME, PROMPT, parameters
 
@@ -264,6 +265,7 @@ def test_models_without_the_server_that_is_named(
     assert output.err == (
         f"gpustack-draw: no GPUStack server answers at {old.url}: connection refused\n"
         "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server runs\n"
+        f"gpustack-draw: models of Hugging Face are in {cache_folder()}\n"
     )
 
 
@@ -274,5 +276,5 @@ def test_models_asks_nobody_when_no_server_is_named(
         raise AssertionError("a server was asked")
 
     monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_release", ask)
-    assert main(["models"]) == 0
+    assert main(["models", "--json"]) == 0
     assert capsys.readouterr().err == ""

@@ -17,7 +17,7 @@ class Arguments(argparse.Namespace):
     """What was typed, as text; ``None`` where nothing was.
 
     Attributes:
-        command: ``draw``, ``show``, ``devices`` or ``models``.
+        command: ``draw``, ``show``, ``devices``, ``models``, ``pull`` or ``rm``.
         model: With ``--from``, ``None`` until it is filled in; likewise the next.
         prompt: What to draw.
         picture: What ``show`` tells about.
@@ -52,6 +52,7 @@ class Arguments(argparse.Namespace):
     timeout: str | None
     dry_run: bool
     names: bool
+    yes: bool
     json: bool
     quiet: bool
     debug: bool
@@ -83,10 +84,13 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
         f"       {PROGRAM} show PICTURE [--json]\n"
         f"       {PROGRAM} devices [--json]\n"
-        f"       {PROGRAM} models [--json]",
+        f"       {PROGRAM} models [--json]\n"
+        f"       {PROGRAM} pull MODEL [options]\n"
+        f"       {PROGRAM} rm MODEL [--yes]",
         description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
         " and print the path of the saved file. 'show' tells how a picture was drawn, 'devices'"
-        " lists what can compute here, 'models' what can be drawn with.",
+        " lists what can compute here, 'models' what can be drawn with; 'pull' fetches a model,"
+        " 'rm' removes it.",
         epilog=f'for example: {PROGRAM} demo "a red circle"',
     )
     _add_what(parser)
@@ -95,12 +99,7 @@ def draw_parser() -> Parser:
     _add_output(parser.add_argument_group("where it goes, and what is told"))
     _add_machine(parser.add_argument_group("this machine"))
     _add_server(parser.add_argument_group("a GPUStack server"))
-    _add_parts(
-        parser.add_argument_group(
-            "parts of the model",
-            "each a file or an hf.co reference, to be used instead of the one found",
-        )
-    )
+    _add_parts(parser.add_argument_group("parts of the model", _PARTS_HELP))
     parser.add_version_and_help()
     return parser
 
@@ -156,14 +155,65 @@ def models_parser() -> Parser:
     return parser
 
 
+def pull_parser() -> Parser:
+    """Make the parser of ``gpustack-draw pull``."""
+    parser = Parser(
+        prog=f"{PROGRAM} pull",
+        usage=f"{PROGRAM} pull MODEL [options]",
+        description="Fetch every file that drawing with MODEL needs, draw nothing, and print the"
+        " path of its main file. A fetch that was interrupted continues.",
+        epilog=f"for example: {PROGRAM} pull hf.co/OWNER/REPO:Q4_0",
+    )
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="hf.co/OWNER/REPO[@REVISION][:TAG]"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object with every file instead"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
+    parser.add_argument("-d", "--debug", action="store_true", help="show tracebacks")
+    _add_parts(parser.add_argument_group("parts of the model", _PARTS_HELP))
+    parser.add_version_and_help()
+    return parser
+
+
+def rm_parser() -> Parser:
+    """Make the parser of ``gpustack-draw rm``."""
+    parser = Parser(
+        prog=f"{PROGRAM} rm",
+        usage=f"{PROGRAM} rm MODEL [options]",
+        description="Remove a fetched model from this machine, after a question. Parts that other"
+        " models may share stay.",
+        epilog=f"for example: {PROGRAM} rm hf.co/OWNER/REPO:Q4_0",
+    )
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help=f"hf.co/OWNER/REPO[@REVISION][:TAG], as '{PROGRAM} models' lists it; TAG may also be"
+        " the path of any file in the repository",
+    )
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object with the removed files"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
+    parser.add_argument("-d", "--debug", action="store_true", help="show tracebacks")
+    parser.add_version_and_help()
+    return parser
+
+
 PARSERS = {
     "draw": draw_parser,
     "show": show_parser,
     "devices": devices_parser,
     "models": models_parser,
+    "pull": pull_parser,
+    "rm": rm_parser,
 }
 
 _SERVER_HELP = "its address (default: GPUSTACK_SERVER_URL)"
+_PARTS_HELP = "each a file or an hf.co reference, to be used instead of the one found"
 _DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
 
 

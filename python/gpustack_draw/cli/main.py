@@ -288,7 +288,26 @@ def _show(arguments: Arguments) -> int:
     return show_parameters(arguments, _write)
 
 
-_COMMANDS = {"draw": _draw, "show": _show, "devices": _devices, "models": _models}
+def _pull(arguments: Arguments) -> int:
+    from gpustack_draw.cli.pull import pull
+
+    return pull(arguments, _write)
+
+
+def _remove(arguments: Arguments) -> int:
+    from gpustack_draw.cli.remove import remove
+
+    return remove(arguments, _write)
+
+
+_COMMANDS = {
+    "draw": _draw,
+    "show": _show,
+    "devices": _devices,
+    "models": _models,
+    "pull": _pull,
+    "rm": _remove,
+}
 
 
 def _write(data: bytes) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gpustack_draw.cli.arguments import Arguments
 
 PROGRAM = "gpustack-draw"
-COMMANDS = ("draw", "show", "devices", "models")
+COMMANDS = ("draw", "show", "devices", "models", "pull", "rm")
 
 
 class Parser(argparse.ArgumentParser):

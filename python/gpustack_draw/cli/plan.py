@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.parameters import GUIDED_FAMILIES
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
     Args:
         arguments: The command line.
         write: Gets the output.
-        note: Told what is wrong with the server; what is on this machine is listed all the same.
+        note: Called with the cache's folder, and with an error of the server, which does not keep
+            the models of this machine from being listed.
 
     Returns:
         The exit status.
@@ -130,6 +132,7 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
         size = "" if model.bytes is None else size_text(model.bytes)
         rows.append((model.model, f"on {model.server}" if model.server else family, size))
     write(table(rows))
+    note(f"models of Hugging Face are in {cache_folder()}")
     return 0
 
 

@@ -114,8 +114,10 @@ class Reporter:
 
     def _line_is_due(self, progress: Progress) -> bool:
         since = time.monotonic() - self._last_time
-        if progress.phase in {"fetch", "sample"} and progress.step == progress.total:
-            return True  # the last one always says 100 %
+        if self._last_fraction >= 1:
+            return False  # 100 % has been said
+        if progress.phase in {"fetch", "sample"} and fraction(progress) >= 1:
+            return True
         if since >= _MOST_SECONDS_BETWEEN_LINES:
             return True
         advance = fraction(progress) - self._last_fraction

@@ -52,10 +52,13 @@ class HubCache:
         folder = self.repository_folder(file.repository).name
         return self.folder / ".locks" / folder / f"{_blob_name(file)}.lock"
 
+    def snapshots(self, name: str) -> Path:
+        """Return the folder that holds a folder of links for each commit of a repository."""
+        return self.repository_folder(name) / "snapshots"
+
     def pointer(self, file: RepositoryFile) -> Path:
         """Give the path under which a file is used."""
-        folder = self.repository_folder(file.repository)
-        return folder.joinpath("snapshots", file.commit, *file.path.split("/"))
+        return self.snapshots(file.repository).joinpath(file.commit, *file.path.split("/"))
 
     def find(self, file: RepositoryFile) -> Path | None:
         """Give the path of a file that is here whole, as far as its size tells."""
@@ -112,7 +115,7 @@ class HubCache:
     def remove(self, file: RepositoryFile) -> None:
         """Remove a damaged file, but not what a user's, or the client's, link leads to outside."""
         pointer = self.pointer(file)
-        target = _linked(pointer)
+        target = linked(pointer)
         if target.parent == self.blob(file).parent:
             target.unlink(missing_ok=True)
         for path in (pointer, self.blob(file)):
@@ -122,13 +125,13 @@ class HubCache:
         """Give the commit that a revision was when it was last looked up; empty if it never was."""
         if COMMIT.fullmatch(revision):
             return revision
-        places = [folder / _ref_name(revision) for folder in self._own_folders(name)]
+        places = [folder / _ref_name(revision) for folder in self.own_folders(name)]
         places.insert(0, self.repository_folder(name) / "refs" / revision)
-        return next((commit for commit in map(_text, places) if commit), "")
+        return next((commit for commit in map(text_of, places) if commit), "")
 
     def _write_ref(self, file: RepositoryFile) -> None:
         path = self.repository_folder(file.repository) / "refs" / file.revision
-        if file.revision != file.commit and _text(path) != file.commit:
+        if file.revision != file.commit and text_of(path) != file.commit:
             with contextlib.suppress(OSError):
                 _write(path, file.commit)
 
@@ -140,9 +143,9 @@ class HubCache:
         commit = self.read_commit(name, revision)
         if not commit:
             return None
-        for folder in self._own_folders(name):
+        for folder in self.own_folders(name):
             with contextlib.suppress(ValueError, AttributeError, TypeError):
-                table = json.loads(_text(folder / f"files-{commit}.json"))
+                table = json.loads(text_of(folder / f"files-{commit}.json"))
                 files = {path: (int(size), str(digest)) for path, (size, digest) in table.items()}
                 return make_repository(name, revision, commit, files)
         files = dict(self._snapshot(name, commit))
@@ -150,7 +153,7 @@ class HubCache:
 
     def is_listed(self, name: str, commit: str) -> bool:
         """Tell whether all files of a commit are known, not only those that are here."""
-        return any((folder / f"files-{commit}.json").exists() for folder in self._own_folders(name))
+        return any((folder / f"files-{commit}.json").exists() for folder in self.own_folders(name))
 
     def write_repository(self, repository: Repository) -> None:
         """Keep what the hub said about a repository; needs no success."""
@@ -163,8 +166,8 @@ class HubCache:
         """Tell whether a file's bytes were compared with its digest, and not changed since."""
         mark = _mark(path)
         return bool(file.digest) and any(
-            _text(folder / f"verified-{file.digest}") == mark
-            for folder in self._own_folders(file.repository)
+            text_of(folder / f"verified-{file.digest}") == mark
+            for folder in self.own_folders(file.repository)
         )
 
     def mark_verified(self, file: RepositoryFile, path: Path) -> None:
@@ -174,7 +177,7 @@ class HubCache:
 
     def read_fact(self, file: RepositoryFile, what: str) -> str | None:
         """Give what was found out about a file's bytes; ``None`` where nobody has looked."""
-        for folder in self._own_folders(file.repository):
+        for folder in self.own_folders(file.repository):
             with contextlib.suppress(OSError):
                 if file.digest:
                     return (folder / f"{what}-{file.digest}").read_text(encoding="utf-8")
@@ -218,17 +221,18 @@ class HubCache:
         return sorted(found, key=lambda revision: (revision != "main", revision))
 
     def _snapshot(self, name: str, commit: str) -> Iterator[tuple[str, tuple[int, str]]]:
-        folder = self.repository_folder(name) / "snapshots" / commit
+        folder = self.snapshots(name) / commit
         for path in sorted(folder.rglob("*")):
             with contextlib.suppress(OSError):
                 if path.is_file():
                     # The client names a blob after its digest; that can be a link, too.
-                    digest = _linked(path).name
+                    digest = linked(path).name
                     known = len(digest) in {40, 64} and set(digest) <= set("0123456789abcdef")
                     size = path.stat().st_size
                     yield path.relative_to(folder).as_posix(), (size, digest if known else "")
 
-    def _own_folders(self, name: str) -> Iterator[Path]:
+    def own_folders(self, name: str) -> Iterator[Path]:
+        """Yield the folders of our records about a repository, the preferred one first."""
         folder = self.repository_folder(name)
         yield folder / ".gpustack-draw"
         # For a cache that cannot be written to.
@@ -237,9 +241,9 @@ class HubCache:
             yield Path(base).expanduser() / "gpustack-draw" / folder.name
 
     def _keep(self, name: str, file: str, text: str) -> None:
-        for folder in self._own_folders(name):
+        for folder in self.own_folders(name):
             with contextlib.suppress(OSError):
-                if not (folder / file).exists() or _text(folder / file) != text:
+                if not (folder / file).exists() or text_of(folder / file) != text:
                     _write(folder / file, text)
                 if folder.parent.parent == self.folder:
                     # The client takes a repository without such a folder for a damaged one.
@@ -291,7 +295,8 @@ def _mark(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a small file, without blanks around it; empty where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
@@ -314,8 +319,8 @@ def _ref_name(revision: str) -> str:
     return f"revision-{quote(revision, safe='')}"
 
 
-def _linked(path: Path) -> Path:
-    """Give where a link leads at its first step; another file as it is."""
+def linked(path: Path) -> Path:
+    """Return where the first step of a link leads; the path itself where it is no link."""
     try:
         return Path(os.path.normpath(path.parent / path.readlink()))
     except OSError:

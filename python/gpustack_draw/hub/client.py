@@ -23,8 +23,13 @@ _CHUNK = 32 * 1024
 class HubClient:
     """The hub, over the network."""
 
-    def __init__(self) -> None:
-        """Prepare; nothing is asked."""
+    def __init__(self, *, offline: bool = False) -> None:
+        """Prepare; nothing is asked.
+
+        Args:
+            offline: Use no network, whatever the environment says.
+        """
+        self._offline = offline
         self._addresses: dict[RepositoryFile, str] = {}  # where the hub has led to
 
     @property
@@ -46,7 +51,7 @@ class HubClient:
         """Whether the user has said to use no network."""
         from huggingface_hub import constants
 
-        return bool(constants.HF_HUB_OFFLINE)
+        return self._offline or bool(constants.HF_HUB_OFFLINE)
 
     def lock(self, path: Path, seconds: float) -> AbstractContextManager[object]:
         """Wait for the lock of a file that the client locks too.

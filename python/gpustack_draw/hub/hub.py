@@ -14,6 +14,7 @@ from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.remote_file import RemoteFile
+from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
 from gpustack_draw.progress import Progress
@@ -31,9 +32,13 @@ _MOST_KEPT = 32 * 1024 * 1024
 class Hub:
     """Repositories on Hugging Face, and what of them is on this machine."""
 
-    def __init__(self) -> None:
-        """Prepare; the client is imported, and its environment read, by the first use."""
-        self.client = HubClient()
+    def __init__(self, *, offline: bool = False) -> None:
+        """Prepare; the client is imported, and its environment read, by the first use.
+
+        Args:
+            offline: Use no network, as with ``HF_HUB_OFFLINE``.
+        """
+        self.client = HubClient(offline=offline)
         self.cache = HubCache(self.client.cache_folder)
 
     def repository(
@@ -73,6 +78,27 @@ class Hub:
             raise
         self.cache.write_repository(found)
         return found
+
+    def known_repository(self, name: str, revision: str | None = None) -> Repository | None:
+        """Return a repository as it was when it was last looked up; ``None`` if it never was."""
+        return self.cache.read_repository(name, revision or MAIN)
+
+    def plan_removal(self, file: RepositoryFile) -> Removal:
+        """Find out which paths the removal of a file deletes.
+
+        Raises:
+            ModelNotFoundError: Nothing of the file is in the cache.
+            FetchError: The cache leads outside its folder there.
+        """
+        return plan_removal(self.cache, file)
+
+    def remove(self, removal: Removal) -> None:
+        """Delete the paths of a removal.
+
+        Raises:
+            FetchError: Another process is fetching the file, or the cache cannot be written to.
+        """
+        remove(self.client, self.cache, removal)
 
     def _look_up(self, name: str, revision: str, *, most: int) -> Repository:
         start, tries = time.monotonic(), 0
