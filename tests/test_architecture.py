@@ -65,6 +65,7 @@ ORDER = (
     "model_reference",
     "request",
     "errors",
+    "untrusted",
     "names",
 )
 ONLY_USERS = {

@@ -1,0 +1,77 @@
+"""Text and JSON from other machines: made safe to print, and parsed within limits."""
+
+import itertools
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+MAX_TEXT_LENGTH = 300
+MAX_JSON_DEPTH = 64
+MAX_JSON_VALUES = 1_000_000
+_MAX_DIGITS = 40
+
+_STRING = re.compile(rb'"[^"]*"')
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def printable(text: str) -> str:
+    """Replace every character that a terminal could act on with a space."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def clean(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
+    """Return text as one printable line of limited length.
+
+    Args:
+        text: Text of a hub, a server or a proxy.
+        limit: The maximum length; a longer line ends in ``...``.
+    """
+    # Far more than the limit is never looked at: a server may send megabytes.
+    line = " ".join(printable(text[: 10 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def parse_json(data: bytes) -> Any:
+    """Parse JSON without trusting it with memory, the stack or numbers that Python cannot hold.
+
+    Args:
+        data: UTF-8, whose length the caller limits.
+
+    Raises:
+        ValueError: It is not JSON, is nested too deeply, has too many values, or holds NaN, an
+            infinity or an integer of more than 40 digits.
+    """
+    # An upper bound: each value but the first of a container needs a comma.
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise ValueError("too many values")
+    if _depth(data) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deeply")
+    return json.loads(
+        data.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_refuse_constant
+    )
+
+
+def _depth(data: bytes) -> int:
+    # Without escapes, every second quote ends a string; what is left of the rest is brackets.
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    brackets = _STRING.sub(b"", unescaped).translate(None, _NOT_BRACKETS)
+    return max(itertools.accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
+
+
+def _integer(text: str) -> int:
+    # int() takes quadratic time, or refuses, where there are thousands of digits.
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("too many digits")
+    return int(text)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
