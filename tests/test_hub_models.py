@@ -361,21 +361,30 @@ def set_free_disk(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 
 
 def test_dry_run_says_when_the_disk_is_too_small(
-    server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackHub,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start = files.gguf_bytes(files.SDXL_ALL)
     server.add("acme/sdxl", {"sdxl-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
     set_free_disk(monkeypatch, 3_000_000_000)
-    assert gpustack_draw.resolve("hf.co/acme/sdxl", device="CPU").notes[-1] == (
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 64_000_000_000)
+    lack = (
         "12.0 GB are to be fetched, and 3.0 GB are free on the disk of the cache"
         f" '{tmp_path / 'hub'}'"
     )
+    assert main(["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]) == 3
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == f"note:      {lack}"
+    assert told.err.splitlines()[0] == f"gpustack-draw: {lack}"
 
 
 def test_dry_run(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free_disk(monkeypatch, 20_000_000_000)
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 19_900_000_000)
     start = files.gguf_bytes(files.SDXL_ALL)
     server.add("acme/sdxl", {"sdxl-turbo-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
     arguments = ["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]
@@ -400,6 +409,8 @@ def test_dry_run(
             }
         ],
         "fetch_bytes": 12_000_000_000,
+        "memory_free_bytes": 19_900_000_000,
+        "fits": True,
         "defaults": {
             "width": 512,
             "height": 512,
@@ -420,7 +431,7 @@ def test_dry_run(
         "  COMPONENT  SIZE      HERE  FILE",
         "  model      12.00 GB  no    hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
         "to fetch:  12.00 GB",
-        f"memory:    about {memory / 1e9:.2f} GB",
+        f"memory:    about {memory / 1e9:.1f} GB, 19.9 GB free: fits",
         "settings:  4 steps, cfg 1, euler, discrete, 512x512",
         "device:    CPU",
     ]

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.errors import NotEnoughMemoryError
-from gpustack_draw.memory import available_memory, check_memory, estimate_memory
+from gpustack_draw.memory import available_memory, check_memory, estimate_memory, memory_need
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 from test_draw_settings import model
@@ -21,6 +23,17 @@ def weighing(family: str, count: int, *components: str) -> ResolvedModel:
     files = [ModelFile("model", Path("x.gguf"), count)]
     files += [ModelFile(component, Path("x.gguf"), count) for component in components]
     return replace(model(family), files=tuple(files))
+
+
+def check(
+    heavy: ResolvedModel,
+    size: tuple[int, int] = (512, 512),
+    device: Mapping[str, Any] | None = None,
+    *,
+    loaded: bool = False,
+) -> None:
+    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=size), heavy)
+    check_memory(heavy, settings[0], memory_need(heavy, settings[0], device, loaded=loaded))
 
 
 def test_a_file_in_two_roles_weighs_once() -> None:
@@ -84,24 +97,42 @@ def test_estimate_grows_with_the_picture() -> None:
         ),
     ],
 )
-def test_not_enough(weights: int, size: tuple[int, int], message: str, hint: str) -> None:
+def test_not_enough(
+    weights: int,
+    size: tuple[int, int],
+    message: str,
+    hint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     heavy = weighing("flux2-klein", weights)
-    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=size), heavy)
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 3_100_000_000)
     with pytest.raises(NotEnoughMemoryError) as caught:
-        check_memory(heavy, settings[0], 3_100_000_000)
+        check(heavy, size)
     assert (caught.value.message, caught.value.hint) == (message, hint)
     assert caught.value.exit_status == 1
 
 
 def test_enough_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     light = weighing("flux2-klein", GB)
-    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=(256, 256)), light)
-    check_memory(light, settings[0], 100 * GB)
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 100 * GB)
+    check(light)
     monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: None)
-    check_memory(light, settings[0])
+    check(light)
     monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 1)
     with pytest.raises(NotEnoughMemoryError):
-        check_memory(light, settings[0])
+        check(light)
+
+
+GPU = {"name": "CUDA0", "kind": "gpu", "memory_free": 100 * GB}
+
+
+def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: 1)
+    light = weighing("flux2-klein", GB)
+    check(light, device=GPU)
+    check(light, device={**GPU, "memory_free": 0})  # the driver does not say
+    with pytest.raises(NotEnoughMemoryError, match="and 1.0 GB are free"):
+        check(light, device={**GPU, "memory_free": GB})
 
 
 def write(root: Path, **contents: str) -> Path:
@@ -181,7 +212,7 @@ def test_limit_of_address_space_counts() -> None:
 
 def test_a_loaded_model_needs_its_weights_no_second_time() -> None:
     heavy = weighing("sd1", 10 * GB)
-    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=(512, 512), seed=1), heavy)
+    device = {**GPU, "memory_free": 4 * GB}
     with pytest.raises(NotEnoughMemoryError):
-        check_memory(heavy, settings[0], 4 * GB)
-    check_memory(heavy, settings[0], 4 * GB, loaded=True)
+        check(heavy, device=device)
+    check(heavy, device=device, loaded=True)

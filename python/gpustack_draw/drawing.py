@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_place import is_drawn_on_server
-from gpustack_draw.draw_settings import choose_settings
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
-from gpustack_draw.machine import UsedDevice
 from gpustack_draw.model import Model, Size
-from gpustack_draw.model_plan import ModelPlan, plan_model
+from gpustack_draw.model_plan import ModelPlan
 from gpustack_draw.model_reference import parse_model_reference
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolve_model import resolve_model
@@ -148,18 +146,8 @@ def resolve(
         DrawError: The model cannot be drawn with; see :func:`load`.
     """
     components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    reference = parse_model_reference(model)
-    wanted = request or DrawRequest(prompt="")
-    if is_drawn_on_server(reference, on):
-        from gpustack_draw.model_on_server import ModelOnServer
-
-        ignored = components if device == "auto" else {**components, "device": device}
-        found = find_server(server, timeout=timeout)
-        return ModelOnServer(reference, found, ignored).plan(wanted)
-    used = UsedDevice(device)
-    resolved = resolve_model(reference, components)
-    settings, notes = choose_settings(wanted, resolved)
-    return plan_model(resolved, settings[0], used.name, notes)
+    with _load(model, components, None, device, False, (on, server, timeout)) as loaded:
+        return loaded.plan(request or DrawRequest(prompt=""))
 
 
 # The model of the last generate() call, so that the next one costs only the drawing.

@@ -9,6 +9,19 @@ from gpustack_draw.progress import Progress
 from gpustack_draw.resolved_model import ResolvedModel
 
 
+def check_room(model: ResolvedModel) -> None:
+    """Check that what is missing of a model fits on the disk.
+
+    Raises:
+        FetchError: It does not.
+    """
+    if not model.hub_files:
+        return
+    from gpustack_draw.hub import Hub
+
+    Hub().check_room(model.hub_files)
+
+
 def fetch_model(
     model: ResolvedModel, on_progress: Callable[[Progress], None] | None = None
 ) -> tuple[str, ...]:

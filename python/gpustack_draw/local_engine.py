@@ -10,17 +10,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from gpustack_draw.core_engine import CoreEngine
+from gpustack_draw.core_engine import CoreEngine, no_such_device
 from gpustack_draw.draw_settings import DrawSettings, choose_settings
 from gpustack_draw.engine_process import EngineProcess, LogFunction
 from gpustack_draw.errors import (
     BlankPictureError,
+    DrawError,
     EngineError,
     ModelNotFoundError,
-    NotEnoughMemoryError,
+    UsageError,
     quoted,
 )
-from gpustack_draw.memory import available_memory, check_memory
+from gpustack_draw.memory import available_memory, check_memory, memory_need
+from gpustack_draw.model_plan import ModelPlan, plan_model
 from gpustack_draw.picture import Picture
 from gpustack_draw.progress import Progress
 from gpustack_draw.raster import Raster
@@ -139,6 +141,25 @@ class LocalEngine:
             self._check_memory(all_settings[0])
         return notes
 
+    def plan(self, request: DrawRequest) -> ModelPlan:
+        """Describe what drawing a request would fetch, load and use; loads nothing.
+
+        Raises:
+            UsageError: A value does not fit the model, or there is no such device.
+        """
+        all_settings, notes = choose_settings(request, self.model)
+        settings = all_settings[0]
+        with self._mine():
+            try:
+                device = self._used_device()
+            except UsageError:
+                raise
+            except DrawError:  # a plan needs no working engine
+                device = None
+            need = memory_need(self.model, settings, device, loaded=self.is_loaded)
+        name = self._device if device is None else device["name"]
+        return plan_model(self.model, settings, need, name, notes)
+
     def close(self) -> None:
         """Free the model and end its process; waits for a drawing of another thread."""
         with self._mine():
@@ -166,32 +187,16 @@ class LocalEngine:
             raise
 
     def _check_memory(self, settings: DrawSettings) -> None:
-        try:
-            check_memory(self.model, settings, loaded=self.is_loaded)
-        except NotEnoughMemoryError:
-            # It may be a GPU's memory that counts, or a device that takes less; asking starts the
-            # engine, so it comes second.
-            used = self._used_device()
-            if used is None:
-                raise
-            if used["name"] == "FastCPU":
-                check_memory(self.model, settings, loaded=self.is_loaded, on_fast_cpu=True)
-            elif used["kind"] in {"cpu", "accel"}:
-                raise
-            elif free := used["memory_free"]:
-                check_memory(self.model, settings, free, loaded=self.is_loaded)
+        need = memory_need(self.model, settings, self._used_device(), loaded=self.is_loaded)
+        check_memory(self.model, settings, need)
 
-    def _used_device(self) -> dict[str, Any] | None:
+    def _used_device(self) -> dict[str, Any]:
         devices: list[dict[str, Any]] = self._engine.devices()["devices"]
         name = self._device.lower()
-        return next(
-            (
-                device
-                for device in devices
-                if (device["used"] if name == "auto" else device["name"].lower() == name)
-            ),
-            None,
-        )
+        for device in devices:
+            if device["used"] if name == "auto" else device["name"].lower() == name:
+                return device
+        raise no_such_device(self._device, [device["name"] for device in devices])
 
     def _load(self, progress: "_PictureProgress") -> None:
         self._loaded_on = ""

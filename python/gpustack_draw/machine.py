@@ -1,11 +1,7 @@
 """What can compute on this machine."""
 
-import contextlib
-import threading
 from dataclasses import dataclass
 
-from gpustack_draw.core_engine import no_such_device
-from gpustack_draw.errors import DrawError
 from gpustack_draw.local_engine import list_devices
 
 
@@ -37,38 +33,3 @@ def devices() -> list[Device]:
         EngineCrashed: A driver failed.
     """
     return [Device(**values) for values in list_devices()]
-
-
-class UsedDevice:
-    """Finds out which device will be used, while other work goes on.
-
-    Asking starts a process, because drivers crash too.
-    """
-
-    def __init__(self, name: str) -> None:
-        """Begin to ask."""
-        self._name = name
-        self._devices: list[Device] | None = None
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
-
-    @property
-    def name(self) -> str:
-        """Its name; waits for the answer. As it was typed where there is none.
-
-        Raises:
-            UsageError: There is no such device.
-        """
-        self._thread.join()
-        if self._devices is None:
-            return self._name
-        if self._name == "auto":
-            return next((device.name for device in self._devices if device.used), "auto")
-        for device in self._devices:
-            if device.name.lower() == self._name.lower():
-                return device.name
-        raise no_such_device(self._name, [device.name for device in self._devices])
-
-    def _ask(self) -> None:
-        with contextlib.suppress(DrawError):
-            self._devices = devices()

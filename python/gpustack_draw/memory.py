@@ -3,8 +3,10 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gpustack_draw.control_groups import control_groups, lines_of, number_in
 from gpustack_draw.draw_settings import DrawSettings
@@ -38,6 +40,56 @@ RESERVED_ADDRESSES = 650_000_000
 RESERVED_ADDRESSES_A_CORE = 75_000_000
 # The full VAE's own attention looks at places of this side, in pixels.
 _VAE_TOKEN_PIXELS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryNeed:
+    """The memory that one picture needs, and how much is free.
+
+    Attributes:
+        bytes: Estimated peak of loading the model and drawing the picture.
+        weight_bytes: Share of the model's weights.
+        free_bytes: Memory that is free where the picture is computed, the weights of a loaded model
+            included; ``None`` if the system does not say.
+    """
+
+    bytes: int
+    weight_bytes: int
+    free_bytes: int | None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the picture can be drawn; ``None`` if the free memory is unknown."""
+        return None if self.free_bytes is None else self.bytes <= self.free_bytes
+
+
+def memory_need(
+    model: ResolvedModel,
+    settings: DrawSettings,
+    device: Mapping[str, Any] | None,
+    *,
+    loaded: bool = False,
+) -> MemoryNeed:
+    """Compare the estimated memory of a picture with the free memory of a device.
+
+    The plan of a drawing and the check before it both use this function.
+
+    Args:
+        model: The model.
+        settings: The picture.
+        device: Device to compute on, as ``CoreEngine.devices`` lists it; ``None`` for the plain
+            CPU.
+        loaded: Whether the model is in memory already, so that its weights need no more of it.
+    """
+    if device is None or device["kind"] in {"cpu", "accel"}:
+        free = available_memory()
+    else:
+        free = device["memory_free"] or None
+    if free is not None and loaded:
+        free += model.weight_bytes
+    on_fast_cpu = device is not None and device["name"] == "FastCPU"
+    needed = estimate_memory(model, settings.width, settings.height, on_fast_cpu=on_fast_cpu)
+    return MemoryNeed(bytes=needed, weight_bytes=model.weight_bytes, free_bytes=free)
 
 
 def estimate_memory(
@@ -76,44 +128,28 @@ def _decoding(model: ResolvedModel, pixels: int, *, on_fast_cpu: bool) -> int:
     return pixels * VAE_BYTES_A_PIXEL + (pixels // _VAE_TOKEN_PIXELS**2) ** 2 * SCORE_BYTES
 
 
-def check_memory(
-    model: ResolvedModel,
-    settings: DrawSettings,
-    available: int | None = None,
-    *,
-    loaded: bool = False,
-    on_fast_cpu: bool = False,
-) -> None:
+def check_memory(model: ResolvedModel, settings: DrawSettings, need: MemoryNeed) -> None:
     """Refuse a picture that needs more memory than is free, before anything is loaded.
 
     Args:
         model: The model.
-        settings: What to draw.
-        available: Bytes that are free where it will be computed; this machine's memory when
-            ``None``.
-        loaded: The model is in memory already, so its weights need no more of it.
-        on_fast_cpu: It is computed on the device ``FastCPU``.
+        settings: The picture.
+        need: Its memory, from :func:`memory_need`.
 
     Raises:
-        NotEnoughMemoryError: The estimate is more than what is free.
+        NotEnoughMemoryError: The estimate exceeds the free memory.
     """
-    if available is None:
-        available = available_memory()
-    size = settings.width, settings.height
-    needed = estimate_memory(model, *size, on_fast_cpu=on_fast_cpu)
-    if available is not None and loaded:
-        available += model.weight_bytes
-    if available is None or needed <= available:
+    if need.free_bytes is None or need.fits:
         return
-    if BASE_BYTES + model.weight_bytes > available:
+    if BASE_BYTES + need.weight_bytes > need.free_bytes:
         what = "to be loaded"
         hint = "close other programs, or use a smaller quantisation of the model, for example Q4_0"
     else:
         what = f"to draw {settings.width}x{settings.height}"
         hint = "draw a smaller picture with --size, or close other programs"
     raise NotEnoughMemoryError(
-        f"{quoted(model.name)} needs about {_gigabytes(needed)} {what},"
-        f" and {_gigabytes(available)} are free",
+        f"{quoted(model.name)} needs about {memory_text(need.bytes)} {what},"
+        f" and {memory_text(need.free_bytes)} are free",
         hint=hint,
     )
 
@@ -196,5 +232,6 @@ def _windows_free() -> int | None:
     return None
 
 
-def _gigabytes(count: int) -> str:
+def memory_text(count: int) -> str:
+    """Write an amount of memory, as precisely as it can be estimated."""
     return f"{count / 1e9:.1f} GB" if count >= 1_000_000_000 else f"{count / 1e6:.0f} MB"

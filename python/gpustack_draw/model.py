@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from gpustack_draw.fetch_model import fetch_model
-from gpustack_draw.local_engine import ProgressFunction
+from gpustack_draw.fetch_model import check_room, fetch_model
+from gpustack_draw.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.model_plan import ModelPlan
 from gpustack_draw.notebook import LiveProgress, live_progress, table
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import DrawRequest, parse_size
@@ -240,8 +241,24 @@ class Model:
         Raises:
             UsageError: A value does not fit the model.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
+            FetchError: The files to fetch need more room than is free on the disk.
         """
-        return (*self.resolved.notes, *self._engine.check(request))
+        notes = (*self.resolved.notes, *self._engine.check(request))
+        if not self._is_fetched:
+            check_room(self.resolved)
+        return notes
+
+    def plan(self, request: DrawRequest) -> ModelPlan:
+        """Describe what drawing a request would fetch, load and use; fetches and loads nothing.
+
+        Args:
+            request: What to draw.
+
+        Raises:
+            UsageError: A value does not fit the model, or there is no such device.
+        """
+        assert isinstance(self._engine, LocalEngine)  # a model on a server has a plan of its own
+        return self._engine.plan(request)
 
     def close(self) -> None:
         """Free the model. A later drawing loads it again."""

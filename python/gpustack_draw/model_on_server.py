@@ -107,6 +107,8 @@ class ModelOnServer(Model):
             files=(),
             fetch_bytes=0,
             memory_bytes=0,
+            memory_free_bytes=None,
+            fits=None,
             defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
             device=self._server.device,
             notes=tuple(notes),

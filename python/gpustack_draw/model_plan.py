@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import DrawSettings
-from gpustack_draw.memory import estimate_memory
+from gpustack_draw.memory import MemoryNeed
 from gpustack_draw.resolved_model import ResolvedModel
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class ModelPlan:
         files: What will be loaded.
         fetch_bytes: What is to be fetched first; what an interrupted fetch has left counts as here.
         memory_bytes: About what drawing one picture takes at its peak.
+        memory_free_bytes: Memory that is free on the device; ``None`` on a server, or if the system
+            does not say.
+        fits: Whether the free memory suffices; ``None`` if it is unknown.
         defaults: How it will be drawn.
         device: Where, such as ``CPU``.
         notes: What is worth knowing.
@@ -81,19 +84,26 @@ class ModelPlan:
     files: tuple[PlannedFile, ...]
     fetch_bytes: int
     memory_bytes: int
+    memory_free_bytes: int | None
+    fits: bool | None
     defaults: PlannedSettings
     device: str
     notes: tuple[str, ...]
 
 
 def plan_model(
-    model: ResolvedModel, settings: DrawSettings, device: str, notes: tuple[str, ...] = ()
+    model: ResolvedModel,
+    settings: DrawSettings,
+    need: MemoryNeed,
+    device: str,
+    notes: tuple[str, ...] = (),
 ) -> ModelPlan:
     """Put together what drawing a picture with a model takes; looks only at the cache.
 
     Args:
         model: The model.
         settings: Of the picture.
+        need: Its memory.
         device: Where it will be drawn.
         notes: For the user, beside the model's own.
     """
@@ -111,7 +121,9 @@ def plan_model(
         variant=model.variant,
         files=_planned_files(model, hub),
         fetch_bytes=hub.bytes_to_fetch(model.hub_files) if hub else 0,
-        memory_bytes=estimate_memory(model, settings.width, settings.height),
+        memory_bytes=need.bytes,
+        memory_free_bytes=need.free_bytes,
+        fits=need.fits,
         defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
         device=device,
         notes=(*model.notes, *notes),

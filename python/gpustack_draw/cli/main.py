@@ -93,12 +93,13 @@ def _draw(arguments: Arguments) -> int:
         for note in fill_in(arguments):
             reporter.note(note)
     request = _request(arguments)
+    _check_standard_output(arguments, request.count)
+    plan = plan_output(arguments.output, request.prompt, request.count)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
 
-        return show_plan(arguments, request, _write)
-    _check_standard_output(arguments, request.count)
-    plan = plan_output(arguments.output, request.prompt, request.count)
+        with _load(arguments, on_log=None) as model:
+            return show_plan(model, request, _write, json_wanted=arguments.json)
     if arguments.debug:
         _tell_facts(reporter)
     on_log = _log_to(reporter) if arguments.debug else None

@@ -10,45 +10,34 @@ from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.parameters import GUIDED_FAMILIES
 
 if TYPE_CHECKING:
+    from gpustack_draw.model import Model
     from gpustack_draw.model_plan import ModelPlan
     from gpustack_draw.request import DrawRequest
 
 Write = Callable[[bytes], None]
 
 
-def show_plan(arguments: Arguments, request: "DrawRequest", write: Write) -> int:
-    """Print what drawing would fetch, load and use.
+def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_wanted: bool) -> int:
+    """Print what drawing would fetch, load and use; then fail if drawing would.
 
     Args:
-        arguments: The command line.
+        model: The model.
         request: What to draw.
         write: Gets the output.
+        json_wanted: Whether to print a JSON object instead of lines.
 
     Returns:
         The exit status.
-    """
-    import gpustack_draw
-    from gpustack_draw.server_address import parse_timeout
 
-    assert arguments.model is not None  # --from has filled it in, where it was not typed
-    plan = gpustack_draw.resolve(
-        arguments.model,
-        vae=arguments.vae,
-        clip_l=arguments.clip_l,
-        clip_g=arguments.clip_g,
-        t5xxl=arguments.t5xxl,
-        llm=arguments.llm,
-        taesd=arguments.taesd,
-        device=arguments.device,
-        on=arguments.on,
-        server=arguments.server,
-        timeout=None if arguments.timeout is None else parse_timeout(arguments.timeout),
-        request=request,
-    )
-    if arguments.json:
+    Raises:
+        DrawError: The picture needs more memory than is free, or its files more room on the disk.
+    """
+    plan = model.plan(request)
+    if json_wanted:
         write(json.dumps(asdict(plan)).encode() + b"\n")
     else:
         write(describe_plan(plan).encode(errors="replace"))
+    model.check(request)
     return 0
 
 
@@ -80,8 +69,18 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
         "files:",
         table(rows).decode().rstrip("\n"),
         f"to fetch:  {size_text(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
-        f"memory:    about {size_text(plan.memory_bytes)}",
+        f"memory:    {_memory_text(plan)}",
     ]
+
+
+def _memory_text(plan: "ModelPlan") -> str:
+    from gpustack_draw.memory import memory_text
+
+    text = f"about {memory_text(plan.memory_bytes)}"
+    if plan.memory_free_bytes is None:
+        return text
+    verdict = "fits" if plan.fits else "does not fit"
+    return f"{text}, {memory_text(plan.memory_free_bytes)} free: {verdict}"
 
 
 def _settings_text(plan: "ModelPlan") -> str:

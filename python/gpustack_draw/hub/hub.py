@@ -206,8 +206,7 @@ class Hub:
         if not wanted:
             return ()
         wanted = [self.client.complete(file) if file in missing else file for file in wanted]
-        if lack := self.lack_of_room(wanted):
-            raise FetchError(lack, hint="make room, or set HF_HOME to a folder on another disk")
+        self.check_room(wanted)
         fetch = Fetch(self.client, self.cache, wanted, on_progress)
         fetch.run()
         return tuple(fetch.notes)
@@ -217,6 +216,15 @@ class Hub:
         path = self.cache.find(file)
         verified = path is not None and (not file.digest or self.cache.is_verified(file, path))
         return verified and path == self.cache.pointer(file)
+
+    def check_room(self, files: Sequence[RepositoryFile]) -> None:
+        """Check that what is missing of files fits on the disk.
+
+        Raises:
+            FetchError: It does not.
+        """
+        if lack := self.lack_of_room(files):
+            raise FetchError(lack, hint="make room, or set HF_HOME to a folder on another disk")
 
     def lack_of_room(self, files: Sequence[RepositoryFile]) -> str:
         """Tell why what is missing of files does not fit on the disk; empty where it does."""
