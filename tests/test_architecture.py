@@ -61,6 +61,7 @@ ORDER = (
     "gguf_header",
     "safetensors_header",
     "tensor_table",
+    "weight_formats",
     "choose_file",
     "model_reference",
     "request",

@@ -131,7 +131,7 @@ def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
     check(light, device={**GPU, "memory_free": 0})  # the driver does not say
-    with pytest.raises(NotEnoughMemoryError, match="and 1.0 GB are free"):
+    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.0 GB are free"):
         check(light, device={**GPU, "memory_free": GB})
 
 

@@ -320,7 +320,7 @@ PLAIN_TYPE = "use a GGUF file, or a safetensors file in F16, BF16 or F32, of the
         ),
         (
             one_gguf_tensor("a.scale_weight"),
-            "'x.gguf' stores scaled FP8 weights, and the engine ignores their scales",
+            "'x.gguf' is quantised in the scaled FP8 format, which the engine does not read",
             PLAIN_TYPE,
         ),
     ],

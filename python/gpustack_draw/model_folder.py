@@ -9,7 +9,8 @@ from gpustack_draw.errors import (
     NotYetSupportedError,
     quoted,
 )
-from gpustack_draw.model_header import ModelHeader, read_model_header
+from gpustack_draw.model_header import ModelHeader, foreign_kind, read_model_header
+from gpustack_draw.weight_formats import PLAIN_TYPE_HINT
 
 # The files the engine looks for, with the prefix it gives to their tensors, in its order.
 _PARTS: tuple[tuple[str, str], ...] = (
@@ -55,6 +56,7 @@ def is_model_folder(path: Path) -> bool:
 
 
 def _read_parts(path: Path, shown: str) -> ModelHeader:
+    _refuse_other_formats(path, shown)
     if (path / "transformer").is_dir():
         raise NotYetSupportedError(
             f"{quoted(shown)} is a folder of a transformer model in diffusers layout,"
@@ -80,6 +82,15 @@ def _read_parts(path: Path, shown: str) -> ModelHeader:
             tensors[full_name] = replace(tensor, name=full_name)
         size += header.file_bytes
     return ModelHeader("safetensors", tensors, {}, size)
+
+
+def _refuse_other_formats(path: Path, shown: str) -> None:
+    """Refuse a folder that holds a model in a format of another program, and no other one."""
+    folders = [path, *(path / name for name in ("unet", "transformer") if (path / name).is_dir())]
+    names = [path.name, *(entry.name for folder in folders for entry in folder.iterdir())]
+    kind = next(filter(None, map(foreign_kind, names)), "")
+    if kind and not any(name.lower().endswith(_MODEL_ENDINGS) for name in names):
+        raise ModelFileError(f"{quoted(shown)} is a folder of {kind}", hint=PLAIN_TYPE_HINT)
 
 
 def _check_absent(path: Path, part: str, shown: str) -> None:

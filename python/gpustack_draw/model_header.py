@@ -11,6 +11,7 @@ from gpustack_draw.gguf_header import MAGIC as GGUF_MAGIC
 from gpustack_draw.gguf_header import read_gguf_header
 from gpustack_draw.safetensors_header import looks_like_safetensors, read_safetensors_header
 from gpustack_draw.tensor_table import ByteSource, ModelHeader, TensorInfo
+from gpustack_draw.weight_formats import PLAIN_TYPE_HINT
 
 __all__ = ["ModelHeader", "TensorInfo", "is_checkpoint", "read_header", "read_model_header"]
 
@@ -35,8 +36,22 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"tjgg", "a model in ggml's old form", "convert the model again to GGUF"),
     (b"fmgg", "a model in ggml's old form", "convert the model again to GGUF"),
     (b"FUGG", "a big-endian GGUF file", "download the little-endian one"),
+    (b"ftrt", "a TensorRT engine", PLAIN_TYPE_HINT),
+    (b"ptrt", "a TensorRT engine", PLAIN_TYPE_HINT),
 )
-_WEB_PAGE_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head")
+# Models for other programs, by the ending of a file or folder.
+_FOREIGN_ENDINGS: dict[str, str] = {
+    ".onnx": "an ONNX model",
+    ".engine": "a TensorRT engine",
+    ".plan": "a TensorRT engine",
+    ".trt": "a TensorRT engine",
+    ".mlmodel": "a Core ML model",
+    ".mlmodelc": "a Core ML model",
+    ".mlpackage": "a Core ML model",
+    ".tflite": "a TensorFlow Lite model",
+    ".xml": "an OpenVINO model",
+}
+_WEB_PAGE_STARTS = (b"<!doctype", b"<html", b"<head")
 _WEB_PAGE_HINT = "download the file itself, not the page about it"
 _MODEL_HINT = "a model file is GGUF, safetensors or a PyTorch checkpoint (.ckpt)"
 
@@ -82,6 +97,8 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
         return read_safetensors_header(source)
     if start.lstrip().lower().startswith(_WEB_PAGE_STARTS):
         raise ModelFileError(f"{quoted(source.shown)} is a web page", hint=_WEB_PAGE_HINT)
+    if kind := foreign_kind(source.shown):
+        raise ModelFileError(f"{quoted(source.shown)} is {kind}", hint=PLAIN_TYPE_HINT)
     if not start:
         raise ModelFileError(f"{quoted(source.shown)} is empty", hint="download or copy it again")
     if not start.strip(b"\0"):
@@ -91,6 +108,11 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     else:
         what = "is not a model file"
     raise ModelFileError(f"{quoted(source.shown)} {what}", hint=_MODEL_HINT)
+
+
+def foreign_kind(name: str) -> str:
+    """Return the kind of model, for another program, that a name ends like; empty if none."""
+    return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
 
 
 def is_checkpoint(path: Path, *, shown: str = "") -> bool:

@@ -20,6 +20,7 @@ from gpustack_draw.tensor_table import (
     check_tensors,
     cut_short,
 )
+from gpustack_draw.weight_formats import PLAIN_TYPE_HINT, check_weight_format
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_NAME_LENGTH = 255
@@ -65,6 +66,8 @@ def read_safetensors_header(source: ByteSource) -> ModelHeader:
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict):
         raise broken(shown, "its metadata is not a table")
+    # Before each tensor is looked at: these formats store some in types that only they have.
+    check_weight_format({name: _type_of(entry) for name, entry in entries.items()}, shown)
     if len(entries) > MAX_TENSORS:
         raise broken(shown, f"it claims {len(entries):,} tensors, {MAX_TENSORS:,} are the most")
     tensors: dict[str, TensorInfo] = {}
@@ -75,6 +78,10 @@ def read_safetensors_header(source: ByteSource) -> ModelHeader:
     check_tensors(tensors, shown)
     _check_places(places, source, 8 + length)
     return ModelHeader("safetensors", tensors, metadata, source.size)
+
+
+def _type_of(entry: object) -> str:
+    return str(entry.get("dtype")) if isinstance(entry, dict) else ""
 
 
 def _length(start: bytes) -> int:
@@ -122,7 +129,7 @@ def _read_tensor(name: str, entry: object, shown: str) -> tuple[TensorInfo, int]
         raise ModelFileError(
             f"{quoted(shown)} stores tensor {quoted(name)} as {quoted(kind)},"
             " which the engine does not read",
-            hint="use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model",
+            hint=PLAIN_TYPE_HINT,
         )
     if len(shape) == 5:  # the engine joins the first two, as it has four at most
         shape = [shape[0] * shape[1], *shape[2:]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gpustack_draw.errors import ModelFileError, quoted
+from gpustack_draw.weight_formats import PLAIN_TYPE_HINT, check_weight_format
 
 MAX_TENSORS = 32_768  # ggml compares each name with each; the largest models have some 3,000
 MAX_ELEMENTS = 2**31 - 1  # the engine converts tensors with 32-bit counts
@@ -21,7 +22,6 @@ _NAME = re.compile(r"[!-$&-~]+")  # printable ASCII, less the blank and %
 _LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # what C's atoi takes
 _WEIGHT_ENDINGS = (".weight", ".bias", ".scale")
 _INTEGERS = frozenset(("I8", "I16", "I32", "I64", "U8"))
-_SCALE_ENDINGS = (".scale_weight", ".weight_scale", ".comfy_quant")
 
 AGAIN_HINT = "download or copy it again"
 
@@ -145,6 +145,7 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
     """
     if not tensors:
         raise ModelFileError(f"{quoted(shown)} holds no tensors", hint="name another file")
+    check_weight_format({name: tensor.type for name, tensor in tensors.items()}, shown)
     highest: dict[tuple[str, ...], int] = {}
     seen: dict[tuple[str, ...], set[int]] = {}
     for name, tensor in tensors.items():
@@ -193,12 +194,7 @@ def _check_stored_type(tensor: TensorInfo, shown: str) -> None:
         raise ModelFileError(
             f"{quoted(shown)} stores {quoted(tensor.name)} as {tensor.type},"
             " which the engine cannot draw with",
-            hint="use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model",
-        )
-    if tensor.name.endswith(_SCALE_ENDINGS):
-        raise ModelFileError(
-            f"{quoted(shown)} stores scaled FP8 weights, and the engine ignores their scales",
-            hint="use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model",
+            hint=PLAIN_TYPE_HINT,
         )
 
 
