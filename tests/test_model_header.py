@@ -221,7 +221,7 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
     ),
     "too many tensors": (
         b"GGUF" + struct.pack("<IQQ", 3, 2**62, 0),
-        "it claims 4,611,686,018,427,387,904 tensors, and 32,768 are the most",
+        "it claims 4,611,686,018,427,387,904 tensors, and 8,192 are the most",
     ),
     "too many keys": (
         b"GGUF" + struct.pack("<IQQ", 3, 1, 16_385),
@@ -269,6 +269,20 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize(("data", "why"), GGUF_FAULTS.values(), ids=GGUF_FAULTS.keys())
 def test_damaged_gguf(tmp_path: Path, data: bytes, why: str) -> None:
     assert error_of(write(tmp_path, data)) == (DAMAGED + why, AGAIN)
+
+
+@pytest.mark.parametrize("write_file", [files.gguf_bytes, files.safetensors_bytes])
+def test_more_tensors_than_any_model_has(
+    tmp_path: Path, write_file: Callable[[files.Tensors], bytes]
+) -> None:
+    # The engine would take minutes over 32,000 of them, whatever they are.
+    many = {f"blocks.{number}.bias": ((1,), "F32") for number in range(8_193)}
+    message, hint = error_of(write(tmp_path, write_file(many)))
+    assert message.startswith(f"{DAMAGED}it claims 8,193 tensors, ")
+    assert message.endswith("8,192 are the most")
+    assert hint == AGAIN
+    del many["blocks.0.bias"]
+    assert len(read_model_header(write(tmp_path, write_file(many))).tensors) == 8_192
 
 
 ANOTHER_TYPE = "use another quantisation of the same model, for example Q8_0 or Q4_0"
