@@ -121,3 +121,69 @@ def test_no_proxy_for_this_machine(old: LoopbackGpustack, monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     assert main([NAME, PROMPT, "-q"]) == 0
+
+
+PROXY_HINT = "write it as http://HOST:PORT, or name the server's host in no_proxy"
+SOCKS = "names a SOCKS proxy, and GPUStack servers are reached through HTTP proxies only"
+SOCKS_HINT = (
+    "put an HTTP proxy into http_proxy and https_proxy, or name the server's host in no_proxy"
+)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message", "hint"),
+    [
+        (
+            "HTTPS_PROXY",
+            "htp://proxy:3128",
+            "HTTPS_PROXY is not the address of an HTTP proxy: 'htp://proxy:3128'",
+            PROXY_HINT,
+        ),
+        (
+            "https_proxy",
+            "http://proxy:port",
+            "https_proxy is not the address of an HTTP proxy: 'http://proxy:port'",
+            PROXY_HINT,
+        ),
+        (
+            "https_proxy",
+            "http://me:secret@proxy:99999",
+            "https_proxy is not the address of an HTTP proxy",
+            PROXY_HINT,
+        ),
+        (
+            "all_proxy",
+            "http://[::1",
+            "all_proxy is not the address of an HTTP proxy: 'http://[::1'",
+            PROXY_HINT,
+        ),
+        (
+            "ALL_PROXY",
+            "socks5://127.0.0.1:7890",
+            f"ALL_PROXY {SOCKS}: 'socks5://127.0.0.1:7890'",
+            SOCKS_HINT,
+        ),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    message: str,
+    hint: str,
+) -> None:
+    for name in ("no_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv(variable, value)
+    answer = Answer(capsys, "no address").to(NAME, "--server", "https://gpustack.example")
+    assert answer == (2, message, hint)
+
+
+def test_a_proxy_that_cannot_be_used_does_not_matter_on_this_machine(
+    old: LoopbackGpustack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:7890")
+    monkeypatch.setenv("http_proxy", "htp://x")
+    assert main([NAME, PROMPT, "-q"]) == 0

@@ -46,9 +46,7 @@ class Cancellation:
         with self._lock:
             self._event.set()
             for each in self._sockets:
-                with suppress(OSError):
-                    # Not the TLS socket's own: that one waits for a lock of the thread that reads.
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)
+                shut_down(each)
 
     def wait(self, seconds: float) -> None:
         """Wait.
@@ -116,3 +114,11 @@ def in_thread_telling(
             on_told(value)
     finally:
         cancellation.cancel()
+
+
+def shut_down(connected: socket.socket | None) -> None:
+    """Shut a socket down from another thread than the one that waits for it."""
+    if connected is not None:
+        with suppress(OSError):
+            # Not the TLS socket's own: that one waits for a lock of the thread that reads.
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)

@@ -13,15 +13,18 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from email.message import Message
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
+from gpustack_draw.gpustack_server.deadline import Deadline
+from gpustack_draw.gpustack_server.proxy import proxy_for
 from gpustack_draw.server_address import ServerAddress
+from gpustack_draw.untrusted import clean, printable
 
 CONNECT_SECONDS = 10.0
 _PIECE = 65_536
+_LONGEST_DATE = 64  # characters
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 
 LogFunction = Callable[[str, str], None]
@@ -32,55 +35,57 @@ class Reply:
 
     Attributes:
         status: The HTTP status.
-        headers: By name, in any case.
     """
 
     def __init__(
-        self,
-        response: http.client.HTTPResponse,
-        connected: socket.socket,
-        deadline: float,
-        key: str,
+        self, response: http.client.HTTPResponse, deadline: Deadline, address: ServerAddress
     ) -> None:
-        """Wrap the library's answer."""
-        self._key = key.encode()
+        """Wrap the answer of the HTTP client.
+
+        Args:
+            response: Its answer.
+            deadline: Ends the connection.
+            address: The server, whose key is taken out of what it says.
+        """
         self.status = response.status
-        self.headers: Message = response.headers
         self._response = response
-        self._socket = connected
         self._deadline = deadline
+        self._key = address.key.encode()
+
+    def header(self, name: str) -> str:
+        """Return a header's text, safe to print; empty where there is none."""
+        return printable(str(self._response.headers.get(name, ""))).strip()
 
     @property
     def content_type(self) -> str:
-        """``application/json``, ``text/event-stream``, ...; empty where none is told."""
-        return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+        """``application/json``, ``text/event-stream``, ...; empty where there is none."""
+        return self.header("Content-Type").partition(";")[0].strip().lower()
 
     def extend(self, seconds: float) -> None:
-        """Let the rest of the answer take so long, from now on."""
-        self._deadline = time.monotonic() + seconds
+        """Allow the rest of the answer a time from now on."""
+        self._deadline.extend(seconds)
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the body as it comes.
+        """Read the body as it comes.
 
         Raises:
             TransportError: It broke off, or took too long.
         """
         while True:
-            self._socket.settimeout(_seconds_until(self._deadline))
-            with _transport_errors():
+            self._deadline.seconds_left()
+            with _transport_errors(self._deadline):
                 piece = self._response.read1(_PIECE)
             if not piece:
                 break
             yield piece
+        if self._deadline.has_passed:  # what looks like the end of the body
+            raise TransportError("timeout", "timed out")
         # The library tells of a chunked body that it broke off, but not of one with a length.
         if self._response.length:
             raise TransportError("cut", f"{self._response.length} bytes are missing")
 
     def read(self, limit: int) -> bytes:
-        """Give the whole body, without the key where it repeats that.
-
-        What is beyond a number of bytes stays unread.
-        """
+        """Read the body, up to a number of bytes, without the key where the server repeats it."""
         body = bytearray()
         for piece in self.pieces():
             body += piece
@@ -90,15 +95,16 @@ class Reply:
         return whole.replace(self._key, b"***") if self._key else whole
 
     def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again; ``None`` where it told none."""
-        text = str(self.headers.get("Retry-After", "")).strip()
+        """Return the seconds after which the server wants to be asked again, if it says so."""
+        text = self.header("Retry-After")
         if text.isdecimal() and len(text) < 10:
             return float(text)
         from email.utils import parsedate_to_datetime
 
         try:
-            return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-        except (TypeError, ValueError, OverflowError):
+            date = parsedate_to_datetime(text[:_LONGEST_DATE])
+            return max(date.timestamp() - time.time(), 0.0)
+        except (TypeError, ValueError, IndexError, OverflowError):
             return None
 
 
@@ -114,7 +120,7 @@ class ServerConnection:
         """
         self.address = address
         self._on_log = on_log
-        self._proxy = _proxy_for(address)
+        self._proxy = proxy_for(address)
         self._tls: ssl.SSLContext | None = None
 
     def moved_to(self, address: ServerAddress) -> "ServerConnection":
@@ -122,9 +128,9 @@ class ServerConnection:
         return ServerConnection(address, self._on_log)
 
     def log(self, text: str) -> None:
-        """Write a line into the debug log."""
+        """Write a line into the debug log; text of the server in it is made safe to print."""
         if self._on_log is not None:
-            self._on_log("debug", text)
+            self._on_log("debug", printable(text))
 
     @contextmanager
     def ask(
@@ -152,7 +158,7 @@ class ServerConnection:
         Raises:
             TransportError: It failed on its way.
         """
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         url = self.address.url + quote(path) + (f"?{urlencode(query)}" if query else "")
         parts = urlsplit(url)
         data = None if body is None else json.dumps(body).encode()
@@ -166,16 +172,16 @@ class ServerConnection:
         connection = self._connect(parts, deadline)
         connected = connection.sock  # the library forgets it once the answer's head is there
         try:
-            with cancellation.watching(connected):
-                with _transport_errors():
+            with cancellation.watching(connected), deadline.ending(lambda: connected):
+                with _transport_errors(deadline):
                     target = url if self._is_plainly_proxied(parts) else _target(parts)
                     headers |= self._proxy_headers(parts)
-                    connected.settimeout(_seconds_until(deadline))
                     connection.request(method, target, data, headers)
                     response = connection.getresponse()
                 with response:
-                    self.log(f"{response.status} {response.headers.get('Content-Type', '')}")
-                    yield Reply(response, connected, deadline, self.address.key)
+                    reply = Reply(response, deadline, self.address)
+                    self.log(f"{reply.status} {clean(reply.header('Content-Type'))}")
+                    yield reply
         except TransportError:
             if cancellation.is_cancelled:
                 raise TransportError("cancelled", "cancelled") from None
@@ -183,24 +189,31 @@ class ServerConnection:
         finally:
             connection.close()
 
-    def _connect(self, parts: SplitResult, deadline: float) -> http.client.HTTPConnection:
+    def _connect(self, parts: SplitResult, deadline: Deadline) -> http.client.HTTPConnection:
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        seconds = min(CONNECT_SECONDS, _seconds_until(deadline))
-        near = (self._proxy.hostname or "", self._proxy.port or 80) if self._proxy else (host, port)
+        seconds = min(CONNECT_SECONDS, deadline.seconds_left())
+        near = (self._proxy.host, self._proxy.port) if self._proxy else (host, port)
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
             # Reading all the authorities takes longer than a request: once is enough.
             self._tls = self._tls or ssl.create_default_context()
             connection = http.client.HTTPSConnection(*near, timeout=seconds, context=self._tls)
             if self._proxy:
-                connection.set_tunnel(host, port, _credentials(self._proxy))
+                connection.set_tunnel(host, port, self._proxy.headers)
         else:
             connection = http.client.HTTPConnection(*near, timeout=seconds)
+        connecting = Deadline(seconds)
         try:
-            with _transport_errors("proxy" if self._proxy else "unreachable"):
+            with (
+                _transport_errors(connecting, "proxy" if self._proxy else "unreachable"),
+                connecting.ending(lambda: connection.sock),
+            ):
                 connection.connect()
+                if connecting.has_passed:  # a host may have several addresses, tried in turn
+                    raise TimeoutError
                 _keep_alive(connection.sock)
+                connection.sock.settimeout(None)  # the deadline ends what waits for it
         except BaseException:
             connection.close()
             raise
@@ -210,43 +223,11 @@ class ServerConnection:
         return self._proxy is not None and parts.scheme == "http"
 
     def _proxy_headers(self, parts: SplitResult) -> dict[str, str]:
-        plainly = self._is_plainly_proxied(parts)
-        return _credentials(self._proxy) if plainly and self._proxy else {}
+        return self._proxy.headers if self._proxy and self._is_plainly_proxied(parts) else {}
 
 
 def _target(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def _seconds_until(deadline: float) -> float:
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise TransportError("timeout", "timed out")
-    return seconds
-
-
-def _proxy_for(address: ServerAddress) -> SplitResult | None:
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(address.url)
-    # No proxy knows what is on this machine, whatever NO_PROXY forgets to say.
-    if address.is_loopback or proxy_bypass(parts.netloc):
-        return None
-    proxies = getproxies()
-    text = proxies.get(parts.scheme) or proxies.get("all")
-    if not text:
-        return None
-    return urlsplit(text if "://" in text else f"http://{text}")
-
-
-def _credentials(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    import base64
-    from urllib.parse import unquote
-
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def _keep_alive(connected: socket.socket) -> None:
@@ -261,7 +242,7 @@ def _keep_alive(connected: socket.socket) -> None:
 
 
 @contextmanager
-def _transport_errors(connecting_to: str = "") -> Iterator[None]:
+def _transport_errors(deadline: Deadline, connecting_to: str = "") -> Iterator[None]:
     try:
         yield
     except TransportError:
@@ -269,12 +250,12 @@ def _transport_errors(connecting_to: str = "") -> Iterator[None]:
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
         # The last two: what the library stumbles over when the socket is closed under its feet,
         # or when what answers is no HTTP.
-        kind, reason = _kind_and_reason(error)
+        kind, reason = ("timeout", "timed out") if deadline.has_passed else _kind_and_reason(error)
         if kind == "timeout" and connecting_to:
-            reason = f"no answer within {CONNECT_SECONDS:.0f} seconds"
+            reason = f"no answer within {deadline.seconds:.3g} seconds"
         if kind != "tls" and (connecting_to == "proxy" or kind == "timeout"):
             kind = connecting_to or kind
-        raise TransportError(kind, reason) from error
+        raise TransportError(kind, clean(reason)) from error
 
 
 def _kind_and_reason(error: Exception) -> tuple[str, str]:  # noqa: PLR0911 - one a kind

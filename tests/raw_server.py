@@ -1,0 +1,70 @@
+"""A server on 127.0.0.1 that answers with the bytes a test gives it, valid HTTP or not."""
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+Answer = bytes | Iterable[bytes]
+
+
+class RawServer:
+    """Sends each request to a function, and its answer back; then closes the connection.
+
+    Attributes:
+        url: Its address.
+        requests: The heads of the requests.
+    """
+
+    def __init__(self, answer: Callable[[bytes], Answer]) -> None:
+        self.requests: list[bytes] = []
+        self._answer = answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> "RawServer":  # noqa: PYI034 - Self is younger than Python 3.10
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            stream = connection.makefile("rb")
+            head = b""
+            while (line := stream.readline()) not in {b"", b"\r\n"}:
+                head += line
+            if not head:
+                return
+            # What is left unread when the connection is closed would take the answer with it.
+            if length := re.search(rb"(?i)content-length: *(\d+)", head):
+                stream.read(int(length[1]))
+            self.requests.append(head)
+            answer = self._answer(head)
+            for part in [answer] if isinstance(answer, bytes) else answer:
+                connection.sendall(part)
+
+
+def reply(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
+    """Write an answer of HTTP; header values are written as they are."""
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def drip(head: bytes, each: bytes, seconds: float = 0.02) -> Iterator[bytes]:
+    """Send a beginning, then the same bytes again and again, without end."""
+    yield head
+    while True:
+        yield each
+        time.sleep(seconds)
