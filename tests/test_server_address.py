@@ -225,7 +225,6 @@ def _on_port(port: int):
         {"status": 200, "body": b'{"version": 3}'},
         {"status": 200, "body": b'{"version": "blue"}'},
         {"status": 200, "body": b"[1]"},
-        {"status": 302, "headers": {"Location": "ftp://127.0.0.1/"}},
     ],
 )
 def test_not_a_gpustack_server(
@@ -298,25 +297,3 @@ def test_a_server_that_says_nothing(
         "URL does not answer",
         "it may be busy or starting: try again in a minute",
     )
-
-
-def test_a_server_that_sends_on_to_another_host(
-    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    new.fail("/version", status=301, headers={"Location": "https://evil.example/version"})
-    assert Answer(capsys, new.url).to(NAME) == (
-        1,
-        "URL sends on to another host, https://evil.example",
-        "if that is the server, type --server https://evil.example",
-    )
-    assert [each.headers.get("Authorization") for each in new.requests] == [None]
-
-
-def test_a_server_that_sends_on_to_itself_is_followed(
-    old: LoopbackGpustack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy = LoopbackGpustack(OLD)
-    proxy.fail("/version", status=308, headers={"Location": f"{old.url}/version"})
-    assert main([NAME, PROMPT, "-q", "--server", proxy.url]) == 0
-    assert (len(proxy.requests), len(old.drawings())) == (1, 1)
-    proxy.close()

@@ -2,20 +2,20 @@
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from gpustack_draw.errors import ServerError
 from gpustack_draw.gpustack_server import asking
 from gpustack_draw.gpustack_server.advice import explain_transport, no_gpustack
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import ServerConnection
+from gpustack_draw.gpustack_server.redirect import redirect_target
 from gpustack_draw.gpustack_server.replies import ReplyError, parse_object
 from gpustack_draw.server_address import ServerAddress
 
 OLDEST = (0, 4)
 NEWEST = (2, 3)
 
-_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?([.\w+-]*)")
+_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})?[.\w+-]{0,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def find_release(
             raise explain_transport(error, address, name) from error
         if not 300 <= status < 400:
             return _release_of(status, body, address, name), connection
-        moved = _moved(address, place, name)
-        connection = connection.moved_to(replace(address, url=moved))
+        target = redirect_target(address, place, name)
+        connection = connection.moved_to(replace(address, url=target))
     raise no_gpustack(connection.address, name)
 
 
@@ -94,7 +94,7 @@ def _ask_version(
         with connection.ask(
             "GET", "/version", seconds=asking.ASK_SECONDS, cancellation=cancellation, with_key=False
         ) as reply:
-            return reply.status, reply.read(65_536), str(reply.headers.get("Location", ""))
+            return reply.status, reply.read(65_536), reply.header("Location")
     except TransportError as error:
         if error.kind != "refused" or not waits:
             raise
@@ -130,24 +130,3 @@ def _release_of(status: int, body: bytes, address: ServerAddress, name: str) -> 
             hint="gpustack-draw knows the releases 0.4 to 2.3: upgrade the server",
         )
     return Release(text.removeprefix("v"), number)
-
-
-def _moved(address: ServerAddress, place: str, name: str) -> str:
-    """Give where a server sends on to; refuse another host, which must not see the key."""
-    parts, here = urlsplit(place), urlsplit(address.url)
-    moved = f"{parts.scheme}://{parts.netloc}{parts.path}".removesuffix("/").removesuffix(
-        "/version"
-    )
-    if parts.scheme not in {"http", "https"} or parts.hostname != here.hostname:
-        if parts.scheme in {"http", "https"}:
-            raise ServerError(
-                f"{address.url} sends on to another host, {parts.scheme}://{parts.netloc}",
-                hint=f"if that is the server, type --server {parts.scheme}://{parts.netloc}",
-            )
-        raise no_gpustack(address, name)
-    if here.scheme == "https" and parts.scheme == "http":
-        raise ServerError(
-            f"{address.url} sends on to {moved}, which is not protected",
-            hint=f"if that is what you want, type --server {moved}",
-        )
-    return moved
