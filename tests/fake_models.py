@@ -22,6 +22,13 @@ def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = Fals
     return file.getvalue()
 
 
+def blank_png(width: int, height: int) -> bytes:
+    """Make a PNG file of a few bytes, however large the picture is."""
+    file = io.BytesIO()
+    Image.new("1", (width, height)).save(file, format="PNG")
+    return file.getvalue()
+
+
 @dataclass
 class FakeModel:
     """A model of the server; one that is not running is listed to administrators only."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 import gpustack_draw
-from fake_models import png
+from fake_models import blank_png, png
 from gpustack_draw.cli.main import main
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
 from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer
@@ -236,7 +236,6 @@ def test_a_page_instead_of_a_picture(
     [
         (b"no picture at all", "it is cut, or no picture"),
         (png(64, 64)[:2000], "it is cut, or no picture"),
-        (png(8193, 1), "8193x1 pixels"),
     ],
 )
 def test_a_picture_that_is_broken(
@@ -320,15 +319,53 @@ def test_a_stream_of_slow_bytes_takes_too_long_too(
     assert (status, message) == (1, "URL gave no picture within 0.4 seconds")
 
 
-def test_a_picture_larger_than_any(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_an_answer_longer_than_any_picture(
+    old: LoopbackGpustack,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    release: str,
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.server._SPARE_BYTES", 1000)
-    monkeypatch.setattr("gpustack_draw.gpustack_server.server._BYTES_A_PIXEL", 0)
-    for release in (OLD, NEW):
-        old.release = release
-        status, message, _ = Answer(capsys, old.url).to(NAME)
-        assert (status, message) == (1, "URL sends more than a picture can be")
+    monkeypatch.setattr("gpustack_draw.gpustack_server.server._BYTES_A_PIXEL", 1e-3)
+    old.release = release
+    status, message, _ = Answer(capsys, old.url).to(NAME)
+    assert (status, message) == (1, "the answer of URL is too long")
+
+
+LARGER_HINT = (
+    "the instance of 'sd-turbo' draws larger pictures than it is asked for: look at its parameters"
+    " on the server's web page"
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"),
+    [((2049, 2048), "256x256"), ((8192, 8192), "2048x2048"), ((8193, 1), "256x256")],
+)
+def test_a_picture_far_larger_than_asked_for_is_not_decoded(
+    new: LoopbackGpustack,
+    capsys: pytest.CaptureFixture[str],
+    size: tuple[int, int],
+    asked: str,
+) -> None:
+    new.fail("/images/", picture=blank_png(*size))
+    assert Answer(capsys, new.url).to(NAME, "--size", asked) == (
+        1,
+        f"URL sent a picture of {size[0]}x{size[1]} pixels, where {asked} was asked for",
+        LARGER_HINT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"),
+    [((256, 256), "64x64"), ((1024, 1024), "64x64"), ((2304, 2048), "2100x2000")],
+)
+def test_a_server_may_round_the_size_or_choose_its_own(
+    new: LoopbackGpustack, size: tuple[int, int], asked: str
+) -> None:
+    new.fail("/images/", picture=blank_png(*size))
+    picture = gpustack_draw.generate(NAME, PROMPT, size=asked)
+    assert picture.size == size
 
 
 def test_the_library_raises_the_same(old: LoopbackGpustack) -> None:

@@ -16,7 +16,6 @@ from gpustack_draw.gpustack_server.replies import (
     ReplyError,
     Step,
     StreamReader,
-    clean,
     picture_of,
     refusal,
     refusal_of,
@@ -25,6 +24,7 @@ from gpustack_draw.gpustack_server.replies import (
 PICTURE = png(8, 8)
 TEXT = base64.b64encode(PICTURE).decode()
 LIMIT = 1_000_000
+WRAPPING = "Worker request failed: "
 
 
 def event(step: int, total: int, text: str = "", **values: Any) -> bytes:
@@ -104,6 +104,13 @@ def test_a_line_without_an_end_is_bounded() -> None:
         list(reader.feed(b"x" * 501))
 
 
+def test_a_stream_without_an_end_is_bounded() -> None:
+    reader = StreamReader(1000)
+    assert list(reader.feed(b": nothing\n" * 200)) == []
+    with pytest.raises(ReplyError, match="too long"):
+        list(reader.feed(b": nothing\n"))
+
+
 def test_an_object() -> None:
     assert picture_of(json.dumps({"data": [{"b64_json": TEXT}]}).encode()) == PICTURE
     address = f"data:image/png;base64,{TEXT}"
@@ -120,6 +127,15 @@ def test_an_object() -> None:
         ({"error": "plain"}, "plain", 0),
         ({"error": {"code": "x"}}, "", 0),
         ({"message": "x" * 400}, "x" * 297 + "...", 0),
+        ({"message": "a\x1b[2Jb\u202e"}, "a [2Jb", 0),
+        ({"error": {"message": "no", "code": 10**30}}, "no", 0),
+        ({"error": {"message": "no", "code": True}}, "no", 0),
+        # A search for the end of the pattern from each of its beginnings would take hours.
+        (
+            {"message": "Worker request failed: " * 1_000_000},
+            ("Worker request failed: " * 13)[:297] + "...",
+            0,
+        ),
     ],
 )
 def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int) -> None:
@@ -130,10 +146,6 @@ def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int)
 def test_a_page_says_nothing() -> None:
     assert refusal_of(b"<html>502</html>", "text/html", 502).words == ""
     assert refusal_of(b"try later", "text/plain", 502).words == "try later"
-
-
-def test_words_are_fit_for_a_terminal() -> None:
-    assert clean("a\x1b[2Jb\r\n\tc\u202e") == "a [2Jb c"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +168,10 @@ def test_words_are_fit_for_a_terminal() -> None:
         ),
         ("Steps: 1, Seed: -1, CFG scale: nan, Sampler: mine", {"sample_steps": 1}),
         ("Steps: many, Seed: 99999999999999999999", {}),
+        # A pattern that tries each letter as the beginning of a name would take hours.
+        ("Steps: 1, " + "a" * 1_000_000, {"sample_steps": 1}),
+        ("Seed: 7, " + "a: " * 1_000_000 + ", Steps: 1", {"seed": 7}),
+        ("Steps: 1\n" + "Steps: 2\n" * 100_000, {"sample_steps": 2}),
         ("nothing", {}),
         ("", {}),
     ],

@@ -9,6 +9,7 @@ from gpustack_draw.gpustack_server.replies import ReplyError
 from gpustack_draw.server_address import ServerAddress
 
 _NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
+_CHECK_ADDRESS = "check that it is the address of the GPUStack server itself"
 _GET_KEY = "make an API key on the server's web page, and put it into GPUSTACK_API_KEY"
 
 
@@ -69,7 +70,7 @@ def _about_tls(error: TransportError, url: str) -> DrawError:
     )
 
 
-def explain_reply(
+def explain_reply(  # noqa: PLR0911 - one a kind of error
     error: ReplyError, address: ServerAddress, release: str, *, model: str = ""
 ) -> DrawError:
     """Put an answer that is no picture into words.
@@ -101,12 +102,15 @@ def explain_reply(
             f"the picture from {address.url} is broken: {error.words}",
             hint="try again; if it happens again, look at the log of the model's instance",
         )
+    if error.kind == "too large":
+        return ServerError(
+            f"{address.url} sent a picture of {error.words}",
+            hint=f"the instance of {quoted(model)} draws larger pictures than it is asked for: look"
+            " at its parameters on the server's web page",
+        )
     if error.kind == "too long":
-        return ServerError(f"{address.url} sends more than a picture can be")
-    return ServerError(
-        f"what {address.url} answers is not JSON",
-        hint="check that it is the address of the GPUStack server itself",
-    )
+        return ServerError(f"the answer of {address.url} is too long", hint=_CHECK_ADDRESS)
+    return ServerError(f"what {address.url} answers is not JSON", hint=_CHECK_ADDRESS)
 
 
 def _client_error(

@@ -8,7 +8,7 @@ from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.replies import ReplyError, parse_object, refusal_of
 
 ASK_SECONDS = 30.0
-MAX_LIST_BYTES = 32 * 1024 * 1024
+MAX_LIST_BYTES = 8 * 1024 * 1024
 # Before a server, or a proxy in front of it, listens again after a restart, in seconds.
 REFUSED_WAITS: tuple[float, ...] = (0.5, 1.0, 2.0)
 # When a server with too much to do does not say when it wants to be asked again, in seconds.
@@ -37,6 +37,8 @@ def ask_object(
         body = reply.read(MAX_LIST_BYTES)
         if reply.status >= 300:
             raise refusal_of(body, reply.content_type, reply.status)
+        if len(body) == MAX_LIST_BYTES:
+            raise ReplyError("too long")
         return parse_object(body)
 
 

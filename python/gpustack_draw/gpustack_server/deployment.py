@@ -1,8 +1,7 @@
 """Bring a model of Hugging Face onto a GPUStack server, with the server's management API."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,13 +22,20 @@ from gpustack_draw.gpustack_server.cancellation import (
     in_thread_telling,
 )
 from gpustack_draw.gpustack_server.connection import ServerConnection
-from gpustack_draw.gpustack_server.models import items_of, list_models, state_text
+from gpustack_draw.gpustack_server.models import (
+    Instance,
+    is_name,
+    items_of,
+    list_models,
+    read_instance,
+)
 from gpustack_draw.gpustack_server.release import Release
-from gpustack_draw.gpustack_server.replies import ReplyError, refusal_of
+from gpustack_draw.gpustack_server.replies import ReplyError, parse_object, refusal_of
 from gpustack_draw.hub import Hub
 from gpustack_draw.model_reference import HubModel
 from gpustack_draw.progress import Progress
 from gpustack_draw.server_address import DRAW_SECONDS, ServerAddress
+from gpustack_draw.untrusted import clean
 
 ProgressFunction = Callable[[Progress], None]
 
@@ -37,7 +43,10 @@ ProgressFunction = Callable[[Progress], None]
 _UNPLACED = frozenset({"pending", "analyzing", "scheduled", "unknown"})
 _MOST_PAGES = 100
 _SECONDS_BETWEEN_WATCHES = 1.0
-_WATCH_LINE_BYTES = 4 * 1024 * 1024
+_WATCH_LINE_BYTES = 1024 * 1024
+# A model has a few instances, which are told of again with every percent that is fetched.
+_WATCH_BYTES = 64 * 1024 * 1024
+_MOST_INSTANCES = 1000
 _CHECKS_OF_THE_NAME = 5
 
 
@@ -153,8 +162,8 @@ class _Wait:
 
     begin: float = field(default_factory=time.monotonic)
     changed: float = field(default_factory=time.monotonic)
-    instances: dict[Any, dict[str, Any]] = field(default_factory=dict)
-    last: object = None
+    instances: dict[str, Instance] = field(default_factory=dict)
+    last: tuple[Instance, ...] | None = None
 
 
 class Deployment:
@@ -190,7 +199,9 @@ class Deployment:
 
     def _run(self, cancellation: Cancellation, on_progress: ProgressFunction) -> str:
         model = self._find(self._models(cancellation)) or self._create(cancellation)
-        name = str(model.get("name"))
+        name = model.get("name")
+        if not is_name(name):
+            raise explain_reply(ReplyError("not json"), self._address, self._release.title)
         if model.get("replicas") == 0:
             raise ServerError(
                 f"{quoted(name)} is deployed on {self._address.url}, but with no replicas",
@@ -200,30 +211,33 @@ class Deployment:
         self._wait_for_name(name, cancellation)
         return name
 
-    def _models(self, cancellation: Cancellation) -> list[dict[str, Any]]:
-        models: list[dict[str, Any]] = []
+    def _models(self, cancellation: Cancellation) -> Iterator[dict[str, Any]]:
         for page in range(1, _MOST_PAGES):
             query = [("page", str(page)), ("perPage", "100")]
             answer = self._ask("GET", "/models", cancellation, query=query)
-            models += items_of(answer)
+            yield from items_of(answer)
             pagination = answer.get("pagination")
             pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
             if not isinstance(pages, int) or page >= pages:
                 break
-        return models
 
-    def _find(self, models: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    def _find(self, models: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
         """Find the same model: by what it is made of, since its name can be anything."""
-        same = [
-            model
-            for model in models
-            if model.get("source") == "huggingface"
-            and model.get("huggingface_repo_id") == self._wanted.repository
-            and (model.get("huggingface_filename") or "") in self._wanted.same
-        ]
-        same.sort(key=lambda model: not model.get("ready_replicas"))
-        self._taken = {str(model.get("name")) for model in models}
-        return same[0] if same else None
+        found: dict[str, Any] | None = None
+        for model in models:
+            if model.get("name") in self._wanted.names:
+                self._taken.add(str(model["name"]))
+            is_same = (
+                model.get("source") == "huggingface"
+                and model.get("huggingface_repo_id") == self._wanted.repository
+                and str(model.get("huggingface_filename") or "") in self._wanted.same
+            )
+            is_better = found is None or (
+                model.get("ready_replicas") and not found.get("ready_replicas")
+            )
+            if is_same and is_better:
+                found = model
+        return found
 
     def _create(self, cancellation: Cancellation) -> dict[str, Any]:
         free = [name for name in self._wanted.names if name not in self._taken]
@@ -277,7 +291,7 @@ class Deployment:
     ) -> None:
         wait = _Wait()
         on_progress(Progress("deploy", 0, 0, 0.0))
-        while not self._watch(str(model.get("id")), wait, cancellation, on_progress):
+        while not self._watch(clean(str(model.get("id"))), wait, cancellation, on_progress):
             # The server has ended the list, or is being restarted.
             self._check_patience(wait)
             cancellation.wait(_SECONDS_BETWEEN_WATCHES)
@@ -288,7 +302,7 @@ class Deployment:
         """Follow the instances until one runs; tell whether one does."""
         query = [("watch", "true"), ("model_id", number)]
         path = f"{self._management}/model-instances"
-        line = bytearray()
+        line, count = bytearray(), 0
         try:
             with self._connection.ask(
                 "GET", path, query=query, seconds=self._silence, cancellation=cancellation
@@ -305,12 +319,15 @@ class Deployment:
                             return True
                         line.clear()
                     line += rest
+                    count += len(piece)
                     if len(line) > _WATCH_LINE_BYTES:
                         raise explain_reply(
                             ReplyError("too long"), self._address, self._release.title
                         )
                     self._tell(wait, on_progress)
                     self._check_patience(wait)
+                    if count > _WATCH_BYTES:
+                        break  # it is asked again
         except TransportError as error:
             if error.kind not in {"cut", "refused", "timeout"}:
                 raise explain_transport(error, self._address) from error
@@ -318,52 +335,51 @@ class Deployment:
 
     def _read_event(self, line: bytes, number: str, wait: _Wait) -> bool:
         try:
-            event = json.loads(line.decode().replace(self._address.key or "\0", "***"))
+            event = parse_object(line.replace(self._address.key.encode() or b"\0", b"***"))
             data = event["data"]
             if str(data.get("model_id", number)) != number:
                 return False
+            key = clean(str(data.get("id")))
             if event["type"] in {3, "DELETED"}:
-                wait.instances.pop(data.get("id"), None)
+                wait.instances.pop(key, None)
                 return False
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            instance = read_instance(data)
+        except (ReplyError, KeyError, TypeError, AttributeError):
             return False
-        wait.instances[data.get("id")] = data
-        self._connection.log(f"instance {data.get('name')}: {state_text(data)}")
-        if data.get("state") == "running":
+        if len(wait.instances) >= _MOST_INSTANCES:
+            wait.instances.clear()
+        wait.instances[key] = instance
+        self._connection.log(f"instance {clean(str(data.get('name')))}: {instance.text}")
+        if instance.state == "running":
             return True
-        states = {instance.get("state") for instance in wait.instances.values()}
-        if states == {"error"}:
+        if all(each.state == "error" for each in wait.instances.values()):
             raise ServerError(
                 f"hf.co/{self._wanted.repository} does not run on {self._address.url}:"
-                f" {state_text(data)}",
+                f" {instance.text}",
                 hint="look at its instances on the server's web page",
             )
         return False
 
     def _tell(self, wait: _Wait, on_progress: ProgressFunction) -> None:
-        known = [
-            (each.get("state"), each.get("state_message"), each.get("download_progress"))
-            for each in wait.instances.values()
-        ]
+        known = tuple(wait.instances.values())
         if known != wait.last:
             wait.last, wait.changed = known, time.monotonic()
-        percents = [each[2] for each in known if isinstance(each[2], int | float)]
+        percents = [each.percent for each in known if each.percent is not None]
         seconds = time.monotonic() - wait.begin
-        if percents and any(each[0] == "downloading" for each in known):
-            percent = min(max(int(max(percents)), 0), 100)
-            on_progress(Progress("deploy", percent, 100, seconds))
+        if percents and any(each.state == "downloading" for each in known):
+            on_progress(Progress("deploy", max(percents), 100, seconds))
         else:
             on_progress(Progress("deploy", 0, 0, seconds))
 
     def _check_patience(self, wait: _Wait) -> None:
         instances = list(wait.instances.values())
-        unplaced = all(each.get("state", "unknown") in _UNPLACED for each in instances)
+        unplaced = all(each.state in _UNPLACED for each in instances)
         patience = self._address.deploy_seconds
         if not unplaced and self._address.timeout is None:
             patience = DRAW_SECONDS  # a large model takes its time to load
         if time.monotonic() - wait.changed < patience:
             return
-        state = state_text(instances[0]) if instances else "it has no instance"
+        state = instances[0].text if instances else "it has no instance"
         raise ServerError(
             f"hf.co/{self._wanted.repository} has not come to run on {self._address.url}"
             f" for {patience:g} seconds: {state}",

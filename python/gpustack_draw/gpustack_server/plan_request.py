@@ -8,7 +8,7 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.names import SAMPLERS
-from gpustack_draw.request import DrawRequest
+from gpustack_draw.request import MAX_CFG_SCALE, MAX_STEPS, DrawRequest
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
 _BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
@@ -58,8 +58,8 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     steps, cfg_scale = request.sample_steps, request.cfg_scale
     known_cfg = cfg_scale
     if release.is_old:
-        steps = steps or int(model.number("sampling_steps") or _BOX_STEPS)
-        known_cfg = model.number("cfg_scale") if cfg_scale is None else cfg_scale
+        steps = steps or int(model.number("sampling_steps", MAX_STEPS) or 0) or _BOX_STEPS
+        known_cfg = model.number("cfg_scale", MAX_CFG_SCALE) if cfg_scale is None else cfg_scale
     first = _first_seed(request, release, notes)
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")

@@ -12,7 +12,11 @@ from gpustack_draw.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.picture import Picture
 from gpustack_draw.request import MAX_SEED, MAX_SIDE, MAX_STEPS
 
-_PAIR = re.compile(r"([A-Za-z][A-Za-z ]*): ([^,]*)(?:, |,|$)")
+# Backends that ignore the size draw what their models were trained for, up to this many pixels.
+MAX_UNASKED_PIXELS = 2048 * 2048
+# Others round a side up to such a multiple, which is also their smallest one.
+_ALIGNMENT = 256
+_LONGEST_LINE = 4096  # characters; a backend's own has about 300
 
 
 def read_picture(
@@ -28,7 +32,7 @@ def read_picture(
         seconds: Seconds by phase.
 
     Raises:
-        ReplyError: The file is broken, or larger than any picture that can be asked for.
+        ReplyError: The file is broken, or its picture far larger than the one asked for.
     """
     import io
 
@@ -39,18 +43,27 @@ def read_picture(
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP")) as image:
                 width, height = image.size
-                if max(width, height) > MAX_SIDE:
-                    raise ReplyError("broken picture", f"{width}x{height} pixels")
+                _check_size(width, height, settings)
                 pixels = image.convert("RGB").tobytes()
                 text = str(image.info.get("parameters", ""))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         raise ReplyError("broken picture", "it is cut, or no picture") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ReplyError("broken picture", "it is larger than any that can be asked for") from error
+        raise ReplyError("too large", "more pixels than any that can be asked for") from error
     settings = replace(settings, width=width, height=height, **told_values(text))
     return Picture(
         pixels, settings, model=model, family="", device=device, seconds=seconds, reference=model
     )
+
+
+def _check_size(width: int, height: int, settings: DrawSettings) -> None:
+    """Refuse a picture whose size neither rounding nor the model's own size explains."""
+    rounded = [-(-side // _ALIGNMENT) * _ALIGNMENT for side in (settings.width, settings.height)]
+    is_rounded = width <= rounded[0] and height <= rounded[1]
+    is_large = width * height > MAX_UNASKED_PIXELS and not is_rounded
+    if is_large or max(width, height) > MAX_SIDE:
+        asked = f"{settings.width}x{settings.height}"
+        raise ReplyError("too large", f"{width}x{height} pixels, where {asked} was asked for")
 
 
 def told_values(text: str) -> dict[str, Any]:
@@ -58,12 +71,11 @@ def told_values(text: str) -> dict[str, Any]:
 
     The last line with steps is taken, as web UIs do; what does not read as such a value is left.
     """
-    lines = [line for line in text.splitlines() if "Steps: " in line]
-    pairs = (
-        {name.strip().lower(): value.strip() for name, value in _PAIR.findall(lines[-1])}
-        if (lines)
-        else {}
-    )
+    line = next((line for line in reversed(text.splitlines()) if "Steps: " in line), "")
+    pairs = {}
+    for pair in line[:_LONGEST_LINE].split(","):
+        name, _, value = pair.partition(":")
+        pairs[name.strip().lower()] = value.strip()
     told: dict[str, Any] = {
         "sample_steps": _whole(pairs.get("steps", ""), 1, MAX_STEPS),
         "seed": _whole(pairs.get("seed", ""), 0, MAX_SEED),

@@ -6,13 +6,14 @@ object, which everything else sends. Nothing here asks a server.
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MOST_WORDS = 300
+from gpustack_draw.untrusted import clean, parse_json
+
+_MOST_WORDS = 10_000  # characters that are looked at of what a server says
 # "Worker request failed: 1 POST http://... status=400, error={...}": how 2.3 wraps what a backend
 # answered (gpustack/server/worker_request.py).
 _WRAPPED = re.compile(r"Worker request failed: .*?status=(\d{3}), error=(.*)", re.DOTALL)
@@ -31,7 +32,7 @@ class ReplyError(Exception):
 
     Attributes:
         kind: ``refused`` (an error in the server's words), ``no picture`` (it ended without one),
-            ``broken picture``, ``not json`` or ``too long``.
+            ``broken picture``, ``too large`` (a picture), ``not json`` or ``too long``.
         words: The server's; empty where it said none.
         status: The HTTP status that goes with it, 0 where there is none.
     """
@@ -66,6 +67,7 @@ class StreamReader:
         self.events = 0
         self.is_complete = False
         self._limit = limit
+        self._bytes = 0
         self._line = bytearray()
         self._parts: list[str] = []
         self._part_bytes = 0
@@ -76,6 +78,9 @@ class StreamReader:
         Raises:
             ReplyError: The stream tells of an error, or is none.
         """
+        self._bytes += len(piece)
+        if self._bytes > 2 * self._limit:  # steps, and a picture
+            raise ReplyError("too long")
         # Only the new piece is searched: a picture is one line of megabytes.
         *ends, rest = piece.split(b"\n")
         for end in ends:
@@ -182,8 +187,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
         ReplyError: It is none.
     """
     try:
-        value = json.loads(data.decode())
-    except (ValueError, RecursionError):
+        value = parse_json(data)
+    except ValueError:
         raise ReplyError("not json") from None  # unquoted: it may be half of a picture
     if not isinstance(value, dict):
         raise ReplyError("not json")
@@ -203,12 +208,11 @@ def refusal(answer: Mapping[str, Any], status: int = 0) -> ReplyError:
     error = answer.get("error")
     said = error if error is not None else answer
     if isinstance(said, dict):
-        code = said.get("code")
-        status = status or (code if isinstance(code, int) else 0)
+        status = status or _status_of(said.get("code"))
         said = said.get("message") or said.get("detail") or answer.get("detail") or ""
     if isinstance(said, list):
         said = "; ".join(_list_item(item) for item in said[:5])
-    words = str(said)
+    words = str(said)[:_MOST_WORDS]
     if wrapped := _WRAPPED.search(words):
         inner = wrapped[2]
         try:
@@ -234,10 +238,8 @@ def refusal_of(body: bytes, content_type: str, status: int) -> ReplyError:
         return ReplyError("refused", clean(body.decode(errors="replace")), status)
 
 
-def clean(words: str) -> str:
-    """Make a server's words fit for a terminal: one line, printable, not too long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return line if len(line) <= _MOST_WORDS else line[: _MOST_WORDS - 3] + "..."
+def _status_of(code: object) -> int:
+    return code if isinstance(code, int) and 100 <= code <= 599 else 0
 
 
 def _list_item(item: object) -> str:

@@ -19,7 +19,7 @@ from gpustack_draw.gpustack_server.connection import LogFunction, Reply, ServerC
 from gpustack_draw.gpustack_server.models import RunningModel, list_models, state_of_model
 from gpustack_draw.gpustack_server.patience import Patience, Work
 from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
-from gpustack_draw.gpustack_server.read_picture import read_picture
+from gpustack_draw.gpustack_server.read_picture import MAX_UNASKED_PIXELS, read_picture
 from gpustack_draw.gpustack_server.release import Release, find_release
 from gpustack_draw.gpustack_server.replies import (
     ReplyError,
@@ -34,9 +34,8 @@ from gpustack_draw.server_address import ServerAddress
 
 ProgressFunction = Callable[[Progress], None]
 
-# A PNG file of noise has 3 bytes a pixel, in base64 4; a server may draw larger than it was asked.
+# A PNG file of noise has 3 bytes a pixel, in base64 4.
 _BYTES_A_PIXEL = 8
-_SPARE_BYTES = 64 * 1024 * 1024
 _MOST_ERROR_BYTES = 65_536
 # What a drawing may be tried with: models of the category, and those that have none.
 _CATEGORIES = ("image", "unknown", "")
@@ -250,7 +249,8 @@ class GpustackServer:
         cancellation: Cancellation,
     ) -> bytes:
         settings = plan.settings[number]
-        limit = settings.width * settings.height * _BYTES_A_PIXEL + _SPARE_BYTES
+        pixels = max(settings.width * settings.height, MAX_UNASKED_PIXELS)
+        limit = pixels * _BYTES_A_PIXEL
         end = time.monotonic() + self.address.draw_seconds
         body = plan.bodies[number]
         try:
