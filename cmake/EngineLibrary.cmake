@@ -4,6 +4,7 @@
 
 if(GPUSTACK_DRAW_STAND_IN)
   add_library(engine_library STATIC tests/stand_in/library.cpp)
+  target_include_directories(engine_library PRIVATE cpp)
   target_include_directories(engine_library SYSTEM PUBLIC "${ENGINE_SOURCE_DIR}/include"
                                                           "${ENGINE_SOURCE_DIR}/ggml/include")
   target_link_libraries(engine_library PRIVATE gpustack_draw_warnings)
@@ -15,10 +16,19 @@ else()
   add_subdirectory("${ENGINE_SOURCE_DIR}" stable-diffusion EXCLUDE_FROM_ALL SYSTEM)
   add_library(engine_library INTERFACE)
   target_link_libraries(engine_library INTERFACE stable-diffusion)
-  # cpp/engine/foreign_names.cpp takes this function's place, and calls it by its new name.
-  set_source_files_properties(
-    "${ENGINE_SOURCE_DIR}/src/name_conversion.cpp" TARGET_DIRECTORY stable-diffusion
-    PROPERTIES COMPILE_DEFINITIONS convert_tensor_name=library_convert_tensor_name)
+  # Functions of the files named here take the place of the library's, and call those by the new
+  # names.
+  function(rename_in source definition)
+    set_source_files_properties("${ENGINE_SOURCE_DIR}/src/${source}" TARGET_DIRECTORY
+                                stable-diffusion PROPERTIES COMPILE_DEFINITIONS "${definition}")
+  endfunction()
+  # cpp/engine/foreign_names.cpp
+  rename_in(name_conversion.cpp convert_tensor_name=library_convert_tensor_name)
+  # cpp/engine/checked_weights.cpp
+  rename_in(model.cpp load_tensors=library_load_tensors)
+  # cpp/engine/checked_results.cpp
+  rename_in(stable-diffusion.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
+  rename_in(upscaler.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
 endif()
 # The library is built with it; a ggml header read without it gives other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)

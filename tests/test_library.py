@@ -13,6 +13,7 @@ from gpustack_draw import Progress
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import (
     BlankPictureError,
+    ModelFileError,
     ModelNotFoundError,
     NotEnoughMemoryError,
     UsageError,
@@ -135,28 +136,55 @@ def test_devices_lists_the_cpu() -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize(
-    "part", ["model.diffusion_model.final_layer.linear", "tae.decoder.layers.18"]
-)
-@pytest.mark.parametrize("steps", [1, 2])  # the last step's numbers show in the picture only
+@pytest.mark.parametrize("part", ["final_layer", "tae.decoder"])
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("size", [(16, 16), (64, 64), (128, 128)])
 def test_numbers_that_overflow_are_an_error_not_a_picture(
-    tmp_path: Path, part: str, steps: int
+    tmp_path: Path, part: str, steps: int, size: tuple[int, int]
 ) -> None:
     broken = tmp_path / "overflowing.gguf"
-    broken.write_bytes(with_nan_in(DEMO_FILE, f"{part}.weight"))
+    content = bytearray(DEMO_FILE.read_bytes())
+    for name in (name for name in read_model_header(DEMO_FILE).tensors if part in name):
+        fill(content, name, struct.pack("<e", 65504))
+    broken.write_bytes(content)
     with gpustack_draw.load(broken) as model:
         for _ in range(2):
             with pytest.raises(BlankPictureError) as caught:
-                model.generate(PROMPT, **{**QUICK, "sample_steps": steps})
-            assert caught.value.message == (
-                "'overflowing' gave a picture of one single colour: its numbers overflowed"
-            )
+                model.generate(PROMPT, size=size, sample_steps=steps)
+            assert caught.value.message == "'overflowing' drew no picture: its numbers overflowed"
 
 
-def with_nan_in(path: Path, tensor: str) -> bytes:
-    """Give a GGUF file's bytes with the numbers of one tensor replaced by NaN."""
-    content = bytearray(path.read_bytes())
-    header = read_model_header(path)
+@pytest.mark.engine
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    ("tensor", "count"),
+    [
+        ("model.diffusion_model.final_layer.linear.weight", None),
+        ("tae.decoder.layers.18.weight", None),
+        # A ReLU follows, which makes 0 of NaN: no result shows it.
+        ("tae.decoder.layers.3.conv.0.weight", 1),
+        ("tae.decoder.layers.3.conv.0.bias", 1),
+    ],
+)
+def test_weights_that_are_no_numbers_are_an_error(
+    tmp_path: Path, tensor: str, count: int | None, value: str
+) -> None:
+    broken = tmp_path / "damaged.gguf"
+    content = bytearray(DEMO_FILE.read_bytes())
+    is_f32 = read_model_header(DEMO_FILE).tensors[tensor].type == "F32"
+    fill(content, tensor, struct.pack("<f" if is_f32 else "<e", float(value)), count)
+    broken.write_bytes(content)
+    with gpustack_draw.load(broken) as model, pytest.raises(ModelFileError) as caught:
+        model.generate(PROMPT, **QUICK)
+    assert caught.value.message == (
+        f"the model is damaged: tensor '{tensor}' holds NaN or infinity"
+    )
+    assert caught.value.hint == "fetch the file again, or use another one"
+
+
+def fill(content: bytearray, tensor: str, value: bytes, count: int | None = None) -> None:
+    """Replace the first numbers of a tensor in the demo file's bytes; all where count is None."""
+    header = read_model_header(DEMO_FILE)
     info = header.tensors[tensor]
     name = tensor.encode()
     entry = content.index(struct.pack("<Q", len(name)) + name) + 8 + len(name)
@@ -165,10 +193,11 @@ def with_nan_in(path: Path, tensor: str) -> bytes:
     total = sum(-(-each.bytes // 32) * 32 for each in header.tensors.values())
     begin = len(content) - total + offset
     # Of Q8_0's blocks of 34 bytes, the first number is the scale.
-    step = {"F16": 2, "Q8_0": 34}[info.type]
-    for position in range(begin, begin + info.bytes, step):
-        content[position : position + 2] = b"\x00\x7e"
-    return bytes(content)
+    step = {"F16": 2, "F32": 4, "Q8_0": 34}[info.type]
+    if info.type == "F32" and len(value) == 2:
+        value = struct.pack("<f", *struct.unpack("<e", value))
+    for position in range(begin, begin + info.bytes, step)[:count]:
+        content[position : position + len(value)] = value
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

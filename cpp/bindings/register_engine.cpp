@@ -57,6 +57,7 @@ Args:
     on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
 
 Raises:
+    DamagedModelError: A tensor, whose name the text is, holds NaN or infinity.
     EngineError: The model did not load; the text quotes the library's log.
     ValueError: No device has that name.
 )doc";
@@ -81,7 +82,7 @@ Args:
 
 Raises:
     CancelledError: cancel() was called meanwhile.
-    OverflowError: The picture's numbers became NaN.
+    OverflowError: The numbers became NaN or infinity on their way to the picture.
     EngineError: There is no picture; the text quotes the library's log.
 )doc";
 

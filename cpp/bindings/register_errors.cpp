@@ -33,6 +33,10 @@ void register_errors(py::module_& module) {
   overflow_error.call_once_and_store_result([&]() -> py::object {
     return py::exception<OverflowError>(module, "OverflowError", engine_error.get_stored());
   });
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> damaged_model_error;
+  damaged_model_error.call_once_and_store_result([&]() -> py::object {
+    return py::exception<DamagedModelError>(module, "DamagedModelError", engine_error.get_stored());
+  });
   // NOLINTNEXTLINE(performance-unnecessary-value-param): the type that pybind11 asks for
   py::register_local_exception_translator([](std::exception_ptr error) {
     try {
@@ -43,6 +47,8 @@ void register_errors(py::module_& module) {
       set_error(cancelled_error.get_stored(), caught.what());
     } catch (const OverflowError& caught) {
       set_error(overflow_error.get_stored(), caught.what());
+    } catch (const DamagedModelError& caught) {
+      set_error(damaged_model_error.get_stored(), caught.what());
     } catch (const EngineError& caught) {
       set_error(engine_error.get_stored(), caught.what());
     }

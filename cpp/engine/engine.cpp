@@ -146,6 +146,9 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   if (stop) {
     throw CancelledError();
   }
+  if (!session.damaged_tensor().empty()) {
+    throw DamagedModelError(session.damaged_tensor());
+  }
   if (!context_) {
     throw EngineError(session.explain("the engine could not load the model"));
   }
@@ -197,8 +200,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   try {
     go_on(clock.enter(Phase::encode, 1));
     Picture picture = take_picture(draw, session);
-    // Of NaN, tiny decoders make one grey in a frame of others.
-    if (session.ends_in_black() && picture.has_plain_middle()) {
+    if (session.has_overflowed()) {
       throw OverflowError();
     }
     go_on(clock.finish());

@@ -54,6 +54,7 @@ class Engine {
   ///
   /// @throws CancelledError `on_progress` returned false; the library cannot be stopped while it
   ///     loads, so this comes when loading has ended.
+  /// @throws DamagedModelError A tensor holds NaN or infinity.
   /// @throws EngineError The model did not load; what() quotes the library's log. Or: called inside
   ///     a callback.
   /// @throws std::invalid_argument No device has that name.
@@ -68,7 +69,7 @@ class Engine {
   /// Draw one picture; a model of videos gives one frame.
   ///
   /// @throws CancelledError cancel() was called, or `on_progress` or `is_wanted` returned false.
-  /// @throws OverflowError The picture's numbers became NaN.
+  /// @throws OverflowError The numbers became NaN or infinity on their way to the picture.
   /// @throws EngineError The library gave no picture; what() quotes its log. Or: called inside a
   ///     callback.
   /// @throws std::invalid_argument The sampler or scheduler has no such name.

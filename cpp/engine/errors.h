@@ -16,6 +16,13 @@ class CancelledError : public EngineError {
   CancelledError() : EngineError("cancelled") {}
 };
 
+/// A model's weights are not all numbers. what() is the name of a tensor with NaN or infinity in
+/// it.
+class DamagedModelError : public EngineError {
+ public:
+  using EngineError::EngineError;
+};
+
 /// The numbers of a picture left the range of their type (NaN): there is nothing to see in it.
 class OverflowError : public EngineError {
  public:

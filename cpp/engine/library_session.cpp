@@ -6,6 +6,7 @@
 
 #include "engine/callback_scope.h"
 #include "engine/errors.h"
+#include "engine/finite.h"
 #include "stable-diffusion.h"
 
 namespace gpustack_draw {
@@ -40,6 +41,10 @@ LogLevel log_level(sd_log_level_t level) {
 // always one: this, between sessions.
 void ignore_progress(int /*step*/, int /*total*/, float /*seconds*/, void* /*data*/) {}
 
+// The session that holds the mutex. The library passes no data to the functions that it is linked
+// with.
+LibrarySession* current_session = nullptr;
+
 }  // namespace
 
 LibrarySession::LibrarySession(LogFunction on_log)
@@ -54,26 +59,26 @@ LibrarySession::LibrarySession(LogFunction on_log)
         static_cast<LibrarySession*>(session)->progress(step, total);
       },
       this);
-  make_previews(Previews::none);
+  current_session = this;
 }
 
 LibrarySession::~LibrarySession() {
+  current_session = nullptr;
   sd_set_log_callback(nullptr, nullptr);
   sd_set_progress_callback(&ignore_progress, nullptr);
   sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, false, false, nullptr);
 }
 
 void LibrarySession::make_previews(Previews previews) {
-  // NaN shows in what each step starts from, the noisy one, and in what it gives. The former is
-  // looked at where that is cheap: the library makes all previews of a drawing in the same way.
-  keeps_previews_ = previews != Previews::none;
-  const bool decoded = previews == Previews::decoded;
+  if (previews == Previews::none) {
+    return;
+  }
   sd_set_preview_callback(
-      [](int step, int /*frames*/, sd_image_t* image, bool is_noisy, void* session) {
-        static_cast<LibrarySession*>(session)->preview(step, *image, is_noisy);
+      [](int /*step*/, int /*frames*/, sd_image_t* image, bool /*is_noisy*/, void* session) {
+        static_cast<LibrarySession*>(session)->preview(*image);
       },
-      decoded ? PREVIEW_VAE : PREVIEW_PROJ, /*interval=*/1, /*denoised=*/true, /*noisy=*/!decoded,
-      this);
+      previews == Previews::decoded ? PREVIEW_VAE : PREVIEW_PROJ, /*interval=*/1,
+      /*denoised=*/true, /*noisy=*/false, this);
 }
 
 void LibrarySession::log(LogLevel level, const char* text) noexcept {
@@ -107,9 +112,8 @@ void LibrarySession::progress(int step, int total) {
   }
 }
 
-void LibrarySession::preview(int step, const sd_image_t& image, bool is_noisy) noexcept {
-  look_for_overflow(step, image, is_noisy);
-  if (is_noisy || !keeps_previews_ || image.channel != Picture::channels) {
+void LibrarySession::preview(const sd_image_t& image) noexcept {
+  if (image.channel != Picture::channels) {
     return;
   }
   const std::size_t bytes = std::size_t{image.width} * image.height * Picture::channels;
@@ -121,24 +125,16 @@ void LibrarySession::preview(int step, const sd_image_t& image, bool is_noisy) n
   preview_ = std::make_shared<Picture>(image.width, image.height, std::move(pixels));
 }
 
-void LibrarySession::look_for_overflow(int step, const sd_image_t& latent, bool is_noisy) noexcept {
-  // A handful of pixels can be alike by chance.
-  constexpr std::size_t fewest_pixels = 64;
-  const std::size_t pixels = std::size_t{latent.width} * latent.height;
-  if (pixels < fewest_pixels) {
-    return;
+void LibrarySession::check_result(const float* numbers, std::size_t count) noexcept {
+  if (current_session != nullptr && !are_finite(numbers, count)) {
+    current_session->has_overflowed_ = true;
   }
-  const std::uint8_t* first = latent.data;
-  const std::uint8_t* last = first + pixels * latent.channel;
-  if (!is_noisy) {
-    ends_in_black_ = std::all_of(first, last, [](std::uint8_t value) { return value == 0; });
-    return;
+}
+
+void LibrarySession::report_damaged_tensor(const std::string& name) {
+  if (current_session != nullptr) {
+    current_session->damaged_tensor_ = name;
   }
-  // The first step starts from noise that is no model's work. Later ones hold noise too, so one
-  // single colour means NaN: all pixels are alike if each byte is like the one a pixel later.
-  const bool is_first = step == 1 || step == -1;
-  has_overflowed_ =
-      has_overflowed_ || (!is_first && std::equal(first + latent.channel, last, first));
 }
 
 std::string LibrarySession::explain(const std::string& what) const {

@@ -37,12 +37,11 @@ class LibrarySession {
   /// The preview that has come since the last call; null where none has.
   std::shared_ptr<Picture> take_preview() { return std::exchange(preview_, nullptr); }
 
-  /// Whether the library computed NaN. Known from the second step on, for what it denoises then;
-  /// not where previews are decoded.
+  /// Whether a text encoder, the denoiser or the decoder has computed NaN or infinity.
   bool has_overflowed() const noexcept { return has_overflowed_; }
 
-  /// Whether what the last step gave looks black to the library, as NaN does.
-  bool ends_in_black() const noexcept { return ends_in_black_; }
+  /// A tensor of the model that holds NaN or infinity; empty where none has been found.
+  const std::string& damaged_tensor() const noexcept { return damaged_tensor_; }
 
   /// `what`, followed by the last warnings and errors of the library's log: the only place where
   /// it says why something failed.
@@ -51,22 +50,23 @@ class LibrarySession {
   /// Entry points for the library's C callbacks.
   void log(LogLevel level, const char* text) noexcept;
   void progress(int step, int total);
-  void preview(int step, const sd_image_t& image, bool is_noisy) noexcept;
+  void preview(const sd_image_t& image) noexcept;
+
+  /// Entry points for the functions that the library is linked with in place of its own.
+  static void check_result(const float* numbers, std::size_t count) noexcept;
+  static void report_damaged_tensor(const std::string& name);
 
  private:
   static constexpr std::size_t kept_problems = 8;
-
-  void look_for_overflow(int step, const sd_image_t& latent, bool is_noisy) noexcept;
 
   std::unique_lock<std::mutex> only_session_;
   LogFunction on_log_;
   RawProgress raw_progress_;
   mutable std::mutex log_mutex_;  // the library's loader threads log without a lock of their own
   std::deque<std::string> problems_;
-  bool keeps_previews_ = false;
   std::shared_ptr<Picture> preview_;
   bool has_overflowed_ = false;
-  bool ends_in_black_ = false;
+  std::string damaged_tensor_;
 };
 
 }  // namespace gpustack_draw

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -26,22 +25,6 @@ class Picture {
   std::size_t width() const noexcept { return width_; }
   std::size_t height() const noexcept { return height_; }
   std::uint8_t* pixels() const noexcept { return pixels_.get(); }
-
-  /// Whether the middle, half as wide and high as the picture, is of one single colour.
-  bool has_plain_middle() const noexcept {
-    const std::size_t left = width_ / 4 * channels;
-    const std::size_t right = (width_ - width_ / 4) * channels;
-    const std::uint8_t* first = pixels() + height_ / 4 * width_ * channels + left;
-    for (std::size_t row = height_ / 4; row < height_ - height_ / 4; ++row) {
-      const std::uint8_t* begin = pixels() + row * width_ * channels;
-      // All pixels of a row are alike if each byte is like the one a pixel later.
-      if (!std::equal(first, first + channels, begin + left) ||
-          !std::equal(begin + left + channels, begin + right, begin + left)) {
-        return false;
-      }
-    }
-    return true;
-  }
 
  private:
   std::size_t width_;

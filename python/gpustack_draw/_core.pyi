@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections.abc
 import enum
 import typing
-__all__: list[str] = ['CancelledError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
     pass
 class OverflowError(EngineError):
+    pass
+class DamagedModelError(EngineError):
     pass
 class Device:
     """
@@ -102,6 +104,7 @@ class Engine:
             on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
         
         Raises:
+            DamagedModelError: A tensor, whose name the text is, holds NaN or infinity.
             EngineError: The model did not load; the text quotes the library's log.
             ValueError: No device has that name.
         """
@@ -131,7 +134,7 @@ class Engine:
         
         Raises:
             CancelledError: cancel() was called meanwhile.
-            OverflowError: The picture's numbers became NaN.
+            OverflowError: The numbers became NaN or infinity on their way to the picture.
             EngineError: There is no picture; the text quotes the library's log.
         """
     @property

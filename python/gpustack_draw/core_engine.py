@@ -9,6 +9,7 @@ from gpustack_draw.engine_process import LogFunction, RawProgress
 from gpustack_draw.errors import (
     BlankPictureError,
     EngineError,
+    ModelFileError,
     NotEnoughMemoryError,
     UsageError,
     quoted,
@@ -52,6 +53,7 @@ class CoreEngine:
 
         Raises:
             UsageError: No device has that name.
+            ModelFileError: A tensor holds NaN or infinity.
             EngineError: The engine did not load it.
         """
         _core = import_core()
@@ -67,6 +69,11 @@ class CoreEngine:
                 on_progress=_phase_names(on_progress),
                 on_log=_decoded(on_log),
             )
+        except _core.DamagedModelError as error:
+            raise ModelFileError(
+                f"the model is damaged: tensor {quoted(str(error))} holds NaN or infinity",
+                hint="fetch the file again, or use another one",
+            ) from error
         except _core.EngineError as error:
             raise _engine_error(error) from error
         except ValueError as error:
@@ -94,7 +101,7 @@ class CoreEngine:
             ``width``, ``height``, and ``pixels``, a memoryview of (height, width, 3) uint8.
 
         Raises:
-            BlankPictureError: The picture's numbers became NaN.
+            BlankPictureError: The numbers became NaN or infinity on their way to the picture.
             EngineError: The engine gave no picture.
         """
         _core = import_core()

@@ -79,7 +79,7 @@ class NotEnoughMemoryError(EngineError):
 
 
 class BlankPictureError(EngineError):
-    """The engine gave a picture of one single colour."""
+    """The numbers of a picture overflowed, or it has one single color."""
 
 
 class ServerError(DrawError):

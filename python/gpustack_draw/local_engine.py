@@ -106,7 +106,7 @@ class LocalEngine:
             UsageError: A value does not fit the model or the machine.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
             EngineError: The engine failed; EngineCrashed where its process ended.
-            BlankPictureError: The engine gave a picture of one single colour.
+            BlankPictureError: There is nothing to see in the picture.
         """
         all_settings, _notes = choose_settings(request, self.model)
         previews = self._kind_of_previews if preview and on_progress is not None else "none"
@@ -181,7 +181,7 @@ class LocalEngine:
             )
         except BlankPictureError as error:
             self._loaded_on = ""
-            raise self._blank_picture() from error
+            raise self._no_picture("drew no picture: its numbers overflowed") from error
         except BaseException:
             self._loaded_on = ""  # what is left of the engine is not used again
             raise
@@ -231,12 +231,12 @@ class LocalEngine:
             given=self.model.given,
         )
         if picture.is_one_colour():
-            raise self._blank_picture()
+            raise self._no_picture("drew a picture of one single color")
         return picture
 
-    def _blank_picture(self) -> BlankPictureError:
+    def _no_picture(self, problem: str) -> BlankPictureError:
         return BlankPictureError(
-            f"'{self.model.name}' gave a picture of one single colour: its numbers overflowed",
+            f"{quoted(self.model.name)} {problem}",
             hint="try another quantisation of the model, another --vae, or another --seed",
         )
 

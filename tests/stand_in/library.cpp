@@ -11,6 +11,7 @@
 //   throws        throws std::runtime_error
 //   aborts        calls abort(), as a failed GGML_ASSERT does
 //   segfaults     dies of SIGSEGV
+//   damaged       finds NaN in a tensor, gives no context
 //   slow-to-free  is freed for 0.3 s, and logs meanwhile
 //   video         draws videos, and no pictures
 //
@@ -23,8 +24,8 @@
 //   one-colour    gives a picture of one single colour
 //   frames        gives three frames where one was asked for
 //   overflows     computes NaN in its first step, and goes on
-//   ends-in-nan   computes NaN in its last step: one colour in a frame of others
-//   night         computes what projects to black, and gives a picture of many colours
+//   ends-in-nan   computes NaN in its last step, and decodes a picture of many colours
+//   decodes-nan   decodes to NaN, and gives a picture of many colours
 //   tiles         decodes in four tiles, and reports them
 //   levels        logs a line of each level
 //   long-line     logs a warning that is cut at 4 KiB, inside a character
@@ -54,6 +55,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/library_session.h"
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "stable-diffusion.h"
@@ -167,7 +169,6 @@ void* progress_data = nullptr;
 sd_preview_cb_t preview_callback = nullptr;
 preview_t preview_mode = PREVIEW_NONE;
 bool preview_denoised = false;
-bool preview_noisy = false;
 void* preview_data = nullptr;
 
 __attribute__((format(printf, 2, 3))) void log(sd_log_level_t level, const char* format, ...) {
@@ -235,11 +236,10 @@ void sd_set_progress_callback(sd_progress_cb_t callback, void* data) {
 }
 
 void sd_set_preview_callback(sd_preview_cb_t callback, preview_t mode, int interval, bool denoised,
-                             bool noisy, void* data) {
+                             bool /*noisy*/, void* data) {
   preview_callback = interval == 1 ? callback : nullptr;
   preview_mode = mode;
   preview_denoised = denoised;
-  preview_noisy = noisy;
   preview_data = data;
 }
 
@@ -351,6 +351,11 @@ sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   for (int file = 0; file < files; ++file) {
     load_file(words, file, files);
   }
+  if (words.have("damaged")) {
+    gpustack_draw::LibrarySession::report_damaged_tensor("a.weight");
+    log(SD_LOG_ERROR, "load tensors from model loader failed");
+    return nullptr;
+  }
   if (words.have("fails")) {
     log(SD_LOG_WARN, "tensor 'a' has a wrong shape");
     log(SD_LOG_ERROR, "load tensors from model loader failed");
@@ -409,21 +414,14 @@ namespace {
 
 int rounded_up(int size) { return (size + 15) / 16 * 16; }
 
-// What a step starts from: noise of 8 x 8 pixels, or NaN, which the library shows as black.
-void preview_start(int step, bool is_nan) {
-  if (preview_callback == nullptr || !preview_noisy) {
-    return;
-  }
-  std::vector<uint8_t> noise(8 * 8 * 3);
-  for (std::size_t i = 0; i < noise.size() && !is_nan; ++i) {
-    noise[i] = static_cast<uint8_t>(i * 37);
-  }
-  sd_image_t image{8, 8, 3, noise.data()};
-  preview_callback(step, 1, &image, /*is_noisy=*/true, preview_data);
+// What a graph computes, as the library reads it.
+void give_result(bool has_nan) {
+  const float numbers[] = {-3e38f, 0.0f, has_nan ? NAN : 3e38f};
+  gpustack_draw::LibrarySession::check_result(numbers, 3);
 }
 
-// What a step gives: pixels of (step, 1, 2), or black; 8 x 8 of them unless decoded.
-void preview_end(int step, bool is_black, int width, int height) {
+// What a step gives: pixels of (step, 1, 2); 8 x 8 of them unless decoded.
+void preview_end(int step, int width, int height) {
   if (preview_callback == nullptr || !preview_denoised) {
     return;
   }
@@ -431,7 +429,7 @@ void preview_end(int step, bool is_black, int width, int height) {
   sd_image_t image{static_cast<uint32_t>(is_decoded ? width : 8),
                    static_cast<uint32_t>(is_decoded ? height : 8), 3, nullptr};
   std::vector<uint8_t> pixels(std::size_t{3} * image.width * image.height);
-  for (std::size_t i = 0; i < pixels.size() && !is_black; ++i) {
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
     pixels[i] = static_cast<uint8_t>(i % 3 == 0 ? std::abs(step) : static_cast<int>(i % 3));
   }
   image.data = pixels.data();
@@ -448,7 +446,6 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
     if (step == 1 || step == -1) {
       report(0, steps);
     }
-    preview_start(step, words.have("overflows") && std::abs(step) > 1);
     for (const float weight : *context.weights) {
       sum += weight;
     }
@@ -458,8 +455,9 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
     if (std::abs(step) == (steps + 1) / 2) {
       words.fail_where_told();
     }
-    const bool ends_in_nan = words.have("ends-in-nan") && std::abs(step) == steps;
-    preview_end(step, words.have("overflows") || ends_in_nan || words.have("night"), width, height);
+    const bool is_last = std::abs(step) == steps;
+    give_result(words.have("overflows") || (words.have("ends-in-nan") && is_last));
+    preview_end(step, width, height);
     if (step > 0 || step == -steps) {
       report(std::abs(step), steps);
     }
@@ -490,14 +488,14 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
   if (words.have("no-pixels")) {
     return image;
   }
+  give_result(words.have("decodes-nan"));
   image.data = static_cast<uint8_t*>(
       std::malloc(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * channels));
   uint8_t* pixel = image.data;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const std::int64_t colour[] = {x, y, seed};
-      const bool in_frame = x == 0 || y == 0 || x == width - 1 || y == height - 1;
-      const bool plain = words.have("one-colour") || (words.have("ends-in-nan") && !in_frame);
+      const bool plain = words.have("one-colour");
       for (std::size_t channel = 0; channel < channels; ++channel) {
         *pixel++ = plain ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
       }

@@ -1,0 +1,106 @@
+// Loads the weights of a model, and looks for NaN and infinity in them.
+//
+// A result does not always show them: where a ReLU follows, NaN becomes 0, and the picture is
+// another one. The build compiles the library's ModelLoader::load_tensors() under another name
+// (cmake/EngineLibrary.cmake), so that its callers find those below.
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/finite.h"
+#include "engine/library_session.h"
+#include "engine/load_weights.h"
+#include "ggml-backend.h"
+
+// Names of tensors that the loader passes over; no header declares it.
+bool is_unused_tensor(const std::string& name);
+
+namespace gpustack_draw {
+namespace {
+
+bool is_finite(ggml_type type, const void* data, std::size_t bytes) {
+  switch (type) {
+    case GGML_TYPE_F32:
+      return are_finite(static_cast<const float*>(data), bytes / sizeof(float));
+    case GGML_TYPE_F16:
+      return have_finite_exponents<std::uint16_t>(data, bytes / 2, 0x7c00U);
+    case GGML_TYPE_BF16:
+      return have_finite_exponents<std::uint16_t>(data, bytes / 2, 0x7f80U);
+    default:
+      return ggml_validate_row_data(type, data, bytes);
+  }
+}
+
+bool is_finite(const ggml_tensor& tensor, std::vector<std::uint8_t>& copy) {
+  const std::size_t bytes = ggml_nbytes(&tensor);
+  if (tensor.buffer == nullptr || ggml_backend_buffer_is_host(tensor.buffer)) {
+    return is_finite(tensor.type, tensor.data, bytes);
+  }
+  copy.resize(bytes);
+  ggml_backend_tensor_get(&tensor, copy.data(), 0, bytes);
+  return is_finite(tensor.type, copy.data(), bytes);
+}
+
+// The tensors that the loader has filled, with the names they have in the file.
+std::vector<std::pair<std::string, const ggml_tensor*>> loaded(ModelLoader& loader,
+                                                               const Tensors& tensors) {
+  std::vector<std::pair<std::string, const ggml_tensor*>> found;
+  for (const auto& [name, storage] : loader.get_tensor_storage_map()) {
+    const auto tensor = tensors.find(name);
+    if (tensor != tensors.end() && tensor->second->data != nullptr && !is_unused_tensor(name)) {
+      found.emplace_back(name, tensor->second);
+    }
+  }
+  return found;
+}
+
+// The name of the first tensor with NaN or infinity in it; empty where there is none.
+std::string damaged_tensor(ModelLoader& loader, const Tensors& tensors, int threads) {
+  const auto all = loaded(loader, tensors);
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> damaged{all.size()};
+  const auto check = [&] {
+    std::vector<std::uint8_t> copy;
+    for (std::size_t i = next++; i < damaged; i = next++) {
+      if (!is_finite(*all[i].second, copy)) {
+        for (std::size_t first = damaged; i < first && !damaged.compare_exchange_weak(first, i);) {
+        }
+      }
+    }
+  };
+  const int fitting = std::min<int>(threads, static_cast<int>(all.size()));
+  std::vector<std::thread> helpers;
+  for (int i = 1; i < fitting; ++i) {
+    helpers.emplace_back(check);
+  }
+  check();
+  for (std::thread& helper : helpers) {
+    helper.join();
+  }
+  return damaged < all.size() ? all[damaged].first : "";
+}
+
+}  // namespace
+}  // namespace gpustack_draw
+
+bool ModelLoader::load_tensors(on_new_tensor_cb_t on_new_tensor_cb, int n_threads, bool use_mmap) {
+  return gpustack_draw::load_weights(*this, std::move(on_new_tensor_cb), n_threads, use_mmap);
+}
+
+bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
+                               std::set<std::string> ignore_tensors, int n_threads, bool use_mmap) {
+  if (!gpustack_draw::load_weights(*this, tensors, std::move(ignore_tensors), n_threads,
+                                   use_mmap)) {
+    return false;
+  }
+  const std::string damaged = gpustack_draw::damaged_tensor(*this, tensors, n_threads);
+  if (damaged.empty()) {
+    return true;
+  }
+  gpustack_draw::LibrarySession::report_damaged_tensor(damaged);
+  return false;
+}
