@@ -24,6 +24,9 @@ else()
   endfunction()
   # cpp/engine/foreign_names.cpp
   rename_in(name_conversion.cpp convert_tensor_name=library_convert_tensor_name)
+  # cpp/engine/lone_unet.cpp
+  rename_in(model_io/gguf_io.cpp read_gguf_file=library_read_gguf_file)
+  rename_in(model_io/safetensors_io.cpp read_safetensors_file=library_read_safetensors_file)
   # cpp/engine/checked_weights.cpp
   rename_in(model.cpp load_tensors=library_load_tensors)
   # cpp/engine/checked_results.cpp

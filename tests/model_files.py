@@ -34,7 +34,7 @@ def gguf_value(value: object) -> bytes:
     assert isinstance(value, list)
     if value and isinstance(value[0], str):
         return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(gguf_string, value))
-    return struct.pack(f"<IIQ{len(value)}I", 9, 4, len(value), *value)
+    return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
 
 
 def gguf_tensor(name: str | bytes, shape: Shape, kind: int, offset: int) -> bytes:

@@ -70,6 +70,14 @@ def test_gguf_of_five_dimensions_joins_the_last_two(tmp_path: Path) -> None:
     }
 
 
+def test_gguf_of_tensors_in_rows_of_256_numbers_has_their_shapes(tmp_path: Path) -> None:
+    stored: files.Tensors = {"conv.weight": ((256, 9), "Q8_0"), "norm.weight": ((256,), "F32")}
+    data = files.gguf_bytes(stored, {"comfy.gguf.orig_shape.conv.weight": [16, 16, 3, 3]})
+    tensors = read_model_header(write(tmp_path, data)).tensors
+    assert tensors["conv.weight"] == TensorInfo("conv.weight", (3, 3, 16, 16), "Q8_0", 2448)
+    assert tensors["norm.weight"].shape == (256,)
+
+
 def test_gguf_version_2_and_another_alignment(tmp_path: Path) -> None:
     data = files.gguf_bytes(TENSORS, {"general.alignment": 256}, version=2, alignment=256)
     assert list(read_model_header(write(tmp_path, data)).tensors) == list(TENSORS)
@@ -258,6 +266,18 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
     "alignment 48": (
         one_gguf_key("general.alignment", gguf_value(48)),
         "its alignment is 48, not a power of 2 up to 65,536",
+    ),
+    "shape of fewer elements": (
+        files.gguf_bytes(
+            {"conv.weight": ((256, 9), "F16")}, {"comfy.gguf.orig_shape.conv.weight": [16, 8, 3, 3]}
+        ),
+        "tensor 'conv.weight' has 2,304 elements, and its shape 16x8x3x3 has 1,152",
+    ),
+    "shape with a negative side": (
+        files.gguf_bytes(
+            {"conv.weight": ((256, 9), "F16")}, {"comfy.gguf.orig_shape.conv.weight": [-48, -48]}
+        ),
+        "tensor 'conv.weight' has a negative dimension: -48x-48",
     ),
     "alignment as text": (
         one_gguf_key("general.alignment", gguf_value("32")),

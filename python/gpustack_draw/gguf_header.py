@@ -10,6 +10,7 @@ the last two dimensions and does not understand lists among the keys.
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.tensor_table import (
@@ -70,7 +71,11 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
 _TEXT_MODELS = ("qwen", "llama", "mistral", "gemma", "t5")
 _MOST_WORDS_READ = 1000  # a list of special words is no reason to stop
 
-_UINT32, _STRING, _ARRAY = 4, 8, 9
+# Quantizers for ComfyUI store a UNet's tensors in rows of 256 numbers, because others do not fill
+# blocks, and keep the shapes, slowest dimension first, under this and the tensor's name.
+_SHAPE_KEY = "comfy.gguf.orig_shape."
+
+_UINT32, _INT32, _STRING, _ARRAY = 4, 5, 8, 9
 # By GGUF's value type number; strings (8) and arrays (9) have no fixed size.
 _SCALARS: dict[int, struct.Struct] = {
     0: struct.Struct("<B"),
@@ -78,7 +83,7 @@ _SCALARS: dict[int, struct.Struct] = {
     2: struct.Struct("<H"),
     3: struct.Struct("<h"),
     _UINT32: struct.Struct("<I"),
-    5: struct.Struct("<i"),
+    _INT32: struct.Struct("<i"),
     6: struct.Struct("<f"),
     7: struct.Struct("<?"),
     10: struct.Struct("<Q"),
@@ -124,6 +129,7 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
             " its keys, and the engine cannot read both in one file",
             hint="use another file of the same model",
         )
+    tensors = {name: _restored(tensor, metadata, source.shown) for name, tensor in tensors.items()}
     check_tensors(tensors, source.shown)
     needed = _aligned(cursor.position, alignment) + data_bytes
     if source.size < needed:
@@ -292,6 +298,8 @@ def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) 
         if kind == _STRING:
             cursor.skip_strings(length)
             return f"{length} strings"
+        if kind == _INT32 and key.startswith(_SHAPE_KEY) and length <= MAX_DIMENSIONS:
+            return tuple(cursor.unpack(_SCALARS[kind]) for _ in range(length))
         if kind in _SCALARS:
             cursor.skip(length * _SCALARS[kind].size)
             return f"{length} numbers"
@@ -349,6 +357,22 @@ def _read_tensor(cursor: _Cursor) -> tuple[TensorInfo, int]:
         )
     size = math.prod(shape) // block_elements * block_bytes
     return TensorInfo(name, shape, type_name, size), offset
+
+
+def _restored(tensor: TensorInfo, metadata: Mapping[str, object], shown: str) -> TensorInfo:
+    """Return a tensor with the shape that it had before it was stored in rows of another length."""
+    sides = metadata.get(_SHAPE_KEY + tensor.name)
+    if not isinstance(sides, tuple):
+        return tensor
+    shape = sides[::-1]
+    check_tensor_shape(tensor.name, shape, shown)
+    if len(shape) >= MAX_DIMENSIONS or math.prod(shape) != tensor.elements:
+        raise broken(
+            shown,
+            f"tensor {quoted(tensor.name)} has {tensor.elements:,} elements, and its shape"
+            f" {'x'.join(map(str, sides))} has {math.prod(shape):,}",
+        )
+    return replace(tensor, shape=shape)
 
 
 def _aligned(position: int, alignment: int) -> int:

@@ -77,7 +77,7 @@ class ModelHeader:
         format: ``gguf`` or ``safetensors``.
         tensors: Its tensors by name, in the order of the file. Of a text model on the hub only
             those by which it is told, with sizes that are 0 where they are not known.
-        metadata: Its keys and values; an array is only told by its length.
+        metadata: Its keys and values; a list is only its length, less the shapes of tensors.
         file_bytes: Size of the file.
     """
 
