@@ -4,6 +4,8 @@ Shapes begin with the fastest dimension, as in GGUF files. Matrices are of the t
 for; what quantisers leave alone is F16 or F32.
 """
 
+from collections.abc import Sequence
+
 from model_files import Shape, Tensors, prefixed
 
 Named = dict[str, tuple[Shape, str]]
@@ -123,36 +125,64 @@ def sd1_unet(width: int = 320, *, context: int = 768, kind: str = "F16") -> Name
         context: Numbers that a token of the prompt has.
         kind: Type of the matrices.
     """
-    embedding, widths = 4 * width, [width, 2 * width, 4 * width, 4 * width]
+    return unet(width, context=context, kind=kind)
+
+
+def unet(
+    width: int = 320,
+    *,
+    context: int,
+    levels: Sequence[int] = (1, 2, 4, 4),
+    depths: Sequence[int] = (1, 1, 1, 0),
+    middle: int = 1,
+    labels: int = 0,
+    linear: bool = False,
+    kind: str = "F16",
+) -> Named:
+    """Any UNet of Stable Diffusion.
+
+    Args:
+        width: A multiple of 32; 320 in the real ones.
+        context: Numbers that a token of the prompt has.
+        levels: How many times the width each level is wide.
+        depths: Transformer blocks of each level.
+        middle: Those between the way down and the way up; 0 for half a middle, as in Vega.
+        labels: Numbers that describe the picture beside the prompt.
+        linear: Whether transformers begin and end with matrices in place of convolutions.
+        kind: Type of the matrices.
+    """
+    embedding, widths = 4 * width, [width * level for level in levels]
     model: Named = {
         **_linear("time_embed.0", width, embedding, kind),
         **_linear("time_embed.2", embedding, embedding, kind),
         **_convolution("input_blocks.0.0", 4, width),
     }
+    if labels:
+        model |= _linear("label_emb.0.0", labels, embedding, kind)
+        model |= _linear("label_emb.0.2", embedding, embedding, kind)
     inputs, given, number = width, [width], 1  # what the way up is given of the way down
     for level, outputs in enumerate(widths):
         for _ in range(2):
             prefix = f"input_blocks.{number}."
             model |= _unet_residual(f"{prefix}0", inputs, outputs, embedding, kind)
-            if level < 3:
-                model |= _unet_transformer(f"{prefix}1", outputs, context, kind)
+            model |= _unet_transformer(f"{prefix}1", outputs, context, depths[level], linear, kind)
             inputs, number = outputs, number + 1
             given.append(inputs)
-        if level < 3:
+        if level < len(widths) - 1:
             model |= _convolution(f"input_blocks.{number}.0.op", inputs, inputs)
             number += 1
             given.append(inputs)
-    for part in ("middle_block.0", "middle_block.2"):
-        model |= _unet_residual(part, inputs, inputs, embedding, kind)
-    model |= _unet_transformer("middle_block.1", inputs, context, kind)
-    for number in range(12):
-        level, prefix = 3 - number // 3, f"output_blocks.{number}."
+    model |= _unet_residual("middle_block.0", inputs, inputs, embedding, kind)
+    if middle:
+        model |= _unet_transformer("middle_block.1", inputs, context, middle, linear, kind)
+        model |= _unet_residual("middle_block.2", inputs, inputs, embedding, kind)
+    for number in range(3 * len(widths)):
+        level, prefix = len(widths) - 1 - number // 3, f"output_blocks.{number}."
         outputs = widths[level]
         model |= _unet_residual(f"{prefix}0", inputs + given.pop(), outputs, embedding, kind)
-        if level < 3:
-            model |= _unet_transformer(f"{prefix}1", outputs, context, kind)
+        model |= _unet_transformer(f"{prefix}1", outputs, context, depths[level], linear, kind)
         if number % 3 == 2 and level > 0:
-            model |= _convolution(f"{prefix}{2 if level < 3 else 1}.conv", outputs, outputs)
+            model |= _convolution(f"{prefix}{2 if depths[level] else 1}.conv", outputs, outputs)
         inputs = outputs
     return model | _norm("out.0", width) | _convolution("out.2", width, 4)
 
@@ -170,21 +200,51 @@ def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, kind: s
     return tensors
 
 
-def _unet_transformer(name: str, width: int, context: int, kind: str) -> Named:
+def _unet_transformer(
+    name: str, width: int, context: int, depth: int, linear: bool, kind: str
+) -> Named:
+    if not depth:
+        return {}
     tensors = _norm(f"{name}.norm", width)
     for part in ("proj_in", "proj_out"):
-        tensors |= _convolution(f"{name}.{part}", width, width, 1)
-    block = f"{name}.transformer_blocks.0."
-    for attention, inputs in (("attn1", width), ("attn2", context)):
-        tensors[f"{block}{attention}.to_q.weight"] = ((width, width), kind)
-        for part in ("to_k", "to_v"):
-            tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), kind)
-        tensors |= _linear(f"{block}{attention}.to_out.0", width, width, kind)
-    tensors |= _linear(f"{block}ff.net.0.proj", width, 8 * width, kind)
-    tensors |= _linear(f"{block}ff.net.2", 4 * width, width, kind)
-    for norm in ("norm1", "norm2", "norm3"):
-        tensors |= _norm(f"{block}{norm}", width)
+        if linear:
+            tensors |= _linear(f"{name}.{part}", width, width, kind)
+        else:
+            tensors |= _convolution(f"{name}.{part}", width, width, 1)
+    for number in range(depth):
+        block = f"{name}.transformer_blocks.{number}."
+        for attention, inputs in (("attn1", width), ("attn2", context)):
+            tensors[f"{block}{attention}.to_q.weight"] = ((width, width), kind)
+            for part in ("to_k", "to_v"):
+                tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), kind)
+            tensors |= _linear(f"{block}{attention}.to_out.0", width, width, kind)
+        tensors |= _linear(f"{block}ff.net.0.proj", width, 8 * width, kind)
+        tensors |= _linear(f"{block}ff.net.2", 4 * width, width, kind)
+        for norm in ("norm1", "norm2", "norm3"):
+            tensors |= _norm(f"{block}{norm}", width)
     return tensors
+
+
+def sdxl_unet(*, kind: str = "Q4_0") -> Named:
+    """The UNet of Stable Diffusion XL."""
+    depths = (0, 2, 10)
+    return unet(
+        context=2048,
+        levels=(1, 2, 4),
+        depths=depths,
+        middle=10,
+        labels=2816,
+        linear=True,
+        kind=kind,
+    )
+
+
+def vega_unet(*, kind: str = "Q4_0") -> Named:
+    """Segmind Vega's, the smallest of Stable Diffusion XL's kind."""
+    depths = (0, 1, 2)
+    return unet(
+        context=2048, levels=(1, 2, 4), depths=depths, middle=0, labels=2816, linear=True, kind=kind
+    )
 
 
 def klein(width: int, double: int, single: int, *, context: int, kind: str = "F16") -> Named:

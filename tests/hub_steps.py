@@ -51,3 +51,11 @@ def set_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def use_no_hub(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Let this process reach no hub, and find nothing in its cache."""
+    from huggingface_hub import constants
+
+    set_offline(monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "no-hub"))

@@ -43,6 +43,7 @@ ORDER = (
     "resolve_model",
     "find_parts",
     "given_components",
+    "local_parts",
     "fetch_model",
     "hub",
     "progress_text",

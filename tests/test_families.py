@@ -12,7 +12,6 @@ from gpustack_draw.families import (
     components_inside,
     defaults_of,
     detect_family,
-    is_bare_unet,
     kind_of,
     variant_of,
 )
@@ -91,6 +90,12 @@ CASES: dict[str, tuple[str, files.Tensors]] = {
     "Wan 2.1 VACE": ("wan-vace", {**wan(1536, 16), **named("vace_blocks.0.after_proj.weight")}),
 }
 
+DIFFUSERS_UNET: files.Tensors = {
+    "conv_in.weight": ((3, 3, 4, 320), "F16"),
+    **named("down_blocks.0.resnets.0.conv1.weight", "mid_block.resnets.1.conv1.weight"),
+    "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight": ((2048, 64), "F16"),
+}
+
 
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
 @pytest.mark.parametrize(("family", "tensors"), CASES.values(), ids=CASES.keys())
@@ -146,12 +151,46 @@ UNETS: dict[str, tuple[str, files.Tensors, files.Tensors]] = {
 def test_unet(family: str, network: files.Tensors, text: files.Tensors) -> None:
     whole = header({**files.prefixed(files.DIFFUSION, network), **text})
     assert detect_family(whole) is FAMILIES[family]
-    assert not is_bare_unet(whole)
 
 
-def test_unet_without_text_encoder_has_no_family() -> None:
-    assert detect_family(header(files.UNET)) is None
-    assert is_bare_unet(header(files.UNET))
+def attending_to(width: int) -> files.Tensors:
+    return named("input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", shape=(width, 64))
+
+
+LONE_UNETS: dict[str, tuple[str, files.Tensors]] = {
+    "SD1": ("sd1", {**files.UNET, **attending_to(768)}),
+    "SD1 inpainting": ("sd1-inpaint", {**unet(9), **attending_to(768)}),
+    "SD2": ("sd2", {**files.UNET, **attending_to(1024)}),
+    "SDXL": ("sdxl", {**files.UNET, **attending_to(2048)}),
+    "Vega": ("sdxl-vega", {**TINY_UNET, **attending_to(2048)}),
+    "SDXL refiner": ("sdxl-refiner", {**files.UNET, **attending_to(1280)}),
+    "SDXL of diffusers": ("sdxl", DIFFUSERS_UNET),
+    "SVD of diffusers": (
+        "svd",
+        {**DIFFUSERS_UNET, **named("mid_block.attentions.0.temporal_transformer_blocks.0.x")},
+    ),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "diffusion_model.", "model.diffusion_model.", "unet."])
+@pytest.mark.parametrize(("family", "network"), LONE_UNETS.values(), ids=LONE_UNETS)
+def test_unet_alone_shows_its_family_by_the_text_it_attends_to(
+    family: str, network: files.Tensors, prefix: str
+) -> None:
+    assert detect_family(header(files.prefixed(prefix, network))) is FAMILIES[family]
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        files.UNET,
+        {**files.UNET, **attending_to(512)},
+        {**DIFFUSERS_UNET, **named("encoder_hid_proj.weight")},
+    ],
+    ids=["no attention", "another text encoder", "Kolors"],
+)
+def test_unet_of_no_known_family(tensors: files.Tensors) -> None:
+    assert detect_family(header(tensors)) is None
 
 
 @pytest.mark.parametrize(
@@ -174,6 +213,9 @@ def test_unet_without_text_encoder_has_no_family() -> None:
         ("a LoRA", files.LORA),
         ("a LoRA", named("lora_unet_double_blocks_0_img_attn_proj.lora_down.weight")),
         ("a ControlNet", named("control_model.input_blocks.0.0.weight")),
+        ("a ControlNet", {**files.UNET, **named("input_hint_block.0.weight")}),
+        ("a ControlNet", {**DIFFUSERS_UNET, **named("controlnet_down_blocks.0.weight")}),
+        ("clip_l", named("token_embedding.weight", shape=(1024, 4))),
         ("a textual inversion", named("emb_params", shape=(768, 2))),
         ("", named("something.weight")),
     ],

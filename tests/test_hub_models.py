@@ -406,6 +406,7 @@ def test_dry_run(
                 "path": "sdxl-turbo-Q4_0.gguf",
                 "bytes": 12_000_000_000,
                 "cached": False,
+                "origin": "named",
             }
         ],
         "fetch_bytes": 12_000_000_000,

@@ -18,11 +18,13 @@ from gpustack_draw.errors import (
 from gpustack_draw.model_reference import DemoModel, parse_model_reference
 from gpustack_draw.resolve_model import resolve_model
 from gpustack_draw.resolved_model import ModelFile, ResolvedModel
+from hub_steps import use_no_hub
 
 
 @pytest.fixture(autouse=True)
 def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    use_no_hub(monkeypatch, tmp_path)
 
 
 def write(name: str, tensors: files.Tensors) -> str:
@@ -244,6 +246,7 @@ FEW_WORDS: files.Tensors = {
     **files.KLEIN_ALL,
     "text_encoders.llm.model.embed_tokens.weight": ((1, 1000), "F16"),
 }
+OFFLINE = "unset HF_HUB_OFFLINE to fetch it; no model of the hub is on this machine, but 'demo' is"
 PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a VAE": (
         files.VAE_4,
@@ -281,35 +284,50 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "llama-box names, one encoder missing": (
         LLAMA_BOX,
         ModelNotFoundError,
-        ("'x.gguf' (FLUX.1) cannot draw without the T5-XXL text encoder, which is not in the file"),
-        "name it with --t5xxl FILE",
+        (
+            "'x.gguf' (FLUX.1) cannot draw without the T5-XXL text encoder, which is neither in the"
+            " file nor beside it; hf.co/second-state/stable-diffusion-3.5-medium-GGUF is not on"
+            " this machine, and HF_HUB_OFFLINE is set"
+        ),
+        (
+            "name it with --t5xxl FILE; it is usually in"
+            " hf.co/second-state/stable-diffusion-3.5-medium-GGUF:t5xxl-Q8_0.gguf or"
+            " hf.co/city96/t5-v1_1-xxl-encoder-gguf:Q8_0 or"
+            " hf.co/comfyanonymous/flux_text_encoders:t5xxl_fp16.safetensors;"
+            f" {OFFLINE}"
+        ),
     ),
-    "a UNet alone": (
+    "a UNet that attends to no text": (
         files.UNET,
         ModelFileError,
-        (
-            "'x.gguf' holds the UNet of a Stable Diffusion model alone, and the engine needs its"
-            " text encoders in the same file"
-        ),
-        "use an all-in-one file of the model",
+        "'x.gguf' is not of a model family that is known here",
+        "gpustack-draw's README lists the families it draws with",
     ),
     "one component missing": (
         {name: value for name, value in files.SD1_ALL.items() if "first_stage" not in name},
         ModelNotFoundError,
         (
             "'x.gguf' (Stable Diffusion 1) cannot draw without a VAE (which turns the result into"
-            " pixels), which is not in the file"
+            " pixels), which is neither in the file nor beside it;"
+            " hf.co/stabilityai/sd-vae-ft-mse-original is not on this machine, and HF_HUB_OFFLINE"
+            " is set"
         ),
-        "name it with --vae FILE",
+        (
+            "name it with --vae FILE; it is usually in"
+            " hf.co/stabilityai/sd-vae-ft-mse-original:vae-ft-mse-840000-ema-pruned.safetensors;"
+            f" {OFFLINE}"
+        ),
     ),
     "several components missing": (
         files.FLUX1,
         ModelNotFoundError,
         (
             "'x.gguf' (FLUX.1) cannot draw without a VAE (which turns the result into pixels) and"
-            " the CLIP-L text encoder and the T5-XXL text encoder, which are not in the file"
+            " the CLIP-L text encoder and the T5-XXL text encoder, which are neither in the file"
+            " nor beside it; hf.co/Comfy-Org/z_image_turbo is not on this machine, and"
+            " HF_HUB_OFFLINE is set"
         ),
-        "name them with --vae FILE --clip-l FILE --t5xxl FILE",
+        f"name them with --vae FILE --clip-l FILE --t5xxl FILE; {OFFLINE}",
     ),
     "no size of heads": (
         NO_HEADS,
@@ -368,7 +386,8 @@ def test_folder_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_components_of_a_file_without_prefixes_are_not_found_by_the_engine() -> None:
     mixed = {**files.KLEIN, **files.prefixed("text_encoders.llm.", files.LLM)}
-    assert error_of(write("x.gguf", mixed))[2] == "name them with --vae FILE --llm FILE"
+    hint = error_of(write("x.gguf", mixed))[2]
+    assert hint == f"name them with --vae FILE --llm FILE; {OFFLINE}"
 
 
 def test_pipe_as_model() -> None:
@@ -512,7 +531,7 @@ def test_folder_of_sdxl() -> None:
 
 def test_folder_without_vae_takes_one_by_option() -> None:
     write_folder(unet=DIFFUSERS_UNET, text_encoder=files.CLIP_L)
-    assert error_of("folder")[2] == "name it with --vae FILE"
+    assert error_of("folder")[2].startswith("name it with --vae FILE; it is usually in hf.co/")
     model = resolve("folder", vae=write("vae.safetensors", files.VAE_4))
     assert roles(model) == {"model": "folder", "vae": "vae.safetensors"}
 

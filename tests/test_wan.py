@@ -15,6 +15,7 @@ from gpustack_draw.model_header import read_model_header
 from gpustack_draw.model_reference import parse_model_reference
 from gpustack_draw.resolve_model import resolve_model
 from gpustack_draw.resolved_model import ResolvedModel
+from hub_steps import use_no_hub
 from model_files import write_sparse_gguf
 from test_foreign_names import write_random_gguf
 
@@ -24,6 +25,7 @@ T2V = "wan2.1_t2v_1.3b-Q4_0.gguf"
 @pytest.fixture(autouse=True)
 def in_a_folder_with_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    use_no_hub(monkeypatch, tmp_path)
     for name, tensors in {
         T2V: WAN_1_3B,
         "ti2v.gguf": WAN_TI2V_5B,
@@ -139,15 +141,23 @@ def test_network_that_the_engine_would_abort_over() -> None:
     )
 
 
+def test_parts_of_its_own_family_are_found_beside_it() -> None:
+    found = resolve(T2V, vae="", t5xxl="").notes
+    assert found == ("found beside the model: wan_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
+    found = resolve("ti2v.gguf", vae="", t5xxl="").notes
+    assert found == ("found beside the model: wan22_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
+
+
 def test_missing_parts_are_named() -> None:
-    assert error_of(T2V, vae="", t5xxl="") == (
-        ModelNotFoundError,
-        (
-            f"'{T2V}' (Wan) cannot draw without a VAE (which turns the result into pixels) and the"
-            " UMT5-XXL text encoder, which are not in the file"
-        ),
-        "name them with --vae FILE --t5xxl FILE",
+    for name in ("umt5.gguf", "wan_vae.gguf"):
+        Path(name).unlink()
+    kind, message, hint = error_of(T2V, vae="", t5xxl="")
+    assert kind is ModelNotFoundError
+    assert message.startswith(
+        f"'{T2V}' (Wan) cannot draw without a VAE (which turns the result into pixels) and the"
+        " UMT5-XXL text encoder, which are neither in the file nor beside it; "
     )
+    assert hint.startswith("name them with --vae FILE --t5xxl FILE; unset HF_HUB_OFFLINE")
 
 
 @pytest.mark.parametrize(

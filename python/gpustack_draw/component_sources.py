@@ -97,17 +97,25 @@ _UMT5XXL = (
 )
 _FLUX1 = {"vae": _FLUX_VAE, "clip_l": _CLIP_L, "t5xxl": _T5XXL}
 
-_SD: dict[str, tuple[Source, ...]] = {"vae": _SD_VAE}
-_SDXL: dict[str, tuple[Source, ...]] = {"vae": _SDXL_VAE}
+# Stable Diffusion 2's, in the layout of Hugging Face: SD-Turbo, made from 2.1, has it unchanged.
+_CLIP_H = (
+    Source("stabilityai/sd-turbo", "text_encoder/model.fp16.safetensors"),
+    Source("stabilityai/stable-diffusion-2-1", "text_encoder/model.fp16.safetensors"),
+)
+_SD1 = {"vae": _SD_VAE, "clip_l": _CLIP_L}
+_SD2 = {"vae": _SD_VAE, "clip_l": _CLIP_H}
+_SDXL = {"vae": _SDXL_VAE, "clip_l": _CLIP_L, "clip_g": _CLIP_G}
 
 # By family, then by component.
 SOURCES: dict[str, dict[str, tuple[Source, ...]]] = {
-    "sd1": _SD,
-    "sd1-tiny": _SD,
-    "sd1-inpaint": _SD,
-    "sd2": _SD,
-    "sd2-tiny": _SD,
-    "sd2-inpaint": _SD,
+    "sd1": _SD1,
+    "sd1-tiny": _SD1,
+    "sd1-inpaint": _SD1,
+    "sdxs": {"clip_l": _CLIP_L},
+    "sd2": _SD2,
+    "sd2-tiny": _SD2,
+    "sd2-inpaint": _SD2,
+    "sdxs-09": {"clip_l": _CLIP_H},
     "sdxl": _SDXL,
     "sdxl-inpaint": _SDXL,
     "sdxl-ssd1b": _SDXL,
@@ -164,13 +172,14 @@ SOURCES: dict[str, dict[str, tuple[Source, ...]]] = {
 _NAMES: dict[str, str] = {
     "vae": r"vae|(^|[/_.-])ae([_.-]|$)|decoder",
     "taesd": r"tae|decoder",
-    "clip_l": r"clip[_.-]?l([^a-z]|$)|text_encoder/",
+    "clip_l": r"clip[_.-]?[lh]([^a-z]|$)|text_encoder/",
     "clip_g": r"clip[_.-]?g([^a-z]|$)|text_encoder_2/",
     "t5xxl": r"t5",
     "llm": r"llm|qwen[23]|mistral|ministral|ovis_?2|encoder",
 }
 
-_NO_PART = re.compile(r"mmproj|imatrix", re.IGNORECASE)
+# A piece of a file in several is no part by itself.
+_NO_PART = re.compile(r"mmproj|imatrix|-[0-9]{5}-of-[0-9]{5}\.", re.IGNORECASE)
 
 
 def sources_of(family: Family, component: str, text_width: int = 0) -> tuple[Source, ...]:
@@ -188,23 +197,22 @@ def sources_of(family: Family, component: str, text_width: int = 0) -> tuple[Sou
 
 
 def beside(paths: Sequence[str], component: str) -> list[str]:
-    """Give the files of a model's own repository that may be a component, by their names.
+    """Return the files beside a model that may be a component, by their names.
 
     Those that stand for more precision come first, except that no one needs 32 bits.
 
     Args:
-        paths: All files of the repository.
+        paths: All files of the model's repository or folder.
         component: One of :data:`gpustack_draw.names.COMPONENTS`.
     """
     pattern = re.compile(_NAMES[component], re.IGNORECASE)
-    found = [
-        path
-        for path in paths
-        if path.lower().endswith((".gguf", ".safetensors"))
-        and pattern.search(path)
-        and not _NO_PART.search(path)
-    ]
+    found = [path for path in paths if may_be_part(path) and pattern.search(path)]
     return sorted(found, key=lambda path: (_order(path), path.count("/"), path))
+
+
+def may_be_part(path: str) -> bool:
+    """Tell whether a file is a model file, and whole, by its name."""
+    return path.lower().endswith((".gguf", ".safetensors")) and not _NO_PART.search(path)
 
 
 def _order(path: str) -> int:

@@ -99,12 +99,14 @@ _EVIDENCE: tuple[tuple[str, str], ...] = (
     ("layers.0.adaLN_sa_ln.weight", "ernie-image"),
     ("blocks.0.cross_attn.norm_k.weight", "wan"),
     ("input_blocks.8.0.time_mixer.mix_factor", "svd"),
+    ("temporal_transformer_blocks.", "svd"),
     # None of the following is known to the engine.
     ("txt_in.individual_token_refiner.", "hunyuan"),
     ("patchify_proj.weight", "ltx-video"),
     ("cond_seq_linear.weight", "auraflow"),
     ("double_stream_blocks.", "hidream"),
 )
+_SDXL_TEXT_WIDTH = 2048  # its two text encoders side by side
 _LUMINA_2_WIDTH = 2304  # of cap_embedder.0, where Z-Image's is 2560
 # What GGUF files call a family in general.architecture, where their tensors do not show it.
 _ARCHITECTURES = {
@@ -119,7 +121,7 @@ _ARCHITECTURES = {
 # A LoRA and a ControlNet have names of the network that they add to.
 _ADDITION = re.compile(
     r"(lora_up|lora_down|lora_[AB]|lora\.up|lora\.down|hada_w1|lokr_w)[._]"
-    r"|^(control_model|controlnet|controlnet_blocks)\."
+    r"|^(control_model|controlnet\w*|input_hint_block|zero_convs)\."
 )
 # What a file is that holds no network of a family: pattern in a name, component or description.
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -160,20 +162,11 @@ def detect_family(*headers: ModelHeader) -> Family | None:  # noqa: PLR0911 - on
             return FAMILIES["chroma"]
         by_input = {384: "flux1-fill", 128: "flux1-controls", 196: "flex2"}
         return FAMILIES[by_input.get(names.side("img_in.weight", 0), "flux1")]
-    if names.have("\ninput_blocks.") or names.have("\nunet.down_blocks."):
+    if names.have("\ninput_blocks.") or names.have("\ndown_blocks."):
         return _detect_unet(names)
     architectures = (header.metadata.get("general.architecture") for header in headers)
     named = (_ARCHITECTURES.get(str(architecture), "") for architecture in architectures)
     return next((FAMILIES[family] for family in named if family), None)
-
-
-def is_bare_unet(header: ModelHeader) -> bool:
-    """Tell whether a file holds a UNet without the text encoder that its family shows by."""
-    names = _Names([header])
-    if any(_ADDITION.search(name) for name in names.shapes):
-        return False
-    has_unet = names.have("\ninput_blocks.") or names.have("\nunet.down_blocks.")
-    return has_unet and detect_family(header) is None
 
 
 def components_inside(header: ModelHeader, family: Family) -> set[str]:
@@ -209,7 +202,7 @@ def kind_of(header: ModelHeader) -> str:
     """
     for name, tensor in header.tensors.items():
         if name.endswith("token_embedding.weight"):
-            by_width = {768: "clip_l", 1280: "clip_g", 1024: "the text encoder of SD 2"}
+            by_width = {768: "clip_l", 1024: "clip_l", 1280: "clip_g"}
             if tensor.shape[0] in by_width:
                 return by_width[tensor.shape[0]]
     for pattern, kind in _KINDS:
@@ -276,7 +269,7 @@ class _Names:
         for header in headers:
             for name, tensor in header.tensors.items():
                 bare = name.removeprefix("model.").removeprefix("diffusion_model.")
-                self.shapes[bare] = tensor.shape
+                self.shapes[bare.removeprefix("unet.")] = tensor.shape
         self._all = "".join(f"\n{name}" for name in self.shapes)
 
     def have(self, text: str) -> bool:
@@ -286,6 +279,11 @@ class _Names:
     def side(self, name: str, dimension: int) -> int:
         shape = self.shapes.get(name, ())
         return shape[dimension] if dimension < len(shape) else 0
+
+    def first_side(self, ending: str, dimension: int) -> int:
+        """Return a dimension of the first tensor whose name ends so; 0 where there is none."""
+        named = (name for name in self.shapes if name.endswith(ending))
+        return self.side(next(named, ""), dimension)
 
 
 def _detect_wan(names: _Names) -> Family:
@@ -302,21 +300,32 @@ def _detect_wan(names: _Names) -> Family:
     return FAMILIES["wan-i2v" if inputs > 16 * width else "wan"]
 
 
-def _detect_unet(names: _Names) -> Family | None:
-    channels = names.side("input_blocks.0.0.weight", 2) or names.side("unet.conv_in.weight", 2)
-    kind = {9: "-inpaint", 8: "-pix2pix"}.get(channels, "")
-    has_middle = names.have("middle_block.1.") or names.have("unet.mid_block.resnets.1.")
+def _text_width(names: _Names) -> int:
+    """Return the width of the text that a UNet attends to, by which its family shows."""
     second_encoders = ("\nconditioner.embedders.1.", "\ncond_stage_model.1.", "\nte.1.")
     if any(names.have(text) for text in second_encoders):
+        return _SDXL_TEXT_WIDTH
+    inside = (names.side(name, 0) for name in _TOKEN_EMBEDDINGS if name in names.shapes)
+    width = next(inside, 0)
+    if width or names.have("\nencoder_hid_proj."):
+        return width  # Kolors has SDXL's UNet and another text encoder, for example
+    return names.first_side(".attn2.to_k.weight", 0)
+
+
+def _detect_unet(names: _Names) -> Family | None:
+    channels = names.side("input_blocks.0.0.weight", 2) or names.side("conv_in.weight", 2)
+    kind = {9: "-inpaint", 8: "-pix2pix"}.get(channels, "")
+    has_middle = names.have("middle_block.1.") or names.have("\nmid_block.resnets.1.")
+    width = _text_width(names)
+    if width == _SDXL_TEXT_WIDTH:
         if has_middle or kind:
             return FAMILIES["sdxl" + kind]
         deep = names.have("output_blocks.3.1.transformer_blocks.1") or names.have(
-            "unet.up_blocks.1.attentions.0.transformer_blocks.1"
+            "\nup_blocks.1.attentions.0.transformer_blocks.1"
         )
         return FAMILIES["sdxl-ssd1b" if deep else "sdxl-vega"]
-    width = next((names.side(name, 0) for name in _TOKEN_EMBEDDINGS if name in names.shapes), 0)
     if width == 768:
-        deep = names.have("output_blocks.7.1") or names.have("unet.up_blocks.2.attentions.1")
+        deep = names.have("output_blocks.7.1") or names.have("\nup_blocks.2.attentions.1")
         small = "sd1-tiny" if deep else "sdxs"
         return FAMILIES["sd1" + kind if kind or has_middle else small]
     if width == 1024:

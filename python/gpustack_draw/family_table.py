@@ -44,13 +44,14 @@ class Family:
         optional: Components that it draws without, but worse.
         size_multiple: Pixels that both sides must be a multiple of; the engine rounds up.
         max_side: The most pixels a side can have, where the engine ends the process beyond.
-        unet: Whether it is a UNet: its text encoders must be in its own file.
+        unet: Whether it is a UNet, which the engine recognizes by its text encoders.
         latent_channels: Numbers that stand for a place of the picture before decoding.
         token_pixels: Side, in pixels, of a token of the largest attention.
         heads: Attention heads over those tokens.
         hidden: Numbers a token has there.
         text_input: Tensor whose rows must fit the LLM's width; empty when that is not known.
         vocabulary: Tokens the LLM's embedding must have, or the engine ends the process.
+        clip_title: What people call its first CLIP encoder; ``clip_width`` is that one's width.
         t5_title: What people call the T5 encoder it was trained with.
         t5_tokens: Tokens of that one.
         video_vae: Whether its VAE is of Wan's kind, made for videos.
@@ -76,6 +77,8 @@ class Family:
     hidden: int = 3072
     text_input: str = ""
     vocabulary: int = 0
+    clip_title: str = "the CLIP-L text encoder"
+    clip_width: int = 768
     t5_title: str = "the T5-XXL text encoder"
     t5_tokens: int = 32_128
     video_vae: bool = False
@@ -99,7 +102,6 @@ _WITHOUT_A_PICTURE = (
 )
 _WAN_SIZE = (832, 480)
 _OTHER_WAN = "use a text-to-video model of Wan, which draws single pictures, or a text-to-image one"
-
 _FROM_A_PICTURE = "it makes videos of a given picture, which this version cannot pass to it"
 
 _sd1 = Family(
@@ -127,6 +129,8 @@ _sd2 = replace(
     defaults=replace(_SD1, native_size=(768, 768)),
     variants={"turbo": Defaults(6, 1.0, native_size=_512), "base": _SD1, "lcm": _LCM_512},
     heads=5,
+    clip_title="the OpenCLIP-H text encoder",
+    clip_width=1024,
 )
 _sdxl = replace(
     _sd1,
@@ -238,12 +242,7 @@ _ALL = (
         defaults=Defaults(50, 5.0, "karras"),
         note=_WITHOUT_A_PICTURE,
     ),
-    replace(
-        _sdxl,
-        name="sdxl-pix2pix",
-        title="Stable Diffusion XL, editing",
-        why_not=_NEEDS_A_PICTURE,
-    ),
+    replace(_sdxl, name="sdxl-pix2pix", title="SDXL InstructPix2Pix", why_not=_NEEDS_A_PICTURE),
     replace(_sdxl, name="sdxl-ssd1b", title="SSD-1B"),
     replace(_sdxl, name="sdxl-vega", title="Segmind Vega"),
     replace(
@@ -340,6 +339,7 @@ _ALL = (
         defaults=Defaults(30, 5.0),
         heads=16,
         hidden=2048,
+        text_input="llm_adapter.blocks.0.cross_attn.k_proj.weight",
         vocabulary=_QWEN_VOCABULARY,
         video_vae=True,
     ),
@@ -352,6 +352,7 @@ _ALL = (
         latent_channels=32,
         heads=32,
         hidden=4096,
+        text_input="text_proj.weight",
     ),
     _wan,
     replace(

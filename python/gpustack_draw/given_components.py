@@ -1,4 +1,4 @@
-"""Components of a model that the user named."""
+"""Components of a model that the user named, or that were found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,19 +24,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """A component file that the user named. A checkpoint has no header to read."""
+    """A component file. A checkpoint has no header to read."""
 
     file: ModelFile
     header: ModelHeader | None
     shown: str
 
 
+@dataclass(frozen=True)
+class FoundParts:
+    """The components that a model lacked.
+
+    Attributes:
+        parts: Found files, by component.
+        notes: Where they were found, and what lies beside the model and does not fit.
+    """
+
+    parts: dict[str, Given]
+    notes: tuple[str, ...]
+
+
 def component_of_hub(
-    component: str, file: "RepositoryFile", header: ModelHeader | None, hub: "Hub"
+    component: str,
+    file: "RepositoryFile",
+    header: ModelHeader | None,
+    hub: "Hub",
+    origin: str = "named",
 ) -> Given:
-    """Take a file of the hub for a component. The header may be unread: it is read once fetched."""
+    """Use a file of the hub as a component. An unread header is read once the file is fetched."""
     size = header.file_bytes if header is not None else max(file.bytes, 0)
-    return Given(ModelFile(component, hub.cache.pointer(file), size, file), header, file.shown)
+    part = ModelFile(component, hub.cache.pointer(file), size, file, origin)
+    return Given(part, header, file.shown)
 
 
 def read_components(components: Mapping[str, str]) -> dict[str, Given]:

@@ -23,14 +23,33 @@ _WAN_NETWORKS = {
 }
 _NOT_DIFFUSION = ("first_stage_model.", "text_encoders.", "vae.")
 _EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
+_CLIP_EMBEDDING = "token_embedding.weight"
+_CLIP_POSITIONS = "position_embedding.weight"
+_CLIP_TOKENS = 77
 _T5_EMBEDDINGS = ("shared.weight", "token_embd.weight")
+_T5_WIDTH = 4096
 _VAE_START = "decoder.conv_in.weight"
 _VIDEO_VAE_START = "decoder.conv1"
-# The VAEs of these two have the same shapes: only their names tell one from the other.
-_OTHER_VAES = {
-    "sd3": ("FLUX.1", re.compile(r"^ae[._-]|flux", re.IGNORECASE)),
-    "flux1": ("Stable Diffusion 3", re.compile(r"(sd|stable-diffusion)[_-]?v?3", re.IGNORECASE)),
-}
+# VAEs of the same shapes, which only their names tell apart: families (by the beginnings of their
+# names), and names of another family's VAE.
+_OTHER_VAES: tuple[tuple[tuple[str, ...], str, re.Pattern[str]], ...] = (
+    (("sd3",), "FLUX.1", re.compile(r"^ae[._-]|flux", re.IGNORECASE)),
+    (
+        ("flux1", "flex2", "chroma", "z-image", "ovis"),
+        "Stable Diffusion 3",
+        re.compile(r"(sd|stable-diffusion)[_-]?v?3", re.IGNORECASE),
+    ),
+    (
+        ("sd1", "sd2", "sdxs"),
+        "Stable Diffusion XL",
+        re.compile(r"sd_?xl|(^|[^a-z])xl([^a-z]|$)", re.IGNORECASE),
+    ),
+    (
+        ("sdxl",),
+        "Stable Diffusion 1",
+        re.compile(r"sd[_-]?v?1(?![0-9])|v1-5|ft-(mse|ema)|[58][64]0000|kl-f8", re.IGNORECASE),
+    ),
+)
 _TINY_STARTS = ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight")
 _BLOCK = re.compile(r"joint_blocks\.([0-9]+)\.")
 _SD35_MEDIUM_SIDE = 384 * 16
@@ -111,10 +130,13 @@ def check_parts(
     for component, (part, name) in given.items():
         if part is None:
             continue
-        if component == "vae":
+        if component == "clip_l":
+            _check_clip(family, part, name)
+        elif component == "vae":
             _check_kind_of_vae(family, part, name)
             _check_channels(family, _vae_channels(part), name)
         elif component == "taesd":
+            _check_name_of_vae(family, name)
             sides = (_side(part, first, 2) for first in _TINY_STARTS)
             _check_channels(family, next((side for side in sides if side), 0), name)
         elif component == "t5xxl":
@@ -124,13 +146,7 @@ def check_parts(
 
 
 def _check_kind_of_vae(family: Family, part: ModelHeader, shown: str) -> None:
-    file = re.split(r"[/:\\]", shown)[-1]
-    for own, (other, pattern) in _OTHER_VAES.items():
-        if family.name.startswith(own) and pattern.search(file):
-            raise ModelFileError(
-                f"{quoted(shown)} is {other}'s VAE by its name, and {family.title} has another one",
-                hint=f"use one made for {family.title}",
-            )
+    _check_name_of_vae(family, shown)
     is_video = _side(part, f"{_VIDEO_VAE_START}.weight", 0) > 0
     is_other = _side(part, _VAE_START, 0) > 0
     if is_other if family.video_vae else is_video:
@@ -138,6 +154,16 @@ def _check_kind_of_vae(family: Family, part: ModelHeader, shown: str) -> None:
             f"{quoted(shown)} is a VAE of another kind than {family.title}'s",
             hint=f"use one made for {family.title}",
         )
+
+
+def _check_name_of_vae(family: Family, shown: str) -> None:
+    file = re.split(r"[/:\\]", shown)[-1]
+    for own, other, pattern in _OTHER_VAES:
+        if family.name.startswith(own) and pattern.search(file):
+            raise ModelFileError(
+                f"{quoted(shown)} is {other}'s VAE by its name, and {family.title} has another one",
+                hint=f"use one made for {family.title}",
+            )
 
 
 def _vae_channels(part: ModelHeader) -> int:
@@ -158,12 +184,36 @@ def _check_channels(family: Family, channels: int, shown: str) -> None:
         )
 
 
+def _check_clip(family: Family, part: ModelHeader, shown: str) -> None:
+    width = _side(part, _CLIP_EMBEDDING, 0)
+    if width and width != family.clip_width:
+        raise ModelFileError(
+            f"{quoted(shown)} is a CLIP text encoder of width {width}, and {family.title} needs"
+            f" {family.clip_title}, which has {family.clip_width}",
+            hint=f"use {family.clip_title}",
+        )
+    tokens = _side(part, _CLIP_POSITIONS, 1)
+    if tokens and tokens != _CLIP_TOKENS:
+        raise ModelFileError(
+            f"{quoted(shown)} is a CLIP text encoder of {tokens} tokens, and the engine takes"
+            f" prompts in pieces of {_CLIP_TOKENS}",
+            hint=f"use {family.clip_title}",
+        )
+
+
 def _check_t5(family: Family, part: ModelHeader, shown: str) -> None:
     tokens = next((side for name in _T5_EMBEDDINGS if (side := _side(part, name, 1))), 0)
     if tokens and tokens != family.t5_tokens:
         raise ModelFileError(
             f"{quoted(shown)} is a T5 encoder of {tokens:,} tokens, and {family.title} needs"
             f" {family.t5_title}, which has {family.t5_tokens:,}",
+            hint=f"use {family.t5_title}",
+        )
+    width = next((side for name in _T5_EMBEDDINGS if (side := _side(part, name, 0))), 0)
+    if width and width != _T5_WIDTH:
+        raise ModelFileError(
+            f"{quoted(shown)} is a T5 encoder of width {width:,}, and {family.title} needs"
+            f" {family.t5_title}, whose width is {_T5_WIDTH:,}",
             hint=f"use {family.t5_title}",
         )
 

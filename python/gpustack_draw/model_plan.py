@@ -22,6 +22,8 @@ class PlannedFile:
         path: In the repository; on this machine for a file that the user has.
         bytes: Its size.
         cached: Whether it is on this machine.
+        origin: How it was found: ``named`` by the user, ``beside`` the model, in the ``cache``, or
+            to be fetched from the ``hub``.
     """
 
     component: str
@@ -30,6 +32,7 @@ class PlannedFile:
     path: str
     bytes: int
     cached: bool
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -136,15 +139,17 @@ def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile
         component = "model" if file.component == "diffusion_model" else file.component
         if file.source is None or hub is None:
             path = str(file.path)
-            planned = PlannedFile(component, None, None, path, file.bytes, cached=True)
+            planned = PlannedFile(component, None, None, path, file.bytes, True, file.origin)
         else:
+            cached = hub.path_of(file.source) is not None
             planned = PlannedFile(
                 component,
                 file.source.repository,
                 file.source.commit,
                 file.source.path,
                 file.bytes,
-                cached=hub.path_of(file.source) is not None,
+                cached,
+                "cache" if cached and file.origin == "hub" else file.origin,
             )
         files.append(planned)
     return tuple(files)

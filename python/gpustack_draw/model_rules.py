@@ -5,11 +5,10 @@ from collections.abc import Collection
 
 from gpustack_draw.errors import (
     ModelFileError,
-    ModelNotFoundError,
     NotYetSupportedError,
     quoted,
 )
-from gpustack_draw.families import Family, detect_family, is_bare_unet, kind_of, variant_of
+from gpustack_draw.families import Family, detect_family, kind_of, variant_of
 from gpustack_draw.model_header import ModelHeader
 from gpustack_draw.names import COMPONENTS
 from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of, title_of
@@ -26,12 +25,6 @@ def family_of(header: ModelHeader, shown: str) -> Family:
     """
     family = detect_family(header)
     if family is None:
-        if is_bare_unet(header):
-            raise ModelFileError(
-                f"{quoted(shown)} holds the UNet of a Stable Diffusion model alone,"
-                " and the engine needs its text encoders in the same file",
-                hint="use an all-in-one file of the model",
-            )
         kind = kind_of(header)
         if kind in COMPONENTS:
             raise ModelFileError(
@@ -67,40 +60,13 @@ def missing_parts(family: Family, there: Collection[str]) -> list[str]:
     return [component for component in family.requires if component not in there]
 
 
-def check_complete(
-    family: Family, inside: set[str], given: set[str], shown: str
-) -> tuple[str, ...]:
-    """Check that nothing is missing that the family cannot draw without.
+def notes_on_lacks(family: Family, there: Collection[str]) -> tuple[str, ...]:
+    """Return notes on components that a family draws worse without.
 
     Args:
         family: The model's family.
-        inside: Components in its file.
-        given: Components beside it.
-        shown: What messages call the file.
-
-    Returns:
-        Notes on what it draws worse without.
-
-    Raises:
-        ModelFileError: Text encoders are missing that must be in the file itself.
-        ModelNotFoundError: Other components are missing.
+        there: Components in its file or beside it.
     """
-    there = with_stand_in(inside | given)
-    missing = missing_parts(family, there)
-    encoders = {"clip_l", "clip_g"} & set(missing) if family.unet else set()
-    if encoders:
-        raise ModelFileError(
-            f"{quoted(shown)} lacks its text encoders, which the engine needs in the same file",
-            hint="use an all-in-one file of the model",
-        )
-    if missing:
-        parts = " and ".join(title_of(component, family) for component in missing)
-        options = " ".join(f"{option_of(component)} FILE" for component in missing)
-        raise ModelNotFoundError(
-            f"{quoted(shown)} ({family.title}) cannot draw without {parts},"
-            f" {'which is' if len(missing) == 1 else 'which are'} not in the file",
-            hint=f"name {'it' if len(missing) == 1 else 'them'} with {options}",
-        )
     return tuple(
         f"without {title_of(component, family)} ({option_of(component)} FILE) the picture follows"
         " the prompt less closely"

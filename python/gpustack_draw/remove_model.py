@@ -113,10 +113,11 @@ def _parts_of(hub: Hub, repository: Repository, file: RepositoryFile) -> list[Re
         finder = PartFinder(hub, family, header, file.shown)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):
-                part = finder.find_beside(repository, component, [file, *parts])
-                part = part or finder.find_elsewhere(component)
-                if part is not None and hub.path_of(part.file) is not None:
-                    parts.append(part.file)
+                part = finder.find_beside(repository.files, component, [file, *parts])
+                part = part or finder.find_elsewhere(component, only_here=True)
+                found = part.file if part is not None else None
+                if isinstance(found, RepositoryFile) and hub.path_of(found) is not None:
+                    parts.append(found)
     return parts
 
 

@@ -10,7 +10,7 @@ from gpustack_draw.errors import (
     quoted,
 )
 from gpustack_draw.families import FAMILIES, Family, components_inside, defaults_of, variant_of
-from gpustack_draw.given_components import Given, component_of_hub, read_components
+from gpustack_draw.given_components import FoundParts, Given, read_components
 from gpustack_draw.model_checks import check_parts, fit_family
 from gpustack_draw.model_folder import is_model_folder, read_model_folder
 from gpustack_draw.model_header import ModelHeader, is_checkpoint, read_model_header
@@ -21,10 +21,9 @@ from gpustack_draw.model_reference import (
     ModelReference,
 )
 from gpustack_draw.model_rules import (
-    check_complete,
     family_of,
     has_engine_names,
-    missing_parts,
+    notes_on_lacks,
     unused,
     with_stand_in,
 )
@@ -99,7 +98,8 @@ def _resolve_local(reference: LocalModel, given: Mapping[str, Given]) -> Resolve
         header = read_model_header(path, shown=shown)
     name = path.resolve().name if is_folder else path.stem
     main = _Main(header, shown, name, path)
-    return _join(reference, main, "local", given)
+    found = _find_parts(main, given, None)
+    return _join(reference, main, "local", {**found.parts, **given}, found.notes)
 
 
 def _resolve_hub(reference: HubModel, given: "Mapping[str, Given]") -> ResolvedModel:
@@ -115,32 +115,40 @@ def _resolve_hub(reference: HubModel, given: "Mapping[str, Given]") -> ResolvedM
     file = repository.file(choice.path)
     header = hub.read_header(file)
     main = _Main(header, file.shown, Path(file.path).stem, hub.cache.pointer(file), file)
-    parts = {**_find_parts(hub, repository, main, given), **given}
+    found = _find_parts(main, given, (hub, repository))
     notes = tuple(note for note in (repository.note, choice.note) if note)
-    return _join(reference, main, "hub", parts, notes)
+    return _join(reference, main, "hub", {**found.parts, **given}, notes)
 
 
 def _find_parts(
-    hub: "Hub", repository: "Repository", main: "_Main", given: "Mapping[str, Given]"
-) -> "dict[str, Given]":
-    """Find the components that a model of the hub lacks."""
-    from gpustack_draw.find_parts import PartFinder
+    main: "_Main", given: Mapping[str, Given], place: "tuple[Hub, Repository] | None"
+) -> FoundParts:
+    """Find the components that a model lacks, after a look at those that the user named.
 
+    Args:
+        main: The model's main file.
+        given: The components that the user named.
+        place: The hub and the model's repository; ``None`` for a model on this machine.
+    """
     family, inside = _look_inside(main)
+    _check_parts(family, main, given)
     there = with_stand_in(inside | set(given))
-    found: dict[str, Given] = {}
-    if main.file is None:
-        return found
-    finder = PartFinder(hub, family, main.header, main.shown)
-    for component in (*missing_parts(family, there), *family.optional):
-        if component in there or (family.unet and component != "vae"):
-            continue
-        taken = [main.file, *(one.file.source for one in found.values() if one.file.source)]
-        part = finder.find_beside(repository, component, taken)
-        part = part or finder.find_elsewhere(component)
-        if part is not None:
-            found[part.component] = component_of_hub(part.component, part.file, part.header, hub)
-    return found
+    if there.issuperset((*family.requires, *family.optional)):
+        return FoundParts({}, ())
+    from gpustack_draw.find_parts import find_parts
+    from gpustack_draw.local_parts import files_beside
+
+    if place is not None:
+        hub, repository = place
+        beside = [file for file in repository.files if file != main.file]
+        return find_parts(family, there, main.header, main.shown, beside, hub=hub)
+    neighbors = [] if main.path.is_dir() else files_beside(main.path, main.shown)
+    return find_parts(family, there, main.header, main.shown, neighbors, fetch_optional=False)
+
+
+def _check_parts(family: Family, main: "_Main", given: Mapping[str, Given]) -> None:
+    parts = {component: (one.header, one.shown) for component, one in given.items()}
+    check_parts(family, main.header, main.shown, parts)
 
 
 @dataclass(frozen=True)
@@ -159,8 +167,8 @@ def _look_inside(main: _Main) -> tuple[Family, set[str]]:
     family = family_of(main.header, main.shown)
     # The engine gives every name of a file without its prefixes the denoiser's: it finds nothing
     # else in it.
-    inside = components_inside(main.header, family) if has_engine_names(main.header) else set()
-    return family, inside
+    is_prefixed = has_engine_names(main.header) or family.unet
+    return family, components_inside(main.header, family) if is_prefixed else set()
 
 
 def _join(
@@ -177,11 +185,11 @@ def _join(
     if isinstance(reference, HubModel):
         names.append(reference.repository.rpartition("/")[2])
     variant = variant_of(family, *names, header=header)
-    slot = "model" if has_engine_names(header) else "diffusion_model"
+    slot = "model" if has_engine_names(header) or family.unet else "diffusion_model"
     family = fit_family(family, header, shown)
-    check_parts(family, header, shown, {key: (one.header, one.shown) for key, one in given.items()})
+    _check_parts(family, main, given)
     notes += tuple(note for note in (family.note, family.variant_notes.get(variant)) if note)
-    notes += check_complete(family, inside, set(given), shown)
+    notes += notes_on_lacks(family, inside | set(given))
     # A tiny decoder in the file does the VAE's work where there is no other.
     also = {"taesd"} if "taesd" in inside and not {"vae"} & (inside | set(given)) else set()
     return ResolvedModel(

@@ -30,12 +30,15 @@ class ModelFile:
         path: The file, or a folder in diffusers layout. One of the hub may not be there yet.
         bytes: Its size.
         source: Where on the hub it is from; ``None`` for a file that the user has.
+        origin: How it was found: ``named`` by the user, ``beside`` the model, or in one of its
+            usual places on the ``hub``.
     """
 
     component: str
     path: Path
     bytes: int
     source: "RepositoryFile | None" = None
+    origin: str = "named"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +88,9 @@ class ResolvedModel:
 
 
 def title_of(component: str, family: Family) -> str:
-    """Give what people call a component of a family."""
-    return family.t5_title if component == "t5xxl" else COMPONENT_TITLES[component]
+    """Return what people call a component of a family."""
+    own = {"t5xxl": family.t5_title, "clip_l": family.clip_title}
+    return own.get(component, COMPONENT_TITLES[component])
 
 
 def option_of(component: str) -> str:

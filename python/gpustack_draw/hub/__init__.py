@@ -5,8 +5,8 @@ fetched here: versions of the client from 1.18 on throw away what a killed proce
 """
 
 from gpustack_draw.hub.advice import HubTroubleError
-from gpustack_draw.hub.hub import Hub
+from gpustack_draw.hub.hub import Hub, amount
 from gpustack_draw.hub.removal import Removal
 from gpustack_draw.hub.repository import Repository, RepositoryFile
 
-__all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile"]
+__all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile", "amount"]

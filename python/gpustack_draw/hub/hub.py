@@ -232,7 +232,7 @@ class Hub:
         if not needed or free is None or needed + SPARE_BYTES <= free:
             return ""
         return (
-            f"{_amount(needed)} are to be fetched, and {_amount(free)} are free on the disk of"
+            f"{amount(needed)} are to be fetched, and {amount(free)} are free on the disk of"
             f" the cache {quoted(str(self.cache.folder))}"
         )
 
@@ -261,5 +261,6 @@ class Hub:
         return f"on this machine are demo, {', '.join(here[:3])}{more}"
 
 
-def _amount(count: int) -> str:
+def amount(count: int) -> str:
+    """Return a number of bytes as people read it."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
