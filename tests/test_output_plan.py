@@ -47,7 +47,9 @@ def saved(path_text: str | None, *, count: int = 1, prompt: str = "a red circle"
         ("a red circle on a blue background", "a_red_circle_on_a_blue__20261122_120005"),
         ("../../etc/passwd", "______etc_passwd_20261122_120005"),
         ("well-done_1.0", "well-done_1_0_20261122_120005"),
-        ("", "_20261122_120005"),
+        ("", "picture_20261122_120005"),
+        (" ... ", "picture_20261122_120005"),
+        ("--- a line ---", "_a_line_---_20261122_120005"),
         ("\N{CAT FACE} caf\xe9 \u05e9\u05dc", "__caf\xe9_\u05e9\u05dc_20261122_120005"),
         ("a\nb\0c", "a_b_c_20261122_120005"),
     ],
@@ -166,6 +168,24 @@ def test_refused_before_drawing(folder: Path, typed: str, message: str, hint: st
     assert (caught.value.message, caught.value.hint) == (message, hint)
     assert caught.value.exit_status == 4
     assert sorted(os.listdir()) == ["fifo.png", "file", "folder.png", "loop.png"]
+
+
+@pytest.mark.parametrize("typed", ["link.png", "folder-link/cat.png", "folder-link/"])
+def test_a_link_to_a_missing_folder_names_that_folder(folder: Path, typed: str) -> None:
+    missing = os.path.realpath("missing")
+    Path("link.png").symlink_to("missing/cat.png")
+    Path("folder-link").symlink_to("missing")
+    with pytest.raises(OutputError) as caught:
+        plan_output(typed, "a cat", 1)
+    assert caught.value.message == f"folder '{missing}' does not exist"
+    assert caught.value.hint == f"make it first: mkdir -p {missing}"
+
+
+def test_blanks_after_a_file_name_are_dropped_unless_a_file_has_them(folder: Path) -> None:
+    assert plan_output("cat.png \n", "a cat", 1).path(1) == "cat.png"
+    Path("dog.png ").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"ends in \.png "):
+        plan_output("dog.png ", "a dog", 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")

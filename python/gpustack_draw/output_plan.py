@@ -1,7 +1,7 @@
 """Where the pictures go: decided, and checked, before anything is drawn."""
 
 # Paths stay text here: a Path would drop a "./" in front and a "/" at the end, as typed.
-# ruff: noqa: PTH108, PTH110, PTH111, PTH112, PTH113, PTH116, PTH118, PTH120, PTH122, PTH123
+# ruff: noqa: PTH108, PTH110, PTH111, PTH112, PTH113, PTH114, PTH116, PTH118, PTH120, PTH122, PTH123
 
 import errno
 import os
@@ -81,6 +81,8 @@ def plan_output(
     text = "" if path_text is None else path_text
     if path_text is not None and not text.strip():
         raise OutputError(f"{quoted(text)} names no file", hint="for example --output cat.png")
+    if not os.path.lexists(text) and os.path.splitext(text.rstrip())[1].lower() in FORMATS:
+        text = text.rstrip()
     if text.startswith("~"):
         text = os.path.expanduser(text)
     with os_errors_about(text or os.curdir):
@@ -100,13 +102,16 @@ def generated_stem(prompt: str, now: datetime) -> str:
     """Make a file name from a prompt and a time, as ``gpustack draw`` did (gpustack 0.7.1).
 
     The first 23 characters of the prompt, everything but letters, digits, ``_`` and ``-``
-    replaced by ``_``; then the local time, to the second.
+    replaced by ``_``; then the local time, to the second. ``picture`` takes the place of a prompt
+    without letters and digits. No name starts with a dash, as options do.
     """
-    start = re.sub(r"[^\w-]", "_", prompt[:23])
+    start = re.sub(r"[^\w-]", "_", prompt[:23]).lstrip("-")
     try:
         os.fsencode(start)
     except UnicodeEncodeError:  # a file system of another encoding than UTF-8
         start = re.sub(r"[^\w-]", "_", start, flags=re.ASCII)
+    if not start.strip("_-"):
+        start = "picture"
     return f"{start}_{now:%Y%m%d_%H%M%S}"
 
 
@@ -183,6 +188,8 @@ def _not_a_file(path: str) -> OutputError:
 
 
 def _no_folder(folder: str, shown: str) -> OutputError:
+    if os.path.isdir(shown) or os.path.islink(shown.rstrip("".join(_SEPARATORS))):
+        folder = shown = os.path.realpath(folder)  # a link leads there
     if os.path.lexists(folder):
         return OutputError(f"{quoted(shown)} is not a folder")
     import shlex
