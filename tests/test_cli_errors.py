@@ -147,7 +147,7 @@ def test_a_bad_output(
     [
         (
             "my-model",
-            "'my-model' is neither 'demo' nor a file here, and no GPUStack server answers",
+            "'my-model' is neither 'demo' nor a file here\n",
         ),
         ("./no.gguf", "there is no file './no.gguf'"),
     ],

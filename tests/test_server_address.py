@@ -173,10 +173,10 @@ def test_a_name_that_nothing_has_where_no_server_is_named(
     )
     assert Answer(capsys, url).to("acme/sd") == (
         3,
-        "'acme/sd' is neither 'demo' nor a file here, and no GPUStack server answers at URL",
+        "'acme/sd' is neither 'demo' nor a file here",
         (
             "check the path, type hf.co/acme/sd for a model of Hugging Face, or name your"
-            " server with --server or GPUSTACK_SERVER_URL"
+            " GPUStack server with --server or GPUSTACK_SERVER_URL"
         ),
     )
 

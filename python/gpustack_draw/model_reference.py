@@ -93,7 +93,8 @@ def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
        in front) or as a model file (ending in .gguf, .safetensors or .ckpt): that file or folder;
     4. anything else: the name of a model on the GPUStack server.
 
-    Looks at the file system, never at the network.
+    Looks at the file system, never at the network. Blanks around a text are dropped, unless a file
+    has them in its name.
 
     Args:
         text: The argument as typed; a path object is always a path.
@@ -111,6 +112,8 @@ def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
         _check_text(name)
         return LocalModel(Path(name), name)
     _check_text(text)
+    if not os.path.lexists(text):
+        text = text.strip()
     if text == "demo":
         return DemoModel(text)
     if hub := _HUB.match(text):

@@ -26,7 +26,7 @@ def explain_transport(  # noqa: PLR0911 - one a kind of error
     """
     url = address.url
     if error.kind in {"refused", "unreachable", "not http"} and name and not address.is_configured:
-        return nothing_has(name, address)
+        return nothing_has(name)
     if error.kind == "timeout" and drawing:
         return ServerError(
             f"{url} gave no picture within {address.draw_seconds:g} seconds",
@@ -153,21 +153,26 @@ def may_not_deploy(address: ServerAddress, is_old: bool, words: str) -> DrawErro
 def no_gpustack(address: ServerAddress, name: str = "") -> DrawError:
     """Make the error for a server that is something else; arguments as above."""
     if name and not address.is_configured:
-        return nothing_has(name, address)
+        return nothing_has(name)
     return ServerError(
         f"what answers at {address.url} is no GPUStack server",
         hint="check --server or GPUSTACK_SERVER_URL: host and port are those of its web page",
     )
 
 
-def nothing_has(name: str, address: ServerAddress) -> DrawError:
+def nothing_has(name: str) -> DrawError:
     """Make the error for a name that nothing has, where the user has named no server."""
-    return ModelNotFoundError(
-        f"{quoted(name)} is neither 'demo' nor a file here, and no GPUStack server answers"
-        f" at {address.url}",
-        hint=f"check the path, type {hub_reference(name)} for a model of Hugging Face, or name"
-        " your server with --server or GPUSTACK_SERVER_URL",
+    from difflib import get_close_matches
+
+    hint = (
+        f"check the path, type {hub_reference(name)} for a model of Hugging Face, or name your"
+        " GPUStack server with --server or GPUSTACK_SERVER_URL"
     )
+    if len(name.split()) > 1:
+        hint = "the model comes first, then the prompt"
+    elif get_close_matches(name.lower(), ["demo"], cutoff=0.75):
+        hint = "did you mean demo?"
+    return ModelNotFoundError(f"{quoted(name)} is neither 'demo' nor a file here", hint=hint)
 
 
 def unknown_model(
