@@ -18,7 +18,7 @@ import pytest
 import gpustack_draw
 from build_tools import SOURCE, engine_source, load_tool
 from gpustack_draw.cli.arguments import PARSERS, parse_arguments
-from gpustack_draw.cli.parser import PROGRAM
+from gpustack_draw.cli.parser import ALIASES, PROGRAM
 from gpustack_draw.model_reference import parse_model_reference
 from run_python import run_python
 
@@ -147,6 +147,7 @@ def test_every_option_that_is_mentioned_is_there(name: str) -> None:
     }
     others = {"--update-golden", "--group", "--no-build-isolation", "--list"}  # of pip, pytest, nox
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
+    known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
     assert sorted(mentioned - known - others) == []
 

@@ -174,7 +174,7 @@ def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) ->
         (
             "demo cat dog --from cat.png",
             "'dog' is one word too many",
-            'put the prompt in quotes: "a red circle"',
+            'put the prompt in quotes: "cat dog"',
         ),
         ("demo cat --from", "--from needs a value", "see gpustack-draw --help"),
         ("--from cat.png --seed x", "'x' is not a seed from 0 to 9223372036854775807", None),

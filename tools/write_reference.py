@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gpustack_draw
 from gpustack_draw.cli.arguments import PARSERS
-from gpustack_draw.cli.parser import PROGRAM
+from gpustack_draw.cli.parser import ALIASES, PROGRAM
 from gpustack_draw.family_table import FAMILIES
 from gpustack_draw.resolved_model import option_of
 
@@ -50,6 +50,16 @@ def command_reference() -> str:
     ]
     for name, make_parser in PARSERS.items():
         lines += ["", f"## {PROGRAM} {name}", "", *_parser_lines(make_parser())]
+    lines += [
+        *("", "## Other spellings", ""),
+        "These are read, too, as other programs spell them. `-n` is the number of pictures; the",
+        "`-n` of sd-cli is `--negative-prompt`. Width and height come together.",
+        *("", "| | |", "|---|---|"),
+    ]
+    targets = {"WIDTH": "the width in `--size`", "HEIGHT": "the height in `--size`"}
+    for target in dict.fromkeys(ALIASES.values()):
+        names = ", ".join(f"`{alias}`" for alias in ALIASES if ALIASES[alias] == target)
+        lines.append(f"| {names} | {targets.get(target, f'`{target}`')} |")
     return "\n".join(lines) + "\n"
 
 

@@ -63,7 +63,8 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
 
     Args:
         argv: The arguments, without the program's name. A command comes first, or after switches
-            such as ``--json``; without one they are those of ``draw``.
+            such as ``--json``; without one they are those of ``draw``. ``help [COMMAND]`` and
+            ``version`` are answered like the options of those names.
 
     Raises:
         UsageError: An option does not exist or lacks its value, an argument is missing or too many.
@@ -72,7 +73,13 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     """
     command, rest = "draw", list(argv)
     switches = len(list(takewhile(_SWITCHES.__contains__, argv)))
-    if switches < len(rest) and rest[switches] in COMMANDS:
+    word, *following = rest[switches:] or [""]
+    if word in ("-h", "--help", "help"):
+        command = following[0] if following and following[0] in COMMANDS else "draw"
+        rest = ["--help"]
+    elif word == "version":
+        rest = ["--version"]
+    elif word in COMMANDS:
         command = rest.pop(switches)
     return PARSERS[command]().parse_typed(rest, Arguments(command=command))
 

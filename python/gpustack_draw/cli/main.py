@@ -92,6 +92,8 @@ def _draw(arguments: Arguments) -> int:
 
         for note in fill_in(arguments):
             reporter.note(note)
+    else:
+        _check_words(arguments)
     request = _request(arguments)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
@@ -123,6 +125,18 @@ def _draw(arguments: Arguments) -> int:
         finally:
             reporter.finish(complete=complete)
     return 0
+
+
+def _check_words(arguments: Arguments) -> None:
+    from gpustack_draw.model_reference import ServerModel, parse_model_reference
+
+    assert arguments.model is not None
+    assert arguments.prompt is not None
+    if isinstance(parse_model_reference(arguments.model), ServerModel):
+        from gpustack_draw.cli.word_slips import check_model_word
+
+        is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
+        check_model_word(arguments.model, arguments.prompt, server_is_configured=is_configured)
 
 
 def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
@@ -247,29 +261,12 @@ def _record(picture: "Picture", path: str) -> bytes:
 
 
 def _devices(arguments: Arguments) -> int:
-    from dataclasses import asdict
-
-    from gpustack_draw import devices
+    from gpustack_draw.cli.device_list import show_devices
     from gpustack_draw.cli.progress import Reporter
 
     if arguments.debug:
         _tell_facts(Reporter(sys.stderr))
-    found = devices()
-    if arguments.json:
-        import json
-
-        _write("".join(json.dumps(asdict(device)) + "\n" for device in found).encode())
-        return 0
-    rows = [("", "NAME", "KIND", "MEMORY", "DESCRIPTION")]
-    for device in found:
-        free, total = device.memory_free / 1e9, device.memory_total / 1e9
-        memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
-        mark = "*" if device.used else ""
-        rows.append((mark, device.name, device.kind, memory, device.description))
-    from gpustack_draw.cli.plan import table
-
-    _write(table(rows))
-    return 0
+    return show_devices(arguments, _write)
 
 
 def _models(arguments: Arguments) -> int:

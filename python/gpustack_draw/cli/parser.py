@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 
 PROGRAM = "gpustack-draw"
 COMMANDS = ("draw", "show", "devices", "models", "pull", "rm")
+# Spellings that other programs have taught people; --help does not list them. They hold where the
+# command has the option or the argument on the right; WIDTH and HEIGHT make up --size.
+ALIASES = {
+    "-o": "--output",
+    "-n": "--count",
+    "-s": "--seed",
+    "--steps": "--sample-steps",
+    "--cfg": "--cfg-scale",
+    "-m": "MODEL",
+    "--model": "MODEL",
+    "-p": "PROMPT",
+    "--prompt": "PROMPT",
+    "-W": "WIDTH",
+    "--width": "WIDTH",
+    "-H": "HEIGHT",
+    "--height": "HEIGHT",
+}
+OTHER_DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")  # word processors' own
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,41 +63,31 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: It is wrong.
         """
-        options, words = self._split(argv)
-        _, unknown = self.parse_known_args(options, arguments)
-        if unknown:
-            raise self._unknown_option(unknown[0])
-        wanted = self._get_positional_actions()
-        for action, word in zip(wanted, words, strict=False):
+        typed = self._split(argv)
+        self.parse_known_args(typed.options, arguments)
+        wanted = []
+        for action in self._get_positional_actions():
+            if action.metavar in typed.named:
+                setattr(arguments, action.dest, typed.named[str(action.metavar)])
+            else:
+                wanted.append(action)
+        for action, word in zip(wanted, typed.words, strict=False):
             setattr(arguments, action.dest, word)
-        if words[len(wanted) :]:
-            raise self._too_many(words[len(wanted)], arguments)
-        missing = wanted[len(words) :]
-        if missing and getattr(arguments, "from_picture", None) is None:
-            raise self._missing(missing, argv)
+        surplus = len(typed.words) - len(wanted)
+        if surplus > 0:
+            from gpustack_draw.cli.word_slips import too_many_words
+
+            raise too_many_words(typed, len(wanted), self._spellings(), self.prog)
+        if surplus < 0 and getattr(arguments, "from_picture", None) is None:
+            from gpustack_draw.cli.word_slips import missing_words
+
+            names = [str(action.metavar) for action in wanted[len(typed.words) :]]
+            raise missing_words(typed, names, self.epilog or "")
         return arguments
 
-    def _too_many(self, word: str, arguments: "Arguments") -> Exception:
-        hint = 'put the prompt in quotes: "a red circle"'
-        if arguments.command != "draw":
-            hint = f"see {self.prog} --help"
-        elif arguments.model in COMMANDS:
-            hint = f"the command comes first: {PROGRAM} {arguments.model} ..."
-        return _usage_error(f"{_quoted(word)} is one word too many", hint)
-
-    def _missing(self, actions: Sequence[argparse.Action], typed: Sequence[str]) -> Exception:
-        names = " and no ".join(str(action.metavar) for action in actions)
-        command = next((word for word in typed if word in COMMANDS), None)
-        hint = self.epilog or ""
-        if command is not None:
-            hint = f"the command comes first: {PROGRAM} {command} ..."
-        return _usage_error(f"there is no {names}", hint)
-
     def error(self, message: str) -> "NoReturn":
-        """Say in our words what argparse found wrong."""
+        """Raise what argparse found wrong, in the words of this command."""
         what, _, problem = message.removeprefix("argument ").partition(": ")
-        if problem == "expected one argument":
-            raise _usage_error(f"{what} needs a value", f"see {self.prog} --help")
         if problem.startswith("ignored explicit argument"):
             what = what.rpartition("/")[2]
             raise _usage_error(f"{what} takes no value", f"type {what} alone")
@@ -98,69 +106,156 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, _file: object = None) -> None:
         self.tell(message)  # argparse's own hides that nobody can read it
 
-    def _split(self, argv: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Tell options from the other words, and turn ``--size -1x5`` into ``--size=-1x5``.
+    def _split(self, argv: Sequence[str]) -> "CommandLine":
+        """Separate options from words, and turn ``--size -1x5`` into ``--size=-1x5``.
 
-        argparse takes ``-1x5`` for an option, and what releases of Python do with words that may be
-        left out, between options and after ``--``, differs.
+        argparse takes ``-1x5`` for an option, and its releases disagree about words that may be
+        left out, between options and after ``--``.
 
         Raises:
-            UsageError: There is no such option.
+            UsageError: An option does not exist, or lacks its value.
         """
-        actions = self._option_string_actions
-        options: list[str] = []
-        others: list[str] = []
-        words = iter(argv)
-        for word in words:
+        known = self._spellings()
+        typed = CommandLine(argv)
+        words = iter(enumerate(argv))
+        for place, word in words:
             if word == "--":
-                others += words
-            elif self._is_option(word):
-                options.append(word)
+                typed.places += [after for after, _ in words]
+            elif not self._is_option(word, known):
+                typed.places.append(place)
             else:
-                others.append(word)
-            if word in actions and actions[word].nargs is None:
-                value = next(words, None)
-                if value is not None and value != "--" and value not in actions:
-                    options[-1] = f"{word}={value}"
-                elif value is not None:
-                    return [*options, value, *words], others  # argparse says what is missing
-        return options, others
+                name, value = _name_and_value(word, known)
+                if name not in known or not self._takes_value(known[name]):
+                    typed.options.append(word)
+                    typed.switches.append(place)
+                    continue
+                if value is None:
+                    _, value = next(words, (0, "--"))
+                    if value == "--" or value in known:
+                        raise _usage_error(f"{name} needs a value", f"see {self.prog} --help")
+                typed.add(known[name], name, value)
+        typed.join_sides()
+        return typed
 
-    def _is_option(self, word: str) -> bool:
-        """Tell whether a word is, or was meant as, an option.
+    def _spellings(self) -> dict[str, str]:
+        """Map every option, in each of its spellings, to the option or argument that it sets."""
+        there = {option: option for option in self._option_string_actions}
+        targets = {*there, *(str(action.metavar) for action in self._get_positional_actions())}
+        if "--size" in there:
+            targets |= {"WIDTH", "HEIGHT"}
+        return {alias: target for alias, target in ALIASES.items() if target in targets} | there
+
+    def _takes_value(self, target: str) -> bool:
+        action = self._option_string_actions.get(target)
+        return action is None or action.nargs is None  # MODEL, PROMPT, WIDTH and HEIGHT are values
+
+    def _is_option(self, word: str, known: dict[str, str]) -> bool:
+        """Check whether a word is an option.
 
         Raises:
-            UsageError: It cannot be told.
+            UsageError: It was meant as one, and is none.
         """
-        actions = self._option_string_actions
+        if word[:1] in OTHER_DASHES:
+            from gpustack_draw.cli.option_slips import check_dash
+
+            check_dash(word, known)
+            return False
         if not word.startswith("-") or word == "-" or self._negative_number_matcher.match(word):
             return False
-        if word.partition("=")[0] in actions:
+        if _name_and_value(word, known)[0] in known:
             return True
-        if " " in word and word[:2] in actions:
-            raise _usage_error(
-                f"{_quoted(word)} starts with a dash",
-                "put -- before a prompt that starts with a dash",
+        if len(word.split()) > 1:
+            if word[:2] in known:
+                raise _usage_error(
+                    f"{_quoted(word)} starts with a dash",
+                    "put -- before a prompt that starts with a dash",
+                )
+            return False
+        letters = [f"-{letter}" for letter in word[1:]]
+        if all(letter in known and not self._takes_value(known[letter]) for letter in letters):
+            return True
+        from gpustack_draw.cli.option_slips import unknown_option
+
+        raise unknown_option(word, known, self.prog)
+
+
+class CommandLine:
+    """A command line whose options have been separated from its words.
+
+    Attributes:
+        argv: The command line.
+        options: Its options, as argparse reads them.
+        places: Where in ``argv`` its words are.
+        switches: Where in ``argv`` its options without a value are.
+        named: The values of MODEL, PROMPT, WIDTH and HEIGHT that came as options.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Begin with nothing read."""
+        self.argv = list(argv)
+        self.options: list[str] = []
+        self.places: list[int] = []
+        self.switches: list[int] = []
+        self.named: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    @property
+    def words(self) -> list[str]:
+        """All that is neither an option nor its value."""
+        return [self.argv[place] for place in self.places]
+
+    def add(self, target: str, name: str, value: str) -> None:
+        """Add an option with a value.
+
+        Raises:
+            UsageError: It is the value of another program's option of that name.
+        """
+        if name == "-n" and not value.strip().lstrip("+-").isdecimal():
+            raise _usage_error(  # sd-cli has it so
+                f"{_quoted(value)} is not a number of pictures",
+                "-n is --count; --negative-prompt says what to avoid",
             )
-        if word.startswith("--") and " " not in word:
-            raise self._unknown_option(word)
-        return " " not in word
-
-    def _unknown_option(self, word: str) -> Exception:
-        from difflib import get_close_matches
-
-        name = word.partition("=")[0]
-        hint = f"see {self.prog} --help"
-        if not word.startswith("--"):
-            hint = "put -- before a prompt that starts with a dash"
+        self._names[target] = name
+        if target.startswith("-"):
+            self.options.append(f"{target}={value}")
         else:
-            options = list(self._option_string_actions)
-            # --steps is --sample-steps, whatever the spelling is closest to.
-            close = [option for option in options if len(name) > 4 and name[2:] in option]
-            close = close or get_close_matches(name, options, n=1)
-            if close:
-                hint = f"did you mean {' or '.join(close)}?"
-        return _usage_error(f"{_quoted(name)} is not an option", hint)
+            self.named[target] = value
+
+    def join_sides(self) -> None:
+        """Turn width and height into a size.
+
+        Raises:
+            UsageError: One is missing or is no number, or there is a size, too.
+        """
+        sides = [side for side in ("WIDTH", "HEIGHT") if side in self.named]
+        for side in sides:
+            name, value = self._names[side], self.named[side]
+            if not value.strip().isdecimal():
+                raise _usage_error(
+                    f"{_quoted(value)} is not a {side.lower()} in pixels", f"for example {name} 512"
+                )
+            if "--size" in self._names:
+                raise _usage_error(f"--size and {name} exclude each other", "type --size alone")
+        if len(sides) == 1:
+            missing = "height" if sides == ["WIDTH"] else "width"
+            length = self.named[sides[0]].strip()
+            raise _usage_error(
+                f"{self._names[sides[0]]} needs a {missing}, too",
+                f"for a square picture: --size {length}x{length}",
+            )
+        if sides:
+            width, height = (self.named.pop(side).strip() for side in sides)
+            self.options.append(f"--size={width}x{height}")
+
+
+def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:
+    """Split ``--seed=7`` and ``-s7``; of the latter kind, only numbers are read."""
+    name, equals, value = word.partition("=")
+    if equals:
+        return name, value
+    if word[:2] in known and not word.startswith("--") and word[2:].isdecimal():
+        return word[:2], word[2:]
+    return word, None
 
 
 class _Version(argparse.Action):

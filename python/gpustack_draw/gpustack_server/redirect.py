@@ -58,5 +58,5 @@ def _port(parts: SplitResult) -> int:
 
 def _refusal(address: ServerAddress, name: str, place: str, hint: str) -> DrawError:
     if name and not address.is_configured:
-        return nothing_has(name, address)
+        return nothing_has(name)
     return ServerError(f"{address.url} redirects to {place}", hint=hint)

@@ -1,0 +1,40 @@
+"""The command ``devices``."""
+
+from collections.abc import Callable
+
+from gpustack_draw.cli.arguments import Arguments
+
+
+def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
+    """Print what can compute on this machine.
+
+    Args:
+        arguments: The command line.
+        write: Receives the output.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        EngineCrashed: A driver failed.
+    """
+    from dataclasses import asdict
+
+    from gpustack_draw import devices
+
+    found = devices()
+    if arguments.json:
+        import json
+
+        write("".join(json.dumps(asdict(device)) + "\n" for device in found).encode())
+        return 0
+    rows = [("", "NAME", "KIND", "MEMORY", "DESCRIPTION")]
+    for device in found:
+        free, total = device.memory_free / 1e9, device.memory_total / 1e9
+        memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
+        mark = "*" if device.used else ""
+        rows.append((mark, device.name, device.kind, memory, device.description))
+    from gpustack_draw.cli.plan import table
+
+    write(table(rows))
+    return 0

@@ -1,0 +1,148 @@
+"""Options of other programs, and the answer to each; imported only when one is typed.
+
+From sd-cli and sd-server, diffusers' scripts, mflux, ollama, llama.cpp, the web UIs and their kin.
+"""
+
+from collections.abc import Collection, Iterator
+
+# Spelled otherwise here.
+_SPELLED = {
+    "--count": "-b --batch --batch-count --batch-size --iterations --n-iter --n-samples --num"
+    " --num-images --num-images-per-prompt --num-outputs --number --repeat",
+    "--output": "-O --dest --destination --filename --out --outdir --outfile --outpath"
+    " --output-dir --output-directory --output-file --output-path --save --save-path",
+    "--sample-steps": "--ddim-steps --inference-steps --num-inference-steps --num-steps"
+    " --sampling-steps",
+    "--cfg-scale": "--classifier-free-guidance --guidance-scale --txt-cfg",
+    "--sampler": "--method --sample-method --sampler-name --sampling-method",
+    "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
+    "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",
+    "--size": "--dim --dimensions --hw --image-size --res --resolution --wh",
+    "-W": "-w --W",
+    "-H": "--H",
+    "-s": "-S",
+    "-n": "-N",
+    "--threads": "-t --cpu-threads --num-threads --n-threads",
+    "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
+    " --rocm --use-gpu --vulkan -mg",
+    "--taesd": "--tae --tiny-vae",
+    "--t5xxl": "--t5",
+    "--llm": "--qwen2vl",
+    "--debug": "-v -vv --log --log-level --loglevel --verbose",
+    "--quiet": "-Q --no-progress --no-progress-bar --silent",
+    "--show": "--display --open --view",
+    "--dry-run": "--check --dryrun --estimate --plan --simulate",
+    "--server": "--address --api-base --api-url --base-url --endpoint --gpustack-url",
+    "--timeout": "--max-time",
+    "--help": "-? --usage",
+}
+
+# Not there in this version.
+_NOT_YET = {
+    "drawing from a picture": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
+    " --image --image-path --image-strength --img --img-strength --img2img --init-image"
+    " --init-img --input --input-image --mask --mask-image --ref --ref-image --reference --strength"
+    " --disable-auto-resize-ref-image --increase-ref-index --style-image",
+    "LoRA": "--lora --lora-apply-mode --lora-dir --lora-model-dir --lora-path --lora-paths"
+    " --lora-scale --lora-scales --lora-style --lora-weight --loras",
+    "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
+    " --control-strength --controlnet --controlnet-strength",
+    "upscaling": "--enlarge --esrgan --hires --hires-denoising-strength --hires-fix --hires-scale"
+    " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
+    "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
+    "video": "--fps --frames --num-frames --video-frames",
+    "setting the distilled guidance": "--distilled-guidance --guidance",
+    "skipping layers of CLIP": "--clip-skip",
+    "eta of a sampler": "--ddim-eta --eta",
+    "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
+    " --enable-vae-tiling",
+    "seamless pictures": "--circular --circularx --circulary --seamless",
+    "saving memory by an option": "--clip-on-cpu --enable-model-cpu-offload --low-memory --low-ram"
+    " --low-vram --lowvram --max-vram --medvram --normalvram --novram --offload --offload-to-cpu"
+    " --vae-on-cpu",
+    "flash attention by an option": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
+    " --xformers",
+    "caching between steps": "--cache --cache-mode --cache-option --easycache --teacache",
+    "choosing the random number generator": "--rng --sampler-rng",
+    "flow shift": "--flow-shift --shift",
+    "reading prompts from a file": "--from-file --prompt-file --prompts --prompts-file",
+    "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
+    " --listen-port --port --share --ui --webui",
+    "PhotoMaker": "--photo-maker --pm-id-embed-path --pm-id-images-dir --pm-style-strength",
+}
+
+# All others, by what to say.
+_SAID = {
+    "type it as MODEL: gpustack-draw MODEL PROMPT": "--ckpt --checkpoint --diffusion-model --gguf"
+    " --model-path --path --pretrained-model-name-or-path --unet",
+    "type it as MODEL: gpustack-draw hf.co/OWNER/REPO PROMPT": "-hf -hfr -hff --hf-file"
+    " --hf-repo --repo --repo-id --model-id",
+    'type demo without dashes: gpustack-draw demo "a red circle"': "--demo",
+    "a quantisation is part of MODEL: hf.co/OWNER/REPO:Q8_0": "--quant --quantization"
+    " --quantize --type --weight-type",
+    "a revision is part of MODEL: hf.co/OWNER/REPO@REVISION": "--branch --commit --hf-revision"
+    " --revision",
+    "the precision follows from the model's file and the device": "--bf16 --dtype --force-fp16"
+    " --force-fp32 --fp16 --fp32 --half --no-half --no-half-vae --precision --torch-dtype",
+    "a text encoder is named by its kind: --clip-l, --clip-g, --t5xxl or --llm": "--text-encoder"
+    " --text-encoder-2 --te",
+    "--cfg-scale is the guidance scale; enlarging is not available yet": "--scale",
+    "drawing from text is the only mode yet": "-M --mode",
+    "a whole model is on one device, which --device names": "-ngl --gpu-layers --n-gpu-layers --ngl"
+    " --gpu-only -sm --split-mode -ts --tensor-split",
+    "to draw on the CPU, type the name that 'gpustack-draw devices' lists: --device NAME": "--cpu"
+    " --cpu-only --no-cuda --no-gpu --use-cpu",
+    "type a size in pixels: --size 768x512": "--ar --aspect --aspect-ratio --orientation"
+    " --landscape --portrait --ratio",
+    "the ending of the file's name says it: --output cat.jpg": "--format --image-format"
+    " --output-format --jpg --jpeg --png --webp",
+    "an existing file that --output names is replaced without asking": "-y --force --overwrite"
+    " --yes",
+    "the engine has no safety checker": "--disable-safety-checker"
+    " --no-safety-checker --nsfw --safety-checker --enable-safety-checker",
+    "set HF_TOKEN in the environment": "--hf-token --token --use-auth-token",
+    "set GPUSTACK_API_KEY in the environment": "--api-key --key",
+    "set HF_HOME in the environment": "--cache-dir --ckpt-dir --model-dir --models-dir"
+    " --models-path",
+    "set HF_HUB_OFFLINE=1 in the environment": "--local-files-only --no-download --offline",
+    "type --on local": "--local --local-only",
+    "type gpustack-draw models": "--list --list-models --models",
+    "type gpustack-draw devices": "--devices --list-devices --list-gpus",
+    "type gpustack-draw show PICTURE": "--exif --info --metadata --parameters",
+    "gpustack-draw --help lists the names": "--list-samplers --list-schedulers --samplers"
+    " --schedulers",
+    "every saved picture holds its settings": "--disable-image-metadata --embed-metadata"
+    " --save-metadata",
+    "a random seed is the default": "--random --random-seed --randomize",
+    "all settings are options: there is no file of them": "--config --config-file --preset",
+}
+
+
+def spelling_here(name: str, known: Collection[str]) -> str:
+    """Find how an option of another program is spelled here; empty if it is not there.
+
+    Args:
+        name: The option, as typed, without its value.
+        known: The options that there are.
+    """
+    return next((option for option in _keys(_SPELLED, name) if option in known), "")
+
+
+def answer(name: str) -> str:
+    """Find a hint on an option of another program that has no counterpart among the options here.
+
+    Args:
+        name: The option, as typed, without its value.
+
+    Returns:
+        The hint; empty if no program is known that has the option.
+    """
+    for subject in _keys(_NOT_YET, name):
+        return f"{subject} is not available yet"
+    return next(_keys(_SAID, name), "")
+
+
+def _keys(table: dict[str, str], name: str) -> Iterator[str]:
+    plain = name.replace("_", "-")
+    for spelled in dict.fromkeys((plain, plain.lower())):
+        yield from (key for key, names in table.items() if spelled in names.split())

@@ -1,0 +1,43 @@
+"""Commands of other programs, and the answer to each.
+
+They hold where nothing else can be meant: a configured server may have a model of such a name.
+"""
+
+# Words before MODEL; here, drawing needs none.
+DRAWING = (
+    "create dream exec gen generate gpustack gpustack-draw image imagine invoke make ollama paint"
+    " predict render run sample sd sd-cli start t2i text-to-image text2image txt2img"
+)
+
+_HINTS = {
+    "type gpustack-draw models": "catalog library list list-models ls model tags",
+    "type gpustack-draw devices": "backends cpu device gpu gpus hardware list-devices system",
+    "type gpustack-draw show PICTURE": "exif identify info inspect metadata parameters view",
+    "type gpustack-draw pull hf.co/OWNER/REPO": "add clone download fetch get install",
+    "type gpustack-draw rm hf.co/OWNER/REPO": "clean del delete gc prune remove uninstall",
+    "gpustack-draw --help lists them": "commands options samplers schedulers usage",
+    "nothing keeps running after a drawing": "kill ps restart status stop unload",
+    "look for text-to-image models in GGUF format on Hugging Face, then type hf.co/OWNER/REPO as"
+    " MODEL": "find search",
+    "set HF_TOKEN for Hugging Face; a GPUStack server's key is GPUSTACK_API_KEY": "auth login"
+    " logout signin signout whoami",
+    "update it with pipx, uv or pip, whichever installed it": "self-update update upgrade",
+    "settings are options: see gpustack-draw --help": "config configure set settings setup",
+}
+
+# Commands that a later version will have, or may.
+_NOT_YET = {
+    "serving pictures over HTTP": "api gui server serve ui web webui worker",
+    "upscaling": "enlarge hires upscale",
+    "drawing from a picture": "edit i2i image-to-image img2img inpaint outpaint variations",
+    "video": "animate i2v t2v txt2vid video",
+}
+
+
+def hint_on(word: str) -> str:
+    """Find a hint on a word that is no command here; empty if no program has such a command."""
+    lower = word.lower()
+    for subject, words in _NOT_YET.items():
+        if lower in words.split():
+            return f"{subject} is not available yet"
+    return next((hint for hint, words in _HINTS.items() if lower in words.split()), "")
