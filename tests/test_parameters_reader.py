@@ -16,18 +16,11 @@ from sd_parsers import ParserManager
 
 from gpustack_draw import read_parameters
 from gpustack_draw.errors import UsageError
-from gpustack_draw.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.parameters import parameters_text
 from gpustack_draw.parameters_reader import Parameters
 from gpustack_draw.parameters_text import parse_text, write_text
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.save_image import encode
-from gpustack_draw.web_ui_names import (
-    SAMPLER_TITLES,
-    SCHEDULER_TITLES,
-    sampler_named,
-    scheduler_named,
-)
 from sample_picture import make_picture
 
 SUFFIXES = [".png", ".jpg", ".webp"]
@@ -172,13 +165,6 @@ def test_any_prompt_comes_back(prompt: str, negative: str) -> None:
     assert read.pairs == PAIRS
 
 
-def test_every_sampler_and_scheduler_comes_back() -> None:
-    for name in SAMPLERS:
-        assert sampler_named(SAMPLER_TITLES[name]) == (name, "")
-    for name in SCHEDULERS:
-        assert scheduler_named(SCHEDULER_TITLES[name], "euler") == name
-
-
 def test_what_only_a_server_knows_is_missing(tmp_path: Path) -> None:
     told = read_parameters(
         written(tmp_path, sampler=None, scheduler=None, sample_steps=None, cfg_scale=None)
@@ -255,37 +241,6 @@ def test_a_text_behind_the_pixels(tmp_path: Path) -> None:
     end = start + 12 + struct.unpack_from(">I", data, start)[0]
     path.write_bytes(data[:start] + data[end:-12] + data[start:end] + data[-12:])
     assert read_parameters(path) == expected_of_web_ui(WEB_UI)
-
-
-@pytest.mark.parametrize(
-    ("sampler", "schedule_type", "expected"),
-    [
-        ("Euler a", "", ("euler_a", "")),
-        ("Euler a", "Automatic", ("euler_a", "")),
-        ("DPM++ 2M", "Automatic", ("dpm++2m", "karras")),
-        ("DPM++ 2M", "Karras", ("dpm++2m", "karras")),
-        ("DPM++ 2M", "Align Your Steps", ("dpm++2m", "ays")),
-        ("DPM++ 2M", "Uniform", ("dpm++2m", "discrete")),
-        ("DPM++ 2M Karras", "", ("dpm++2m", "karras")),
-        ("DPM++ 2S a Karras", "", ("dpm++2s_a", "karras")),
-        ("DPM2 Karras", "", ("dpm2", "karras")),
-        ("Euler Exponential", "", ("euler", "exponential")),
-        ("LCM", "SGM Uniform", ("lcm", "sgm_uniform")),
-        ("dpmpp_2m_karras", "", ("dpm++2m", "karras")),
-        ("euler_ancestral", "sgm_uniform", ("euler_a", "sgm_uniform")),
-        ("euler_a discrete", "", ("euler_a", "discrete")),
-        ("DPM adaptive", "", ("DPM adaptive", "")),
-        ("DPM++ 2M SDE Karras", "", ("DPM++ 2M SDE Karras", "")),
-        ("DPM++ 2M", "Polyexponential", ("dpm++2m", "Polyexponential")),
-    ],
-)
-def test_names_of_other_programs(
-    tmp_path: Path, sampler: str, schedule_type: str, expected: tuple[str, str]
-) -> None:
-    schedule = f", Schedule type: {schedule_type}" if schedule_type else ""
-    text = f"a cat\nSteps: 5, Sampler: {sampler}{schedule}, Seed: 1, Size: 8x8"
-    told = read_parameters(with_text(tmp_path / "cat.png", text))
-    assert (told.sampler, told.scheduler) == expected
 
 
 def test_values_that_cannot_be_are_left_where_they_are(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gpustack_draw.names import COMPONENTS
 from gpustack_draw.parameters import GIVEN, PROGRAM, REFERENCE
 from gpustack_draw.parameters_text import ParametersText, parse_text
 from gpustack_draw.request import DrawRequest, parse_cfg_scale, parse_seed, parse_size, parse_steps
-from gpustack_draw.web_ui_names import sampler_named, scheduler_named
+from gpustack_draw.web_ui_names import sampling_named
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -128,16 +128,15 @@ def _parameters(read: ParametersText, text: str) -> Parameters:
         del others[name]
         return value
 
-    sampler, scheduler = sampler_named(others.pop("Sampler", ""))
-    schedule_type = others.pop("Schedule type", "")
+    sampling = sampling_named(others.pop("Sampler", ""), others.pop("Schedule type", ""))
     return Parameters(
         prompt=read.prompt,
         negative_prompt=read.negative_prompt,
         model=others.pop("Model", ""),
         reference=take(REFERENCE, _checked_reference) or "",
         size=take("Size", parse_size),
-        sampler=sampler,
-        scheduler=scheduler_named(schedule_type, sampler) if schedule_type else scheduler,
+        sampler=sampling.sampler,
+        scheduler=sampling.scheduler,
         sample_steps=take("Steps", parse_steps),
         cfg_scale=take("CFG scale", parse_cfg_scale),
         seed=take("Seed", parse_seed),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.web_ui_names import sampling_named
 
 MAX_SIDE = 8192
 MAX_STEPS = 10_000
@@ -150,8 +151,9 @@ class DrawRequest:
         prompt: Up to 10,000 characters; may be empty.
         negative_prompt: What to avoid; up to 10,000 characters.
         size: Width and height in pixels, each 1 to 8192.
-        sampler: One of :data:`gpustack_draw.names.SAMPLERS`.
-        scheduler: One of :data:`gpustack_draw.names.SCHEDULERS`.
+        sampler: One of :data:`gpustack_draw.names.SAMPLERS`. A name that web UIs or ComfyUI have
+            for one of them becomes it: ``DPM++ 2M Karras`` also sets the scheduler.
+        scheduler: One of :data:`gpustack_draw.names.SCHEDULERS`, likewise.
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100; 1 switches the negative prompt off.
         seed: Of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
@@ -175,10 +177,12 @@ class DrawRequest:
         """Check every field; numbers of other libraries become Python's."""
         _check_prompt(self.prompt, "prompt")
         _check_prompt(self.negative_prompt, "negative prompt")
-        _check_name(self.sampler, SAMPLERS, "sampler")
-        if self.scheduler is not None:
-            _check_name(self.scheduler, SCHEDULERS, "scheduler")
-        checked: dict[str, object] = {"count": _COUNT.check(self.count, self.count)}
+        sampler, scheduler = _check_sampling(self.sampler, self.scheduler)
+        checked: dict[str, object] = {
+            "sampler": sampler,
+            "scheduler": scheduler,
+            "count": _COUNT.check(self.count, self.count),
+        }
         if self.size is not None:
             checked["size"] = _check_size_pair(self.size)
         if self.sample_steps is not None:
@@ -274,13 +278,34 @@ def _check_prompt(text: object, what: str) -> None:
         ) from None
 
 
-def _check_name(name: object, names: tuple[str, ...], what: str) -> None:
-    if isinstance(name, str) and name in names:
-        return
+def _check_sampling(sampler: object, scheduler: object) -> tuple[str, str | None]:
+    """Translate the names of a sampler and a scheduler into the engine's."""
+    if not isinstance(sampler, str) or not sampler:
+        raise _name_error(sampler, SAMPLERS, "sampler")
+    if scheduler is not None and (not isinstance(scheduler, str) or not scheduler):
+        raise _name_error(scheduler, SCHEDULERS, "scheduler")
+    named = sampling_named(sampler, scheduler or "")
+    if named.sampler and named.sampler not in SAMPLERS:
+        raise _name_error(sampler, SAMPLERS, "sampler")
+    if named.scheduler and named.scheduler not in SCHEDULERS:
+        if scheduler is None:
+            raise _name_error(sampler, SAMPLERS, "sampler")
+        raise _name_error(scheduler, SCHEDULERS, "scheduler")
+    implied = sampling_named(sampler).scheduler
+    if implied and named.scheduler != implied:
+        raise UsageError(
+            f"sampler {quoted(sampler)} implies the scheduler {quoted(implied)},"
+            f" but the scheduler is {quoted(scheduler)}",
+            hint=f"type --sampler {named.sampler} --scheduler {named.scheduler}",
+        )
+    return named.sampler or "euler", named.scheduler or None
+
+
+def _name_error(name: object, names: tuple[str, ...], what: str) -> UsageError:
     from difflib import get_close_matches
 
     close = get_close_matches(str(name).lower()[:40], names, n=3, cutoff=0.6)
     nearest = f", the nearest are {', '.join(close)}" if close else ""
-    raise UsageError(
+    return UsageError(
         f"{quoted(name)} is not a {what}{nearest}", hint=f"{what}s: {', '.join(names)}"
     )

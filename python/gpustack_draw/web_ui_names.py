@@ -1,4 +1,7 @@
-"""What Stable Diffusion web UIs call the engine's samplers and schedulers, both ways."""
+"""The names that other programs give to the engine's samplers and schedulers, both ways."""
+
+import re
+from dataclasses import dataclass
 
 # The names that the Stable Diffusion web UI (modules/sd_samplers*.py) and its forks write. A reader
 # there knows the first ones; the others are spelled the way it would.
@@ -39,46 +42,73 @@ SCHEDULER_TITLES = {
 # For these the web UI's "Automatic" is Karras (modules/sd_samplers_kdiffusion.py).
 _KARRAS_BY_ITSELF = ("dpm++2m", "dpm++2s_a", "dpm2")
 
+# Programs write these where no sampler or schedule was chosen.
+_UNSPECIFIED = {
+    *("", "auto", "automatic", "default", "native", "none", "null", "undefined", "unknown"),
+}
 
-def sampler_named(title: str) -> tuple[str, str]:
-    """Read a sampler's name as web UIs write it.
 
-    Until 1.8 the web UI had the scheduler in it (``DPM++ 2M Karras``). ComfyUI's names
-    (``dpmpp_2m``) and the engine's own are understood too.
+@dataclass(frozen=True)
+class Sampling:
+    """A sampler and a scheduler.
 
-    Returns:
-        The engine's name of the sampler, or the title itself where the engine has none of that
-        name; and of the scheduler, empty where the title names none.
+    Attributes:
+        sampler: The engine's name; the title itself where the engine has no such sampler; empty
+            where none was specified.
+        scheduler: The same for the scheduler.
     """
-    name = _squeezed(title)
-    if name in _SAMPLERS:
-        return _SAMPLERS[name], ""
-    for ending, scheduler in _SCHEDULERS.items():
-        if name.endswith(ending) and name.removesuffix(ending) in _SAMPLERS:
-            return _SAMPLERS[name.removesuffix(ending)], scheduler
-    return title, ""
+
+    sampler: str
+    scheduler: str
 
 
-def scheduler_named(title: str, sampler: str) -> str:
-    """Read a schedule type as web UIs write it.
+def sampling_named(sampler_title: str, schedule_title: str = "") -> Sampling:
+    """Translate the names that programs give to a sampler and a schedule.
+
+    Understands the engine's names and those of web UIs (``DPM++ 2M Karras``), ComfyUI
+    (``dpmpp_2m``), InvokeAI (``dpmpp_2m_k``), NovelAI and AI Horde (``k_dpmpp_2m``), in any case.
 
     Args:
-        title: The schedule type.
-        sampler: The engine's name of the sampler it is for.
-
-    Returns:
-        The engine's name, or the title itself where the engine has none of that name; empty where
-        it is left to the model.
+        sampler_title: The sampler's name, which may end in the name of a schedule.
+        schedule_title: The schedule's name; it has precedence over the one in the sampler's name.
     """
-    name = _squeezed(title)
-    if name == "automatic":
-        return "karras" if sampler in _KARRAS_BY_ITSELF else ""
-    return _SCHEDULERS.get(name, title)
+    named = _sampler_named(sampler_title)
+    squeezed = _squeezed(schedule_title)
+    if squeezed in _UNSPECIFIED:
+        by_itself = squeezed == "automatic" and named.sampler in _KARRAS_BY_ITSELF
+        return Sampling(named.sampler, named.scheduler or ("karras" if by_itself else ""))
+    return Sampling(named.sampler, _SCHEDULERS.get(squeezed, schedule_title))
+
+
+def _sampler_named(title: str) -> Sampling:
+    sampler = _known_sampler(title)
+    if sampler is not None:
+        return Sampling(sampler, "")
+    for ending in _ENDING.finditer(title):
+        rest, squeezed = title[: ending.start()], _squeezed(ending[1])
+        scheduler = _SCHEDULERS.get(squeezed, ending[1] if squeezed in _LACKING else "")
+        if squeezed == "k":  # InvokeAI
+            scheduler = "karras"
+        if scheduler and rest:
+            sampler = _known_sampler(rest)
+            return Sampling(rest if sampler is None else sampler, scheduler)
+    return Sampling(title, "")
+
+
+def _known_sampler(title: str) -> str | None:
+    """Return the engine's name of a sampler, empty where none was specified."""
+    squeezed = _squeezed(title)
+    if squeezed in _UNSPECIFIED:
+        return ""
+    # k-diffusion's names have a k in front.
+    return _SAMPLERS.get(squeezed) or _SAMPLERS.get(squeezed.removeprefix("k"))
 
 
 def _squeezed(title: str) -> str:
     name = title.lower().replace("dpmpp", "dpm++").replace("ancestral", "a")
-    return "".join(mark for mark in name if mark not in " _-")
+    squeezed = "".join(mark for mark in name if mark not in " _-")
+    # Forge has a number of steps in the name: "Align Your Steps 32".
+    return re.sub(r"^(alignyoursteps|ays)[0-9]+$", r"\1", squeezed)
 
 
 def _by_spelling(titles: dict[str, str]) -> dict[str, str]:
@@ -86,4 +116,11 @@ def _by_spelling(titles: dict[str, str]) -> dict[str, str]:
 
 
 _SAMPLERS = _by_spelling(SAMPLER_TITLES)
-_SCHEDULERS = _by_spelling(SCHEDULER_TITLES)
+_SCHEDULERS = _by_spelling(SCHEDULER_TITLES) | {
+    "normal": "discrete",  # ComfyUI, Forge
+    "alignyourstepsgits": "gits",  # Forge
+}
+# Schedules that the engine lacks, and that can be at the end of a sampler's name.
+_LACKING = {"beta", "beta57", "ddimuniform", "linearquadratic", "polyexponential", "turbo"}
+# One or more words at the end of a name.
+_ENDING = re.compile(r"[ _-](?=((?:[^ _-]+[ _-]){0,3}[^ _-]+)$)")

@@ -280,7 +280,8 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--sampler",
         metavar="NAME",
-        help=f"{', '.join(SAMPLERS)} (default: euler)",
+        help=f"{', '.join(SAMPLERS)}; the names of web UIs and ComfyUI are accepted, too (default:"
+        " euler)",
     )
     group.add_argument(
         "--scheduler",
