@@ -250,9 +250,7 @@ def test_the_same_pixels(
 def test_the_library_draws_a_picture_again(tmp_path: Path) -> None:
     with gpustack_draw.load("demo", threads=1) as model:
         image = model.generate("a red circle", seed=7, size="64x64", sample_steps=1)
-        chunks = PngImagePlugin.PngInfo()
-        chunks.add_text("parameters", image.info["parameters"])
-        image.save(tmp_path / "cat.png", pnginfo=chunks)
+        gpustack_draw.save(image, tmp_path / "cat.png")
         told = gpustack_draw.read_parameters(tmp_path / "cat.png")
         assert told.reference == "demo"
         (again,) = model.draw(told.request())

@@ -11,7 +11,7 @@ import pytest
 
 from gpustack_draw.errors import OutputError
 from gpustack_draw.output_plan import OutputPlan, generated_stem, plan_output
-from gpustack_draw.save_image import save
+from gpustack_draw.save_image import save_picture
 from run_python import run_python
 from sample_picture import make_picture
 
@@ -37,7 +37,7 @@ def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def saved(path_text: str | None, *, count: int = 1, prompt: str = "a red circle") -> list[str]:
     plan = plan_output(path_text, prompt, count, NOON)
-    return [save(make_picture(seed=7 + index), plan, index) for index in range(count)]
+    return [save_picture(make_picture(seed=7 + index), plan, index) for index in range(count)]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gpustack_draw.progress import Progress
     from gpustack_draw.raster import Raster
     from gpustack_draw.request import DrawRequest
+    from gpustack_draw.save_image import save
 
 _HOMES = {
     "draw_settings": ("DrawSettings",),
@@ -66,6 +67,7 @@ _HOMES = {
     "parameters_reader": ("Parameters", "read_parameters"),
     "raster": ("Raster",),
     "request": ("DrawRequest",),
+    "save_image": ("save",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -104,6 +106,7 @@ __all__ = [
     "models",
     "read_parameters",
     "resolve",
+    "save",
     "server_models",
 ]
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gpustack_draw.parameters_text import pairs_line, write_text
+from gpustack_draw.parameters_text import write_text
 from gpustack_draw.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 
 if TYPE_CHECKING:
@@ -19,20 +19,10 @@ GIVEN = "Named parts"
 GUIDED_FAMILIES = ("flux1", "flux1-fill", "flux1-controls", "flex2", "flux2")
 
 
-def parameters_text(picture: "Picture", *, exact: bool = True) -> str:
-    """Write how a picture was drawn in the form Stable Diffusion web UIs write and read.
-
-    Args:
-        picture: The picture.
-        exact: Repeat prompts that the form cannot hold as they are; see :func:`write_text`.
-    """
+def parameters_text(picture: "Picture") -> str:
+    """Write how a picture was drawn in the form Stable Diffusion web UIs write and read."""
     settings = picture.settings
-    return write_text(settings.prompt, settings.negative_prompt, _pairs(picture), exact=exact)
-
-
-def settings_line(picture: "Picture") -> str:
-    """Write the last line of the parameters: everything but the prompts."""
-    return pairs_line(_pairs(picture))
+    return write_text(settings.prompt, settings.negative_prompt, _pairs(picture))
 
 
 def _pairs(picture: "Picture") -> dict[str, str]:
@@ -43,8 +33,8 @@ def _pairs(picture: "Picture") -> dict[str, str]:
         "Schedule type": (
             settings.scheduler and SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler)
         ),
-        "CFG scale": _number(settings.cfg_scale),
-        "Distilled CFG Scale": _number(settings.guidance),
+        "CFG scale": number_text(settings.cfg_scale),
+        "Distilled CFG Scale": number_text(settings.guidance),
         "Seed": settings.seed,
         "Size": f"{picture.width}x{picture.height}",
         "Model": picture.model,
@@ -57,7 +47,8 @@ def _pairs(picture: "Picture") -> dict[str, str]:
     return {name: str(value) for name, value in pairs.items() if value is not None}
 
 
-def _number(value: float | None) -> str | None:
+def number_text(value: float | None) -> str | None:
+    """Write a number as people do: 7, 4.5."""
     if value is None:
         return None
     return str(int(value)) if value == int(value) else repr(value)

@@ -36,32 +36,26 @@ class ParametersText:
     pairs: Mapping[str, str]
 
 
-def write_text(
-    prompt: str, negative_prompt: str, pairs: Mapping[str, str], *, exact: bool = True
-) -> str:
+def write_text(prompt: str, negative_prompt: str, pairs: Mapping[str, str]) -> str:
     """Write the text.
+
+    A prompt that the form cannot hold is repeated behind the pairs, so that :func:`parse_text`
+    returns it as it is.
 
     Args:
         prompt: What was drawn.
         negative_prompt: What was to be avoided.
         pairs: At least three of the usual names, with their values.
-        exact: Repeat prompts that the form cannot hold as they are, so that :func:`parse_text`
-            gives them again, whatever is in them.
     """
     lines = [prompt, f"{_NEGATIVE} {negative_prompt}"] if negative_prompt else [prompt]
-    line = pairs_line(pairs)
+    line = ", ".join(f"{name}: {_quote(value)}" for name, value in pairs.items())
     text = "\n".join([*lines, line]).strip()
     read = parse_text(text)
-    if not exact or (read and (read.prompt, read.negative_prompt) == (prompt, negative_prompt)):
+    if read and (read.prompt, read.negative_prompt) == (prompt, negative_prompt):
         return text
     # Blank ends, or a line in it that looks like one of the form's own.
     again = {_EXACT_PROMPT: prompt, _EXACT_NEGATIVE: negative_prompt}
     return text + "".join(f", {name}: {_quote_whole(value)}" for name, value in again.items())
-
-
-def pairs_line(pairs: Mapping[str, str]) -> str:
-    """Write the last line: everything but the prompts."""
-    return ", ".join(f"{name}: {_quote(value)}" for name, value in pairs.items())
 
 
 def parse_text(text: str) -> ParametersText | None:

@@ -218,7 +218,7 @@ def _deliver(
     is_shown: bool,
 ) -> None:
     """Save a picture, and tell where and how it was drawn."""
-    from gpustack_draw.save_image import encode, save
+    from gpustack_draw.save_image import encode, save_picture
 
     if plan.kind == "stdout":
         _write(encode(picture, plan.suffix))
@@ -226,7 +226,7 @@ def _deliver(
         if arguments.show:
             reporter.note("--show has no effect with --output -")
         return
-    path = save(picture, plan, index)
+    path = save_picture(picture, plan, index)
     reporter.note(picture.summary())
     _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
     if arguments.show and not is_shown:
