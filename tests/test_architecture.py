@@ -36,8 +36,11 @@ ORDER = (
     "control_groups",
     "picture",
     "parameters_reader",
+    "foreign_parameters",
     "parameters",
     "parameters_text",
+    "picture_texts",
+    "embedded_text",
     "draw_settings",
     "resolve_model",
     "find_parts",
@@ -72,7 +75,8 @@ ORDER = (
 )
 ONLY_USERS = {
     "gpustack_draw._core": {"import_core"},
-    "PIL": {"output_plan", "raster", "save_image", "parameters_reader", "gpustack_server"},
+    "PIL": {"output_plan", "raster", "save_image", "gpustack_server"},
+    "sd_parsers": {"foreign_parameters"},
     "numpy": set(),
     "huggingface_hub": {"hub"},
     "subprocess": {"engine_process", "cli"},

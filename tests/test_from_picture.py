@@ -1,6 +1,7 @@
 """``--from PICTURE`` draws again as a picture was drawn; ``show PICTURE`` tells how that was."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy
@@ -109,7 +110,8 @@ def test_a_picture_of_a_web_ui(stand_in: StandIn, capsys: pytest.CaptureFixture[
         )
     ]
     assert capsys.readouterr().err.startswith(
-        "gpustack-draw: of 'web.png', the drawing does not heed: Clip skip, ENSD\n"
+        "gpustack-draw: 'web.png' was written by AUTOMATIC1111 v1.6.0;"
+        " the drawing ignores Clip skip, ENSD\n"
     )
 
 
@@ -117,14 +119,14 @@ def test_a_picture_of_ours_needs_no_note(
     stand_in: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--from", "cat.png"]) == 0
-    assert "heed" not in capsys.readouterr().err
+    assert "cat.png" not in capsys.readouterr().err
 
 
 def test_parts_that_were_named(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     Path("parts.png").write_bytes(encode(make_picture(given="vae clip_l"), ".png"))
     assert main(["demo", "--from", "parts.png", "--vae", "vae.gguf"]) == 0
     assert capsys.readouterr().err.startswith(
-        "gpustack-draw: 'parts.png' was drawn with --clip-l, and does not tell which file\n"
+        "gpustack-draw: 'parts.png' was drawn with --clip-l, and does not say which file\n"
     )
 
 
@@ -139,11 +141,11 @@ def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) ->
     [
         ("--from no.png", "'no.png' does not exist", "check the path"),
         ("--from .", "'.' is a folder", "name a picture in it"),
-        ("--from notes.txt", "'notes.txt' is no PNG, JPEG or WebP picture", ""),
+        ("--from notes.txt", "'notes.txt' is not a PNG, JPEG or WebP picture", ""),
         ("--from cut.png", "'cut.png' is damaged", "copy or download it again"),
         (
             "--from plain.png",
-            "'plain.png' does not tell how it was drawn",
+            "'plain.png' does not say how it was drawn",
             TELLING,
         ),
         (
@@ -153,12 +155,12 @@ def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) ->
         ),
         (
             "--from web.png",
-            "'web.png' was drawn with the model 'dreamshaper_8', and does not tell where that is",
+            "'web.png' was drawn with the model 'dreamshaper_8', and does not say where that is",
             "name it, too: gpustack-draw MODEL --from PICTURE",
         ),
         (
             "--from few.png",
-            "'few.png' does not tell the model",
+            "'few.png' does not name the model",
             "name it, too: gpustack-draw MODEL --from PICTURE",
         ),
         (
@@ -226,6 +228,72 @@ def test_another_sampler_than_one_the_engine_lacks(stand_in: StandIn) -> None:
     assert stand_in.requests[0].sampler == "heun"
 
 
+@pytest.mark.parametrize(
+    ("drawn", "words", "sampler", "scheduler"),
+    [
+        ("DPM++ SDE Karras", ["--sampler", "euler_a"], "euler_a", "karras"),
+        ("DPM++ SDE Karras", ["--sampler", "Euler Simple"], "euler", "simple"),
+        ("Euler Beta", ["--scheduler", "Normal"], "euler", "discrete"),
+        ("Euler Beta", ["--sampler", "LCM Karras"], "lcm", "karras"),
+        ("Euler a Karras", ["--sampler", "lcm"], "lcm", "karras"),
+        ("Euler a Karras", ["--scheduler", "simple"], "euler_a", "simple"),
+        ("Undefined", [], "euler", None),
+    ],
+)
+def test_what_is_typed_replaces_its_own_half_of_the_sampling(
+    stand_in: StandIn, drawn: str, words: list[str], sampler: str, scheduler: str | None
+) -> None:
+    with_text("a.png", f"a cat\nSteps: 4, Sampler: {drawn}, Seed: 1, Size: 8x8")
+    assert main(["demo", "--from", "a.png", *words]) == 0
+    (request,) = stand_in.requests
+    assert (request.sampler, request.scheduler) == (sampler, scheduler)
+
+
+@pytest.mark.parametrize(
+    ("pair", "value", "argument", "words"),
+    [
+        ("Seed", "9" * 100_000, "seed", ["--seed", "1"]),
+        ("Seed", str(2**63), "seed", ["--seed", "1"]),
+        ("Steps", "many", "sample steps", ["--sample-steps", "1"]),
+        ("CFG scale", "nan", "cfg scale", ["--cfg-scale", "1"]),
+        ("Size", "9999x1", "size", ["--size", "64x64"]),
+    ],
+)
+@pytest.mark.parametrize("version", ["gpustack-draw 0.1.0", "v1.10.1"])
+def test_a_value_that_cannot_be_used_is_noted(
+    stand_in: StandIn,
+    capsys: pytest.CaptureFixture[str],
+    pair: str,
+    value: str,
+    argument: str,
+    words: list[str],
+    version: str,
+) -> None:
+    pairs = {"Steps": "4", "Seed": "1", "Size": "8x8", "CFG scale": "1", pair: value}
+    line = ", ".join(f"{name}: {value}" for name, value in pairs.items())
+    with_text("a.png", f"a cat\n{line}, Version: {version}")
+    assert main(["demo", "--from", "a.png"]) == 0
+    shown = repr(value if len(value) <= 40 else value[:37] + "...")
+    note = f"gpustack-draw: 'a.png' has the {argument} {shown}, which cannot be used\n"
+    assert note in capsys.readouterr().err
+    assert main(["demo", "--from", "a.png", *words]) == 0
+    assert "cannot be used" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["show"], ["demo", "--from"]])
+def test_a_named_pipe_is_refused_without_waiting(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes")
+    os.mkfifo("pipe.png")
+    assert main([*command, "pipe.png"]) == 2
+    assert capsys.readouterr().err == (
+        "gpustack-draw: 'pipe.png' is a named pipe, not a file\n"
+        "gpustack-draw: save the picture to a file first\n"
+    )
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_the_same_pixels(
@@ -272,10 +340,10 @@ def test_show(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "scheduler:       karras\n"
         "sample steps:    20\n"
         "cfg scale:       7.5\n"
-        "Model hash:      879db523c3\n"
-        "Clip skip:       2\n"
-        "ENSD:            31337\n"
-        "Version:         v1.6.0\n"
+        "program:         AUTOMATIC1111 v1.6.0\n"
+        "model hash:      879db523c3\n"
+        "clip skip:       2\n"
+        "ensd:            31337\n"
     )
 
 
@@ -301,6 +369,7 @@ def test_show_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> Non
         "prompt": "a cat",
         "negative_prompt": "ugly",
         "given": [],
+        "program": "AUTOMATIC1111 v1.6.0",
         "others": {
             "Model hash": "879db523c3",
             "Clip skip": "2",
@@ -317,7 +386,7 @@ def test_show_sends_the_terminal_no_orders(
     with_text("bad.png", "a\x1b]0;title\x07\ncat\r\nSteps: 4, Seed: 1, Size: 8x8, Model: \x9b2J")
     assert main(["show", "bad.png"]) == 0
     assert capsys.readouterr().out.startswith(
-        "prompt:       a\\x1b]0;title\\x07\n              cat\\r\nmodel:        \\x9b2J\n"
+        "prompt:       a\\x1b]0;title\\x07\n              cat\nmodel:        \\x9b2J\n"
     )
 
 

@@ -5,6 +5,7 @@ import struct
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import piexif
 import piexif.helper
@@ -67,10 +68,10 @@ def test_sd_parsers_reads_our_pictures(tmp_path: Path, suffix: str, prompt: str)
     )  # fmt: skip
     image = Image.open(path)
     _alive.append(image)
-    told = ParserManager().parse(image)
+    read = ParserManager().parse(image)
     image.close()
-    assert told is not None
-    (sampler,) = told.samplers
+    assert read is not None
+    (sampler,) = read.samplers
     assert [one.value for one in sampler.prompts] == [prompt]
     assert [one.value for one in sampler.negative_prompts] == ["blue, ugly\nand: worse"]
     assert sampler.name == "DPM++ 2M"
@@ -82,7 +83,7 @@ def test_sd_parsers_reads_our_pictures(tmp_path: Path, suffix: str, prompt: str)
     }
     assert sampler.model is not None
     assert sampler.model.name == "dreamshaper_8"
-    assert told.metadata["Size"] == "48x32"
+    assert read.metadata["Size"] == "48x32"
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
@@ -100,12 +101,12 @@ def test_an_exact_prompt_does_not_mislead_others(tmp_path: Path) -> None:
     """The pair that keeps a prompt with blank ends has no comma or colon to split at."""
     image = Image.open(written(tmp_path, prompt=" Steps: 1, Seed: 3, Size: 1x1 "))
     _alive.append(image)
-    told = ParserManager().parse(image)
+    read = ParserManager().parse(image)
     image.close()
-    assert told is not None
-    assert told.samplers[0].parameters["seed"] == "7"
-    assert told.samplers[0].parameters["steps"] == "8"
-    assert told.metadata["Size"] == "48x32"
+    assert read is not None
+    assert read.samplers[0].parameters["seed"] == "7"
+    assert read.samplers[0].parameters["steps"] == "8"
+    assert read.metadata["Size"] == "48x32"
 
 
 # --- what we write, read by ourselves -------------------------------------------------------------
@@ -115,7 +116,7 @@ def test_an_exact_prompt_does_not_mislead_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prompt", [*AWKWARD, *BLANK_OR_ALIKE])
 def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None:
     for negative in ("", "blue", prompt):
-        told = read_parameters(
+        read = read_parameters(
             written(
                 tmp_path, suffix, prompt=prompt, negative_prompt=negative, sampler="euler_a",
                 scheduler="sgm_uniform", sample_steps=20, cfg_scale=4.35, seed=2**63 - 1,
@@ -123,12 +124,12 @@ def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None
                 given="vae clip_l",
             )
         )  # fmt: skip
-        assert (told.prompt, told.negative_prompt) == (prompt, negative)
-        assert told.model == 'my "model", v1: final'
-        assert told.reference == "hf.co/owner/repo@main:Q4_0"
-        assert told.given == ("vae", "clip_l")
-        assert told.is_of_this_program
-        assert told.request() == DrawRequest(
+        assert (read.prompt, read.negative_prompt) == (prompt, negative)
+        assert read.model == 'my "model", v1: final'
+        assert read.reference == "hf.co/owner/repo@main:Q4_0"
+        assert read.given == ("vae", "clip_l")
+        assert read.is_of_this_program
+        assert read.request() == DrawRequest(
             prompt=prompt,
             negative_prompt=negative,
             size=(48, 32),
@@ -177,11 +178,11 @@ def test_any_prompt_comes_back(prompt: str, negative: str) -> None:
 
 
 def test_what_only_a_server_knows_is_missing(tmp_path: Path) -> None:
-    told = read_parameters(
+    read = read_parameters(
         written(tmp_path, sampler=None, scheduler=None, sample_steps=None, cfg_scale=None)
     )
-    assert (told.sampler, told.scheduler, told.sample_steps, told.cfg_scale) == ("", "", None, None)
-    assert told.request() == DrawRequest(prompt="a red circle", size=(48, 32), seed=7)
+    assert (read.sampler, read.scheduler, read.sample_steps, read.cfg_scale) == ("", "", None, None)
+    assert read.request() == DrawRequest(prompt="a red circle", size=(48, 32), seed=7)
 
 
 # --- pictures of other programs -------------------------------------------------------------------
@@ -210,6 +211,7 @@ def expected_of_web_ui(text: str) -> Parameters:
         cfg_scale=7.0,
         seed=1234567890,
         given=(),
+        program="AUTOMATIC1111 v1.6.0",
         others={
             "Model hash": "6ce0161689",
             "Clip skip": "2",
@@ -221,9 +223,9 @@ def expected_of_web_ui(text: str) -> Parameters:
 
 
 def test_a_picture_of_a_web_ui(tmp_path: Path) -> None:
-    told = read_parameters(with_text(tmp_path / "cat.png", WEB_UI))
-    assert told == expected_of_web_ui(WEB_UI)
-    assert not told.is_of_this_program
+    read = read_parameters(with_text(tmp_path / "cat.png", WEB_UI))
+    assert read == expected_of_web_ui(WEB_UI)
+    assert not read.is_of_this_program
 
 
 @pytest.mark.parametrize(
@@ -256,9 +258,9 @@ def test_a_text_behind_the_pixels(tmp_path: Path) -> None:
 
 def test_values_that_cannot_be_are_left_where_they_are(tmp_path: Path) -> None:
     pairs = "Steps: many, CFG scale: nan, Seed: -7, Size: 9999x1, Model: a, Version: v1.6.0"
-    told = read_parameters(with_text(tmp_path / "cat.png", f"a cat\n{pairs}"))
-    assert (told.sample_steps, told.cfg_scale, told.seed, told.size) == (None,) * 4
-    assert told.others == {
+    read = read_parameters(with_text(tmp_path / "cat.png", f"a cat\n{pairs}"))
+    assert (read.sample_steps, read.cfg_scale, read.seed, read.size) == (None,) * 4
+    assert read.others == {
         "Steps": "many",
         "CFG scale": "nan",
         "Seed": "-7",
@@ -307,10 +309,10 @@ TOO_MUCH = "holds more text than the parameters of a picture can be"
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [
-        (b"", "is no PNG, JPEG or WebP picture", ""),
-        (b"some notes", "is no PNG, JPEG or WebP picture", ""),
-        (b"GIF89a" + bytes(20), "is no PNG, JPEG or WebP picture", ""),
-        (b"RIFF\0\0\0\0WAVEfmt ", "is no PNG, JPEG or WebP picture", ""),
+        (b"", "is not a PNG, JPEG or WebP picture", ""),
+        (b"some notes", "is not a PNG, JPEG or WebP picture", ""),
+        (b"GIF89a" + bytes(20), "is not a PNG, JPEG or WebP picture", ""),
+        (b"RIFF\0\0\0\0WAVEfmt ", "is not a PNG, JPEG or WebP picture", ""),
         (png()[:8], "is damaged", "copy or download it again"),
         (png()[:20], "is damaged", "copy or download it again"),
         (png(chunk(b"tEXt", b"parameters\0abc"))[:48], "is damaged", "copy or download it again"),
@@ -321,23 +323,23 @@ TOO_MUCH = "holds more text than the parameters of a picture can be"
             "is damaged",
             "copy or download it again",
         ),
-        (png(), "does not tell how it was drawn", TELLING),
-        (png(chunk(b"tEXt", b"prompt\0{}")), "does not tell how it was drawn", TELLING),
+        (png(), "does not say how it was drawn", TELLING),
+        (png(chunk(b"tEXt", b"prompt\0{}")), "does not say how it was drawn", TELLING),
         (
             png(chunk(b"tEXt", b'parameters\0{"sui": "a cat"}')),
-            'does not tell how it was drawn: its text is \'{"sui": "a cat"}\'',
+            'does not say how it was drawn: its text is \'{"sui": "a cat"}\'',
             TELLING,
         ),
         (
             png(chunk(b"tEXt", b"parameters\0a cat, Seed: 3")),
-            "does not tell how it was drawn: its text is 'a cat, Seed: 3'",
+            "does not say how it was drawn: its text is 'a cat, Seed: 3'",
             TELLING,
         ),
         (png(chunk(b"tEXt", b"parameters\0" + LONG)), TOO_MUCH, ""),
         (png(chunk(b"zTXt", b"parameters\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
         (png(chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
         (png(*[chunk(b"tEXt", b"a\0" + LONG)] * 40), TOO_MUCH, ""),
-        (png(size=60_000), "has more pixels than any picture drawn here", ""),
+        (png(size=60_000), "does not say how it was drawn", TELLING),  # nobody decodes its pixels
     ],
 )
 def test_a_file_that_does_not_do(tmp_path: Path, data: bytes, message: str, hint: str) -> None:
@@ -359,6 +361,86 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             read_parameters(path)
         shown = repr(path if len(path) < 100 else path[:97] + "...")
         assert (caught.value.message, caught.value.hint) == (f"{shown} {message}", hint)
+
+
+def test_a_device_is_refused() -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("there is no such device")
+    with pytest.raises(UsageError) as caught:
+        read_parameters("/dev/zero")
+    assert caught.value.message == "'/dev/zero' is a device or a socket, not a file"
+    assert caught.value.hint == "save the picture to a file first"
+
+
+class Stream(io.RawIOBase):
+    """A stream that cannot go back, such as a response."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self.data.readinto(buffer)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_kind_of_source(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path, suffix, prompt="a café")
+    expected, data = read_parameters(path), path.read_bytes()
+    assert expected.prompt == "a café"
+    file = io.BytesIO(data)
+    file.seek(7)
+    with path.open("rb") as opened, Image.open(path) as image:
+        for source in (
+            str(path), data, bytearray(data), memoryview(data), file, opened, Stream(data), image,
+        ):  # fmt: skip
+            assert read_parameters(source) == expected  # type: ignore[arg-type]
+        assert read_parameters(image.copy()) == expected
+    assert file.tell() == 7
+    assert read_parameters(make_picture(prompt="a café").to_image()).prompt == "a café"
+
+
+@pytest.mark.parametrize("name", ["z_after_idat.png", "sdcpp_utf8_in_tEXt.png", "crlf.png"])
+def test_an_image_that_pillow_has_opened(name: str) -> None:
+    path = Path(__file__).parent / "pictures" / name
+    with Image.open(path) as image:
+        assert read_parameters(image) == read_parameters(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        (None, "None is not a path, bytes, a binary file object or a PIL image", ""),
+        (7, "7 is not a path, bytes, a binary file object or a PIL image", ""),
+        (["a"], "['a'] is not a path, bytes, a binary file object or a PIL image", ""),
+        (io.StringIO("a"), "the picture is text", "open the file in binary mode, 'rb'"),
+        (b"", "the picture is not a PNG, JPEG or WebP picture", ""),
+        (io.BytesIO(b"GIF89a"), "the picture is not a PNG, JPEG or WebP picture", ""),
+        (png()[:40], "the picture is damaged", "copy or download it again"),
+        (Image.new("L", (1, 1)), "the picture does not say how it was drawn", TELLING),
+    ],
+)
+def test_a_source_that_is_refused(source: Any, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_parameters(source)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_closed_file() -> None:
+    file = io.BytesIO(png())
+    file.close()
+    with pytest.raises(UsageError) as caught:
+        read_parameters(file)
+    assert caught.value.message == "the picture cannot be read: I/O operation on closed file"
+
+
+def test_pixels_are_not_decoded() -> None:
+    """Those of a large picture would take seconds and gigabytes; these cannot be decoded at all."""
+    text = chunk(b"tEXt", b"parameters\0" + WEB_UI.encode())
+    data = png(chunk(b"IDAT", b"no pixels"), text, size=60_000)
+    assert read_parameters(data).seed == 1234567890
 
 
 def test_any_cut_of_a_picture_is_told(tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def show_parser() -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} show",
         usage=f"{PROGRAM} show PICTURE [options]",
-        description="Tell how a picture of gpustack-draw, or of a Stable Diffusion web UI, was"
-        " drawn: by what its file holds.",
+        description="Print how a picture of gpustack-draw, or of another program, was drawn, as its"
+        " file says.",
         epilog=f"for example: {PROGRAM} show cat.png",
     )
     parser.add_argument("picture", nargs="?", metavar="PICTURE", help="a file (.png, .jpg, .webp)")
@@ -245,7 +245,7 @@ def _add_what(parser: Parser) -> None:
         "--from",
         dest="from_picture",
         metavar="PICTURE",
-        help="draw again as a picture of gpustack-draw, or of a Stable Diffusion web UI, was drawn;"
+        help="draw again as a picture of gpustack-draw, or of another program, was drawn;"
         " what else is typed, MODEL and PROMPT included, takes the place of what its file holds",
     )
 

@@ -1,4 +1,4 @@
-"""What a picture tells of how it was drawn: for ``--from``, which draws so again, and ``show``."""
+"""How a picture was drawn, from its file: for ``--from``, which draws it again, and ``show``."""
 
 import json
 import os
@@ -7,15 +7,20 @@ from collections.abc import Callable, Iterator
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.parameters import number_text
 from gpustack_draw.parameters_reader import Parameters, read_parameters
 from gpustack_draw.resolved_model import option_of
+from gpustack_draw.untrusted import clean
+from gpustack_draw.web_ui_names import sampling_named
 
-# Of a picture of another program, these say nothing that a drawing could follow.
-_SAY_NOTHING = ("Version", "Model hash", "Model reference")
+# A drawing could not follow these.
+_SAY_NOTHING = ("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG")
+# The values that a drawing takes from a picture, and cannot where they are out of range.
+_NUMBERS = {"Size": "size", "Steps": "sample steps", "CFG scale": "cfg scale", "Seed": "seed"}
 
 
 def fill_in(arguments: Arguments) -> tuple[str, ...]:
-    """Give every argument that was not typed the value that the picture of ``--from`` tells.
+    """Fill in every argument that was not typed from the picture of ``--from``.
 
     Args:
         arguments: The command line, with ``--from``; changed.
@@ -24,59 +29,80 @@ def fill_in(arguments: Arguments) -> tuple[str, ...]:
         Notes for the user.
 
     Raises:
-        UsageError: The picture cannot be read, or what it tells does not do.
+        UsageError: The picture cannot be read, or the engine lacks its sampler or scheduler.
     """
     path = arguments.from_picture
     assert path is not None
-    told = read_parameters(path)
-    sampling = {"sampler": (told.sampler, SAMPLERS), "scheduler": (told.scheduler, SCHEDULERS)}
-    for option, (name, known) in sampling.items():
+    found = read_parameters(path)
+    _check_sampling(arguments, found, path)
+    values = {
+        "model": found.reference or None,
+        "prompt": found.prompt,
+        "negative_prompt": found.negative_prompt,
+        "size": found.size and "{}x{}".format(*found.size),
+        "scheduler": None if _names_scheduler(arguments) else found.scheduler or None,
+        "sampler": found.sampler or None,
+        "sample_steps": found.sample_steps,
+        "cfg_scale": found.cfg_scale,
+        "seed": found.seed,
+    }
+    _check_model(arguments, found, path)
+    notes = tuple(_notes(arguments, found, path))
+    for argument, value in values.items():
+        if getattr(arguments, argument) is None and value is not None:
+            setattr(arguments, argument, str(value))
+    return notes
+
+
+def _check_sampling(arguments: Arguments, found: Parameters, path: str) -> None:
+    """Refuse a sampler or scheduler that the engine lacks, unless another was typed."""
+    names = {"sampler": (found.sampler, SAMPLERS)}
+    if not _names_scheduler(arguments):
+        names["scheduler"] = (found.scheduler, SCHEDULERS)
+    for option, (name, known) in names.items():
         if getattr(arguments, option) is None and name and name not in known:
             raise UsageError(
                 f"{quoted(path)} was drawn with the {option} {quoted(name)},"
                 " which the engine does not have",
                 hint=f"choose one that it has: --{option} {', '.join(known)}",
             )
-    values = {
-        "model": told.reference or None,
-        "prompt": told.prompt,
-        "negative_prompt": told.negative_prompt,
-        "size": told.size and "{}x{}".format(*told.size),
-        "sampler": told.sampler or None,
-        "scheduler": told.scheduler or None,
-        "sample_steps": told.sample_steps,
-        "cfg_scale": told.cfg_scale,
-        "seed": told.seed,
-    }
-    _check_model(arguments, told, path)
-    for argument, value in values.items():
-        if getattr(arguments, argument) is None and value is not None:
-            setattr(arguments, argument, str(value))
-    return tuple(_notes(arguments, told, path))
 
 
-def _notes(arguments: Arguments, told: Parameters, path: str) -> Iterator[str]:
-    """Tell why the picture can come out as another one."""
-    missing = [option_of(name) for name in told.given if getattr(arguments, name) is None]
+def _names_scheduler(arguments: Arguments) -> bool:
+    """Tell whether the typed sampler names its scheduler, too: DPM++ 2M Karras."""
+    return bool(arguments.sampler and sampling_named(arguments.sampler).scheduler)
+
+
+def _notes(arguments: Arguments, found: Parameters, path: str) -> Iterator[str]:
+    """Say why the picture can come out as another one."""
+    missing = [option_of(name) for name in found.given if getattr(arguments, name) is None]
     if missing:
-        yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not tell which file"
-    unheeded = [name for name in told.others if name not in _SAY_NOTHING]
-    if unheeded and not told.is_of_this_program:
-        yield f"of {quoted(path)}, the drawing does not heed: {', '.join(unheeded)}"
+        yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not say which file"
+    for name, argument in _NUMBERS.items():
+        typed = getattr(arguments, argument.replace(" ", "_"))
+        if name in found.others and typed is None:
+            value = quoted(found.others[name], limit=40)
+            yield f"{quoted(path)} has the {argument} {value}, which cannot be used"
+    if found.is_of_this_program:
+        return
+    program = clean(found.program) or "a program that it does not name"
+    unused = [name for name in found.others if name not in (*_SAY_NOTHING, *_NUMBERS)]
+    ignored = f"; the drawing ignores {clean(', '.join(unused))}" if unused else ""
+    yield f"{quoted(path)} was written by {program}{ignored}"
 
 
-def _check_model(arguments: Arguments, told: Parameters, path: str) -> None:
+def _check_model(arguments: Arguments, found: Parameters, path: str) -> None:
     """Refuse what would draw with no model, or with one that was meant as a prompt."""
     first = arguments.model
-    if first is None and not told.reference:
-        of_name = f" was drawn with the model {quoted(told.model)}, and does not tell where that is"
+    if first is None and not found.reference:
+        of_name = f" was drawn with the model {quoted(found.model)}, and does not say where that is"
         raise UsageError(
-            quoted(path) + (of_name if told.model else " does not tell the model"),
+            quoted(path) + (of_name if found.model else " does not name the model"),
             hint="name it, too: gpustack-draw MODEL --from PICTURE",
         )
     is_prompt = first is not None and " " in first and not os.path.lexists(first)
     if is_prompt and arguments.prompt is None:
-        model = told.reference or "MODEL"
+        model = found.reference or "MODEL"
         raise UsageError(
             f"{quoted(first)} is taken for the model: the first word is",
             hint=f"put the model before the prompt: gpustack-draw {model} PROMPT --from PICTURE",
@@ -94,48 +120,53 @@ def show_parameters(arguments: Arguments, write: Callable[[bytes], None]) -> int
         The exit status.
 
     Raises:
-        UsageError: The picture cannot be read, or does not tell.
+        UsageError: The picture cannot be read, or does not say how it was drawn.
     """
-    told = read_parameters(arguments.picture)
-    write((_record(told) if arguments.json else _lines(told).encode(errors="replace")) + b"\n")
+    found = read_parameters(arguments.picture)
+    write((_record(found) if arguments.json else _lines(found).encode(errors="replace")) + b"\n")
     return 0
 
 
-def _record(told: Parameters) -> bytes:
-    width, height = told.size or (None, None)
+def _record(found: Parameters) -> bytes:
+    width, height = found.size or (None, None)
     record = {
-        "model": told.model,
-        "reference": told.reference,
-        "seed": told.seed,
+        "model": found.model,
+        "reference": found.reference,
+        "seed": found.seed,
         "width": width,
         "height": height,
-        "sampler": told.sampler,
-        "scheduler": told.scheduler,
-        "sample_steps": told.sample_steps,
-        "cfg_scale": told.cfg_scale,
-        "prompt": told.prompt,
-        "negative_prompt": told.negative_prompt,
-        "given": list(told.given),
-        "others": dict(told.others),
-        "text": told.text,
+        "sampler": found.sampler,
+        "scheduler": found.scheduler,
+        "sample_steps": found.sample_steps,
+        "cfg_scale": found.cfg_scale,
+        "prompt": found.prompt,
+        "negative_prompt": found.negative_prompt,
+        "given": list(found.given),
+        "program": found.program,
+        "others": dict(found.others),
+        "text": found.text,
     }
     return json.dumps(record).encode()
 
 
-def _lines(told: Parameters) -> str:
+def _lines(found: Parameters) -> str:
     values = {
-        "prompt": told.prompt,
-        "negative prompt": told.negative_prompt,
-        "model": told.reference or told.model,
-        "seed": told.seed,
-        "size": told.size and "{}x{}".format(*told.size),
-        "sampler": told.sampler,
-        "scheduler": told.scheduler,
-        "sample steps": told.sample_steps,
-        "cfg scale": told.cfg_scale,
-        "named parts": " ".join(told.given),
-        **told.others,
+        "prompt": found.prompt,
+        "negative prompt": found.negative_prompt,
+        "model": found.reference or found.model,
+        "seed": found.seed,
+        "size": found.size and "{}x{}".format(*found.size),
+        "sampler": found.sampler,
+        "scheduler": found.scheduler,
+        "sample steps": found.sample_steps,
+        "cfg scale": number_text(found.cfg_scale),
+        "named parts": " ".join(found.given),
+        "program": found.program or "unknown",
     }
+    others = dict(found.others)
+    if others.get("Version", "") in found.program:
+        others.pop("Version", None)
+    values |= {_printable(name.lower()): value for name, value in others.items()}
     known = {name: str(value) for name, value in values.items() if value not in (None, "")}
     width = max(len(name) for name in known) + 2
     return "\n".join(
