@@ -21,18 +21,25 @@ class _Bytes:
         return self._data[offset : offset + length]
 
 
+def tensor_data(data: bytes) -> dict[str, bytes]:
+    """Give the bytes of each tensor of a GGUF file, by name."""
+    header = read_gguf_header(_Bytes(data))
+    sizes = [-(-tensor.bytes // _ALIGNMENT) * _ALIGNMENT for tensor in header.tensors.values()]
+    # The last tensor ends the file, with or without padding.
+    place = len(data) - sum(sizes[:-1]) - list(header.tensors.values())[-1].bytes
+    place -= place % _ALIGNMENT
+    found = {}
+    for tensor, size in zip(header.tensors.values(), sizes):
+        found[tensor.name] = data[place : place + tensor.bytes]
+        place += size
+    return found
+
+
 def split_gguf(data: bytes, prefixes: Mapping[str, str]) -> list[bytes]:
     """Give a file a prefix, with that prefix of its names replaced."""
     header = read_gguf_header(_Bytes(data))
     numbers = {name: number for number, (name, _, _) in TENSOR_TYPES.items()}
-    sizes = [-(-tensor.bytes // _ALIGNMENT) * _ALIGNMENT for tensor in header.tensors.values()]
-    # The last tensor ends the file, with or without padding.
-    start = len(data) - sum(sizes[:-1]) - list(header.tensors.values())[-1].bytes
-    start -= start % _ALIGNMENT
-    places, place = {}, start
-    for name, size in zip(header.tensors, sizes):
-        places[name] = place
-        place += size
+    contents = tensor_data(data)
     made = []
     for prefix, instead in prefixes.items():
         infos, blobs, offset = [], [], 0
@@ -41,7 +48,7 @@ def split_gguf(data: bytes, prefixes: Mapping[str, str]) -> list[bytes]:
                 new_name = instead + name.removeprefix(prefix)
                 number = numbers[tensor.type]
                 infos.append(files.gguf_tensor(new_name, tensor.shape, number, offset))
-                blob = data[places[name] : places[name] + tensor.bytes]
+                blob = contents[name]
                 blobs.append(blob + bytes(-len(blob) % _ALIGNMENT))
                 offset += len(blobs[-1])
         head = b"GGUF" + struct.pack("<IQQ", 3, len(infos), 0) + b"".join(infos)

@@ -1,12 +1,14 @@
 """From a reference to files that can draw together, or to a clear reason why they cannot."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import checkpoint_files as checkpoints
 import model_files as files
 from gpustack_draw.errors import (
     DrawError,
@@ -16,6 +18,7 @@ from gpustack_draw.errors import (
     UsageError,
 )
 from gpustack_draw.model_reference import DemoModel, parse_model_reference
+from gpustack_draw.names import COMPONENTS
 from gpustack_draw.resolve_model import resolve_model
 from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 from hub_steps import use_no_hub
@@ -595,23 +598,28 @@ def test_folder_with_a_damaged_part() -> None:
     assert error_of("folder")[1].startswith(f"'{part}' is cut short: it has ")
 
 
-@pytest.mark.parametrize(
-    ("name", "family", "title"),
-    [
-        ("v1-5.ckpt", "sd1", "Stable Diffusion 1"),
-        ("sd_xl_base.ckpt", "sdxl", "Stable Diffusion XL"),
-        ("v2-1_512.ckpt", "sd2", "Stable Diffusion 2"),
-    ],
-)
-def test_checkpoint_is_taken_by_its_name(name: str, family: str, title: str) -> None:
-    Path(name).write_bytes(b"PK\x03\x04" + bytes(100))
-    model = resolve(name)
-    assert (model.family.name, roles(model)) == (family, {"model": name})
-    assert model.notes == (
+@pytest.mark.parametrize(("family", "tensors"), [("sd1", files.SD1_ALL), ("sdxl", files.SDXL_ALL)])
+@pytest.mark.parametrize("write_file", [checkpoints.checkpoint_bytes, checkpoints.legacy_bytes])
+def test_the_tensors_of_a_checkpoint_tell_its_family(
+    family: str, tensors: files.Tensors, write_file: Callable[[files.Tensors], bytes]
+) -> None:
+    path = Path("v2-1_xl_turbo.ckpt")
+    path.write_bytes(write_file(tensors))
+    model = resolve(str(path))
+    assert (model.family.name, model.variant, model.notes) == (family, "turbo", ())
+    assert roles(model) == {"model": str(path)}
+    assert model.weight_bytes == path.stat().st_size
+
+
+def test_a_part_of_a_model_as_a_checkpoint() -> None:
+    Path("x.ckpt").write_bytes(checkpoints.checkpoint_bytes(files.VAE_4))
+    assert error_of("./x.ckpt") == (
+        ModelFileError,
         (
-            f"{name} is a PyTorch checkpoint, which is not looked into before loading:"
-            f" by its name it is taken for {title}"
+            "'./x.ckpt' is a VAE (which turns the result into pixels), not a model that draws by"
+            " itself"
         ),
+        "name the model, and this file with --vae",
     )
 
 
@@ -622,12 +630,27 @@ def test_safetensors_under_the_name_of_a_checkpoint() -> None:
 
 
 def test_vae_as_checkpoint() -> None:
-    Path("vae.pt").write_bytes(b"PK\x03\x04" + bytes(100))
+    Path("vae.pt").write_bytes(checkpoints.checkpoint_bytes(files.VAE_4))
     bare = {name: value for name, value in files.SD1_ALL.items() if "first_stage" not in name}
     assert roles(resolve(write("x.gguf", bare), vae="vae.pt")) == {
         "model": "x.gguf",
         "vae": "vae.pt",
     }
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_junk_as_a_component(component: str) -> None:
+    # The engine warns, and draws with what the model has inside: nobody sees that.
+    Path("junk.pt").write_bytes(b"PK\x03\x04junk")
+    assert error_of(write("x.gguf", files.KLEIN_ALL), **{component: "junk.pt"}) == (
+        ModelFileError,
+        "'junk.pt' is cut short: the directory at its end is missing",
+        "download or copy it again",
+    )
+    Path("junk.pt").write_bytes(checkpoints.checkpoint_bytes({"junk": ((4,), "F32")}))
+    assert error_of("x.gguf", **{component: "junk.pt"})[1].startswith(
+        "'junk.pt' is of a kind that is not known here, not "
+    )
 
 
 def test_resolved_model_is_a_value() -> None:

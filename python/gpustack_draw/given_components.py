@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
-from gpustack_draw.model_header import ModelHeader, is_checkpoint, read_model_header
+from gpustack_draw.model_header import ModelHeader, read_model_header
 from gpustack_draw.model_reference import (
     DemoModel,
     HubModel,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """A component file. A checkpoint has no header to read."""
+    """A component file. One of the hub may be unread yet."""
 
     file: ModelFile
     header: ModelHeader | None
@@ -92,8 +92,6 @@ def _read_component(component: str, text: str) -> Given:
     if isinstance(reference, DemoModel | ServerModel):
         reference = LocalModel(Path(reference.text), reference.text)
     path, shown = reference.path, reference.text
-    if is_checkpoint(path, shown=shown):
-        return Given(ModelFile(component, path, path.stat().st_size), None, shown)
     header = read_model_header(path, shown=shown)
     check_kind(component, header, shown)
     return Given(ModelFile(component, path, header.file_bytes), header, shown)

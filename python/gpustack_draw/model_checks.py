@@ -120,7 +120,7 @@ def check_parts(
         family: The model's family.
         header: Of its main file.
         shown: What messages call that.
-        given: Header and name of each component file; a checkpoint has no header.
+        given: Header and name of each component file; ``None`` where the header is unread.
 
     Raises:
         ModelFileError: A component is for another family.

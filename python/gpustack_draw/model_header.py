@@ -6,16 +6,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from gpustack_draw.checkpoint_header import (
+    ZIP_MAGIC,
+    is_legacy_checkpoint,
+    read_legacy_checkpoint,
+    read_zip_checkpoint,
+)
 from gpustack_draw.errors import ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.gguf_header import MAGIC as GGUF_MAGIC
 from gpustack_draw.gguf_header import read_gguf_header
+from gpustack_draw.pickle_machine import CONVERT_HINT
 from gpustack_draw.safetensors_header import looks_like_safetensors, read_safetensors_header
 from gpustack_draw.tensor_table import ByteSource, ModelHeader, TensorInfo
 from gpustack_draw.weight_formats import PLAIN_TYPE_HINT
 
-__all__ = ["ModelHeader", "TensorInfo", "is_checkpoint", "read_header", "read_model_header"]
-
-CHECKPOINT_ENDINGS = (".ckpt", ".pt", ".pth", ".bin")
+__all__ = ["ModelHeader", "TensorInfo", "foreign_kind", "read_header", "read_model_header"]
 
 # The first bytes of files that are taken for models by mistake, and what to do about each.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
@@ -23,7 +28,6 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89PNG", "a PNG picture", ""),
     (b"\xff\xd8\xff", "a JPEG picture", ""),
     (b"RIFF", "a WebP picture or a sound", ""),
-    (b"PK\x03\x04", "a zip archive", "unpack it first"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"\xfd7zXZ", "an xz archive", "unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
@@ -31,7 +35,10 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF document", ""),
     (b"\x7fELF", "a program", ""),
     (b"\x89HDF", "an HDF5 file", "convert it to safetensors"),
-    (b"\x80\x02", "a Python pickle", "convert it to safetensors"),
+    (b"\x80\x02", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x03", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x04", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x05", "a Python pickle", CONVERT_HINT),
     (b"lmgg", "a model in ggml's old form", "convert the model again to GGUF"),
     (b"tjgg", "a model in ggml's old form", "convert the model again to GGUF"),
     (b"fmgg", "a model in ggml's old form", "convert the model again to GGUF"),
@@ -57,7 +64,7 @@ _MODEL_HINT = "a model file is GGUF, safetensors or a PyTorch checkpoint (.ckpt)
 
 
 def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
-    """Read the header of a GGUF or safetensors file on this machine.
+    """Read the header of a GGUF, safetensors or PyTorch file on this machine.
 
     Reads the header only, at most 128 MB of it, whatever the file claims. A pipe or a device is
     refused without being opened.
@@ -77,7 +84,7 @@ def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
 
 
 def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
-    """Read the header of a GGUF or safetensors file, wherever its bytes are.
+    """Read the header of a GGUF, safetensors or PyTorch file, wherever its bytes are.
 
     Args:
         source: The file.
@@ -90,6 +97,10 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     start = source.read(0, 512)
     if start[:4] == GGUF_MAGIC:
         return read_gguf_header(source, brief=brief)
+    if start.startswith(ZIP_MAGIC):
+        return read_zip_checkpoint(source)
+    if is_legacy_checkpoint(start):
+        return read_legacy_checkpoint(source)
     for magic, what, hint in _FOREIGN:
         if start.startswith(magic):
             raise ModelFileError(f"{quoted(source.shown)} is {what}", hint=hint or _MODEL_HINT)
@@ -113,19 +124,6 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
 def foreign_kind(name: str) -> str:
     """Return the kind of model, for another program, that a name ends like; empty if none."""
     return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
-
-
-def is_checkpoint(path: Path, *, shown: str = "") -> bool:
-    """Tell by ending and first bytes whether a file is a PyTorch checkpoint; no more is read of it.
-
-    Raises:
-        ModelNotFoundError: There is no such file.
-        ModelFileError: It cannot be read.
-    """
-    if path.suffix.lower() not in CHECKPOINT_ENDINGS:
-        return False
-    with _LocalFile(path, shown or str(path)) as source:
-        return source.read(0, 4).startswith((b"PK\x03\x04", b"\x80\x02"))
 
 
 class _LocalFile:

@@ -9,11 +9,11 @@ from gpustack_draw.errors import (
     ModelNotFoundError,
     quoted,
 )
-from gpustack_draw.families import FAMILIES, Family, components_inside, defaults_of, variant_of
+from gpustack_draw.families import Family, components_inside, defaults_of, variant_of
 from gpustack_draw.given_components import FoundParts, Given, read_components
 from gpustack_draw.model_checks import check_parts, fit_family
 from gpustack_draw.model_folder import is_model_folder, read_model_folder
-from gpustack_draw.model_header import ModelHeader, is_checkpoint, read_model_header
+from gpustack_draw.model_header import ModelHeader, read_model_header
 from gpustack_draw.model_reference import (
     DemoModel,
     HubModel,
@@ -90,12 +90,7 @@ def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedM
 def _resolve_local(reference: LocalModel, given: Mapping[str, Given]) -> ResolvedModel:
     path, shown = reference.path, reference.text
     is_folder = is_model_folder(path)
-    if is_folder:
-        header = read_model_folder(path, shown)
-    elif is_checkpoint(path, shown=shown):
-        return _resolve_checkpoint(reference, given)
-    else:
-        header = read_model_header(path, shown=shown)
+    header = read_model_folder(path, shown) if is_folder else read_model_header(path, shown=shown)
     name = path.resolve().name if is_folder else path.stem
     main = _Main(header, shown, name, path)
     found = _find_parts(main, given, None)
@@ -201,31 +196,6 @@ def _join(
         files=_files(ModelFile(slot, main.path, header.file_bytes, main.file), also, given),
         defaults=defaults_of(family, variant, header),
         notes=notes + unused(family, given),
-    )
-
-
-def _resolve_checkpoint(reference: LocalModel, given: Mapping[str, Given]) -> ResolvedModel:
-    path = reference.path
-    words = path.stem.lower()
-    family = FAMILIES["sd1"]
-    if "xl" in words:
-        family = FAMILIES["sdxl"]
-    elif any(mark in words for mark in ("v2", "sd2", "2-1", "2.1", "sd_turbo", "sd-turbo")):
-        family = FAMILIES["sd2"]
-    variant = variant_of(family, path.stem)
-    note = (
-        f"{path.name} is a PyTorch checkpoint, which is not looked into before loading:"
-        f" by its name it is taken for {family.title}"
-    )
-    return ResolvedModel(
-        reference=reference,
-        name=path.stem,
-        kind="local",
-        family=family,
-        variant=variant,
-        files=_files(ModelFile("model", path, path.stat().st_size), set(), given),
-        defaults=defaults_of(family, variant),
-        notes=(note,),
     )
 
 

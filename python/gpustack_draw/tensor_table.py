@@ -74,7 +74,7 @@ class ModelHeader:
     """What is in a model file, without its data.
 
     Attributes:
-        format: ``gguf`` or ``safetensors``.
+        format: ``gguf``, ``safetensors`` or ``checkpoint``.
         tensors: Its tensors by name, in the order of the file. Of a text model on the hub only
             those by which it is told, with sizes that are 0 where they are not known.
         metadata: Its keys and values; a list is only its length, less the shapes of tensors.
