@@ -123,6 +123,44 @@ def test_negative_prompt_without_guidance_has_no_effect() -> None:
     assert note not in choose(model())[1]
 
 
+PLAIN = "drawn as plain words: this version loads no LoRAs, hypernetworks or embeddings; leave"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        ("a cat <lora:pixel-art:0.8>", f"'<lora:pixel-art:0.8>' is {PLAIN} it out"),
+        ("<LoRA:a b:1>, a cat", f"'<LoRA:a b:1>' is {PLAIN} it out"),
+        ("<lyco:x:1:0.5> a cat", f"'<lyco:x:1:0.5>' is {PLAIN} it out"),
+        ("a cat <hypernet:anime:0.4>", f"'<hypernet:anime:0.4>' is {PLAIN} it out"),
+        ("a cat, embedding:easynegative, wet", f"'embedding:easynegative' is {PLAIN} it out"),
+        (
+            "<lora:a:1><lora:b:1> a cat <lora:a:1>",
+            f"'<lora:a:1>', '<lora:b:1>' are {PLAIN} them out",
+        ),
+        (
+            "".join(f"<lora:{name}:1>" for name in "abcde"),
+            f"'<lora:a:1>', '<lora:b:1>', '<lora:c:1>' and 2 more are {PLAIN} them out",
+        ),
+    ],
+)
+def test_additions_in_a_prompt_are_words(prompt: str, note: str) -> None:
+    settings, notes = choose_settings(DrawRequest(prompt=prompt), model())
+    assert (settings[0].prompt, notes[-1]) == (prompt, note)
+    assert choose(model("sd1"), negative_prompt=prompt)[1][-1] == note
+    # Without guidance nobody reads the negative prompt.
+    assert not any(PLAIN in note for note in choose(model(), negative_prompt=prompt)[1])
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a <b> c", "lora:x:1", "<lora>", "2 < 3: 4 > 1", "<lora:" * 999]
+)
+def test_a_prompt_without_additions_has_no_note(prompt: str) -> None:
+    assert not any(
+        PLAIN in note for note in choose_settings(DrawRequest(prompt=prompt), model())[1]
+    )
+
+
 @pytest.mark.parametrize(
     ("size", "noted"),
     [((512, 512), True), ((1024, 1024), False), ((768, 1024), False), ((2048, 2048), True)],

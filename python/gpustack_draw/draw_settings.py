@@ -1,8 +1,9 @@
 """What is drawn: a request with every open value filled in from the model."""
 
+import re
 from dataclasses import dataclass
 
-from gpustack_draw.errors import UsageError
+from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolved_model import ResolvedModel
 
@@ -12,6 +13,12 @@ RANDOM_SEED_END = 2**32
 DEFAULT_SIZE = (512, 512)
 # Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
 FAR_FROM_NATIVE = 2.0
+# Additions to a model, as web UIs and ComfyUI name them in prompts.
+_ADDITION = re.compile(
+    r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
+    re.IGNORECASE,
+)
+_SHOWN_ADDITIONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,8 @@ def choose_settings(
     cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")
+    prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
+    notes += _notes_on_additions(prompts)
     seed = _random_seed() if request.seed is None else request.seed
     settings = [
         DrawSettings(
@@ -85,6 +94,24 @@ def choose_settings(
         for index in range(request.count)
     ]
     return settings, tuple(notes)
+
+
+def _notes_on_additions(prompts: str) -> list[str]:
+    """Return a note on the LoRAs and embeddings that prompts name, which the engine does not know.
+
+    Its tokenizers take the names for words, brackets included.
+    """
+    named = list(dict.fromkeys(_ADDITION.findall(prompts)))
+    if not named:
+        return []
+    shown = ", ".join(quoted(name) for name in named[:_SHOWN_ADDITIONS])
+    more = f" and {len(named) - _SHOWN_ADDITIONS} more" if len(named) > _SHOWN_ADDITIONS else ""
+    verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
+    note = (
+        f"{shown}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
+        f" embeddings; leave {pronoun} out"
+    )
+    return [note]
 
 
 def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:
