@@ -17,6 +17,7 @@ class Output:
         self.shown: list[dict[str, Any]] = []  # data by MIME type, in order
         self.updates: list[dict[str, str]] = []  # every state of what is updated in place
         self.error = ""
+        self.traceback: list[str] = []  # the lines that the notebook shows of the error
         self.text = ""  # of both streams
         self._places: dict[str, int] = {}
 
@@ -25,6 +26,7 @@ class Output:
             self.text += content["text"]
         elif kind == "error":
             self.error = f"{content['ename']}: {content['evalue']}"
+            self.traceback = content["traceback"]
         elif kind in {"display_data", "execute_result"}:
             name = content.get("transient", {}).get("display_id")
             if name is not None:

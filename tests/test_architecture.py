@@ -27,6 +27,7 @@ ORDER = (
     "import_core",
     "engine_process",
     "engine_messages",
+    "progress_display",
     "notebook",
     "save_image",
     "output_plan",
@@ -48,6 +49,8 @@ ORDER = (
     "local_parts",
     "fetch_model",
     "hub",
+    "callbacks",
+    "progress_line",
     "progress_text",
     "progress",
     "raster",
@@ -76,6 +79,7 @@ ORDER = (
     "web_ui_names",
     "errors",
     "untrusted",
+    "name_types",
     "names",
 )
 ONLY_USERS = {

@@ -3,13 +3,15 @@
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy
 import pytest
 
 import gpustack_draw
-from gpustack_draw import Progress
+from gpustack_draw import Progress, name_types
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import (
     BlankPictureError,
@@ -92,6 +94,68 @@ def test_seeds_count_up() -> None:
         again = model.generate(PROMPT, **{**QUICK, "seed": 8})
     assert second.tobytes() == again.tobytes()
     assert first.tobytes() != second.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gpustack_draw.load("demo", on_log=5), "on_log is int, not a function: 5"),
+        (lambda: gpustack_draw.load("demo", vae=5), "vae is int, not text or a path: 5"),
+        (lambda: gpustack_draw.load("demo", llm=b"a"), "llm is bytes, not text or a path: b'a'"),
+        (lambda: gpustack_draw.resolve("demo", t5xxl=[]), "t5xxl is list, not text or a path: []"),
+        (
+            lambda: gpustack_draw.generate("demo", PROMPT, on_progress="yes"),
+            "on_progress is str, not a function: 'yes'",
+        ),
+        (
+            lambda: gpustack_draw.load("demo").fetch(on_progress=5),
+            "on_progress is int, not a function: 5",
+        ),
+        (
+            lambda: gpustack_draw.generate("demo", PROMPT, negative_prompt=0),
+            "the negative prompt is int, not text: 0",
+        ),
+    ],
+)
+def test_arguments_of_another_type_are_usage_errors(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert caught.value.message == message
+
+
+@pytest.mark.engine
+def test_no_negative_prompt_can_be_written_as_none() -> None:
+    options = {**QUICK, "cfg_scale": 2.0}
+    drawn = [
+        gpustack_draw.generate("demo", PROMPT, negative_prompt=text, **options).tobytes()
+        for text in (None, "")
+    ]
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("phase", ["load", "sample", "decode"])
+@pytest.mark.parametrize("in_process", [False, True])
+def test_stop_iteration_of_a_callback_does_not_end_the_pictures_silently(
+    phase: str, in_process: bool
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.phase == phase:
+            raise StopIteration
+
+    with gpustack_draw.load("demo", in_process=in_process) as model:
+        with pytest.raises(UsageError) as caught:
+            list(model.generate_many(PROMPT, count=2, **QUICK, on_progress=stop))
+        assert caught.value.message == "on_progress raised StopIteration"
+        assert caught.value.hint == "raise another error to end the drawing"
+        assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_editors_are_offered_the_names_of_the_engine() -> None:
+    assert get_args(name_types.Sampler) == gpustack_draw.SAMPLERS
+    assert get_args(name_types.Scheduler) == gpustack_draw.SCHEDULERS
 
 
 def test_arguments_are_checked_before_anything_starts() -> None:
@@ -215,6 +279,8 @@ def test_every_public_name_is_there() -> None:
     for name in gpustack_draw.__all__:
         assert getattr(gpustack_draw, name) is not None
     assert callable(gpustack_draw.generate)
-    assert set(gpustack_draw.__all__) <= set(dir(gpustack_draw))
+    public = [name for name in dir(gpustack_draw) if not name.startswith("__")]
+    assert public == sorted(gpustack_draw.__all__)
+    assert "__version__" in dir(gpustack_draw)
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         gpustack_draw.no_such_name  # noqa: B018

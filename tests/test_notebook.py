@@ -64,6 +64,7 @@ def test_the_bar_moves_to_and_fro_where_nothing_is_counted_yet(kernel: Kernel) -
 def test_interrupt_stops_the_drawing_and_the_next_cell_draws(kernel: Kernel) -> None:
     output = kernel.run(DRAW_LONG, when=" s/step", then=Kernel.interrupt)
     assert output.error.startswith("KeyboardInterrupt")
+    assert output.traceback == ["KeyboardInterrupt"]
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
     assert "<progress value=" in output.updates[-2]["text/html"]
     assert "<progress" not in output.updates[-1]["text/html"]
@@ -97,8 +98,17 @@ def test_the_end_of_the_engine_leaves_the_kernel_alive(kernel: Kernel) -> None:
 
 def test_an_error_before_there_is_anything_to_tell_shows_no_bar(kernel: Kernel) -> None:
     output = kernel.run('gpustack_draw.generate("demo", "x", sample_steps=0)')
-    assert output.error.startswith("UsageError: ")
+    assert output.traceback == [
+        "UsageError: 0 is not a number of sample steps from 1 to 10000",
+        "for example --sample-steps 20",
+    ]
     assert output.shown == []
+
+
+def test_other_errors_keep_their_traceback(kernel: Kernel) -> None:
+    output = kernel.run(DRAW[:-1] + ", on_progress=lambda progress: 1 / 0)")
+    assert output.error == "ZeroDivisionError: division by zero"
+    assert len(output.traceback) > 2
 
 
 def test_several_pictures_are_a_gallery_under_one_line(kernel: Kernel) -> None:
@@ -122,6 +132,12 @@ def test_a_model_tells_what_it_is(kernel: Kernel) -> None:
     assert shown["text/plain"].startswith("<Model demo (FLUX.2")
     assert "demo.gguf" in shown["text/html"]
     assert "256x256 pixels" in shown["text/html"]
+
+
+def test_the_environment_turns_the_bar_off(kernel: Kernel) -> None:
+    switch = "import os; os.environ['GPUSTACK_DRAW_PROGRESS'] = '0'"
+    output = kernel.run(f"{switch}\n_ = {DRAW}\ndel os.environ['GPUSTACK_DRAW_PROGRESS']")
+    assert (output.shown, output.text, output.error) == ([], "", "")
 
 
 def test_who_is_told_of_progress_shows_it(kernel: Kernel) -> None:

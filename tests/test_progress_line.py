@@ -48,7 +48,7 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, for tests to set."""
     now = [100.0]
-    monkeypatch.setattr("gpustack_draw.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gpustack_draw.progress_line.time.monotonic", lambda: now[0])
     return now
 
 

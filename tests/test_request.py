@@ -220,9 +220,8 @@ def test_prompt(prompt: str) -> None:
             "type it in a terminal, or save it from an editor, that uses UTF-8",
         ),
         (b"cat", "the prompt is bytes, not text: b'cat'", ""),
-        (None, "the prompt is NoneType, not text: None", ""),
     ],
-    ids=["too long", "NUL", "surrogate", "bytes", "None"],
+    ids=["too long", "NUL", "surrogate", "bytes"],
 )
 def test_prompt_that_cannot_be_drawn(prompt: Any, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -231,6 +230,13 @@ def test_prompt_that_cannot_be_drawn(prompt: Any, message: str, hint: str) -> No
     with pytest.raises(UsageError) as caught:
         DrawRequest(prompt="a cat", negative_prompt=prompt)
     assert caught.value.message == message.replace("the prompt", "the negative prompt")
+
+
+def test_only_the_negative_prompt_can_be_none() -> None:
+    assert DrawRequest(prompt="a cat", negative_prompt=None).negative_prompt == ""  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt=None)  # type: ignore[arg-type]
+    assert caught.value.message == "the prompt is NoneType, not text: None"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ class CoreEngine:
             raise _engine_error(error) from error
         except ValueError as error:
             names = [known.name for known in _core.list_devices()]
+            if device.lower() in {"auto", *(name.lower() for name in names)}:
+                raise  # of a callback
             raise no_such_device(device, names) from error
         return {"device": self._engine.device}
 

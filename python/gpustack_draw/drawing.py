@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpustack_draw.callbacks import check_function
 from gpustack_draw.draw_place import is_drawn_on_server
+from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.model import Model, Size
 from gpustack_draw.model_plan import ModelPlan
 from gpustack_draw.model_reference import parse_model_reference
+from gpustack_draw.name_types import Sampler, Scheduler
 from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolve_model import resolve_model
 from gpustack_draw.server_address import find_server
@@ -82,7 +85,15 @@ def load(
 
 
 def _given(**components: Reference | None) -> dict[str, str]:
-    return {name: os.fspath(path) for name, path in components.items() if path is not None}
+    given = {}
+    for name, path in components.items():
+        if path is None:
+            continue
+        text = os.fspath(path) if isinstance(path, os.PathLike) else path
+        if not isinstance(text, str):
+            raise UsageError(f"{name} is {type(text).__name__}, not text or a path: {quoted(path)}")
+        given[name] = text
+    return given
 
 
 def _load(
@@ -94,6 +105,7 @@ def _load(
     place: _Place,
     on_log: LogFunction | None = None,
 ) -> Model:
+    check_function(on_log, "on_log")
     reference = parse_model_reference(model)
     if is_drawn_on_server(reference, place[0]):
         from gpustack_draw.model_on_server import ModelOnServer
@@ -168,10 +180,10 @@ def generate(
     model: Reference,
     prompt: str,
     *,
-    negative_prompt: str = "",
+    negative_prompt: str | None = None,
     size: Size | None = None,
-    sampler: str = "euler",
-    scheduler: str | None = None,
+    sampler: Sampler | str = "euler",
+    scheduler: Scheduler | str | None = None,
     sample_steps: int | None = None,
     cfg_scale: float | None = None,
     seed: int | None = None,
@@ -223,8 +235,8 @@ def generate(
         on: Where to draw: ``auto``, ``local`` or ``server``; see :func:`load`, also for the next.
         server: The GPUStack server's address.
         timeout: Seconds that it may take.
-        on_progress: Called with a Progress as the work goes on. None for nothing; in a notebook,
-            for a bar and the growing picture.
+        on_progress: Called with a Progress as the work goes on. None for a line on standard error
+            where that is a terminal, and for a bar and the growing picture in a notebook.
         preview: Whether ``on_progress`` is shown the picture as it grows.
 
     Returns:

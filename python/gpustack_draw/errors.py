@@ -22,6 +22,10 @@ class DrawError(Exception):
         """Give the message, and the hint on a line of its own."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows instead of the traceback."""
+        return f"{type(self).__name__}: {self}".splitlines()
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with every attribute: the worker process sends its errors to its parent."""
         return _rebuild, (type(self), self.__dict__.copy())

@@ -4,11 +4,14 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from gpustack_draw.callbacks import checked_progress
 from gpustack_draw.fetch_model import check_room, fetch_model
 from gpustack_draw.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.model_plan import ModelPlan
-from gpustack_draw.notebook import LiveProgress, live_progress, table
+from gpustack_draw.name_types import Sampler, Scheduler
+from gpustack_draw.notebook import table
 from gpustack_draw.picture import Picture
+from gpustack_draw.progress_display import ProgressDisplay, progress_display
 from gpustack_draw.request import DrawRequest, parse_size
 from gpustack_draw.resolved_model import ResolvedModel
 
@@ -63,10 +66,10 @@ class Model:
         self,
         prompt: str,
         *,
-        negative_prompt: str = "",
+        negative_prompt: str | None = None,
         size: Size | None = None,
-        sampler: str = "euler",
-        scheduler: str | None = None,
+        sampler: Sampler | str = "euler",
+        scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,
         seed: int | None = None,
@@ -77,7 +80,7 @@ class Model:
 
         Args:
             prompt: What to draw, 10,000 characters at most.
-            negative_prompt: What to avoid; without effect where cfg_scale is 1.
+            negative_prompt: What to avoid; None for nothing. Without effect where cfg_scale is 1.
             size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
                 what the model needs. None for 512x512 (``demo``: its native size).
             sampler: One of ``gpustack_draw.SAMPLERS``.
@@ -86,7 +89,9 @@ class Model:
             cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
             seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
             on_progress: Called with a Progress as the work goes on; what it raises ends the
-                drawing. None for nothing; in a notebook, for a bar and the growing picture.
+                drawing. None for a line on standard error where that is a terminal, and for a bar
+                and the growing picture in a notebook; ``GPUSTACK_DRAW_PROGRESS=0`` in the
+                environment turns both off.
             preview: Whether ``on_progress`` is shown the picture as it grows.
 
         Returns:
@@ -116,10 +121,10 @@ class Model:
         prompt: str,
         *,
         count: int,
-        negative_prompt: str = "",
+        negative_prompt: str | None = None,
         size: Size | None = None,
-        sampler: str = "euler",
-        scheduler: str | None = None,
+        sampler: Sampler | str = "euler",
+        scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,
         seed: int | None = None,
@@ -149,7 +154,7 @@ class Model:
         """
         request = DrawRequest(
             prompt=prompt,
-            negative_prompt=negative_prompt,
+            negative_prompt="" if negative_prompt is None else negative_prompt,
             size=parse_size(size) if isinstance(size, str) else size,
             sampler=sampler,
             scheduler=scheduler,
@@ -181,17 +186,17 @@ class Model:
         Raises:
             DrawError: Every expected failure.
         """
-        live = live_progress() if on_progress is None else None
-        if live is not None:
-            return self._draw_live(request, live)
-        return self._draw(request, on_progress, preview)
+        display = progress_display() if on_progress is None else None
+        if display is not None:
+            return self._draw_and_show(request, display)
+        return self._draw(request, checked_progress(on_progress), preview)
 
-    def _draw_live(self, request: DrawRequest, live: LiveProgress) -> Iterator[Picture]:
-        # Those of the demo model take longer than the drawing: for who asks for them.
-        preview = self.resolved.kind != "demo"
-        with live:
-            for picture in self._draw(request, live, preview):
-                live.drawn(picture)
+    def _draw_and_show(self, request: DrawRequest, display: ProgressDisplay) -> Iterator[Picture]:
+        # Previews of the demo model take longer than the drawing.
+        preview = display.shows_previews and self.resolved.kind != "demo"
+        with display:
+            for picture in self._draw(request, display, preview):
+                display.drawn(picture)
                 yield picture
 
     def _draw(
@@ -217,11 +222,11 @@ class Model:
             ModelFileError: A file is not what it should be.
             ServerError: The model cannot be deployed, or does not get to run.
         """
-        live = live_progress() if on_progress is None else None
-        if live is None:
-            return self._fetch(on_progress)
-        with live:
-            return self._fetch(live)
+        display = progress_display() if on_progress is None else None
+        if display is None:
+            return self._fetch(checked_progress(on_progress))
+        with display:
+            return self._fetch(display)
 
     def _fetch(self, on_progress: ProgressFunction | None) -> tuple[str, ...]:
         with self._fetch_lock:

@@ -175,6 +175,9 @@ class DrawRequest:
 
     def __post_init__(self) -> None:
         """Check every field; numbers of other libraries become Python's."""
+        negative_prompt: object = self.negative_prompt
+        if negative_prompt is None:  # as callers without type checkers write it
+            object.__setattr__(self, "negative_prompt", "")
         _check_prompt(self.prompt, "prompt")
         _check_prompt(self.negative_prompt, "negative prompt")
         sampler, scheduler = _check_sampling(self.sampler, self.scheduler)

@@ -1,7 +1,6 @@
 """A line, a bar and the growing picture, updated in place in a notebook's output."""
 
 import sys
-import threading
 import time
 from html import escape
 from importlib import import_module
@@ -20,9 +19,7 @@ _PREVIEW_SIDE = 256
 
 def live_progress() -> "LiveProgress | None":
     """Give what shows progress here; None where this is no cell of a notebook."""
-    # Output of other threads would land in whichever cell runs at the time.
-    main = threading.current_thread() is threading.main_thread()
-    return LiveProgress() if main and _is_kernel() else None
+    return LiveProgress() if _is_kernel() else None
 
 
 def _is_kernel() -> bool:
@@ -32,12 +29,19 @@ def _is_kernel() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def _shorten_traceback(error: BaseException) -> None:
+    """Have IPython show an error by its name alone."""
+    error._render_traceback_ = lambda: [type(error).__name__]  # type: ignore[attr-defined]
+
+
 class LiveProgress:
     """Shows how far the work has come; what is left of it in the end is a line.
 
     Use it in a ``with`` block, and as the function that is told of progress. HTML alone, so that
     it needs no widgets: it looks the same in every notebook, and in one that was saved.
     """
+
+    shows_previews = True
 
     def __init__(self) -> None:
         """Prepare; nothing is shown before there is something to tell."""
@@ -73,10 +77,12 @@ class LiveProgress:
     def __exit__(
         self,
         kind: type[BaseException] | None,
-        _error: BaseException | None,
+        error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
         """Put a line in the place of the bar: how it was drawn, or how far it came."""
+        if isinstance(error, KeyboardInterrupt):
+            _shorten_traceback(error)
         if self._last is None:
             return
         if kind is not None and kind is not GeneratorExit:
