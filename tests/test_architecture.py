@@ -75,6 +75,8 @@ ORDER = (
     "weight_formats",
     "choose_file",
     "model_reference",
+    "foreign_address",
+    "hub_address",
     "request",
     "web_ui_names",
     "errors",

@@ -1,6 +1,7 @@
 """Where a model is drawn with: on this machine, or on a GPUStack server. No network."""
 
 from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
+from gpustack_draw.hub_address import parse_hub_address
 from gpustack_draw.model_reference import HubModel, ModelReference, ServerModel
 
 PLACES = ("auto", "local", "server")
@@ -39,5 +40,9 @@ def is_drawn_on_server(reference: ModelReference, on: str) -> bool:
 
 
 def hub_reference(name: str) -> str:
-    """Give what to type if a name was meant as one of Hugging Face."""
-    return f"hf.co/{name}" if name.count("/") == 1 and name.isprintable() else "hf.co/OWNER/REPO"
+    """Return what to type if a name was meant as one of Hugging Face."""
+    try:
+        parse_hub_address(f"hf.co/{name}")
+    except UsageError:
+        return "hf.co/OWNER/REPO"
+    return f"hf.co/{name}"
