@@ -66,6 +66,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (Progress("load", 0, 1, 0.0), "loading"),
         (Progress("load", 1, 1, 0.9), "loading, 100 %, 0.9 s"),
         (Progress("load", 120, 300, 2.0), "loading 120/300, 40 %, 3.0 s left"),
+        # The engine took 3.5 s to start, and 47 tensors were there at the first report.
+        (Progress("load", 47, 252, 3.5, resumed=47, started=3.5), "loading 47/252, 18 %"),
+        (
+            Progress("load", 97, 252, 3.55, resumed=47, started=3.5),
+            "loading 97/252, 38 %, 0.2 s left",
+        ),
+        (
+            Progress("load", 252, 252, 3.7, resumed=47, started=3.5),
+            "loading 252/252, 100 %, 3.7 s",
+        ),
+        (
+            Progress("load", 252, 252, 0.7, resumed=252, started=0.7),
+            "loading 252/252, 100 %, 0.7 s",
+        ),
+        (
+            Progress("deploy", 40, 100, 60.0, resumed=40, started=60.0),
+            "the server is getting the model ready, 40 %",
+        ),
+        (
+            Progress("deploy", 30, 100, 70.0, resumed=40, started=60.0),
+            "the server is getting the model ready, 30 %",
+        ),
+        (
+            Progress("fetch", 23_999_999, 24_000_000, 2.0),
+            "fetching 24.0/24.0 MB, 99 %, 12.0 MB/s, 0.0 s left",
+        ),
         (Progress("encode", 1, 1, 0.04), "reading the prompt, 100 %, 0.0 s"),
         (Progress("sample", 0, 20, 0.0), "drawing 0/20, 0 %"),
         (Progress("sample", 5, 20, 6.0), "drawing 5/20, 25 %, 1.20 s/step, 18 s left"),
@@ -197,6 +223,28 @@ def test_slow_steps_are_told_without_a_terminal(clock: list[float]) -> None:
         reporter.progress(Progress("sample", step, 1000, step * 20.0))
         clock[0] += 20
     assert len(stream.getvalue().splitlines()) == 5
+
+
+@pytest.mark.parametrize("phase", ["fetch", "sample", "load"])
+def test_100_percent_is_said_once_without_a_terminal(clock: list[float], phase: str) -> None:
+    """A fetch reports its last byte, then verifies for minutes, and reports it again."""
+    stream = Stream(terminal=False)
+    reporter = Reporter(stream)
+    for step in (0, 500, 999, 1000, 1000, 1000, 1000):
+        reporter.progress(Progress(phase, step, 1000, 1.0))
+        clock[0] += 20
+    percents = [line.split(", ")[1] for line in stream.getvalue().splitlines()]
+    assert percents == ["0 %", "50 %", "99 %", "100 %"]
+
+
+def test_a_phase_that_begins_anew_is_told_of_again(clock: list[float]) -> None:
+    stream = Stream(terminal=False)
+    reporter = Reporter(stream)
+    for step in (1000, 1000, 500, 1000, 1000):
+        reporter.progress(Progress("fetch", step, 1000, 1.0))
+        clock[0] += 20
+    percents = [line.split(", ")[1] for line in stream.getvalue().splitlines()]
+    assert percents == ["100 %", "50 %", "100 %"]
 
 
 def test_quiet_tells_nothing_but_lines(clock: list[float]) -> None:

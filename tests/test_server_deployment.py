@@ -360,3 +360,13 @@ def test_ctrl_c_ends_the_waiting(old: LoopbackGpustack, hub: LoopbackHub, tmp_pa
     assert process.returncode == 130
     assert time.monotonic() - start < 2
     assert error.endswith(b"gpustack-draw: interrupted\n")
+
+
+def test_the_time_left_is_measured_from_the_first_percent(old: LoopbackGpustack) -> None:
+    """Whatever came before: a queue, or an earlier download that goes on."""
+    told: list[Progress] = []
+    with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
+        model.generate(PROMPT, size=(256, 256), on_progress=told.append)
+    percents = [each for each in told if each.phase == "deploy" and each.total]
+    assert [(each.step, each.resumed) for each in percents] == [(12, 12), (80, 12)]
+    assert [each.started for each in percents] == [percents[0].seconds] * 2

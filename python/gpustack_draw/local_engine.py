@@ -249,6 +249,7 @@ class _PictureProgress:
         self._on_progress = on_progress
         self._picture = picture
         self._pictures = pictures
+        self._first_tensors: tuple[int, float] | None = None
 
     def __call__(
         self, phase: str, step: int, total: int, seconds: float, preview: Raster | None
@@ -256,7 +257,11 @@ class _PictureProgress:
         self.seconds[phase] = seconds
         if self._on_progress is not None:
             of = (self._picture, self._pictures)
-            self._on_progress(Progress(phase, step, total, seconds, *of, preview=preview))
+            if phase == "load" and step and self._first_tensors is None:
+                # By then the engine has started, and a number of them may be loaded.
+                self._first_tensors = (step, seconds)
+            basis = self._first_tensors if phase == "load" and self._first_tensors else (0, 0.0)
+            self._on_progress(Progress(phase, step, total, seconds, *of, *basis, preview=preview))
 
 
 def list_devices() -> list[dict[str, Any]]:

@@ -20,7 +20,10 @@ class Progress:
         seconds: Time since the phase began.
         picture: Which picture, from 1.
         pictures: How many pictures there will be.
-        resumed: Bytes of a ``fetch`` that an earlier run had fetched.
+        resumed: How much of ``step`` says nothing about the rate: bytes that an earlier run had
+            fetched, tensors and percent that were done when the first of them were told of.
+        started: How much of ``seconds`` says nothing about the rate: what passed until then, such
+            as the engine's own start.
         preview: What the picture looks like by now, where ``preview=True`` was asked for and there
             is something new; usually an eighth of its size a side.
     """
@@ -32,4 +35,5 @@ class Progress:
     picture: int = 1
     pictures: int = 1
     resumed: int = 0
+    started: float = 0.0
     preview: Raster | None = field(default=None, compare=False, repr=False)

@@ -83,7 +83,7 @@ class ProgressLine:
 
     def _line_is_due(self, progress: Progress) -> bool:
         since = time.monotonic() - self._last_time
-        if self._last_fraction >= 1:
+        if self._last_fraction >= 1 and fraction(progress) >= 1:
             return False  # 100 % has been said
         if progress.phase in {"fetch", "sample"} and fraction(progress) >= 1:
             return True

@@ -32,7 +32,8 @@ def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
         if progress.phase in _WAITING and progress.seconds >= 1:
             head += f", {_duration(progress.seconds)}"
         return head[:columns] if columns else head
-    tail = [f"{fraction(progress):.0%}".replace("%", " %"), *_pace(progress)]
+    # Rounded down: 100 % means that nothing is left.
+    tail = [f"{int(100 * fraction(progress))} %", *_pace(progress)]
     head += _amount(progress)
     line = ", ".join([head, *tail])
     if not columns:
@@ -65,16 +66,16 @@ def _amount(progress: Progress) -> str:
 
 
 def _pace(progress: Progress) -> list[str]:
-    """Seconds a step, and the time that remains, or that it took."""
-    if progress.step <= progress.resumed:
-        return []
-    each = progress.seconds / (progress.step - progress.resumed)
-    parts = [f"{each:.2f} s/step"] if progress.phase == "sample" else []
-    if progress.phase == "fetch" and each > 0:
+    """Describe the rate, and the time that remains, or that it took."""
+    counted, seconds = progress.step - progress.resumed, progress.seconds - progress.started
+    each = seconds / counted if counted > 0 else 0.0
+    parts = [f"{each:.2f} s/step"] if progress.phase == "sample" and each else []
+    if progress.phase == "fetch" and each:
         parts = [f"{1 / each / 1e6:.1f} MB/s"]
-    if progress.step < progress.total:
-        return [*parts, f"{_duration((progress.total - progress.step) * each)} left"]
-    return [*parts, _duration(progress.seconds)]
+    if progress.step >= progress.total:
+        return [*parts, _duration(progress.seconds)]
+    left = f"{_duration((progress.total - progress.step) * each)} left"
+    return [*parts, left] if each else parts
 
 
 def _duration(seconds: float) -> str:
