@@ -11,13 +11,14 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
-from gpustack_draw.cli.inline_pictures import Area, blocks
+from gpustack_draw.cli.inline_pictures import Area, blocks, blocks_256
 from terminal_pictures import pixels_apart, read_kitty, read_sixel
 
 pytestmark = [
@@ -142,8 +143,8 @@ def test_a_terminal_elsewhere_says_its_name(tmp_path: Path, answer: str, sign: s
 
 
 @pytest.mark.parametrize("answer", [XTERM, ""], ids=["without pictures", "silent"])
-def test_other_terminals_leave_it_to_the_viewer(tmp_path: Path, answer: str) -> None:
-    screen = Screen(tmp_path, *QUICK, "--show", answer=answer)
+def test_a_terminal_of_few_colors_shows_nothing(tmp_path: Path, answer: str) -> None:
+    screen = Screen(tmp_path, *QUICK, "--show", answer=answer, TERM="xterm")
     assert screen.end() == 0
     assert screen.said.count("\x1b") == QUESTIONS.count("\x1b")
     assert NO_DISPLAY in screen.said
@@ -158,13 +159,30 @@ def test_terminals_that_would_print_the_question_are_not_asked(tmp_path: Path, t
     assert "\x1b" not in screen.said
 
 
-def test_a_terminal_around_tmux_is_not_believed(tmp_path: Path) -> None:
-    screen = Screen(
-        tmp_path, *QUICK, "--show", answer=XTERM, TERM="screen-256color", TERM_PROGRAM="WezTerm"
-    )
+@pytest.mark.parametrize(
+    ("variables", "encode"),
+    [
+        ({}, blocks_256),  # as over ssh
+        ({"COLORTERM": "truecolor"}, blocks),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, blocks),
+        ({"TERM": "xterm-kitty", "STY": "1.pts-0.host"}, blocks_256),
+        ({"TERM": "screen-256color", "TERM_PROGRAM": "WezTerm"}, blocks_256),
+    ],
+    ids=["ssh", "colors", "tmux", "screen", "another terminal around"],
+)
+def test_without_a_display_half_blocks_show_the_picture(
+    tmp_path: Path, variables: dict[str, str], encode: Callable[[PIL.Image.Image, Area], str]
+) -> None:
+    screen = Screen(tmp_path, *QUICK, "--show", "--count", "2", answer=XTERM, **variables)
     assert screen.end() == 0
     assert QUESTIONS in screen.said
-    assert NO_DISPLAY in screen.said
+    area = Area(columns=48, rows=24, cell=(10, 20), number=1)
+    for name in ("c-1.png", "c-2.png"):
+        assert screen.said.count(encode(PIL.Image.open(tmp_path / name), area)) == 1
+    assert screen.said.count("\N{UPPER HALF BLOCK}") == 2 * 48 * 24
+    assert "\x1b_G" not in screen.said
+    assert "\x1b]1337" not in screen.said
+    assert "--show" not in screen.said
 
 
 @pytest.mark.parametrize("option", ["--show", "--preview"])
@@ -213,6 +231,6 @@ def test_preview_in_coloured_blocks(tmp_path: Path) -> None:
 
 
 def test_a_terminal_that_cannot_show_a_preview_is_told_of(tmp_path: Path) -> None:
-    screen = Screen(tmp_path, *QUICK, "--preview", answer=XTERM)
+    screen = Screen(tmp_path, *QUICK, "--preview", answer=XTERM, TERM="xterm")
     assert screen.end() == 0
     assert screen.said.count("--preview has no effect: this terminal shows no pictures") == 1

@@ -7,7 +7,8 @@ import re
 import PIL.Image
 import pytest
 
-from gpustack_draw.cli.inline_pictures import Area, blocks, iterm2, kitty, sixel
+from gpustack_draw.cli.inline_pictures import Area, blocks, blocks_256, iterm2, kitty, sixel
+from gpustack_draw.cli.terminal import blocks_by_name, protocol_by_name
 from sample_picture import make_picture
 from terminal_pictures import pixels_apart, read_sixel
 
@@ -66,3 +67,48 @@ def test_blocks_are_two_pixels_a_cell() -> None:
         "\x1b[E"
         "\x1b[38;2;7;8;9;48;2;255;0;0m\N{UPPER HALF BLOCK}\x1b[0m"
     )
+
+
+def test_blocks_of_256_colors_are_the_nearest_ones() -> None:
+    image = PIL.Image.new("RGB", (1, 4))
+    for y, color in enumerate([(255, 0, 0), (0, 95, 135), (8, 8, 8), (255, 255, 255)]):
+        image.putpixel((0, y), color)
+    assert blocks_256(image, Area(columns=1, rows=2, cell=(10, 20), number=1)) == (
+        "\x1b[38;5;196;48;5;24m\N{UPPER HALF BLOCK}\x1b[0m"
+        "\x1b[E"
+        "\x1b[38;5;232;48;5;231m\N{UPPER HALF BLOCK}\x1b[0m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "protocol", "blocks"),
+    [
+        ({"TERM": "xterm-kitty"}, "kitty", "blocks"),
+        ({"TERM": "xterm-ghostty"}, "kitty", "blocks"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm2", "blocks 256"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "", "blocks"),
+        ({"TERM": "xterm-256color"}, "", "blocks 256"),
+        ({"TERM": "alacritty"}, "", "blocks"),
+        ({"TERM": "xterm"}, "", ""),
+        ({"TERM": "vt100"}, "", ""),
+        ({"TERM": "dumb", "COLORTERM": "truecolor"}, "", ""),
+        ({"TERM": "linux"}, "", ""),
+        ({}, "", ""),
+        # Inside another terminal, whose name and variables come along.
+        ({"TERM": "tmux-256color", "TERM_PROGRAM": "WezTerm"}, "", "blocks 256"),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, "", "blocks"),
+        ({"TERM": "xterm-kitty", "STY": "1.pts-0.host"}, "", "blocks 256"),
+        ({"TERM": "screen-256color", "STY": "1.x", "COLORTERM": "truecolor"}, "", "blocks 256"),
+        ({"TERM": "xterm-ghostty", "ZELLIJ": "0"}, "", "blocks"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "ghostty", "NVIM": "/run/x"}, "", "blocks 256"),
+        (
+            {"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app", "VIM_TERMINAL": "901"},
+            "",
+            "blocks 256",
+        ),
+        ({"TERM": "eterm-color", "TERM_PROGRAM": "WezTerm", "INSIDE_EMACS": "30"}, "", ""),
+    ],
+)
+def test_terminals_by_name(environment: dict[str, str], protocol: str, blocks: str) -> None:
+    assert protocol_by_name(environment) == protocol
+    assert blocks_by_name(environment) == blocks

@@ -79,3 +79,12 @@ def test_no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert show("cat.png") == "there is no display here"
     assert not (folder / "shown").exists()
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_no_viewer_on_the_screen_of_another_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.7 50000 10.0.0.8 22")
+    assert show("cat.png") == "there is no display here"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.inline_pictures import ENCODERS, Area
-from gpustack_draw.cli.terminal import Terminal
+from gpustack_draw.cli.terminal import Terminal, blocks_by_name
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -24,6 +24,9 @@ class Canvas:
     """Gives what to write so that a picture stands above the cursor's line, again and again.
 
     The cursor is in the first column before and after.
+
+    Attributes:
+        coarse: Whether half blocks will do, where a terminal shows no pictures.
     """
 
     def __init__(self, terminal: Terminal, *, coarse: bool) -> None:
@@ -31,10 +34,10 @@ class Canvas:
 
         Args:
             terminal: Where it stands.
-            coarse: Whether half blocks of colour will do, where a terminal shows no pictures.
+            coarse: Whether half blocks will do, where a terminal shows no pictures.
         """
         self._terminal = terminal
-        self._coarse = coarse
+        self.coarse = coarse
         self._protocol: str | None = None
         self._area: Area | None = None
         # Pictures of other programs on the same terminal have numbers too.
@@ -45,9 +48,12 @@ class Canvas:
         """How pictures are shown here; empty where they cannot be."""
         if self._protocol is None:
             self._protocol = self._terminal.protocol()
-            if not self._protocol and self._coarse and _shows_blocks():
-                self._protocol = "blocks"
-        return self._protocol
+        return self._protocol or (_blocks() if self.coarse else "")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether pictures are shown here as they are."""
+        return bool(self.protocol) and not self.protocol.startswith("blocks")
 
     def draw(self, image: "PIL.Image.Image", columns: int, lines: int) -> str:
         """Put a picture where the one before was; the first takes a new place.
@@ -96,9 +102,9 @@ def canvas_for(arguments: "Arguments", reporter: "Reporter") -> Iterator[None]:
         yield
 
 
-def _shows_blocks() -> bool:
+def _blocks() -> str:
     try:
         "\N{UPPER HALF BLOCK}".encode(sys.stderr.encoding)
     except UnicodeEncodeError:
-        return False
-    return os.environ.get("COLORTERM", "") in {"truecolor", "24bit"}
+        return ""
+    return blocks_by_name(os.environ)

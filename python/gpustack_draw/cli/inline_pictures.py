@@ -6,8 +6,9 @@ left corner is to be. Where the cursor is afterwards differs from terminal to te
 
 import base64
 import io
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     Encode = Callable[["PIL.Image.Image", "Area"], str]
 
+# The colors 16 to 255 of xterm and those after it: a cube of six levels, and 24 grays.
+_LEVELS = (0, 95, 135, 175, 215, 255)
+_COLORS_FROM_16 = (
+    *itertools.chain.from_iterable(itertools.product(_LEVELS, repeat=3)),
+    *(8 + 10 * gray for gray in range(24) for _ in range(3)),
+)
 _KITTY_CHUNK = 4096  # the most bytes of a picture that kitty takes at once
 # The character for six pixels, of which each is a bit.
 _SIXELS = bytes((63 + bits) % 256 for bits in range(256))
@@ -92,24 +99,31 @@ def _sixel_line(rows: list[bytes], colour: int) -> str:
 
 
 def blocks(image: "PIL.Image.Image", area: Area) -> str:
-    """Write a picture in half blocks, two pixels a cell, for terminals of 16 million colours."""
+    """Write a picture in half blocks, two pixels a cell, for terminals of 16 million colors."""
+    pixels = image.convert("RGB").resize((area.columns, 2 * area.rows)).tobytes()
+    colors = (f"2;{r};{g};{b}" for r, g, b in zip(*(pixels[i::3] for i in range(3)), strict=True))
+    return _half_blocks(list(colors), area.columns)
+
+
+def blocks_256(image: "PIL.Image.Image", area: Area) -> str:
+    """Write a picture in half blocks for terminals of 256 colors."""
     small = image.convert("RGB").resize((area.columns, 2 * area.rows))
-    pixels = small.tobytes()
-    length = 3 * area.columns
+    palette = small.resize((1, 1)).quantize(1)  # a picture only carries it
+    palette.putpalette(bytes(_COLORS_FROM_16))
+    indexes = small.quantize(palette=palette).tobytes()
+    return _half_blocks([f"5;{16 + index}" for index in indexes], area.columns)
+
+
+def _half_blocks(colors: Sequence[str], columns: int) -> str:
     lines = []
-    for row in range(area.rows):
-        upper, lower = (pixels[start : start + length] for start in _starts(row, length))
+    for start in range(0, len(colors), 2 * columns):
+        upper, lower = colors[start : start + columns], colors[start + columns :]
         cells = (
-            f"\x1b[38;2;{upper[x]};{upper[x + 1]};{upper[x + 2]}"
-            f";48;2;{lower[x]};{lower[x + 1]};{lower[x + 2]}m\N{UPPER HALF BLOCK}"
-            for x in range(0, length, 3)
+            f"\x1b[38;{above};48;{below}m\N{UPPER HALF BLOCK}"
+            for above, below in zip(upper, lower, strict=False)
         )
         lines.append("".join(cells) + "\x1b[0m")
     return "\x1b[E".join(lines)
-
-
-def _starts(row: int, length: int) -> tuple[int, int]:
-    return 2 * row * length, (2 * row + 1) * length
 
 
 def _png(image: "PIL.Image.Image") -> str:
@@ -123,4 +137,5 @@ ENCODERS: "dict[str, Encode]" = {
     "iterm2": iterm2,
     "sixel": sixel,
     "blocks": blocks,
+    "blocks 256": blocks_256,
 }

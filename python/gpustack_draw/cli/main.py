@@ -233,7 +233,7 @@ def _deliver(
         from gpustack_draw.cli.show import show
 
         problem = show(path)
-        if problem:
+        if problem and not reporter.show_coarsely(picture):
             reporter.note(f"--show: {problem}; the picture is saved all the same")
 
 

@@ -59,11 +59,27 @@ class Reporter(ProgressLine):
         Returns:
             Whether it can be seen there as it is.
         """
+        return self._shows(picture) and self.canvas is not None and self.canvas.is_exact
+
+    def show_coarsely(self, picture: Raster) -> bool:
+        """Show a picture on the terminal in half blocks, unless its previews were shown so.
+
+        Returns:
+            Whether it can be seen there.
+        """
+        if self.canvas is None:
+            return False
+        if not self.canvas.coarse:
+            self.canvas.coarse = True
+            return self._shows(picture)
+        return bool(self.canvas.protocol)
+
+    def _shows(self, picture: Raster) -> bool:
         with self._lock:
             if self.canvas is None or not self.canvas.protocol:
                 return False
             self._show_picture(self.canvas, picture)
-            return self.canvas.protocol != "blocks"
+            return True
 
     def note(self, text: str) -> None:
         """Tell something worth knowing; not with ``--quiet``."""

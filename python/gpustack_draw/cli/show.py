@@ -14,6 +14,8 @@ def show(path: str) -> str:
     Returns:
         Why it could not be opened; empty if it could.
     """
+    if not _has_display():
+        return "there is no display here"
     absolute = str(Path(path).absolute())  # and so never taken for an option
     if sys.platform == "win32":
         try:
@@ -23,9 +25,14 @@ def show(path: str) -> str:
         return ""
     if sys.platform == "darwin":
         return _start("open", absolute)
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "there is no display here"
     return _start("xdg-open", absolute)
+
+
+def _has_display() -> bool:
+    if sys.platform in {"win32", "darwin"}:
+        # Over ssh, the viewer would open on the screen of the other machine.
+        return not os.environ.get("SSH_CONNECTION")
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _start(program: str, path: str) -> str:

@@ -15,8 +15,12 @@ _NAMES = {
     "iterm": "iterm2",
     "wezterm": "iterm2",
 }
-# Such a TERM is inside another terminal, whose TERM_PROGRAM it may have inherited.
+# A TERM or a variable of programs that show terminals inside another terminal: TERM and
+# TERM_PROGRAM may be those of the other one, whose pictures do not get through.
 _INSIDE = ("screen", "tmux")
+_INSIDE_VARIABLES = ("TMUX", "STY", "ZELLIJ", "NVIM", "VIM_TERMINAL", "INSIDE_EMACS")
+# Terminals of 16 million colors, by their TERM. Over ssh, COLORTERM does not come along.
+_COLORFUL = ("kitty", "ghostty", "wezterm", "alacritty", "foot", "-direct")
 _CANNOT_BE_ASKED = ("", "dumb", "linux")
 
 # Its name (XTVERSION), its cells' size in pixels, and what every terminal answers, and so comes
@@ -31,9 +35,21 @@ _SECONDS_TO_ANSWER = 1.0
 def protocol_by_name(environment: Mapping[str, str]) -> str:
     """Tell from its name alone how pictures are sent to a terminal; empty where that is unknown."""
     term = environment.get("TERM", "")
-    if term.startswith(_INSIDE):
+    if term.startswith(_INSIDE) or any(environment.get(name) for name in _INSIDE_VARIABLES):
         return ""
     return _protocol_of(f"{term} {environment.get('TERM_PROGRAM', '')}")
+
+
+def blocks_by_name(environment: Mapping[str, str]) -> str:
+    """Tell which half blocks a terminal shows: ``blocks``, ``blocks 256``, or none."""
+    term = environment.get("TERM", "")
+    if term in _CANNOT_BE_ASKED:
+        return ""
+    colorful = environment.get("COLORTERM", "") in {"truecolor", "24bit"}
+    colorful = colorful or any(name in term for name in _COLORFUL)
+    if colorful and not environment.get("STY"):  # screen itself has 256
+        return "blocks"
+    return "blocks 256" if colorful or "256color" in term else ""
 
 
 def _protocol_of(name: str) -> str:
