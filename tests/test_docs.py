@@ -23,7 +23,8 @@ from gpustack_draw.model_reference import parse_model_reference
 from run_python import run_python
 
 REFERENCE = SOURCE / "docs" / "reference"
-PAGES = [SOURCE / "README.md", SOURCE / "CONTRIBUTING.md", *sorted(SOURCE.glob("docs/**/*.md"))]
+TOP_PAGES = [SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES = [*TOP_PAGES, *sorted(SOURCE.glob("docs/**/*.md"))]
 TEXTS = {str(page.relative_to(SOURCE)): page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINKS = sorted(
