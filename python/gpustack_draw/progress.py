@@ -20,10 +20,10 @@ class Progress:
         seconds: Time since the phase began.
         picture: Which picture, from 1.
         pictures: How many pictures there will be.
-        resumed: How much of ``step`` says nothing about the rate: bytes that an earlier run had
-            fetched, tensors and percent that were done when the first of them were told of.
-        started: How much of ``seconds`` says nothing about the rate: what passed until then, such
-            as the engine's own start.
+        resumed: The part of ``step`` that is left out of the rate: bytes that an earlier run
+            fetched; tensors, or percent, that were done by the first report.
+        started: The part of ``seconds`` that is left out of the rate: the time before that report,
+            in which the engine starts.
         preview: What the picture looks like by now, where ``preview=True`` was asked for and there
             is something new; usually an eighth of its size a side.
     """

@@ -314,12 +314,13 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         "--show",
         action="store_true",
         help="show the picture in the terminal, where that can (kitty, Ghostty, iTerm2, WezTerm,"
-        " any with sixels), else open it in the default viewer",
+        " any with sixels), else open it in the default viewer; without a display, show it in half"
+        " blocks of color",
     )
     group.add_argument(
         "--preview",
         action="store_true",
-        help="show the picture in the terminal while it grows; one of 16 million colours will do",
+        help="show the picture in the terminal while it grows; one of 256 colors will do",
     )
     group.add_argument(
         "--dry-run",
@@ -366,8 +367,8 @@ def _add_server(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--timeout",
         metavar="SECONDS",
-        help="how long it may take for a picture, and a deployment may stand still (default: 1800"
-        " and 300)",
+        help="how long a picture may take on the server, and a deployment may stand still"
+        " (default: 1800 and 300)",
     )
 
 
