@@ -501,7 +501,7 @@ print(hashlib.sha256(image.tobytes()).hexdigest(), "fetch" in phases)
 
 
 @pytest.mark.engine
-def test_the_demo_model_packed_in_three_ways_draws_the_same_picture(
+def test_the_demo_model_packed_in_four_ways_draws_the_same_picture(
     server: LoopbackHub, tmp_path: Path
 ) -> None:
     from gpustack_draw.demo import DEMO_FILE
@@ -521,6 +521,11 @@ def test_the_demo_model_packed_in_three_ways_draws_the_same_picture(
     )
     server.add("acme/model-GGUF", {"model-Q4_0.gguf": model, "tae.gguf": decoder})
     server.add("unsloth/Qwen3-4B-GGUF", {"Qwen3-4B-Q4_K_M.gguf": encoder})
+    local = {"diffusion_models/parts": model, "text_encoders/qwen3": encoder, "vae/tae": decoder}
+    for name, data in local.items():
+        path = tmp_path / "models" / f"{name}.gguf"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
     environment = {**os.environ, **server.environment(tmp_path / "home")}
     results = [
         subprocess.run(
@@ -535,7 +540,8 @@ def test_the_demo_model_packed_in_three_ways_draws_the_same_picture(
             "hf.co/acme/whole-GGUF",
             "hf.co/acme/parts-GGUF",
             "hf.co/acme/model-GGUF",
+            "models/diffusion_models/parts.gguf",
         )
     ]
-    assert [fetched for _, fetched in results] == ["False", "True", "True", "True"]
+    assert [fetched for _, fetched in results] == ["False", "True", "True", "True", "False"]
     assert len({digest for digest, _ in results}) == 1

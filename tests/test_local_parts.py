@@ -222,6 +222,18 @@ def test_dry_run_says_what_would_be_fetched(
     assert f"yes   {Path('ae.safetensors').absolute()}\n" in shown
 
 
+def test_pull_fetches_what_is_not_beside_the_model(
+    server: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_usual_places(server)
+    write(FLUX1, "ae.safetensors", "clip_l.safetensors")
+    assert main(["pull", FLUX1]) == 0
+    assert capsys.readouterr().out == f"{FLUX1}\n"
+    model = resolve(FLUX1)
+    assert model.notes[1] == f"found in the cache: hf.co/{T5_PLACE} (--t5xxl)"
+    assert all(file.path.is_file() for file in model.files)
+
+
 def test_components_that_the_user_names_go_first(server: LoopbackHub) -> None:
     add_usual_places(server)
     write(FLUX1, "ae.safetensors", "my/vae.safetensors", "clip_l.safetensors", "t5.gguf")

@@ -75,8 +75,19 @@ def test_gguf_of_tensors_in_rows_of_256_numbers_has_their_shapes(tmp_path: Path)
     stored: files.Tensors = {"conv.weight": ((256, 9), "Q8_0"), "norm.weight": ((256,), "F32")}
     data = files.gguf_bytes(stored, {"comfy.gguf.orig_shape.conv.weight": [16, 16, 3, 3]})
     tensors = read_model_header(write(tmp_path, data)).tensors
-    assert tensors["conv.weight"] == TensorInfo("conv.weight", (3, 3, 16, 16), "Q8_0", 2448)
+    conv = TensorInfo("conv.weight", (3, 3, 16, 16), "Q8_0", 2448, expanded_bytes=4608)
+    assert tensors["conv.weight"] == conv
     assert tensors["norm.weight"].shape == (256,)
+
+
+def test_what_the_engine_expands_takes_more_memory_than_room_in_the_file(tmp_path: Path) -> None:
+    stored: files.Tensors = {"a": ((256, 9), "Q8_0"), "b": ((256, 9), "Q8_0")}
+    keys = {"comfy.gguf.orig_shape.a": [48, 48], "comfy.gguf.orig_shape.b": [36, 64]}
+    header = read_model_header(write(tmp_path, files.gguf_bytes(stored, keys)))
+    assert (header.tensor_bytes, header.loaded_bytes) == (2 * 2448, 4 * 2304 + 2448)
+    fp8: files.Tensors = {"a": ((64, 2), "F8_E4M3"), "b": ((64,), "F32")}
+    header = read_model_header(write(tmp_path, files.safetensors_bytes(fp8)))
+    assert (header.tensor_bytes, header.loaded_bytes) == (128 + 256, 256 + 256)
 
 
 def test_gguf_version_2_and_another_alignment(tmp_path: Path) -> None:

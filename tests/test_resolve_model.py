@@ -417,6 +417,15 @@ WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
         ),
         "name it with --vae",
     ),
+    "OpenCLIP-H as VAE": (
+        "vae",
+        {"text_model.embeddings.token_embedding.weight": ((1024, 4), "F16")},
+        (
+            "'part.safetensors' is the OpenCLIP-H text encoder, not a VAE (which turns the result"
+            " into pixels)"
+        ),
+        "name it with --clip-l",
+    ),
     "CLIP-G as CLIP-L": (
         "clip_l",
         files.CLIP_G,

@@ -162,23 +162,24 @@ void restore_shapes(const std::string& path, Tensors& tensors) {
 
 }  // namespace
 
-bool read_gguf_file(const std::string& path, Tensors& tensors, std::string* error) {
-  if (!library_read_gguf_file(path, tensors, error)) {
+bool read_gguf_file(const std::string& file_path, Tensors& tensor_storages, std::string* error) {
+  if (!library_read_gguf_file(file_path, tensor_storages, error)) {
     return false;
   }
-  if (const Naming* naming = naming_of_unet(tensors)) {
-    restore_shapes(path, tensors);
-    complete(tensors, *naming);
+  if (const Naming* naming = naming_of_unet(tensor_storages)) {
+    restore_shapes(file_path, tensor_storages);
+    complete(tensor_storages, *naming);
   }
   return true;
 }
 
-bool read_safetensors_file(const std::string& path, Tensors& tensors, std::string* error) {
-  if (!library_read_safetensors_file(path, tensors, error)) {
+bool read_safetensors_file(const std::string& file_path, Tensors& tensor_storages,
+                           std::string* error) {
+  if (!library_read_safetensors_file(file_path, tensor_storages, error)) {
     return false;
   }
-  if (const Naming* naming = naming_of_unet(tensors)) {
-    complete(tensors, *naming);
+  if (const Naming* naming = naming_of_unet(tensor_storages)) {
+    complete(tensor_storages, *naming);
   }
   return true;
 }

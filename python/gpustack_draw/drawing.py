@@ -48,7 +48,8 @@ def load(
     Args:
         model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; a
             path to a model file or to a folder in diffusers layout; or the name of a model on a
-            GPUStack server.
+            GPUStack server. Components that a file lacks are found beside it, in the cache of the
+            hub, or fetched.
         vae: Path, or hf.co reference, of a component to use instead of the one found; likewise the
             next five.
         clip_l: A CLIP-L text encoder.

@@ -14,6 +14,7 @@ __all__ = [
     "FAMILIES",
     "Defaults",
     "Family",
+    "clip_width",
     "components_inside",
     "defaults_of",
     "detect_family",
@@ -200,16 +201,25 @@ def kind_of(header: ModelHeader) -> str:
         A name among :data:`gpustack_draw.names.COMPONENTS`; or, for anything else, a description
         such as ``a LoRA``; empty when nothing fits.
     """
-    for name, tensor in header.tensors.items():
-        if name.endswith("token_embedding.weight"):
-            by_width = {768: "clip_l", 1024: "clip_l", 1280: "clip_g"}
-            if tensor.shape[0] in by_width:
-                return by_width[tensor.shape[0]]
+    # Stable Diffusion 2 has another encoder in the place of CLIP-L.
+    by_width = {768: "clip_l", 1024: "clip_l", 1280: "clip_g"}
+    if clip_width(header) in by_width:
+        return by_width[clip_width(header)]
     for pattern, kind in _KINDS:
         search = re.compile(pattern).search
         if any(search(name) for name in header.tensors):
             return kind
     return ""
+
+
+def clip_width(header: ModelHeader) -> int:
+    """Return how wide the tokens of a CLIP text encoder are; 0 for any other file."""
+    widths = (
+        tensor.shape[0]
+        for name, tensor in header.tensors.items()
+        if name.endswith("token_embedding.weight")
+    )
+    return next(widths, 0)
 
 
 def variant_of(family: Family, *names: str, header: ModelHeader | None = None) -> str:

@@ -372,7 +372,16 @@ def _restored(tensor: TensorInfo, metadata: Mapping[str, object], shown: str) ->
             f"tensor {quoted(tensor.name)} has {tensor.elements:,} elements, and its shape"
             f" {'x'.join(map(str, sides))} has {math.prod(shape):,}",
         )
-    return replace(tensor, shape=shape)
+    return replace(tensor, shape=shape, expanded_bytes=_expanded_bytes(tensor, shape))
+
+
+def _expanded_bytes(tensor: TensorInfo, shape: tuple[int, ...]) -> int:
+    """Return the size in memory of a tensor whose rows may not fill its blocks; else 0."""
+    block = next(elements for name, elements, _ in TENSOR_TYPES.values() if name == tensor.type)
+    if shape[0] % block == 0:
+        return 0
+    # The engine loads such matrices as F32, and convolutions as F16.
+    return tensor.elements * (4 if len(shape) <= 2 else 2)
 
 
 def _aligned(position: int, alignment: int) -> int:

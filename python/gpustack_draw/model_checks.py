@@ -47,7 +47,7 @@ _OTHER_VAES: tuple[tuple[tuple[str, ...], str, re.Pattern[str]], ...] = (
     (
         ("sdxl",),
         "Stable Diffusion 1",
-        re.compile(r"sd[_-]?v?1(?![0-9])|v1-5|ft-(mse|ema)|[58][64]0000|kl-f8", re.IGNORECASE),
+        re.compile(r"sd[_-]?v?[12]|v1-5|v2-1|ft-(mse|ema)|[58][64]0000|kl-f8", re.IGNORECASE),
     ),
 )
 _TINY_STARTS = ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight")

@@ -8,7 +8,7 @@ from gpustack_draw.errors import (
     NotYetSupportedError,
     quoted,
 )
-from gpustack_draw.families import Family, detect_family, kind_of, variant_of
+from gpustack_draw.families import FAMILIES, Family, clip_width, detect_family, kind_of, variant_of
 from gpustack_draw.model_header import ModelHeader
 from gpustack_draw.names import COMPONENTS
 from gpustack_draw.resolved_model import COMPONENT_TITLES, option_of, title_of
@@ -28,7 +28,7 @@ def family_of(header: ModelHeader, shown: str) -> Family:
         kind = kind_of(header)
         if kind in COMPONENTS:
             raise ModelFileError(
-                f"{quoted(shown)} is {COMPONENT_TITLES[kind]}, not a model that draws by itself",
+                f"{quoted(shown)} is {_title_of(kind, header)}, not a model that draws by itself",
                 hint=f"name the model, and this file with {option_of(kind)}",
             )
         raise ModelFileError(
@@ -43,6 +43,13 @@ def family_of(header: ModelHeader, shown: str) -> Family:
             f"{quoted(shown)} is of the family {family.title}: {why_not}", hint=family.instead
         )
     return family
+
+
+def _title_of(kind: str, header: ModelHeader) -> str:
+    """Return what people call a component file; the first CLIP encoder is another one in SD 2."""
+    family = FAMILIES["sd2"]
+    is_of_sd2 = kind == "clip_l" and clip_width(header) == family.clip_width
+    return family.clip_title if is_of_sd2 else COMPONENT_TITLES[kind]
 
 
 def has_engine_names(header: ModelHeader) -> bool:
@@ -100,7 +107,7 @@ def check_kind(component: str, header: ModelHeader, shown: str) -> None:
     if family is not None:
         what = f"a model ({family.title})"
     elif kind in COMPONENTS:
-        what = f"{COMPONENT_TITLES[kind]}"
+        what = _title_of(kind, header)
     else:
         what = kind or "of a kind that is not known here"
     raise ModelFileError(

@@ -193,7 +193,17 @@ def _join(
         kind=kind,
         family=family,
         variant=variant,
-        files=_files(ModelFile(slot, main.path, header.file_bytes, main.file), also, given),
+        files=_files(
+            ModelFile(
+                slot,
+                main.path,
+                header.file_bytes,
+                main.file,
+                loaded_bytes=header.loaded_bytes,
+            ),
+            also,
+            given,
+        ),
         defaults=defaults_of(family, variant, header),
         notes=notes + unused(family, given),
     )
@@ -203,7 +213,9 @@ def _files(main: ModelFile, also: set[str], given: Mapping[str, Given]) -> tuple
     files = {main.component: main}
     for component in also:
         files[component] = replace(main, component=component)
-    files.update({component: one.file for component, one in given.items()})
+    for component, one in given.items():
+        loaded = one.header.loaded_bytes if one.header is not None else 0
+        files[component] = replace(one.file, loaded_bytes=loaded)
     if "vae" in given and "taesd" not in given:
         files.pop("taesd", None)  # the VAE that the user named is the one to use
     return tuple(files.values())

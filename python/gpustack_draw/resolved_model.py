@@ -30,6 +30,7 @@ class ModelFile:
         path: The file, or a folder in diffusers layout. One of the hub may not be there yet.
         bytes: Its size.
         source: Where on the hub it is from; ``None`` for a file that the user has.
+        loaded_bytes: Its size in memory, as far as its header tells.
         origin: How it was found: ``named`` by the user, ``beside`` the model, or in one of its
             usual places on the ``hub``.
     """
@@ -39,6 +40,7 @@ class ModelFile:
     bytes: int
     source: "RepositoryFile | None" = None
     origin: str = "named"
+    loaded_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +80,8 @@ class ResolvedModel:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all files; one that serves as two components counts once."""
-        return sum({file.path: file.bytes for file in self.files}.values())
+        """Bytes of all files in memory; one that serves as two components counts once."""
+        return sum({file.path: max(file.bytes, file.loaded_bytes) for file in self.files}.values())
 
     @property
     def hub_files(self) -> "list[RepositoryFile]":

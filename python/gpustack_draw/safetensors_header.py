@@ -139,7 +139,9 @@ def _read_tensor(name: str, entry: object, shown: str) -> tuple[TensorInfo, int]
         raise broken(
             shown, f"tensor {quoted(name)} takes {size:,} bytes, but {end - begin:,} are set aside"
         )
-    return TensorInfo(name, tuple(reversed(shape)) or (1,), kind, size), begin
+    # The engine has no floating-point numbers of 8 bits: it loads them as F16.
+    expanded = 2 * size if kind.startswith("F8_") else 0
+    return TensorInfo(name, tuple(reversed(shape)) or (1,), kind, size, expanded), begin
 
 
 def _are_integers(value: object, count: int | None = None) -> TypeGuard[list[int]]:

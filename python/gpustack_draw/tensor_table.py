@@ -56,12 +56,14 @@ class TensorInfo:
         shape: Elements by dimension, the fastest first (ggml's order), at most four.
         type: How the elements are stored, for example ``F16`` or ``Q8_0``.
         bytes: Its size in the file.
+        expanded_bytes: Its size in memory, where the engine expands it; else 0.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str
     bytes: int
+    expanded_bytes: int = 0
 
     @property
     def elements(self) -> int:
@@ -95,6 +97,11 @@ class ModelHeader:
     def tensor_bytes(self) -> int:
         """Bytes of all tensors in the file."""
         return sum(tensor.bytes for tensor in self.tensors.values())
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of all tensors once the engine has loaded them."""
+        return sum(tensor.expanded_bytes or tensor.bytes for tensor in self.tensors.values())
 
 
 def check_tensor_name(name: str, limit: int, shown: str) -> None:
