@@ -50,6 +50,7 @@ class Fault:
         path: A part of the request's path.
         status: The answer, in place of the right one; 0 for the right one.
         headers: Of that answer.
+        body: Of that answer.
         cut_after: Bytes after which the connection is closed.
         wrong_bytes: Whether the bytes are others than they should be.
         seconds: How long a piece of 64 kB takes.
@@ -65,6 +66,7 @@ class Fault:
     path: str
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"trouble"
     cut_after: int | None = None
     wrong_bytes: bool = False
     seconds: float = 0.0
@@ -234,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.stalled.wait(30)
             self.close_connection = True
         elif self.fault.status:
-            self.say(self.fault.status, dict(self.fault.headers), b"trouble")
+            self.say(self.fault.status, dict(self.fault.headers), self.fault.body)
         elif not path.startswith(self.hub.prefix):
             self.say(404, {}, b"nothing here")
         else:

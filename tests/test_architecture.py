@@ -93,9 +93,9 @@ ONLY_USERS = {
     "subprocess": {"engine_process", "cli"},
     "argparse": {"cli"},
     "http": {"gpustack_server"},
-    "ssl": {"gpustack_server"},
-    "socket": {"gpustack_server"},
-    "urllib.request": {"gpustack_server", "model_reference"},
+    "ssl": {"gpustack_server", "hub"},
+    "socket": {"gpustack_server", "hub"},
+    "urllib.request": {"gpustack_server", "hub", "model_reference"},
 }
 
 

@@ -87,7 +87,7 @@ def test_wrong_bytes_once_are_fetched_again(hub: Hub, server: LoopbackHub) -> No
     file = get(hub)
     server.fail("/resolve/", wrong_bytes=True, times=1)
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:data.gguf came with wrong bytes, and was fetched again",
+        "hf.co/acme/tiny:data.gguf had wrong bytes, and was fetched again",
     )
     assert read(hub, file) == DATA
 
@@ -106,15 +106,19 @@ def test_wrong_bytes_twice_are_an_error(hub: Hub, server: LoopbackHub) -> None:
     assert hub.path_of(file) is None
 
 
-NO_REPOSITORY = (
-    ModelNotFoundError,
-    "there is no repository hf.co/acme/none, or it is private",
-    "check the spelling; if it is private, log in with 'hf auth login', or set HF_TOKEN",
-)
+def no_repository(server: LoopbackHub) -> tuple[type[ModelNotFoundError], str, str]:
+    return (
+        ModelNotFoundError,
+        f"there is no repository hf.co/acme/none at {server.url}, or it is private",
+        (
+            "check the spelling and HF_ENDPOINT; if it is private, log in with 'hf auth login',"
+            " or set HF_TOKEN"
+        ),
+    )
 
 
-def test_no_such_repository_or_revision(hub: Hub) -> None:
-    assert error_of(lambda: look_up(hub, "acme/none")) == NO_REPOSITORY
+def test_no_such_repository_or_revision(hub: Hub, server: LoopbackHub) -> None:
+    assert error_of(lambda: look_up(hub, "acme/none")) == no_repository(server)
     assert error_of(lambda: look_up(hub, revision="v9")) == (
         ModelNotFoundError,
         "hf.co/acme/tiny has no revision 'v9'",
@@ -124,7 +128,7 @@ def test_no_such_repository_or_revision(hub: Hub) -> None:
 
 def test_private_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     server.add("acme/none", {"m.gguf": MODEL}, private=True)
-    assert error_of(lambda: look_up(hub, "acme/none")) == NO_REPOSITORY
+    assert error_of(lambda: look_up(hub, "acme/none")) == no_repository(server)
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
     assert look_up(hub, "acme/none").paths == ["m.gguf"]
 

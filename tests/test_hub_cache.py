@@ -11,8 +11,7 @@ import pytest
 import gpustack_draw
 import model_files as files
 from gpustack_draw.errors import FetchError, ModelFileError
-from gpustack_draw.hub import Hub, RepositoryFile
-from gpustack_draw.hub import fetch as fetch_module
+from gpustack_draw.hub import Hub, RepositoryFile, partial_file
 from gpustack_draw.hub import hub as hub_module
 from gpustack_draw.progress import Progress
 from hub_steps import DATA, MODEL, error_of, get, look_up, read, set_offline
@@ -201,7 +200,7 @@ def test_cache_cannot_be_written(
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fetch_module, "_write", fail)
+    monkeypatch.setattr(partial_file, "write", fail)
     kind, said, _ = error_of(lambda: hub.fetch([file]))
     assert (kind, said) == (FetchError, message.format(hub.cache.folder))
 
@@ -227,9 +226,7 @@ def test_the_header_of_a_file_that_is_half_here_is_read_here(hub: Hub, server: L
     assert server.bytes_sent == 0
     partial.write_bytes(b"x" * (len(MODEL) + 300_000))  # a disk's error
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
-    assert hub.fetch([file]) == (
-        "hf.co/acme/large:m.gguf came with wrong bytes, and was fetched again",
-    )
+    assert hub.fetch([file]) == ("hf.co/acme/large:m.gguf had wrong bytes, and was fetched again",)
     assert read(hub, file) == content.read(0, content.size)
 
 
@@ -324,10 +321,10 @@ def test_a_repository_that_is_gone_can_be_used_offline(
     hub.fetch([get(hub)])
     del server.repositories["acme/tiny"]
     assert error_of(lambda: look_up(hub))[1:] == (
-        "there is no repository hf.co/acme/tiny, or it is private",
+        f"there is no repository hf.co/acme/tiny at {server.url}, or it is private",
         (
-            "check the spelling; if it is private, log in with 'hf auth login', or set HF_TOKEN;"
-            " with HF_HUB_OFFLINE=1 what is in the cache is used"
+            "check the spelling and HF_ENDPOINT; if it is private, log in with 'hf auth login',"
+            " or set HF_TOKEN; with HF_HUB_OFFLINE=1 what is in the cache is used"
         ),
     )
     set_offline(monkeypatch)

@@ -338,10 +338,10 @@ def test_rm_asks_on_a_terminal(
             ["pull", "hf.co/acme/none"],
             3,
             [
-                "there is no repository hf.co/acme/none, or it is private",
+                "there is no repository hf.co/acme/none at {url}, or it is private",
                 (
-                    "check the spelling; if it is private, log in with 'hf auth login',"
-                    " or set HF_TOKEN"
+                    "check the spelling and HF_ENDPOINT; if it is private, log in with"
+                    " 'hf auth login', or set HF_TOKEN"
                 ),
             ],
         ),
@@ -352,8 +352,10 @@ def test_rm_asks_on_a_terminal(
         ),
     ],
 )
-def test_errors(run: Run, argv: list[str], status: int, lines: list[str]) -> None:
-    expected = "".join(f"gpustack-draw: {line}\n" for line in lines)
+def test_errors(
+    run: Run, server: LoopbackHub, argv: list[str], status: int, lines: list[str]
+) -> None:
+    expected = "".join(f"gpustack-draw: {line.format(url=server.url)}\n" for line in lines)
     assert run(*argv) == (status, "", expected)
 
 

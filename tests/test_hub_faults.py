@@ -9,7 +9,7 @@ import pytest
 import model_files as files
 from gpustack_draw.errors import FetchError, ModelNotFoundError
 from gpustack_draw.hub import Hub, HubTroubleError, patience
-from gpustack_draw.hub.advice import explain
+from gpustack_draw.hub.advice import AnswerHead, explain_refusal
 from gpustack_draw.progress import Progress
 from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
@@ -101,7 +101,7 @@ def test_a_list_without_sizes_is_completed_from_the_answers_for_files(
     assert (file.bytes, file.digest) == (-1, "")
     seen: list[Progress] = []
     assert hub.fetch([file], seen.append) == (
-        "hf.co/acme/bare:m.gguf came with wrong bytes, and was fetched again",
+        "hf.co/acme/bare:m.gguf had wrong bytes, and was fetched again",
     )
     assert seen[-1].total == len(MODEL)
     assert read(hub, file) == MODEL
@@ -233,17 +233,8 @@ def test_how_long_the_hub_wants_to_be_left_alone(
     if headers.get("Retry-After") == "in an hour":  # of when this runs
         headers = {"Retry-After": formatdate(time.time() + 3600, usegmt=True)}
 
-    class Response:
-        status_code = status
-        request = None
-
-        def __init__(self) -> None:
-            self.headers = headers
-
-    class RefusedError(Exception):
-        response = Response()
-
-    error = explain(RefusedError(), "https://huggingface.co", "acme/tiny", "main")
+    head = AnswerHead(status, {name.lower(): value for name, value in headers.items()}, False)
+    error = explain_refusal(head, "https://huggingface.co", "acme/tiny", "main")
     assert isinstance(error, HubTroubleError)
     assert seconds - 60 * (seconds > 1000) <= error.wait_seconds <= seconds
     assert error.lasting == (seconds > 30)

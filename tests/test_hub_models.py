@@ -239,9 +239,9 @@ def test_missing_component_is_named_with_its_places_and_its_option(server: Loopb
     assert message == (
         "'hf.co/acme/flux:flux1-dev-Q4_0.gguf' (FLUX.1) cannot draw without the CLIP-L text"
         " encoder, which is neither in the file nor beside it;"
-        " there is no repository hf.co/comfyanonymous/flux_text_encoders, or it is private;"
-        " there is no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF, or it is"
-        " private"
+        f" there is no repository hf.co/comfyanonymous/flux_text_encoders at {server.url}, or it"
+        " is private; there is no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF"
+        f" at {server.url}, or it is private"
     )
     assert hint == (
         "name it with --clip-l FILE; it is usually in"
@@ -471,7 +471,7 @@ def test_models_lists_what_can_be_drawn_with(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hf.co/acme/none"], "there is no repository hf.co/acme/none, or it is private"),
+        (["hf.co/acme/none"], "there is no repository hf.co/acme/none at http://127.0.0.1:"),
         (["hf.co/acme/sd:Q8_0"], "hf.co/acme/sd has no tag 'Q8_0'; it has Q4_0"),
         (["demo", "--vae", "hf.co/acme/sd"], "'hf.co/acme/sd:sd-Q4_0.gguf' is a model"),
     ],

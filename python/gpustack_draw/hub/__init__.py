@@ -4,9 +4,9 @@ The client gives the address, the token, the cache's place and the meaning of er
 fetched here: versions of the client from 1.18 on throw away what a killed process has fetched.
 """
 
-from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.hub import Hub, amount
 from gpustack_draw.hub.removal import Removal
 from gpustack_draw.hub.repository import Repository, RepositoryFile
+from gpustack_draw.hub.trouble import HubTroubleError
 
 __all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile", "amount"]

@@ -2,42 +2,37 @@
 
 import contextlib
 import math
+import os
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from gpustack_draw.errors import DrawError, FetchError, ModelNotFoundError
+from gpustack_draw.hub.network_variables import proxy_variable, without_password
+from gpustack_draw.hub.trouble import HubTroubleError, reason_of
+from gpustack_draw.untrusted import clean
 
 LONGEST_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
 
+_MOST_SECONDS = 86_400.0
 _LOG_IN = "log in with 'hf auth login', or set HF_TOKEN"
-_TRANSPORT_MODULES = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
 
 
-class HubTroubleError(FetchError):
-    """The hub could not be asked now; a later try, or the cache, may help.
+@dataclass(frozen=True)
+class AnswerHead:
+    """The head of an answer.
 
     Attributes:
-        wait_seconds: How long the hub wants to be left alone; 0 where it did not say.
-        lasting: Whether trying again at once is in vain.
+        status: Of HTTP.
+        headers: By name in lower case.
+        sent_token: Whether the user's token went along.
     """
 
-    def __init__(
-        self, message: str, *, hint: str = "", wait_seconds: float = 0.0, lasting: bool = False
-    ) -> None:
-        """Keep the message, the hint and when to try again."""
-        super().__init__(message, hint=hint)
-        self.wait_seconds = wait_seconds
-        self.lasting = lasting
-
-
-def is_transport_error(error: BaseException) -> bool:
-    """Tell whether a request failed on its way; HTTP clients have errors of their own for that."""
-    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return bool(modules & set(_TRANSPORT_MODULES)) or isinstance(
-        error, ConnectionError | TimeoutError
-    )
+    status: int
+    headers: Mapping[str, str]
+    sent_token: bool
 
 
 def offline_error(name: str) -> HubTroubleError:
@@ -49,73 +44,77 @@ def offline_error(name: str) -> HubTroubleError:
     )
 
 
-def explain(  # noqa: PLR0911 - one a kind of error
-    error: Exception, endpoint: str, name: str, revision: str, path: str = ""
-) -> DrawError:
-    """Put an error of the client into words.
+def explain_failure(error: Exception, endpoint: str) -> HubTroubleError:
+    """Make the error for a question that got no answer.
 
     Args:
-        error: What was raised.
+        error: The error of the HTTP client.
+        endpoint: The hub's address.
+    """
+    if type(error).__name__ == "OfflineModeIsEnabled":
+        return HubTroubleError(
+            "the network is not used, as HF_HUB_OFFLINE is set",
+            hint="unset HF_HUB_OFFLINE",
+            lasting=True,
+        )
+    variable = proxy_variable(endpoint)
+    proxy = f"the proxy {without_password(os.environ[variable])} of {variable}" if variable else ""
+    return HubTroubleError(
+        f"{endpoint} cannot be reached: {reason_of(error)}",
+        hint=f"check the network, {proxy or 'the proxy settings'} and HF_ENDPOINT",
+    )
+
+
+def explain_refusal(  # noqa: PLR0911 - one a kind of refusal
+    answer: AnswerHead, endpoint: str, name: str, revision: str, path: str = ""
+) -> DrawError:
+    """Make the error for an answer that is a refusal.
+
+    Args:
+        answer: The answer, with a status from 400 on.
         endpoint: The hub's address.
         name: The repository that was asked for.
         revision: The revision.
         path: The file, where one was asked for.
     """
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    response = getattr(error, "response", None)
-    if "OfflineModeIsEnabled" in kinds:
-        return offline_error(name)
-    if "GatedRepoError" in kinds:
-        return _gated(response, name)
-    if "DisabledRepoError" in kinds:
+    code = answer.headers.get("x-error-code", "")
+    if code == "GatedRepo":
+        return _gated(answer, name)
+    if answer.headers.get("x-error-message") == "Access to this resource is disabled.":
         return FetchError(
             f"hf.co/{name} has been disabled by the hub",
             hint=f"https://huggingface.co/{name} may tell why; use another repository",
         )
-    if "RevisionNotFoundError" in kinds:
+    if code == "RevisionNotFound":
         return ModelNotFoundError(
             f"hf.co/{name} has no revision {revision!r}",
             hint="give a branch, a tag or a commit after the @, or leave it out",
         )
-    if "EntryNotFoundError" in kinds:
+    if code == "EntryNotFound":
         return ModelNotFoundError(f"hf.co/{name} has no file {path!r} at revision {revision!r}")
-    if response is not None:
-        is_missing = "RepositoryNotFoundError" in kinds
-        return _explain_answer(response, endpoint, name, is_missing=is_missing)
-    return HubTroubleError(
-        f"{endpoint} cannot be reached: {_reason(error)}",
-        hint="check the network, the proxy settings and HF_ENDPOINT",
-    )
-
-
-def _explain_answer(response: Any, endpoint: str, name: str, *, is_missing: bool) -> DrawError:
-    status = int(response.status_code)
-    if status == 401 and _sent_token(response):
+    if answer.status == 401 and answer.sent_token:
         return FetchError(
             f"{endpoint} does not accept the token that is set up on this machine",
             hint="log in again with 'hf auth login', or correct or unset HF_TOKEN",
         )
-    if is_missing or status in {401, 404}:
-        also = "" if _sent_token(response) else f"; if it is private, {_LOG_IN}"
-        return ModelNotFoundError(
-            f"there is no repository hf.co/{name}, or it is private",
-            hint=f"check the spelling{also}",
-        )
-    return _refused(response, status, endpoint, name)
+    if code == "RepoNotFound" or answer.status in {401, 404}:
+        return _not_found(answer, endpoint, name)
+    return _refused(answer, endpoint, name)
 
 
-def _reason(error: BaseException) -> str:
-    """Give what the system has said, without the wrappings of HTTP clients."""
-    inner: BaseException | None = error
-    while inner is not None and (isinstance(inner, OSError) or is_transport_error(inner)):
-        error, inner = inner, inner.__cause__ or inner.__context__
-    text = (isinstance(error, OSError) and error.strerror) or str(error).strip()
-    return text[0].lower() + text.splitlines()[0][1:] if text else type(error).__name__
+def _not_found(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
+    log_in = "" if answer.sent_token else f"; if it is private, {_LOG_IN}"
+    is_other = endpoint != "https://huggingface.co"
+    at = f" at {endpoint}" if is_other else ""
+    return ModelNotFoundError(
+        f"there is no repository hf.co/{name}{at}, or it is private",
+        hint=f"check the spelling{' and HF_ENDPOINT' if is_other else ''}{log_in}",
+    )
 
 
-def _gated(response: Any, name: str) -> DrawError:
+def _gated(answer: AnswerHead, name: str) -> DrawError:
     page = f"https://huggingface.co/{name}"
-    if _sent_token(response):
+    if answer.sent_token:
         return FetchError(
             f"hf.co/{name} is gated, and the account of your token has not been let in",
             hint=f"accept its terms on {page}; it can take its owner a while to let you in",
@@ -126,16 +125,16 @@ def _gated(response: Any, name: str) -> DrawError:
     )
 
 
-def _refused(response: Any, status: int, endpoint: str, name: str) -> DrawError:
-    said = response.headers.get("X-Error-Message") or ""
+def _refused(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
+    status = answer.status
+    said = clean(answer.headers.get("x-error-message", ""))
     because = f": {said}" if said else ""
-    seconds = _wait_seconds(response)
+    seconds = _wait_seconds(answer)
     if status == 429:
-        when = f"in {seconds:.0f} seconds" if seconds else "in a few minutes"
-        also = "" if _sent_token(response) else f"; with an account the limit is higher: {_LOG_IN}"
+        also = "" if answer.sent_token else f"; with an account the limit is higher: {_LOG_IN}"
         return HubTroubleError(
             f"{endpoint} has had too many requests from here (429)",
-            hint=f"try again {when}{also}",
+            hint=f"try again {_when(seconds)}{also}",
             wait_seconds=seconds,
             lasting=seconds > LONGEST_WAIT,
         )
@@ -152,18 +151,24 @@ def _refused(response: Any, status: int, endpoint: str, name: str) -> DrawError:
     )
 
 
-def _sent_token(response: Any) -> bool:
-    request = getattr(response, "request", None)
-    return request is not None and "authorization" in {key.lower() for key in request.headers}
+def _when(seconds: float) -> str:
+    if seconds >= _MOST_SECONDS:
+        return "another day"
+    return f"in {seconds:.0f} seconds" if seconds else "in a few minutes"
 
 
-def _wait_seconds(response: Any) -> float:
-    """Tell how long a server wants to be left alone; 0 where it does not say."""
-    text = str(response.headers.get("Retry-After", "")).strip()
+def _wait_seconds(answer: AnswerHead) -> float:
+    """Return how long a hub wants to be left alone, a day at most; 0 where it does not say."""
+    text = answer.headers.get("retry-after", "").strip()
     if text.isdecimal():
-        return float(text)
+        return _seconds(text)
     with contextlib.suppress(ValueError, TypeError, OverflowError):  # a date
-        return max(math.ceil(parsedate_to_datetime(text).timestamp() - time.time()), 0.0)
-    # What Hugging Face says: "api";r=0;t=55
-    found = re.search(r";\s*t=(\d+)", str(response.headers.get("RateLimit", "")))
-    return float(found[1]) if found else 0.0
+        seconds = math.ceil(parsedate_to_datetime(text).timestamp() - time.time())
+        return min(max(float(seconds), 0.0), _MOST_SECONDS)
+    # The form of Hugging Face: "api";r=0;t=55
+    found = re.search(r";\s*t=(\d+)", answer.headers.get("ratelimit", ""))
+    return _seconds(found[1]) if found else 0.0
+
+
+def _seconds(digits: str) -> float:
+    return min(float(digits[:20]), _MOST_SECONDS)

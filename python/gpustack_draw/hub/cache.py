@@ -18,7 +18,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, make_repository
+from gpustack_draw.errors import FetchError, quoted
+from gpustack_draw.hub.repository import (
+    COMMIT,
+    Repository,
+    RepositoryFile,
+    is_safe,
+    make_repository,
+)
+from gpustack_draw.untrusted import clean
 
 _CHUNK = 4 * 1024 * 1024
 
@@ -35,12 +43,12 @@ class HubCache:
         self.folder = folder
 
     def repository_folder(self, name: str) -> Path:
-        """Give the folder of a repository."""
-        return self.folder / "--".join(["models", *name.split("/")])
+        """Return the folder of a repository."""
+        return _inside(self.folder, "--".join(["models", *name.split("/")]))
 
     def blob(self, file: RepositoryFile) -> Path:
         """Give where a file's bytes are, or will be."""
-        return self.repository_folder(file.repository) / "blobs" / _blob_name(file)
+        return _inside(self.repository_folder(file.repository) / "blobs", _blob_name(file))
 
     def partial(self, file: RepositoryFile) -> Path:
         """Give where a file's bytes are while they are fetched."""
@@ -58,7 +66,7 @@ class HubCache:
 
     def pointer(self, file: RepositoryFile) -> Path:
         """Give the path under which a file is used."""
-        return self.snapshots(file.repository).joinpath(file.commit, *file.path.split("/"))
+        return _inside(self.snapshots(file.repository), f"{file.commit}/{file.path}")
 
     def find(self, file: RepositoryFile) -> Path | None:
         """Give the path of a file that is here whole, as far as its size tells."""
@@ -100,7 +108,7 @@ class HubCache:
         pointer, blob = self.pointer(file), self.blob(file)
         if not _is_same(pointer, blob):
             pointer.parent.mkdir(parents=True, exist_ok=True)
-            new = pointer.with_name(f"{pointer.name[:100]}.{secrets.token_hex(4)}.tmp")
+            new = pointer.with_name(f"{secrets.token_hex(8)}.tmp")
             try:
                 new.symlink_to(os.path.relpath(blob, pointer.parent))
                 new.replace(pointer)
@@ -126,11 +134,11 @@ class HubCache:
         if COMMIT.fullmatch(revision):
             return revision
         places = [folder / _ref_name(revision) for folder in self.own_folders(name)]
-        places.insert(0, self.repository_folder(name) / "refs" / revision)
-        return next((commit for commit in map(text_of, places) if commit), "")
+        places.insert(0, _inside(self.repository_folder(name) / "refs", revision))
+        return next((commit for commit in map(text_of, places) if is_safe(commit)), "")
 
     def _write_ref(self, file: RepositoryFile) -> None:
-        path = self.repository_folder(file.repository) / "refs" / file.revision
+        path = _inside(self.repository_folder(file.repository) / "refs", file.revision)
         if file.revision != file.commit and text_of(path) != file.commit:
             with contextlib.suppress(OSError):
                 _write(path, file.commit)
@@ -164,16 +172,21 @@ class HubCache:
 
     def is_verified(self, file: RepositoryFile, path: Path) -> bool:
         """Tell whether a file's bytes were compared with its digest, and not changed since."""
-        mark = _mark(path)
+        mark = mark_of(path)
         return bool(file.digest) and any(
             text_of(folder / f"verified-{file.digest}") == mark
             for folder in self.own_folders(file.repository)
         )
 
-    def mark_verified(self, file: RepositoryFile, path: Path) -> None:
-        """Keep that a file's bytes are right; needs no success."""
+    def mark_verified(self, file: RepositoryFile, mark: str) -> None:
+        """Keep that a file's bytes are right; needs no success.
+
+        Args:
+            file: The file.
+            mark: Of the file on the disk, taken before its bytes were read.
+        """
         if file.digest:
-            self._keep(file.repository, f"verified-{file.digest}", _mark(path))
+            self._keep(file.repository, f"verified-{file.digest}", mark)
 
     def read_fact(self, file: RepositoryFile, what: str) -> str | None:
         """Give what was found out about a file's bytes; ``None`` where nobody has looked."""
@@ -221,7 +234,7 @@ class HubCache:
         return sorted(found, key=lambda revision: (revision != "main", revision))
 
     def _snapshot(self, name: str, commit: str) -> Iterator[tuple[str, tuple[int, str]]]:
-        folder = self.snapshots(name) / commit
+        folder = _inside(self.snapshots(name), commit)
         for path in sorted(folder.rglob("*")):
             with contextlib.suppress(OSError):
                 if path.is_file():
@@ -281,13 +294,25 @@ def update_from(
                 on_bytes(len(data))
 
 
+def _inside(folder: Path, path: str) -> Path:
+    """Return a path inside a folder; every path of the cache that is not fixed is made here.
+
+    Raises:
+        FetchError: It leads out of the folder.
+    """
+    if not is_safe(path):
+        raise FetchError(f"{quoted(clean(path))} is no path inside the cache")
+    return folder.joinpath(*path.split("/"))
+
+
 def _blob_name(file: RepositoryFile) -> str:
     if file.digest:
         return file.digest
     return hashlib.sha256(f"{file.commit}/{file.path}".encode()).hexdigest()[:40] + ".unknown"
 
 
-def _mark(path: Path) -> str:
+def mark_of(path: Path) -> str:
+    """Return what changes with the bytes of a file; empty where there is none."""
     try:
         status = path.stat()
     except OSError:

@@ -2,27 +2,26 @@
 
 import contextlib
 import errno
-import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from gpustack_draw.errors import DrawError, FetchError, quoted
-from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.beginnings import take_beginning
-from gpustack_draw.hub.cache import HubCache, digest_of, update_from
+from gpustack_draw.hub.cache import HubCache, mark_of
 from gpustack_draw.hub.client import HubClient
+from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, mark_of_right_bytes
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
+from gpustack_draw.hub.settings import cache_variable
+from gpustack_draw.hub.trouble import HubTroubleError
 from gpustack_draw.progress import Progress
 
 SECONDS_BETWEEN_REPORTS = 0.1
 SECONDS_BETWEEN_LOOKS = 0.5  # at what another process fetches
 _SECONDS_TO_END = 0.2
-# What a loss of power can cost.
-_BYTES_BETWEEN_SYNCS = 64 * 1024 * 1024
 
 
 class Fetch:
@@ -40,7 +39,7 @@ class Fetch:
         Args:
             client: Gives the bytes.
             cache: Gets them.
-            files: What to fetch; what the cache has of them is only verified.
+            files: What to fetch, with their sizes; what the cache has of them is only verified.
             on_progress: Called from the caller's thread; what it raises ends the fetch.
         """
         self.notes: list[str] = []
@@ -141,7 +140,7 @@ class Fetch:
         if damaged:
             self._cache.remove(file)
         try:
-            self._fetch_right_bytes(file)
+            mark = self._fetch_right_bytes(file)
         except DrawError as error:
             if damaged:
                 error.message = (
@@ -151,17 +150,40 @@ class Fetch:
             raise
         if damaged:
             self._note(f"{file.shown} in the cache was damaged, and was fetched again")
-        self._cache.partial(file).replace(self._cache.blob(file))
-        self._cache.mark_verified(file, self._cache.link(file))
+        self._cache.mark_verified(file, mark)
+        self._cache.link(file)
 
-    def _fetch_right_bytes(self, file: RepositoryFile) -> None:
-        if self._download(file):
-            return
-        self._cache.partial(file).unlink(missing_ok=True)
-        if self._download(file):
-            self._note(f"{file.shown} came with wrong bytes, and was fetched again")
-            return
-        self._cache.partial(file).unlink(missing_ok=True)
+    def _fetch_right_bytes(self, file: RepositoryFile) -> str:
+        """Fetch a file to its place, and return the mark of its bytes there.
+
+        Where another process writes to the same file in spite of the lock, this one begins again
+        with a file of its own.
+        """
+        shared = self._cache.partial(file)
+        try:
+            return self._fetch_to(shared, file)
+        except (OtherWriterError, FileNotFoundError):
+            if self._is_here(file):  # the other process has finished it
+                return mark_of(self._cache.blob(file))
+        own = shared.with_name(f"{shared.stem}.{secrets.token_hex(4)}{shared.suffix}")
+        try:
+            mark = self._fetch_to(own, file)
+        finally:
+            own.unlink(missing_ok=True)
+        shared.unlink(missing_ok=True)
+        return mark
+
+    def _fetch_to(self, path: Path, file: RepositoryFile) -> str:
+        for attempt in range(2):
+            if attempt:
+                path.unlink()
+            mark = self._download(path, file)
+            if mark:
+                path.replace(self._cache.blob(file))
+                if attempt:
+                    self._note(f"{file.shown} had wrong bytes, and was fetched again")
+                return mark
+        path.unlink()
         kind = "SHA-256" if len(file.digest) == 64 else "git's SHA-1"
         raise FetchError(
             f"{file.shown} came twice with other bytes than the hub says it has"
@@ -178,23 +200,18 @@ class Fetch:
         if not file.digest or self._cache.is_verified(file, path):
             self._count(file, resumed=path.stat().st_size)
         else:
-            digest = digest_of(file)
-            update_from(path, digest, lambda count: self._count(file, resumed=count))
-            if digest.hexdigest() != file.digest:
+            mark = mark_of_right_bytes(path, file, lambda count: self._count(file, resumed=count))
+            if not mark:
                 return False
-            self._cache.mark_verified(file, path)
+            self._cache.mark_verified(file, mark)
         if path != self._cache.pointer(file):
             self._cache.link(file)
         return True
 
-    def _download(self, file: RepositoryFile) -> bool:
-        """Fetch what is missing of a file, and tell whether its bytes are right."""
-        path = self._cache.partial(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._set(file, 0)
-        with path.open("ab", buffering=0) as opened:
-            partial = _Partial(opened, file)
-            update_from(path, partial.digest, lambda count: self._count(file, resumed=count))
+    def _download(self, path: Path, file: RepositoryFile) -> str:
+        """Fetch what is missing of a file, and return its mark; empty where its bytes are wrong."""
+        with PartialFile(path, file) as partial:
+            self._set(file, partial.size)
             start = take_beginning(file)
             if partial.size == 0 and 0 < len(start) <= file.bytes:
                 partial.add(start)
@@ -204,28 +221,27 @@ class Fetch:
                 before = partial.size
                 try:
                     if not self._receive(file, partial):
-                        return False
+                        return ""
                     if partial.size == before and not partial.is_complete:
                         raise HubTroubleError(f"the hub sends no bytes of {file.shown}")
                 except HubTroubleError as error:
                     tries = 1 if partial.size > before else tries + 1
                     if self._stop.wait(seconds_before_next_try(error, tries)):
                         raise _StoppedError from None
-            os.fsync(opened.fileno())
-        return not file.digest or partial.digest.hexdigest() == file.digest
+            partial.sync()
+        return mark_of_right_bytes(path, file, lambda _: self._count(file))
 
-    def _receive(self, file: RepositoryFile, partial: "_Partial") -> bool:
+    def _receive(self, file: RepositoryFile, partial: PartialFile) -> bool:
         """Add what one request gives; tell whether that can be right."""
         with self._client.read(file, partial.size) as (place, pieces):
             if place < partial.size:  # the server knows no ranges
                 self._set(file, 0)
                 partial.restart()
             for piece in pieces:
-                if partial.size + len(piece) > file.bytes >= 0:
+                if partial.size + len(piece) > file.bytes:
                     return False
                 partial.add(piece)
                 self._count(file, done=len(piece))
-        partial.ended = True
         return True
 
     def _set(self, file: RepositoryFile, resumed: int) -> None:
@@ -248,41 +264,6 @@ class Fetch:
 
 class _StoppedError(Exception):
     """Another file's error, or the user, has ended the fetch."""
-
-
-class _Partial:
-    """A file that is being fetched: its size, and the digest of what is there."""
-
-    def __init__(self, opened: BinaryIO, file: RepositoryFile) -> None:
-        self.size = opened.tell()
-        self.digest = digest_of(file)
-        self.ended = False
-        self._opened = opened
-        self._file = file
-        if self.size > file.bytes >= 0:
-            self.restart()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all is there; where the size is not known, whether an answer has ended."""
-        return self.ended if self._file.bytes < 0 else self.size >= self._file.bytes
-
-    def restart(self) -> None:
-        self._opened.truncate(0)
-        self.size, self.digest = 0, digest_of(self._file)
-
-    def add(self, data: bytes) -> None:
-        _write(self._opened, data)
-        self.digest.update(data)
-        before, self.size = self.size, self.size + len(data)
-        if before // _BYTES_BETWEEN_SYNCS != self.size // _BYTES_BETWEEN_SYNCS:
-            os.fsync(self._opened.fileno())
-
-
-def _write(opened: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[opened.write(view) :]
 
 
 def damaged_offline(file: RepositoryFile) -> FetchError:
@@ -311,21 +292,24 @@ def disk_error(error: OSError, folder: Path) -> FetchError:
         error: What the system said.
         folder: The cache's folder.
     """
+    name = cache_variable()
     if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", None)}:
         return FetchError(
             f"the disk of the cache {quoted(str(folder))} is full",
-            hint="make room, or set HF_HOME to a folder on another disk; what was fetched is kept",
+            hint=f"make room, or set {name} to a folder on another disk; what was fetched is kept",
         )
     if error.errno == errno.EFBIG:
         return FetchError(
             f"the cache {quoted(str(folder))} cannot hold a file this large",
-            hint="set HF_HOME to a folder on another disk",
-        )
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        reason = (error.strerror or str(error)).lower()
-        return FetchError(
-            f"the cache {quoted(str(folder))} cannot be written to: {reason}",
-            hint="set HF_HOME to a folder that can be written to",
+            hint=f"set {name} to a folder on another disk",
         )
     reason = (error.strerror or str(error)).lower()
-    return FetchError(f"the cache {quoted(str(folder))} cannot be used: {reason}")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return FetchError(
+            f"the cache {quoted(str(folder))} cannot be written to: {reason}",
+            hint=f"set {name} to a folder that can be written to",
+        )
+    return FetchError(
+        f"the cache {quoted(str(folder))} cannot be used: {reason}",
+        hint=f"set {name} to another folder",
+    )

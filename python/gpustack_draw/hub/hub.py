@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
-from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.beginnings import keep_beginning
-from gpustack_draw.hub.cache import HubCache, digest_of, update_from
+from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
+from gpustack_draw.hub.partial_file import mark_of_right_bytes
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
+from gpustack_draw.hub.settings import cache_variable
+from gpustack_draw.hub.trouble import HubTroubleError
 from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
 from gpustack_draw.progress import Progress
 
@@ -151,15 +153,13 @@ class Hub:
         """Tell whether a file here is the hub's, as far as that is known; it is compared once."""
         if not file.digest or self.cache.is_verified(file, path):
             return True
-        digest = digest_of(file)
         try:
-            update_from(path, digest)
+            mark = mark_of_right_bytes(path, file)
         except OSError:
             return True
-        if digest.hexdigest() != file.digest:
-            return False
-        self.cache.mark_verified(file, path)
-        return True
+        if mark:
+            self.cache.mark_verified(file, mark)
+        return bool(mark)
 
     def missing_offline(self, file: RepositoryFile) -> FetchError:
         """Make the error for a file that is not here while the network must not be used."""
@@ -224,7 +224,9 @@ class Hub:
             FetchError: It does not.
         """
         if lack := self.lack_of_room(files):
-            raise FetchError(lack, hint="make room, or set HF_HOME to a folder on another disk")
+            raise FetchError(
+                lack, hint=f"make room, or set {cache_variable()} to a folder on another disk"
+            )
 
     def lack_of_room(self, files: Sequence[RepositoryFile]) -> str:
         """Tell why what is missing of files does not fit on the disk; empty where it does."""

@@ -1,6 +1,6 @@
 """How often, and how soon, what a hub has not given is asked for again."""
 
-from gpustack_draw.hub.advice import HubTroubleError
+from gpustack_draw.hub.trouble import HubTroubleError
 
 MOST_TRIES = 5  # in a row without a single byte
 SECONDS_BETWEEN_TRIES = 1.0  # doubled with each

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 
-from gpustack_draw.hub.advice import HubTroubleError
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
+from gpustack_draw.hub.trouble import HubTroubleError
 
 _MOST_TRIES = 3
 # Most headers are 20 to 100 kB. What is asked for is doubled with each step, so at most twice as

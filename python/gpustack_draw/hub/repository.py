@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+# File systems take names of 255 bytes, and most systems paths of 4096.
+_LONGEST_NAME = 255
+_LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,15 @@ def make_repository(
 
 
 def is_safe(path: str) -> bool:
-    """Tell whether a path from the hub stays inside the folder it is put in, on every system."""
+    """Return whether a path from the hub stays inside the folder it is put in, on every system."""
     parts = path.split("/")
-    return path.isprintable() and not any(
-        part in {"", ".", ".."} or set(part) & set('\\:*?"<>|') for part in parts
+    return (
+        path.isprintable()
+        and len(path) <= _LONGEST_PATH
+        and not any(
+            part in {"", ".", ".."}
+            or set(part) & set('\\:*?"<>|')
+            or len(part.encode()) > _LONGEST_NAME
+            for part in parts
+        )
     )

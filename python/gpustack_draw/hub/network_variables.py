@@ -1,0 +1,122 @@
+"""Variables of the environment that HTTP clients read: which of them is wrong, and how."""
+
+import importlib.util
+import itertools
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+from gpustack_draw.errors import quoted
+from gpustack_draw.hub.trouble import HubTroubleError, innermost, reason_of
+
+_PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
+_PROXY_VARIABLES = (
+    *("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"),
+    *("all_proxy", "ALL_PROXY"),
+)
+
+
+def setting_error(message: str, hint: str) -> HubTroubleError:
+    """Make the error for a setting that keeps the network from being used."""
+    return HubTroubleError(message, hint=hint, lasting=True)
+
+
+def is_address(text: str, schemes: set[str]) -> bool:
+    """Return whether text is an address with a host and, where it has one, a valid port."""
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def find_faulty_variable(*, uses_requests: bool) -> HubTroubleError | None:
+    """Find a variable of proxies or certificates that keeps a client from being set up.
+
+    Args:
+        uses_requests: Whether the HTTP client is ``requests``, and not ``httpx``.
+    """
+    faults = itertools.chain(
+        *(_faults_of_proxy(name, uses_requests) for name in _PROXY_VARIABLES),
+        _faults_of_certificates(uses_requests),
+    )
+    return next(faults, None)
+
+
+def find_cause(error: Exception, endpoint: str, *, uses_requests: bool) -> HubTroubleError | None:
+    """Find the variable that made a question fail.
+
+    Args:
+        error: The failure.
+        endpoint: The hub's address.
+        uses_requests: Whether the HTTP client is ``requests``, and not ``httpx``.
+    """
+    faults = _faults_of_proxy(proxy_variable(endpoint), uses_requests)
+    if not isinstance(innermost(error), ConnectionError | TimeoutError | socket.gaierror):
+        faults = itertools.chain(faults, _faults_of_certificates(uses_requests))
+    return next(faults, None)
+
+
+def proxy_variable(endpoint: str) -> str:
+    """Return the variable whose proxy requests to the hub go through; empty for none."""
+    parts = urlsplit(endpoint)
+    if proxy_bypass(parts.netloc):
+        return ""
+    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    return next((name for name in names if os.environ.get(name)), "")
+
+
+def without_password(address: str) -> str:
+    """Return a proxy's address without the user and the password that it may hold."""
+    scheme, separator, rest = address.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubTroubleError]:
+    value = os.environ.get(name, "")
+    address = value if "://" in value else f"http://{value}"
+    shown = quoted(without_password(value))
+    module, package = ("socks", "PySocks") if uses_requests else ("socksio", "socksio")
+    if value and not is_address(address, _PROXY_SCHEMES):
+        yield setting_error(
+            f"{name} is not the address of a proxy: {shown}",
+            f"write it as http://HOST:PORT, or unset {name}",
+        )
+    elif address.startswith("socks") and importlib.util.find_spec(module) is None:
+        yield setting_error(
+            f"{name} names a SOCKS proxy, {shown}, which needs the Python package {package}",
+            f"pip install {package}, or unset {name}",
+        )
+
+
+def _faults_of_certificates(uses_requests: bool) -> Iterator[HubTroubleError]:
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uses_requests else ("SSL_CERT_FILE",)
+    for name in names:
+        value = os.environ.get(name, "")
+        if value and not (uses_requests and Path(value).is_dir()):
+            try:
+                ssl.create_default_context(cafile=value)
+            except (OSError, ValueError) as error:
+                yield _path_error(name, "a file of certificates that cannot be read", error)
+    folders = os.environ.get("SSL_CERT_DIR", "")
+    if folders and not all(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
+        yield _path_error("SSL_CERT_DIR", "a folder of certificates that is not there")
+    if os.environ.get("SSLKEYLOGFILE"):
+        try:
+            Path(os.environ["SSLKEYLOGFILE"]).open("ab").close()
+        except OSError as error:
+            yield _path_error("SSLKEYLOGFILE", "a file that cannot be written", error)
+
+
+def _path_error(name: str, fault: str, error: Exception | None = None) -> HubTroubleError:
+    reason = f": {reason_of(error)}" if error else ""
+    return setting_error(
+        f"{name} names {fault}: {quoted(os.environ[name])}{reason}",
+        f"correct it, or unset {name}",
+    )
