@@ -6,7 +6,7 @@ import pytest
 
 import model_files as files
 from gpustack_draw.errors import FetchError, ModelNotFoundError
-from gpustack_draw.hub import Hub
+from gpustack_draw.hub import Hub, HubTroubleError
 from gpustack_draw.progress import Progress
 from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
@@ -135,11 +135,19 @@ def test_private_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.M
 
 def test_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    message = f"{server.url} does not accept the token that is set up on this machine"
     assert error_of(lambda: look_up(hub)) == (
-        FetchError,
-        f"{server.url} does not accept the token that is set up on this machine",
-        "log in again with 'hf auth login', or correct or unset HF_TOKEN",
+        HubTroubleError,
+        message,
+        (
+            "log in again with 'hf auth login', or correct or unset HF_TOKEN;"
+            " no model of the hub is on this machine, but 'demo' is"
+        ),
     )
+    monkeypatch.delenv("HF_TOKEN")
+    look_up(hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert look_up(hub).note == f"{message}; what is in the cache is used"
 
 
 def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
@@ -131,7 +132,7 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
         size = "" if model.bytes is None else size_text(model.bytes)
         rows.append((model.model, f"on {model.server}" if model.server else family, size))
     write(table(rows))
-    note(f"models of Hugging Face are in {cache_folder()}")
+    note(f"models of Hugging Face are in {Path(cache_folder()).absolute()}")
     return 0
 
 

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from gpustack_draw.errors import DrawError, FetchError, ModelNotFoundError
-from gpustack_draw.hub.network_variables import proxy_variable, without_password
-from gpustack_draw.hub.trouble import HubTroubleError, reason_of
+from gpustack_draw.hub.network_variables import (
+    offline_variable,
+    proxy_variable,
+    without_password,
+)
+from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError, reason_of
 from gpustack_draw.untrusted import clean
 
 LONGEST_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
@@ -37,9 +41,10 @@ class AnswerHead:
 
 def offline_error(name: str) -> HubTroubleError:
     """Make the error for a repository that is not known while the network must not be used."""
+    variable = offline_variable()
     return HubTroubleError(
-        f"hf.co/{name} is not on this machine, and HF_HUB_OFFLINE is set",
-        hint="unset HF_HUB_OFFLINE to fetch it",
+        f"hf.co/{name} is not on this machine, and {variable} is set",
+        hint=f"unset {variable} to fetch it",
         lasting=True,
     )
 
@@ -53,8 +58,8 @@ def explain_failure(error: Exception, endpoint: str) -> HubTroubleError:
     """
     if type(error).__name__ == "OfflineModeIsEnabled":
         return HubTroubleError(
-            "the network is not used, as HF_HUB_OFFLINE is set",
-            hint="unset HF_HUB_OFFLINE",
+            f"the network is not used, as {offline_variable()} is set",
+            hint=f"unset {offline_variable()}",
             lasting=True,
         )
     variable = proxy_variable(endpoint)
@@ -93,9 +98,10 @@ def explain_refusal(  # noqa: PLR0911 - one a kind of refusal
     if code == "EntryNotFound":
         return ModelNotFoundError(f"hf.co/{name} has no file {path!r} at revision {revision!r}")
     if answer.status == 401 and answer.sent_token:
-        return FetchError(
+        return HubTroubleError(
             f"{endpoint} does not accept the token that is set up on this machine",
             hint="log in again with 'hf auth login', or correct or unset HF_TOKEN",
+            lasting=True,
         )
     if code == "RepoNotFound" or answer.status in {401, 404}:
         return _not_found(answer, endpoint, name)
@@ -106,7 +112,9 @@ def _not_found(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
     log_in = "" if answer.sent_token else f"; if it is private, {_LOG_IN}"
     is_other = endpoint != "https://huggingface.co"
     at = f" at {endpoint}" if is_other else ""
-    return ModelNotFoundError(
+    is_hub = "x-error-code" in answer.headers or not is_other
+    kind = ModelNotFoundError if is_hub else NoSuchPageError
+    return kind(
         f"there is no repository hf.co/{name}{at}, or it is private",
         hint=f"check the spelling{' and HF_ENDPOINT' if is_other else ''}{log_in}",
     )

@@ -12,6 +12,7 @@ from gpustack_draw.errors import DrawError, FetchError, quoted
 from gpustack_draw.hub.beginnings import take_beginning
 from gpustack_draw.hub.cache import HubCache, mark_of
 from gpustack_draw.hub.client import HubClient
+from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, mark_of_right_bytes
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
@@ -268,9 +269,10 @@ class _StoppedError(Exception):
 
 def damaged_offline(file: RepositoryFile) -> FetchError:
     """Make the error for a damaged file while the network must not be used."""
+    variable = offline_variable()
     return FetchError(
-        f"{file.shown} in the cache is damaged, and HF_HUB_OFFLINE is set",
-        hint="unset HF_HUB_OFFLINE to fetch it again",
+        f"{file.shown} in the cache is damaged, and {variable} is set",
+        hint=f"unset {variable} to fetch it again",
     )
 
 

@@ -11,13 +11,14 @@ from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
+from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import mark_of_right_bytes
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
-from gpustack_draw.hub.trouble import HubTroubleError
+from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError
 from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
 from gpustack_draw.progress import Progress
 
@@ -68,7 +69,7 @@ class Hub:
                 return known
         try:
             found = self._look_up(name, revision, most=1 if known else _MOST_LOOKS)
-        except HubTroubleError as error:
+        except (HubTroubleError, NoSuchPageError) as error:
             if known is None:
                 error.hint = f"{error.hint}; {self._what_is_here()}"
                 raise
@@ -163,9 +164,10 @@ class Hub:
 
     def missing_offline(self, file: RepositoryFile) -> FetchError:
         """Make the error for a file that is not here while the network must not be used."""
+        variable = offline_variable()
         return FetchError(
-            f"{file.shown} is not on this machine, and HF_HUB_OFFLINE is set",
-            hint=f"unset HF_HUB_OFFLINE to fetch it; {self._what_is_here()}",
+            f"{file.shown} is not on this machine, and {variable} is set",
+            hint=f"unset {variable} to fetch it; {self._what_is_here()}",
         )
 
     def bytes_to_fetch(self, files: Sequence[RepositoryFile]) -> int:

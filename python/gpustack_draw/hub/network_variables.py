@@ -63,6 +63,14 @@ def find_cause(error: Exception, endpoint: str, *, uses_requests: bool) -> HubTr
     return next(faults, None)
 
 
+def offline_variable() -> str:
+    """Return the variable that keeps the network from being used."""
+    other = "TRANSFORMERS_OFFLINE"
+    return (
+        other if other in os.environ and not os.environ.get("HF_HUB_OFFLINE") else "HF_HUB_OFFLINE"
+    )
+
+
 def proxy_variable(endpoint: str) -> str:
     """Return the variable whose proxy requests to the hub go through; empty for none."""
     parts = urlsplit(endpoint)
@@ -96,22 +104,22 @@ def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubTroubleError
 
 
 def _faults_of_certificates(uses_requests: bool) -> Iterator[HubTroubleError]:
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uses_requests else ("SSL_CERT_FILE",)
-    for name in names:
-        value = os.environ.get(name, "")
-        if value and not (uses_requests and Path(value).is_dir()):
-            try:
-                ssl.create_default_context(cafile=value)
-            except (OSError, ValueError) as error:
-                yield _path_error(name, "a file of certificates that cannot be read", error)
-    folders = os.environ.get("SSL_CERT_DIR", "")
-    if folders and not all(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
-        yield _path_error("SSL_CERT_DIR", "a folder of certificates that is not there")
     if os.environ.get("SSLKEYLOGFILE"):
         try:
             Path(os.environ["SSLKEYLOGFILE"]).open("ab").close()
         except OSError as error:
             yield _path_error("SSLKEYLOGFILE", "a file that cannot be written", error)
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uses_requests else ("SSL_CERT_FILE",)
+    for name in names:
+        value = os.environ.get(name, "")
+        if value and not (uses_requests and Path(value).is_dir()):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+            except (OSError, ValueError) as error:
+                yield _path_error(name, "a file of certificates that cannot be read", error)
+    folders = os.environ.get("SSL_CERT_DIR", "")
+    if folders and not all(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
+        yield _path_error("SSL_CERT_DIR", "a folder of certificates that is not there")
 
 
 def _path_error(name: str, fault: str, error: Exception | None = None) -> HubTroubleError:

@@ -68,6 +68,7 @@ def endpoint() -> str:
         HubTroubleError: ``HF_ENDPOINT`` is none.
     """
     address: str = client_module("constants").ENDPOINT
+    address = _faulty.get("HF_ENDPOINT", address)
     if not address:
         raise setting_error(
             "HF_ENDPOINT is empty",
@@ -117,7 +118,7 @@ def token() -> str | None:
     except Exception as error:
         name = "HF_OIDC_RESOURCE" if "HF_OIDC_RESOURCE" in os.environ else "HF_TOKEN"
         raise setting_error(
-            f"the client cannot get a token: {reason_of(error)}", f"correct or unset {name}"
+            f"no token can be had: {reason_of(error)}", f"correct or unset {name}"
         ) from error
     if found and not (found.isascii() and found.isprintable() and " " not in found):
         name = next((name for name in _TOKEN_VARIABLES if os.environ.get(name)), "")
@@ -137,7 +138,7 @@ def session() -> Any:
         HubTroubleError: It cannot be made: a variable of proxies or certificates is wrong.
     """
     for name, value in _faulty.items():
-        kind = "a whole number of seconds" if "TIMEOUT" in name else "a value that the client reads"
+        kind = "a whole number of seconds" if "TIMEOUT" in name else "what the client expects"
         raise setting_error(
             f"{name} is not {kind}: {quoted(value)}", f"correct it, or unset {name}"
         )
@@ -175,7 +176,8 @@ def _find_culprit(name: str, error: Exception) -> str | None:
     for suspect in suspects:
         try:
             _import_without(name, [*_faulty, suspect])
-        except Exception:  # noqa: S112 - it is another one, or not the only one
-            continue
+        except Exception as other:
+            if str(other) == str(error):
+                continue
         return suspect
     return None

@@ -1,8 +1,12 @@
 """The error for a hub that cannot be asked, and the words of the system about it."""
 
-from gpustack_draw.errors import FetchError
+import re
+
+from gpustack_draw.errors import FetchError, ModelNotFoundError
 from gpustack_draw.untrusted import clean
 
+# OpenSSL's words stand between its code and its place: [SSL: CODE] words (_ssl.c:1006)
+_OPENSSL = re.compile(r"^\[[A-Z0-9_: ]+\] | \(_ssl\.c:[0-9]+\)$")
 _TRANSPORT_MODULES = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
 
 
@@ -23,6 +27,13 @@ class HubTroubleError(FetchError):
         self.lasting = lasting
 
 
+class NoSuchPageError(ModelNotFoundError):
+    """The address of the hub, or of a mirror, leads to something that does not know the model.
+
+    A hub that does not have it says so in its own way.
+    """
+
+
 def is_transport_error(error: BaseException) -> bool:
     """Tell whether a request failed on its way; HTTP clients have errors of their own for that."""
     modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
@@ -35,8 +46,10 @@ def reason_of(error: BaseException) -> str:
     """Return the words of the system about a failure, without the wrappings of HTTP clients."""
     error = innermost(error)
     text = (isinstance(error, OSError) and error.strerror) or str(error).strip()
-    line = clean(text.splitlines()[0]) if text else ""
-    return line[0].lower() + line[1:] if line else type(error).__name__
+    line = _OPENSSL.sub("", clean(text.splitlines()[0])) if text else ""
+    if not line:
+        return type(error).__name__
+    return line[0].lower() + line[1:] if line[1:2].islower() else line
 
 
 def innermost(error: BaseException) -> BaseException:
