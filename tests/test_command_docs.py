@@ -14,7 +14,9 @@ import pytest
 
 from build_tools import SOURCE
 from gpustack_draw.cli.arguments import PARSERS
-from type_in_shell import completed
+from gpustack_draw.cli.completion import SHELLS
+from gpustack_draw.names import SAMPLERS
+from type_in_shell import AUTOLOAD, PREPARE, completed
 
 pytestmark = pytest.mark.build
 
@@ -43,7 +45,10 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (page,) = (file for file in installed.files or () if file.name == "gpustack-draw.1")
         return Path(str(page.locate())).resolve().parents[3]
     folder = tmp_path_factory.mktemp("wheel")
-    build = ["-C", "cmake.define.GPUSTACK_DRAW_STAND_IN=ON", "-C", f"build-dir={folder}/build"]
+    build = [
+        "--config-settings=cmake.define.GPUSTACK_DRAW_STAND_IN=ON",
+        f"--config-settings=build-dir={folder}/build",
+    ]
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
     subprocess.run([*pip, *build, str(SOURCE)], check=True, timeout=280)
     (wheel,) = folder.glob("*.whl")
@@ -55,6 +60,14 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_they_are_in_the_wheel(prefix: Path) -> None:
     assert [file for file in FILES if not (prefix / file).is_file()] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_scripts_are_those_that_the_command_prints(
+    prefix: Path, scripts: Path, shell: str
+) -> None:
+    (file,) = (name for name in FILES if shell in name)
+    assert (prefix / file).read_bytes() == (scripts / shell).read_bytes()
 
 
 def test_man_finds_the_page_by_the_path_of_the_command(prefix: Path) -> None:
@@ -83,7 +96,7 @@ def test_the_page_tells_everything(prefix: Path) -> None:
                 assert str(action.help) in text
     for title in ("SYNOPSIS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"):
         assert title in text
-    assert "--names" not in text
+    assert "--words" not in text
 
 
 def plain(shown: str) -> str:
@@ -94,7 +107,8 @@ def plain(shown: str) -> str:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A folder with a few files, and a cache of the hub's client with two models and a part."""
-    for name in ("cat.png", "notes.txt", "weights.gguf"):
+    (tmp_path / "folder").mkdir()
+    for name in ("cat.png", "notes.txt", "weights.gguf", "folder/dog.png"):
         (tmp_path / name).touch()
     repository = tmp_path / "home" / "hub" / "models--acme--tiny"
     (repository / "refs").mkdir(parents=True)
@@ -106,7 +120,18 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{beside}:{os.environ['PATH']}", "HF_HOME": str(tmp_path / "home")}
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the script that the command prints for each shell."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for shell in SHELLS:
+        command = [sys.executable, "-m", "gpustack_draw", "completion", shell]
+        script = subprocess.run(command, check=True, capture_output=True).stdout
+        (folder / shell).write_bytes(script)
+    return folder
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
@@ -114,16 +139,30 @@ def environment(tmp_path: Path) -> dict[str, str]:
         ("gpustack-draw draw dem", "gpustack-draw draw demo"),
         ("gpustack-draw dev", "gpustack-draw devices"),
         ("gpustack-draw wei", "gpustack-draw weights.gguf"),
+        ("gpustack-draw ca", "gpustack-draw ca"),  # no picture is a model
         ("gpustack-draw hf.co/acme/tiny:Q8", "gpustack-draw hf.co/acme/tiny:Q8_0"),
         ("gpustack-draw hf.co/acme/v", "gpustack-draw hf.co/acme/v"),
-        ("gpustack-draw demo cat --sampler heu", "gpustack-draw demo cat --sampler heun"),
+        ("gpustack-draw demo 'a cat' --sampler heu", "gpustack-draw demo a cat --sampler heun"),
+        ("gpustack-draw demo cat --sampler=heu", "gpustack-draw demo cat --sampler=heun"),
         ("gpustack-draw --scheduler kar", "gpustack-draw --scheduler karras"),
         ("gpustack-draw demo cat --on ser", "gpustack-draw demo cat --on server"),
+        ("gpustack-draw demo cat --device aut", "gpustack-draw demo cat --device auto"),
+        (
+            "gpustack-draw demo cat --vae hf.co/acme/tiny:v",
+            "gpustack-draw demo cat --vae hf.co/acme/tiny:vae.gguf",
+        ),
+        ("gpustack-draw demo cat --vae wei", "gpustack-draw demo cat --vae weights.gguf"),
+        ("gpustack-draw demo cat --vae no", "gpustack-draw demo cat --vae no"),
         ("gpustack-draw demo cat --sample-", "gpustack-draw demo cat --sample-steps"),
+        ("gpustack-draw demo cat --output no", "gpustack-draw demo cat --output notes.txt"),
+        ("gpustack-draw demo cat --output fol", "gpustack-draw demo cat --output folder"),
         ("gpustack-draw --from c", "gpustack-draw --from cat.png"),
+        ("gpustack-draw --from folder/d", "gpustack-draw --from folder/dog.png"),
+        ("gpustack-draw --from no", "gpustack-draw --from no"),
         ("gpustack-draw show c", "gpustack-draw show cat.png"),
+        ("gpustack-draw rm hf.co/acme/tiny:Q8", "gpustack-draw rm hf.co/acme/tiny:Q8_0"),
         ("gpustack-draw models --ser", "gpustack-draw models --server"),
-        ("gpustack-draw models --na", "gpustack-draw models --na"),
+        ("gpustack-draw completion zs", "gpustack-draw completion zsh"),
         (
             "gpustack-draw hf.co/acme/tiny:Q8_0 cat --sampler heu",
             "gpustack-draw hf.co/acme/tiny:Q8_0 cat --sampler heun",
@@ -131,7 +170,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     ],
 )
 def test_completion(
-    prefix: Path,
+    scripts: Path,
     tmp_path: Path,
     environment: dict[str, str],
     shell: str,
@@ -139,5 +178,33 @@ def test_completion(
     expected: str,
 ) -> None:
     tool(shell)
-    line = completed(shell, prefix / "share", typed, tmp_path, environment)
-    assert line.rstrip() == expected
+    prepare = PREPARE[shell].format(script=scripts / shell)
+    line = completed(shell, prepare, typed, tmp_path, environment)
+    assert line.rstrip(" /") == expected  # zsh takes the slash back
+
+
+def test_zsh_finds_the_completion_of_an_installation(
+    prefix: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    tool("zsh")
+    prepare = AUTOLOAD.format(folder=prefix / "share" / "zsh" / "site-functions")
+    line = completed("zsh", prepare, "gpustack-draw dem", tmp_path, environment)
+    assert line.rstrip() == "gpustack-draw demo"
+
+
+def test_fish_shows_a_description_for_each_candidate(
+    scripts: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    script = f"source {scripts / 'fish'}; complete --do-complete 'gpustack-draw demo cat --sam'"
+    done = subprocess.run(
+        [tool("fish"), "--private", "--no-config", "-c", script],
+        env={**environment, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert sorted(done.stdout.splitlines()) == [
+        "--sample-steps\tnumber of sampling steps, 1 to 10000",
+        "--sampler\t" + ", ".join(SAMPLERS)[:77] + "...",
+    ]

@@ -1,37 +1,27 @@
-"""The names that shells complete, for which nobody waits while typing."""
+"""The models in the hub client's cache that shells complete."""
 
 from pathlib import Path
 
 import pytest
 
 import gpustack_draw
-from gpustack_draw.cli.main import main
-from gpustack_draw.cli.model_names import cache_folder
+from gpustack_draw.cli.model_names import cache_folder, fetched_files, fetched_models
 from gpustack_draw.hub import Hub
 from hub_steps import get
 from run_python import run_python
 
 
-def names(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    assert main(["models", "--names"]) == 0
-    output = capsys.readouterr()
-    assert output.err == ""
-    return output.out.splitlines()
-
-
 def test_they_are_those_that_models_lists(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    assert names(capsys) == ["demo"]
+    assert list(fetched_models()) == []
     hub.fetch([get(hub, "a/tiny-Q4_0.gguf")])
-    assert names(capsys) == ["demo", "hf.co/acme/tiny:Q4_0"]
-    assert names(capsys) == [model.model for model in gpustack_draw.models()]
+    assert list(fetched_models()) == ["hf.co/acme/tiny:Q4_0"]
+    assert ["demo", *fetched_models()] == [model.model for model in gpustack_draw.models()]
 
 
-def test_what_is_no_model_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--acme--tiny"
     for path in ("vae.gguf", "text_encoder/t5-Q8_0.gguf", "sd-Q8_0.gguf", "README.md", "sd.ckpt"):
@@ -41,10 +31,15 @@ def test_what_is_no_model_is_left_out(
     (repository / "snapshots" / "0a1b" / "gone-Q4_0.gguf").symlink_to("nowhere")
     (tmp_path / "datasets--acme--pictures").mkdir()
     (tmp_path / "models--acme--empty").mkdir()
-    assert names(capsys) == ["demo"]  # of no revision it is known that it is the main branch
+    assert list(fetched_models()) == []  # of no revision it is known that it is the main branch
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0a1b\n")
-    assert names(capsys) == ["demo", "hf.co/acme/tiny:Q8_0"]
+    assert list(fetched_models()) == ["hf.co/acme/tiny:Q8_0"]
+    assert sorted(fetched_files()) == [
+        "hf.co/acme/tiny:sd-Q8_0.gguf",
+        "hf.co/acme/tiny:text_encoder/t5-Q8_0.gguf",
+        "hf.co/acme/tiny:vae.gguf",
+    ]
 
 
 @pytest.mark.parametrize(

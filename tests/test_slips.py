@@ -571,7 +571,7 @@ def repeated(names: list[str]) -> set[str]:
 
 
 def options_of_draw() -> dict[str, str]:
-    return PARSERS["draw"]()._spellings()
+    return PARSERS["draw"]().spellings()
 
 
 def test_every_option_of_another_program_has_one_answer() -> None:

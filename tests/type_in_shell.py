@@ -7,31 +7,34 @@ import select
 import time
 from pathlib import Path
 
-SHARE = "@SHARE@"
 COMMANDS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
     "fish": ["fish", "--private", "-i"],
 }
-INIT = {
-    "bash": f"PS1='ready> '; source {SHARE}/bash-completion/completions/gpustack-draw",
-    "zsh": f"fpath=({SHARE}/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D;"
-    " bindkey -e; PS1='ready> '",
-    "fish": f"source {SHARE}/fish/vendor_completions.d/gpustack-draw.fish;"
-    " function fish_prompt; echo -n 'ready> '; end",
+PREPARE = {
+    "bash": "PS1='ready> '; source {script}",
+    "zsh": "autoload -Uz compinit; compinit -u -D; source {script}; bindkey -e; PS1='ready> '",
+    "fish": "source {script}; function fish_prompt; echo -n 'ready> '; end",
 }
+# As zsh itself finds it.
+AUTOLOAD = (
+    "fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; bindkey -e; PS1='ready> '"
+)
 _TO_START, _TO_END, _TAB = "\x01", "\x05", "\t"
 _SECONDS = 60.0
 
 
-def completed(shell: str, share: Path, line: str, folder: Path, environment: dict[str, str]) -> str:
-    """Give what a shell makes of a line when Tab is hit at its end.
+def completed(
+    shell: str, prepare: str, line: str, folder: Path, environment: dict[str, str]
+) -> str:
+    """Return what a shell makes of a line when Tab is hit at its end.
 
     The shell is then asked to print the line, so nothing waits for a terminal to fall silent.
 
     Args:
         shell: ``bash``, ``zsh`` or ``fish``.
-        share: The folder with the completions.
+        prepare: A command that loads the completion and sets the shell's prompt.
         line: What is typed.
         folder: The current folder, and the shell's home.
         environment: Of the shell.
@@ -42,7 +45,7 @@ def completed(shell: str, share: Path, line: str, folder: Path, environment: dic
         home = {"HOME": str(folder), "TERM": "dumb", "XDG_CONFIG_HOME": str(folder / ".config")}
         os.execvpe(COMMANDS[shell][0], COMMANDS[shell], {**environment, **home})
     try:
-        os.write(terminal, (INIT[shell].replace(SHARE, str(share)) + "\n").encode())
+        os.write(terminal, f"{prepare}\n".encode())
         _read_until(terminal, r"ready> $")
         os.write(terminal, f"{line}{_TAB}".encode())
         os.write(terminal, f"{_TO_START}echo '<{_TO_END}>'\n".encode())

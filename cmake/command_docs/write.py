@@ -1,46 +1,45 @@
-"""Write the man page and the shells' completions of the command, from its parser.
+"""Write the man page of the command, from its parser, and copy its completions for shells.
 
     python write.py FOLDER VERSION
 
-Writes what belongs into a ``share`` folder. Needs argparse-manpage and shtab, not the extension.
+Writes the contents of a ``share`` folder. Needs argparse-manpage, not the extension.
 """
 
 import argparse
 import re
+import shutil
 import sys
 import textwrap
 from pathlib import Path
 
-import shtab
 from argparse_manpage.manpage import Manpage
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent / "python"))
+PACKAGES = HERE.parent.parent / "python"
+sys.path.insert(0, str(PACKAGES))
 
 from gpustack_draw.cli.arguments import PARSERS, draw_parser  # noqa: E402
 from gpustack_draw.cli.parser import PROGRAM  # noqa: E402
-from gpustack_draw.draw_place import PLACES  # noqa: E402
-from gpustack_draw.names import COMPONENTS, SAMPLERS, SCHEDULERS  # noqa: E402
 
 SUMMARY = "draw a picture with a text-to-image model"
-PICTURES = shtab.glob("*.png", "*.jpg", "*.jpeg", "*.webp")
-FUNCTION = "_gpustack_draw_model"  # of the snippets
-MODEL = {"bash": FUNCTION, "zsh": FUNCTION, "fish": f"({FUNCTION})"}
+COMPLETIONS = {  # where shells look for them
+    "bash": f"bash-completion/completions/{PROGRAM}",
+    "zsh": f"zsh/site-functions/_{PROGRAM}",
+    "fish": f"fish/vendor_completions.d/{PROGRAM}.fish",
+}
 MACRO = re.compile(r"\.([A-Z][A-Za-z]*|br|nf|fi)( |$)")
 
 
 def main(folder: Path, version: str) -> None:
     """Write every file."""
-    files = {
-        f"man/man1/{PROGRAM}.1": man_page(version),
-        f"bash-completion/completions/{PROGRAM}": bash_completion(),
-        f"zsh/site-functions/_{PROGRAM}": zsh_completion(),
-        f"fish/vendor_completions.d/{PROGRAM}.fish": fish_completion(),
-    }
-    for name, text in files.items():
+    page = folder / "man" / "man1" / f"{PROGRAM}.1"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(man_page(version), encoding="utf-8")
+    scripts = PACKAGES / "gpustack_draw" / "cli" / "completions"
+    for shell, name in COMPLETIONS.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        shutil.copyfile(scripts / f"{PROGRAM}.{shell}", path)
 
 
 def man_page(version: str) -> str:
@@ -74,38 +73,6 @@ def text_line(line: str) -> str:
     return "\n".join(rf"\&{part}" if part[:1] in (".", "'") else part for part in wrapped)
 
 
-def bash_completion() -> str:
-    """Make the completion for bash."""
-    return shtab.complete(all_commands(), "bash") + "\n" + snippet("bash")
-
-
-def zsh_completion() -> str:
-    """Make the completion for zsh: what comes first reads the words, before shtab's part does."""
-    return shtab.complete(all_commands(), "zsh", preamble=snippet("zsh"))
-
-
-def fish_completion() -> str:
-    """Make the completion for fish, where conditions say which command is meant."""
-    root = with_values(draw_parser())
-    add_commands(root, list(PARSERS))
-    text = shtab.complete(root, "fish", preamble=snippet("fish"))
-    # It would offer the commands after MODEL and PROMPT; the snippet does so before them.
-    return "".join(line for line in text.splitlines(keepends=True) if "npos -eq 2" not in line)
-
-
-def snippet(shell: str) -> str:
-    """Read what shtab cannot know: that a command may be left out, and which models there are."""
-    text = (HERE / f"completion.{shell}").read_text(encoding="utf-8")
-    return text.replace("@COMMANDS@", " ".join(PARSERS))
-
-
-def all_commands() -> argparse.ArgumentParser:
-    """Make a parser in which the first word is always a command."""
-    root = argparse.ArgumentParser(PROGRAM, add_help=False)
-    add_commands(root, list(PARSERS))
-    return root
-
-
 def add_commands(root: argparse.ArgumentParser, names: list[str]) -> None:
     """Give a parser the other commands as sub-parsers, which is how the generators know them."""
     commands = root.add_subparsers(title="commands", parser_class=command_parser, prog=PROGRAM)
@@ -115,23 +82,7 @@ def add_commands(root: argparse.ArgumentParser, names: list[str]) -> None:
 
 def command_parser(prog: str, **_: object) -> argparse.ArgumentParser:
     """Make the parser of ``gpustack-draw NAME``."""
-    return with_values(PARSERS[prog.rpartition(" ")[2]]())
-
-
-def with_values(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Tell shtab which values an argument takes."""
-    choices = {"sampler": SAMPLERS, "scheduler": SCHEDULERS, "on": PLACES}
-    completions = {
-        "model": MODEL,
-        "from_picture": PICTURES,
-        "picture": PICTURES,
-        **dict.fromkeys(("output", *COMPONENTS), shtab.FILE),
-    }
-    for action in parser._actions:  # noqa: SLF001
-        action.choices = choices.get(action.dest)
-        if action.dest in completions:
-            action.complete = completions[action.dest]  # type: ignore[attr-defined]
-    return parser
+    return PARSERS[prog.rpartition(" ")[2]]()
 
 
 if __name__ == "__main__":

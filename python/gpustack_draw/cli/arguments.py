@@ -7,26 +7,40 @@ import argparse
 from collections.abc import Sequence
 from itertools import takewhile
 
+from gpustack_draw.cli.command_parsers import (
+    DEBUG_HELP,
+    add_parts,
+    completion_parser,
+    devices_parser,
+    models_parser,
+    pull_parser,
+    rm_parser,
+    show_parser,
+)
 from gpustack_draw.cli.parser import COMMANDS, PROGRAM, Parser
 from gpustack_draw.names import SAMPLERS, SCHEDULERS
 
-_SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
+SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
 
 class Arguments(argparse.Namespace):
     """What was typed, as text; ``None`` where nothing was.
 
     Attributes:
-        command: ``draw``, ``show``, ``devices``, ``models``, ``pull`` or ``rm``.
+        command: One of :data:`gpustack_draw.cli.parser.COMMANDS`.
         model: With ``--from``, ``None`` until it is filled in; likewise the next.
         prompt: What to draw.
         picture: What ``show`` tells about.
+        shell: What ``completion`` is for.
+        words: What a shell asks ``completion`` to complete the last of.
     """
 
     command: str
     model: str | None
     prompt: str | None
     picture: str
+    shell: str
+    words: list[str] | None
     from_picture: str | None
     size: str | None
     negative_prompt: str | None
@@ -51,7 +65,6 @@ class Arguments(argparse.Namespace):
     server: str | None
     timeout: str | None
     dry_run: bool
-    names: bool
     yes: bool
     json: bool
     quiet: bool
@@ -72,7 +85,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         OSError: The answer could not be written.
     """
     command, rest = "draw", list(argv)
-    switches = len(list(takewhile(_SWITCHES.__contains__, argv)))
+    switches = len(list(takewhile(SWITCHES.__contains__, argv)))
     word, *following = rest[switches:] or [""]
     if word in ("-h", "--help", "help"):
         command = following[0] if following and following[0] in COMMANDS else "draw"
@@ -81,6 +94,8 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         rest = ["--version"]
     elif word in COMMANDS:
         command = rest.pop(switches)
+    if command == "completion" and rest[:1] == ["--words"]:  # of a shell, to be completed
+        return Arguments(command=command, words=rest[1:], debug=False)
     return PARSERS[command]().parse_typed(rest, Arguments(command=command))
 
 
@@ -93,11 +108,12 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} devices [--json]\n"
         f"       {PROGRAM} models [--json]\n"
         f"       {PROGRAM} pull MODEL [options]\n"
-        f"       {PROGRAM} rm MODEL [--yes]",
+        f"       {PROGRAM} rm MODEL [--yes]\n"
+        f"       {PROGRAM} completion SHELL",
         description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
         " and print the path of the saved file. 'show' tells how a picture was drawn, 'devices'"
         " lists what can compute here, 'models' what can be drawn with; 'pull' fetches a model,"
-        " 'rm' removes it.",
+        " 'rm' removes it; 'completion' prints a completion script for a shell.",
         epilog=f'for example: {PROGRAM} demo "a red circle"',
     )
     _add_what(parser)
@@ -106,106 +122,7 @@ def draw_parser() -> Parser:
     _add_output(parser.add_argument_group("where it goes, and what is told"))
     _add_machine(parser.add_argument_group("this machine"))
     _add_server(parser.add_argument_group("a GPUStack server"))
-    _add_parts(parser.add_argument_group("parts of the model", _PARTS_HELP))
-    parser.add_version_and_help()
-    return parser
-
-
-def show_parser() -> Parser:
-    """Make the parser of ``gpustack-draw show``."""
-    parser = Parser(
-        prog=f"{PROGRAM} show",
-        usage=f"{PROGRAM} show PICTURE [options]",
-        description="Print how a picture of gpustack-draw, or of another program, was drawn, as its"
-        " file says.",
-        epilog=f"for example: {PROGRAM} show cat.png",
-    )
-    parser.add_argument("picture", nargs="?", metavar="PICTURE", help="a file (.png, .jpg, .webp)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
-    parser.add_version_and_help()
-    return parser
-
-
-def devices_parser() -> Parser:
-    """Make the parser of ``gpustack-draw devices``."""
-    parser = Parser(
-        prog=f"{PROGRAM} devices",
-        usage=f"{PROGRAM} devices [options]",
-        description="List what can compute on this machine; * marks what is used unless --device"
-        " says otherwise.",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON object a device, one a line"
-    )
-    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
-    parser.add_version_and_help()
-    return parser
-
-
-def models_parser() -> Parser:
-    """Make the parser of ``gpustack-draw models``."""
-    parser = Parser(
-        prog=f"{PROGRAM} models",
-        usage=f"{PROGRAM} models [options]",
-        description="List what can be drawn with: the model inside the package, those of Hugging"
-        " Face that have been fetched, and those that run on a GPUStack server, if one is named by"
-        " --server or GPUSTACK_SERVER_URL.",
-    )
-    parser.add_argument("--server", metavar="URL", help=_SERVER_HELP)
-    parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)  # for shells
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON object a model, one a line"
-    )
-    parser.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
-    parser.add_version_and_help()
-    return parser
-
-
-def pull_parser() -> Parser:
-    """Make the parser of ``gpustack-draw pull``."""
-    parser = Parser(
-        prog=f"{PROGRAM} pull",
-        usage=f"{PROGRAM} pull MODEL [options]",
-        description="Fetch every file that drawing with MODEL needs, draw nothing, and print the"
-        " path of its main file. A fetch that was interrupted continues.",
-        epilog=f"for example: {PROGRAM} pull hf.co/OWNER/REPO:Q4_0",
-    )
-    parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="hf.co/OWNER/REPO[@REVISION][:TAG]"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON object with every file instead"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
-    parser.add_argument("-d", "--debug", action="store_true", help="show tracebacks")
-    _add_parts(parser.add_argument_group("parts of the model", _PARTS_HELP))
-    parser.add_version_and_help()
-    return parser
-
-
-def rm_parser() -> Parser:
-    """Make the parser of ``gpustack-draw rm``."""
-    parser = Parser(
-        prog=f"{PROGRAM} rm",
-        usage=f"{PROGRAM} rm MODEL [options]",
-        description="Remove a fetched model from this machine, after a question. Parts that other"
-        " models may share stay.",
-        epilog=f"for example: {PROGRAM} rm hf.co/OWNER/REPO:Q4_0",
-    )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help=f"hf.co/OWNER/REPO[@REVISION][:TAG], as '{PROGRAM} models' lists it; TAG may also be"
-        " the path of any file in the repository",
-    )
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON object with the removed files"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
-    parser.add_argument("-d", "--debug", action="store_true", help="show tracebacks")
+    add_parts(parser)
     parser.add_version_and_help()
     return parser
 
@@ -217,11 +134,8 @@ PARSERS = {
     "models": models_parser,
     "pull": pull_parser,
     "rm": rm_parser,
+    "completion": completion_parser,
 }
-
-_SERVER_HELP = "its address (default: GPUSTACK_SERVER_URL)"
-_PARTS_HELP = "each a file or an hf.co reference, to be used instead of the one found"
-_DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
 
 
 def _add_what(parser: Parser) -> None:
@@ -333,7 +247,7 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         help="print a JSON object a picture, one a line, instead of its path",
     )
     group.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
-    group.add_argument("-d", "--debug", action="store_true", help=_DEBUG_HELP)
+    group.add_argument("-d", "--debug", action="store_true", help=DEBUG_HELP)
 
 
 def _add_machine(group: "argparse._ArgumentGroup") -> None:
@@ -370,16 +284,3 @@ def _add_server(group: "argparse._ArgumentGroup") -> None:
         help="how long a picture may take on the server, and a deployment may stand still"
         " (default: 1800 and 300)",
     )
-
-
-def _add_parts(group: "argparse._ArgumentGroup") -> None:
-    parts = {
-        "--vae": "the image decoder",
-        "--clip-l": "the CLIP-L text encoder",
-        "--clip-g": "the CLIP-G text encoder",
-        "--t5xxl": "the T5-XXL text encoder",
-        "--llm": "the language model that reads the prompt",
-        "--taesd": "a tiny image decoder, faster and coarser than the VAE",
-    }
-    for option, what in parts.items():
-        group.add_argument(option, metavar="REF", help=what)

@@ -109,6 +109,7 @@ _SAID = {
     "type gpustack-draw models": "--list --list-models --models",
     "type gpustack-draw devices": "--devices --list-devices --list-gpus",
     "type gpustack-draw show PICTURE": "--exif --info --metadata --parameters",
+    "type gpustack-draw completion SHELL": "--completion --install-completion --show-completion",
     "gpustack-draw --help lists the names": "--list-samplers --list-schedulers --samplers"
     " --schedulers",
     "every saved picture holds its settings": "--disable-image-metadata --embed-metadata"

@@ -270,11 +270,6 @@ def _devices(arguments: Arguments) -> int:
 
 
 def _models(arguments: Arguments) -> int:
-    if arguments.names:
-        from gpustack_draw.cli.model_names import model_names
-
-        _write("".join(f"{name}\n" for name in model_names()).encode())
-        return 0
     from gpustack_draw.cli.plan import show_models
 
     return show_models(arguments, _write, lambda note: _tell(f"gpustack-draw: {note}"))
@@ -298,6 +293,12 @@ def _remove(arguments: Arguments) -> int:
     return remove(arguments, _write)
 
 
+def _completion(arguments: Arguments) -> int:
+    from gpustack_draw.cli.completion import run_completion
+
+    return run_completion(arguments, _write)
+
+
 _COMMANDS = {
     "draw": _draw,
     "show": _show,
@@ -305,6 +306,7 @@ _COMMANDS = {
     "models": _models,
     "pull": _pull,
     "rm": _remove,
+    "completion": _completion,
 }
 
 

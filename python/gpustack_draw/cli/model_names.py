@@ -1,4 +1,4 @@
-"""What a shell completes for MODEL, as fast as it has to be.
+"""The models in the hub client's cache, as fast as a shell that completes them has to be.
 
 By the names of files alone: ``models`` reads their headers, and imports the hub's client, for which
 nobody waits while typing.
@@ -9,11 +9,6 @@ nobody waits while typing.
 
 import os
 from collections.abc import Iterator
-
-
-def model_names() -> list[str]:
-    """Give ``demo``, and a reference for each GGUF model in the hub client's cache."""
-    return ["demo", *_cached()]
 
 
 def cache_folder() -> str:
@@ -28,20 +23,28 @@ def _expanded(path: str) -> str:
     return os.path.expandvars(os.path.expanduser(path))
 
 
-def _cached() -> Iterator[str]:
+def fetched_models() -> Iterator[str]:
+    """List a reference to every GGUF model in the cache."""
+    for repository, paths in _repositories():
+        from gpustack_draw.choose_file import is_part, tag_of  # takes longer than all before
+
+        yield from (f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path))
+
+
+def fetched_files() -> Iterator[str]:
+    """List a reference to every GGUF file in the cache."""
+    for repository, paths in _repositories():
+        yield from (f"{repository}:{path}" for path in paths)
+
+
+def _repositories() -> Iterator[tuple[str, list[str]]]:
     cache = cache_folder()
     for folder in _listed(cache):
         kind, *parts = folder.split("--")
-        if kind != "models" or len(parts) != 2:
-            continue
-        paths = list(_files(os.path.join(cache, folder)))
-        if paths:
-            from gpustack_draw.choose_file import is_part, tag_of
-
-            repository = f"hf.co/{parts[0]}/{parts[1]}"
-            yield from (
-                f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path)
-            )
+        if kind == "models" and len(parts) == 2:
+            paths = list(_files(os.path.join(cache, folder)))
+            if paths:
+                yield f"hf.co/{parts[0]}/{parts[1]}", paths
 
 
 def _files(repository: str) -> Iterator[str]:

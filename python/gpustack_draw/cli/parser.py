@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gpustack_draw.cli.arguments import Arguments
 
 PROGRAM = "gpustack-draw"
-COMMANDS = ("draw", "show", "devices", "models", "pull", "rm")
+COMMANDS = ("draw", "show", "devices", "models", "pull", "rm", "completion")
 # Spellings that other programs have taught people; --help does not list them. They hold where the
 # command has the option or the argument on the right; WIDTH and HEIGHT make up --size.
 ALIASES = {
@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
         if surplus > 0:
             from gpustack_draw.cli.word_slips import too_many_words
 
-            raise too_many_words(typed, len(wanted), self._spellings(), self.prog)
+            raise too_many_words(typed, len(wanted), self.spellings(), self.prog)
         if surplus < 0 and getattr(arguments, "from_picture", None) is None:
             from gpustack_draw.cli.word_slips import missing_words
 
@@ -115,7 +115,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: An option does not exist, or lacks its value.
         """
-        known = self._spellings()
+        known = self.spellings()
         typed = CommandLine(argv)
         words = iter(enumerate(argv))
         for place, word in words:
@@ -125,7 +125,7 @@ class Parser(argparse.ArgumentParser):
                 typed.places.append(place)
             else:
                 name, value = _name_and_value(word, known)
-                if name not in known or not self._takes_value(known[name]):
+                if name not in known or not self.takes_value(known[name]):
                     typed.options.append(word)
                     typed.switches.append(place)
                     continue
@@ -137,15 +137,24 @@ class Parser(argparse.ArgumentParser):
         typed.join_sides()
         return typed
 
-    def _spellings(self) -> dict[str, str]:
+    def arguments(self) -> list[str]:
+        """List the names of the words that are no options, in their order."""
+        return [str(action.metavar) for action in self._get_positional_actions()]
+
+    def options(self) -> list[argparse.Action]:
+        """List the options that ``--help`` lists."""
+        return [action for action in self._get_optional_actions() if action.help]
+
+    def spellings(self) -> dict[str, str]:
         """Map every option, in each of its spellings, to the option or argument that it sets."""
         there = {option: option for option in self._option_string_actions}
-        targets = {*there, *(str(action.metavar) for action in self._get_positional_actions())}
+        targets = {*there, *self.arguments()}
         if "--size" in there:
             targets |= {"WIDTH", "HEIGHT"}
         return {alias: target for alias, target in ALIASES.items() if target in targets} | there
 
-    def _takes_value(self, target: str) -> bool:
+    def takes_value(self, target: str) -> bool:
+        """Check whether what :meth:`spellings` maps to is followed by a value."""
         action = self._option_string_actions.get(target)
         return action is None or action.nargs is None  # MODEL, PROMPT, WIDTH and HEIGHT are values
 
@@ -172,7 +181,7 @@ class Parser(argparse.ArgumentParser):
                 )
             return False
         letters = [f"-{letter}" for letter in word[1:]]
-        if all(letter in known and not self._takes_value(known[letter]) for letter in letters):
+        if all(letter in known and not self.takes_value(known[letter]) for letter in letters):
             return True
         from gpustack_draw.cli.option_slips import unknown_option
 

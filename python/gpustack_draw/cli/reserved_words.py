@@ -16,6 +16,7 @@ _HINTS = {
     "type gpustack-draw pull hf.co/OWNER/REPO": "add clone download fetch get install",
     "type gpustack-draw rm hf.co/OWNER/REPO": "clean del delete gc prune remove uninstall",
     "gpustack-draw --help lists them": "commands options samplers schedulers usage",
+    "type gpustack-draw completion SHELL": "autocomplete completions",
     "nothing keeps running after a drawing": "kill ps restart status stop unload",
     "look for text-to-image models in GGUF format on Hugging Face, then type hf.co/OWNER/REPO as"
     " MODEL": "find search",
