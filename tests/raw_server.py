@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,12 +19,15 @@ class RawServer:
         requests: The heads of the requests.
     """
 
-    def __init__(self, answer: Callable[[bytes], Answer]) -> None:
+    def __init__(
+        self, answer: Callable[[bytes], Answer], *, context: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[bytes] = []
         self._answer = answer
+        self._context = context
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "RawServer":  # noqa: PYI034 - Self is younger than Python 3.10
@@ -39,7 +43,13 @@ class RawServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._context is not None:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection:
             stream = connection.makefile("rb")
             head = b""
             while (line := stream.readline()) not in {b"", b"\r\n"}:

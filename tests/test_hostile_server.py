@@ -2,7 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +29,9 @@ FAR = "https://gpustack.example"
 CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
 
 
-def gpustack(picture: bytes | Iterable[bytes] = b"", version: bytes = b"") -> RawServer:
+def gpustack(
+    picture: bytes | Callable[[], Iterable[bytes]] = b"", version: bytes = b""
+) -> RawServer:
     """Start a server that has the model, and answers to a drawing as told."""
 
     def answer(head: bytes) -> bytes | Iterable[bytes]:
@@ -32,7 +40,7 @@ def gpustack(picture: bytes | Iterable[bytes] = b"", version: bytes = b"") -> Ra
             return version or reply(200, b'{"version": "v2.3.0", "git_commit": "x"}')
         if target.startswith(b"/v1/models"):
             return reply(200, json.dumps({"data": [{"id": NAME}]}).encode())
-        return picture
+        return picture if isinstance(picture, bytes) else picture()
 
     return RawServer(answer)
 
@@ -40,17 +48,18 @@ def gpustack(picture: bytes | Iterable[bytes] = b"", version: bytes = b"") -> Ra
 # --- time -----------------------------------------------------------------------------------------
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-SLOW = {
-    "status line": drip(b"HTTP", b"/"),
-    "headers": drip(b"HTTP/1.1 200 OK\r\nX: ", b"a"),
-    "100 Continue": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "fast 100 Continue": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0),
-    "body with a length": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b" "),
-    "body without a length": drip(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
-    "size of a chunk": drip(CHUNKED, b"0"),
-    "trailer": drip(CHUNKED + b"0\r\n", b"X: y\r\n"),
-    "events": drip(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", b": ping\n\n"),
-    "error": drip(b"HTTP/1.1 500 X\r\nContent-Length: 99999\r\n\r\n", b" "),
+# Beginning, the bytes that come again and again, and the seconds between them.
+SLOW: dict[str, tuple[bytes, bytes, float]] = {
+    "status line": (b"HTTP", b"/", 0.02),
+    "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"a", 0.02),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "fast 100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0),
+    "body with a length": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b" ", 0.02),
+    "body without a length": (b"HTTP/1.1 200 OK\r\n\r\n", b" ", 0.02),
+    "size of a chunk": (CHUNKED, b"0", 0.02),
+    "trailer": (CHUNKED + b"0\r\n", b"X: y\r\n", 0.02),
+    "events": (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", b": ping\n\n", 0.02),
+    "error": (b"HTTP/1.1 500 X\r\nContent-Length: 99999\r\n\r\n", b" ", 0.02),
 }
 
 
@@ -58,7 +67,7 @@ SLOW = {
 def test_the_timeout_holds_for_the_whole_answer(
     capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
-    with gpustack(SLOW[part]) as server:
+    with gpustack(lambda: drip(*SLOW[part])) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url, "--timeout", "0.5") == (
             1,
             "URL gave no picture within 0.5 seconds",
@@ -71,12 +80,46 @@ def test_a_slow_answer_to_a_question_has_a_limit_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.asking.ASK_SECONDS", 0.3)
-    with RawServer(lambda _: SLOW[part]) as server:
+    with RawServer(lambda _: drip(*SLOW[part])) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url) == (
             1,
             "URL does not answer",
             "it may be busy or starting: try again in a minute",
         )
+
+
+@pytest.mark.parametrize("part", ["headers", "100 Continue", "size of a chunk"])
+def test_the_limit_holds_for_tls_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    certificate = Path(__file__).parent / "loopback.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.ASK_SECONDS", 0.5)
+    with RawServer(lambda _: drip(*SLOW[part]), context=context) as server:
+        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
+            1,
+            "URL does not answer",
+        )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends no such signal to one process")
+@pytest.mark.parametrize("part", ["headers", "fast 100 Continue"])
+def test_ctrl_c_ends_a_slow_answer_at_once(part: str) -> None:
+    with gpustack(lambda: drip(*SLOW[part])) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gpustack_draw", NAME, PROMPT, "--server", server.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        while not any(b"/images/" in head for head in server.requests):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=10)  # of 1800 seconds
+    assert (process.returncode, output) == (130, b"")
+    assert error.endswith(b"gpustack-draw: interrupted\n")
 
 
 def test_a_slow_proxy_has_a_limit_too(
