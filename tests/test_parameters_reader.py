@@ -228,23 +228,169 @@ def test_a_picture_of_a_web_ui(tmp_path: Path) -> None:
     assert not read.is_of_this_program
 
 
+CODES = [b"UNICODE\0", b"unicode\0", b"ASCII\0\0\0", b"ASCII   ", b"JIS\0\0\0\0\0", bytes(8), b""]
+ENCODINGS = {
+    "utf-8": b"",
+    "utf-8-sig": b"",
+    "utf-16-be": b"",
+    "utf-16-le": b"",
+    "utf-16": b"",  # with a mark
+    "utf-16-be with a mark": b"\xfe\xff",
+}
+KINDS = ["JPEG", "WEBP", "PNG"]
+CAFE = WEB_UI.replace("a cat", "\u4e00\u5ea7, caf\xe9, \N{CAT FACE}")
+
+
+def with_exif(path: Path, kind: str, directory: int, field: int, value: object) -> Path:
+    exif = Image.Exif()
+    (exif.get_ifd(directory) if directory else exif)[field] = value
+    Image.new("RGB", (8, 8)).save(path, format=kind, exif=exif.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("directory", [0x8769, 0], ids=["Exif", "IFD0"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("code", CODES)
+def test_each_encoding_of_a_user_comment(
+    tmp_path: Path, code: bytes, encoding: str, directory: int, kind: str
+) -> None:
+    data = code + ENCODINGS[encoding] + CAFE.encode(encoding.partition(" ")[0])
+    for end in (b"", bytes(4)):
+        path = with_exif(tmp_path / "cat", kind, directory, 0x9286, data + end)
+        read = read_parameters(path)
+        assert (read.prompt, read.seed) == (
+            "\u4e00\u5ea7, caf\xe9, \N{CAT FACE}, (masterpiece:1.2)\nsecond line", 1234567890
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("field", [0x010E, 0x9C9C], ids=["ImageDescription", "XPComment"])
+def test_other_fields_of_exif(tmp_path: Path, field: int, kind: str) -> None:
+    value: object = WEB_UI if field == 0x010E else WEB_UI.encode("utf-16-le")
+    path = with_exif(tmp_path / "cat", kind, 0, field, value)
+    assert read_parameters(path) == expected_of_web_ui(WEB_UI)
+
+
+XMP = "<x:xmpmeta><rdf:Description a:b='c' {}>{}</rdf:Description></x:xmpmeta>"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("code", "encoding"),
+    "packet",
     [
-        (b"UNICODE\0", "utf-16-be"),
-        (b"UNICODE\0", "utf-16-le"),
-        (b"ASCII\0\0\0", "ascii"),
-        (b"\0\0\0\0\0\0\0\0", "utf-8"),
+        XMP.format("", f"<sdcpp:parameters>{WEB_UI}</sdcpp:parameters>"),
+        XMP.format("", f"<dc:description><rdf:li>{WEB_UI}</rdf:li></dc:description>"),
+        XMP.format(
+            "exif:UserComment='{}'".format(WEB_UI.replace('"', "&quot;").replace("\n", "&#xA;")), ""
+        ),
     ],
 )
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
-def test_each_encoding_of_a_user_comment(
-    tmp_path: Path, code: bytes, encoding: str, kind: str
-) -> None:
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = code + WEB_UI.encode(encoding)
-    Image.new("RGB", (8, 8)).save(tmp_path / "cat", format=kind, exif=exif.tobytes())
-    assert read_parameters(tmp_path / "cat") == expected_of_web_ui(WEB_UI)
+def test_xmp(tmp_path: Path, packet: str, kind: str) -> None:
+    path, image = tmp_path / "cat", Image.new("RGB", (8, 8))
+    if kind == "PNG":
+        with_text(path.with_suffix(".png"), packet, "XML:com.adobe.xmp").rename(path)
+    else:
+        image.save(path, format=kind, xmp=packet.encode())
+    assert read_parameters(path) == expected_of_web_ui(WEB_UI)
+
+
+def test_a_jpeg_comment(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-16-le"):
+        comment = CAFE.encode(encoding)
+        Image.new("RGB", (8, 8)).save(tmp_path / "cat.jpg", comment=comment)
+        assert read_parameters(tmp_path / "cat.jpg").text == CAFE
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["parameters", "Parameters", "Comment", "generation_data"])
+def test_each_encoding_of_a_png_text(name: str, encoding: str, kind: bytes) -> None:
+    text = WEB_UI.replace("cat", "caf\xe9 512\xd7512").encode(encoding)
+    data = b"\0" + zlib.compress(text) if kind == b"zTXt" else text
+    read = read_parameters(png(chunk(kind, name.encode() + b"\0" + data)))
+    assert read.prompt == "a caf\xe9 512\xd7512, (masterpiece:1.2)\nsecond line"
+
+
+def test_exif_in_an_old_png(tmp_path: Path) -> None:
+    """ImageMagick wrote it in hexadecimal digits."""
+    with Image.open(with_exif(tmp_path / "cat.jpg", "JPEG", 0, 0x010E, WEB_UI)) as image:
+        data = image.info["exif"]
+    text = f"\nexif\n{len(data):8}\n{data.hex()}\n"
+    path = with_text(tmp_path / "cat.png", text, "Raw profile type exif")
+    assert read_parameters(path) == expected_of_web_ui(WEB_UI)
+
+
+FORMS = [
+    "a: b, c\nNegative prompt: d, e\n{}",
+    "a: b, c\r\nNegative prompt: d, e\r\n{}",
+    "a: b, c\rnegative prompt:d, e\r{}",
+    "a: b, c. Negative prompt: d, e. {}",
+    "a: b, c Negative prompt: d, e {}",
+    "a: b, c | Negative prompt: d, e | {}",
+    "a: b, c; Negative Prompt: d, e; {}",
+    "a: b, c\u3002Negative prompt: d, e\u3002{}",
+    "a: b, c\nNegative prompt: d, e. {}",
+    "a: b, c. Negative prompt: d, e\n{}",
+    "\ufeffa: b, c\nNegative prompt: d, e\n\n{}\n",
+]
+PAIRS_FORMS = [
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768",
+    "Steps: 20; Sampler: Euler a; CFG scale: 7; Seed: 5; Size: 512x768",
+    "Steps: 20 | Sampler: Euler a | CFG scale: 7 | Seed: 5 | Size: 512x768",
+    "Steps:20,Sampler:Euler a,CFG scale:7,Seed:5,Size:512x768,",
+    "Steps: 20.0, Sampler: k_euler_a, CFG scale: 7.00, Seed: 5.0, Size: 512.0x768.0",
+    "steps: 20, sampler: euler_a, cfg_scale: 7, seed: 5, size: 512 x 768",
+    "Sampler: Euler a, Steps: 20, Seed: 5, CFG scale: 7, Size: 512\xd7768",
+    "Steps: 20\tSampler: Euler a\tCFG scale: 7\tSeed: 5\tSize: 512X768",
+    "Steps: 20\uff0cSampler: Euler a\uff0cCFG scale: 7\uff0cSeed: 5\uff0cSize: 512x768",
+    'Steps: "20", Sampler: "Euler a", CFG scale: "7", Seed: "5", Size: "512x768"',
+    'Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, C: [{"a":"b, Seed: 9"}]',
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, C: [{'a': 'b, Seed: 9'}], Seed: 5, Size: 512x768",
+    "Steps: 20, Skip layers: [7, 8, ], Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768",
+    'Steps: 20, Sampler: Euler a, CFG scale: 7, Hashes: {"Seed": "9"}, Seed: 5, Size: 512x768',
+    'Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, B: "c, Seed: 9,\nSteps: 8"',
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Seed: 9",
+]
+
+
+@pytest.mark.parametrize("pairs", PAIRS_FORMS)
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_other_programs(form: str, pairs: str) -> None:
+    text = form.format(pairs.replace("\n", "\r\n") if "\r" in form else pairs)
+    read = read_parameters(png(chunk(b"iTXt", b"parameters\0\0\0\0\0" + text.encode())))
+    assert (read.prompt, read.negative_prompt) == ("a: b, c", "d, e")
+    assert (read.sample_steps, read.sampler, read.cfg_scale) == (20, "euler_a", 7)
+    assert (read.seed, read.size) == (5, (512, 768))
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("a cat\nSteps: 20\nSampler: Euler a\nModel hash: 0a\nSeed: 5\nSize: 8x8", "a cat"),
+        ("Model: a woman in red. Steps: 20, Sampler: Euler a, Seed: 5", "Model: a woman in red"),
+        (
+            'a sign: "Steps: 1, Seed: 2, Size: 3x3". Steps: 20, Sampler: Euler a, Seed: 5',
+            'a sign: "Steps: 1, Seed: 2, Size: 3x3"',
+        ),
+        (
+            "a sign: Steps: 1, Seed: 2, Size: 3x3 Steps: 20, Sampler: Euler a, Seed: 5",
+            "a sign: Steps: 1, Seed: 2, Size: 3x3",
+        ),
+        ("Steps: 20, Skip layers: [7, 8, ], Sampler: Euler a, Seed: 5, Version: a", ""),
+        ("a\nEta: 0, Steps: 20, Sampler: Euler a, Seed: 5", "a"),
+        ("{a|b} c\nSteps: 20, Sampler: Euler a, Seed: 5\nTemplate: {a|b}, Steps: many", "{a|b} c"),
+    ],
+)
+def test_where_the_prompt_ends(text: str, prompt: str) -> None:
+    read = parse_text(text)
+    assert read is not None
+    assert (read.prompt, read.negative_prompt) == (prompt, "")
+    assert (read.pairs["Steps"], read.pairs["Sampler"], read.pairs["Seed"]) == (
+        "20",
+        "Euler a",
+        "5",
+    )
 
 
 def test_a_text_behind_the_pixels(tmp_path: Path) -> None:
@@ -277,7 +423,12 @@ def test_a_picture_names_no_file_to_be_opened(tmp_path: Path, reference: str) ->
 
 def test_a_long_text_takes_no_longer_than_reading_it(tmp_path: Path) -> None:
     """Would take hours, were the time to grow with the square of the length."""
-    for text in ("a" * 900_000, " " * 900_000 + "a", 'a: "' * 200_000, "a\n" * 400_000):
+    for text in (
+        *("a" * 900_000, " " * 900_000 + "a", 'a: "' * 200_000, "a\n" * 400_000),
+        *("Steps: " * 30_000, "Steps: 1, " * 20_000, "x Steps: 1, Seed: 2, " * 10_000),
+        *('a: [{"' + '\\"' * 100_000, "a: [{\"'" * 30_000, "a: [" * 50_000, "; |" * 90_000),
+        *("Seed: 1\n" * 30_000, "x Seed: 1, " + "a: " * 90_000, 'Steps: "1, ' * 20_000),
+    ):
         assert parse_text(text) is None
 
 

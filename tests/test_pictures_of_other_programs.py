@@ -3,6 +3,7 @@
 The files in tests/pictures were made for this project in the ways that public reports show.
 """
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -255,3 +256,13 @@ def test_a_picture_is_drawn_again_or_refused_by_the_name_that_the_engine_lacks(
         expected.prompt, expected.negative_prompt, expected.seed, expected.sampler or "euler"
     )  # fmt: skip
     assert (request.scheduler or "", request.size) == (expected.scheduler, expected.size)
+
+
+@pytest.mark.engine
+def test_tags_of_loras_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    picture = str(PICTURES / "lora_no_hashes.png")
+    assert main(["demo", "--from", picture, "--dry-run", "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    (note,) = (note for note in notes if "drawn as plain words" in note)
+    assert "<lora:stormy_v1:0.8>" in note
+    assert "embedding:easynegative" in note

@@ -5,7 +5,7 @@ Any program may have written it, so nothing in it is trusted.
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-# Where programs put a text of the web UIs' form, the usual place first.
+# Where programs put a text of the web UIs' form, the usual place first; others come last.
 _NAMES = (
     *("parameters", "usercomment", "imagedescription", "xpcomment", "comment", "description"),
     "xmp",
@@ -121,34 +121,33 @@ def read_parameters(
     if isinstance(picture, str | os.PathLike):
         shown = quoted(os.fspath(picture))
     found = read_texts(picture, shown)
-    candidates = _candidates(found.texts)
-    for text in candidates:
+    for candidate in sorted(found.texts, key=_rank):
         # A prompt inside the JSON of another program may look like the form.
-        read = None if json_object(text) else parse_text(text)
+        read = None if json_object(candidate.text) else parse_text(candidate.text)
         if read is not None:
-            return _parameters(read, text, _program_of(read.pairs))
+            return _parameters(read, candidate.text, _program_of(read.pairs))
     foreign = find_foreign(found.texts)
     if foreign is not None:
         read = read_foreign(foreign, shown)
         version = read.pairs.get("Version", "")[:60]
         named = version if foreign.program in version else f"{foreign.program} {version}".strip()
         return _parameters(read, foreign.text, named)
-    raise _nothing_found(found, candidates, shown)
+    raise _nothing_found(found, shown)
 
 
-def _candidates(texts: Sequence[PictureText]) -> list[str]:
-    """Return the texts that may have the web UIs' form, the usual place first."""
-    named = [text for text in texts if text.name.lower() in _NAMES]
-    named.sort(key=lambda text: _NAMES.index(text.name.lower()))
-    return [text.text for text in named]
+def _rank(text: PictureText) -> int:
+    """Return how unusual a text's place is for one that has the web UIs' form."""
+    name = text.name.lower()
+    return _NAMES.index(name) if name in _NAMES else len(_NAMES)
 
 
-def _nothing_found(found: PictureTexts, candidates: Sequence[str], shown: str) -> UsageError:
+def _nothing_found(found: PictureTexts, shown: str) -> UsageError:
     if found.is_too_long:
         return UsageError(f"{shown} holds more text than the parameters of a picture can be")
     if found.is_damaged:
         return UsageError(f"{shown} is damaged", hint="copy or download it again")
-    instead = f": its text is {quoted(candidates[0], limit=40)}" if candidates else ""
+    usual = [text for text in found.texts if _rank(text) < len(_NAMES)]
+    instead = f": its text is {quoted(min(usual, key=_rank).text, limit=40)}" if usual else ""
     return UsageError(
         f"{shown} does not say how it was drawn{instead}",
         hint="pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another"

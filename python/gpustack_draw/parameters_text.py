@@ -23,17 +23,25 @@ _SPELLINGS = {name.lower(): name for name in (*_USUAL_NAMES, "Schedule type", "M
     "scheduler": "Schedule type",
 }
 
+# Between two pairs. Those behind the comma also occur in values.
+_MARKS = (",", ";", "|", "\t", "，", "；")
+_MARK = re.compile(f"[{''.join(_MARKS)}]")
+_MOST_ANCHORS = 10_000
+
 # Names and blanks are bounded here, so that no text takes long.
 _NAME = re.compile(r"[^\S\n]{0,9}(\w[\w \-/]{0,60}?)[^\S\n]{0,9}:[^\S\n]{0,9}")
-_PLAIN_VALUE = re.compile(r"[^,;|\n]*")
-_VALUE_END = r"[^\S\n]{0,9}(?=[,;|\n]|$)"
+_ANCHOR = re.compile(rf"(?<!\w)({'|'.join(sorted(_USUAL_NAMES))})[^\S\n]{{0,9}}:", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(rf"[^{''.join(_MARKS)}\n]*")
+_VALUE_END = r"[^\S\n]{0,9}(?=[,;|，；\n]|$)"
 _QUOTED_VALUE = re.compile(rf'("(?:\\.|[^\\"])*"){_VALUE_END}', re.DOTALL)
 _LIST_VALUE = re.compile(rf"(\[[^\[\]\n]*\]|\{{[^{{}}\n]*\}}|\([^()\n]*\)){_VALUE_END}")
-_JSON_START = re.compile(r"[\[{]\s{0,9}[\[{\"]")
+_VALUE_START = re.compile(r":[^\S\n]{0,9}(?=[\[{(\"])")
+_NESTED_START = re.compile(r"[\[{]\s{0,9}[\[{\"']")
+_BRACKET = re.compile(r"[\[\]{}\"'\n]")
+_STRINGS = {mark: re.compile(rf"(?:\\.|[^\\{mark}])*{mark}", re.DOTALL) for mark in "\"'"}
 _REST_OF_LINE = re.compile(r"[^\n]*")
-_STEPS = re.compile(r"(?<!\w)Steps[^\S\n]{0,9}:", re.IGNORECASE)
 _NEGATIVE_AT_START = re.compile(rf"^[^\S\n]*{_NEGATIVE}", re.IGNORECASE | re.MULTILINE)
-_NEGATIVE_WITHIN = re.compile(rf"[\s.,;|]{_NEGATIVE}", re.IGNORECASE)
+_NEGATIVE_WITHIN = re.compile(rf"(?<!\w){_NEGATIVE}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,41 +91,72 @@ def parse_text(text: str) -> ParametersText | None:
     end = len(text)
     while end >= 0:
         start = text.rfind("\n", 0, end) + 1
-        read = _parse_from_line(text, start, end) if ":" in text[start:end] else None
+        read = _parse_from_line(text, start, end) if _ANCHOR.search(text, start, end) else None
         if read is not None:
             return read
         end = start - 1
-    return None
+    return _parse_lines(text)
 
 
 def _parse_from_line(text: str, start: int, end: int) -> ParametersText | None:
     """Read the text if the line from start to end is, or ends in, the line of pairs."""
     first = _NAME.match(text, start, end)
-    if first is None or _spelled(first[1]) not in _USUAL_NAMES:
-        steps = _STEPS.search(text, start, end)
-        before = text[start : steps.start()] if steps else ""
-        if steps and not (start and _are_pairs(before)):
-            return _parse_one_line(text, steps.start())
-    pairs = _pairs_at(text, start)
+    begin = start
+    if not start or first is None or _spelled(first[1]) not in _USUAL_NAMES:
+        begin = _start_of_pairs(text, start, end)
+        if start and _are_pairs(text[start:begin]):
+            begin = start
+    pairs = _pairs_at(text, begin)
     if not _are_usual(pairs):
         return None
-    return _with_exact(*_split_prompts(text[:start]), pairs)
+    before = text[:start] if begin == start else _without_mark(text[:begin])
+    return _with_exact(*_split_prompts(before), pairs)
 
 
-def _parse_one_line(text: str, start: int) -> ParametersText | None:
-    """Read a text in which the pairs follow a prompt on the same line.
+def _start_of_pairs(text: str, start: int, end: int) -> int:
+    """Find the last run of pairs with enough usual names in a line that may have other text, too.
 
-    The prompt may have a "Steps:" in it, so the pairs begin at the last one that is not in a value.
+    The prompt, and values behind the pairs, may have some of these names in them.
     """
-    begins = [start]
-    for name, _ in _scan(text, start):
-        if name[1].endswith(" Steps"):  # "Hires steps" and its like are names of their own
-            begins.append(name.end(1) - len("Steps"))
-    for begin in (begins[-1], start):
-        pairs = _pairs_at(text, begin)
-        if _are_usual(pairs):
-            return _with_exact(*_split_prompts(_without_mark(text[:begin])), pairs)
-    return None
+    line = _masked(text, start, end)
+    anchors = list(_ANCHOR.finditer(line))[-_MOST_ANCHORS:]
+    names: set[str] = set()
+    for index in reversed(range(len(anchors))):
+        anchor = anchors[index]
+        names.add(anchor[1].lower())
+        before = line[anchors[index - 1].start() : anchor.start()] if index else ""
+        if before.rstrip(" ").endswith(_MARKS) and _are_pairs(before):
+            continue
+        if len(names) >= _FEWEST_USUAL:
+            return start + anchor.start()
+        names.clear()
+    return start
+
+
+def _masked(text: str, start: int, end: int) -> str:
+    """Return a line with its quoted, listed and nested values crossed out."""
+    parts = []
+    for value in _VALUE_START.finditer(text, start, end):
+        if value.end() >= start:  # not in the value before
+            _, value_end = _value_at(text, value.end())
+            parts += [text[start : value.end()], "x" * (min(value_end, end) - value.end())]
+            start = min(value_end, end)
+    return "".join([*parts, text[start:end]])
+
+
+def _parse_lines(text: str) -> ParametersText | None:
+    """Read a text with a pair on each of its last lines."""
+    end, begin = len(text), None
+    while end > 0:
+        start = text.rfind("\n", 0, end) + 1
+        name = _NAME.match(text, start, end)
+        if name is None or _NEGATIVE_AT_START.match(text, start, end):
+            break
+        if _spelled(name[1]) in _USUAL_NAMES:
+            begin = start
+        end = start - 1
+    pairs = {} if begin is None else _pairs_at(text[begin:].replace("\n", ", "), 0)
+    return _with_exact(*_split_prompts(text[:begin]), pairs) if _are_usual(pairs) else None
 
 
 def _with_exact(prompt: str, negative_prompt: str, pairs: dict[str, str]) -> ParametersText:
@@ -133,7 +172,7 @@ def _are_usual(pairs: Mapping[str, str]) -> bool:
 
 def _are_pairs(text: str) -> bool:
     """Tell whether a beginning of a line consists of pairs, none of them the negative prompt."""
-    parts = text.strip(" ,;|").split(",")
+    parts = _MARK.split(text.strip().rstrip("".join(_MARKS)))
     return not _NEGATIVE_AT_START.match(text) and all(map(_NAME.match, parts))
 
 
@@ -171,8 +210,9 @@ def _value_at(text: str, position: int) -> tuple[str, int]:
         found = pattern.match(text, position)
         if found is not None:
             return _unquote(found[1]), found.end()
-    if _JSON_START.match(text, position):
-        return _json_at(text, position)
+    if _NESTED_START.match(text, position):
+        end = _nested_end(text, position)
+        return text[position:end], end
     end = _plain_end(text, position)
     return text[position:end].strip(), end
 
@@ -183,22 +223,32 @@ def _plain_end(text: str, position: int) -> int:
         found = _PLAIN_VALUE.match(text, position)
         assert found is not None  # it matches nothing, too
         position = found.end()
-        is_other_mark = position < len(text) and text[position] in ";|"
+        is_other_mark = text[position : position + 1] in _MARKS[1:]
         if not is_other_mark or _NAME.match(text, position + 1):
             return position
         position += 1
 
 
-def _json_at(text: str, position: int) -> tuple[str, int]:
-    """Read a value of nested JSON whole: names in it are not names of pairs."""
-    try:
-        _, end = json.JSONDecoder().raw_decode(text, position)
-    except (ValueError, RecursionError):
-        # The rest of the line is all that is sure to hold the end of it.
-        found = _REST_OF_LINE.match(text, position)
-        assert found is not None  # it matches nothing, too
-        end = found.end()
-    return text[position:end].strip(), end
+def _nested_end(text: str, position: int) -> int:
+    """Find the end of nested lists or objects: names in them are not names of pairs.
+
+    Where they are cut, only the rest of the line is sure to hold the end of them.
+    """
+    depth = 0
+    while (token := _BRACKET.search(text, position)) and token[0] != "\n":
+        position = token.end()
+        if token[0] in "\"'":
+            closing = _STRINGS[token[0]].match(text, position)
+            if closing is None:
+                break
+            position = closing.end()
+            continue
+        depth += 1 if token[0] in "[{" else -1
+        if depth == 0:
+            return position
+    found = _REST_OF_LINE.match(text, position)
+    assert found is not None  # it matches nothing, too
+    return found.end()
 
 
 def _quote(value: str) -> str:
@@ -233,11 +283,11 @@ def _split_prompts(text: str) -> tuple[str, str]:
         return text[: found.start()].removesuffix("\n"), text[found.end() :].strip()
     found = _NEGATIVE_WITHIN.search(text)
     if found is not None:
-        return _without_mark(text[: found.start() + 1]), text[found.end() :].strip()
+        return _without_mark(text[: found.start()]), text[found.end() :].strip()
     return text, ""
 
 
 def _without_mark(text: str) -> str:
     """Remove the mark, a full stop or a bar for example, that parts two texts on a line."""
     bare = text.rstrip()
-    return bare[:-1].rstrip() if bare.endswith((".", ",", ";", "|")) else bare
+    return bare[:-1].rstrip() if bare.endswith((*_MARKS, ".", "。")) else bare

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Two prompts of the greatest length, written in the longest way, are a third of it.
 MOST_CHARACTERS = 1_000_000
 _MOST_BYTES = 4 * MOST_CHARACTERS
+_MOST_CHARACTERS_IN_ALL = 2 * MOST_CHARACTERS
 # A picture of 8192x8192 has 25,000 chunks of the size that libpng writes.
 _MOST_PARTS = 200_000
 _MOST_TEXTS = 100
@@ -64,7 +65,12 @@ class PictureTexts:
 
     def add(self, name: str, text: str) -> None:
         """Add a text, unless it is too long."""
-        if len(text) > MOST_CHARACTERS or len(self.texts) == _MOST_TEXTS:
+        total = len(text) + sum(len(known.text) for known in self.texts)
+        if (
+            len(text) > MOST_CHARACTERS
+            or total > _MOST_CHARACTERS_IN_ALL
+            or len(self.texts) == _MOST_TEXTS
+        ):
             self.is_too_long = True
         else:
             self.texts.append(PictureText(name, text))
