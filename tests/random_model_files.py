@@ -28,11 +28,13 @@ class Weight:
         shape: Fastest dimension first, as the model has it.
         kind: ``F32``, ``F16`` or ``Q4_0``.
         identity: What it is in the model, whatever its name in this file.
+        transposed: Whether this file has rows for columns.
     """
 
     shape: Shape
     kind: str
     identity: str
+    transposed: bool = False
 
 
 Weights = Mapping[str, Weight]
@@ -85,6 +87,11 @@ def _write(path: Path, start: bytes, tensors: Weights, alignment: int = 32) -> P
     with path.open("wb") as file:
         file.write(start)
         for of in tensors.values():
+            if of.transposed:
+                whole = b"".join(_pieces(of, numbers, nibbles))
+                matrix = np.frombuffer(whole, "<f2").reshape(tuple(reversed(of.shape)))
+                file.write(matrix.T.tobytes())
+                continue
             for piece in _pieces(of, numbers, nibbles):
                 file.write(piece)
             file.write(bytes(-file.tell() % alignment))

@@ -14,6 +14,7 @@
 #include "engine/finite.h"
 #include "engine/library_session.h"
 #include "engine/load_weights.h"
+#include "engine/text_projection.h"
 #include "ggml-backend.h"
 
 // Names of tensors that the loader passes over; no header declares it.
@@ -93,12 +94,14 @@ bool ModelLoader::load_tensors(on_new_tensor_cb_t on_new_tensor_cb, int n_thread
 
 bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
                                std::set<std::string> ignore_tensors, int n_threads, bool use_mmap) {
+  const gpustack_draw::TextProjections projections(*this, tensors);
   if (!gpustack_draw::load_weights(*this, tensors, std::move(ignore_tensors), n_threads,
                                    use_mmap)) {
     return false;
   }
   const std::string damaged = gpustack_draw::damaged_tensor(*this, tensors, n_threads);
   if (damaged.empty()) {
+    projections.transpose();
     return true;
   }
   gpustack_draw::LibrarySession::report_damaged_tensor(damaged);

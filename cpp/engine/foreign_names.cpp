@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/text_projection.h"
 #include "name_conversion.h"
 
 std::string library_convert_tensor_name(std::string name, SDVersion version);
@@ -19,6 +20,10 @@ void replace_prefix(std::string& name, std::string_view prefix, std::string_view
   if (name.compare(0, prefix.size(), prefix) == 0) {
     name.replace(0, prefix.size(), replacement);
   }
+}
+
+bool ends_with(std::string_view text, std::string_view ending) {
+  return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
 }
 
 // What the library puts before the names of a CLIP encoder's own file, less "transformer.", and
@@ -88,6 +93,11 @@ std::string convert_tensor_name(std::string name, SDVersion version) {
                    is_sd3 ? "text_encoders.clip_g." : "text_encoders.t5xxl.");
     replace_prefix(name, "cond_stage_model.", "text_encoders.clip_l.");
   }
+  constexpr std::string_view projection = "text_projection";
+  const bool is_of_open_clip =
+      ends_with(name, projection) && name.find("text_model.") == std::string::npos;
   name = convert_encoder_name(std::move(name), version);
-  return library_convert_tensor_name(std::move(name), version);
+  name = library_convert_tensor_name(std::move(name), version);
+  return is_of_open_clip && ends_with(name, projection) ? name + gpustack_draw::transposed_suffix
+                                                        : name;
 }
