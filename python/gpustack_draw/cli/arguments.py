@@ -239,7 +239,7 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="print what would be fetched, loaded and used, with sizes, and stop",
+        help="print what would be fetched, loaded and used, say whether it fits, and stop",
     )
     group.add_argument(
         "--json",
