@@ -28,7 +28,7 @@ void transpose_square(ggml_tensor& matrix) {
 TextProjections::TextProjections(ModelLoader& loader, Tensors& tensors) : tensors_(tensors) {
   const auto& stored = loader.get_tensor_storage_map();
   for (const auto& [name, tensor] : tensors) {
-    if (stored.find(name + transposed_suffix) != stored.end()) {
+    if (stored.contains(name + transposed_suffix)) {
       names_.push_back(name);
     }
   }
