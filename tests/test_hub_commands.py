@@ -133,8 +133,8 @@ def test_rm_keeps_the_other_files_of_a_repository(
     assert (status, err) == (
         3,
         (
-            "gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf is not on this machine\n"
-            "gpustack-draw: of this repository, hf.co/acme/sd:sd-Q8_0.gguf is here\n"
+            "gpustack-draw: hf.co/acme/sd:Q4_0 is not on this machine\n"
+            "gpustack-draw: of this repository, hf.co/acme/sd:Q8_0 is here\n"
         ),
     )
 

@@ -54,7 +54,7 @@ for line in sys.stdin:
 """
 CLIENT_IS_OLD = version("huggingface_hub").startswith("0.")
 LISTED = ["demo", "hf.co/acme/sd:Q4_0"]
-HERE = "; on this machine are demo, hf.co/acme/sd:sd-Q4_0.gguf"
+HERE = "; on this machine are demo, hf.co/acme/sd:Q4_0"
 
 
 class Place:

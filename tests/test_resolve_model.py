@@ -23,6 +23,12 @@ from gpustack_draw.resolve_model import resolve_model
 from gpustack_draw.resolved_model import ModelFile, ResolvedModel
 from hub_steps import use_no_hub
 
+FAMILIES_HINT = (
+    "known families: Stable Diffusion 1, SDXS, Stable Diffusion 2, Stable Diffusion XL, SSD-1B,"
+    " Segmind Vega, Stable Diffusion 3, FLUX.1, Flex.2, Chroma, FLUX.2 dev, FLUX.2 klein,"
+    " Qwen-Image, Z-Image, Ovis-Image, Anima, ERNIE-Image, Wan"
+)
+
 
 @pytest.fixture(autouse=True)
 def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,13 +273,13 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         files.LORA,
         ModelFileError,
         "'x.gguf' is a LoRA, not a model that draws by itself",
-        "gpustack-draw's README lists the families it draws with",
+        FAMILIES_HINT,
     ),
     "unknown": (
         UNKNOWN,
         ModelFileError,
         "'x.gguf' is not of a model family that is known here",
-        "gpustack-draw's README lists the families it draws with",
+        FAMILIES_HINT,
     ),
     "a video model": (
         WAN,
@@ -304,7 +310,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         files.UNET,
         ModelFileError,
         "'x.gguf' is not of a model family that is known here",
-        "gpustack-draw's README lists the families it draws with",
+        FAMILIES_HINT,
     ),
     "one component missing": (
         {name: value for name, value in files.SD1_ALL.items() if "first_stage" not in name},

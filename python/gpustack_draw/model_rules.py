@@ -34,7 +34,7 @@ def family_of(header: ModelHeader, shown: str) -> Family:
         raise ModelFileError(
             f"{quoted(shown)} is {kind or 'not of a model family that is known here'}"
             + (", not a model that draws by itself" if kind else ""),
-            hint="gpustack-draw's README lists the families it draws with",
+            hint=f"known families: {', '.join(_known_families())}",
         )
     variant = variant_of(family, re.split(r"[/:\\]", shown)[-1])
     why_not = family.why_not or family.why_not_variant.get(variant)
@@ -43,6 +43,16 @@ def family_of(header: ModelHeader, shown: str) -> Family:
             f"{quoted(shown)} is of the family {family.title}: {why_not}", hint=family.instead
         )
     return family
+
+
+def _known_families() -> list[str]:
+    """List the titles of the families that are drawn with, each with its variants once."""
+    titles = [family.title for family in FAMILIES.values() if not family.why_not]
+    return [
+        title
+        for title in titles
+        if not any(title.startswith((f"{other} ", f"{other},")) for other in titles)
+    ]
 
 
 def _title_of(kind: str, header: ModelHeader) -> str:

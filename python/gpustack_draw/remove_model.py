@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gpustack_draw.choose_file import choose_file
+from gpustack_draw.choose_file import choose_file, tag_of
 from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
 from gpustack_draw.find_parts import PartFinder
 from gpustack_draw.hub import Hub, Removal, Repository, RepositoryFile
@@ -70,7 +70,8 @@ def plan_model_removal(text: str) -> ModelRemoval:
     try:
         removal = hub.plan_removal(file)
     except ModelNotFoundError:
-        raise _not_here(hub, file.shown, reference.repository) from None
+        name = f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
+        raise _not_here(hub, name, reference.repository) from None
     parts = tuple(_parts_of(hub, repository, file))
     return ModelRemoval(text, removal, parts, tuple(_notes(removal, parts)))
 
@@ -97,7 +98,7 @@ def _chosen_file(repository: Repository, reference: HubModel) -> RepositoryFile:
 
 
 def _not_here(hub: Hub, shown: str, name: str) -> ModelNotFoundError:
-    here = [file.shown for file in hub.cached_models() if file.repository == name]
+    here = [model for model in hub.cached_references() if model.startswith(f"hf.co/{name}:")]
     hint = "'gpustack-draw models' lists the models that are here"
     if here:
         hint = f"of this repository, {', '.join(here)} is here"

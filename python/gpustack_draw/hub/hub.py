@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gpustack_draw.choose_file import is_part, tag_of
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
@@ -248,17 +249,19 @@ class Hub:
                 if repository is not None:
                     yield repository
 
-    def cached_models(self) -> list[RepositoryFile]:
-        """Give the GGUF files that are on this machine."""
+    def cached_references(self) -> list[str]:
+        """List references to the GGUF models on this machine, as the command ``models`` does."""
         return [
-            file
+            f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
             for repository in self.cached_repositories()
             for file in repository.files
-            if file.path.lower().endswith(".gguf") and self.cache.find(file) is not None
+            if file.path.lower().endswith(".gguf")
+            and not is_part(file.path)
+            and self.cache.find(file) is not None
         ]
 
     def _what_is_here(self) -> str:
-        here = [file.shown for file in self.cached_models()]
+        here = self.cached_references()
         if not here:
             return "no model of the hub is on this machine, but 'demo' is"
         more = f" and {len(here) - 3} more" if len(here) > 3 else ""
