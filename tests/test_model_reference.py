@@ -54,7 +54,6 @@ def hub(text: str, tag: str | None = None, revision: str | None = None) -> HubMo
         hub("hf.co/acme/tiny:LATEST"),
         hub("hf.co/acme/tiny@v1:latest", revision="v1"),
         hub("HF.CO/acme/tiny:Q8_0", "Q8_0"),
-        hub(" hf.co/acme/tiny\n"),
         hub("https://huggingface.co/acme/tiny:Q8_0", "Q8_0"),
         hub("https://huggingface.co/acme/tiny/"),
         hub("https://huggingface.com/acme/tiny"),
@@ -117,6 +116,10 @@ def test_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     reference = parse_model_reference("~/tiny.gguf")
     assert reference == LocalModel(Path("/home/ann/tiny.gguf"), "~/tiny.gguf")
+
+
+def test_spaces_around_a_reference_do_not_count() -> None:
+    assert parse_model_reference(" hf.co/acme/tiny\n") == hub("hf.co/acme/tiny")
 
 
 def test_what_exists_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def parse_hub_address(text: str) -> HubAddress | None:
     ``hf://`` or ``hf:`` in place of ``hf.co/``, and the addresses of pages and files.
 
     Args:
-        text: As typed.
+        text: As typed, without spaces around it.
 
     Returns:
         The address; ``None`` where the text is of another form.
@@ -60,11 +60,10 @@ def parse_hub_address(text: str) -> HubAddress | None:
     Raises:
         UsageError: It begins as such an address, but does not name a model.
     """
-    stripped = text.strip()
-    start = _length_of_host(stripped)
+    start = _length_of_host(text)
     if start is None:
         return None
-    path, tag, query = _split(stripped[start:], is_url="://" in stripped[:start])
+    path, tag, query = _split(text[start:], is_url="://" in text[:start])
     name, has_revision, revision = path.removeprefix("/").partition("@")
     if name.count("/") > 1:  # the address of a page, whose file may have one
         name, has_revision, revision = path.removeprefix("/"), "", ""
