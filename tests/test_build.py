@@ -56,7 +56,7 @@ def test_unreachable_index_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert (
         "The engine's source (stable-diffusion-cpp-python 0.4.7) could not be downloaded with pip:"
         " connect to a package index, or give a folder that holds stable-diffusion.cpp with"
-        " -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in said
+        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in said
     )
 
 
@@ -66,7 +66,8 @@ def test_folder_without_the_engine_is_told_in_one_sentence(tmp_path: Path) -> No
     assert status != 0
     assert (
         f"'{tmp_path}' holds no stable-diffusion.cpp (include/stable-diffusion.h is missing):"
-        " give its top folder with -C cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR." in said
+        " give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR."
+        in said
     )
 
 

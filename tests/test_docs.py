@@ -146,11 +146,40 @@ def test_every_option_that_is_mentioned_is_there(name: str) -> None:
         for action in make_parser()._actions
         for option in action.option_strings
     }
-    others = {"--update-golden", "--group", "--no-build-isolation", "--list"}  # of pip, pytest, nox
+    others = {"--update-golden", "--list", "--reinstall", "--config-setting"}  # of pytest, nox, uv
+    others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
     known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
     assert sorted(mentioned - known - others) == []
+
+
+# Of pip 23.0.1, which Python's venv installs on Debian 12.
+PIP_OPTIONS = {
+    "install": {"--config-settings", "--no-build-isolation", "--upgrade", "--editable", "-e"},
+    "uninstall": {"--yes", "-y"},
+}
+PIP = re.compile(r"(?<![-\w.])(?:[\w./]+/)?pip (install|uninstall)\b([^\n`|&]*)")
+PIP_LINES = [
+    (name, *found)
+    for name, text in TEXTS.items()
+    for found in PIP.findall(text.replace("\\\n", " "))
+]
+
+
+@pytest.mark.parametrize(("name", "command", "rest"), PIP_LINES)
+def test_pip_lines_are_read_by_old_pips_too(name: str, command: str, rest: str) -> None:
+    words = shlex.split(rest, comments=True)
+    options = {word.partition("=")[0] for word in words if word.startswith("-")}
+    assert options <= PIP_OPTIONS[command]
+    for word in words:
+        if word.startswith("--config-settings"):
+            assert re.fullmatch(r"--config-settings=[\w.-]+=\w+", word)
+
+
+def test_every_kind_of_pip_line_is_found() -> None:
+    assert len(PIP_LINES) >= 12
+    assert {"README.md", "CONTRIBUTING.md", "docs/how-to/gpu.md"} <= {line[0] for line in PIP_LINES}
 
 
 @pytest.mark.parametrize(("name", "target"), LINKS)
