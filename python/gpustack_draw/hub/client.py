@@ -88,7 +88,7 @@ class HubClient:
             if answer.status >= 400:
                 raise explain_refusal(answer, endpoint, name, revision)
             try:
-                pieces = connection.within(answer.pieces(packed=True, small=True), end, endpoint)
+                pieces = connection.within(answer.pieces(packed=True, soon=True), end, endpoint)
                 coding = answer.headers.get("content-encoding", "")
                 data = connection.unpacked(pieces, coding, MOST_LIST_BYTES)
                 return _parse_repository(parse_json(data), name, revision)
@@ -150,7 +150,7 @@ class HubClient:
                 yield place, answer.pieces()
             else:
                 seconds = SECONDS_FOR_RANGE + (end - place) / _SLOWEST_BYTES_PER_SECOND
-                pieces = answer.pieces(small=True)
+                pieces = answer.pieces(soon=True)
                 yield (
                     place,
                     connection.within(pieces, time.monotonic() + seconds, answer.address),

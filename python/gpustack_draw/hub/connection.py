@@ -4,6 +4,7 @@ A hub is not trusted: it may answer byte by byte, without end, or with a small b
 gigabytes, and it may lead anywhere.
 """
 
+import importlib
 import threading
 import time
 import zlib
@@ -23,6 +24,7 @@ SECONDS_FOR_HEAD = 30.0
 _MOST_REDIRECTS = 10
 # With requests, a piece is given when it is whole: what a killed process loses.
 _PIECE_BYTES = 32 * 1024
+_SHORT_PIECE_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,20 @@ class Answer(AnswerHead):
     redirects: tuple[Mapping[str, str], ...]
     _response: Any = field(repr=False)
 
-    def pieces(self, *, packed: bool = False, small: bool = False) -> Iterator[bytes]:
+    def pieces(self, *, packed: bool = False, soon: bool = False) -> Iterator[bytes]:
         """Return the body in pieces.
 
         Args:
             packed: As it came, not unpacked.
-            small: With requests, byte by byte: a piece must not take longer than its first byte.
+            soon: Each as soon as a part of it has come.
         """
         if hasattr(self._response, "iter_bytes"):  # httpx
-            found = self._response.iter_raw() if packed else self._response.iter_bytes()
-        else:
-            count = 1 if small else _PIECE_BYTES
-            found = (
-                self._response.raw.stream(count, decode_content=False)
-                if packed
-                else self._response.iter_content(count)
-            )
-        return iter(found)
+            return iter(self._response.iter_raw() if packed else self._response.iter_bytes())
+        raw = self._response.raw
+        if soon and hasattr(raw, "read1"):
+            return iter(lambda: raw.read1(_PIECE_BYTES, decode_content=not packed), b"")
+        count = _SHORT_PIECE_BYTES if soon else _PIECE_BYTES  # of urllib3 1
+        return iter(raw.stream(count, decode_content=not packed))
 
     def close(self) -> None:
         """Read no more of it."""
@@ -185,15 +184,23 @@ def _send(address: str, headers: dict[str, str], timeout: float) -> Any:
         if hasattr(session, "build_request"):  # httpx
             request = session.build_request("GET", address, headers=headers, timeout=timeout)
             return session.send(request, stream=True, follow_redirects=False)
-        return session.get(
-            address, headers=headers, timeout=timeout, stream=True, allow_redirects=False
-        )
+        return _send_with_requests(session, address, headers, timeout)
     except Exception as error:
         if not (is_transport_error(error) or isinstance(error, OSError | ValueError | ImportError)):
             raise
         endpoint = settings.endpoint()
         cause = find_cause(error, endpoint, uses_requests=settings.uses_requests())
         raise cause or explain_failure(error, endpoint) from error
+
+
+def _send_with_requests(session: Any, address: str, headers: dict[str, str], timeout: float) -> Any:
+    # By the adapter: the session would read the body of a redirect, even of one it does not follow.
+    make_request = importlib.import_module("requests").Request
+    # A function for "auth" that does nothing keeps ~/.netrc from taking the token's place.
+    request = make_request("GET", address, headers=headers, auth=lambda prepared: prepared)
+    prepared = session.prepare_request(request)
+    options = session.merge_environment_settings(prepared.url, {}, True, None, None)
+    return session.get_adapter(prepared.url).send(prepared, timeout=timeout, **options)
 
 
 def _join(address: str, location: str, *, is_last: bool) -> str:
