@@ -17,6 +17,7 @@ from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.hub import Hub
 from hub_steps import DATA, look_up, open_hub
 from loopback_hub import LoopbackHub
+from processes import running_processes
 from split_model import split_gguf
 
 QUICK = ["a red circle", "--size", "64x64", "--sample-steps", "1", "--seed", "7"]
@@ -91,6 +92,8 @@ class Command:
         return result
 
     def is_there(self) -> bool:
+        if sys.platform == "linux":  # where the system may take a second to forget orphans
+            return any(each.session == self.process.pid for each in running_processes())
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:

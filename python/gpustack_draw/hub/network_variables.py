@@ -36,15 +36,17 @@ def is_address(text: str, schemes: set[str]) -> bool:
         return False
 
 
-def find_faulty_variable(*, uses_requests: bool) -> HubTroubleError | None:
+def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubTroubleError | None:
     """Find a variable of proxies or certificates that keeps a client from being set up.
 
     Args:
+        error: The failure.
         uses_requests: Whether the HTTP client is ``requests``, and not ``httpx``.
     """
     faults = itertools.chain(
         *(_faults_of_proxy(name, uses_requests) for name in _PROXY_VARIABLES),
         _faults_of_certificates(uses_requests),
+        _faults_of_no_proxy(error),
     )
     return next(faults, None)
 
@@ -101,6 +103,16 @@ def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubTroubleError
             f"{name} names a SOCKS proxy, {shown}, which needs the Python package {package}",
             f"pip install {package}, or unset {name}",
         )
+
+
+def _faults_of_no_proxy(error: Exception) -> Iterator[HubTroubleError]:
+    for name in ("no_proxy", "NO_PROXY"):
+        value = os.environ.get(name, "")
+        if value and type(error).__name__ == "InvalidURL":
+            yield setting_error(
+                f"{name} names a host that the HTTP client cannot read: {quoted(value)}",
+                f"correct it, or unset {name}",
+            )
 
 
 def _faults_of_certificates(uses_requests: bool) -> Iterator[HubTroubleError]:

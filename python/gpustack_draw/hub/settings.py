@@ -145,7 +145,7 @@ def session() -> Any:
     try:
         return client_module("utils").get_session()
     except Exception as error:
-        raise find_faulty_variable(uses_requests=uses_requests()) or setting_error(
+        raise find_faulty_variable(error, uses_requests=uses_requests()) or setting_error(
             f"the HTTP client of huggingface_hub cannot be set up: {reason_of(error)}",
             "check the variables of proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates"
             " (SSL_CERT_FILE, SSL_CERT_DIR)",
