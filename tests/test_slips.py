@@ -423,6 +423,7 @@ SLIPS = [
     ),
     ("info cat.png", "'info' is not a command", "type gpustack-draw show PICTURE"),
     ("shwo cat.png", "'shwo' is not a command", "did you mean show?"),
+    ("pul hf.co/a/b", "'pul' is not a command", "did you mean pull?"),
     ("devcies", "'devcies' is not a command", "did you mean devices?"),
     ("modles --json", "'modles' is not a command", "did you mean models?"),
     ("cat.png", "there is no PROMPT", "to see how a picture was drawn: gpustack-draw show cat.png"),

@@ -40,6 +40,8 @@ def check_model_word(model: str, prompt: str, *, server_is_configured: bool) -> 
         return
     if error := _foreign_command([model, prompt]):
         raise error
+    if command := _misspelt_command(model):
+        raise UsageError(f"{quoted(model)} is not a command", hint=f"did you mean {command}?")
     if is_model(prompt):
         raise UsageError("MODEL comes before PROMPT", hint=f"type {_command(prompt, model)}")
     if server_is_configured:
@@ -47,8 +49,6 @@ def check_model_word(model: str, prompt: str, *, server_is_configured: bool) -> 
     if is_prompt:
         hint = f"MODEL comes first: {_command('demo', model)}"
         raise UsageError(f"{quoted(model)} is not a model", hint=hint)
-    if command := _misspelt_command(model):
-        raise UsageError(f"{quoted(model)} is not a command", hint=f"did you mean {command}?")
 
 
 def _foreign_command(words: Sequence[str]) -> UsageError | None:
