@@ -26,6 +26,7 @@ ORDER = (
     "core_engine",
     "import_core",
     "engine_process",
+    "engine_end",
     "engine_messages",
     "progress_display",
     "notebook",

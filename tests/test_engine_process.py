@@ -31,6 +31,7 @@ QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
 # Phases long enough to be hit: 10,000 steps, or a picture whose decoding takes seconds.
 LONG_SAMPLE = {"size": (128, 128), "sample_steps": 10_000}
 LONG_DECODE = {"size": (768, 768), "sample_steps": 1}
+CLOSED = ("the model was closed while it drew", "close it when its drawings have ended")
 
 
 @pytest.fixture
@@ -272,6 +273,70 @@ def test_close_waits_for_the_drawing_of_another_thread(model: Model) -> None:
     assert len(drawn) == 1
 
 
+def test_close_ends_the_drawing_of_an_engine_that_does_not_answer(model: Model) -> None:
+    errors: list[EngineError] = []
+    stopped = threading.Event()
+
+    def stop_worker(progress: Progress) -> None:
+        if progress.phase == "sample" and not stopped.is_set():
+            os.kill(worker_pid(model), signal.SIGSTOP)
+            stopped.set()
+
+    def draw() -> None:
+        with pytest.raises(EngineError) as caught:
+            model.generate(PROMPT, **LONG_SAMPLE, on_progress=stop_worker)  # type: ignore[arg-type]
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    stopped.wait(60)
+    pid = worker_pid(model)
+    model.close()
+    thread.join(10)
+    assert [(error.message, error.hint) for error in errors] == [CLOSED]
+    assert not is_running(pid)
+    assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+@pytest.mark.parametrize("phase", ["load", "sample", "decode"])
+def test_close_in_a_callback_ends_the_drawing(phase: str, in_process: bool) -> None:
+    def close(progress: Progress) -> None:
+        if progress.phase == phase:
+            model.close()
+
+    with gpustack_draw.load("demo", in_process=in_process) as model:
+        for _ in range(2):
+            with pytest.raises(EngineError) as caught:
+                model.generate(PROMPT, **QUICK, on_progress=close)
+            assert (caught.value.message, caught.value.hint) == CLOSED
+        assert model.generate(PROMPT, **QUICK).size == (128, 128)
+
+
+def test_the_engine_can_be_heard_while_it_decodes(model: Model) -> None:
+    decoding = threading.Event()
+
+    def listen(progress: Progress) -> None:
+        if progress.phase == "decode":
+            decoding.set()
+
+    def draw() -> None:
+        with pytest.raises(EngineCrashed):
+            model.generate(PROMPT, size=(2048, 2048), sample_steps=1, on_progress=listen)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    decoding.wait(120)
+    heard = []
+    end = time.monotonic() + 60
+    while len(set(heard)) < 3 and time.monotonic() < end:
+        heard.append(model._engine._engine.heard)  # type: ignore[union-attr]
+        time.sleep(0.02)
+    os.kill(worker_pid(model), signal.SIGKILL)
+    thread.join()
+    assert len(set(heard)) == 3
+
+
 def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model) -> None:
     model.generate(PROMPT, **QUICK)
     pid = worker_pid(model)
@@ -362,6 +427,42 @@ def test_a_signal_without_a_name_ends_the_worker(model: Model) -> None:
     with pytest.raises(EngineCrashed) as caught:
         model.generate(PROMPT, **QUICK, on_progress=end_worker)
     assert caught.value.message == f"the engine was ended by signal {signal.SIGRTMIN + 6}"
+
+
+@pytest.mark.parametrize(("hard", "name"), [(60, "SIGXCPU"), (4, "SIGKILL")])
+def test_the_limit_of_cpu_time_is_not_called_a_lack_of_memory(hard: int, name: str) -> None:
+    script = f"""
+import resource, gpustack_draw
+resource.setrlimit(resource.RLIMIT_CPU, (4, {hard}))
+try:
+    gpustack_draw.generate("demo", "x", size=(512, 512), sample_steps=10000)
+except gpustack_draw.EngineCrashed as error:
+    print(error.message)
+    print(error.hint)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.splitlines() == [
+        f"the engine was ended ({name}) at the limit of 4 seconds of CPU time",
+        "raise the limit with ulimit -t, or draw with fewer --sample-steps",
+    ], done.stderr
+
+
+def test_a_daemon_thread_that_draws_when_python_ends_says_nothing() -> None:
+    script = """
+import threading, gpustack_draw
+began = threading.Event()
+def draw():
+    gpustack_draw.generate("demo", "x", size=(128, 128), sample_steps=10000,
+        on_progress=lambda progress: progress.phase == "sample" and began.set())
+threading.Thread(target=draw, daemon=True).start()
+began.wait(60)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_unexpected_error_in_the_worker_is_quoted(model: Model) -> None:

@@ -26,6 +26,11 @@ class CoreEngine:
         self._engine: Any = None
 
     @property
+    def heard(self) -> None:
+        """None: there is no process to listen to."""
+        return
+
+    @property
     def is_loaded(self) -> bool:
         """Whether a model is loaded and usable."""
         return self._engine is not None and bool(self._engine.is_usable)

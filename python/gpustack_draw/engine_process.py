@@ -1,7 +1,6 @@
 """The caller's side of the engine's process: starts it, asks it, tells how it ended."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -10,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gpustack_draw import errors
+from gpustack_draw.engine_end import closed_while_drawing, how_it_ended
 from gpustack_draw.engine_messages import Message, read_message, write_message
 from gpustack_draw.raster import Raster
 
@@ -52,7 +52,17 @@ class EngineProcess:
         self._owner = 0
         self._end: Callable[[], object] = _nothing
         self._log = _Log()
-        self._reader = threading.Thread()
+        self._launch: _Launch | None = None
+        self._heard = 0
+        self._is_listening = False
+
+    @property
+    def heard(self) -> int | None:
+        """How many messages have come; None while none is waited for.
+
+        The process sends at least one every second while it works.
+        """
+        return self._heard if self._is_listening else None
 
     @property
     def pid(self) -> int | None:
@@ -79,7 +89,7 @@ class EngineProcess:
         return self._call("devices")
 
     def close(self) -> None:
-        """End the process."""
+        """End the process. From another thread or a callback, the call that it works for fails."""
         self._process = None
         self._end()
 
@@ -93,6 +103,7 @@ class EngineProcess:
     ) -> dict[str, Any]:
         try:
             process = self._running_process()
+            assert self._launch is not None
             self._log.listener = on_log
             answer = self._exchange(process, kind, fields, on_progress)
         except BaseException:
@@ -102,7 +113,7 @@ class EngineProcess:
         finally:
             self._log.listener = None
         if answer is None:
-            raise self._crash(process)
+            raise self._closed() if self._launch.is_ended else self._crash(process)
         return _result(answer)
 
     def _exchange(
@@ -118,13 +129,27 @@ class EngineProcess:
             write_message(process.stdin, kind, **fields)
         except OSError:
             return None
-        while (answer := read_message(process.stdout)) is not None:
+        while (answer := self._next_message(process.stdout)) is not None:
             if answer.kind == "log":
                 self._log.add(answer.fields["level"], answer.fields["text"])
-            elif answer.kind != "progress":
+            elif answer.kind == "progress":
+                if on_progress is not None:
+                    on_progress(*_progress(answer))
+            elif answer.kind != "alive":
                 break
-            elif on_progress is not None:
-                on_progress(*_progress(answer))
+        return answer
+
+    def _next_message(self, stream: IO[bytes]) -> Message | None:
+        self._is_listening = True
+        try:
+            answer = read_message(stream)
+        except ValueError:
+            if not stream.closed:
+                raise
+            return None  # close() was called by a callback, or another thread
+        finally:
+            self._is_listening = False
+        self._heard += 1
         return answer
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
@@ -146,7 +171,7 @@ class EngineProcess:
         # It must not know this object: its thread would keep it, and so the process, for ever.
         launch = _Launch([sys.executable, "-c", _START, package], environment, self._log)
         self._end = weakref.finalize(self, _end, launch, self._owner)
-        self._reader = launch.reader
+        self._launch = launch
         try:
             self._process = launch.process()
         except OSError as error:
@@ -154,19 +179,21 @@ class EngineProcess:
                 f"the engine's process could not be started: {error}"
             ) from error
 
+    def _closed(self) -> BaseException:
+        self.close()
+        if not threading.main_thread().is_alive():
+            return SystemExit()  # Python ends, and this daemon thread with it, which nobody awaits
+        return closed_while_drawing()
+
     def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
         status = process.wait()
-        self._reader.join(CLOSE_SECONDS)  # the last words come last
+        assert self._launch is not None
+        self._launch.reader.join(CLOSE_SECONDS)  # the last words come last
         self.close()
         last_lines = tuple(line for line in tuple(self._log.last_lines) if line)
         said = f": {last_lines[-1]}" if last_lines else ""
-        return errors.EngineCrashed(
-            f"the engine {_how_it_ended(status)}{said}",
-            hint="the next drawing starts it again; --debug shows all it said"
-            if status != -signal.SIGKILL
-            else "a smaller --size or a smaller quantisation needs less memory",
-            last_lines=last_lines,
-        )
+        how, hint = how_it_ended(status)
+        return errors.EngineCrashed(f"the engine {how}{said}", hint=hint, last_lines=last_lines)
 
 
 class _Launch:
@@ -223,6 +250,11 @@ class _Launch:
             env=self._environment,
         )
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether the process was ended from here, or is about to be."""
+        return not self._is_wanted
+
     def last_process(self) -> "subprocess.Popen[bytes] | None":
         """Give the process, None if there is none; from now on there will be no other.
 
@@ -266,21 +298,6 @@ def _result(answer: Message) -> dict[str, Any]:
     if answer.payload:
         fields["pixels"] = memoryview(answer.payload)
     return fields
-
-
-def _how_it_ended(status: int) -> str:
-    if status >= 0:
-        return f"ended unexpectedly with status {status}"
-    if -status not in set(signal.Signals):
-        return f"was ended by signal {-status}"
-    name = signal.Signals(-status).name
-    if -status in {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}:
-        return f"was told to end ({name})"
-    if -status == signal.SIGABRT:
-        return "gave up on a failed check (SIGABRT)"
-    if -status == signal.SIGKILL:
-        return "was killed (SIGKILL), as the system does when memory runs out"
-    return f"crashed ({name})"
 
 
 def _end(launch: _Launch, owner: int) -> None:

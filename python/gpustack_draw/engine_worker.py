@@ -21,6 +21,7 @@ from gpustack_draw.errors import DrawError
 from gpustack_draw.raster import Raster
 
 PARENT_CHECK_SECONDS = 0.5
+ALIVE_SECONDS = 1.0
 
 
 def main() -> None:
@@ -62,8 +63,12 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
     def on_log(level: str, text: str) -> None:
         answer("log", level=level, text=text)
 
+    is_working = threading.Event()
+    threading.Thread(target=_tell_that_it_lives, args=(is_working, answer), daemon=True).start()
     while True:
+        is_working.clear()
         request = requests.get()
+        is_working.set()
         try:
             result = actions[request.kind](**request.fields, on_progress=on_progress, on_log=on_log)
         except DrawError as error:
@@ -71,6 +76,12 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
             answer("failed", error=kind, message=error.message, hint=error.hint)
         else:
             answer("done", payload=result.pop("pixels", None), **result)
+
+
+def _tell_that_it_lives(is_working: threading.Event, answer: Callable[..., None]) -> None:
+    while is_working.wait():
+        answer("alive")
+        time.sleep(ALIVE_SECONDS)
 
 
 def _answer(stream: IO[bytes], lock: threading.Lock, kind: str, **fields: Any) -> None:

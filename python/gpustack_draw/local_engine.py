@@ -12,6 +12,7 @@ from typing import Any
 
 from gpustack_draw.core_engine import CoreEngine, no_such_device
 from gpustack_draw.draw_settings import DrawSettings, choose_settings
+from gpustack_draw.engine_end import closed_while_drawing
 from gpustack_draw.engine_process import EngineProcess, LogFunction
 from gpustack_draw.errors import (
     BlankPictureError,
@@ -30,6 +31,10 @@ from gpustack_draw.request import DrawRequest
 from gpustack_draw.resolved_model import ResolvedModel
 
 ProgressFunction = Callable[[Progress], None]
+
+# A process that works says something every second.
+_SECONDS_OF_SILENCE = 1.0
+_MOST_SILENCES = 8
 
 
 class LocalEngine:
@@ -70,6 +75,7 @@ class LocalEngine:
 
     def _begin(self) -> None:
         self._owner = os.getpid()
+        self._is_closed = False  # during a drawing
         self._lock = threading.RLock()  # of the drawing's own thread, so that callbacks can close()
         self._is_drawing = False
         self._loaded_on = ""
@@ -111,11 +117,12 @@ class LocalEngine:
         all_settings, _notes = choose_settings(request, self.model)
         previews = self._kind_of_previews if preview and on_progress is not None else "none"
         for number, settings in enumerate(all_settings, start=1):
-            progress = _PictureProgress(on_progress, number, len(all_settings))
+            progress = _PictureProgress(on_progress, number, len(all_settings), self._check_open)
             with self._mine():
                 if self._is_drawing:
                     raise EngineError("a callback of a drawing cannot draw with the same model")
                 self._is_drawing = True
+                self._is_closed = False
                 try:
                     result = self._draw(settings, progress, previews)
                     picture = self._checked_picture(result, settings, progress)
@@ -161,10 +168,34 @@ class LocalEngine:
         return plan_model(self.model, settings, need, name, notes)
 
     def close(self) -> None:
-        """Free the model and end its process; waits for a drawing of another thread."""
-        with self._mine():
+        """Free the model and end its process.
+
+        Waits for a drawing of another thread, unless its engine says nothing for some seconds, as
+        when it was stopped. Ends a drawing whose callback calls it.
+        """
+        lock = self._mine()
+        self._wait_for_drawing(lock)
+        try:
+            self._is_closed = True
             self._loaded_on = ""
             self._engine.close()
+        finally:
+            lock.release()
+
+    def _wait_for_drawing(self, lock: threading.RLock) -> None:
+        """Acquire the lock of a drawing, or end the engine that keeps it waiting."""
+        heard, silences = None, 0
+        while not lock.acquire(timeout=_SECONDS_OF_SILENCE):
+            now = self._engine.heard
+            # Counted, not measured: we may have been stopped together with the engine.
+            silences = silences + 1 if now is not None and now == heard else 0
+            heard = now
+            if silences == _MOST_SILENCES:
+                self._engine.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise closed_while_drawing()
 
     def _draw(
         self, settings: DrawSettings, progress: "_PictureProgress", previews: str
@@ -244,8 +275,15 @@ class LocalEngine:
 class _PictureProgress:
     """Passes the engine's progress on as Progress, and keeps the seconds of each phase."""
 
-    def __init__(self, on_progress: ProgressFunction | None, picture: int, pictures: int) -> None:
+    def __init__(
+        self,
+        on_progress: ProgressFunction | None,
+        picture: int,
+        pictures: int,
+        check_open: Callable[[], None],
+    ) -> None:
         self.seconds: dict[str, float] = {}
+        self._check_open = check_open
         self._on_progress = on_progress
         self._picture = picture
         self._pictures = pictures
@@ -262,6 +300,7 @@ class _PictureProgress:
                 self._first_tensors = (step, seconds)
             basis = self._first_tensors if phase == "load" and self._first_tensors else (0, 0.0)
             self._on_progress(Progress(phase, step, total, seconds, *of, *basis, preview=preview))
+            self._check_open()
 
 
 def list_devices() -> list[dict[str, Any]]:

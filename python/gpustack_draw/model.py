@@ -266,7 +266,11 @@ class Model:
         return self._engine.plan(request)
 
     def close(self) -> None:
-        """Free the model. A later drawing loads it again."""
+        """Free the model. A later drawing loads it again.
+
+        Waits for a drawing of another thread, unless the engine has stopped answering. Called by a
+        callback of a drawing, it ends that drawing with an EngineError.
+        """
         self._engine.close()
 
     def __enter__(self) -> "Model":  # noqa: PYI034 - Self is younger than Python 3.10
