@@ -465,6 +465,16 @@ began.wait(60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    ["\u732b" * 999 + "\uff0c", "\U0001f408" * 999 + " ", "\u0e01\u0e48"],
+    ids=["Chinese", "emoji", "Thai"],
+)
+def test_the_longest_prompt_in_any_script_is_drawn(model: Model, prompt: str) -> None:
+    longest = prompt * (10_000 // len(prompt))
+    assert model.generate(longest, size=(16, 16), sample_steps=1).size == (16, 16)
+
+
 def test_an_unexpected_error_in_the_worker_is_quoted(model: Model) -> None:
     with pytest.raises(EngineCrashed) as caught:
         model._engine._engine._call("nonsense")  # type: ignore[union-attr]

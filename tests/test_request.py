@@ -196,10 +196,17 @@ def test_request_keeps_what_it_is_given() -> None:
         "a cat",
         "\U0001f408 chat \u00e9l\u00e9gant",
         "\u05d7\u05ea\u05d5\u05dc",
-        "x" * 10_000,
+        "x " * 5_000,
         "a\nb\tc",
+        "x" * 1_000,
+        "\u732b" * 1_000,
+        # Chinese is written without blanks; its punctuation breaks it, too.
+        ("\u732b" * 20 + "\uff0c") * 400,
     ],
-    ids=["empty", "plain", "emoji", "right to left", "10,000 characters", "lines"],
+    ids=[
+        *("empty", "plain", "emoji", "right to left", "10,000 characters", "lines", "a long word"),
+        *("Chinese without punctuation", "Chinese"),
+    ],
 )
 def test_prompt(prompt: str) -> None:
     assert DrawRequest(prompt=prompt, negative_prompt=prompt).prompt == prompt
@@ -220,8 +227,30 @@ def test_prompt(prompt: str) -> None:
             "type it in a terminal, or save it from an editor, that uses UTF-8",
         ),
         (b"cat", "the prompt is bytes, not text: b'cat'", ""),
+        *(
+            (
+                f"a {run * 1_001} b",
+                f"the prompt has 1,001 characters without a break, more than 1,000: {shown}",
+                "put blanks or punctuation between the words",
+            )
+            for run, shown in (
+                ("x", "'" + "x" * 37 + "...'"),
+                ("\u732b", "'" + "\u732b" * 37 + "...'"),
+                (".", "'" + "." * 37 + "...'"),
+            )
+        ),
+        (
+            "a" + "\n" * 9_000,
+            "the prompt has 9,000 characters without a break, more than 1,000: '"
+            + "\\n" * 37
+            + "...'",
+            "put blanks or punctuation between the words",
+        ),
     ],
-    ids=["too long", "NUL", "surrogate", "bytes"],
+    ids=[
+        *("too long", "NUL", "surrogate", "bytes"),
+        *("letters", "Chinese", "punctuation", "lines"),
+    ],
 )
 def test_prompt_that_cannot_be_drawn(prompt: Any, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -21,6 +21,9 @@ from gpustack_draw.errors import DrawError
 from gpustack_draw.raster import Raster
 
 PARENT_CHECK_SECONDS = 0.5
+# The library reads prompts with std::regex, which calls itself once for each byte: 8 MiB, as a main
+# thread has, end at about 25,000 bytes, which are 8,000 Chinese characters.
+STACK_BYTES = 64 * 1024 * 1024
 ALIVE_SECONDS = 1.0
 
 
@@ -34,6 +37,13 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    threading.stack_size(STACK_BYTES)
+    serving = threading.Thread(target=_serve_to_the_end, args=(requests, answers))
+    serving.start()
+    serving.join()
+
+
+def _serve_to_the_end(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]) -> None:
     try:
         _serve(requests, partial(_answer, answers, threading.Lock()))
     except BaseException:
