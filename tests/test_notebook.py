@@ -3,14 +3,20 @@
 import base64
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 
+import gpustack_draw
+from gpustack_draw.available_models import AvailableModel, _Models
 from gpustack_draw.demo import DEMO_FILE
+from gpustack_draw.machine import Device, _Devices
 from gpustack_draw.notebook import Gallery, live_progress
 from notebook_kernel import Kernel
 from sample_picture import make_picture
@@ -175,3 +181,77 @@ def test_a_gallery_is_a_list_of_pictures_with_their_parameters() -> None:
     assert "<b>" not in html
     assert 'width="192" height="96"' in html
     assert "<figcaption></figcaption>" in html
+
+
+@pytest.mark.parametrize(
+    ("pictures", "captions"),
+    [
+        ([{"seed": 5}], ["seed 5"]),
+        ([{"seed": 5}, {"seed": 5}], ["seed 5", "seed 5"]),
+        ([{"seed": 5}, {"seed": 6}], ["seed 5", "seed 6"]),
+        (
+            [{"prompt": "<b>a</b>"}, {"prompt": "b" * 100}],
+            ["&#x27;&lt;b&gt;a&lt;/b&gt;&#x27;", f"&#x27;{57 * 'b'}...&#x27;"],
+        ),
+        (
+            [{"sample_steps": 4, "cfg_scale": 1.0}, {"sample_steps": 8, "cfg_scale": 2.5}],
+            ["4 steps, cfg 1", "8 steps, cfg 2.5"],
+        ),
+        (
+            [{"sampler": "euler", "seed": 1}, {"sampler": "heun", "seed": 2}],
+            ["seed 1, Euler", "seed 2, Heun"],
+        ),
+    ],
+)
+def test_captions_tell_pictures_apart(pictures: list[dict[str, Any]], captions: list[str]) -> None:
+    html = Gallery(make_picture(**settings) for settings in pictures)._repr_html_()
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == captions
+
+
+CELLS = re.compile("<t[dh](?: [^>]*)?>(.*?)</t[dh]>")
+
+
+def test_lists_are_tables() -> None:
+    models = _Models(
+        [
+            AvailableModel("demo", "demo", "flux2-klein", "", 21_000_000, Path("/a/<demo>.gguf")),
+            AvailableModel("<b>", "server", "", "", None, None, server="http://127.0.0.1"),
+        ]
+    )
+    assert CELLS.findall(models._repr_html_()) == [
+        *("model", "family", "size", "where"),
+        *("demo", "flux2-klein", "21.0 MB", "/a/&lt;demo&gt;.gguf"),
+        *("&lt;b&gt;", "", "", "http://127.0.0.1"),
+    ]
+    devices = _Devices(
+        [
+            Device("CPU", "a <CPU>", "cpu", 3_000_000_000, 16_000_000_000, True),
+            Device("GPU0", "a GPU", "gpu", 0, 0, False),
+        ]
+    )
+    assert CELLS.findall(devices._repr_html_()) == [
+        *("device", "kind", "memory", "description", ""),
+        *("CPU", "cpu", "3.00 GB of 16.00 GB free", "a &lt;CPU&gt;", "used by default"),
+        *("GPU0", "gpu", "unknown", "a GPU", ""),
+    ]
+
+
+def test_what_lists_models_gives_a_table() -> None:
+    models = gpustack_draw.models()
+    assert models[0].model == "demo"
+    assert CELLS.findall(models._repr_html_())[4] == "demo"  # type: ignore[attr-defined]
+
+
+def test_a_plan_is_a_table(kernel: Kernel) -> None:
+    (shown,) = kernel.run("gpustack_draw.resolve('demo')").shown
+    cells = CELLS.findall(shown["text/html"])
+    assert "<caption" in shown["text/html"]
+    assert (
+        dict(zip(cells[::2], cells[1::2], strict=True)).items()
+        >= {
+            "width": "256",
+            "sampler": "euler",
+        }.items()
+    )
+    assert cells[0] == "model"
+    assert cells[1].endswith(" MB")

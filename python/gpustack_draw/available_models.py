@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from gpustack_draw.choose_file import tag_of
 from gpustack_draw.demo import DEMO_FILE
@@ -10,6 +11,8 @@ from gpustack_draw.families import variant_of
 from gpustack_draw.hub import Hub
 from gpustack_draw.model_header import read_model_header
 from gpustack_draw.model_rules import family_of
+from gpustack_draw.notebook import Listing
+from gpustack_draw.units import size_text
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,24 @@ class AvailableModel:
     server: str = ""
 
 
+class _Models(Listing[AvailableModel]):
+    columns = MappingProxyType(
+        {
+            "model": lambda model: model.model,
+            "family": lambda model: " ".join(filter(None, [model.family, model.variant])),
+            "size": lambda model: "" if model.bytes is None else size_text(model.bytes),
+            "where": lambda model: model.server or str(model.path or ""),
+        }
+    )
+
+
 def models() -> list[AvailableModel]:
     """List the model inside the package, and those in the hub client's cache.
 
     Reads the headers of the cache's GGUF files, and leaves out what is no model that can be drawn
     with. Never looks at the network.
     """
-    found = []
+    found = _Models()
     if DEMO_FILE.is_file():
         size = DEMO_FILE.stat().st_size
         found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
@@ -78,11 +92,11 @@ def server_models(server: str | None = None) -> list[AvailableModel]:
 
     address = find_server(server)
     if not address.is_configured:
-        return []
+        return _Models()
     from gpustack_draw.gpustack_server import GpustackServer
 
     found = GpustackServer(address)
-    return [
+    return _Models(
         AvailableModel(name, "server", "", "", None, None, server=found.address.url)
         for name in found.image_models()
-    ]
+    )

@@ -1,8 +1,11 @@
 """What can compute on this machine."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gpustack_draw.local_engine import list_devices
+from gpustack_draw.notebook import Listing
+from gpustack_draw.units import size_text
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,26 @@ class Device:
     used: bool
 
 
+class _Devices(Listing[Device]):
+    columns = MappingProxyType(
+        {
+            "device": lambda device: device.name,
+            "kind": lambda device: device.kind,
+            "memory": lambda device: (
+                f"{size_text(device.memory_free)} of {size_text(device.memory_total)} free"
+                if device.memory_total
+                else "unknown"
+            ),
+            "description": lambda device: device.description,
+            "": lambda device: "used by default" if device.used else "",
+        }
+    )
+
+
 def devices() -> list[Device]:
     """List what can compute on this machine.
 
     Raises:
         EngineCrashed: A driver failed.
     """
-    return [Device(**values) for values in list_devices()]
+    return _Devices(Device(**values) for values in list_devices())

@@ -79,7 +79,8 @@ class Model:
         """Draw a picture.
 
         Args:
-            prompt: What to draw, 10,000 characters at most.
+            prompt: What to draw; 10,000 characters at most, of which 1,000 without blank or
+                punctuation between them.
             negative_prompt: What to avoid; None for nothing. Without effect where cfg_scale is 1.
             size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
                 what the model needs. None for 512x512 (``demo``: its native size).

@@ -1,11 +1,13 @@
 """What drawing with a model would fetch, load and use."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gpustack_draw.draw_settings import DrawSettings
-from gpustack_draw.memory import MemoryNeed
+from gpustack_draw.memory import MemoryNeed, memory_text
+from gpustack_draw.notebook import table
 from gpustack_draw.resolved_model import ResolvedModel
+from gpustack_draw.units import size_text
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub
@@ -92,6 +94,30 @@ class ModelPlan:
     defaults: PlannedSettings
     device: str
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [(file.component, _describe_file(file)) for file in self.files]
+        if self.memory_bytes:
+            rows.append(("memory", describe_memory(self)))
+        known = {name: value for name, value in asdict(self.defaults).items() if value is not None}
+        rows += [(name.replace("_", " "), f"{value}") for name, value in known.items()]
+        rows += [("device", self.device), *(("note", note) for note in self.notes)]
+        family = ", ".join(filter(None, [self.family, self.variant]))
+        return table(f"{self.model} ({family})" if family else self.model, rows)
+
+
+def _describe_file(file: PlannedFile) -> str:
+    place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
+    return f"{place}, {size_text(file.bytes)}{'' if file.cached else ', to fetch'}"
+
+
+def describe_memory(plan: ModelPlan) -> str:
+    """Write how much memory a plan takes, and whether it fits."""
+    text = f"about {memory_text(plan.memory_bytes)}"
+    if plan.memory_free_bytes is None:
+        return text
+    verdict = "fits" if plan.fits else "does not fit"
+    return f"{text}, {memory_text(plan.memory_free_bytes)} free: {verdict}"
 
 
 def plan_model(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.parameters import GUIDED_FAMILIES
+from gpustack_draw.units import size_text
 
 if TYPE_CHECKING:
     from gpustack_draw.model import Model
@@ -58,6 +59,8 @@ def describe_plan(plan: "ModelPlan") -> str:
 
 
 def _file_lines(plan: "ModelPlan") -> list[str]:
+    from gpustack_draw.model_plan import describe_memory
+
     rows = [("", "COMPONENT", "SIZE", "HERE", "FILE")]
     told = set()
     for file in plan.files:
@@ -70,18 +73,8 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
         "files:",
         table(rows).decode().rstrip("\n"),
         f"to fetch:  {size_text(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
-        f"memory:    {_memory_text(plan)}",
+        f"memory:    {describe_memory(plan)}",
     ]
-
-
-def _memory_text(plan: "ModelPlan") -> str:
-    from gpustack_draw.memory import memory_text
-
-    text = f"about {memory_text(plan.memory_bytes)}"
-    if plan.memory_free_bytes is None:
-        return text
-    verdict = "fits" if plan.fits else "does not fit"
-    return f"{text}, {memory_text(plan.memory_free_bytes)} free: {verdict}"
 
 
 def _settings_text(plan: "ModelPlan") -> str:
@@ -144,10 +137,3 @@ def table(rows: Sequence[tuple[str, ...]]) -> bytes:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())
     return "".join(f"{line}\n" for line in lines).encode(errors="replace")
-
-
-def size_text(count: int) -> str:
-    """Write a number of bytes as people read it."""
-    if count >= 100_000_000:
-        return f"{count / 1e9:.2f} GB"
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
-from gpustack_draw.cli.plan import size_text
 from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.errors import UsageError
+from gpustack_draw.units import size_text
 
 if TYPE_CHECKING:
     from gpustack_draw.remove_model import ModelRemoval

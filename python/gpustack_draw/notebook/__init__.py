@@ -5,6 +5,7 @@ Nothing of Jupyter's is imported unless this process is a notebook's kernel, whi
 
 from gpustack_draw.notebook.gallery import Gallery
 from gpustack_draw.notebook.html import table
+from gpustack_draw.notebook.listing import Listing
 from gpustack_draw.notebook.live_progress import LiveProgress, live_progress
 
-__all__ = ["Gallery", "LiveProgress", "live_progress", "table"]
+__all__ = ["Gallery", "Listing", "LiveProgress", "live_progress", "table"]

@@ -32,11 +32,21 @@ def image_tag(image: "PIL.Image.Image", side: int, *, title: str = "") -> str:
     )
 
 
+def grid(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Put rows of values under the names of their columns."""
+    head = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in names)
+    lines = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _cell(value: str) -> str:
+    return f'<td style="text-align:left">{escape(value)}</td>'
+
+
 def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
     """Put names and values side by side, under a title."""
     lines = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th>'
-        f'<td style="text-align:left">{escape(value)}</td></tr>'
+        f'<tr><th style="text-align:left">{escape(name)}</th>{_cell(value)}</tr>'
         for name, value in rows
     )
     caption = f'<caption style="text-align:left;white-space:nowrap">{escape(title)}</caption>'
