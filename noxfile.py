@@ -39,7 +39,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types of Python, strictly."""
-    session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub")
+    session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub", "sd-parsers")
     session.run("mypy")
 
 
