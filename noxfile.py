@@ -54,14 +54,14 @@ def tests(session: nox.Session) -> None:
 def sanitizers(session: nox.Session) -> None:
     """The C++ around the engine, under the address and undefined-behaviour sanitizers."""
     session.install(".[test]")
-    session.run("pytest", "tests/test_engine_core.py", *session.posargs)
+    session.run("pytest", "tests/engine/test_engine_core.py", *session.posargs)
 
 
 @nox.session(python="3.11")
 def stubs(session: nox.Session) -> None:
     """Write _core.pyi again, and fail where that changes it."""
     session.install(".[test]")
-    session.run("pytest", "--update-golden", "tests/test_extension.py", "-k", "stub")
+    session.run("pytest", "--update-golden", "tests/engine/test_extension.py", "-k", "stub")
     session.run("git", "diff", "--exit-code", "--", "*.pyi", external=True)
 
 
@@ -110,5 +110,5 @@ def wheel(session: nox.Session) -> None:
         session.run("auditwheel", "repair", "--wheel-dir", "dist/wheelhouse", str(built))
         (built,) = (ROOT / "dist" / "wheelhouse").glob("*.whl")
     session.install(f"{built}[test]")
-    tests = ["tests/test_wheel.py", "tests/test_command_docs.py", "tests/test_build.py"]
+    tests = ["tests/packaging", "tests/cli/test_command_docs.py"]
     session.run("pytest", *tests)

@@ -25,7 +25,7 @@ from pathlib import Path
 import gpustack_draw
 from gpustack_draw.demo import DEMO_FILE
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
 BARE = "import argparse; argparse.ArgumentParser().parse_args(['--help'])"
 PROMPT = "a red circle on a blue background"

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-from gpustack_draw.hub import Hub
 from hub_steps import open_hub
+from hypothesis import settings
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
 from loopback_hub import LoopbackHub
 from server_commands import serve, wait_shortly
+
+from gpustack_draw.hub import Hub
 
 settings.register_profile("usual", max_examples=400)
 settings.register_profile("thorough", max_examples=10_000)

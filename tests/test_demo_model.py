@@ -1,10 +1,10 @@
 """The embedded model draws what the prompt says, as far as the checker can read it."""
 
 import pytest
+from picture_checker import read_picture
 
 import gpustack_draw
 from gpustack_draw.model import Model
-from picture_checker import read_picture
 
 pytestmark = pytest.mark.engine
 

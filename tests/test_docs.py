@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from build_tools import SOURCE, engine_source, load_tool
+from run_python import run_python
 
 import gpustack_draw
-from build_tools import SOURCE, engine_source, load_tool
 from gpustack_draw.cli.arguments import PARSERS, parse_arguments
-from gpustack_draw.cli.parser import ALIASES, PROGRAM
-from gpustack_draw.model_reference import parse_model_reference
-from run_python import run_python
+from gpustack_draw.cli.command_line import ALIASES, PROGRAM
+from gpustack_draw.request.model_reference import parse_model_reference
 
 REFERENCE = SOURCE / "docs" / "reference"
 TOP_PAGES = [SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]

@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 import gpustack_draw
-from gpustack_draw import Progress, name_types
+from gpustack_draw import Progress
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.errors import (
     BlankPictureError,
@@ -20,7 +20,8 @@ from gpustack_draw.errors import (
     NotEnoughMemoryError,
     UsageError,
 )
-from gpustack_draw.model_header import read_model_header
+from gpustack_draw.headers.header import read_model_header
+from gpustack_draw.request import name_types
 
 PROMPT = "a red circle on a blue background"
 QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
@@ -272,7 +273,7 @@ def fill(content: bytearray, tensor: str, value: bytes, count: int | None = None
 def test_importing_the_package_imports_nothing_heavy() -> None:
     script = (
         "import sys, gpustack_draw; print(sorted({'numpy', 'PIL', 'json', 'dataclasses',"
-        " 'gpustack_draw._core', 'gpustack_draw.drawing'} & set(sys.modules)))"
+        " 'gpustack_draw._core', 'gpustack_draw.api'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

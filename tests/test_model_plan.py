@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import model_files as files
 import pytest
+from architectures import CLIP_G, CLIP_L, T5_XXL, Named, all_in_one, flux1, sd1_unet, sd3
 
 import gpustack_draw
-import model_files as files
-from architectures import CLIP_G, CLIP_L, T5_XXL, Named, all_in_one, flux1, sd1_unet, sd3
 from gpustack_draw.cli.main import main
-from gpustack_draw.memory import memory_text
+from gpustack_draw.units import memory_text
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -62,7 +62,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def set_free_memory(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
-    monkeypatch.setattr("gpustack_draw.memory.available_memory", lambda: count)
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: count)
 
 
 @pytest.mark.engine

@@ -6,10 +6,9 @@ import itertools
 import math
 
 import numpy as np
+import picture_checker as checker
 import pytest
 from PIL import Image
-
-import picture_checker as checker
 
 NAMES = list(checker.INSIDE)
 

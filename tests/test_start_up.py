@@ -17,10 +17,10 @@ HEAVY = {
     "asyncio",
     "email",
     "gpustack_draw._core",
-    "gpustack_draw.drawing",
-    "gpustack_draw.local_engine",
-    "gpustack_draw.request",
-    "gpustack_draw.save_image",
+    "gpustack_draw.api",
+    "gpustack_draw.engine.local_engine",
+    "gpustack_draw.request.draw_request",
+    "gpustack_draw.pictures.save",
     "http",
     "huggingface_hub",
     "importlib.metadata",
@@ -77,7 +77,7 @@ def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
         "from gpustack_draw.cli.main import main; sys.stderr = None;"
         " main(['demo', 'a cat', '--size', '0x0'])"
     )
-    unwanted = {"numpy", "PIL", "gpustack_draw._core", "gpustack_draw.drawing", "huggingface_hub"}
+    unwanted = {"numpy", "PIL", "gpustack_draw._core", "gpustack_draw.api", "huggingface_hub"}
     assert not modules_after(code) & unwanted
 
 

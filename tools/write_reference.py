@@ -14,9 +14,9 @@ from pathlib import Path
 
 import gpustack_draw
 from gpustack_draw.cli.arguments import PARSERS
-from gpustack_draw.cli.parser import ALIASES, PROGRAM
-from gpustack_draw.family_table import FAMILIES
-from gpustack_draw.resolved_model import option_of
+from gpustack_draw.cli.command_line import ALIASES, PROGRAM
+from gpustack_draw.resolver.families import FAMILIES
+from gpustack_draw.resolver.resolved_model import option_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example):$", re.MULTILINE)
@@ -94,9 +94,9 @@ def families_reference() -> str:
     lines = [
         "# Families of models",
         "",
-        "Made from `family_table.py` by `tools/write_reference.py`. What a family needs is taken",
-        "out of the model's file, or from [beside it](models.md). Steps, cfg and scheduler are",
-        "those of a model whose name says nothing more (`turbo`, `schnell`, `lightning`, ...).",
+        "Made from `resolver/families.py` by `tools/write_reference.py`. A component comes from",
+        "the model's file or from [beside it](models.md). Steps, cfg and scheduler are those of a",
+        "model whose name says nothing more (`turbo`, `schnell`, `lightning`, ...).",
         "",
         "| family | name | needs | size a multiple of | trained for | steps | cfg | scheduler |",
         "|---|---|---|---|---|---|---|---|",

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 
 from architectures import Named, clip, klein, sd1_unet, vae
-from compare_cpu.job import Job, MissingError
 from model_files import prefixed
+
+from compare_cpu.job import Job, MissingError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ PACKAGES = HERE.parent.parent / "python"
 sys.path.insert(0, str(PACKAGES))
 
 from gpustack_draw.cli.arguments import PARSERS, draw_parser  # noqa: E402
-from gpustack_draw.cli.parser import PROGRAM  # noqa: E402
+from gpustack_draw.cli.command_line import PROGRAM  # noqa: E402
 
 SUMMARY = "draw a picture with a text-to-image model"
 COMPLETIONS = {  # where shells look for them

@@ -8,10 +8,10 @@ Names are imported when they are first used, so that ``import gpustack_draw`` co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gpustack_draw.available_models import AvailableModel, models, server_models
-    from gpustack_draw.core_engine import build_info
-    from gpustack_draw.draw_settings import DrawSettings
-    from gpustack_draw.drawing import generate, load, resolve
+    from gpustack_draw.api import generate, load, resolve
+    from gpustack_draw.display import Gallery
+    from gpustack_draw.engine.core_engine import build_info
+    from gpustack_draw.engine.devices import Device, devices
     from gpustack_draw.errors import (
         BlankPictureError,
         DrawError,
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
         ServerError,
         UsageError,
     )
-    from gpustack_draw.machine import Device, devices
+    from gpustack_draw.list_models import AvailableModel, models, server_models
     from gpustack_draw.model import Model
-    from gpustack_draw.model_plan import ModelPlan, PlannedFile, PlannedSettings
-    from gpustack_draw.names import SAMPLERS, SCHEDULERS
-    from gpustack_draw.notebook import Gallery
-    from gpustack_draw.parameters_reader import Parameters, read_parameters
-    from gpustack_draw.picture import Picture
-    from gpustack_draw.progress import Progress
-    from gpustack_draw.raster import Raster
-    from gpustack_draw.request import DrawRequest
-    from gpustack_draw.save_image import save
+    from gpustack_draw.pictures.picture import Picture
+    from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
+    from gpustack_draw.pictures.save import save
+    from gpustack_draw.plan import ModelPlan, PlannedFile, PlannedSettings
+    from gpustack_draw.progress.pixels import Raster
+    from gpustack_draw.progress.progress import Progress
+    from gpustack_draw.request.draw_request import DrawRequest
+    from gpustack_draw.request.draw_settings import DrawSettings
+    from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
 _HOMES = {
-    "draw_settings": ("DrawSettings",),
+    "request.draw_settings": ("DrawSettings",),
     "errors": (
         "BlankPictureError",
         "DrawError",
@@ -54,20 +54,20 @@ _HOMES = {
         "ServerError",
         "UsageError",
     ),
-    "available_models": ("AvailableModel", "models", "server_models"),
-    "drawing": ("generate", "load", "resolve"),
-    "machine": ("Device", "devices"),
+    "list_models": ("AvailableModel", "models", "server_models"),
+    "api": ("generate", "load", "resolve"),
+    "engine.devices": ("Device", "devices"),
     "model": ("Model",),
-    "model_plan": ("ModelPlan", "PlannedFile", "PlannedSettings"),
-    "core_engine": ("build_info",),
-    "names": ("SAMPLERS", "SCHEDULERS"),
-    "notebook": ("Gallery",),
-    "picture": ("Picture",),
-    "progress": ("Progress",),
-    "parameters_reader": ("Parameters", "read_parameters"),
-    "raster": ("Raster",),
-    "request": ("DrawRequest",),
-    "save_image": ("save",),
+    "plan": ("ModelPlan", "PlannedFile", "PlannedSettings"),
+    "engine.core_engine": ("build_info",),
+    "request.names": ("SAMPLERS", "SCHEDULERS"),
+    "display": ("Gallery",),
+    "pictures.picture": ("Picture",),
+    "progress.progress": ("Progress",),
+    "pictures.read_parameters": ("Parameters", "read_parameters"),
+    "progress.pixels": ("Raster",),
+    "request.draw_request": ("DrawRequest",),
+    "pictures.save": ("save",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

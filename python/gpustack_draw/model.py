@@ -4,16 +4,16 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from gpustack_draw.callbacks import checked_progress
-from gpustack_draw.fetch_model import check_room, fetch_model
-from gpustack_draw.local_engine import LocalEngine, ProgressFunction
-from gpustack_draw.model_plan import ModelPlan
-from gpustack_draw.name_types import Sampler, Scheduler
-from gpustack_draw.notebook import table
-from gpustack_draw.picture import Picture
-from gpustack_draw.progress_display import ProgressDisplay, progress_display
-from gpustack_draw.request import DrawRequest, parse_size
-from gpustack_draw.resolved_model import ResolvedModel
+from gpustack_draw.display import table
+from gpustack_draw.display.progress_display import ProgressDisplay, progress_display
+from gpustack_draw.engine.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.plan import ModelPlan
+from gpustack_draw.progress.callbacks import checked_progress
+from gpustack_draw.request.draw_request import DrawRequest, parse_size
+from gpustack_draw.request.name_types import Sampler, Scheduler
+from gpustack_draw.resolver.fetch import check_room, fetch_model
+from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -3,17 +3,17 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gpustack_draw.choose_file import choose_file, tag_of
 from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
-from gpustack_draw.find_parts import PartFinder
 from gpustack_draw.hub import Hub, Removal, Repository, RepositoryFile
-from gpustack_draw.model_reference import (
+from gpustack_draw.hub.choose_file import choose_file, tag_of
+from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
     LocalModel,
     parse_model_reference,
 )
-from gpustack_draw.model_rules import family_of
+from gpustack_draw.resolver.find_components import PartFinder
+from gpustack_draw.resolver.requirements import family_of
 
 
 @dataclass(frozen=True)

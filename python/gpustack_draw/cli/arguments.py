@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from itertools import takewhile
 
+from gpustack_draw.cli.command_line import COMMANDS, PROGRAM
 from gpustack_draw.cli.command_parsers import (
     DEBUG_HELP,
     add_parts,
@@ -17,8 +18,8 @@ from gpustack_draw.cli.command_parsers import (
     rm_parser,
     show_parser,
 )
-from gpustack_draw.cli.parser import COMMANDS, PROGRAM, Parser
-from gpustack_draw.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.cli.parser import Parser
+from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
 SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
@@ -27,7 +28,7 @@ class Arguments(argparse.Namespace):
     """What was typed, as text; ``None`` where nothing was.
 
     Attributes:
-        command: One of :data:`gpustack_draw.cli.parser.COMMANDS`.
+        command: One of :data:`gpustack_draw.cli.command_line.COMMANDS`.
         model: With ``--from``, ``None`` until it is filled in; likewise the next.
         prompt: What to draw.
         picture: What ``show`` tells about.

@@ -1,6 +1,7 @@
 """The options of every command but ``draw``."""
 
-from gpustack_draw.cli.parser import PROGRAM, Parser
+from gpustack_draw.cli.command_line import PROGRAM
+from gpustack_draw.cli.parser import Parser
 
 DEBUG_HELP = "show the engine's log, the build's facts, and tracebacks"
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 
 from gpustack_draw.cli.arguments import PARSERS, SWITCHES, Arguments
+from gpustack_draw.cli.command_line import COMMANDS
 from gpustack_draw.cli.model_names import fetched_files, fetched_models
-from gpustack_draw.cli.parser import COMMANDS, Parser
+from gpustack_draw.cli.parser import Parser
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.names import COMPONENTS, SAMPLERS, SCHEDULERS
+from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
 
 SHELLS = ("bash", "zsh", "fish")
 _MODEL_FILES = ":files gguf safetensors ckpt"
@@ -155,7 +156,7 @@ _NAMES = {
 
 
 def _devices() -> Iterator[str]:
-    from gpustack_draw.machine import devices
+    from gpustack_draw.engine.devices import devices
 
     yield "auto\tthe first GPU, else the CPU"
     try:

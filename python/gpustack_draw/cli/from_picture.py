@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.parameters import number_text
-from gpustack_draw.parameters_reader import Parameters, read_parameters
-from gpustack_draw.resolved_model import option_of
+from gpustack_draw.pictures.parameters import number_text
+from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
+from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.web_ui_names import sampling_named
+from gpustack_draw.resolver.resolved_model import option_of
 from gpustack_draw.untrusted import clean
-from gpustack_draw.web_ui_names import sampling_named
 
 # A drawing could not follow these.
 _SAY_NOTHING = ("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG")

@@ -15,12 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
+    from gpustack_draw.api import LogFunction
     from gpustack_draw.cli.progress import Reporter
-    from gpustack_draw.drawing import LogFunction
     from gpustack_draw.model import Model
-    from gpustack_draw.output_plan import OutputPlan
-    from gpustack_draw.picture import Picture
-    from gpustack_draw.request import DrawRequest
+    from gpustack_draw.pictures.output_path import OutputPlan
+    from gpustack_draw.pictures.picture import Picture
+    from gpustack_draw.request.draw_request import DrawRequest
 
     _Value = TypeVar("_Value")
 
@@ -82,9 +82,8 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
 
 
 def _draw(arguments: Arguments) -> int:
-    from gpustack_draw.cli.canvas import canvas_for
     from gpustack_draw.cli.progress import Reporter
-    from gpustack_draw.output_plan import plan_output
+    from gpustack_draw.pictures.output_path import plan_output
 
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     if arguments.from_picture is not None:
@@ -105,7 +104,8 @@ def _draw(arguments: Arguments) -> int:
     if arguments.debug:
         _tell_facts(reporter)
     on_log = _log_to(reporter) if arguments.debug else None
-    with _load(arguments, on_log) as model, canvas_for(arguments, reporter):
+    pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
+    with _load(arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
         if arguments.preview and model.resolved.kind == "server":
@@ -128,12 +128,12 @@ def _draw(arguments: Arguments) -> int:
 
 
 def _check_words(arguments: Arguments) -> None:
-    from gpustack_draw.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
 
     assert arguments.model is not None
     assert arguments.prompt is not None
     if isinstance(parse_model_reference(arguments.model), ServerModel):
-        from gpustack_draw.cli.word_slips import check_model_word
+        from gpustack_draw.cli.slips.word_slips import check_model_word
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
         check_model_word(arguments.model, arguments.prompt, server_is_configured=is_configured)
@@ -146,8 +146,8 @@ def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
         DrawError: It cannot be drawn with, or a value is wrong.
     """
     from gpustack_draw import load
-    from gpustack_draw.request import parse_threads
-    from gpustack_draw.server_address import parse_timeout
+    from gpustack_draw.gpustack_server.address import parse_timeout
+    from gpustack_draw.request.draw_request import parse_threads
 
     assert arguments.model is not None  # --from has filled it in, where it was not typed
     return load(
@@ -173,7 +173,7 @@ def _request(arguments: Arguments) -> "DrawRequest":
     Raises:
         UsageError: One is wrong.
     """
-    from gpustack_draw import request
+    from gpustack_draw.request import draw_request as request
 
     assert arguments.prompt is not None  # likewise
     return request.DrawRequest(
@@ -218,7 +218,7 @@ def _deliver(
     is_shown: bool,
 ) -> None:
     """Save a picture, and tell where and how it was drawn."""
-    from gpustack_draw.save_image import encode, save_picture
+    from gpustack_draw.pictures.save import encode, save_picture
 
     if plan.kind == "stdout":
         _write(encode(picture, plan.suffix))

@@ -26,7 +26,7 @@ def _expanded(path: str) -> str:
 def fetched_models() -> Iterator[str]:
     """List a reference to every GGUF model in the cache."""
     for repository, paths in _repositories():
-        from gpustack_draw.choose_file import is_part, tag_of  # takes longer than all before
+        from gpustack_draw.hub.choose_file import is_part, tag_of  # takes longer than all before
 
         yield from (f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path))
 

@@ -5,32 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gpustack_draw.cli.command_line import ALIASES, OTHER_DASHES, PROGRAM, CommandLine
+from gpustack_draw.errors import UsageError, quoted
+
 TYPE_CHECKING = False  # as in typing, whose import would take as long as the rest here
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import NoReturn, TypeVar
 
-    from gpustack_draw.cli.arguments import Arguments
-
-PROGRAM = "gpustack-draw"
-COMMANDS = ("draw", "show", "devices", "models", "pull", "rm", "completion")
-# Spellings that other programs have taught people; --help does not list them. They hold where the
-# command has the option or the argument on the right; WIDTH and HEIGHT make up --size.
-ALIASES = {
-    "-o": "--output",
-    "-n": "--count",
-    "-s": "--seed",
-    "--steps": "--sample-steps",
-    "--cfg": "--cfg-scale",
-    "-m": "MODEL",
-    "--model": "MODEL",
-    "-p": "PROMPT",
-    "--prompt": "PROMPT",
-    "-W": "WIDTH",
-    "--width": "WIDTH",
-    "-H": "HEIGHT",
-    "--height": "HEIGHT",
-}
-OTHER_DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")  # word processors' own
+    _Arguments = TypeVar("_Arguments", bound=argparse.Namespace)
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("-h", "--help", action="help", help="show this help")
         group.add_argument("-V", "--version", action=_Version, help="show the version")
 
-    def parse_typed(self, argv: Sequence[str], arguments: "Arguments") -> "Arguments":
+    def parse_typed(self, argv: Sequence[str], arguments: "_Arguments") -> "_Arguments":
         """Read a command line into typed arguments.
 
         Raises:
@@ -75,11 +57,11 @@ class Parser(argparse.ArgumentParser):
             setattr(arguments, action.dest, word)
         surplus = len(typed.words) - len(wanted)
         if surplus > 0:
-            from gpustack_draw.cli.word_slips import too_many_words
+            from gpustack_draw.cli.slips.word_slips import too_many_words
 
             raise too_many_words(typed, len(wanted), self.spellings(), self.prog)
         if surplus < 0 and getattr(arguments, "from_picture", None) is None:
-            from gpustack_draw.cli.word_slips import missing_words
+            from gpustack_draw.cli.slips.word_slips import missing_words
 
             names = [str(action.metavar) for action in wanted[len(typed.words) :]]
             raise missing_words(typed, names, self.epilog or "")
@@ -90,8 +72,8 @@ class Parser(argparse.ArgumentParser):
         what, _, problem = message.removeprefix("argument ").partition(": ")
         if problem.startswith("ignored explicit argument"):
             what = what.rpartition("/")[2]
-            raise _usage_error(f"{what} takes no value", f"type {what} alone")
-        raise _usage_error(message, f"see {self.prog} --help")
+            raise UsageError(f"{what} takes no value", hint=f"type {what} alone")
+        raise UsageError(message, hint=f"see {self.prog} --help")
 
     def tell(self, text: str) -> None:
         """Write to standard output.
@@ -132,7 +114,7 @@ class Parser(argparse.ArgumentParser):
                 if value is None:
                     _, value = next(words, (0, "--"))
                     if value == "--" or value in known:
-                        raise _usage_error(f"{name} needs a value", f"see {self.prog} --help")
+                        raise UsageError(f"{name} needs a value", hint=f"see {self.prog} --help")
                 typed.add(known[name], name, value)
         typed.join_sides()
         return typed
@@ -165,7 +147,7 @@ class Parser(argparse.ArgumentParser):
             UsageError: It was meant as one, and is none.
         """
         if word[:1] in OTHER_DASHES:
-            from gpustack_draw.cli.option_slips import check_dash
+            from gpustack_draw.cli.slips.option_slips import check_dash
 
             check_dash(word, known)
             return False
@@ -175,86 +157,17 @@ class Parser(argparse.ArgumentParser):
             return True
         if len(word.split()) > 1:
             if word[:2] in known:
-                raise _usage_error(
-                    f"{_quoted(word)} starts with a dash",
-                    "put -- before a prompt that starts with a dash",
+                raise UsageError(
+                    f"{quoted(word)} starts with a dash",
+                    hint="put -- before a prompt that starts with a dash",
                 )
             return False
         letters = [f"-{letter}" for letter in word[1:]]
         if all(letter in known and not self.takes_value(known[letter]) for letter in letters):
             return True
-        from gpustack_draw.cli.option_slips import unknown_option
+        from gpustack_draw.cli.slips.option_slips import unknown_option
 
         raise unknown_option(word, known, self.prog)
-
-
-class CommandLine:
-    """A command line whose options have been separated from its words.
-
-    Attributes:
-        argv: The command line.
-        options: Its options, as argparse reads them.
-        places: Where in ``argv`` its words are.
-        switches: Where in ``argv`` its options without a value are.
-        named: The values of MODEL, PROMPT, WIDTH and HEIGHT that came as options.
-    """
-
-    def __init__(self, argv: Sequence[str]) -> None:
-        """Begin with nothing read."""
-        self.argv = list(argv)
-        self.options: list[str] = []
-        self.places: list[int] = []
-        self.switches: list[int] = []
-        self.named: dict[str, str] = {}
-        self._names: dict[str, str] = {}
-
-    @property
-    def words(self) -> list[str]:
-        """All that is neither an option nor its value."""
-        return [self.argv[place] for place in self.places]
-
-    def add(self, target: str, name: str, value: str) -> None:
-        """Add an option with a value.
-
-        Raises:
-            UsageError: It is the value of another program's option of that name.
-        """
-        if name == "-n" and not value.strip().lstrip("+-").isdecimal():
-            raise _usage_error(  # sd-cli has it so
-                f"{_quoted(value)} is not a number of pictures",
-                "-n is --count; --negative-prompt says what to avoid",
-            )
-        self._names[target] = name
-        if target.startswith("-"):
-            self.options.append(f"{target}={value}")
-        else:
-            self.named[target] = value
-
-    def join_sides(self) -> None:
-        """Turn width and height into a size.
-
-        Raises:
-            UsageError: One is missing or is no number, or there is a size, too.
-        """
-        sides = [side for side in ("WIDTH", "HEIGHT") if side in self.named]
-        for side in sides:
-            name, value = self._names[side], self.named[side]
-            if not value.strip().isdecimal():
-                raise _usage_error(
-                    f"{_quoted(value)} is not a {side.lower()} in pixels", f"for example {name} 512"
-                )
-            if "--size" in self._names:
-                raise _usage_error(f"--size and {name} exclude each other", "type --size alone")
-        if len(sides) == 1:
-            missing = "height" if sides == ["WIDTH"] else "width"
-            length = self.named[sides[0]].strip()
-            raise _usage_error(
-                f"{self._names[sides[0]]} needs a {missing}, too",
-                f"for a square picture: --size {length}x{length}",
-            )
-        if sides:
-            width, height = (self.named.pop(side).strip() for side in sides)
-            self.options.append(f"--size={width}x{height}")
 
 
 def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:
@@ -274,7 +187,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> "NoReturn":
-        from gpustack_draw.parameters import package_version
+        from gpustack_draw.pictures.parameters import package_version
 
         assert isinstance(parser, Parser)
         parser.tell(f"{PROGRAM} {package_version()}\n")
@@ -291,15 +204,3 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
         except OSError:
             columns = 80
     return argparse.HelpFormatter(prog, max_help_position=28, width=max(40, min(columns, 100) - 2))
-
-
-def _quoted(word: str) -> str:
-    from gpustack_draw.errors import quoted
-
-    return quoted(word)
-
-
-def _usage_error(message: str, hint: str) -> Exception:
-    from gpustack_draw.errors import UsageError
-
-    return UsageError(message, hint=hint)

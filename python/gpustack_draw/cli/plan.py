@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
-from gpustack_draw.parameters import GUIDED_FAMILIES
+from gpustack_draw.pictures.parameters import GUIDED_FAMILIES
 from gpustack_draw.units import size_text
 
 if TYPE_CHECKING:
     from gpustack_draw.model import Model
-    from gpustack_draw.model_plan import ModelPlan
-    from gpustack_draw.request import DrawRequest
+    from gpustack_draw.plan import ModelPlan
+    from gpustack_draw.request.draw_request import DrawRequest
 
 Write = Callable[[bytes], None]
 
@@ -59,7 +59,7 @@ def describe_plan(plan: "ModelPlan") -> str:
 
 
 def _file_lines(plan: "ModelPlan") -> list[str]:
-    from gpustack_draw.model_plan import describe_memory
+    from gpustack_draw.plan import describe_memory
 
     rows = [("", "COMPONENT", "SIZE", "HERE", "FILE")]
     told = set()

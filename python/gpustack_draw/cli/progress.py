@@ -1,13 +1,17 @@
 """What the command writes to standard error: progress, notes, errors, the engine's log."""
 
 import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
-from gpustack_draw.cli.canvas import Canvas
-from gpustack_draw.progress import Progress
-from gpustack_draw.progress_line import ProgressLine
-from gpustack_draw.raster import Raster
+from gpustack_draw.cli.terminal.canvas import Canvas
+from gpustack_draw.cli.terminal.terminal import Terminal
+from gpustack_draw.progress.line import ProgressLine
+from gpustack_draw.progress.pixels import Raster
+from gpustack_draw.progress.progress import Progress
 
 _SECONDS_BETWEEN_PREVIEWS = 0.25
 
@@ -36,6 +40,27 @@ class Reporter(ProgressLine):
         self._quiet = quiet
         self._preview_time = 0.0
         self.canvas: Canvas | None = None
+
+    @contextmanager
+    def pictures(self, *, show: bool, preview: bool) -> Iterator[None]:
+        """Show pictures on the terminal in a ``with`` block, unless output is piped.
+
+        Args:
+            show: Whether finished pictures are shown.
+            preview: Whether growing pictures are shown, in half blocks if need be.
+        """
+        if not (show or preview):
+            yield
+            return
+        for name, stream in (("output", sys.stdout), ("error", sys.stderr)):
+            if stream is None or not stream.isatty():
+                if preview:
+                    self.note(f"--preview has no effect: standard {name} is not a terminal")
+                yield
+                return
+        with Terminal() as terminal:
+            self.canvas = Canvas(terminal, coarse=preview)
+            yield
 
     def progress(self, progress: Progress) -> None:
         """Show how far the work has come, and a new preview."""

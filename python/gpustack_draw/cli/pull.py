@@ -28,7 +28,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     """
     import gpustack_draw
     from gpustack_draw.errors import ModelNotFoundError, quoted
-    from gpustack_draw.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
 
     assert arguments.model is not None
     if isinstance(parse_model_reference(arguments.model), ServerModel):

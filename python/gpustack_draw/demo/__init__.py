@@ -6,8 +6,4 @@ One file holds the denoiser, the text encoder (``text_encoders.llm.``) and the d
 
 from pathlib import Path
 
-from gpustack_draw.family_table import Defaults
-
 DEMO_FILE = Path(__file__).with_name("demo.gguf")
-
-DEFAULTS = Defaults(sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from gpustack_draw.draw_place import hub_reference
 from gpustack_draw.errors import DrawError, ModelNotFoundError, ServerError, quoted
+from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.replies import ReplyError
-from gpustack_draw.server_address import ServerAddress
+from gpustack_draw.request.place import hub_reference
 
 _NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
 _CHECK_ADDRESS = "check that it is the address of the GPUStack server itself"

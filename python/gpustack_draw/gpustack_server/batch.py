@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gpustack_draw.gpustack_server.cancellation import Cancellation
 from gpustack_draw.gpustack_server.replies import Step
-from gpustack_draw.progress import Progress
+from gpustack_draw.progress.progress import Progress
 
 # So many requests are on their way at most, and so many files of pictures wait to be delivered: a
 # cluster's replicas have enough to do, and memory stays bounded.

@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.deadline import Deadline
 from gpustack_draw.gpustack_server.proxy import proxy_for
-from gpustack_draw.server_address import ServerAddress
 from gpustack_draw.untrusted import clean, printable
 
 CONNECT_SECONDS = 10.0

@@ -7,6 +7,7 @@ from typing import Any
 
 from gpustack_draw.errors import DrawError, ServerError, quoted
 from gpustack_draw.gpustack_server import asking
+from gpustack_draw.gpustack_server.address import DRAW_SECONDS
 from gpustack_draw.gpustack_server.advice import explain_reply, explain_transport, may_not_deploy
 from gpustack_draw.gpustack_server.cancellation import (
     Cancellation,
@@ -24,8 +25,7 @@ from gpustack_draw.gpustack_server.models import (
 )
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.gpustack_server.replies import ReplyError, parse_object, refusal_of
-from gpustack_draw.progress import Progress
-from gpustack_draw.server_address import DRAW_SECONDS
+from gpustack_draw.progress.progress import Progress
 from gpustack_draw.untrusted import clean
 
 ProgressFunction = Callable[[Progress], None]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from gpustack_draw.choose_file import choose_file, quantisation_of
 from gpustack_draw.errors import DrawError, ModelNotFoundError, NotYetSupportedError
+from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.hub import Hub
-from gpustack_draw.model_reference import HubModel
-from gpustack_draw.server_address import ServerAddress
+from gpustack_draw.hub.choose_file import choose_file, quantisation_of
+from gpustack_draw.request.model_reference import HubModel
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gpustack_draw.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
-from gpustack_draw.names import SAMPLERS
-from gpustack_draw.request import MAX_CFG_SCALE, MAX_STEPS, DrawRequest
+from gpustack_draw.request.draw_request import MAX_CFG_SCALE, MAX_STEPS, DrawRequest
+from gpustack_draw.request.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
+from gpustack_draw.request.names import SAMPLERS
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
 _BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.server_address import ServerAddress
+from gpustack_draw.gpustack_server.address import ServerAddress
 
 _HINT = "write it as http://HOST:PORT, or name the server's host in no_proxy"
 

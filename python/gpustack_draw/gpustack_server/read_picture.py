@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gpustack_draw.draw_settings import DrawSettings
 from gpustack_draw.gpustack_server.replies import ReplyError
-from gpustack_draw.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.picture import Picture
-from gpustack_draw.request import MAX_SEED, MAX_SIDE, MAX_STEPS
+from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.request.draw_request import MAX_SEED, MAX_SIDE, MAX_STEPS
+from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
 # Backends that ignore the size draw what their models were trained for, up to this many pixels.
 MAX_UNASKED_PIXELS = 2048 * 2048

@@ -3,8 +3,8 @@
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from gpustack_draw.errors import DrawError, ServerError, UsageError, quoted
+from gpustack_draw.gpustack_server.address import ServerAddress, parse_server_url
 from gpustack_draw.gpustack_server.advice import nothing_has
-from gpustack_draw.server_address import ServerAddress, parse_server_url
 from gpustack_draw.untrusted import clean
 
 _CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from gpustack_draw.errors import ServerError
 from gpustack_draw.gpustack_server import asking
+from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.advice import explain_transport, no_gpustack
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.redirect import redirect_target
 from gpustack_draw.gpustack_server.replies import ReplyError, parse_object
-from gpustack_draw.server_address import ServerAddress
 
 OLDEST = (0, 4)
 NEWEST = (2, 3)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gpustack_draw.errors import DrawError, ModelNotFoundError, ServerError, quoted
 from gpustack_draw.gpustack_server import asking
+from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.advice import (
     explain_reply,
     explain_transport,
@@ -27,10 +28,9 @@ from gpustack_draw.gpustack_server.replies import (
     picture_of,
     refusal_of,
 )
-from gpustack_draw.picture import Picture
-from gpustack_draw.progress import Progress
-from gpustack_draw.request import DrawRequest
-from gpustack_draw.server_address import ServerAddress
+from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.progress.progress import Progress
+from gpustack_draw.request.draw_request import DrawRequest
 
 ProgressFunction = Callable[[Progress], None]
 

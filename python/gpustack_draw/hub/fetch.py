@@ -18,7 +18,7 @@ from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubTroubleError
-from gpustack_draw.progress import Progress
+from gpustack_draw.progress.progress import Progress
 
 SECONDS_BETWEEN_REPORTS = 0.1
 SECONDS_BETWEEN_LOOKS = 0.5  # at what another process fetches

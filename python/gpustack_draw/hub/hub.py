@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gpustack_draw.choose_file import is_part, tag_of
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
+from gpustack_draw.headers.header import ModelHeader, read_header, read_model_header
 from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
+from gpustack_draw.hub.choose_file import is_part, tag_of
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.network_variables import offline_variable
@@ -20,8 +21,7 @@ from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError
-from gpustack_draw.model_header import ModelHeader, read_header, read_model_header
-from gpustack_draw.progress import Progress
+from gpustack_draw.progress.progress import Progress
 
 MAIN = "main"
 # Left free on the disk: other programs need some too.

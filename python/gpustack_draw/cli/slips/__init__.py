@@ -1,0 +1,1 @@
+"""Answers to words and options that are not this command's."""

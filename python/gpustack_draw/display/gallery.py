@@ -1,0 +1,88 @@
+"""Several pictures side by side."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+from gpustack_draw.display.html import image_tag
+from gpustack_draw.errors import quoted
+from gpustack_draw.pictures.infotext import parse_text
+from gpustack_draw.progress.pixels import Raster
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+SIDE = 192  # pixels of a picture's longer side on the page
+_LONGEST_PROMPT = 60
+# How captions write the values of parameters, in their order.
+_WORDING = {
+    "prompt": "{}",
+    "negative prompt": "negative {}",
+    "Model": "{}",
+    "Seed": "seed {}",
+    "Steps": "{} steps",
+    "CFG scale": "cfg {}",
+    "Distilled CFG Scale": "guidance {}",
+    "Sampler": "{}",
+    "Schedule type": "{}",
+    "Size": "{}",
+}
+
+
+class Gallery(list["PIL.Image.Image"]):
+    """A list of pictures that a notebook shows side by side, each with what tells it apart.
+
+    Example:
+        >>> Gallery(gpustack_draw.load("demo").generate_many("a red circle", count=4))
+    """
+
+    def __init__(self, pictures: "Iterable[PIL.Image.Image | Raster]" = ()) -> None:
+        """Collect pictures.
+
+        Args:
+            pictures: Pillow images, what ``Model.draw`` gives, or previews; drawn now, where they
+                come from ``generate_many``.
+        """
+        super().__init__(
+            picture.to_image() if isinstance(picture, Raster) else picture for picture in pictures
+        )
+
+    def _repr_html_(self) -> str:
+        texts = [str(image.info.get("parameters", "")) for image in self]
+        figures = map(_figure, self, texts, captions(texts))
+        return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(figures)}</div>'
+
+
+def _figure(image: "PIL.Image.Image", parameters: str, caption: str) -> str:
+    return (
+        f'<figure style="margin:0;text-align:center;max-width:{SIDE}px">'
+        f"{image_tag(image, SIDE, title=parameters)}"
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def captions(texts: Iterable[str]) -> list[str]:
+    """Write what tells pictures apart; the seed where nothing does.
+
+    Args:
+        texts: The pictures' parameters; empty for a picture without.
+    """
+    described = [_values(text) for text in texts]
+    differing = [
+        name for name in _WORDING if len({values.get(name) for values in described if values}) > 1
+    ]
+    return [
+        ", ".join(
+            _WORDING[name].format(values[name]) for name in differing or ["Seed"] if name in values
+        )
+        for values in described
+    ]
+
+
+def _values(text: str) -> dict[str, str]:
+    read = parse_text(text)
+    if read is None:
+        return {}
+    prompts = {"prompt": read.prompt, "negative prompt": read.negative_prompt}
+    shown = {name: quoted(prompt, limit=_LONGEST_PROMPT) for name, prompt in prompts.items()}
+    return {**read.pairs, **shown}

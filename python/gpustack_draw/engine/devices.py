@@ -1,0 +1,54 @@
+"""What can compute on this machine."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gpustack_draw.display import Listing
+from gpustack_draw.engine.local_engine import list_devices
+from gpustack_draw.units import size_text
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that can compute.
+
+    Attributes:
+        name: What the ``device`` argument takes, such as ``FastCPU`` or ``CUDA0``.
+        description: The maker's name for it.
+        kind: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
+        memory_free: Bytes; 0 where the driver does not tell.
+        memory_total: Bytes; 0 where the driver does not tell.
+        used: ``auto`` means this one.
+    """
+
+    name: str
+    description: str
+    kind: str
+    memory_free: int
+    memory_total: int
+    used: bool
+
+
+class _Devices(Listing[Device]):
+    columns = MappingProxyType(
+        {
+            "device": lambda device: device.name,
+            "kind": lambda device: device.kind,
+            "memory": lambda device: (
+                f"{size_text(device.memory_free)} of {size_text(device.memory_total)} free"
+                if device.memory_total
+                else "unknown"
+            ),
+            "description": lambda device: device.description,
+            "": lambda device: "used by default" if device.used else "",
+        }
+    )
+
+
+def devices() -> list[Device]:
+    """List what can compute on this machine.
+
+    Raises:
+        EngineCrashed: A driver failed.
+    """
+    return _Devices(Device(**values) for values in list_devices())

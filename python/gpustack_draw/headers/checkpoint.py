@@ -1,0 +1,141 @@
+"""The header of a PyTorch checkpoint (.ckpt, .pt, .pth, .bin), read without running its pickle.
+
+Since 2020 PyTorch writes a zip archive of a pickle, which describes the tensors, and their data;
+before, it wrote several pickles and then the data. The engine reads both (its ``src/model_io``).
+"""
+
+from pathlib import PurePosixPath
+
+from gpustack_draw.errors import ModelFileError, quoted
+from gpustack_draw.headers.pickle_machine import CONVERT_HINT, unreadable
+from gpustack_draw.headers.pickle_values import PickledTensor
+from gpustack_draw.headers.tensor_pickle import MAX_PICKLE_BYTES, read_tensor_pickle, skip_pickle
+from gpustack_draw.headers.tensor_table import (
+    MAX_TENSORS,
+    ByteSource,
+    ModelHeader,
+    TensorInfo,
+    broken,
+    check_tensor_name,
+    check_tensor_shape,
+    check_tensors,
+    cut_short,
+)
+from gpustack_draw.headers.zip_directory import ZipEntry, read_zip_directory, read_zip_entry
+
+ZIP_MAGIC = b"PK\x03\x04"
+# The pickled number that the older form begins with, after the protocol, and the form's version.
+_LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
+_LEGACY_VERSION = b"M\xe9\x03."
+_LEGACY_STORAGE_HEADER_BYTES = 8
+_PICKLE_NAME = "data.pkl"
+_MAX_NAME_LENGTH = 255
+_MAX_DIMENSIONS = 4  # the engine joins the fifth in other formats, but not in this one
+
+
+def is_legacy_checkpoint(start: bytes) -> bool:
+    """Return whether a file that begins so is a checkpoint in the form before 2020."""
+    return start[:1] == b"\x80" and start[2:].startswith(_LEGACY_MAGIC)
+
+
+def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
+    """Read and check the header of a checkpoint whose first bytes are those of a zip archive.
+
+    Raises:
+        ModelFileError: The file is damaged, malicious or no checkpoint; or the engine cannot read
+            it.
+    """
+    shown = source.shown
+    entries = read_zip_directory(source)
+    pickles = [name for name in entries if PurePosixPath(name).name == _PICKLE_NAME]
+    if len(pickles) != 1:
+        raise _no_checkpoint(list(entries), shown)
+    folder = pickles[0].removesuffix(_PICKLE_NAME)
+    if f"{folder}constants.pkl" in entries:
+        raise unreadable(shown, "it is a program in TorchScript")
+    for entry in entries.values():
+        _check_stored(entry, source)
+    if sum(entry.bytes for entry in entries.values()) > source.size:
+        raise broken(shown, "its entries overlap")
+    if entries[pickles[0]].bytes > MAX_PICKLE_BYTES:
+        raise broken(shown, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
+    described = read_tensor_pickle(read_zip_entry(source, entries[pickles[0]]), shown)
+    storages = {
+        key: entries[f"{folder}data/{key}"].bytes
+        for key in described.storage_bytes
+        if f"{folder}data/{key}" in entries
+    }
+    return _header(described.tensors, storages, source)
+
+
+def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
+    """Read and check the header of a checkpoint in the form before 2020.
+
+    Raises:
+        ModelFileError: As for :func:`read_zip_checkpoint`.
+    """
+    shown = source.shown
+    data = source.read(0, min(source.size, MAX_PICKLE_BYTES))
+    position = 2 + len(_LEGACY_MAGIC)
+    if not data[position + 2 :].startswith(_LEGACY_VERSION):
+        raise unreadable(shown, "it is of another version of that form")
+    position += 2 + len(_LEGACY_VERSION)
+    position = skip_pickle(data, position, shown)  # facts about the machine it was written on
+    described = read_tensor_pickle(data, shown, position)
+    end = skip_pickle(data, described.end, shown)  # keys of the storages, in the order of the file
+    for size in described.storage_bytes.values():
+        end += _LEGACY_STORAGE_HEADER_BYTES + size
+    if end > source.size:
+        raise cut_short(shown, source.size, end)
+    return _header(described.tensors, described.storage_bytes, source)
+
+
+def _header(
+    pickled: dict[str, PickledTensor], storages: dict[str, int], source: ByteSource
+) -> ModelHeader:
+    shown = source.shown
+    if len(pickled) > MAX_TENSORS:
+        raise broken(shown, f"it claims {len(pickled):,} tensors, {MAX_TENSORS:,} are the most")
+    tensors = {}
+    for name, tensor in pickled.items():
+        check_tensor_name(name, _MAX_NAME_LENGTH, shown)
+        if len(tensor.shape) > _MAX_DIMENSIONS:
+            raise unreadable(shown, f"tensor {quoted(name)} has {len(tensor.shape)} dimensions")
+        check_tensor_shape(name, tensor.shape, shown)
+        there = storages.get(tensor.storage, 0)
+        if tensor.offset + tensor.bytes > there:
+            raise broken(
+                shown,
+                f"tensor {quoted(name)} takes {tensor.bytes:,} bytes, but"
+                f" {max(0, there - tensor.offset):,} are there",
+            )
+        shape = tuple(reversed(tensor.shape)) or (1,)
+        tensors[name] = TensorInfo(name, shape, tensor.type, tensor.bytes)
+    check_tensors(tensors, shown)
+    size = sum(tensor.bytes for tensor in tensors.values())
+    if size > 2 * source.size:  # some share their data, such as the two embeddings of T5, but few
+        raise broken(shown, f"its tensors take {size:,} bytes, and it has {source.size:,}")
+    size = sum(tensor.bytes for tensor in tensors.values())
+    if size > 2 * source.size:  # some share their data, such as the two embeddings of T5, but few
+        raise broken(shown, f"its tensors take {size:,} bytes, and it has {source.size:,}")
+    return ModelHeader("checkpoint", tensors, {}, source.size)
+
+
+def _check_stored(entry: ZipEntry, source: ByteSource) -> None:
+    if not entry.is_stored:
+        raise ModelFileError(
+            f"{quoted(source.shown)} is not a checkpoint as PyTorch writes it: its entry"
+            f" {quoted(entry.name)} is compressed, from {entry.bytes:,} to"
+            f" {entry.stored_bytes:,} bytes",
+            hint=CONVERT_HINT,
+        )
+    if entry.offset + entry.bytes > source.size:
+        raise cut_short(source.shown, source.size, entry.offset + entry.bytes)
+
+
+def _no_checkpoint(names: list[str], shown: str) -> ModelFileError:
+    if any(name.endswith(".npy") for name in names):
+        return ModelFileError(f"{quoted(shown)} is a NumPy archive", hint=CONVERT_HINT)
+    if any(PurePosixPath(name).name == _PICKLE_NAME for name in names):
+        return broken(shown, f"it has several entries {_PICKLE_NAME}")
+    return ModelFileError(f"{quoted(shown)} is a zip archive", hint="unpack it first")

@@ -1,0 +1,125 @@
+"""A folder in diffusers layout, as far as the engine reads one: the UNet models."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from gpustack_draw.errors import (
+    ModelFileError,
+    ModelNotFoundError,
+    NotYetSupportedError,
+    quoted,
+)
+from gpustack_draw.headers.header import ModelHeader, foreign_kind, read_model_header
+from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
+
+# The files the engine looks for, with the prefix it gives to their tensors, in its order.
+_PARTS: tuple[tuple[str, str], ...] = (
+    ("unet/diffusion_pytorch_model.safetensors", "unet."),
+    ("vae/diffusion_pytorch_model.safetensors", "vae."),
+    ("text_encoder/model.safetensors", "te."),
+    ("text_encoder_2/model.safetensors", "te.1."),
+)
+_MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
+_ONE_FILE_HINT = "use a GGUF or single-file safetensors version of the model"
+
+
+def read_model_folder(path: Path, shown: str) -> ModelHeader:
+    """Read the headers of a folder's parts as one, with the names that the engine gives them.
+
+    Args:
+        path: The folder.
+        shown: What messages call it.
+
+    Returns:
+        One header for all parts; its size is theirs together.
+
+    Raises:
+        ModelNotFoundError: The folder holds no model.
+        ModelFileError: A part is damaged, or is stored under a name that the engine does not read.
+        NotYetSupportedError: It is a transformer's folder, which the engine does not read.
+    """
+    try:
+        return _read_parts(path, shown)
+    except OSError as error:
+        raise ModelFileError(
+            f"{quoted(shown)} cannot be read: {(error.strerror or str(error)).lower()}",
+            hint="check the permissions of the folder",
+        ) from None
+
+
+def is_model_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; one that cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _read_parts(path: Path, shown: str) -> ModelHeader:
+    _refuse_other_formats(path, shown)
+    if (path / "transformer").is_dir():
+        raise NotYetSupportedError(
+            f"{quoted(shown)} is a folder of a transformer model in diffusers layout,"
+            " which the engine does not read",
+            hint=_ONE_FILE_HINT,
+        )
+    if not (path / "unet").is_dir():
+        raise _no_model(sorted(entry.name for entry in path.iterdir()), shown)
+    tensors, size = {}, 0
+    for part, prefix in _PARTS:
+        if not (path / part).exists():
+            _check_absent(path, part, shown)
+            continue
+        header = read_model_header(path / part, shown=str(Path(shown) / part))
+        if header.format != "safetensors":
+            raise ModelFileError(
+                f"{quoted(str(Path(shown) / part))} is a GGUF file, and the engine reads only"
+                " safetensors files in a folder",
+                hint=_ONE_FILE_HINT,
+            )
+        for name, tensor in header.tensors.items():
+            full_name = name if name.startswith(prefix) else prefix + name
+            tensors[full_name] = replace(tensor, name=full_name)
+        size += header.file_bytes
+    return ModelHeader("safetensors", tensors, {}, size)
+
+
+def _refuse_other_formats(path: Path, shown: str) -> None:
+    """Refuse a folder that holds a model in a format of another program, and no other one."""
+    folders = [path, *(path / name for name in ("unet", "transformer") if (path / name).is_dir())]
+    names = [path.name, *(entry.name for folder in folders for entry in folder.iterdir())]
+    kind = next(filter(None, map(foreign_kind, names)), "")
+    if kind and not any(name.lower().endswith(_MODEL_ENDINGS) for name in names):
+        raise ModelFileError(f"{quoted(shown)} is a folder of {kind}", hint=PLAIN_TYPE_HINT)
+
+
+def _check_absent(path: Path, part: str, shown: str) -> None:
+    """Say which file is there instead of one that the engine looks for."""
+    folder = path / Path(part).parent
+    others = []
+    if folder.is_dir():
+        others = [
+            entry.name
+            for entry in sorted(folder.iterdir())
+            if entry.name.endswith((".safetensors", ".bin"))
+        ]
+    if others or part == _PARTS[0][0]:
+        instead = f"; it has {', '.join(others[:3])}" if others else ""
+        raise ModelFileError(
+            f"{quoted(shown)} has no {part}, which the engine looks for{instead}",
+            hint=f"save it under that name, or {_ONE_FILE_HINT}" if others else _ONE_FILE_HINT,
+        )
+
+
+def _no_model(names: list[str], shown: str) -> ModelNotFoundError:
+    files = [name for name in names if name.lower().endswith(_MODEL_ENDINGS)]
+    if files:
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        return ModelNotFoundError(
+            f"{quoted(shown)} is a folder of model files, not a model",
+            hint=f"name one of its files: {', '.join(files[:3])}{more}",
+        )
+    return ModelNotFoundError(
+        f"{quoted(shown)} is a folder without a model",
+        hint="name a model file, or a folder in diffusers layout (unet/, vae/, text_encoder/)",
+    )

@@ -1,0 +1,388 @@
+"""The header of a GGUF file, versions 2 and 3, little-endian.
+
+Format: the ggml project's ``docs/gguf.md``, read 2026-11-22 in ggml 0.9.8. The rules here are at
+least as strict as those of ggml's own reader: a file that this one takes, that one takes too. One
+kind is left out of that, models of videos, whose tensors can have 5 dimensions: for files that
+ggml's reader does not take, the engine falls back to one of its own, without checks, which joins
+the last two dimensions and does not understand lists among the keys.
+"""
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gpustack_draw.errors import ModelFileError, quoted
+from gpustack_draw.headers.tensor_table import (
+    MAX_DIMENSIONS,
+    MAX_TENSORS,
+    ByteSource,
+    ModelHeader,
+    TensorInfo,
+    broken,
+    check_tensor_name,
+    check_tensor_shape,
+    check_tensors,
+    cut_short,
+)
+
+MAGIC = b"GGUF"
+MAX_KEYS = 16_384
+MAX_HEADER_BYTES = 128 * 1024 * 1024
+MAX_ARRAY_ELEMENTS = 8_000_000
+MAX_STRING_BYTES = 16 * 1024 * 1024
+MAX_KEY_BYTES = 1024
+MAX_NAME_BYTES = 127  # the engine is built with GGML_MAX_NAME=128, the closing NUL included
+MAX_ALIGNMENT = 65_536
+
+# By ggml's type number: name, elements a block, bytes a block. Q8_1 (9), Q8_K (15), I8, I16, I64
+# and F64 are left out: the engine cannot convert them, and ends the process when it has to.
+TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
+    0: ("F32", 1, 4),
+    1: ("F16", 1, 2),
+    2: ("Q4_0", 32, 18),
+    3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24),
+    8: ("Q8_0", 32, 34),
+    10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144),
+    13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210),
+    16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74),
+    18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18),
+    21: ("IQ3_S", 256, 110),
+    22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136),
+    26: ("I32", 1, 4),
+    29: ("IQ1_M", 256, 56),
+    30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17),
+    40: ("NVFP4", 64, 36),
+}
+
+# By the beginning of ``general.architecture``: those that image models read prompts with.
+_TEXT_MODELS = ("qwen", "llama", "mistral", "gemma", "t5")
+_MOST_WORDS_READ = 1000  # a list of special words is no reason to stop
+
+# Quantizers for ComfyUI store a UNet's tensors in rows of 256 numbers, because others do not fill
+# blocks, and keep the shapes, slowest dimension first, under this and the tensor's name.
+_SHAPE_KEY = "comfy.gguf.orig_shape."
+
+_UINT32, _INT32, _STRING, _ARRAY = 4, 5, 8, 9
+# By GGUF's value type number; strings (8) and arrays (9) have no fixed size.
+_SCALARS: dict[int, struct.Struct] = {
+    0: struct.Struct("<B"),
+    1: struct.Struct("<b"),
+    2: struct.Struct("<H"),
+    3: struct.Struct("<h"),
+    _UINT32: struct.Struct("<I"),
+    _INT32: struct.Struct("<i"),
+    6: struct.Struct("<f"),
+    7: struct.Struct("<?"),
+    10: struct.Struct("<Q"),
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
+_COUNT32 = struct.Struct("<I")
+_COUNT64 = struct.Struct("<Q")
+
+
+def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
+    """Read and check the header of a GGUF file whose first bytes were seen to be ``GGUF``.
+
+    Args:
+        source: The file.
+        brief: Whether to stop where the vocabulary of a text model begins, which is megabytes. Of
+            its tensors there are then only those that tell what it is, with the sizes that the keys
+            before the vocabulary tell, or 0.
+
+    Raises:
+        ModelFileError: The header breaks a rule of the format, or of the engine, or the file is
+            shorter than its header says.
+    """
+    cursor = _Cursor(source)
+    cursor.skip(len(MAGIC))
+    _check_version(cursor.unpack(_COUNT32), source.shown)
+    tensor_count, key_count = cursor.unpack(_COUNT64), cursor.unpack(_COUNT64)
+    for count, limit, what in (
+        (tensor_count, MAX_TENSORS, "tensors"),
+        (key_count, MAX_KEYS, "keys"),
+    ):
+        if count > limit:
+            raise broken(source.shown, f"it claims {count:,} {what}, and {limit:,} are the most")
+    metadata = _read_metadata(cursor, key_count, brief=brief)
+    if cursor.vocabulary is not None:
+        stand_ins = _text_model_tensors(metadata, cursor.vocabulary)
+        return ModelHeader("gguf", stand_ins, metadata, source.size)
+    alignment = _alignment(metadata, source.shown)
+    tensors, data_bytes = _read_tensors(cursor, tensor_count, alignment)
+    if cursor.has_lists and cursor.has_five_dimensions:
+        raise ModelFileError(
+            f"{quoted(source.shown)} has tensors of {MAX_DIMENSIONS} dimensions, and lists among"
+            " its keys, and the engine cannot read both in one file",
+            hint="use another file of the same model",
+        )
+    tensors = {name: _restored(tensor, metadata, source.shown) for name, tensor in tensors.items()}
+    check_tensors(tensors, source.shown)
+    needed = _aligned(cursor.position, alignment) + data_bytes
+    if source.size < needed:
+        raise cut_short(source.shown, source.size, needed)
+    return ModelHeader("gguf", tensors, metadata, source.size)
+
+
+def _read_tensors(
+    cursor: "_Cursor", count: int, alignment: int
+) -> tuple[dict[str, TensorInfo], int]:
+    """Read the descriptions of all tensors; also give how many bytes their data takes."""
+    shown = cursor.source.shown
+    tensors: dict[str, TensorInfo] = {}
+    expected_offset = data_bytes = 0
+    for _ in range(count):
+        tensor, offset = _read_tensor(cursor)
+        if tensor.name in tensors:
+            raise broken(shown, f"it has two tensors {quoted(tensor.name)}")
+        if offset != expected_offset:
+            raise broken(
+                shown,
+                f"the data of tensor {quoted(tensor.name)} is not where it belongs"
+                f" ({offset:,}, not {expected_offset:,})",
+            )
+        tensors[tensor.name] = tensor
+        data_bytes = offset + tensor.bytes
+        expected_offset = _aligned(data_bytes, alignment)
+    return tensors, data_bytes
+
+
+class _Cursor:
+    """Reads a source from front to back, a chunk at a time."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        self.has_lists = self.has_five_dimensions = False
+        self.vocabulary: int | None = None  # its words, 0 if not known, where it was stopped at
+        self._chunk = b""
+        self._chunk_start = 0
+        self._index = 0
+
+    @property
+    def position(self) -> int:
+        return self._chunk_start + self._index
+
+    def skip(self, length: int) -> None:
+        if length > self.source.size - self.position:
+            raise cut_short(self.source.shown, self.source.size)
+        self._index += length
+
+    def skip_strings(self, count: int) -> None:
+        # A vocabulary is 300,000 strings, so this loop is written for speed.
+        unpack = _COUNT64.unpack_from
+        chunk, index = self._chunk, self._index
+        for _ in range(count):
+            if index + 8 > len(chunk):
+                self._index = index
+                self._load(8)
+                chunk, index = self._chunk, 0
+            index += 8 + unpack(chunk, index)[0]
+            if index > len(chunk):
+                if self._chunk_start + index > self.source.size:
+                    raise cut_short(self.source.shown, self.source.size)
+                self._index = index
+                self._load(0)
+                chunk, index = self._chunk, 0
+        self._index = index
+
+    def take(self, length: int) -> bytes:
+        if self._index + length > len(self._chunk):
+            self._load(length)
+        data = self._chunk[self._index : self._index + length]
+        self._index += length
+        return data
+
+    def unpack(self, kind: struct.Struct) -> int:
+        if self._index + kind.size > len(self._chunk):
+            self._load(kind.size)
+        (value,) = kind.unpack_from(self._chunk, self._index)
+        self._index += kind.size
+        return value  # type: ignore[no-any-return]
+
+    def _load(self, length: int) -> None:
+        start = self.position
+        if length > self.source.size - start:
+            raise cut_short(self.source.shown, self.source.size)
+        if start + length > MAX_HEADER_BYTES:
+            raise broken(self.source.shown, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
+        self._chunk = self.source.read(start, max(length, self.source.chunk_bytes))
+        self._chunk_start, self._index = start, 0
+        if len(self._chunk) < length:  # it shrank while we read it
+            raise cut_short(self.source.shown, start + len(self._chunk))
+
+
+def _check_version(version: int, shown: str) -> None:
+    if version & 0xFFFF == 0:
+        raise ModelFileError(
+            f"{quoted(shown)} is a big-endian GGUF file, made for another kind of machine",
+            hint="download the little-endian one",
+        )
+    if version not in (2, 3):
+        raise ModelFileError(
+            f"{quoted(shown)} is a GGUF file of version {version}, and the engine reads 2 and 3",
+            hint="convert the model again with current tools",
+        )
+
+
+def _read_metadata(cursor: _Cursor, count: int, *, brief: bool) -> dict[str, object]:
+    shown = cursor.source.shown
+    metadata: dict[str, object] = {}
+    for _ in range(count):
+        raw = _read_string(cursor, MAX_KEY_BYTES, "a key")
+        key = raw.decode("ascii", "replace")
+        # ggml writes a bad key to its log, as the format string.
+        if not key.isascii() or not key.isprintable() or "%" in key or not key:
+            raise broken(shown, f"it has a key that is not plain text: {quoted(key)}")
+        if key in metadata:
+            raise broken(shown, f"it has two keys {quoted(key)}")
+        is_of_text = brief and key.startswith("tokenizer.") and _is_text_model(metadata)
+        metadata[key] = _read_value(cursor, key, stop_at_vocabulary=is_of_text)
+        if cursor.vocabulary is not None:
+            break
+    return metadata
+
+
+def _is_text_model(metadata: Mapping[str, object]) -> bool:
+    """Tell by its first keys whether a file is a text model, as llama.cpp's tools write them."""
+    name = str(metadata.get("general.architecture", ""))
+    is_known = name.startswith(_TEXT_MODELS) and "image" not in name
+    return is_known or f"{name}.embedding_length" in metadata
+
+
+def _text_model_tensors(metadata: Mapping[str, object], words: int) -> dict[str, TensorInfo]:
+    """Give the tensors that a text model is told by, without having read of them.
+
+    llama.cpp takes a file only where the embeddings are as wide, and as many, as its keys say.
+    """
+    name = str(metadata["general.architecture"])
+    width = metadata.get(f"{name}.embedding_length", 0)
+    sizes = {"token_embd.weight": (width if isinstance(width, int) else 0, words)}
+    if name.startswith("t5"):
+        sizes["enc.blk.0.attn_q.weight"] = (0, 0)
+    return {tensor: TensorInfo(tensor, shape, "", 0) for tensor, shape in sizes.items()}
+
+
+def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) -> object:
+    shown = cursor.source.shown
+    kind = cursor.unpack(_COUNT32)
+    if key == "general.alignment" and kind != _UINT32:
+        raise broken(shown, "its alignment is not a number")  # ggml ends the process over it
+    if kind == _STRING:
+        return _read_string(cursor, MAX_STRING_BYTES, f"the value of {key}").decode(
+            errors="replace"
+        )
+    if kind == _ARRAY:
+        cursor.has_lists = True
+        kind, length = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
+        if length > MAX_ARRAY_ELEMENTS:
+            raise broken(
+                shown, f"{quoted(key)} has {length:,} values, {MAX_ARRAY_ELEMENTS:,} are the most"
+            )
+        if stop_at_vocabulary and length > _MOST_WORDS_READ:
+            # Tools that sort the keys write other lists first, which may have other lengths.
+            cursor.vocabulary = length if key == "tokenizer.ggml.tokens" else 0
+            return f"{length} values"
+        if kind == _STRING:
+            cursor.skip_strings(length)
+            return f"{length} strings"
+        if kind == _INT32 and key.startswith(_SHAPE_KEY) and length <= MAX_DIMENSIONS:
+            return tuple(cursor.unpack(_SCALARS[kind]) for _ in range(length))
+        if kind in _SCALARS:
+            cursor.skip(length * _SCALARS[kind].size)
+            return f"{length} numbers"
+    if kind not in _SCALARS:
+        raise broken(shown, f"{quoted(key)} is of a type that GGUF does not have: {kind}")
+    return cursor.unpack(_SCALARS[kind])
+
+
+def _read_string(cursor: _Cursor, limit: int, what: str) -> bytes:
+    length = cursor.unpack(_COUNT64)
+    if length > limit:
+        # A length past the end says that the file was cut or garbled; either way it is damaged.
+        raise broken(cursor.source.shown, f"{what} is {length:,} bytes long, {limit:,} is the most")
+    return cursor.take(length)
+
+
+def _alignment(metadata: dict[str, object], shown: str) -> int:
+    value = metadata.get("general.alignment", 32)
+    if not isinstance(value, int) or not 0 < value <= MAX_ALIGNMENT or value & (value - 1):
+        raise broken(shown, f"its alignment is {value}, not a power of 2 up to {MAX_ALIGNMENT:,}")
+    return value
+
+
+def _read_tensor(cursor: _Cursor) -> tuple[TensorInfo, int]:
+    """Read one tensor's description, and where its data begins in the data section."""
+    shown = cursor.source.shown
+    raw = _read_string(cursor, MAX_STRING_BYTES, "the name of a tensor")
+    name = raw.decode("ascii", "replace")
+    check_tensor_name(name, MAX_NAME_BYTES, shown)
+    dimensions = cursor.unpack(_COUNT32)
+    if dimensions > MAX_DIMENSIONS:
+        raise broken(
+            shown,
+            f"tensor {quoted(name)} has {dimensions} dimensions, {MAX_DIMENSIONS} are the most",
+        )
+    shape = tuple(cursor.unpack(_COUNT64) for _ in range(dimensions)) or (1,)
+    shape = tuple(side - 2**64 if side >= 2**63 else side for side in shape)
+    check_tensor_shape(name, shape, shown)
+    if dimensions == MAX_DIMENSIONS:
+        cursor.has_five_dimensions = True
+        shape = (*shape[:3], shape[3] * shape[4])
+    number, offset = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
+    if number not in TENSOR_TYPES:
+        raise ModelFileError(
+            f"{quoted(shown)} stores tensor {quoted(name)} as type {number},"
+            " which the engine does not read",
+            hint="use another quantisation of the same model, for example Q8_0 or Q4_0",
+        )
+    type_name, block_elements, block_bytes = TENSOR_TYPES[number]
+    if shape[0] % block_elements:
+        raise broken(
+            shown,
+            f"tensor {quoted(name)} has rows of {shape[0]} elements,"
+            f" and {type_name} needs multiples of {block_elements}",
+        )
+    size = math.prod(shape) // block_elements * block_bytes
+    return TensorInfo(name, shape, type_name, size), offset
+
+
+def _restored(tensor: TensorInfo, metadata: Mapping[str, object], shown: str) -> TensorInfo:
+    """Return a tensor with the shape that it had before it was stored in rows of another length."""
+    sides = metadata.get(_SHAPE_KEY + tensor.name)
+    if not isinstance(sides, tuple):
+        return tensor
+    shape = sides[::-1]
+    check_tensor_shape(tensor.name, shape, shown)
+    if len(shape) >= MAX_DIMENSIONS or math.prod(shape) != tensor.elements:
+        raise broken(
+            shown,
+            f"tensor {quoted(tensor.name)} has {tensor.elements:,} elements, and its shape"
+            f" {'x'.join(map(str, sides))} has {math.prod(shape):,}",
+        )
+    return replace(tensor, shape=shape, expanded_bytes=_expanded_bytes(tensor, shape))
+
+
+def _expanded_bytes(tensor: TensorInfo, shape: tuple[int, ...]) -> int:
+    """Return the size in memory of a tensor whose rows may not fill its blocks; else 0."""
+    block = next(elements for name, elements, _ in TENSOR_TYPES.values() if name == tensor.type)
+    if shape[0] % block == 0:
+        return 0
+    # The engine loads such matrices as F32, and convolutions as F16.
+    return tensor.elements * (4 if len(shape) <= 2 else 2)
+
+
+def _aligned(position: int, alignment: int) -> int:
+    return -(-position // alignment) * alignment

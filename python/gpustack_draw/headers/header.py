@@ -1,0 +1,213 @@
+"""What a model file holds, read from its header; nothing in the file is trusted."""
+
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from gpustack_draw.errors import ModelFileError, ModelNotFoundError, quoted
+from gpustack_draw.headers.checkpoint import (
+    ZIP_MAGIC,
+    is_legacy_checkpoint,
+    read_legacy_checkpoint,
+    read_zip_checkpoint,
+)
+from gpustack_draw.headers.gguf import MAGIC as GGUF_MAGIC
+from gpustack_draw.headers.gguf import read_gguf_header
+from gpustack_draw.headers.pickle_machine import CONVERT_HINT
+from gpustack_draw.headers.safetensors import looks_like_safetensors, read_safetensors_header
+from gpustack_draw.headers.tensor_table import ByteSource, ModelHeader, TensorInfo
+from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
+
+__all__ = ["ModelHeader", "TensorInfo", "foreign_kind", "read_header", "read_model_header"]
+
+# The first bytes of files that are taken for models by mistake, and what to do about each.
+_FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the model itself", "run git lfs pull"),
+    (b"\x89PNG", "a PNG picture", ""),
+    (b"\xff\xd8\xff", "a JPEG picture", ""),
+    (b"RIFF", "a WebP picture or a sound", ""),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"\xfd7zXZ", "an xz archive", "unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
+    (b"%PDF", "a PDF document", ""),
+    (b"\x7fELF", "a program", ""),
+    (b"\x89HDF", "an HDF5 file", "convert it to safetensors"),
+    (b"\x80\x02", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x03", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x04", "a Python pickle", CONVERT_HINT),
+    (b"\x80\x05", "a Python pickle", CONVERT_HINT),
+    (b"lmgg", "a model in ggml's old form", "convert the model again to GGUF"),
+    (b"tjgg", "a model in ggml's old form", "convert the model again to GGUF"),
+    (b"fmgg", "a model in ggml's old form", "convert the model again to GGUF"),
+    (b"FUGG", "a big-endian GGUF file", "download the little-endian one"),
+    (b"ftrt", "a TensorRT engine", PLAIN_TYPE_HINT),
+    (b"ptrt", "a TensorRT engine", PLAIN_TYPE_HINT),
+)
+# Models for other programs, by the ending of a file or folder.
+_FOREIGN_ENDINGS: dict[str, str] = {
+    ".onnx": "an ONNX model",
+    ".engine": "a TensorRT engine",
+    ".plan": "a TensorRT engine",
+    ".trt": "a TensorRT engine",
+    ".mlmodel": "a Core ML model",
+    ".mlmodelc": "a Core ML model",
+    ".mlpackage": "a Core ML model",
+    ".tflite": "a TensorFlow Lite model",
+    ".xml": "an OpenVINO model",
+}
+_WEB_PAGE_STARTS = (b"<!doctype", b"<html", b"<head")
+_WEB_PAGE_HINT = "download the file itself, not the page about it"
+_MODEL_HINT = "a model file is GGUF, safetensors or a PyTorch checkpoint (.ckpt)"
+
+
+def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
+    """Read the header of a GGUF, safetensors or PyTorch file on this machine.
+
+    Reads the header only, at most 128 MB of it, whatever the file claims. A pipe or a device is
+    refused without being opened.
+
+    Args:
+        path: The file.
+        shown: What messages call it; its path when empty.
+
+    Raises:
+        ModelNotFoundError: There is no such file.
+        ModelFileError: It cannot be read, is not a model file, is damaged or cut short, or holds
+            what would bring the engine down.
+    """
+    shown = shown or str(path)
+    with _LocalFile(path, shown) as source:
+        return read_header(source)
+
+
+def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
+    """Read the header of a GGUF, safetensors or PyTorch file, wherever its bytes are.
+
+    Args:
+        source: The file.
+        brief: Whether what :func:`gpustack_draw.headers.gguf.read_gguf_header` makes of the
+            beginning of a text model will do.
+
+    Raises:
+        ModelFileError: See :func:`read_model_header`.
+    """
+    start = source.read(0, 512)
+    if start[:4] == GGUF_MAGIC:
+        return read_gguf_header(source, brief=brief)
+    if start.startswith(ZIP_MAGIC):
+        return read_zip_checkpoint(source)
+    if is_legacy_checkpoint(start):
+        return read_legacy_checkpoint(source)
+    for magic, what, hint in _FOREIGN:
+        if start.startswith(magic):
+            raise ModelFileError(f"{quoted(source.shown)} is {what}", hint=hint or _MODEL_HINT)
+    if looks_like_safetensors(start, source.size):
+        return read_safetensors_header(source)
+    if start.lstrip().lower().startswith(_WEB_PAGE_STARTS):
+        raise ModelFileError(f"{quoted(source.shown)} is a web page", hint=_WEB_PAGE_HINT)
+    if kind := foreign_kind(source.shown):
+        raise ModelFileError(f"{quoted(source.shown)} is {kind}", hint=PLAIN_TYPE_HINT)
+    if not start:
+        raise ModelFileError(f"{quoted(source.shown)} is empty", hint="download or copy it again")
+    if not start.strip(b"\0"):
+        what = "starts with zeros only, as an unfinished download does"
+    elif all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
+        what = "is text, not a model file"
+    else:
+        what = "is not a model file"
+    raise ModelFileError(f"{quoted(source.shown)} {what}", hint=_MODEL_HINT)
+
+
+def foreign_kind(name: str) -> str:
+    """Return the kind of model, for another program, that a name ends like; empty if none."""
+    return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
+
+
+class _LocalFile:
+    """A regular file, opened to read."""
+
+    chunk_bytes = 1024 * 1024
+
+    def __init__(self, path: Path, shown: str) -> None:
+        self.path = path
+        self.shown = shown
+        self.size = 0
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> "_LocalFile":  # noqa: PYI034 - typing.Self is from Python 3.11 on
+        try:
+            # Asked before opening: opening a pipe waits for its other end.
+            _check_regular(self.path.stat(), self.shown)
+            flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+            self._file = os.fdopen(os.open(self.path, flags), "rb", buffering=0)
+            status = os.fstat(self._file.fileno())
+            _check_regular(status, self.shown)  # another file may be there by now
+            self.size = status.st_size
+        except (FileNotFoundError, NotADirectoryError):
+            hint = "check the path"
+            if self.shown != self.shown.strip():
+                hint = "check the path: it has a blank at an end"
+            raise ModelNotFoundError(f"there is no file {quoted(self.shown)}", hint=hint) from None
+        except PermissionError:
+            raise ModelFileError(
+                f"{quoted(self.shown)} cannot be read: permission denied",
+                hint="check the permissions of the file and its folder",
+            ) from None
+        except (OSError, ValueError) as error:
+            self.__exit__(None, None, None)
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ModelFileError(
+                f"{quoted(self.shown)} cannot be read: {reason.lower()}", hint="check the path"
+            ) from None
+        except ModelFileError:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, offset: int, length: int) -> bytes:
+        assert self._file is not None
+        try:
+            self._file.seek(offset)
+            data = self._file.read(length)
+            while len(data) < length and (more := self._file.read(length - len(data))):
+                data += more
+        except OSError as error:
+            raise ModelFileError(
+                f"{quoted(self.shown)} cannot be read: {(error.strerror or str(error)).lower()}",
+                hint="check the disk it is on",
+            ) from None
+        return data
+
+
+def _check_regular(status: os.stat_result, shown: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelFileError(f"{quoted(shown)} is a folder, not a file", hint="name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelFileError(
+            f"{quoted(shown)} is not a file but {_kind_of(status.st_mode)}",
+            hint="a model is read at many places, which only a file allows",
+        )
+
+
+def _kind_of(mode: int) -> str:
+    for is_kind, what in (
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    ):
+        if is_kind(mode):
+            return what
+    return "something else"

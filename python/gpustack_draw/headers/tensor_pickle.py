@@ -1,0 +1,94 @@
+"""The tensors that a PyTorch pickle describes, read without running it."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gpustack_draw.headers.pickle_machine import PickleMachine, too_large, unreadable
+from gpustack_draw.headers.pickle_values import Group, PickledTensor
+from gpustack_draw.headers.tensor_table import broken
+
+MAX_PICKLE_BYTES = 16 * 1024 * 1024
+MAX_OPERATIONS = 2_000_000
+
+
+@dataclass(frozen=True)
+class TensorPickle:
+    """What a pickle describes.
+
+    Attributes:
+        tensors: Its tensors by name.
+        storage_bytes: Size of each storage, by key.
+        end: Place in the data where the pickle ends.
+    """
+
+    tensors: dict[str, PickledTensor]
+    storage_bytes: dict[str, int]
+    end: int
+
+
+def read_tensor_pickle(data: bytes, shown: str, start: int = 0) -> TensorPickle:
+    """Read the tensors of a pickled state dictionary.
+
+    Args:
+        data: The pickle; what follows it is left alone.
+        shown: What messages call the file.
+        start: Where in the data it begins.
+
+    Raises:
+        ModelFileError: The pickle is damaged, calls what a malicious one would, holds no tensors,
+            or stores them in a way that the engine does not read.
+    """
+    machine = PickleMachine(shown)
+    end = start
+    for name, argument, end in _operations(data, start, shown):  # noqa: B007
+        machine.step(name, argument)
+    tensors: dict[str, PickledTensor] = {}
+    _collect(machine.top(), tensors)
+    if not tensors:
+        raise unreadable(shown, f"it holds no dictionary of tensors{machine.made_with}")
+    return TensorPickle(tensors, machine.storage_bytes, end)
+
+
+def skip_pickle(data: bytes, start: int, shown: str) -> int:
+    """Return where the pickle that begins at a place ends.
+
+    Raises:
+        ModelFileError: It is damaged.
+    """
+    end = start
+    for _, _, end in _operations(data, start, shown):  # noqa: B007
+        pass
+    return end
+
+
+def _operations(data: bytes, start: int, shown: str) -> Iterator[tuple[str, Any, int]]:
+    """Step through a pickle: name and argument of each operation, and where it ends.
+
+    Raises:
+        ModelFileError: It is damaged, or longer than that of any model.
+    """
+    import pickletools
+
+    stream = io.BytesIO(data)
+    stream.seek(start)
+    count = 0
+    try:
+        for operation, argument, _ in pickletools.genops(stream):
+            count += 1
+            if count > MAX_OPERATIONS:
+                raise too_large(shown)
+            yield operation.name, argument, stream.tell()
+    except (ValueError, OverflowError):
+        raise broken(shown, "its description of the tensors cannot be read") from None
+
+
+def _collect(value: object, tensors: dict[str, PickledTensor]) -> None:
+    """Gather the tensors of a dictionary and of those in it, under their own names."""
+    if isinstance(value, Group) and value.kind == "dictionary":
+        for key, item in value.items:
+            if isinstance(key, str) and isinstance(item, PickledTensor):
+                tensors[key] = item
+            else:
+                _collect(item, tensors)

@@ -1,0 +1,102 @@
+"""What can be drawn with on this machine without fetching it first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from gpustack_draw.demo import DEMO_FILE
+from gpustack_draw.display import Listing
+from gpustack_draw.errors import DrawError
+from gpustack_draw.headers.header import read_model_header
+from gpustack_draw.hub import Hub
+from gpustack_draw.hub.choose_file import tag_of
+from gpustack_draw.resolver.detect_family import variant_of
+from gpustack_draw.resolver.requirements import family_of
+from gpustack_draw.units import size_text
+
+
+@dataclass(frozen=True)
+class AvailableModel:
+    """A model that can be drawn with, without fetching its main file.
+
+    Attributes:
+        model: What to type.
+        kind: ``demo``, ``hub`` or ``server``.
+        family: Its family; empty for a server's.
+        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
+        bytes: Size of its main file; ``None`` for a server's.
+        path: Where that is; ``None`` for a server's.
+        server: The address of the server that it is on; empty for this machine.
+    """
+
+    model: str
+    kind: str
+    family: str
+    variant: str
+    bytes: int | None
+    path: Path | None
+    server: str = ""
+
+
+class _Models(Listing[AvailableModel]):
+    columns = MappingProxyType(
+        {
+            "model": lambda model: model.model,
+            "family": lambda model: " ".join(filter(None, [model.family, model.variant])),
+            "size": lambda model: "" if model.bytes is None else size_text(model.bytes),
+            "where": lambda model: model.server or str(model.path or ""),
+        }
+    )
+
+
+def models() -> list[AvailableModel]:
+    """List the model inside the package, and those in the hub client's cache.
+
+    Reads the headers of the cache's GGUF files, and leaves out what is no model that can be drawn
+    with. Never looks at the network.
+    """
+    found = _Models()
+    if DEMO_FILE.is_file():
+        size = DEMO_FILE.stat().st_size
+        found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
+    hub = Hub()
+    for repository in hub.cached_repositories():
+        for file in repository.files:
+            path = hub.path_of(file)
+            if path is None or not file.path.lower().endswith(".gguf"):
+                continue
+            try:
+                family = family_of(read_model_header(path, shown=file.shown), file.shown)
+            except DrawError:
+                continue
+            tag = tag_of(file.path, repository.paths)
+            at = "" if repository.revision == "main" else f"@{repository.revision}"
+            name = f"hf.co/{repository.name}{at}:{tag}"
+            variant = variant_of(family, Path(file.path).stem)
+            size = path.stat().st_size
+            found.append(AvailableModel(name, "hub", family.name, variant, size, path))
+    return found
+
+
+def server_models(server: str | None = None) -> list[AvailableModel]:
+    """List the image models that run on the GPUStack server.
+
+    Args:
+        server: Its address; ``None`` for the one in ``GPUSTACK_SERVER_URL``. Where that is not set,
+            there are none.
+
+    Raises:
+        DrawError: The address is none, or the server cannot be asked.
+    """
+    from gpustack_draw.gpustack_server.address import find_server
+
+    address = find_server(server)
+    if not address.is_configured:
+        return _Models()
+    from gpustack_draw.gpustack_server import GpustackServer
+
+    found = GpustackServer(address)
+    return _Models(
+        AvailableModel(name, "server", "", "", None, None, server=found.address.url)
+        for name in found.image_models()
+    )

@@ -1,0 +1,106 @@
+"""A picture as the engine gives it: pixels, and how they came about."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gpustack_draw.progress.pixels import Raster
+from gpustack_draw.request.draw_settings import DrawSettings
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_CHUNK = 3 * 65536
+
+
+class Picture(Raster):
+    """A drawn picture.
+
+    Attributes:
+        settings: Every value it was drawn with, the seed included.
+        model: The model's name.
+        reference: What to type for the model on another machine; empty for a file of this one.
+        given: The components of the model that were named, and not found: ``vae``, ...
+        family: The name of the model's family.
+        device: What computed it.
+        seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
+    """
+
+    def __init__(
+        self,
+        pixels: bytes | bytearray | memoryview,
+        settings: DrawSettings,
+        *,
+        model: str,
+        family: str,
+        device: str,
+        seconds: Mapping[str, float],
+        reference: str = "",
+        given: tuple[str, ...] = (),
+    ) -> None:
+        """Wrap the engine's pixels.
+
+        Args:
+            pixels: Red, green, blue of each pixel, row by row from the top; height * width * 3
+                bytes in one piece. Kept, not copied.
+            settings: What it was drawn with; its width and height are the picture's.
+            model: The model's name.
+            family: The name of the model's family.
+            device: What computed it.
+            seconds: Seconds by phase.
+            reference: What to type for the model on another machine.
+            given: The components of the model that were named.
+
+        Raises:
+            ValueError: The number of bytes does not fit the size.
+        """
+        super().__init__(pixels, settings.width, settings.height)
+        self.settings = settings
+        self.model = model
+        self.reference = reference
+        self.given = given
+        self.family = family
+        self.device = device
+        self.seconds = dict(seconds)
+
+    def __repr__(self) -> str:
+        """Say what it is, in a line."""
+        return (
+            f"<Picture {self.width}x{self.height} by {self.model}, seed {self.settings.seed}:"
+            f" {self.settings.prompt[:60]!r}>"
+        )
+
+    def summary(self) -> str:
+        """Say how it was drawn, in a line."""
+        settings = self.settings
+        steps = settings.sample_steps
+        known = [
+            f"seed {settings.seed}",
+            steps and ("1 step" if steps == 1 else f"{steps} steps"),
+            None if settings.cfg_scale is None else f"cfg {settings.cfg_scale:g}",
+            settings.sampler,
+            settings.scheduler,
+            f"{self.width}x{self.height}",
+            self.device,
+            f"{sum(self.seconds.values()):.1f} s",
+        ]
+        return ", ".join(str(value) for value in known if value)
+
+    def to_image(self) -> "PIL.Image.Image":
+        """Copy the picture into a Pillow image; ``info["parameters"]`` says how it was drawn."""
+        from gpustack_draw.pictures.parameters import parameters_text
+
+        image = super().to_image()
+        image.info["parameters"] = parameters_text(self)
+        return image
+
+    def is_one_colour(self) -> bool:
+        """Tell whether all pixels are the same, as they are when the engine computed NaN."""
+        if len(self._bytes) == 0:
+            return True
+        # Comparing bytes objects is memcmp; comparing memoryviews goes element by element.
+        expected = bytes(self._bytes[:3]) * (_CHUNK // 3)
+        for start in range(0, len(self._bytes), _CHUNK):
+            chunk = bytes(self._bytes[start : start + _CHUNK])
+            if chunk != expected[: len(chunk)]:
+                return False
+        return True

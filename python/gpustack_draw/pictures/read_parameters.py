@@ -1,0 +1,211 @@
+"""How a picture was drawn, read from its file.
+
+Any program may have written it, so nothing in it is trusted.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
+from gpustack_draw.pictures.infotext import ParametersText, parse_text
+from gpustack_draw.pictures.parameters import GIVEN, PROGRAM, REFERENCE
+from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
+from gpustack_draw.request.draw_request import (
+    DrawRequest,
+    parse_cfg_scale,
+    parse_seed,
+    parse_size,
+    parse_steps,
+)
+from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
+from gpustack_draw.request.names import COMPONENTS
+from gpustack_draw.request.web_ui_names import sampling_named
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_Value = TypeVar("_Value")
+
+# Where programs put a text of the web UIs' form, the usual place first; others come last.
+_NAMES = (
+    *("parameters", "usercomment", "imagedescription", "xpcomment", "comment", "description"),
+    "xmp",
+)
+# Programs that name themselves by "Version", and the name for versions without one in them.
+_VERSIONS = (
+    (re.compile(r"v[0-9]"), "AUTOMATIC1111 "),
+    (re.compile(r"f[0-9]"), "Forge "),
+    (re.compile(r"neo", re.IGNORECASE), "Forge "),
+    (re.compile(r"[A-Za-z]{3}"), ""),
+)
+_ZERO_FRACTION = re.compile(r"(?<=[0-9])\.0{1,9}(?![0-9])")  # in whole numbers: 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """How a picture was drawn, as far as its file says; ``None`` or empty for the rest.
+
+    Attributes:
+        prompt: The prompt.
+        negative_prompt: The negative prompt.
+        model: The model's name.
+        reference: The reference to draw with it again: ``demo``, ``hf.co/...``.
+        size: Width and height in pixels, each 1 to 8192.
+        sampler: One of :data:`gpustack_draw.SAMPLERS`, or the name that another program has
+            for one that the engine lacks.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`, or likewise.
+        sample_steps: 1 to 10000.
+        cfg_scale: Classifier-free guidance, 0 to 100.
+        seed: 0 to 2**63 - 1.
+        given: The components of the model that the user chose: ``vae``, ...; the picture does not
+            say which files they were.
+        program: The program that wrote the picture, with its version if the file has it.
+        others: Every other value in the file, by its name there.
+        text: The whole text that the values are from.
+    """
+
+    prompt: str
+    negative_prompt: str
+    model: str
+    reference: str
+    size: tuple[int, int] | None
+    sampler: str
+    scheduler: str
+    sample_steps: int | None
+    cfg_scale: float | None
+    seed: int | None
+    given: tuple[str, ...]
+    program: str
+    others: Mapping[str, str]
+    text: str
+
+    @property
+    def is_of_this_program(self) -> bool:
+        """Whether gpustack-draw has drawn the picture."""
+        return self.program.startswith(PROGRAM)
+
+    def request(self) -> DrawRequest:
+        """Return a request for the same picture, to pass to ``model.draw``.
+
+        Raises:
+            UsageError: The engine lacks the sampler or the scheduler, or a prompt is too long.
+        """
+        return DrawRequest(
+            prompt=self.prompt,
+            negative_prompt=self.negative_prompt,
+            size=self.size,
+            sampler=self.sampler or "euler",
+            scheduler=self.scheduler or None,
+            sample_steps=self.sample_steps,
+            cfg_scale=self.cfg_scale,
+            seed=self.seed,
+        )
+
+
+def read_parameters(
+    picture: "str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image",
+) -> Parameters:
+    """Read how a picture was drawn.
+
+    Understands the pictures of gpustack-draw and of the programs that write as Stable Diffusion web
+    UIs do; with the extra ``gpustack-draw[pictures]``, those of ComfyUI, InvokeAI, Fooocus and
+    NovelAI. Pixels are not decoded.
+
+    Args:
+        picture: The path of a PNG, JPEG or WebP file, its contents, a binary file object, or an
+            image of Pillow.
+
+    Raises:
+        UsageError: The picture cannot be read, is of another format, or does not say how it was
+            drawn; or it is of a program whose pictures cannot be read here, which is named.
+    """
+    shown = "the picture"
+    if isinstance(picture, str | os.PathLike):
+        shown = quoted(os.fspath(picture))
+    found = read_texts(picture, shown)
+    for candidate in sorted(found.texts, key=_rank):
+        # A prompt inside the JSON of another program may look like the form.
+        read = None if json_object(candidate.text) else parse_text(candidate.text)
+        if read is not None:
+            return _parameters(read, candidate.text, _program_of(read.pairs))
+    foreign = find_foreign(found.texts)
+    if foreign is not None:
+        read = read_foreign(foreign, shown)
+        version = read.pairs.get("Version", "")[:60]
+        named = version if foreign.program in version else f"{foreign.program} {version}".strip()
+        return _parameters(read, foreign.text, named)
+    raise _nothing_found(found, shown)
+
+
+def _rank(text: PictureText) -> int:
+    """Return how unusual a text's place is for one that has the web UIs' form."""
+    name = text.name.lower()
+    return _NAMES.index(name) if name in _NAMES else len(_NAMES)
+
+
+def _nothing_found(found: PictureTexts, shown: str) -> UsageError:
+    if found.is_too_long:
+        return UsageError(f"{shown} holds more text than the parameters of a picture can be")
+    if found.is_damaged:
+        return UsageError(f"{shown} is damaged", hint="copy or download it again")
+    usual = [text for text in found.texts if _rank(text) < len(_NAMES)]
+    instead = f": its text is {quoted(min(usual, key=_rank).text, limit=40)}" if usual else ""
+    return UsageError(
+        f"{shown} does not say how it was drawn{instead}",
+        hint="pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another"
+        " program has removed it",
+    )
+
+
+def _program_of(pairs: Mapping[str, str]) -> str:
+    """Name the program that wrote a text of the web UIs' form; empty where that is not known."""
+    version = pairs.get("Version", "")[:60]
+    if "App" in pairs:  # SD.Next
+        return f"{pairs['App'][:60]} {version}".strip()
+    for pattern, name in _VERSIONS:
+        if pattern.match(version):
+            return name + version
+    return "Civitai" if "Civitai resources" in pairs else ""
+
+
+def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
+    others = dict(read.pairs)
+
+    def take(name: str, parse: Callable[[str], _Value | None]) -> _Value | None:
+        try:
+            value = parse(others[name])
+        except (KeyError, UsageError):
+            return None
+        del others[name]
+        return value
+
+    def take_number(name: str, parse: Callable[[str], _Value | None]) -> _Value | None:
+        return take(name, lambda text: parse(_ZERO_FRACTION.sub("", text)))
+
+    sampling = sampling_named(others.pop("Sampler", ""), others.pop("Schedule type", ""))
+    return Parameters(
+        prompt=read.prompt,
+        negative_prompt=read.negative_prompt,
+        # stable-diffusion.cpp writes an empty "Model" where the model's parts were named.
+        model=others.pop("Model", "") or others.pop("Unet", ""),
+        reference=take(REFERENCE, _checked_reference) or "",
+        size=take_number("Size", parse_size),
+        sampler=sampling.sampler,
+        scheduler=sampling.scheduler,
+        sample_steps=take_number("Steps", parse_steps),
+        cfg_scale=take_number("CFG scale", parse_cfg_scale),
+        seed=take_number("Seed", parse_seed),
+        given=tuple(name for name in others.pop(GIVEN, "").split() if name in COMPONENTS),
+        program=program,
+        others=others,
+        text=text,
+    )
+
+
+def _checked_reference(text: str) -> str:
+    # We write no path into a picture. One in it is of somebody who wants that file to be opened.
+    return "" if isinstance(parse_model_reference(text), LocalModel) else text

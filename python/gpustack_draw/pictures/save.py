@@ -1,0 +1,214 @@
+"""A picture becomes a file, with everything it was drawn from inside.
+
+The only user of Pillow's writers. A picture appears under its name whole or not at all.
+"""
+
+# Paths are text here, as in output_plan.
+# ruff: noqa: PTH101, PTH105, PTH116
+
+import itertools
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gpustack_draw.errors import OutputError, UsageError, quoted
+from gpustack_draw.pictures.infotext import parse_text
+from gpustack_draw.pictures.output_path import (
+    FORMATS,
+    OutputPlan,
+    os_errors_about,
+    plan_output,
+    temporary_file,
+)
+from gpustack_draw.pictures.parameters import parameters_text
+from gpustack_draw.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+# A segment's length has 16 bits, and counts itself and "Exif\0\0".
+_MAX_SEGMENT_BYTES = 65535 - 2 - 6
+# Pillow's modes that are saved as they are; others become RGB.
+_MODES = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "JPEG": ("L", "RGB"),
+    "WEBP": ("RGB", "RGBA"),
+}
+
+
+def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> str:
+    """Save a picture together with the record of how it was drawn.
+
+    The record is the one that :meth:`Model.generate` puts into ``image.info["parameters"]``, and
+    :func:`read_parameters` reads it back. Pillow's own ``image.save`` drops it.
+
+    Example:
+        >>> image = gpustack_draw.generate("demo", "a red circle", seed=7)
+        >>> gpustack_draw.save(image, "circle.png")
+        'circle.png'
+
+    Args:
+        image: A picture of this package, also cropped, resized or drawn on with Pillow.
+        path: A file (.png, .jpg, .jpeg, .webp), which is replaced; or a folder, for a new file
+            named after the prompt and the time. The file appears whole or not at all.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UsageError: The image is not a picture, or has no record of how it was drawn.
+        OutputError: The file cannot be written.
+    """
+    from PIL import Image
+
+    text: object
+    if isinstance(image, Picture):
+        pixels, text = image.to_image(), parameters_text(image)
+    elif isinstance(image, Image.Image):
+        pixels, text = image, image.info.get("parameters")
+    else:
+        raise UsageError(f"{quoted(image)} is not a picture", hint="pass what generate() returned")
+    if not isinstance(text, str):
+        raise UsageError(
+            'the picture has no record of how it was drawn in image.info["parameters"]',
+            hint="save it with image.save(path)",
+        )
+    try:
+        target = os.fsdecode(path)
+    except TypeError:
+        raise UsageError(f"{quoted(path)} is not a path") from None
+    if target == "-":
+        raise OutputError("'-' names no file", hint="for example circle.png")
+    read = parse_text(text)
+    plan = plan_output(target, read.prompt if read else "", 1)
+    return _write_file(_encode_image(pixels, text, plan.suffix), plan, 0)
+
+
+def encode(picture: Picture, suffix: str) -> bytes:
+    """Encode a picture, with its parameters, as the contents of a file.
+
+    PNG holds them in the text chunk ``parameters``, JPEG and WebP in the EXIF field UserComment.
+
+    Args:
+        picture: What to encode.
+        suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in any case.
+    """
+    return _encode_image(picture.to_image(), parameters_text(picture), suffix)
+
+
+def save_picture(picture: Picture, plan: OutputPlan, index: int) -> str:
+    """Write a picture where the plan says.
+
+    Args:
+        picture: The picture.
+        plan: Where to; not standard output.
+        index: Which of the plan's pictures this is, from 0.
+
+    Returns:
+        The path it has now: the user's own, or the first that was free.
+
+    Raises:
+        OutputError: It could not be written.
+    """
+    return _write_file(encode(picture, plan.suffix), plan, index)
+
+
+def _encode_image(image: "PIL.Image.Image", text: str, suffix: str) -> bytes:
+    import io
+
+    from PIL.PngImagePlugin import PngInfo
+
+    kind = FORMATS[suffix.lower()]
+    if image.mode not in _MODES[kind]:
+        image = image.convert("RGB")
+    # To memory first: Pillow's own writing to a file loses the errno of a full disk.
+    file = io.BytesIO()
+    if kind == "PNG":
+        chunks = PngInfo()
+        # Programs disagree on the encoding of tEXt, so that is for ASCII only.
+        add = chunks.add_text if text.isascii() else chunks.add_itxt
+        add("parameters", text)
+        image.save(file, format=kind, pnginfo=chunks)
+        return file.getvalue()
+    if kind == "WEBP":
+        image.save(file, format=kind, quality=95, exif=b"Exif\0\0" + _exif(text))
+        return file.getvalue()
+    # JPEG's usual 4:2:0 would blur the edges of coloured shapes. WebP has no such choice.
+    image.save(file, format=kind, quality=95, subsampling=0)
+    return _with_exif(file.getvalue(), _exif(text))
+
+
+def _write_file(data: bytes, plan: OutputPlan, index: int) -> str:
+    """Write a file where the plan says.
+
+    The bytes go to a temporary file in the same folder, which then takes its name in one step; on
+    any failure, Ctrl-C included, nothing is left.
+    """
+    path = plan.path(index + 1)
+    with os_errors_about(path), temporary_file(plan.target_folder, data) as temporary:
+        if plan.kind == "file":
+            _keep_mode(plan.target, temporary)
+            os.replace(temporary, plan.target)
+            return path
+        first = 1 if plan.kind == "generated" else index + 1
+        return next(
+            path for path in map(plan.path, itertools.count(first)) if _claim(temporary, path)
+        )
+
+
+def _claim(temporary: str, path: str) -> bool:
+    """Give a finished file a name, unless that is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except (OSError, AttributeError):
+        pass  # a file system or platform without hard links: take the name, then fill it
+    else:
+        return True
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    os.replace(temporary, path)
+    return True
+
+
+def _keep_mode(target: str, temporary: str) -> None:
+    """Give a file the permissions of the one it will replace, if there is one."""
+    with suppress(OSError):  # none there, or a file system without permissions
+        os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+
+
+def _exif(text: str) -> bytes:
+    """Write EXIF data as the web UI does: UserComment, UTF-16 big-endian.
+
+    Two directories with one field each (TIFF 6.0, Exif 2.3). Pillow would give the field the type
+    BYTE, with which piexif, the web UI's own reader, cannot read it; it has to be UNDEFINED.
+    """
+    import struct
+
+    comment = b"UNICODE\0" + text.encode("utf-16-be")
+    header = struct.pack(">2sHI", b"MM", 42, 8)
+    main_directory = struct.pack(">HHHIII", 1, 0x8769, 4, 1, 8 + 18, 0)  # LONG: where the next is
+    exif_directory = struct.pack(">HHHIII", 1, 0x9286, 7, len(comment), 8 + 2 * 18, 0)
+    return header + main_directory + exif_directory + comment
+
+
+def _with_exif(jpeg: bytes, exif: bytes) -> bytes:
+    """Put EXIF data into a JPEG file, in as many segments as it takes.
+
+    Pillow refuses more than one segment, and reads any number of them as one. Two prompts of
+    10,000 characters can need five.
+    """
+    import struct
+
+    # They follow the first segment, JFIF's.
+    start = 4 + int.from_bytes(jpeg[4:6], "big")
+    segments = [
+        struct.pack(">HH6s", 0xFFE1, 2 + 6 + len(part), b"Exif\0\0") + part
+        for first in range(0, len(exif), _MAX_SEGMENT_BYTES)
+        if (part := exif[first : first + _MAX_SEGMENT_BYTES])
+    ]
+    return b"".join([jpeg[:start], *segments, jpeg[start:]])

@@ -1,0 +1,201 @@
+"""What drawing with a model would fetch, load and use."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from gpustack_draw.display import table
+from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import memory_text, size_text
+
+if TYPE_CHECKING:
+    from gpustack_draw.hub import Hub
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryNeed:
+    """The memory that one picture needs, and how much is free.
+
+    Attributes:
+        bytes: Estimated peak of loading the model and drawing the picture.
+        weight_bytes: Share of the model's weights.
+        free_bytes: Memory that is free where the picture is computed, the weights of a loaded model
+            included; ``None`` if the system does not say.
+    """
+
+    bytes: int
+    weight_bytes: int
+    free_bytes: int | None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the picture can be drawn; ``None`` if the free memory is unknown."""
+        return None if self.free_bytes is None else self.bytes <= self.free_bytes
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file that the engine will load.
+
+    Attributes:
+        component: ``model`` for the main file, else ``vae``, ``clip_l``, ...
+        repository: ``OWNER/REPO``; ``None`` for a file that the user has.
+        revision: The commit there.
+        path: In the repository; on this machine for a file that the user has.
+        bytes: Its size.
+        cached: Whether it is on this machine.
+        origin: How it was found: ``named`` by the user, ``beside`` the model, in the ``cache``, or
+            to be fetched from the ``hub``.
+    """
+
+    component: str
+    repository: str | None
+    revision: str | None
+    path: str
+    bytes: int
+    cached: bool
+    origin: str
+
+
+@dataclass(frozen=True)
+class PlannedSettings:
+    """How a picture will be drawn: what was asked for, and the model's defaults for the rest.
+
+    ``None`` stands for what a server decides.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        sampler: One of ``gpustack_draw.SAMPLERS``.
+        scheduler: One of ``gpustack_draw.SCHEDULERS``.
+        sample_steps: Sampling steps.
+        cfg_scale: Classifier-free guidance.
+        guidance: Distilled guidance, for families that take it as an input.
+    """
+
+    width: int
+    height: int
+    sampler: str | None
+    scheduler: str | None
+    sample_steps: int | None
+    cfg_scale: float | None
+    guidance: float | None
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What drawing with a model would fetch, load and use.
+
+    Attributes:
+        model: The reference as typed.
+        kind: ``demo``, ``hub``, ``local`` or ``server``.
+        family: Its family, such as ``flux1``.
+        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
+        files: What will be loaded.
+        fetch_bytes: What is to be fetched first; what an interrupted fetch has left counts as here.
+        memory_bytes: About what drawing one picture takes at its peak.
+        memory_free_bytes: Memory that is free on the device; ``None`` on a server, or if the system
+            does not say.
+        fits: Whether the free memory suffices; ``None`` if it is unknown.
+        defaults: How it will be drawn.
+        device: Where, such as ``CPU``.
+        notes: What is worth knowing.
+    """
+
+    model: str
+    kind: str
+    family: str
+    variant: str
+    files: tuple[PlannedFile, ...]
+    fetch_bytes: int
+    memory_bytes: int
+    memory_free_bytes: int | None
+    fits: bool | None
+    defaults: PlannedSettings
+    device: str
+    notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [(file.component, _describe_file(file)) for file in self.files]
+        if self.memory_bytes:
+            rows.append(("memory", describe_memory(self)))
+        known = {name: value for name, value in asdict(self.defaults).items() if value is not None}
+        rows += [(name.replace("_", " "), f"{value}") for name, value in known.items()]
+        rows += [("device", self.device), *(("note", note) for note in self.notes)]
+        family = ", ".join(filter(None, [self.family, self.variant]))
+        return table(f"{self.model} ({family})" if family else self.model, rows)
+
+
+def _describe_file(file: PlannedFile) -> str:
+    place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
+    return f"{place}, {size_text(file.bytes)}{'' if file.cached else ', to fetch'}"
+
+
+def describe_memory(plan: ModelPlan) -> str:
+    """Write how much memory a plan takes, and whether it fits."""
+    text = f"about {memory_text(plan.memory_bytes)}"
+    if plan.memory_free_bytes is None:
+        return text
+    verdict = "fits" if plan.fits else "does not fit"
+    return f"{text}, {memory_text(plan.memory_free_bytes)} free: {verdict}"
+
+
+def plan_model(
+    model: ResolvedModel,
+    settings: DrawSettings,
+    need: MemoryNeed,
+    device: str,
+    notes: tuple[str, ...] = (),
+) -> ModelPlan:
+    """Put together what drawing a picture with a model takes; looks only at the cache.
+
+    Args:
+        model: The model.
+        settings: Of the picture.
+        need: Its memory.
+        device: Where it will be drawn.
+        notes: For the user, beside the model's own.
+    """
+    hub = None
+    if model.hub_files:
+        from gpustack_draw.hub import Hub
+
+        hub = Hub()
+        notes += tuple(filter(None, [hub.lack_of_room(model.hub_files)]))
+    names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
+    return ModelPlan(
+        model=model.reference.text,
+        kind=model.kind,
+        family=model.family.name,
+        variant=model.variant,
+        files=_planned_files(model, hub),
+        fetch_bytes=hub.bytes_to_fetch(model.hub_files) if hub else 0,
+        memory_bytes=need.bytes,
+        memory_free_bytes=need.free_bytes,
+        fits=need.fits,
+        defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
+        device=device,
+        notes=(*model.notes, *notes),
+    )
+
+
+def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile, ...]:
+    files = []
+    for file in model.files:
+        component = "model" if file.component == "diffusion_model" else file.component
+        if file.source is None or hub is None:
+            path = str(file.path)
+            planned = PlannedFile(component, None, None, path, file.bytes, True, file.origin)
+        else:
+            cached = hub.path_of(file.source) is not None
+            planned = PlannedFile(
+                component,
+                file.source.repository,
+                file.source.commit,
+                file.source.path,
+                file.bytes,
+                cached,
+                "cache" if cached and file.origin == "hub" else file.origin,
+            )
+        files.append(planned)
+    return tuple(files)

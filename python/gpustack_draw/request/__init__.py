@@ -1,0 +1,1 @@
+"""The request: what to draw, with which model and where, checked."""

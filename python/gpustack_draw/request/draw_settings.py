@@ -1,0 +1,37 @@
+"""The settings of one picture: a request with every open value filled in."""
+
+from dataclasses import dataclass
+
+# Seeds drawn at random stay below this: short enough to read out and to type again.
+RANDOM_SEED_END = 2**32
+# The command's documented size, whatever the model was trained for.
+DEFAULT_SIZE = (512, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawSettings:
+    """Every effective value of one picture; ``None`` for what only a server knows.
+
+    Attributes:
+        prompt: What to draw.
+        negative_prompt: What to avoid.
+        width: Pixels, a multiple of what the model needs.
+        height: Pixels, likewise.
+        sampler: One of :data:`gpustack_draw.SAMPLERS`.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
+        sample_steps: 1 to 10000.
+        cfg_scale: Classifier-free guidance, 0 to 100.
+        guidance: Distilled guidance, for models that were trained to take it as an input.
+        seed: 0 to 2**63 - 1.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    sampler: str | None
+    scheduler: str | None
+    sample_steps: int | None
+    cfg_scale: float | None
+    guidance: float | None
+    seed: int

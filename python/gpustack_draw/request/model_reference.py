@@ -1,0 +1,159 @@
+"""The MODEL argument: which kind of model it names. Looks at files, never at the network."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.request.foreign_address import check_not_foreign
+from gpustack_draw.request.hub_address import MODEL_ENDINGS, parse_hub_address
+
+DEFAULT_TAG = "Q4_0"
+
+_PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\", "\\")
+
+
+@dataclass(frozen=True)
+class DemoModel:
+    """The small model inside the package."""
+
+    text: str = "demo"
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model on Hugging Face.
+
+    Attributes:
+        repository: ``OWNER/REPO``.
+        tag: A quantisation, or the path of a file in the repository.
+        tag_given: Whether the user named the tag.
+        revision: A branch, tag or commit of the repository; ``None`` for its main branch.
+        text: The reference as typed.
+    """
+
+    repository: str
+    tag: str = DEFAULT_TAG
+    tag_given: bool = False
+    revision: str | None = None
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Write the text when there is none."""
+        if not self.text:
+            revision = f"@{self.revision}" if self.revision else ""
+            tag = f":{self.tag}" if self.tag_given else ""
+            object.__setattr__(self, "text", f"hf.co/{self.repository}{revision}{tag}")
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model file, or a folder in diffusers layout, on this machine. It need not exist."""
+
+    path: Path
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Write the text when there is none."""
+        if not self.text:
+            object.__setattr__(self, "text", str(self.path))
+
+
+@dataclass(frozen=True)
+class ServerModel:
+    """A model on the GPUStack server, by its name there."""
+
+    name: str
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Write the text when there is none."""
+        if not self.text:
+            object.__setattr__(self, "text", self.name)
+
+
+ModelReference = DemoModel | HubModel | LocalModel | ServerModel
+
+
+def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
+    """Tell which kind of model a MODEL argument names.
+
+    The first rule that fits wins:
+
+    1. ``demo``: the model inside the package;
+    2. ``hf.co/OWNER/REPO[@REVISION][:TAG]`` and the other forms that
+       :func:`~gpustack_draw.request.hub_address.parse_hub_address` reads: a Hugging Face model;
+    3. something that exists, or is written as a path (``/``, ``./``, ``../``, ``~``, ``file://``
+       in front) or as a model file (ending in .gguf, .safetensors or .ckpt): that file or folder;
+    4. anything else: the name of a model on the GPUStack server.
+
+    Looks at the file system, never at the network. Blanks around a text are dropped, unless a file
+    has them in its name.
+
+    Args:
+        text: The argument as typed; a path object is always a path.
+
+    Raises:
+        UsageError: The text is empty, names a Hugging Face host but not a repository there, or is
+            another address on the network, or a command.
+    """
+    if not isinstance(text, str):
+        if not isinstance(text, os.PathLike):
+            raise UsageError(f"{quoted(text)} is not a model: it is {type(text).__name__}")
+        name = os.fspath(text)
+        if not isinstance(name, str):
+            raise UsageError(f"{quoted(name)} is not a model: it is {type(name).__name__}")
+        _check_text(name)
+        return LocalModel(Path(name), name)
+    _check_text(text)
+    if not os.path.lexists(text):
+        text = text.strip()
+    if text == "demo":
+        return DemoModel(text)
+    if address := parse_hub_address(text):
+        return HubModel(
+            address.repository,
+            address.tag or DEFAULT_TAG,
+            tag_given=bool(address.tag),
+            revision=address.revision or None,
+            text=text,
+        )
+    if path := _local_path(text):
+        return LocalModel(path, text)
+    return ServerModel(text, text)
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise UsageError(
+            f"the model is empty: {text!r}",
+            hint="name a model: demo, hf.co/OWNER/REPO, or the path of a file",
+        )
+    if "\0" in text:
+        raise UsageError(f"{quoted(text)} is not a model: it has a NUL character")
+
+
+def _local_path(text: str) -> Path | None:
+    if text.lower().startswith("file://"):
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        address = urlsplit(text)
+        if address.netloc not in ("", "localhost") or not address.path:
+            raise UsageError(
+                f"{quoted(text)} is not the address of a file on this machine",
+                hint="write it as file:///FOLDER/FILE, or as a path",
+            )
+        path = url2pathname(address.path)
+        _check_text(path)
+        return Path(path)
+    written_as_path = text.startswith(_PATH_STARTS) or text in (".", "..")
+    if not written_as_path and not os.path.lexists(text):
+        check_not_foreign(text)
+        drive = os.path.splitdrive(text)[0] != ""
+        if not drive and not text.lower().endswith(MODEL_ENDINGS):
+            return None
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~nobody": no such user, so no such folder
+        return Path(text)

@@ -1,0 +1,1 @@
+"""From a model reference to the files that draw."""

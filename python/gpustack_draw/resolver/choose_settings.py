@@ -1,0 +1,140 @@
+"""A request and a model become settings: the model fills in what the request leaves open."""
+
+import re
+
+from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+
+# Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
+FAR_FROM_NATIVE = 2.0
+# Additions to a model, as web UIs and ComfyUI name them in prompts.
+_ADDITION = re.compile(
+    r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
+    re.IGNORECASE,
+)
+_SHOWN_ADDITIONS = 3
+
+
+def choose_settings(
+    request: DrawRequest, model: ResolvedModel
+) -> tuple[list[DrawSettings], tuple[str, ...]]:
+    """Fill in what the request leaves to the model.
+
+    Args:
+        request: What to draw.
+        model: The model, with its defaults.
+
+    Returns:
+        The settings, one a picture, seeds counting up; and notes for the user on what was changed
+        or has no effect.
+
+    Raises:
+        UsageError: The size, rounded up, is larger than the model can draw; or the scheduler does
+            not fit the model or the steps.
+    """
+    width, height, notes = _choose_size(request, model)
+    defaults = model.defaults
+    scheduler = request.scheduler or defaults.scheduler
+    sample_steps = request.sample_steps or defaults.sample_steps
+    _check_scheduler(scheduler, sample_steps, model)
+    cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
+    if cfg_scale == 1.0 and request.negative_prompt:
+        notes.append("--negative-prompt has no effect with --cfg-scale 1")
+    prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
+    notes += _notes_on_additions(prompts)
+    seed = _random_seed() if request.seed is None else request.seed
+    settings = [
+        DrawSettings(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            width=width,
+            height=height,
+            sampler=request.sampler,
+            scheduler=scheduler,
+            sample_steps=sample_steps,
+            cfg_scale=cfg_scale,
+            guidance=defaults.guidance,
+            seed=seed + index,
+        )
+        for index in range(request.count)
+    ]
+    return settings, tuple(notes)
+
+
+def _notes_on_additions(prompts: str) -> list[str]:
+    """Return a note on the LoRAs and embeddings that prompts name, which the engine does not know.
+
+    Its tokenizers take the names for words, brackets included.
+    """
+    named = list(dict.fromkeys(_ADDITION.findall(prompts)))
+    if not named:
+        return []
+    shown = ", ".join(quoted(name) for name in named[:_SHOWN_ADDITIONS])
+    more = f" and {len(named) - _SHOWN_ADDITIONS} more" if len(named) > _SHOWN_ADDITIONS else ""
+    verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
+    note = (
+        f"{shown}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
+        f" embeddings; leave {pronoun} out"
+    )
+    return [note]
+
+
+def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:
+    """Refuse what the engine draws noise with, or crashes on.
+
+    It has noise levels of ``ays`` for two families, and takes one step less than it is asked for as
+    an index or divisor in three schedulers (``src/denoiser.hpp``; seen with 0.4.7's source).
+    """
+    if scheduler == "ays" and not model.family.name.startswith(("sd1", "sdxl")):
+        raise UsageError(
+            f"scheduler 'ays' does not fit this model, which is {model.family.title}:"
+            " it is for Stable Diffusion 1 and XL",
+            hint=f"leave --scheduler out, or type --scheduler {model.defaults.scheduler}",
+        )
+    if scheduler in {"gits", "karras", "exponential"} and sample_steps == 1:
+        raise UsageError(
+            f"scheduler '{scheduler}' cannot draw in one step",
+            hint="type --sample-steps 2 or more, or another --scheduler",
+        )
+
+
+def _random_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(RANDOM_SEED_END)
+
+
+def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, list[str]]:
+    multiple = model.family.size_multiple
+    native_width, native_height = model.defaults.native_size
+    if request.size is not None:
+        typed_width, typed_height = request.size
+    elif model.kind == "demo":
+        typed_width, typed_height = native_width, native_height
+    else:
+        typed_width, typed_height = DEFAULT_SIZE
+    width, height = (-(-side // multiple) * multiple for side in (typed_width, typed_height))
+    if max(width, height) > model.family.max_side:
+        rounded = "" if (width, height) == (typed_width, typed_height) else f" ({width}x{height})"
+        raise UsageError(
+            f"'{typed_width}x{typed_height}'{rounded} is too large for this model:"
+            f" a side can have {model.family.max_side} pixels at most",
+            hint=f"for example --size {native_width}x{native_height}",
+        )
+    notes = []
+    if (width, height) != (typed_width, typed_height):
+        notes.append(
+            f"{typed_width}x{typed_height} was rounded up to {width}x{height}:"
+            f" this model needs multiples of {multiple}"
+        )
+    smallest_width, smallest_height = model.defaults.smallest_size or model.defaults.native_size
+    fewest = smallest_width * smallest_height / FAR_FROM_NATIVE
+    most = native_width * native_height * FAR_FROM_NATIVE
+    if not fewest <= width * height <= most:
+        notes.append(
+            f"this model was trained for pictures of about {native_width}x{native_height}:"
+            f" at {width}x{height} they can look wrong"
+        )
+    return width, height, notes

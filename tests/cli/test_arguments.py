@@ -1,0 +1,286 @@
+"""The command line's shape: which options there are, and what is said when it is wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gpustack_draw.cli.arguments import (
+    Arguments,
+    devices_parser,
+    draw_parser,
+    models_parser,
+    parse_arguments,
+    pull_parser,
+    rm_parser,
+    show_parser,
+)
+from gpustack_draw.errors import UsageError
+from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "help.txt"
+
+DEFAULTS = {
+    "command": "draw",
+    "model": "demo",
+    "prompt": "a cat",
+    "from_picture": None,
+    "size": None,
+    "negative_prompt": None,
+    "seed": None,
+    "count": "1",
+    "sampler": None,
+    "scheduler": None,
+    "sample_steps": None,
+    "cfg_scale": None,
+    "output": None,
+    "show": False,
+    "preview": False,
+    "dry_run": False,
+    "json": False,
+    "quiet": False,
+    "debug": False,
+    "device": "auto",
+    "threads": None,
+    "on": "auto",
+    "server": None,
+    "timeout": None,
+    "vae": None,
+    "clip_l": None,
+    "clip_g": None,
+    "t5xxl": None,
+    "llm": None,
+    "taesd": None,
+}
+
+
+QUOTES = 'put the prompt in quotes: "a red circle"'
+
+
+def test_help(monkeypatch: pytest.MonkeyPatch, update_golden: bool) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    help_text = "".join(
+        f"$ gpustack-draw {command}--help\n{parser.format_help()}\n"
+        for command, parser in (
+            ("", draw_parser()),
+            ("show ", show_parser()),
+            ("devices ", devices_parser()),
+            ("models ", models_parser()),
+            ("pull ", pull_parser()),
+            ("rm ", rm_parser()),
+        )
+    )
+    if update_golden:
+        GOLDEN.write_text(help_text, encoding="utf-8")
+    assert help_text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_help_lists_every_sampler_and_scheduler() -> None:
+    help_text = " ".join(draw_parser().format_help().split())
+    assert ", ".join(SAMPLERS) in help_text
+    assert ", ".join(SCHEDULERS) in help_text
+
+
+def test_every_component_has_an_option() -> None:
+    options = {f"--{name.replace('_', '-')}" for name in COMPONENTS}
+    assert options <= set(draw_parser()._option_string_actions)
+
+
+def test_help_strings_are_in_house_style() -> None:
+    for action in draw_parser()._actions:
+        assert action.help
+        assert not action.help.endswith("."), action.help
+        first_word = re.split("[ ,]", action.help)[0]
+        assert first_word == first_word.lower() or first_word.isupper(), action.help
+
+
+@pytest.mark.parametrize("command", [[], ["draw"]])
+def test_defaults(command: list[str]) -> None:
+    assert vars(parse_arguments([*command, "demo", "a cat"])) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        ("--from", "from_picture"),
+        ("--size", "size"),
+        ("--negative-prompt", "negative_prompt"),
+        ("--seed", "seed"),
+        ("--count", "count"),
+        ("--sampler", "sampler"),
+        ("--scheduler", "scheduler"),
+        ("--sample-steps", "sample_steps"),
+        ("--cfg-scale", "cfg_scale"),
+        ("--output", "output"),
+        ("--device", "device"),
+        ("--threads", "threads"),
+        ("--on", "on"),
+        ("--server", "server"),
+        ("--timeout", "timeout"),
+        ("--vae", "vae"),
+        ("--clip-l", "clip_l"),
+        ("--clip-g", "clip_g"),
+        ("--t5xxl", "t5xxl"),
+        ("--llm", "llm"),
+        ("--taesd", "taesd"),
+    ],
+)
+@pytest.mark.parametrize(
+    "value", ["x", "", "-", "-1", "-1x5", "-inf", "--nothing", "a b", "-a b", "a=b", "devices"]
+)
+def test_an_option_takes_any_text(option: str, field: str, value: str) -> None:
+    expected = {**DEFAULTS, field: value}
+    assert vars(parse_arguments(["demo", "a cat", option, value])) == expected
+    assert vars(parse_arguments(["demo", option, value, "a cat"])) == expected
+    assert vars(parse_arguments([option, value, "demo", "a cat"])) == expected
+    assert vars(parse_arguments([f"{option}={value}", "demo", "--", "a cat"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        ("--show", "show"),
+        ("--preview", "preview"),
+        ("--dry-run", "dry_run"),
+        ("--json", "json"),
+        ("--quiet", "quiet"),
+        ("-q", "quiet"),
+        ("--debug", "debug"),
+        ("-d", "debug"),
+    ],
+)
+def test_a_switch(option: str, field: str) -> None:
+    expected = {**DEFAULTS, field: True}
+    assert vars(parse_arguments(["demo", "a cat", option])) == expected
+    assert vars(parse_arguments([option, "demo", "a cat"])) == expected
+
+
+def test_short_switches_can_be_joined() -> None:
+    assert vars(parse_arguments(["demo", "a cat", "-dq"])) == {
+        **DEFAULTS,
+        "debug": True,
+        "quiet": True,
+    }
+
+
+@pytest.mark.parametrize("prompt", ["-5 degrees", "--", "-x", "--seed", "-d", ""])
+def test_a_prompt_after_two_dashes(prompt: str) -> None:
+    assert parse_arguments(["demo", "--seed", "7", "--", prompt]).prompt == prompt
+
+
+def test_a_prompt_that_starts_with_a_dash_and_has_blanks() -> None:
+    assert parse_arguments(["demo", "-5 degrees outside"]).prompt == "-5 degrees outside"
+    assert parse_arguments(["demo", "--- a line ---"]).prompt == "--- a line ---"
+
+
+def test_the_last_of_equal_options_wins() -> None:
+    assert parse_arguments(["demo", "a cat", "--seed", "1", "--seed", "2"]).seed == "2"
+
+
+def test_other_commands() -> None:
+    assert parse_arguments(["devices", "--json"]) == Arguments(
+        command="devices", json=True, debug=False
+    )
+    assert parse_arguments(["models"]).command == "models"
+    assert parse_arguments(["draw", "devices", "a cat"]).model == "devices"
+    assert parse_arguments(["--", "devices", "a cat"]).model == "devices"
+
+
+def test_switches_may_come_before_a_command() -> None:
+    assert vars(parse_arguments(["--json", "-d", "devices"])) == {
+        "command": "devices",
+        "json": True,
+        "debug": True,
+    }
+    assert vars(parse_arguments(["-q", "draw", "demo", "a cat"])) == {**DEFAULTS, "quiet": True}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "hint"),
+    [
+        (
+            "",
+            "there is no MODEL and no PROMPT",
+            'for example: gpustack-draw demo "a red circle"',
+        ),
+        ("demo", "there is no PROMPT", 'for example: gpustack-draw demo "a red circle"'),
+        ("draw demo", "there is no PROMPT", 'for example: gpustack-draw demo "a red circle"'),
+        (
+            "demo a red circle",
+            "'red' is one word too many",
+            QUOTES,
+        ),
+        ("demo cat --sead 7", "'--sead' is not an option", "did you mean --seed?"),
+        ("demo cat --sead=7", "'--sead' is not an option", "did you mean --seed?"),
+        ("--sead 7", "'--sead' is not an option", "did you mean --seed?"),
+        ("demo cat --xyzzy", "'--xyzzy' is not an option", "see gpustack-draw --help"),
+        # No abbreviations: a later version may have two options that start alike.
+        (
+            "demo cat --sampl euler",
+            "'--sampl' is not an option",
+            "did you mean --sampler or --sample-steps?",
+        ),
+        (
+            "demo cat -x",
+            "'-x' is not an option",
+            "see gpustack-draw --help, or put -- before a prompt that starts with a dash",
+        ),
+        ("demo cat --seed", "--seed needs a value", "see gpustack-draw --help"),
+        ("demo cat --seed --json", "--seed needs a value", "see gpustack-draw --help"),
+        ("demo --seed -- cat", "--seed needs a value", "see gpustack-draw --help"),
+        ("demo cat --show=yes", "--show takes no value", "type --show alone"),
+        ("demo cat --debug=yes", "--debug takes no value", "type --debug alone"),
+        ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+        (
+            "--seed 7 draw demo cat",
+            "'cat' is one word too many",
+            "the command comes first: gpustack-draw draw ...",
+        ),
+        (
+            "--device CPU devices",
+            "there is no PROMPT",
+            "the command comes first: gpustack-draw devices ...",
+        ),
+        (
+            "demo cat --" + "z" * 200,
+            "'--" + "z" * 95 + "...' is not an option",
+            "see gpustack-draw --help",
+        ),
+        (
+            "demo cat " + "z" * 200,
+            "'" + "z" * 97 + "...' is one word too many",
+            f'put the prompt in quotes: "cat {"z" * 93}..."',
+        ),
+        ("--json devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+        ("devices --seed 7", "'--seed' is not an option", "see gpustack-draw devices --help"),
+    ],
+)
+def test_a_wrong_command_line(argv: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(argv.split())
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.exit_status == 2
+
+
+def test_a_prompt_that_starts_like_an_option() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(["demo", "-dog on grass"])
+    assert caught.value.message == "'-dog on grass' starts with a dash"
+    assert caught.value.hint == "put -- before a prompt that starts with a dash"
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments([option])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"gpustack-draw (\d+\.\d+.*|unknown)\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80", "200", "0", "many", ""])
+def test_help_fits_the_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    width = int(columns) if columns.isdigit() and int(columns) else 80
+    usage, _, rest = draw_parser().format_help().partition("\n\n")
+    assert usage.startswith("usage: gpustack-draw [draw] MODEL PROMPT [options]")
+    assert max(len(line) for line in rest.splitlines()) <= min(width, 100)

@@ -1,0 +1,64 @@
+"""The models in the hub client's cache that shells complete."""
+
+from pathlib import Path
+
+import pytest
+from hub_steps import get
+from run_python import run_python
+
+import gpustack_draw
+from gpustack_draw.cli.model_names import cache_folder, fetched_files, fetched_models
+from gpustack_draw.hub import Hub
+
+
+def test_they_are_those_that_models_lists(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert list(fetched_models()) == []
+    hub.fetch([get(hub, "a/tiny-Q4_0.gguf")])
+    assert list(fetched_models()) == ["hf.co/acme/tiny:Q4_0"]
+    assert ["demo", *fetched_models()] == [model.model for model in gpustack_draw.models()]
+
+
+def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--acme--tiny"
+    for path in ("vae.gguf", "text_encoder/t5-Q8_0.gguf", "sd-Q8_0.gguf", "README.md", "sd.ckpt"):
+        file = repository / "snapshots" / "0a1b" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (repository / "snapshots" / "0a1b" / "gone-Q4_0.gguf").symlink_to("nowhere")
+    (tmp_path / "datasets--acme--pictures").mkdir()
+    (tmp_path / "models--acme--empty").mkdir()
+    assert list(fetched_models()) == []  # of no revision it is known that it is the main branch
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0a1b\n")
+    assert list(fetched_models()) == ["hf.co/acme/tiny:Q8_0"]
+    assert sorted(fetched_files()) == [
+        "hf.co/acme/tiny:sd-Q8_0.gguf",
+        "hf.co/acme/tiny:text_encoder/t5-Q8_0.gguf",
+        "hf.co/acme/tiny:vae.gguf",
+    ]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"XDG_CACHE_HOME": "/xdg"},
+        {"HF_HOME": "/home"},
+        {"HF_HOME": "~/$FOLDER", "XDG_CACHE_HOME": "/xdg", "FOLDER": "models"},
+        {"HUGGINGFACE_HUB_CACHE": "/older", "HF_HOME": "/home"},
+        {"HF_HUB_CACHE": "~/cache", "HUGGINGFACE_HUB_CACHE": "/older"},
+    ],
+)
+def test_the_cache_is_the_hub_clients(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client = run_python("from huggingface_hub import constants; print(constants.HF_HUB_CACHE)")
+    assert f"{cache_folder()}\n" == client

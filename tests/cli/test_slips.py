@@ -1,0 +1,608 @@
+"""Slips at the command line: an exact answer to each, and never a misleading one.
+
+Lines are written as a shell reads them.
+"""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stand_in_model import forbid_engine
+
+from gpustack_draw.cli.arguments import PARSERS, Arguments, parse_arguments
+from gpustack_draw.cli.command_line import ALIASES, COMMANDS
+from gpustack_draw.cli.main import main
+from gpustack_draw.cli.slips import foreign_options, reserved_words
+from gpustack_draw.cli.slips.foreign_options import answer, spelling_here
+
+HELP = "see gpustack-draw --help"
+DASH = f"{HELP}, or put -- before a prompt that starts with a dash"
+EXAMPLE = 'for example: gpustack-draw demo "a red circle"'
+DEMO_CAT = 'gpustack-draw demo "a cat"'
+DEMO_CIRCLE = 'gpustack-draw demo "a red circle"'
+SIZE = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
+PATH_OR = (
+    "check the path, type {} for a model of Hugging Face, or name your GPUStack server with"
+    " --server or GPUSTACK_SERVER_URL"
+)
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A folder with a picture and a file; nothing draws, and no server is configured."""
+    forbid_engine(monkeypatch, tmp_path)
+    monkeypatch.delenv("GPUSTACK_SERVER_URL", raising=False)
+    monkeypatch.setattr(
+        "gpustack_draw.gpustack_server.address.DEFAULT_SERVER", "http://127.0.0.1:1"
+    )
+    Path("cat.png").touch()
+    yield
+    assert [path.name for path in Path().iterdir()] == ["cat.png"]
+
+
+# --- spellings that are accepted ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("demo cat -o x.png", {"output": "x.png"}),
+        ("demo cat -o=x.png", {"output": "x.png"}),
+        ("demo cat -n 4", {"count": "4"}),
+        ("demo cat -n4", {"count": "4"}),
+        ("demo cat -s 7", {"seed": "7"}),
+        ("demo cat -s7", {"seed": "7"}),
+        ("demo cat -s -1", {"seed": "-1"}),
+        ("demo cat --steps 7", {"sample_steps": "7"}),
+        ("demo cat --steps=7", {"sample_steps": "7"}),
+        ("demo cat --cfg 7.5", {"cfg_scale": "7.5"}),
+        ("demo cat -W 512 -H 768", {"size": "512x768"}),
+        ("demo cat -W512 -H768", {"size": "512x768"}),
+        ("demo cat --height 768 --width 512", {"size": "512x768"}),
+        ("demo cat -W ' 512 ' --height=768", {"size": "512x768"}),
+        ("demo cat -W 9 -H 9 -W 512", {"size": "512x9"}),
+        ("demo cat -s 1 --seed 2", {"seed": "2"}),
+        ("demo cat --seed 1 -s 2", {"seed": "2"}),
+        ("-m demo -p cat", {}),
+        ("--model demo --prompt cat", {}),
+        ("--model=demo --prompt=cat", {}),
+        ("-p cat demo", {}),
+        ("-m demo cat", {}),
+        ("demo -p cat", {}),
+        ("-o x.png demo cat", {"output": "x.png"}),
+        ("draw -m demo -p cat -s 3", {"seed": "3"}),
+        ("demo -p -s", None),
+        ("demo -p '-s 4'", {"prompt": "-s 4"}),
+    ],
+)
+def test_spellings_of_other_programs(line: str, expected: dict[str, str] | None) -> None:
+    if expected is None:
+        assert answer_to(line)[1] == "-p needs a value"
+        return
+    arguments = vars(parse_arguments(shlex.split(line)))
+    plain = vars(parse_arguments(["demo", "cat"]))
+    assert arguments == {**plain, **expected}
+
+
+def test_spellings_of_other_programs_are_not_in_the_help() -> None:
+    listed = {word.strip(",") for word in PARSERS["draw"]().format_help().split()}
+    assert not listed & set(ALIASES)
+
+
+# --- slips ----------------------------------------------------------------------------------------
+
+SLIPS = [
+    # Options of other programs.
+    ("demo 'a cat' --outdir x", "'--outdir' is not an option", "did you mean --output?"),
+    ("demo 'a cat' -v", "'-v' is not an option", "did you mean --debug?"),
+    ("demo 'a cat' --verbose", "'--verbose' is not an option", "did you mean --debug?"),
+    ("demo 'a cat' -b 4", "'-b' is not an option", "did you mean --count?"),
+    ("demo 'a cat' --batch-count=4", "'--batch-count' is not an option", "did you mean --count?"),
+    ("demo 'a cat' -t 4", "'-t' is not an option", "did you mean --threads?"),
+    ("demo 'a cat' -w 512", "'-w' is not an option", "did you mean -W?"),
+    (
+        "demo 'a cat' --num_inference_steps 9",
+        "'--num_inference_steps' is not an option",
+        "did you mean --sample-steps?",
+    ),
+    (
+        "demo 'a cat' --guidance-scale 9",
+        "'--guidance-scale' is not an option",
+        "did you mean --cfg-scale?",
+    ),
+    (
+        "demo 'a cat' --guidance 9",
+        "'--guidance' is not an option",
+        "setting the distilled guidance is not available yet",
+    ),
+    (
+        "demo 'a cat' --sampling-method euler",
+        "'--sampling-method' is not an option",
+        "did you mean --sampler?",
+    ),
+    ("demo 'a cat' --lora x", "'--lora' is not an option", "LoRA is not available yet"),
+    (
+        "demo 'a cat' -i cat.png",
+        "'-i' is not an option",
+        "drawing from a picture is not available yet",
+    ),
+    (
+        "demo 'a cat' --vae-tiling",
+        "'--vae-tiling' is not an option",
+        "drawing in tiles is not available yet",
+    ),
+    (
+        "demo 'a cat' --clip-skip 2",
+        "'--clip-skip' is not an option",
+        "skipping layers of CLIP is not available yet",
+    ),
+    (
+        "demo 'a cat' --rng cuda",
+        "'--rng' is not an option",
+        "choosing the random number generator is not available yet",
+    ),
+    ("demo 'a cat' --gpu 0", "'--gpu' is not an option", "did you mean --device?"),
+    (
+        "demo 'a cat' -ngl 99",
+        "'-ngl' is not an option",
+        "a whole model is on one device, which --device names",
+    ),
+    (
+        "demo 'a cat' --ckpt x.ckpt",
+        "'--ckpt' is not an option",
+        "type it as MODEL: gpustack-draw MODEL PROMPT",
+    ),
+    (
+        "demo 'a cat' --type q8_0",
+        "'--type' is not an option",
+        "a quantisation is part of MODEL: hf.co/OWNER/REPO:Q8_0",
+    ),
+    (
+        "demo 'a cat' --fp16",
+        "'--fp16' is not an option",
+        "the precision follows from the model's file and the device",
+    ),
+    ("--list-models", "'--list-models' is not an option", "type gpustack-draw models"),
+    (
+        "--demo 'a cat'",
+        "'--demo' is not an option",
+        f"type demo without dashes: {DEMO_CIRCLE}",
+    ),
+    (
+        "demo 'a cat' -n 'blurry, ugly'",
+        "'blurry, ugly' is not a number of pictures",
+        "-n is --count; --negative-prompt says what to avoid",
+    ),
+    # Options that are nearly right.
+    ("demo 'a cat' --SEED 7", "'--SEED' is not an option", "did you mean --seed?"),
+    ("--Version", "'--Version' is not an option", "did you mean --version?"),
+    ("-help", "'-help' is not an option", "did you mean --help?"),
+    ("demo 'a cat' -seed 7", "'-seed' is not an option", "did you mean --seed?"),
+    ("demo 'a cat' -steps=7", "'-steps' is not an option", "did you mean --steps?"),
+    ("demo 'a cat' ---seed 7", "'---seed' is not an option", "did you mean --seed?"),
+    ("demo 'a cat' --seed7", "'--seed7' is not an option", "did you mean --seed 7?"),
+    ("demo 'a cat' --seed:7", "'--seed:7' is not an option", "did you mean --seed?"),
+    (
+        "demo 'a cat' --size512x512",
+        "'--size512x512' is not an option",
+        "did you mean --size 512x512?",
+    ),
+    ("demo 'a cat' -ocat.png", "'-ocat.png' is not an option", "did you mean -o cat.png?"),
+    (
+        "demo 'a cat' --negative_prompt x",
+        "'--negative_prompt' is not an option",
+        "did you mean --negative-prompt?",
+    ),
+    ("demo 'a cat' --stpes 3", "'--stpes' is not an option", "did you mean --steps?"),
+    ("demo 'a cat' --vea x", "'--vea' is not an option", "did you mean --vae?"),
+    ("demo 'a cat' --no-show", "'--no-show' is not an option", "leave --show out"),
+    ("demo 'a cat' --xyzzy", "'--xyzzy' is not an option", HELP),
+    ("demo 'a cat' -x", "'-x' is not an option", DASH),
+    ("demo 'a cat' -dx", "'-dx' is not an option", DASH),
+    ("devices --lora x", "'--lora' is not an option", "see gpustack-draw devices --help"),
+    ("show cat.png --steps 3", "'--steps' is not an option", "see gpustack-draw show --help"),
+    # Dashes and quotes of word processors.
+    (
+        "demo 'a cat' –seed 7",
+        "'–seed' starts with U+2013, not with the hyphen of options",
+        "did you mean --seed?",
+    ),
+    (
+        "demo 'a cat' —steps=7",
+        "'—steps=7' starts with U+2014, not with the hyphen of options",
+        "did you mean --steps?",
+    ),
+    (
+        "demo 'a cat' –s 7",
+        "'–s' starts with U+2013, not with the hyphen of options",
+        "did you mean -s?",
+    ),
+    ("demo 'a cat' -–seed 7", "'-–seed' is not an option", "did you mean --seed?"),
+    (
+        "demo “a red circle”",
+        "'red' is one word too many",
+        'put the prompt in straight quotes: "a red circle"',
+    ),
+    (
+        "“a red circle”",
+        "'circle”' is one word too many",
+        f"MODEL comes first, then PROMPT in quotes: {DEMO_CIRCLE}",
+    ),
+    ("“cat”", "there is no MODEL", "MODEL comes first: gpustack-draw demo cat"),
+    # Values.
+    ("demo 'a cat' --size 512", "'512' is not WIDTHxHEIGHT", SIZE),
+    ("demo 'a cat' --size 512,768", "'512,768' is not WIDTHxHEIGHT", SIZE),
+    ("demo 'a cat' --size 512*768", "'512*768' is not WIDTHxHEIGHT", SIZE),
+    (
+        "demo 'a cat' --size 512 768",
+        "'768' is one word too many",
+        "a size is one word: --size 512x768",
+    ),
+    (
+        "demo --size 512, 768 'a cat'",
+        "'768' is one word too many",
+        "a size is one word: --size 512x768",
+    ),
+    (
+        "demo 'a cat' --size 512 x 768",
+        "'x' is one word too many",
+        "a size is one word: --size 512x768",
+    ),
+    (
+        "demo 'a cat' --width 512",
+        "--width needs a height, too",
+        "for a square picture: --size 512x512",
+    ),
+    ("demo 'a cat' -H 512", "-H needs a width, too", "for a square picture: --size 512x512"),
+    ("demo 'a cat' -W 512px -H 512", "'512px' is not a width in pixels", "for example -W 512"),
+    ("demo 'a cat' -W 512 -H -1", "'-1' is not a height in pixels", "for example -H 512"),
+    (
+        "demo 'a cat' --size 512x512 --width 512",
+        "--size and --width exclude each other",
+        "type --size alone",
+    ),
+    (
+        "demo 'a cat' --seed random",
+        "'random' is not a seed from 0 to 9223372036854775807",
+        "for example --seed 7, or --seed -1 for a random one",
+    ),
+    (
+        "demo 'a cat' --seed=",
+        "'' is not a seed from 0 to 9223372036854775807",
+        "for example --seed 7, or --seed -1 for a random one",
+    ),
+    (
+        "demo 'a cat' --steps=20steps",
+        "'20steps' is not a number of sample steps from 1 to 10000",
+        "for example --sample-steps 20",
+    ),
+    ("demo 'a cat' --seed", "--seed needs a value", HELP),
+    ("demo 'a cat' -s --json", "-s needs a value", HELP),
+    ("demo 'a cat' --show yes", "'yes' is one word too many", "--show takes no value"),
+    ("demo 'a cat' -q 8", "'8' is one word too many", "-q takes no value"),
+    ("demo 'a cat' --json=1", "--json takes no value", "type --json alone"),
+    ("demo 'a cat' seed 7", "'seed' is one word too many", "did you mean --seed 7?"),
+    ("demo 'a cat' seed=7", "'seed=7' is one word too many", "did you mean --seed=7?"),
+    ("demo 'a cat' -- seed 7", "'seed' is one word too many", "did you mean --seed 7?"),
+    ("demo 'a cat' outdir x", "'outdir' is one word too many", "did you mean --output x?"),
+    ("demo 'a cat' show", "'show' is one word too many", "did you mean --show?"),
+    ("demo 'a cat' 512*512", "'512*512' is one word too many", "did you mean --size 512x512?"),
+    ("demo cat 512x512", "'512x512' is one word too many", "did you mean --size 512x512?"),
+    (
+        "demo 'a cat' dog.png",
+        "'dog.png' is one word too many",
+        "to save the picture as that file: --output dog.png",
+    ),
+    (
+        "demo 'a cat' 7",
+        "'7' is one word too many",
+        "a number needs its option in front: --seed 7",
+    ),
+    # Prompts.
+    (
+        "demo a red circle --seed 7",
+        "'red' is one word too many",
+        'put the prompt in quotes: "a red circle"',
+    ),
+    (
+        "demo 'a cat' blue",
+        "'blue' is one word too many",
+        'put the prompt in one pair of quotes: "a cat blue"',
+    ),
+    (
+        "demo costs $5 and more",
+        "'$5' is one word too many",
+        "put the prompt in quotes: 'costs $5 and more'",
+    ),
+    (
+        "demo 'a cat' 'a dog'",
+        "'a dog' is one word too many",
+        "type one PROMPT, in one pair of quotes",
+    ),
+    (
+        "demo '-old man'",
+        "'-old man' starts with a dash",
+        "put -- before a prompt that starts with a dash",
+    ),
+    # MODEL and PROMPT in the wrong place, or missing.
+    ("", "there is no MODEL and no PROMPT", EXAMPLE),
+    ("draw", "there is no MODEL and no PROMPT", EXAMPLE),
+    ("demo", "there is no PROMPT", EXAMPLE),
+    ("hf.co/a/b", "there is no PROMPT", 'for example: gpustack-draw hf.co/a/b "a red circle"'),
+    ("cat", "there is no PROMPT", EXAMPLE),
+    ("-m demo", "there is no PROMPT", EXAMPLE),
+    ("-p 'a cat'", "there is no MODEL", f"for example: {DEMO_CAT}"),
+    ("'a red circle'", "there is no MODEL", f"MODEL comes first: {DEMO_CIRCLE}"),
+    ("'a red circle' demo", "MODEL comes before PROMPT", f"type {DEMO_CIRCLE}"),
+    (
+        "'a cat' hf.co/a/b:Q8_0",
+        "MODEL comes before PROMPT",
+        'type gpustack-draw hf.co/a/b:Q8_0 "a cat"',
+    ),
+    ("cat demo", "MODEL comes before PROMPT", "type gpustack-draw demo cat"),
+    (
+        "'a cat' hf.co/a/b --server http://127.0.0.1:1",
+        "MODEL comes before PROMPT",
+        'type gpustack-draw hf.co/a/b "a cat"',
+    ),
+    ("'a cat' 'in a hat'", "'a cat' is not a model", f"MODEL comes first: {DEMO_CAT}"),
+    ("a red circle demo", "'demo' is one word too many", f"MODEL comes first: {DEMO_CIRCLE}"),
+    (
+        "a red circle",
+        "'circle' is one word too many",
+        f"MODEL comes first, then PROMPT in quotes: {DEMO_CIRCLE}",
+    ),
+    ("please demo 'a cat'", "'please' is one word too many", f"MODEL comes first: {DEMO_CAT}"),
+    ("demo demo 'a cat'", "'demo' is one word too many", "type one MODEL"),
+    (
+        "demo hf.co/a/b 'a cat'",
+        "'hf.co/a/b' is one word too many",
+        "type one MODEL",
+    ),
+    ("-m demo demo 'a cat'", "'demo' is one word too many", "an option names MODEL already"),
+    (
+        "-m demo -p 'a cat' x",
+        "'x' is one word too many",
+        "options name MODEL and PROMPT already",
+    ),
+    ("'' 'a cat'", "the model is empty: ''", None),
+    # Commands of other programs, and commands that are nearly right.
+    ("run demo 'a red circle'", "'run' is not a command", f"leave it out: {DEMO_CIRCLE}"),
+    ("Run demo 'a cat'", "'Run' is not a command", f"leave it out: {DEMO_CAT}"),
+    (
+        "run 'a red circle'",
+        "'run' is not a command",
+        "to draw: gpustack-draw MODEL PROMPT",
+    ),
+    ("create", "'create' is not a command", "to draw: gpustack-draw MODEL PROMPT"),
+    (
+        "gpustack-draw gpustack draw hf.co/a/b 'a cat'",
+        "'gpustack-draw' is not a command",
+        'leave it out: gpustack-draw hf.co/a/b "a cat"',
+    ),
+    (
+        "sd-cli -m x.gguf -p 'a cat'",
+        "'sd-cli' is not a command",
+        'leave it out: gpustack-draw -m x.gguf -p "a cat"',
+    ),
+    ("draw run demo 'a cat'", "'run' is not a command", f"leave it out: {DEMO_CAT}"),
+    ("draw draw demo 'a cat'", "'draw' is one word too many", "type it once"),
+    ("list", "'list' is not a command", "type gpustack-draw models"),
+    ("ls --json", "'ls' is not a command", "type gpustack-draw models"),
+    ("--json list", "'list' is not a command", "type gpustack-draw models"),
+    ("ps", "'ps' is not a command", "nothing keeps running after a drawing"),
+    ("stop demo", "'stop' is not a command", "nothing keeps running after a drawing"),
+    ("serve", "'serve' is not a command", "serving pictures over HTTP is not available yet"),
+    ("upscale cat.png", "'upscale' is not a command", "upscaling is not available yet"),
+    (
+        "edit cat.png 'make it red'",
+        "'edit' is not a command",
+        "drawing from a picture is not available yet",
+    ),
+    (
+        "search cats",
+        "'search' is not a command",
+        (
+            "look for text-to-image models in GGUF format on Hugging Face, then type"
+            " hf.co/OWNER/REPO as MODEL"
+        ),
+    ),
+    (
+        "login",
+        "'login' is not a command",
+        "set HF_TOKEN for Hugging Face; a GPUStack server's key is GPUSTACK_API_KEY",
+    ),
+    (
+        "install hf.co/a/b",
+        "'install' is not a command",
+        "type gpustack-draw pull hf.co/OWNER/REPO",
+    ),
+    (
+        "remove hf.co/a/b",
+        "'remove' is not a command",
+        "type gpustack-draw rm hf.co/OWNER/REPO",
+    ),
+    ("info cat.png", "'info' is not a command", "type gpustack-draw show PICTURE"),
+    ("shwo cat.png", "'shwo' is not a command", "did you mean show?"),
+    ("pul hf.co/a/b", "'pul' is not a command", "did you mean pull?"),
+    ("devcies", "'devcies' is not a command", "did you mean devices?"),
+    ("modles --json", "'modles' is not a command", "did you mean models?"),
+    ("cat.png", "there is no PROMPT", "to see how a picture was drawn: gpustack-draw show cat.png"),
+    ("/?", "there is no PROMPT", "for help: gpustack-draw --help"),
+    ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+    ("rm", "there is no MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"),
+    ("show", "there is no PICTURE", "for example: gpustack-draw show cat.png"),
+    (
+        "--seed 7 draw demo cat",
+        "'cat' is one word too many",
+        "the command comes first: gpustack-draw draw ...",
+    ),
+]
+
+
+def answer_to(line: str) -> tuple[int, str, str]:
+    """Run a line, and return its exit status, the error and the hint."""
+    from contextlib import redirect_stderr, redirect_stdout
+    from io import StringIO
+
+    output, errors = StringIO(), StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        status = main(shlex.split(line))
+    assert output.getvalue() == ""
+    message, hint = errors.getvalue().splitlines()
+    return status, message.removeprefix("gpustack-draw: "), hint.removeprefix("gpustack-draw: ")
+
+
+@pytest.mark.parametrize(("line", "message", "hint"), SLIPS, ids=[line for line, _, _ in SLIPS])
+def test_a_slip(folder: None, line: str, message: str, hint: str | None) -> None:
+    status, *said = answer_to(line)
+    assert said == [message, said[1] if hint is None else hint]
+    assert status == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "hint"),
+    [
+        ("dmeo 'a cat'", "dmeo", "did you mean demo?"),
+        ("Demo 'a cat'", "Demo", "did you mean demo?"),
+        ("demos 'a cat'", "demos", "did you mean demo?"),
+        ("sd35 'a cat'", "sd35", PATH_OR.format("hf.co/OWNER/REPO")),
+        ("acme/sd 'a cat'", "acme/sd", PATH_OR.format("hf.co/acme/sd")),
+        ("mymodel 'a cat'", "mymodel", PATH_OR.format("hf.co/OWNER/REPO")),
+    ],
+)
+def test_a_name_that_nothing_has(folder: None, line: str, name: str, hint: str) -> None:
+    assert answer_to(line) == (3, f"'{name}' is neither 'demo' nor a file here", hint)
+
+
+def test_a_configured_server_may_have_any_name(
+    folder: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPUSTACK_SERVER_URL", "http://127.0.0.1:1")
+    error = "no GPUStack server answers at http://127.0.0.1:1: connection refused"
+    assert answer_to("cat demo")[1] == error
+    assert answer_to("shwo cat.png")[1] == error
+    assert answer_to("sd 'a cat'")[1] == error
+    assert answer_to("ls")[1:] == ("'ls' is not a command", "type gpustack-draw models")
+    assert answer_to("a red circle")[2] == 'put the prompt in quotes: "red circle"'
+
+
+def test_a_reserved_word_is_a_model_where_there_is_such_a_file(
+    folder: None, tmp_path: Path
+) -> None:
+    (tmp_path / "search").mkdir()
+    assert answer_to("search 'a cat'")[:2] == (3, "'search' is a folder without a model")
+    assert answer_to("search")[1] == "there is no PROMPT"
+    (tmp_path / "search").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [
+        ("help", "usage: gpustack-draw [draw] MODEL PROMPT [options]"),
+        ("help show", "usage: gpustack-draw show PICTURE [options]"),
+        ("--help show", "usage: gpustack-draw show PICTURE [options]"),
+        ("-h devices", "usage: gpustack-draw devices [options]"),
+        ("show --help", "usage: gpustack-draw show PICTURE [options]"),
+        ("--help draw", "usage: gpustack-draw [draw] MODEL PROMPT [options]"),
+        ("draw -h", "usage: gpustack-draw [draw] MODEL PROMPT [options]"),
+        ("help run", "usage: gpustack-draw [draw] MODEL PROMPT [options]"),
+        ("demo 'a cat' --help", "usage: gpustack-draw [draw] MODEL PROMPT [options]"),
+        ("version", "gpustack-draw "),
+        ("-V", "gpustack-draw "),
+        ("models --version", "gpustack-draw "),
+    ],
+)
+def test_help_and_version(capsys: pytest.CaptureFixture[str], line: str, start: str) -> None:
+    assert main(shlex.split(line)) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith(start)
+    assert output.err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "model", "prompt"),
+    [
+        ("demo '– by night'", "demo", "– by night"),
+        ("demo –", "demo", "–"),
+        ("demo —night", "demo", "—night"),
+        ("demo -- -x", "demo", "-x"),
+        ("demo '-5 degrees'", "demo", "-5 degrees"),
+        ("demo ''", "demo", ""),
+        ("demo list", "demo", "list"),
+        ("demo run", "demo", "run"),
+        ("demo demo", "demo", "demo"),
+        ("draw run 'a cat'", "run", "a cat"),
+        ("demo 'seed 7'", "demo", "seed 7"),
+    ],
+)
+def test_what_is_no_slip(line: str, model: str, prompt: str) -> None:
+    arguments = parse_arguments(shlex.split(line))
+    assert (arguments.command, arguments.model, arguments.prompt) == ("draw", model, prompt)
+
+
+@pytest.mark.parametrize("typed", ["demo ", " demo", "demo\n", "\tdemo\r\n"])
+def test_blanks_around_a_model_are_dropped(folder: None, typed: str) -> None:
+    from gpustack_draw.request.model_reference import DemoModel, parse_model_reference
+
+    assert parse_model_reference(typed) == DemoModel()
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+
+FOREIGN_OPTIONS = [
+    name
+    for table in (foreign_options._SPELLED, foreign_options._NOT_YET, foreign_options._SAID)
+    for names in table.values()
+    for name in names.split()
+]
+RESERVED_WORDS = [
+    *reserved_words.DRAWING.split(),
+    *(
+        word
+        for table in (reserved_words._HINTS, reserved_words._NOT_YET)
+        for words in table.values()
+        for word in words.split()
+    ),
+]
+
+
+def repeated(names: list[str]) -> set[str]:
+    return {name for name in names if names.count(name) > 1}
+
+
+def options_of_draw() -> dict[str, str]:
+    return PARSERS["draw"]().spellings()
+
+
+def test_every_option_of_another_program_has_one_answer() -> None:
+    assert repeated(FOREIGN_OPTIONS) == set()
+    known = options_of_draw()
+    assert all(spelling_here(name, known) or answer(name) for name in FOREIGN_OPTIONS)
+
+
+def test_no_option_of_ours_is_answered_as_one_of_another_program() -> None:
+    assert set(FOREIGN_OPTIONS) & set(options_of_draw()) == set()
+
+
+def test_every_reserved_word_has_one_answer_and_is_no_command() -> None:
+    assert repeated(RESERVED_WORDS) == set()
+    assert set(RESERVED_WORDS) & set(COMMANDS) == set()
+
+
+@pytest.mark.parametrize("word", RESERVED_WORDS)
+def test_a_reserved_word(folder: None, word: str) -> None:
+    status, message, hint = answer_to(f"{word} x")
+    assert (status, message) == (2, f"'{word}' is not a command")
+    assert "GPUStack server" not in hint.split(";")[0]
+    commands = hint.split("gpustack-draw ")[1:]
+    assert {command.split()[0] for command in commands} <= {*COMMANDS, "--help", "MODEL"}
+
+
+def test_arguments_that_are_no_options_stay_out_of_the_record() -> None:
+    assert set(vars(parse_arguments(shlex.split("-m demo -p x -W 1 -H 1")))) == set(
+        vars(parse_arguments(["demo", "x"]))
+    )
+    assert isinstance(parse_arguments(["demo", "x"]), Arguments)

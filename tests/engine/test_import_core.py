@@ -1,0 +1,62 @@
+"""The compiled engine is loaded with an OpenMP that leaves cores to others, or says why not."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ELF and libgomp are Linux's")
+
+SCRIPT = """
+import os
+from gpustack_draw.engine.import_core import import_core
+import_core()
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+
+
+BROKEN = """
+import sys
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
+import gpustack_draw
+from gpustack_draw.errors import EngineError
+from gpustack_draw.engine.import_core import import_core
+gpustack_draw.__path__.insert(0, sys.argv[1])
+sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # an editable install has its own
+try:
+    import_core()
+except EngineError as error:
+    print(error.message, error.hint, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "turns", "left"), [(None, "1000", "None"), ("77", "77", "77"), ("1000",) * 3]
+)
+@pytest.mark.parametrize("before", ["", "import numpy"])
+def test_turns_of_a_waiting_thread(setting: str | None, turns: str, left: str, before: str) -> None:
+    environment = {**os.environ, "OMP_DISPLAY_ENV": "verbose"}  # libgomp tells what it was set to
+    environment.pop("GOMP_SPINCOUNT", None)
+    if setting is not None:
+        environment["GOMP_SPINCOUNT"] = setting
+    command = [sys.executable, "-c", before + SCRIPT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("built with another OpenMP, or without")
+    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr) == [turns]
+    assert done.stdout.strip() == left
+
+
+def test_an_engine_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / f"_core{EXTENSION_SUFFIXES[0]}"
+    broken.write_bytes(b"no library" * 100)
+    command = [sys.executable, "-c", BROKEN, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"the engine cannot be loaded: {broken}: invalid ELF header",
+        "install what it asks for, or gpustack-draw anew on this machine",
+    ]

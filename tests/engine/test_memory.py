@@ -1,0 +1,218 @@
+"""Memory: what is free, what a picture takes, and the refusal before anything is loaded."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from resolved_models import model
+
+from gpustack_draw.engine.memory import available_memory, check_memory, estimate_memory, memory_need
+from gpustack_draw.errors import NotEnoughMemoryError
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.resolver.choose_settings import choose_settings
+from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
+
+GB = 1_000_000_000
+
+
+def weighing(family: str, count: int, *components: str) -> ResolvedModel:
+    files = [ModelFile("model", Path("x.gguf"), count)]
+    files += [ModelFile(component, Path("x.gguf"), count) for component in components]
+    return replace(model(family), files=tuple(files))
+
+
+def check(
+    heavy: ResolvedModel,
+    size: tuple[int, int] = (512, 512),
+    device: Mapping[str, Any] | None = None,
+    *,
+    loaded: bool = False,
+) -> None:
+    settings, _ = choose_settings(DrawRequest(prompt="a cat", size=size), heavy)
+    check_memory(heavy, settings[0], memory_need(heavy, settings[0], device, loaded=loaded))
+
+
+def test_a_file_in_two_roles_weighs_once() -> None:
+    assert weighing("flux2-klein", 5 * GB, "taesd").weight_bytes == 5 * GB
+
+
+def test_estimate_has_the_weights_and_the_larger_phase() -> None:
+    # 1024 tokens of the picture and 512 of the prompt: 0.3 + 0.4 GB; decoding 1.7 + 0.07 GB.
+    assert estimate_memory(weighing("flux2-klein", 4 * GB), 512, 512) == (
+        100_000_000 + 4 * GB + 512 * 512 * 6_500 + 4096**2 * 4
+    )
+    # With the tiny decoder denoising is what counts.
+    assert estimate_memory(weighing("flux2-klein", 4 * GB, "taesd"), 512, 512) == (
+        100_000_000 + 4 * GB + 1536**2 * 32 * 4 + 1536 * 4096 * 60
+    )
+
+
+def test_estimate_on_the_fast_cpu_has_neither_copies_nor_scores() -> None:
+    def estimate(*components: str) -> int:
+        return estimate_memory(weighing("sd1", 2 * GB, *components), 512, 512, on_fast_cpu=True)
+
+    assert estimate() == 100_000_000 + 2 * GB + 512 * 512 * 2_850
+    assert estimate("taesd") == 100_000_000 + 2 * GB + 512 * 512 * 950
+    klein = weighing("flux2-klein", 4 * GB, "taesd")
+    assert estimate_memory(klein, 512, 512, on_fast_cpu=True) == (
+        100_000_000 + 4 * GB + 1536 * 4096 * 90
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "a_pixel", "places"), [("wan", 7_600, 4096), ("wan-ti2v", 10_300, 1024)]
+)
+def test_estimate_of_a_vae_for_videos(family: str, a_pixel: int, places: int) -> None:
+    assert estimate_memory(weighing(family, 4 * GB), 512, 512) == (
+        100_000_000 + 4 * GB + 512 * 512 * a_pixel + places**2 * 4
+    )
+
+
+def test_estimate_grows_with_the_picture() -> None:
+    small = weighing("sd1", 2 * GB)
+    sizes = [estimate_memory(small, side, side) for side in (64, 256, 512, 1024, 8192)]
+    assert sizes == sorted(sizes)
+    assert 2.2 * GB < estimate_memory(small, 512, 512) < 5 * GB
+    assert estimate_memory(small, 8192, 8192) > 500 * GB
+
+
+@pytest.mark.parametrize(
+    ("weights", "size", "message", "hint"),
+    [
+        (
+            8 * GB,
+            (512, 512),
+            "'x' needs about 9.9 GB to be loaded, and 3.1 GB are free",
+            "close other programs, or use a smaller quantisation of the model, for example Q4_0",
+        ),
+        (
+            2 * GB,
+            (2048, 2048),
+            "'x' needs about 46.5 GB to draw 2048x2048, and 3.1 GB are free",
+            "draw a smaller picture with --size, or close other programs",
+        ),
+    ],
+)
+def test_not_enough(
+    weights: int,
+    size: tuple[int, int],
+    message: str,
+    hint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heavy = weighing("flux2-klein", weights)
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 3_100_000_000)
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check(heavy, size)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.exit_status == 1
+
+
+def test_enough_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    light = weighing("flux2-klein", GB)
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 100 * GB)
+    check(light)
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: None)
+    check(light)
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1)
+    with pytest.raises(NotEnoughMemoryError):
+        check(light)
+
+
+GPU = {"name": "CUDA0", "kind": "gpu", "memory_free": 100 * GB}
+
+
+def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1)
+    light = weighing("flux2-klein", GB)
+    check(light, device=GPU)
+    check(light, device={**GPU, "memory_free": 0})  # the driver does not say
+    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.0 GB are free"):
+        check(light, device={**GPU, "memory_free": GB})
+
+
+def write(root: Path, **contents: str) -> Path:
+    for name, text in contents.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own files")
+
+
+@linux
+def test_kernel_tells_what_is_free(tmp_path: Path) -> None:
+    write(tmp_path, proc__meminfo="MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
+    assert available_memory(tmp_path) == 2_048_000
+
+
+@linux
+def test_nothing_is_told(tmp_path: Path) -> None:
+    assert available_memory(tmp_path) is None
+
+
+@linux
+@pytest.mark.parametrize(
+    ("limit", "parent_limit", "available"),
+    [("max", "max", 2_048_000), ("500000", "max", 350_000), ("500000", "400000", 100_000)],
+)
+def test_control_group_2(tmp_path: Path, limit: str, parent_limit: str, available: int) -> None:
+    group = tmp_path / "sys/fs/cgroup/user.slice"
+    (group / "job").mkdir(parents=True)
+    (group / "memory.max").write_text(parent_limit)
+    (group / "memory.current").write_text("300000")
+    (group / "job/memory.max").write_text(limit)
+    (group / "job/memory.current").write_text("200000")
+    (group / "job/memory.stat").write_text("anon 1\ninactive_file 50000\n")
+    write(
+        tmp_path,
+        proc__meminfo="MemAvailable: 2000 kB\n",
+        proc__self__cgroup="0::/user.slice/job\n",
+    )
+    assert available_memory(tmp_path) == available
+
+
+@linux
+def test_control_group_1(tmp_path: Path) -> None:
+    group = tmp_path / "sys/fs/cgroup/memory/job"
+    group.mkdir(parents=True)
+    (group / "memory.limit_in_bytes").write_text("1000000")
+    (group / "memory.usage_in_bytes").write_text("700000")
+    (group / "memory.stat").write_text("total_inactive_file 100000\n")
+    write(
+        tmp_path,
+        proc__meminfo="MemAvailable: 2000 kB\n",
+        proc__self__cgroup="5:cpu,memory:/job\n4:pids:/job\n",
+    )
+    assert available_memory(tmp_path) == 400_000
+
+
+def test_this_machine_has_memory() -> None:
+    available = available_memory()
+    assert available is None or available > 1_000_000
+
+
+@linux
+def test_limit_of_address_space_counts() -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30));"
+        "from gpustack_draw.engine.memory import available_memory; print(available_memory())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(result.stdout) < 2**30
+
+
+def test_a_loaded_model_needs_its_weights_no_second_time() -> None:
+    heavy = weighing("sd1", 10 * GB)
+    device = {**GPU, "memory_free": 4 * GB}
+    with pytest.raises(NotEnoughMemoryError):
+        check(heavy, device=device)
+    check(heavy, device=device, loaded=True)

@@ -1,0 +1,316 @@
+"""A hub that leads elsewhere, answers in unusual ways, or not at all."""
+
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import model_files as files
+import pytest
+from hub_steps import DATA, MODEL, error_of, get, look_up, read
+from loopback_hub import Content, LoopbackHub
+
+from gpustack_draw.errors import FetchError, ModelNotFoundError
+from gpustack_draw.hub import Hub, HubTroubleError, patience
+from gpustack_draw.hub.advice import AnswerHead, explain_refusal
+from gpustack_draw.progress.progress import Progress
+
+LOST = 32_768  # by the client of 0.36, where a connection is cut
+SHOWN = "hf.co/acme/tiny:data.gguf"
+
+
+def set_timeout(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", seconds)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", seconds)
+
+
+# --- other places ---------------------------------------------------------------------------------
+
+
+def test_the_token_goes_to_the_hub_and_not_to_where_it_leads(
+    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cdn = server.add_cdn()
+    server.add("acme/gated", {"m.gguf": MODEL}, gated=True)
+    monkeypatch.setenv("HF_TOKEN", server.TOKEN)
+    file = get(hub, "m.gguf", "acme/gated")
+    assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == MODEL
+    assert {request.token for request in server.requests} == {f"Bearer {server.TOKEN}"}
+    assert {request.token for request in cdn.requests} == {""}
+    assert server.bytes_sent == 0
+
+
+def test_a_fetch_goes_on_where_the_hub_leads_elsewhere(hub: Hub, server: LoopbackHub) -> None:
+    cdn = server.add_cdn()
+    cdn.fail("/resolve/", cut_after=400_000, times=1)
+    file = get(hub)
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+    assert len(cdn.requests) == 2
+    assert len(DATA) <= cdn.bytes_sent <= len(DATA) + LOST
+
+
+def test_a_renamed_repository_is_found_under_its_old_name(hub: Hub, server: LoopbackHub) -> None:
+    server.renamed["acme/older"] = "acme/tiny"
+    file = get(hub, "data.gguf", "acme/older")
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+
+
+def test_a_hub_below_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = LoopbackHub(prefix="/mirror/hf")
+    mirror.use(monkeypatch, tmp_path)
+    mirror.add("acme/tiny", {"data.gguf": DATA})
+    hub = Hub()
+    file = get(hub)
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+    assert all(request.path.startswith("/mirror/hf/") for request in mirror.requests)
+    mirror.close()
+
+
+# --- unusual answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", ["chunked", "until closed"])
+def test_answers_without_a_length(hub: Hub, server: LoopbackHub, coding: str) -> None:
+    file = get(hub)
+    server.fail("/resolve/", coding=coding, cut_after=300_000, times=1)
+    server.fail("/resolve/", coding=coding)
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+    assert len(DATA) <= server.bytes_sent <= len(DATA) + 2 * LOST
+
+
+def test_a_compressed_list(hub: Hub, server: LoopbackHub) -> None:
+    server.fail("/api/", coding="gzip")
+    assert look_up(hub).paths == ["README.md", "a/tiny-Q4_0.gguf", "data.gguf"]
+
+
+@pytest.mark.parametrize("ignore_range", [False, True])
+def test_a_list_without_sizes_is_completed_from_the_answers_for_files(
+    hub: Hub, server: LoopbackHub, ignore_range: bool
+) -> None:
+    server.add("acme/bare", {"m.gguf": MODEL}, bare=True)
+    server.fail("/resolve/", ignore_range=ignore_range, wrong_bytes=True, times=2)
+    server.fail("/resolve/", ignore_range=ignore_range)
+    file = get(hub, "m.gguf", "acme/bare")
+    assert (file.bytes, file.digest) == (-1, "")
+    seen: list[Progress] = []
+    assert hub.fetch([file], seen.append) == (
+        "hf.co/acme/bare:m.gguf had wrong bytes, and was fetched again",
+    )
+    assert seen[-1].total == len(MODEL)
+    assert read(hub, file) == MODEL
+    assert hub.fetch([file]) == ()
+
+
+@pytest.mark.parametrize("etag", ['"{}"', 'W/"{}"', '"0123456789abcdef0123456789abcdef-3"'])
+def test_the_forms_of_an_etag(hub: Hub, server: LoopbackHub, etag: str) -> None:
+    sha256 = Content(MODEL).sha256
+    server.add("acme/bare", {"m.gguf": MODEL}, bare=True)
+    server.fail("/resolve/", etag=etag.format(sha256))
+    file = hub.client.complete(get(hub, "m.gguf", "acme/bare"))
+    assert file.bytes == len(MODEL)
+    assert file.digest == (sha256 if "{}" in etag else "")
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == MODEL
+
+
+def test_a_file_that_is_longer_than_the_hub_says_is_refused(hub: Hub, server: LoopbackHub) -> None:
+    server.fail("/resolve/", ignore_range=True)
+    file = get(hub)
+    server.repositories["acme/tiny"].files["data.gguf"].start += b"more"
+    server.repositories["acme/tiny"].files["data.gguf"].size += 4
+    assert error_of(lambda: hub.fetch([file]))[1].startswith(
+        f"{SHOWN} came twice with other bytes than the hub says it has (SHA-256 "
+    )
+
+
+def test_wrong_bytes_of_a_small_file(hub: Hub, server: LoopbackHub) -> None:
+    server.fail("/README.md", wrong_bytes=True)
+    file = get(hub, "README.md")
+    assert error_of(lambda: hub.fetch([file]))[1] == (
+        "hf.co/acme/tiny:README.md came twice with other bytes than the hub says it has"
+        f" (git's SHA-1 {file.digest[:12]}...)"
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["bytes 5-9/1004000", "bytes 0-6/7", "", "nonsense"],
+    ids=["place", "size", "no", "bad"],
+)
+def test_other_bytes_than_were_asked_for(hub: Hub, server: LoopbackHub, given: str) -> None:
+    file = get(hub)
+    server.fail("/resolve/", status=206, headers={"Content-Range": given})
+    assert error_of(lambda: hub.fetch([file]))[1] == (
+        f"the hub answered with other bytes of {SHOWN} than it was asked for: {given}"
+    )
+    assert hub.cache.partial_bytes(file) == 0
+
+
+def test_answers_that_are_empty(hub: Hub, server: LoopbackHub) -> None:
+    file = get(hub)
+    server.fail("/resolve/", coding="until closed", cut_after=0)
+    message = f"the hub sends no bytes of {SHOWN}"
+    assert error_of(lambda: hub.fetch([file]))[1] == message
+    assert error_of(lambda: hub.read_header(file))[1] == message
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+def test_a_hub_that_stalls_is_asked_again(
+    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_timeout(monkeypatch, 0.2)
+    file = get(hub)
+    server.fail("/resolve/", stall_after=300_000, times=2)
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+    assert len(DATA) <= server.bytes_sent <= len(DATA) + 2 * LOST
+
+
+def test_a_hub_that_always_stalls_is_left_after_five_tries(
+    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_timeout(monkeypatch, 0.1)
+    file = get(hub)
+    server.requests.clear()
+    server.fail("/resolve/", stall_after=0)
+    assert error_of(lambda: hub.fetch([file]))[1] == f"{server.url} cannot be reached: timed out"
+    assert len(server.requests) == patience.MOST_TRIES
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
+def test_trouble_of_the_hub_is_tried_a_few_times(
+    hub: Hub, server: LoopbackHub, status: int
+) -> None:
+    file = get(hub, "a/tiny-Q4_0.gguf")
+    server.fail("", status=status, times=2)
+    assert len(look_up(hub, "acme/tiny", "main").files) == 3  # known: not asked again
+    assert len(server.requests) == 2
+    server.add("acme/other", {"m.gguf": MODEL})
+    server.faults.clear()
+    server.fail("/api/", status=status, times=2)
+    assert look_up(hub, "acme/other").paths == ["m.gguf"]
+    server.fail("/resolve/", status=status, times=2)
+    assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
+    server.requests.clear()
+    server.fail("/api/", status=status)
+    server.fail("/resolve/", status=status)
+    server.repositories["acme/third"] = server.repositories["acme/other"]
+    for action in (lambda: look_up(hub, "acme/third"), lambda: hub.read_header(get(hub))):
+        assert issubclass(error_of(action)[0], HubTroubleError)
+    assert len(server.requests) == 3 + 1 + 3
+
+
+def test_cut_while_a_header_is_read(hub: Hub, server: LoopbackHub) -> None:
+    server.fail("/resolve/", cut_after=len(MODEL) // 2, times=1)
+    assert len(hub.read_header(get(hub, "a/tiny-Q4_0.gguf")).tensors) == len(files.SD1_ALL)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "in an hour"}, 3600),
+        ({"Retry-After": formatdate(0, usegmt=True)}, 0),
+        ({"Retry-After": "soon"}, 0),
+        ({"RateLimit": '"resolvers";r=0;t=55'}, 55),
+        ({}, 0),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_how_long_the_hub_wants_to_be_left_alone(
+    headers: dict[str, str], seconds: int, status: int
+) -> None:
+    if headers.get("Retry-After") == "in an hour":  # of when this runs
+        headers = {"Retry-After": formatdate(time.time() + 3600, usegmt=True)}
+
+    head = AnswerHead(status, {name.lower(): value for name, value in headers.items()}, False)
+    error = explain_refusal(head, "https://huggingface.co", "acme/tiny", "main")
+    assert isinstance(error, HubTroubleError)
+    assert seconds - 60 * (seconds > 1000) <= error.wait_seconds <= seconds
+    assert error.lasting == (seconds > 30)
+
+
+def test_a_short_wait_is_kept(hub: Hub, server: LoopbackHub) -> None:
+    file = get(hub)
+    server.fail("/resolve/", status=429, headers={"Retry-After": "1"}, times=1)
+    start = time.monotonic()
+    assert hub.fetch([file]) == ()
+    assert time.monotonic() - start >= 1
+
+
+def test_a_disabled_repository(hub: Hub, server: LoopbackHub) -> None:
+    message = {"X-Error-Message": "Access to this resource is disabled."}
+    server.fail("/api/", status=403, headers=message)
+    assert error_of(lambda: look_up(hub)) == (
+        FetchError,
+        "hf.co/acme/tiny has been disabled by the hub",
+        "https://huggingface.co/acme/tiny may tell why; use another repository",
+    )
+
+
+def test_a_file_that_is_gone(hub: Hub, server: LoopbackHub) -> None:
+    file = get(hub)
+    del server.repositories["acme/tiny"].files["data.gguf"]
+    assert error_of(lambda: hub.fetch([file])) == (
+        ModelNotFoundError,
+        "hf.co/acme/tiny has no file 'data.gguf' at revision 'main'",
+        "",
+    )
+
+
+def test_an_answer_that_is_no_hubs(hub: Hub, server: LoopbackHub) -> None:
+    server.fail("/api/", status=200, headers={"Content-Type": "text/html"})
+    kind, message, hint = error_of(lambda: look_up(hub, "acme/new"))
+    assert kind is HubTroubleError
+    assert message == f"{server.url} does not answer as a hub does"
+    assert hint.startswith(
+        "check the network and HF_ENDPOINT: a page to log in to the network answers like that; "
+    )
+
+
+def test_a_hub_that_goes_away_and_comes_back_another_day(
+    hub: Hub, server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = get(hub)
+    server.fail("/resolve/", seconds=0.02)
+
+    def go(progress: Progress) -> None:
+        if progress.step > len(DATA) // 2 and not server.closed:
+            server.close()
+
+    assert error_of(lambda: hub.fetch([file], go))[1].startswith(
+        f"{server.url} cannot be reached: "
+    )
+    assert hub.path_of(file) is None
+    kept = hub.cache.partial_bytes(file)
+    assert kept > len(DATA) // 2
+    back = LoopbackHub()
+    back.use(monkeypatch, tmp_path)
+    back.repositories = server.repositories
+    assert hub.fetch([file]) == ()
+    assert read(hub, file) == DATA
+    assert back.bytes_sent == len(DATA) - kept
+    back.close()
+
+
+def test_nobody_listens(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    kind, message, hint = error_of(lambda: look_up(hub))
+    assert kind is HubTroubleError
+    assert message == "http://127.0.0.1:1 cannot be reached: connection refused"
+    assert hint == (
+        "check the network, the proxy settings and HF_ENDPOINT;"
+        " no model of the hub is on this machine, but 'demo' is"
+    )

@@ -1,0 +1,115 @@
+"""What someone sees who builds from source: one sentence when something is missing."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from build_tools import SOURCE, engine_source, pybind11_dir, tool
+
+
+def configure(
+    build: Path, *options: str, environment: dict[str, str] | None = None
+) -> tuple[int, str]:
+    """Run CMake's configure step; give its status and its error message, joined to one line."""
+    done = subprocess.run(
+        [
+            tool("cmake") or "cmake",
+            *("-S", str(SOURCE), "-B", str(build), "-G", "Ninja"),
+            f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
+            f"-Dpybind11_DIR={pybind11_dir()}",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            "-DGPUSTACK_DRAW_STAND_IN=ON",
+            *options,
+        ],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join(done.stderr.split())
+
+
+@pytest.mark.build
+def test_missing_compiler_is_told_in_one_sentence(tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    status, said = configure(
+        tmp_path / "build", environment={"PATH": str(empty), "CC": "", "CXX": ""}
+    )
+    assert status != 0
+    assert (
+        "gpustack-draw is compiled on your machine and needs a C and C++ compiler:"
+        " install gcc and g++ (or clang), for example the package build-essential,"
+        " and install gpustack-draw again." in said
+    )
+
+
+@pytest.mark.build
+def test_unreachable_index_is_told_in_one_sentence(tmp_path: Path) -> None:
+    status, said = configure(tmp_path / "build", environment={"PIP_NO_INDEX": "1"})
+    assert status != 0
+    assert (
+        "The engine's source (stable-diffusion-cpp-python 0.4.7) could not be downloaded with pip:"
+        " connect to a package index, or give a folder that holds stable-diffusion.cpp with"
+        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in said
+    )
+
+
+@pytest.mark.build
+def test_folder_without_the_engine_is_told_in_one_sentence(tmp_path: Path) -> None:
+    status, said = configure(tmp_path / "build", f"-DGPUSTACK_DRAW_ENGINE_SOURCE={tmp_path}")
+    assert status != 0
+    assert (
+        f"'{tmp_path}' holds no stable-diffusion.cpp (include/stable-diffusion.h is missing):"
+        " give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR."
+        in said
+    )
+
+
+@pytest.mark.build
+def test_build_needs_no_network_when_the_source_is_there(tmp_path: Path) -> None:
+    source = engine_source()
+    if source is None:
+        pytest.skip("no build folder of an earlier build is here")
+    status, said = configure(
+        tmp_path / "build",
+        f"-DGPUSTACK_DRAW_ENGINE_SOURCE={source}",
+        environment={"PIP_NO_INDEX": "1"},
+    )
+    assert status == 0, said
+
+
+def test_only_the_package_lands_in_site_packages() -> None:
+    installed = distribution("gpustack-draw")
+    if "editable" in (installed.read_text("direct_url.json") or ""):
+        pytest.skip("an editable install")
+    assert installed.files is not None
+    strays = [
+        str(file)
+        for file in installed.files
+        if not re.match(r"gpustack_draw(\.libs|-[^/]+\.dist-info)?/", str(file))
+        and not re.fullmatch(r"(\.\./)+(bin|Scripts)/gpustack-draw(\.exe)?", str(file))
+        and not re.fullmatch(r"(\.\./)+share/[a-z0-9._/-]+/_?gpustack-draw[a-z0-9.]*", str(file))
+    ]
+    assert strays == []
+
+
+def test_licences_of_everything_linked_are_in_the_package() -> None:
+    installed = distribution("gpustack-draw")
+    assert installed.files is not None
+    shipped = {file.name for file in installed.files if file.parent.name == "licenses"}
+    assert shipped >= {
+        "LICENSE",
+        "darts-clone.txt",
+        "ggml.txt",
+        "llamafile.txt",
+        "miniz.txt",
+        "nlohmann-json.txt",
+        "pybind11.txt",
+        "stable-diffusion.cpp.txt",
+        "zip.txt",
+    }

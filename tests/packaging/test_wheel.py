@@ -1,0 +1,57 @@
+"""What `nox -s wheel` leaves in dist/wheelhouse/ serves a machine with nothing but Python."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from build_tools import SOURCE
+
+TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
+WHEELS = sorted((SOURCE / "dist" / "wheelhouse").glob(f"*-{TAG}-*.whl"))
+
+pytestmark = [
+    pytest.mark.build,
+    pytest.mark.skipif(not WHEELS, reason="no wheel for this Python is in dist/wheelhouse"),
+]
+
+
+@pytest.fixture(scope="module", params=WHEELS, ids=lambda wheel: wheel.name)
+def wheel(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_it_is_for_any_linux_of_its_age_and_small(wheel: Path) -> None:
+    assert "-manylinux_2_" in wheel.name
+    assert wheel.stat().st_size < 60e6
+
+
+def test_the_licence_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        libraries = [name for name in archive.namelist() if re.search(r"\.libs/.", name)]
+        licence = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
+    assert [name.partition("-")[0] for name in libraries] == ["gpustack_draw.libs/libgomp"]
+    assert re.search(r"GNU GENERAL PUBLIC LICENSE\s+Version 3", licence)
+    assert "END OF TERMS AND CONDITIONS" in licence
+    assert "GCC RUNTIME LIBRARY EXCEPTION" in licence
+
+
+def test_it_draws_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:
+    """No compiler, no library path, no other package than those it asks for."""
+    python = tmp_path / "bare" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "bare"], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, wheel], check=True)
+    command = [python.with_name("gpustack-draw"), "demo", "a red circle", "--size", "64x64"]
+    done = subprocess.run(
+        [*command, "--sample-steps", "1", "--output", "circle.png"],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "circle.png\n", done.stderr
+    assert (tmp_path / "circle.png").stat().st_size > 0

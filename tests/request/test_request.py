@@ -1,0 +1,369 @@
+"""What to draw: every option's range, and what is said about values outside it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpustack_draw.errors import UsageError
+from gpustack_draw.request.draw_request import (
+    MAX_SEED,
+    DrawRequest,
+    check_threads,
+    parse_cfg_scale,
+    parse_count,
+    parse_seed,
+    parse_size,
+    parse_steps,
+    parse_threads,
+)
+from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+
+SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("512x768", (512, 768)),
+        ("512X768", (512, 768)),
+        ("512×768", (512, 768)),
+        (" 512 x 768 ", (512, 768)),
+        ("1x8192", (1, 8192)),
+        ("513x511", (513, 511)),
+        ("0512x+768", (512, 768)),
+    ],
+)
+def test_size(text: str, size: tuple[int, int]) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0x0", "'0x0' has a side of 0 pixels"),
+        ("512x0", "'512x0' has a side of 0 pixels"),
+        ("-1x5", "'-1x5' has a negative side"),
+        ("5x-1", "'5x-1' has a negative side"),
+        ("512", "'512' is not WIDTHxHEIGHT"),
+        ("512x", "'512x' is not WIDTHxHEIGHT"),
+        ("x512", "'x512' is not WIDTHxHEIGHT"),
+        ("axb", "'axb' is not WIDTHxHEIGHT"),
+        ("1e9x1e9", "'1e9x1e9' is not WIDTHxHEIGHT"),
+        ("512x512x512", "'512x512x512' is not WIDTHxHEIGHT"),
+        ("512,512", "'512,512' is not WIDTHxHEIGHT"),
+        ("512.0x512", "'512.0x512' is not WIDTHxHEIGHT"),
+        ("", "'' is not WIDTHxHEIGHT"),
+        ("\u0665\u0661\u0662x512", "'\u0665\u0661\u0662x512' is not WIDTHxHEIGHT"),
+        ("100000x100000", "'100000x100000' has a side of more than 8192 pixels"),
+        ("8193x8", "'8193x8' has a side of more than 8192 pixels"),
+        (
+            "9" * 5000 + "x1",
+            "'" + "9" * 97 + "...' has a side of more than 8192 pixels",
+        ),
+    ],
+)
+def test_size_that_is_none(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_size(text)
+    assert (caught.value.message, caught.value.hint) == (message, SIZE_HINT)
+
+
+@pytest.mark.timeout(5)
+def test_many_digits_are_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="is not a guidance scale"):
+        parse_cfg_scale("1" * 100_000 + "x")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (parse_steps, "1", 1),
+        (parse_steps, "10000", 10000),
+        (parse_steps, " 20 ", 20),
+        (parse_cfg_scale, "0", 0.0),
+        (parse_cfg_scale, "-0", 0.0),
+        (parse_cfg_scale, "4.5", 4.5),
+        (parse_cfg_scale, ".5", 0.5),
+        (parse_cfg_scale, "7.", 7.0),
+        (parse_cfg_scale, "1e2", 100.0),
+        (parse_seed, "0", 0),
+        (parse_seed, "-1", None),
+        (parse_seed, "9223372036854775807", MAX_SEED),
+        (parse_count, "1", 1),
+        (parse_threads, "512", 512),
+    ],
+)
+def test_number(parse: Any, text: str, value: object) -> None:
+    assert parse(text) == value
+
+
+STEPS = "a number of sample steps from 1 to 10000"
+CFG = "a guidance scale from 0 to 100"
+SEED = "a seed from 0 to 9223372036854775807"
+COUNT = "a number of pictures from 1 to 10000"
+THREADS = "a number of threads from 1 to 512"
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "what"),
+    [
+        (parse_steps, "0", STEPS),
+        (parse_steps, "-1", STEPS),
+        (parse_steps, "1.5", STEPS),
+        (parse_steps, "10001", STEPS),
+        (parse_steps, "many", STEPS),
+        (parse_steps, "", STEPS),
+        (parse_steps, "1_000", STEPS),
+        (parse_cfg_scale, "nan", CFG),
+        (parse_cfg_scale, "inf", CFG),
+        (parse_cfg_scale, "-inf", CFG),
+        (parse_cfg_scale, "-1", CFG),
+        (parse_cfg_scale, "100.1", CFG),
+        (parse_cfg_scale, "1e999", CFG),
+        (parse_cfg_scale, "seven", CFG),
+        (parse_cfg_scale, "7,5", CFG),
+        (parse_cfg_scale, "", CFG),
+        (parse_seed, "9223372036854775808", SEED),
+        (parse_seed, "-2", SEED),
+        (parse_seed, "1.0", SEED),
+        (parse_seed, "lucky", SEED),
+        (parse_count, "0", COUNT),
+        (parse_count, "10001", COUNT),
+        (parse_count, "two", COUNT),
+        (parse_threads, "0", THREADS),
+        (parse_threads, "513", THREADS),
+        (parse_threads, "all", THREADS),
+    ],
+)
+def test_number_that_is_none(parse: Any, text: str, what: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert caught.value.message == f"{text!r} is not {what}"
+    assert "for example --" in caught.value.hint
+
+
+def test_seed_hint_says_how_to_ask_for_a_random_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_seed("random")
+    assert caught.value.hint == "for example --seed 7, or --seed -1 for a random one"
+
+
+def test_error_names_a_long_value_in_part() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_seed("9" * 5000)
+    assert caught.value.message == "'" + "9" * 97 + "...' is not " + SEED
+
+
+def test_usage_error_is_a_value_error_with_exit_status_2() -> None:
+    with pytest.raises(ValueError, match="is not") as caught:
+        parse_count("0")
+    assert isinstance(caught.value, UsageError)
+    assert caught.value.exit_status == 2
+    assert str(caught.value) == f"'0' is not {COUNT}\nfor example --count 4"
+
+
+def message_of(parse: Any, text: str) -> str | None:
+    try:
+        parse(text)
+    except UsageError as error:
+        return error.message
+    return None
+
+
+@given(st.text())
+def test_any_text_is_a_value_or_a_usage_error(text: str) -> None:
+    parsers = (parse_size, parse_steps, parse_cfg_scale, parse_seed, parse_count, parse_threads)
+    for parse in parsers:
+        message = message_of(parse, text)
+        assert message != ""
+        assert "\n" not in (message or "")
+
+
+def test_request_keeps_what_it_is_given() -> None:
+    request = DrawRequest(prompt="a cat", size=(512, 768), cfg_scale=7, seed=3, count=2)
+    assert request.size == (512, 768)
+    assert request.cfg_scale == 7.0
+    assert (request.negative_prompt, request.sampler, request.scheduler) == ("", "euler", None)
+    assert (request.sample_steps, request.seed, request.count) == (None, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "",
+        "a cat",
+        "\U0001f408 chat \u00e9l\u00e9gant",
+        "\u05d7\u05ea\u05d5\u05dc",
+        "x " * 5_000,
+        "a\nb\tc",
+        "x" * 1_000,
+        "\u732b" * 1_000,
+        # Chinese is written without blanks; its punctuation breaks it, too.
+        ("\u732b" * 20 + "\uff0c") * 400,
+    ],
+    ids=[
+        *("empty", "plain", "emoji", "right to left", "10,000 characters", "lines", "a long word"),
+        *("Chinese without punctuation", "Chinese"),
+    ],
+)
+def test_prompt(prompt: str) -> None:
+    assert DrawRequest(prompt=prompt, negative_prompt=prompt).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message", "hint"),
+    [
+        (
+            "x" * 100_000,
+            "the prompt has 100,000 characters, more than 10,000: '" + "x" * 37 + "...'",
+            "models read the first few hundred words at most",
+        ),
+        ("a\0b", "the prompt has a NUL character: 'a\\x00b'", ""),
+        (
+            "a \udcff b",
+            "the prompt has bytes that are not UTF-8, at character 3: 'a \\udcff b'",
+            "type it in a terminal, or save it from an editor, that uses UTF-8",
+        ),
+        (b"cat", "the prompt is bytes, not text: b'cat'", ""),
+        *(
+            (
+                f"a {run * 1_001} b",
+                f"the prompt has 1,001 characters without a break, more than 1,000: {shown}",
+                "put blanks or punctuation between the words",
+            )
+            for run, shown in (
+                ("x", "'" + "x" * 37 + "...'"),
+                ("\u732b", "'" + "\u732b" * 37 + "...'"),
+                (".", "'" + "." * 37 + "...'"),
+            )
+        ),
+        (
+            "a" + "\n" * 9_000,
+            "the prompt has 9,000 characters without a break, more than 1,000: '"
+            + "\\n" * 37
+            + "...'",
+            "put blanks or punctuation between the words",
+        ),
+    ],
+    ids=[
+        *("too long", "NUL", "surrogate", "bytes"),
+        *("letters", "Chinese", "punctuation", "lines"),
+    ],
+)
+def test_prompt_that_cannot_be_drawn(prompt: Any, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt=prompt)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", negative_prompt=prompt)
+    assert caught.value.message == message.replace("the prompt", "the negative prompt")
+
+
+def test_only_the_negative_prompt_can_be_none() -> None:
+    assert DrawRequest(prompt="a cat", negative_prompt=None).negative_prompt == ""  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt=None)  # type: ignore[arg-type]
+    assert caught.value.message == "the prompt is NoneType, not text: None"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (0, 5)}, "(0, 5) has a side of 0 pixels"),
+        ({"size": (5, -5)}, "(5, -5) has a negative side"),
+        ({"size": (5, 100_000)}, "(5, 100000) has a side of more than 8192 pixels"),
+        (
+            {"size": (5, 10**5000)},
+            "a number of thousands of digits has a side of more than 8192 pixels",
+        ),
+        ({"size": 5}, "5 is not a pair of whole numbers"),
+        ({"size": (5, 5, 5)}, "(5, 5, 5) is not a pair of whole numbers"),
+        ({"size": (5.0, 5)}, "(5.0, 5) is not a pair of whole numbers"),
+        ({"size": (True, 5)}, "(True, 5) is not a pair of whole numbers"),
+        ({"size": "512"}, "'512' is not WIDTHxHEIGHT"),
+        ({"sample_steps": 0}, f"0 is not {STEPS}"),
+        ({"sample_steps": 2.0}, f"2.0 is not {STEPS}"),
+        ({"sample_steps": True}, f"True is not {STEPS}"),
+        ({"sample_steps": "20"}, f"'20' is not {STEPS}"),
+        ({"cfg_scale": float("nan")}, f"nan is not {CFG}"),
+        ({"cfg_scale": float("inf")}, f"inf is not {CFG}"),
+        ({"cfg_scale": -1}, f"-1 is not {CFG}"),
+        ({"cfg_scale": "7"}, f"'7' is not {CFG}"),
+        ({"cfg_scale": True}, f"True is not {CFG}"),
+        ({"cfg_scale": 10**400}, f"{str(10**400)[:97]}... is not {CFG}"),
+        ({"seed": -2}, f"-2 is not {SEED}"),
+        ({"seed": 2**63}, f"9223372036854775808 is not {SEED}"),
+        ({"seed": 1.0}, f"1.0 is not {SEED}"),
+        ({"seed": False}, f"False is not {SEED}"),
+        ({"count": 0}, f"0 is not {COUNT}"),
+        ({"count": None}, f"None is not {COUNT}"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else next(iter(value)),
+)
+def test_request_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", **options)
+    assert caught.value.message == message
+
+
+def test_request_takes_numbers_of_numpy() -> None:
+    import numpy as np
+
+    request = DrawRequest(
+        prompt="a cat",
+        size=(np.int64(64), np.uint16(32)),
+        sample_steps=np.int32(4),
+        cfg_scale=np.float32(1.5),
+        seed=np.int64(9),
+    )
+    assert request == DrawRequest(
+        prompt="a cat", size=(64, 32), sample_steps=4, cfg_scale=1.5, seed=9
+    )
+    assert type(request.seed) is int
+    assert request.size is not None
+    assert type(request.size[0]) is int
+    assert type(request.cfg_scale) is float
+
+
+def test_seed_minus_one_is_random_in_the_library_too() -> None:
+    assert DrawRequest(prompt="a cat", seed=-1).seed is None
+
+
+def test_seeds_must_not_count_past_the_largest() -> None:
+    assert DrawRequest(prompt="a cat", seed=MAX_SEED, count=1).seed == MAX_SEED
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", seed=MAX_SEED - 1, count=3)
+    assert caught.value.message == (
+        "seed 9223372036854775806 leaves no room for 3 pictures: their seeds count up, and the"
+        " largest is 9223372036854775807"
+    )
+    assert caught.value.hint == "the seed can be at most 9223372036854775805"
+
+
+def test_unknown_sampler_lists_the_nearest_and_all() -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", sampler="Eular_A")
+    assert caught.value.message == ("'Eular_A' is not a sampler, the nearest are euler_a, euler")
+    assert caught.value.hint == "samplers: " + ", ".join(SAMPLERS)
+
+
+def test_unknown_scheduler_lists_all() -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", scheduler="zzz")
+    assert caught.value.message == "'zzz' is not a scheduler"
+    assert caught.value.hint == "schedulers: " + ", ".join(SCHEDULERS)
+
+
+@pytest.mark.parametrize("name", [None, 3, "", ["euler"]])
+def test_sampler_of_another_type(name: Any) -> None:
+    with pytest.raises(UsageError, match="is not a sampler"):
+        DrawRequest(prompt="a cat", sampler=name)
+
+
+@pytest.mark.parametrize("value", [0, 513, 2.0, True, "4", None])
+def test_threads_from_python(value: Any) -> None:
+    with pytest.raises(UsageError, match="is not a number of threads from 1 to 512"):
+        check_threads(value)
+    assert check_threads(4) == 4

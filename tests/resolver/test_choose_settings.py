@@ -1,0 +1,200 @@
+"""Settings: what the user left open comes from the model."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from resolved_models import model
+
+from gpustack_draw.errors import UsageError
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.resolver.choose_settings import choose_settings
+from gpustack_draw.resolver.detect_family import Defaults
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+
+
+def choose(of: ResolvedModel, **options: Any) -> tuple[DrawSettings, tuple[str, ...]]:
+    chosen, notes = choose_settings(DrawRequest(prompt="a cat", seed=7, **options), of)
+    assert len(chosen) == 1
+    return chosen[0], notes
+
+
+def test_the_model_fills_in_what_is_open() -> None:
+    settings, notes = choose(model("sdxl"))
+    assert settings == DrawSettings(
+        prompt="a cat",
+        negative_prompt="",
+        width=512,
+        height=512,
+        sampler="euler",
+        scheduler="karras",
+        sample_steps=25,
+        cfg_scale=5.0,
+        guidance=3.5,
+        seed=7,
+    )
+    assert notes == (
+        "this model was trained for pictures of about 1024x1024: at 512x512 they can look wrong",
+    )
+
+
+def test_the_user_decides() -> None:
+    settings, notes = choose(
+        model("sdxl"),
+        size=(1024, 768),
+        sampler="dpm++2m",
+        scheduler="simple",
+        sample_steps=3,
+        cfg_scale=0.0,
+        negative_prompt="a dog",
+    )
+    assert settings == DrawSettings(
+        prompt="a cat",
+        negative_prompt="a dog",
+        width=1024,
+        height=768,
+        sampler="dpm++2m",
+        scheduler="simple",
+        sample_steps=3,
+        cfg_scale=0.0,
+        guidance=3.5,
+        seed=7,
+    )
+    assert notes == ()
+
+
+def test_demo_draws_at_its_own_size() -> None:
+    settings, notes = choose(model(kind="demo"))
+    assert (settings.width, settings.height, settings.sample_steps) == (256, 256, 8)
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("family", "size", "drawn", "multiple"),
+    [
+        ("flux2-klein", (513, 511), (528, 512), 16),
+        ("flux2-klein", (1, 1), (16, 16), 16),
+        ("sd1", (513, 511), (576, 512), 64),
+        ("flux1", (1001, 1000), (1008, 1000), 8),
+    ],
+)
+def test_size_is_rounded_up_with_a_note(
+    family: str, size: tuple[int, int], drawn: tuple[int, int], multiple: int
+) -> None:
+    settings, notes = choose(model(family), size=size)
+    assert (settings.width, settings.height) == drawn
+    assert notes[0] == (
+        f"{size[0]}x{size[1]} was rounded up to {drawn[0]}x{drawn[1]}:"
+        f" this model needs multiples of {multiple}"
+    )
+
+
+def test_size_beyond_what_the_engine_survives() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("sd3"), size=(3073, 512))
+    assert caught.value.message == (
+        "'3073x512' (3080x512) is too large for this model: a side can have 3072 pixels at most"
+    )
+    assert caught.value.hint == "for example --size 1024x1024"
+    assert choose(model("sd3"), size=(3072, 512))[0].width == 3072
+
+
+def test_negative_prompt_without_guidance_has_no_effect() -> None:
+    note = "--negative-prompt has no effect with --cfg-scale 1"
+    assert note in choose(model(), negative_prompt="a dog")[1]
+    assert note in choose(model("sd1"), negative_prompt="a dog", cfg_scale=1)[1]
+    assert note not in choose(model(), negative_prompt="a dog", cfg_scale=1.5)[1]
+    assert note not in choose(model())[1]
+
+
+PLAIN = "drawn as plain words: this version loads no LoRAs, hypernetworks or embeddings; leave"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        ("a cat <lora:pixel-art:0.8>", f"'<lora:pixel-art:0.8>' is {PLAIN} it out"),
+        ("<LoRA:a b:1>, a cat", f"'<LoRA:a b:1>' is {PLAIN} it out"),
+        ("<lyco:x:1:0.5> a cat", f"'<lyco:x:1:0.5>' is {PLAIN} it out"),
+        ("a cat <hypernet:anime:0.4>", f"'<hypernet:anime:0.4>' is {PLAIN} it out"),
+        ("a cat, embedding:easynegative, wet", f"'embedding:easynegative' is {PLAIN} it out"),
+        (
+            "<lora:a:1><lora:b:1> a cat <lora:a:1>",
+            f"'<lora:a:1>', '<lora:b:1>' are {PLAIN} them out",
+        ),
+        (
+            "".join(f"<lora:{name}:1>" for name in "abcde"),
+            f"'<lora:a:1>', '<lora:b:1>', '<lora:c:1>' and 2 more are {PLAIN} them out",
+        ),
+    ],
+)
+def test_additions_in_a_prompt_are_words(prompt: str, note: str) -> None:
+    settings, notes = choose_settings(DrawRequest(prompt=prompt), model())
+    assert (settings[0].prompt, notes[-1]) == (prompt, note)
+    assert choose(model("sd1"), negative_prompt=prompt)[1][-1] == note
+    # Without guidance nobody reads the negative prompt.
+    assert not any(PLAIN in note for note in choose(model(), negative_prompt=prompt)[1])
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a <b> c", "lora:x:1", "<lora>", "2 < 3: 4 > 1", "<lora:" * 999]
+)
+def test_a_prompt_without_additions_has_no_note(prompt: str) -> None:
+    assert not any(
+        PLAIN in note for note in choose_settings(DrawRequest(prompt=prompt), model())[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "noted"),
+    [((512, 512), True), ((1024, 1024), False), ((768, 1024), False), ((2048, 2048), True)],
+)
+def test_size_far_from_the_training_is_noted(size: tuple[int, int], noted: bool) -> None:
+    notes = choose(model(), size=size)[1]
+    assert any("was trained for" in note for note in notes) is noted
+
+
+def test_seeds_count_up() -> None:
+    chosen, _ = choose_settings(DrawRequest(prompt="a cat", seed=7, count=3), model())
+    assert [settings.seed for settings in chosen] == [7, 8, 9]
+
+
+def test_random_seeds_differ_and_are_short() -> None:
+    request = DrawRequest(prompt="a cat")
+    seeds = {choose_settings(request, model())[0][0].seed for _ in range(20)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@pytest.mark.parametrize(("size", "noted"), [((128, 128), False), ((64, 64), True)])
+def test_a_model_trained_for_several_sizes_is_right_at_each(
+    size: tuple[int, int], noted: bool
+) -> None:
+    demo = replace(
+        model(kind="demo"),
+        defaults=Defaults(8, 1.0, native_size=(256, 256), smallest_size=(128, 128)),
+    )
+    notes = choose(demo, size=size)[1]
+    assert any("was trained for" in note for note in notes) is noted
+
+
+def test_ays_is_for_the_families_it_has_noise_levels_for() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("flux2-klein"), scheduler="ays")
+    assert caught.value.message == (
+        "scheduler 'ays' does not fit this model, which is FLUX.2 klein:"
+        " it is for Stable Diffusion 1 and XL"
+    )
+    assert caught.value.hint == "leave --scheduler out, or type --scheduler discrete"
+    assert choose(model("sd1"), scheduler="ays")[0].scheduler == "ays"
+    assert choose(model("sdxl"), scheduler="ays")[0].scheduler == "ays"
+
+
+@pytest.mark.parametrize("scheduler", ["gits", "karras", "exponential"])
+def test_schedulers_that_the_engine_fails_at_in_one_step(scheduler: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("sd1"), scheduler=scheduler, sample_steps=1)
+    assert caught.value.message == f"scheduler '{scheduler}' cannot draw in one step"
+    assert caught.value.hint == "type --sample-steps 2 or more, or another --scheduler"
+    assert choose(model("sd1"), scheduler=scheduler, sample_steps=2)[0].sample_steps == 2

@@ -1,0 +1,280 @@
+"""Drawing on GPUStack servers of both releases, against a loopback server."""
+
+import json
+
+import pytest
+from loopback_gpustack import LoopbackGpustack
+from server_commands import NAME, PROMPT, parameters
+
+import gpustack_draw
+from gpustack_draw import DrawRequest, Progress
+from gpustack_draw.cli.main import main
+from gpustack_draw.cli.model_names import cache_folder
+
+# --- both releases --------------------------------------------------------------------------------
+
+
+def test_a_name_is_drawn_by_an_old_server(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--seed 7 --sample-steps 4 --cfg-scale 2.5 --sampler heun --scheduler karras"
+    options += " --negative-prompt blue --output cat.png"
+    assert main([NAME, PROMPT, *options.split()]) == 0
+    output = capsys.readouterr()
+    assert output.out == "cat.png\n"
+    assert "drawing 4/4, 100 %" in output.err
+    host = old.url.partition("://")[2]
+    assert (
+        "seed 7, 4 steps, cfg 2.5, heun, karras, 512x512, GPUStack 0.7.1 at " + host in output.err
+    )
+    assert old.paths() == [
+        "GET /version",
+        "GET /v1-openai/models",
+        "POST /v1-openai/images/generations",
+    ]
+    assert old.drawings() == [
+        {
+            "model": NAME,
+            "prompt": PROMPT,
+            "n": 1,
+            "size": "512x512",
+            "response_format": "b64_json",
+            "negative_prompt": "blue",
+            "sampler": "heun",
+            "scheduler": "karras",
+            "sample_steps": 4,
+            "num_inference_steps": 4,
+            "cfg_scale": 2.5,
+            "true_cfg_scale": 2.5,
+            "guidance_scale": 2.5,
+            "seed": 7,
+            "stream": True,
+        }
+    ]
+    assert parameters("cat.png").startswith(
+        f"{PROMPT}\nNegative prompt: blue\nSteps: 4, Sampler: Heun, Schedule type: Karras,"
+        f" CFG scale: 2.5, Seed: 7, Size: 512x512, Model: {NAME}, Model reference: {NAME},"
+        " Version: gpustack-draw "
+    )
+
+
+def test_a_name_is_drawn_by_a_new_server(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--seed 7 --sample-steps 4 --cfg-scale 2.5 --negative-prompt blue --output cat.png"
+    assert main([NAME, PROMPT, *options.split()]) == 0
+    output = capsys.readouterr()
+    assert output.out == "cat.png\n"
+    assert "waiting for the server" in output.err
+    assert new.paths() == ["GET /version", "GET /v1/models", "POST /v1/images/generations"]
+    assert new.drawings() == [
+        {
+            "model": NAME,
+            "prompt": PROMPT,
+            "n": 1,
+            "size": "512x512",
+            "response_format": "b64_json",
+            "negative_prompt": "blue",
+            "sample_steps": 4,
+            "num_inference_steps": 4,
+            "cfg_scale": 2.5,
+            "true_cfg_scale": 2.5,
+            "guidance_scale": 2.5,
+            "seed": 7,
+        }
+    ]
+    # What the server does not tell is not made up.
+    assert parameters("cat.png").startswith(
+        f"{PROMPT}\nNegative prompt: blue\nSteps: 4, CFG scale: 2.5, Seed: 7, Size: 512x512,"
+        f" Model: {NAME}, Model reference: {NAME}, Version: gpustack-draw "
+    )
+
+
+def test_the_key_is_shown_to_who_needs_it_only(new: LoopbackGpustack) -> None:
+    assert main([NAME, PROMPT, "--output", "cat.png", "-q"]) == 0
+    keys = [each.headers.get("Authorization") for each in new.requests]
+    assert keys == [None, f"Bearer {new.USER}", f"Bearer {new.USER}"]
+
+
+def test_without_options_an_old_server_draws_with_the_models_own_steps(
+    old: LoopbackGpustack,
+) -> None:
+    assert main([NAME, PROMPT, "--output", "cat.png", "-q"]) == 0
+    (body,) = old.drawings()
+    # What the original command sent, less its nulls, and the steps that it left to chance.
+    assert {name: body[name] for name in ("model", "prompt", "size", "sampler", "stream")} == {
+        "model": NAME,
+        "prompt": PROMPT,
+        "size": "512x512",
+        "sampler": "euler",
+        "stream": True,
+    }
+    assert body["sample_steps"] == 20
+    assert 0 <= body["seed"] < 2**32
+    assert None not in body.values()
+    assert not {"cfg_scale", "guidance_scale", "negative_prompt", "scheduler"} & set(body)
+
+
+def test_flux_takes_its_cfg_scale_as_such(new: LoopbackGpustack) -> None:
+    new.add("FLUX.1-dev")
+    assert main(["FLUX.1-dev", PROMPT, "--cfg-scale", "1", "--output", "cat.png", "-q"]) == 0
+    (body,) = new.drawings()
+    assert (body["cfg_scale"], body["true_cfg_scale"]) == (1.0, 1.0)
+    assert "guidance_scale" not in body
+
+
+def test_json_tells_null_for_what_is_not_known(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([NAME, PROMPT, "--seed", "3", "--json", "--output", "cat.png"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record.pop("seconds").keys() == {"sample"}
+    assert record == {
+        "path": "cat.png",
+        "seed": 3,
+        "width": 512,
+        "height": 512,
+        "model": NAME,
+        "family": "",
+        "sampler": None,
+        "scheduler": None,
+        "sample_steps": None,
+        "cfg_scale": None,
+        "prompt": PROMPT,
+        "negative_prompt": "",
+        "device": f"GPUStack 2.3.0 at 127.0.0.1:{new.port}",
+    }
+
+
+def test_the_servers_values_take_the_place_of_those_asked_for(old: LoopbackGpustack) -> None:
+    seed = 2**32 + 5
+    with gpustack_draw.load(NAME) as model:
+        request = DrawRequest(prompt=PROMPT, seed=seed, size=(256, 256))
+        assert model.check(request) == (
+            (
+                "GPUStack 0.7.1 has seeds up to 4294967294: larger ones do not give the pictures"
+                " that they give elsewhere"
+            ),
+        )
+        (picture,) = model.draw(request)
+    settings = picture.settings
+    assert (settings.seed, settings.sample_steps, settings.cfg_scale) == (5, 20, 4.5)
+    assert (settings.sampler, settings.scheduler, settings.guidance) == ("euler", "karras", 3.5)
+
+
+def test_the_library_draws_there_too(old: LoopbackGpustack) -> None:
+    told: list[Progress] = []
+    image = gpustack_draw.generate(NAME, PROMPT, size="256x320", seed=1, on_progress=told.append)
+    assert image.size == (256, 320)
+    assert [(each.phase, each.step, each.total) for each in told] == [
+        ("wait", 0, 0),
+        *(("sample", step, 4) for step in range(1, 5)),
+    ]
+    old.requests.clear()
+    gpustack_draw.generate(NAME, PROMPT, seed=1)
+    assert old.paths() == ["POST /v1-openai/images/generations"]  # the model is kept
+    gpustack_draw.generate(NAME, PROMPT, seed=1, server=old.url)
+    assert "GET /version" in old.paths()
+
+
+def test_a_plan_of_a_servers_model(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([NAME, PROMPT, "--dry-run", "--size", "500x500"]) == 0
+    assert capsys.readouterr().out == (
+        f"model:     {NAME}\n"
+        "settings:  20 steps, cfg 4.5, euler, 512x512\n"
+        f"device:    GPUStack 0.7.1 at 127.0.0.1:{old.port}\n"
+        "note:      500x500 was rounded up to 512x512: this server draws multiples of 64, from"
+        " 256\n"
+    )
+    assert main([NAME, PROMPT, "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["kind"], plan["files"], plan["fetch_bytes"]) == ("server", [], 0)
+    assert old.drawings() == []
+
+
+@pytest.mark.parametrize("release", ["0.4.0", "0.5.1", "1.0.0", "2.0.0", "2.1.0", "0.0.0", "3.0.1"])
+def test_other_releases(old: LoopbackGpustack, release: str) -> None:
+    old.release = release
+    assert main([NAME, PROMPT, "--output", "cat.png", "-q", "--size", "256x256"]) == 0
+
+
+# --- what a server says of itself -----------------------------------------------------------------
+
+
+def test_what_a_server_cannot_honour_is_said(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--sampler heun --scheduler karras --vae x.gguf --threads 2 --device CPU"
+    assert main([NAME, PROMPT, *options.split(), "--output", "cat.png"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if "no effect" in line]
+    chosen = "vLLM and SGLang, which GPUStack 2.3.0 draws with, choose it themselves"
+    assert notes == [
+        "gpustack-draw: --vae has no effect: the picture is drawn on a server",
+        "gpustack-draw: --threads has no effect: the picture is drawn on a server",
+        "gpustack-draw: --device has no effect: the picture is drawn on a server",
+        f"gpustack-draw: --sampler heun has no effect: {chosen}",
+        f"gpustack-draw: --scheduler karras has no effect: {chosen}",
+    ]
+    (body,) = new.drawings()
+    assert (body["sampler"], body["scheduler"]) == ("heun", "karras")
+    assert "Sampler" not in parameters("cat.png")  # nobody knows whether it was that one
+
+
+def test_what_llama_box_does_not_know_is_said(old: LoopbackGpustack) -> None:
+    with gpustack_draw.load(NAME) as model:
+        request = DrawRequest(
+            prompt="", sampler="er_sde", scheduler="simple", cfg_scale=1.0, negative_prompt="x"
+        )
+        assert model.check(request) == (
+            "GPUStack 0.7.1 does not know --sampler er_sde: euler is used",
+            "GPUStack 0.7.1 does not know --scheduler simple: its own is used",
+            "--negative-prompt has no effect with --cfg-scale 1",
+        )
+
+
+def test_models_lists_those_of_the_server(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.add("qwen3", categories=["llm"])
+    assert main(["models", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert records[-1] == {
+        "model": NAME,
+        "kind": "server",
+        "family": "",
+        "variant": "",
+        "bytes": None,
+        "path": None,
+        "server": old.url,
+    }
+    assert "qwen3" not in [record["model"] for record in records]
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == [NAME, "on", old.url]
+
+
+def test_models_without_the_server_that_is_named(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.01,))
+    old.close()
+    assert main(["models"]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("MODEL")
+    assert output.err == (
+        f"gpustack-draw: no GPUStack server answers at {old.url}: connection refused\n"
+        "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server runs\n"
+        f"gpustack-draw: models of Hugging Face are in {cache_folder()}\n"
+    )
+
+
+def test_models_asks_nobody_when_no_server_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(*_: object) -> None:
+        raise AssertionError("a server was asked")
+
+    monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_release", ask)
+    assert main(["models", "--json"]) == 0
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,372 @@
+"""--on server with a model of Hugging Face: deployed there, waited for, drawn with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback_gpustack import NEW, OLD, LoopbackGpustack
+from loopback_hub import LoopbackHub
+
+import gpustack_draw
+from gpustack_draw import Progress
+from gpustack_draw.cli.main import main
+
+PROMPT = "a lovely cat"
+TURBO = "acme/stable-diffusion-v3-5-large-turbo-GGUF"
+FILES = {"sd3.5-Q4_0.gguf": b"", "sd3.5-FP16.gguf": b"", "README.md": b""}
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.deployment._SECONDS_BETWEEN_WATCHES", 0.02)
+    hub = LoopbackHub()
+    hub.use(monkeypatch, tmp_path / "home")
+    hub.add(TURBO, FILES)
+    hub.add("Qwen/Qwen-Image", {"model_index.json": b"{}", "vae/x.safetensors": b""})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
+    yield from serve(OLD, monkeypatch)
+
+
+@pytest.fixture
+def new(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
+    yield from serve(NEW, monkeypatch)
+
+
+def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
+    server = LoopbackGpustack(release)
+    server.life = [
+        [],
+        [{"state": "pending", "state_message": ""}],
+        [{"state": "downloading", "download_progress": 12.5}],
+        [{"state": "downloading", "download_progress": 80}],
+        [{"state": "running", "download_progress": 100}],
+    ]
+    monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
+    monkeypatch.setenv("GPUSTACK_API_KEY", server.ADMIN)
+    yield server
+    server.close()
+
+
+def draw(*arguments: str) -> int:
+    options = ["--on", "server", "--size", "256x256", "--output", "cat.png"]
+    return main([arguments[0], PROMPT, *options, *arguments[1:]])
+
+
+def error_of(capsys: pytest.CaptureFixture[str], server: LoopbackGpustack) -> list[str]:
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert not Path("cat.png").exists()
+    lines = output.err.replace(server.url, "URL").splitlines()[-2:]
+    return [line.removeprefix("gpustack-draw: ") for line in lines]
+
+
+def created(server: LoopbackGpustack) -> list[dict[str, Any]]:
+    return [
+        each.body
+        for each in server.requests
+        if each.method == "POST" and each.path.endswith("/models")
+    ]
+
+
+def test_an_old_server_gets_what_the_original_command_sent(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(f"hf.co/{TURBO}") == 0
+    assert created(old) == [
+        {
+            "name": "stable-diffusion-v3-5-large-turbo-Q4_0",
+            "source": "huggingface",
+            "huggingface_repo_id": TURBO,
+            "huggingface_filename": "sd3.5-Q4_0.gguf",
+            "cpu_offloading": True,
+            "distributed_inference_across_workers": True,
+            "categories": ["image"],
+            "backend": "llama-box",
+            "backend_parameters": ["--no-warmup", "--seed=42", "--image-cfg-scale=1.0"],
+        }
+    ]
+    (body,) = old.drawings()
+    assert body["model"] == "stable-diffusion-v3-5-large-turbo-Q4_0"
+    output = capsys.readouterr()
+    assert output.out == "cat.png\n"
+    assert "the server is getting the model ready\n" in output.err
+    assert (
+        f"deployed on GPUStack 0.7.1 at 127.0.0.1:{old.port} as"
+        " 'stable-diffusion-v3-5-large-turbo-Q4_0'" in output.err
+    )
+
+
+def test_each_tag_is_a_model_of_its_own(old: LoopbackGpustack) -> None:
+    assert draw(f"hf.co/{TURBO}", "-q") == 0
+    assert draw(f"hf.co/{TURBO}:FP16", "-q") == 0
+    names = [body["name"] for body in created(old)]
+    assert names == [
+        "stable-diffusion-v3-5-large-turbo-Q4_0",
+        "stable-diffusion-v3-5-large-turbo-FP16",
+    ]
+    assert [body["huggingface_filename"] for body in created(old)][1] == "sd3.5-FP16.gguf"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("sd3.5-Q4_K_M.gguf", "medium-Q4_K_M"), ("sd3.5_mx3.gguf", "medium-sd3.5_mx3")],
+)
+def test_a_model_is_named_after_what_is_taken_where_there_is_no_default(
+    old: LoopbackGpustack, hub: LoopbackHub, file: str, name: str
+) -> None:
+    hub.add("acme/medium-GGUF", {file: b""})
+    assert draw("hf.co/acme/medium-GGUF", "-q") == 0
+    (body,) = created(old)
+    assert (body["name"], body["huggingface_filename"]) == (name, file)
+
+
+@pytest.mark.parametrize("file", ["*Q4_0*", "sd3.5-Q4_0.gguf"])
+def test_what_is_deployed_is_used_whatever_its_name(old: LoopbackGpustack, file: str) -> None:
+    for number in range(120):  # on the second page
+        old.add(f"other-{number}")
+    source = {"source": "huggingface", "huggingface_repo_id": TURBO, "huggingface_filename": file}
+    old.add("stable-diffusion-v3-5-large-turbo", more=source)
+    assert draw(f"hf.co/{TURBO}", "-q") == 0
+    assert created(old) == []
+    assert old.drawings()[0]["model"] == "stable-diffusion-v3-5-large-turbo"
+
+
+def test_a_name_that_another_model_has(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.add("stable-diffusion-v3-5-large-turbo-Q4_0")
+    assert draw(f"hf.co/{TURBO}", "-q") == 0
+    assert created(old)[0]["name"] == "acme-stable-diffusion-v3-5-large-turbo-Q4_0"
+    old.models["acme-stable-diffusion-v3-5-large-turbo-Q4_0"].more = {}
+    capsys.readouterr()
+    Path("cat.png").unlink()
+    assert draw(f"hf.co/{TURBO}", "-q") == 1
+    assert error_of(capsys, old) == [
+        (
+            "URL has other models with the names 'stable-diffusion-v3-5-large-turbo-Q4_0' and"
+            " 'acme-stable-diffusion-v3-5-large-turbo-Q4_0'"
+        ),
+        "rename or delete one on the server's web page",
+    ]
+
+
+def test_a_tag_that_the_repository_does_not_have(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(f"hf.co/{TURBO}:Q8_0", "-q") == 3
+    assert error_of(capsys, old)[0].startswith(f"hf.co/{TURBO} has no tag 'Q8_0'; it has F16, Q4_0")
+    assert created(old) == []
+
+
+def test_a_hub_that_only_the_server_reaches(
+    old: LoopbackGpustack, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.fail("/api/", status=500)
+    assert draw(f"hf.co/{TURBO}:FP16") == 0
+    assert created(old)[0]["huggingface_filename"] == "*FP16*"
+    assert "; the server will find out what the repository has" in capsys.readouterr().err
+
+
+def test_a_new_server_draws_diffusers_repositories_with_vllm(new: LoopbackGpustack) -> None:
+    assert draw("hf.co/Qwen/Qwen-Image", "-q") == 0
+    assert created(new) == [
+        {
+            "name": "Qwen-Image",
+            "source": "huggingface",
+            "huggingface_repo_id": "Qwen/Qwen-Image",
+            "replicas": 1,
+            "categories": ["image"],
+            "backend": "vLLM",
+            "backend_parameters": ["--omni"],
+            "enable_model_route": True,
+            "cluster_id": 7,
+        }
+    ]
+    assert new.drawings()[0]["model"] == "Qwen-Image"
+
+
+def test_a_new_server_has_nothing_for_gguf_models(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(f"hf.co/{TURBO}", "-q") == 3
+    assert error_of(capsys, new) == [
+        (f"GPUStack 2.3.0 at URL has no backend that draws with GGUF models such as hf.co/{TURBO}"),
+        (
+            "name a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which it"
+            " draws with by vLLM; or leave --on server out to draw on this machine"
+        ),
+    ]
+    assert new.paths() == ["GET /version"]
+
+
+def test_a_new_server_without_a_cluster(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.clusters = []
+    assert draw("hf.co/Qwen/Qwen-Image", "-q") == 1
+    assert error_of(capsys, new) == [
+        "URL has no cluster to deploy on",
+        "add one on the server's web page",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("release", "message", "hint"),
+    [
+        (
+            OLD,
+            "URL does not let this key deploy models: No permission to access",
+            "put the API key of an administrator into GPUSTACK_API_KEY",
+        ),
+        (
+            NEW,
+            (
+                "URL does not let this key deploy models: API key does not have permission to"
+                " access management features"
+            ),
+            "put a key with the scopes 'management' and 'inference' into GPUSTACK_API_KEY",
+        ),
+    ],
+)
+def test_a_key_that_may_only_draw(
+    release: str,
+    message: str,
+    hint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for server in serve(release, monkeypatch):
+        monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
+        name = TURBO if release == OLD else "Qwen/Qwen-Image"
+        assert draw(f"hf.co/{name}", "-q") == 1
+        assert error_of(capsys, server) == [message, hint]
+
+
+def test_a_server_that_does_not_deploy_it(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = b'{"code": 400, "reason": "BadRequest", "message": "No such file"}'
+    old.fail("/v1/models", times=1, seconds=0)  # the list is as it should be
+    old.fail("/v1/models", status=400, body=body)
+    assert draw(f"hf.co/{TURBO}", "-q") == 1
+    assert error_of(capsys, old) == [
+        f"URL does not deploy hf.co/{TURBO} (400): No such file",
+        "deploy it on the server's web page, and draw with its name there",
+    ]
+
+
+def test_a_model_that_fails_there(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.life = [[{"state": "error", "state_message": "no space left"}]]
+    assert draw(f"hf.co/{TURBO}", "-q") == 1
+    assert error_of(capsys, old) == [
+        f"hf.co/{TURBO} does not run on URL: error: no space left",
+        "look at its instances on the server's web page",
+    ]
+
+
+@pytest.mark.parametrize("beats", [0.05, 0.0])
+def test_what_nothing_can_run_is_given_up(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], beats: float
+) -> None:
+    """Also where the server ends its list again and again instead of letting it beat."""
+    old.life = [[{"state": "pending", "state_message": "No available workers"}]]
+    old.fail("/model-instances", seconds=beats)
+    start = time.monotonic()
+    assert draw(f"hf.co/{TURBO}", "-q", "--timeout", "0.4") == 1
+    assert time.monotonic() - start < 3
+    assert error_of(capsys, old) == [
+        (
+            f"hf.co/{TURBO} has not come to run on URL for 0.4 seconds: pending: No available"
+            " workers"
+        ),
+        (
+            "the server's workers may have no room for it; it stays deployed there, and --timeout"
+            " SECONDS waits longer"
+        ),
+    ]
+
+
+def test_what_is_deployed_without_replicas(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"source": "huggingface", "huggingface_repo_id": TURBO, "replicas": 0}
+    old.add("mine", running=False, more={**source, "huggingface_filename": "*Q4_0*"})
+    assert draw(f"hf.co/{TURBO}", "-q") == 1
+    assert error_of(capsys, old) == [
+        "'mine' is deployed on URL, but with no replicas",
+        "start it on the server's web page",
+    ]
+
+
+def test_the_library_deploys_too_and_tells_how_far_it_is(old: LoopbackGpustack) -> None:
+    told: list[Progress] = []
+    with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
+        assert created(old) == []
+        image = model.generate(PROMPT, size=(256, 256), on_progress=told.append)
+    assert image.size == (256, 256)
+    deployed = [(each.step, each.total) for each in told if each.phase == "deploy"]
+    assert (12, 100) in deployed
+    assert (80, 100) in deployed
+    assert [each.phase for each in told if each.phase != "deploy"] == ["wait"] + ["sample"] * 4
+
+
+def test_a_plan_deploys_nothing(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw("hf.co/acme/none", "--dry-run") == 3
+    capsys.readouterr()
+    assert draw(f"hf.co/{TURBO}@v1:FP16", "--dry-run") == 0
+    assert capsys.readouterr().out == (
+        f"model:     hf.co/{TURBO}@v1:FP16\n"
+        "settings:  20 steps, euler, 256x256\n"
+        f"device:    GPUStack 0.7.1 at 127.0.0.1:{old.port}\n"
+        "note:      the server takes the main branch, not @v1\n"
+        f"note:      hf.co/{TURBO} (sd3.5-FP16.gguf) would be deployed as"
+        " 'stable-diffusion-v3-5-large-turbo-FP16', where it is not there yet\n"
+    )
+    assert created(old) == []
+
+
+def test_ctrl_c_ends_the_waiting(old: LoopbackGpustack, hub: LoopbackHub, tmp_path: Path) -> None:
+    old.life = [[{"state": "pending", "state_message": "No available workers"}]]
+    old.fail("/model-instances", seconds=5.0)
+    command = [sys.executable, "-m", "gpustack_draw", f"hf.co/{TURBO}", PROMPT, "--on", "server"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **hub.environment(tmp_path / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    end = time.monotonic() + 20
+    while not any("instances" in path for path in old.paths()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, error = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 2
+    assert error.endswith(b"gpustack-draw: interrupted\n")
+
+
+def test_the_time_left_is_measured_from_the_first_percent(old: LoopbackGpustack) -> None:
+    """Whatever came before: a queue, or an earlier download that goes on."""
+    told: list[Progress] = []
+    with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
+        model.generate(PROMPT, size=(256, 256), on_progress=told.append)
+    percents = [each for each in told if each.phase == "deploy" and each.total]
+    assert [(each.step, each.resumed) for each in percents] == [(12, 12), (80, 12)]
+    assert [each.started for each in percents] == [percents[0].seconds] * 2

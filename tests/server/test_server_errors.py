@@ -1,0 +1,202 @@
+"""What goes wrong when a GPUStack server is to draw: one clear message each, nothing left."""
+
+import json
+
+import pytest
+from loopback_gpustack import NEW, OLD, LoopbackGpustack
+from server_commands import NAME, PROMPT, Answer, serve
+
+from gpustack_draw.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
+
+LOG_HINT = "try again; if it happens again, look at the log of the model's instance"
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+GET_KEY = "make an API key on the server's web page, and put it into GPUSTACK_API_KEY"
+
+
+def test_no_key(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GPUSTACK_API_KEY")
+    assert Answer(capsys, new.url).to(NAME) == (1, "URL wants an API key", GET_KEY)
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_a_wrong_key(
+    release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in serve(release, monkeypatch):
+        monkeypatch.setenv("GPUSTACK_API_KEY", "gpustack_wrong")
+        assert Answer(capsys, server.url).to(NAME) == (
+            1,
+            "URL does not accept the key in GPUSTACK_API_KEY",
+            "it may have expired: make another one on the server's web page",
+        )
+        assert len(server.requests) == 2  # never again
+
+
+def test_a_key_without_the_scope(new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "API key does not have permission to access inference features"
+    body = json.dumps({"code": 403, "reason": "Forbidden", "message": message}).encode()
+    new.fail("/v1/", status=403, body=body)
+    assert Answer(capsys, new.url).to(NAME) == (
+        1,
+        f"URL does not let this key draw: {message}",
+        (
+            "make a key with the scope 'inference' that may use this model, and put it into"
+            " GPUSTACK_API_KEY"
+        ),
+    )
+
+
+def test_a_server_that_repeats_the_key_does_not_get_it_shown(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"detail": f"key {new.USER} is blocked"}).encode()
+    new.fail("/images/", status=403, body=body)
+    status, message, _ = Answer(capsys, new.url).to(NAME)
+    assert (status, message) == (1, "URL does not let this key draw: key *** is blocked")
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_an_unknown_name(
+    release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in serve(release, monkeypatch):
+        server.add("flux-schnell")
+        whose = "" if server.is_old else " for this key"
+        assert Answer(capsys, server.url).to("SD-trubo") == (
+            3,
+            f"URL has no model 'SD-trubo'{whose}, the nearest are sd-turbo",
+            "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
+        )
+        assert Answer(capsys, server.url).to("acme/xyz") == (
+            3,
+            f"URL has no model 'acme/xyz'{whose}",
+            (
+                "it draws with sd-turbo, flux-schnell; for a model of Hugging Face type"
+                " hf.co/acme/xyz, for a file its path"
+            ),
+        )
+        assert not [path for path in server.paths() if "instances" in path]
+
+
+def test_an_unknown_name_on_a_server_that_calls_it_forbidden(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As releases 2.0.x do."""
+    body = b'{"error":{"message":"Model not found","code":403,"type":"Forbidden"}}'
+    new.fail("/images/", status=403, body=body)
+    assert Answer(capsys, new.url).to("SD-trubo") == (
+        3,
+        "URL has no model 'SD-trubo' for this key, the nearest are sd-turbo",
+        "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
+    )
+
+
+def test_a_server_without_any_image_model(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.models.clear()
+    assert Answer(capsys, old.url).to("sd") == (
+        3,
+        "URL has no model 'sd'",
+        (
+            "it runs no image model; for a model of Hugging Face type hf.co/OWNER/REPO, for a"
+            " file its path"
+        ),
+    )
+
+
+def test_a_model_that_is_not_for_this_key(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.x keeps a key's other models to itself."""
+    new.models[NAME].hidden = True
+    assert Answer(capsys, new.url).to(NAME) == (
+        3,
+        f"URL has no model '{NAME}' for this key",
+        (
+            "it runs no image model for this key; for a model of Hugging Face type"
+            " hf.co/OWNER/REPO, for a file its path"
+        ),
+    )
+    monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
+    assert main([NAME, PROMPT, "-q"]) == 0
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_a_model_that_is_no_image_model(
+    release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in serve(release, monkeypatch):
+        server.add("qwen3", categories=["llm"])
+        assert Answer(capsys, server.url).to("qwen3") == (
+            3,
+            "'qwen3' on URL is no image model",
+            "it draws with sd-turbo",
+        )
+        assert server.drawings() == []
+
+
+def test_a_model_of_no_category_is_tried(old: LoopbackGpustack) -> None:
+    old.add("mine", categories=[])
+    assert main(["mine", PROMPT, "-q"]) == 0
+
+
+STOPPED_HINT = "start it, or look at its instances, on the server's web page"
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_a_model_that_does_not_run(
+    release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in serve(release, monkeypatch):
+        instances = [
+            {"id": 1, "state": "pending", "state_message": "No available\nworkers"},
+            {"id": 2, "state": "error", "state_message": "exited with code 1"},
+        ]
+        server.add("big", running=False, instances=instances[:1])
+        server.add("bad", running=False, instances=instances)
+        answer = Answer(capsys, server.url)
+        monkeypatch.setenv("GPUSTACK_API_KEY", server.ADMIN)
+        assert answer.to("big") == (
+            1,
+            "'big' does not run on URL: pending: No available workers",
+            STOPPED_HINT,
+        )
+        assert answer.to("bad") == (
+            1,
+            "'bad' does not run on URL: error: exited with code 1",
+            STOPPED_HINT,
+        )
+        # Who may only draw is told what a drawing tells.
+        monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
+        assert answer.to("big") == (
+            1,
+            "'big' is on URL, but no instance of it runs",
+            STOPPED_HINT,
+        )
+
+
+def test_a_new_server_that_does_not_tell_which_of_both_it_is(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.x says the same of a name that is not there and of one that does not run."""
+    message = "Model not found or no running instances available"
+    body = json.dumps({"error": {"message": message, "code": 404, "type": "NotFound"}}).encode()
+    new.fail("/images/", status=404, body=body)
+    new.add("big", running=False, instances=[{"state": "starting", "state_message": ""}])
+    assert Answer(capsys, new.url).to("big")[:2] == (
+        3,
+        "URL has no model 'big' for this key, or no instance of it that runs",
+    )
+    monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
+    assert Answer(capsys, new.url).to("big")[:2] == (1, "'big' does not run on URL: starting")

@@ -1,0 +1,180 @@
+"""The wire: what a server sends, in the forms that were recorded, and in pieces of any size."""
+
+import base64
+import contextlib
+import itertools
+import json
+from typing import Any
+
+import pytest
+from fake_models import png
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpustack_draw.gpustack_server.read_picture import told_values
+from gpustack_draw.gpustack_server.replies import (
+    ReplyError,
+    Step,
+    StreamReader,
+    picture_of,
+    refusal,
+    refusal_of,
+)
+
+PICTURE = png(8, 8)
+TEXT = base64.b64encode(PICTURE).decode()
+LIMIT = 1_000_000
+WRAPPING = "Worker request failed: "
+
+
+def event(step: int, total: int, text: str = "", **values: Any) -> bytes:
+    item = {"index": 0, "object": "image", "progressed_steps": step, "progress_steps": total}
+    item |= {"progress": 100 * step / total, "finish_reason": "stop" if step == total else None}
+    data = {"created": 1, "model": "a \N{CAT FACE}", "object": "list", "usage": None}
+    return json.dumps(
+        {**data, "data": [{**item, "b64_json": text, **values}]}, ensure_ascii=False
+    ).encode()
+
+
+def read(*pieces: bytes) -> tuple[list[Step], bytes]:
+    reader = StreamReader(LIMIT)
+    steps = [step for piece in pieces for step in reader.feed(piece)]
+    return steps, reader.finish()
+
+
+STREAM = (
+    b"data: " + event(1, 3) + b"\n\n"
+    b"event: image_generation.partial\n\ndata:" + event(2, 3) + b"\r\n\r\n"
+    b": a comment\n\n"
+    b"data: " + event(3, 3, TEXT) + b"\n\n"
+    b"data: [DONE]\n\n"
+)
+STEPS = [Step(1, 3), Step(2, 3), Step(3, 3)]
+
+
+def test_a_stream() -> None:
+    assert read(STREAM) == (STEPS, PICTURE)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, len(STREAM)), max_size=8))
+def test_a_stream_cut_into_pieces_anywhere(places: list[int]) -> None:
+    bounds = [0, *sorted(places), len(STREAM)]
+    pieces = [STREAM[begin:end] for begin, end in itertools.pairwise(bounds)]
+    assert read(*pieces) == (STEPS, PICTURE)
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(STREAM) - 1))
+def test_a_stream_that_breaks_off_gives_all_of_the_picture_or_none(end: int) -> None:
+    try:
+        assert read(STREAM[:end])[1] == PICTURE
+    except ReplyError as error:
+        assert error.kind == "no picture"  # noqa: PT017 - both are right, by the place
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
+    for attempt in (lambda: read(data), lambda: read(b"data: {" + data), lambda: picture_of(data)):
+        with contextlib.suppress(ReplyError):
+            attempt()
+
+
+def test_a_picture_in_parts_is_joined() -> None:
+    """llama-box with stream_options.chunk: every part says stop, and the last one 100 %."""
+    size = 1000
+    parts = [TEXT[place : place + size] for place in range(0, len(TEXT), size)]
+    pieces = [b"data: " + event(2, 2, part, progress=99.0) + b"\n\n" for part in parts]
+    assert read(b"data: " + event(1, 2) + b"\n\n", *pieces)[1] == PICTURE
+
+
+def test_a_preview_is_no_picture() -> None:
+    preview = base64.b64encode(png(4, 4)).decode()
+    stream = b"data: " + event(1, 2, preview) + b"\n\ndata: " + event(2, 2, TEXT) + b"\n\n"
+    assert read(stream)[1] == PICTURE
+    with pytest.raises(ReplyError, match="no picture"):
+        read(b"data: " + event(1, 2, preview) + b"\n\n")
+
+
+def test_a_line_without_an_end_is_bounded() -> None:
+    reader = StreamReader(1000)
+    assert list(reader.feed(b"x" * 500)) == []
+    with pytest.raises(ReplyError, match="too long"):
+        list(reader.feed(b"x" * 501))
+
+
+def test_a_stream_without_an_end_is_bounded() -> None:
+    reader = StreamReader(1000)
+    assert list(reader.feed(b": nothing\n" * 200)) == []
+    with pytest.raises(ReplyError, match="too long"):
+        list(reader.feed(b": nothing\n"))
+
+
+def test_an_object() -> None:
+    assert picture_of(json.dumps({"data": [{"b64_json": TEXT}]}).encode()) == PICTURE
+    address = f"data:image/png;base64,{TEXT}"
+    assert picture_of(json.dumps({"data": [{"url": address}]}).encode()) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "status"),
+    [
+        ({"error": {"message": "Model not found", "code": 404}}, "Model not found", 404),
+        ({"code": 401, "reason": "Unauthorized", "message": "no"}, "no", 401),
+        ({"detail": "Not Found"}, "Not Found", 0),
+        ({"detail": [{"loc": ["body", "n"], "msg": "too many"}, "odd"]}, "n: too many; odd", 0),
+        ({"error": "plain"}, "plain", 0),
+        ({"error": {"code": "x"}}, "", 0),
+        ({"message": "x" * 400}, "x" * 297 + "...", 0),
+        ({"message": "a\x1b[2Jb\u202e"}, "a [2Jb", 0),
+        ({"error": {"message": "no", "code": 10**30}}, "no", 0),
+        ({"error": {"message": "no", "code": True}}, "no", 0),
+        # A search for the end of the pattern from each of its beginnings would take hours.
+        (
+            {"message": "Worker request failed: " * 1_000_000},
+            ("Worker request failed: " * 13)[:297] + "...",
+            0,
+        ),
+    ],
+)
+def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int) -> None:
+    error = refusal(answer)
+    assert (error.words, error.status) == (words, status)
+
+
+def test_a_page_says_nothing() -> None:
+    assert refusal_of(b"<html>502</html>", "text/html", 502).words == ""
+    assert refusal_of(b"try later", "text/plain", 502).words == "try later"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (
+            (
+                "a cat, Steps: 99, on\nNegative prompt: blue\nSteps: 20, CFG scale: 4.500000,"
+                " Guidance: 3.500000, Eta: 0.000000, Seed: 42, Size: 512x512, Model: x.gguf,"
+                " RNG: cuda, Sampler: euler_a karras, Version: stable-diffusion.cpp"
+            ),
+            {
+                "sample_steps": 20,
+                "cfg_scale": 4.5,
+                "guidance": 3.5,
+                "seed": 42,
+                "sampler": "euler_a",
+                "scheduler": "karras",
+            },
+        ),
+        ("Steps: 1, Seed: -1, CFG scale: nan, Sampler: mine", {"sample_steps": 1}),
+        ("Steps: many, Seed: 99999999999999999999", {}),
+        # A pattern that tries each letter as the beginning of a name would take hours.
+        ("Steps: 1, " + "a" * 1_000_000, {"sample_steps": 1}),
+        ("Seed: 7, " + "a: " * 1_000_000 + ", Steps: 1", {"seed": 7}),
+        ("Steps: 1\n" + "Steps: 2\n" * 100_000, {"sample_steps": 2}),
+        ("nothing", {}),
+        ("", {}),
+    ],
+)
+def test_what_a_picture_tells_of_itself(text: str, values: dict[str, Any]) -> None:
+    assert told_values(text) == values

@@ -1,0 +1,42 @@
+"""Finding what builds the extension, and the engine's source that a build has left here."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+def tool(name: str) -> str | None:
+    """Find a tool beside this Python (in its virtual environment), else on the path."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+
+
+def pybind11_dir() -> str:
+    """Give the folder of pybind11's CMake files."""
+    command = [sys.executable, "-m", "pybind11", "--cmakedir"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def engine_source() -> Path | None:
+    """Find the engine's source: the folder named in the environment, else a build's own copy."""
+    named = os.environ.get("GPUSTACK_DRAW_ENGINE_SOURCE")
+    if named:
+        return Path(named)
+    return next(SOURCE.glob("build/*/engine-source-*/*/vendor/stable-diffusion.cpp"), None)
+
+
+def load_tool(name: str) -> ModuleType:
+    """Import a script of tools/, which is no package."""
+    path = SOURCE / "tools" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

@@ -1,0 +1,99 @@
+"""Compiling an extension with the address and undefined-behaviour sanitizers, and running it.
+
+It needs a Python of its own, which loads the sanitizers before all else.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from build_tools import SOURCE, engine_source, pybind11_dir, tool
+
+needs_sanitizers = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("g++") is None,
+    reason="needs g++ with its sanitizers, on Linux",
+)
+
+
+def build_extension(source: Path, name: str, folder: str, **options: str) -> Path:
+    """Build a target; a second or less when it is built already."""
+    build = SOURCE / "build" / folder / str(sys.implementation.cache_tag)
+    options |= {"Python_EXECUTABLE": sys.executable, "pybind11_DIR": pybind11_dir()}
+    # The source of a build that there is; else CMake downloads the pinned one.
+    if engine := engine_source():
+        options["GPUSTACK_DRAW_ENGINE_SOURCE"] = str(engine)
+    generator = ["-G", "Ninja"] if tool("ninja") else []
+    cmake = tool("cmake")
+    assert cmake is not None, "cmake is missing: install the dependency group 'test'"
+    defines = [f"-D{option}={value}" for option, value in options.items()]
+    output(cmake, "-S", str(source), "-B", str(build), *generator, *defines)
+    output(cmake, "--build", str(build), "--target", name, "--parallel", "2")
+    (extension,) = build.glob(f"{name}*.so")
+    return extension
+
+
+def output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def run_python(
+    extension: Path, folder: Path, *arguments: str, sanitizer_options: str = "detect_leaks=0"
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python that can load the extension, and imports from a folder."""
+    # The sanitizers' runtimes come before all else, as does the C++ one, whose throw they watch.
+    preloaded = ["libasan.so", "libubsan.so", "libstdc++.so"]
+    environment = {
+        **os.environ,
+        "GPUSTACK_DRAW_EXTENSION": str(extension),
+        "GGML_NO_BACKTRACE": "1",
+        "OMP_WAIT_POLICY": "passive",  # a thread that waits leaves its core to others
+        "PYTHONPATH": str(folder),
+        "PYTHONMALLOC": "malloc",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LD_PRELOAD": " ".join(output("g++", f"-print-file-name={name}") for name in preloaded),
+        "ASAN_OPTIONS": sanitizer_options,
+        "UBSAN_OPTIONS": sanitizer_options + ":print_stacktrace=1",
+    }
+    command = [sys.executable, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=SOURCE, env=environment, text=True, **pipes) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            pytest.fail(f"hangs after:\n{stdout[-4000:]}\n{stderr[-4000:]}")
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def run_cases(extension: Path, *cases: Path, reports: Path, sanitizer_options: str) -> None:
+    """Run files of tests of one folder in such a Python; none may be skipped."""
+    for folder in (reports / "first", reports / "second"):
+        folder.mkdir()
+        done = _run_pytest(extension, *cases, reports=folder, sanitizer_options=sanitizer_options)
+        reported = "".join(path.read_text() for path in folder.rglob("report.*"))
+        # Rarely the search for leaks fails itself, and says nothing about what it searched.
+        if "LeakSanitizer has encountered a fatal error" not in reported:
+            break
+    told = f"exit status {done.returncode}\n{done.stdout[-12000:]}\n{done.stderr[-8000:]}"
+    assert done.returncode == 0, f"{told}\n{reported[:8000]}"
+    assert "skipped" not in done.stdout
+
+
+def _run_pytest(
+    extension: Path, *cases: Path, reports: Path, sanitizer_options: str
+) -> subprocess.CompletedProcess[str]:
+    # Verbose, and reports go to files: where the process dies, the case and the reason are told.
+    options = ["-v", "--noconftest", "-p", "no:cacheprovider", f"--basetemp={reports / 'cases'}"]
+    options += ["--timeout", "60", "-o", "timeout_method=thread"]
+    return run_python(
+        extension,
+        cases[0].parent,
+        *("-m", "pytest", *options, *map(str, cases)),
+        sanitizer_options=f"{sanitizer_options}:log_path={reports}/report",
+    )

@@ -1,0 +1,61 @@
+"""Runs the command against a loopback server, and reads what it says."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+from loopback_gpustack import NEW, LoopbackGpustack
+from PIL import Image
+
+from gpustack_draw.cli.main import main
+
+PROMPT = "a red circle"
+NAME = "sd-turbo"
+META = {"max_width": 1024, "max_height": 1024, "sampling_steps": 20, "cfg_scale": 4.5}
+NOT_GPUSTACK = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
+
+
+def wait_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses before another try be short."""
+    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.BUSY_WAITS", (0.01, 0.01))
+
+
+def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
+    server = LoopbackGpustack(release)
+    server.add(NAME, meta=META if release != NEW else {})
+    monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
+    if release == NEW:
+        monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
+    yield server
+    server.close()
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def parameters(path: str) -> str:
+    with Image.open(path) as image:
+        image.load()
+        return str(image.info["parameters"])
+
+
+class Answer:
+    """What the command says, with the server's address as URL."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], url: str) -> None:
+        self._capsys = capsys
+        self._url = url
+
+    def to(self, *arguments: str) -> tuple[int, str, str]:
+        status = main([arguments[0], PROMPT, "-q", "--size", "256x256", *arguments[1:]])
+        output = self._capsys.readouterr()
+        assert output.out == ""
+        assert os.listdir() == []
+        lines = output.err.replace(self._url, "URL").splitlines()
+        message, hint = (line.removeprefix("gpustack-draw: ") for line in (*lines, "")[:2])
+        return status, message, hint

@@ -1,0 +1,30 @@
+"""A text stream that may be a terminal."""
+
+import io
+
+
+class Stream(io.StringIO):
+    """Keeps what is written to it."""
+
+    def __init__(self, *, terminal: bool = True, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    @property
+    def screen(self) -> list[str]:
+        """The lines that a terminal shows: a carriage return goes back to the first column."""
+        lines = []
+        for line in self.getvalue().split("\n"):
+            shown = ""
+            for part in line.split("\r"):
+                shown = part + shown[len(part) :]
+            lines.append(shown.rstrip())
+        return lines
