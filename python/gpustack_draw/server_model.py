@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from gpustack_draw.errors import quoted
 from gpustack_draw.gpustack_server import (
     Deployment,
+    DeploymentPlan,
     GpustackServer,
     LogFunction,
     ProgressFunction,
-    Wanted,
     plan_deployment,
 )
 from gpustack_draw.gpustack_server.address import ServerAddress
@@ -50,7 +50,7 @@ class ModelOnServer(Model):
         """
         name = reference.name if isinstance(reference, ServerModel) else ""
         self._server = GpustackServer(address, name, on_log=on_log)
-        self._wanted: Wanted | None = None
+        self._wanted: DeploymentPlan | None = None
         notes = [
             f"{option_of(option)} has no effect: the picture is drawn on a server"
             for option in ignored

@@ -71,7 +71,7 @@ def test_an_unknown_name(
 ) -> None:
     for server in serve(release, monkeypatch):
         server.add("flux-schnell")
-        whose = "" if server.is_old else " for this key"
+        whose = "" if server.uses_llama_box else " for this key"
         assert Answer(capsys, server.url).to("SD-trubo") == (
             3,
             f"URL has no model 'SD-trubo'{whose}, the nearest are sd-turbo",

@@ -61,7 +61,7 @@ class LoopbackGpustack:
         self._thread.start()
 
     @property
-    def is_old(self) -> bool:
+    def uses_llama_box(self) -> bool:
         return self.release.startswith("0.")
 
     def close(self) -> None:
@@ -173,11 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
             message = "Invalid authentication credentials"
             self.json({"code": 401, "reason": "Unauthorized", "message": message}, 401)
             return False
-        is_management = path.startswith("/v1/model" if server.is_old else "/v2/")
+        is_management = path.startswith("/v1/model" if server.uses_llama_box else "/v2/")
         if is_management and key == server.USER:
             message = (
                 "No permission to access"
-                if server.is_old
+                if server.uses_llama_box
                 else "API key does not have permission to access management features"
             )
             self.json({"code": 403, "reason": "Forbidden", "message": message}, 403)
@@ -186,8 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def route(self, path: str, query: dict[str, str], body: Any) -> None:
         server = self.server_side
-        root = "/v1" if server.is_old else "/v2"
-        if path in {"/v1-openai/models", "/v1/models"} and not (server.is_old and path[3] == "/"):
+        root = "/v1" if server.uses_llama_box else "/v2"
+        if path in {"/v1-openai/models", "/v1/models"} and not (
+            server.uses_llama_box and path[3] == "/"
+        ):
             self.list_running(query)
         elif path.endswith("/images/generations") and self.command == "POST":
             self.generate(body)
@@ -198,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.page([item for item in items if query.get("search", "") in item["name"]], query)
         elif path == f"{root}/model-instances":
             self.instances(query)
-        elif path == "/v2/clusters" and not server.is_old:
+        elif path == "/v2/clusters" and not server.uses_llama_box:
             self.page(server.clusters, query)
         else:
             self.json({"detail": "Not Found"}, 404)
@@ -302,9 +304,9 @@ class _Handler(BaseHTTPRequestHandler):
             f" Model: x.gguf, RNG: cuda, Sampler: {body.get('sampler', 'euler')} karras,"
             " Version: llama-box"
         )
-        told = server.told and server.is_old
+        told = server.told and server.uses_llama_box
         picture = self.fault.picture or png(width, height, text=text if told else "")
-        if not server.is_old or not body.get("stream") or server.ignores_stream:
+        if not server.uses_llama_box or not body.get("stream") or server.ignores_stream:
             self.draw_whole(body, picture)
         else:
             self.draw_stream(body, picture, steps)
@@ -313,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server_side
         time.sleep(self.fault.seconds)
         answer: dict[str, Any] = {"created": 1, "data": [{"b64_json": _text(picture)}]}
-        if not server.is_old:
+        if not server.uses_llama_box:
             answer["data"][0] |= {"url": None, "revised_prompt": None}
             answer |= {"output_format": "png", "size": body["size"]}
         data = json.dumps(answer).encode()

@@ -140,10 +140,10 @@ def _client_error(
     )
 
 
-def may_not_deploy(address: ServerAddress, is_old: bool, words: str) -> DrawError:
+def may_not_deploy(address: ServerAddress, uses_llama_box: bool, words: str) -> DrawError:
     """Make the error for a key that may draw but not deploy."""
     because = f": {words}" if words else ""
-    if is_old:
+    if uses_llama_box:
         hint = "put the API key of an administrator into GPUSTACK_API_KEY"
     else:
         hint = "put a key with the scopes 'management' and 'inference' into GPUSTACK_API_KEY"

@@ -15,7 +15,7 @@ from gpustack_draw.gpustack_server.cancellation import (
     in_thread_telling,
 )
 from gpustack_draw.gpustack_server.connection import ServerConnection
-from gpustack_draw.gpustack_server.deployment_plan import Wanted
+from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
 from gpustack_draw.gpustack_server.models import (
     Instance,
     is_name,
@@ -55,7 +55,9 @@ class _Wait:
 class Deployment:
     """Deploys a model on a server, where it is not there yet, and waits until it runs."""
 
-    def __init__(self, connection: ServerConnection, release: Release, wanted: Wanted) -> None:
+    def __init__(
+        self, connection: ServerConnection, release: Release, wanted: DeploymentPlan
+    ) -> None:
         """Prepare; nothing is asked yet."""
         self._connection = connection
         self._address = connection.address
@@ -134,7 +136,7 @@ class Deployment:
                 hint="rename or delete one on the server's web page",
             )
         body = {"name": free[0], **self._wanted.body}
-        if not self._release.is_old:
+        if not self._release.uses_llama_box:
             body |= self._cluster(cancellation)
         return self._ask("POST", "/models", cancellation, body=body)
 
@@ -162,7 +164,7 @@ class Deployment:
 
     def _explained(self, error: ReplyError) -> DrawError:
         if error.status == 403:
-            return may_not_deploy(self._address, self._release.is_old, error.words)
+            return may_not_deploy(self._address, self._release.uses_llama_box, error.words)
         if error.kind == "refused" and error.status != 401:
             because = f": {error.words}" if error.words else ""
             return ServerError(

@@ -14,7 +14,7 @@ from gpustack_draw.request.model_reference import HubModel
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DeploymentPlan:
     """What is to be deployed.
 
     Attributes:
@@ -34,7 +34,9 @@ class Wanted:
     notes: tuple[str, ...] = ()
 
 
-def plan_deployment(reference: HubModel, release: Release, address: ServerAddress) -> Wanted:
+def plan_deployment(
+    reference: HubModel, release: Release, address: ServerAddress
+) -> DeploymentPlan:
     """Tell what deploying a model takes; asks the hub what the repository has.
 
     Args:
@@ -51,8 +53,8 @@ def plan_deployment(reference: HubModel, release: Release, address: ServerAddres
     if reference.revision:
         notes.append(f"the server takes the main branch, not @{reference.revision}")
     paths = _paths_on_hub(reference, notes)
-    if release.is_old:
-        return _box_model(reference, paths, notes)
+    if release.uses_llama_box:
+        return _llama_box_model(reference, paths, notes)
     is_gguf = "gguf" in repository.lower() or reference.tag_given
     if paths is not None:
         is_gguf = "model_index.json" not in paths
@@ -74,7 +76,7 @@ def plan_deployment(reference: HubModel, release: Release, address: ServerAddres
         "enable_model_route": True,
     }
     names = (name, repository.replace("/", "-"))
-    return Wanted(repository, names, "", frozenset({""}), body, tuple(notes))
+    return DeploymentPlan(repository, names, "", frozenset({""}), body, tuple(notes))
 
 
 def _paths_on_hub(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
@@ -89,7 +91,9 @@ def _paths_on_hub(reference: HubModel, notes: list[str]) -> Sequence[str] | None
     return found.paths
 
 
-def _box_model(reference: HubModel, paths: Sequence[str] | None, notes: list[str]) -> Wanted:
+def _llama_box_model(
+    reference: HubModel, paths: Sequence[str] | None, notes: list[str]
+) -> DeploymentPlan:
     repository, tag = reference.repository, reference.tag
     pattern = f"*{tag}*"
     file, named = pattern, tag.rpartition("/")[2].removesuffix(".gguf")
@@ -116,4 +120,4 @@ def _box_model(reference: HubModel, paths: Sequence[str] | None, notes: list[str
     }
     name = f"{repository.partition('/')[2].removesuffix('-GGUF')}-{named}"
     names = (name, f"{repository.partition('/')[0]}-{name}")
-    return Wanted(repository, names, file, frozenset({file, pattern}), body, tuple(notes))
+    return DeploymentPlan(repository, names, file, frozenset({file, pattern}), body, tuple(notes))

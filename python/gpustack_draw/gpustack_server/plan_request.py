@@ -11,15 +11,15 @@ from gpustack_draw.request.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, D
 from gpustack_draw.request.names import SAMPLERS
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
-_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
-_BOX_SCHEDULERS = frozenset({"discrete", "karras", "exponential", "ays", "gits"})
-_BOX_MULTIPLE = 64
-_BOX_SMALLEST = 256
+_LLAMA_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
+_LLAMA_BOX_SCHEDULERS = frozenset({"discrete", "karras", "exponential", "ays", "gits"})
+_LLAMA_BOX_MULTIPLE = 64
+_LLAMA_BOX_SMALLEST = 256
 # Where nothing else is told. llama-box itself would take 10 once a sampler is named, which is not
 # what it takes for any model when nothing is named.
-_BOX_STEPS = 20
+_LLAMA_BOX_STEPS = 20
 # Seeds from here on are cut to 32 bits by it, and the last of them means a random one.
-_BOX_SEED_END = 2**32 - 1
+_LLAMA_BOX_SEED_END = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     """
     notes: list[str] = []
     (width, height) = request.size or DEFAULT_SIZE
-    if release.is_old:
-        width, height = _box_size(width, height, model, notes)
+    if release.uses_llama_box:
+        width, height = _llama_box_size(width, height, model, notes)
     sampler, scheduler = _method(request, release, notes)
     steps, cfg_scale = request.sample_steps, request.cfg_scale
     known_cfg = cfg_scale
-    if release.is_old:
-        steps = steps or int(model.number("sampling_steps", MAX_STEPS) or 0) or _BOX_STEPS
+    if release.uses_llama_box:
+        steps = steps or int(model.number("sampling_steps", MAX_STEPS) or 0) or _LLAMA_BOX_STEPS
         known_cfg = model.number("cfg_scale", MAX_CFG_SCALE) if cfg_scale is None else cfg_scale
     first = _first_seed(request, release, notes)
     if cfg_scale == 1.0 and request.negative_prompt:
@@ -72,8 +72,8 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
                 negative_prompt=request.negative_prompt,
                 width=width,
                 height=height,
-                sampler=sampler if release.is_old else None,
-                scheduler=scheduler if release.is_old else None,
+                sampler=sampler if release.uses_llama_box else None,
+                scheduler=scheduler if release.uses_llama_box else None,
                 sample_steps=steps,
                 cfg_scale=known_cfg,
                 guidance=None,
@@ -81,7 +81,7 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
             )
         )
         bodies.append({**common, "seed": seed})
-    return ServerPlan(tuple(settings), tuple(bodies), release.is_old, tuple(notes))
+    return ServerPlan(tuple(settings), tuple(bodies), release.uses_llama_box, tuple(notes))
 
 
 def _body(
@@ -117,9 +117,12 @@ def _body(
     return {key: value for key, value in body.items() if value is not None}
 
 
-def _box_size(width: int, height: int, model: RunningModel, notes: list[str]) -> tuple[int, int]:
+def _llama_box_size(
+    width: int, height: int, model: RunningModel, notes: list[str]
+) -> tuple[int, int]:
     sides = [
-        max(-(-side // _BOX_MULTIPLE) * _BOX_MULTIPLE, _BOX_SMALLEST) for side in (width, height)
+        max(-(-side // _LLAMA_BOX_MULTIPLE) * _LLAMA_BOX_MULTIPLE, _LLAMA_BOX_SMALLEST)
+        for side in (width, height)
     ]
     for side, name in zip(sides, ("max_width", "max_height"), strict=True):
         most = model.number(name)
@@ -135,7 +138,7 @@ def _box_size(width: int, height: int, model: RunningModel, notes: list[str]) ->
     if sides != [width, height]:
         notes.append(
             f"{width}x{height} was rounded up to {sides[0]}x{sides[1]}: this server draws multiples"
-            f" of {_BOX_MULTIPLE}, from {_BOX_SMALLEST}"
+            f" of {_LLAMA_BOX_MULTIPLE}, from {_LLAMA_BOX_SMALLEST}"
         )
     return sides[0], sides[1]
 
@@ -150,7 +153,7 @@ def _method(
     was typed is passed on. The default one is not: it would be no one's choice.
     """
     sampler, scheduler = request.sampler, request.scheduler
-    if not release.is_old:
+    if not release.uses_llama_box:
         named = [
             option
             for option, value in (
@@ -165,10 +168,10 @@ def _method(
             for option in named
         ]
         return (sampler if sampler != "euler" else None), scheduler
-    if sampler not in _BOX_SAMPLERS:
+    if sampler not in _LLAMA_BOX_SAMPLERS:
         notes.append(f"{release.title} does not know --sampler {sampler}: euler is used")
         sampler = "euler"
-    if scheduler is not None and scheduler not in _BOX_SCHEDULERS:
+    if scheduler is not None and scheduler not in _LLAMA_BOX_SCHEDULERS:
         notes.append(f"{release.title} does not know --scheduler {scheduler}: its own is used")
         scheduler = None
     return sampler, scheduler
@@ -179,9 +182,9 @@ def _first_seed(request: DrawRequest, release: Release, notes: list[str]) -> int
         import secrets
 
         return secrets.randbelow(RANDOM_SEED_END - request.count)
-    if release.is_old and request.seed + request.count > _BOX_SEED_END:
+    if release.uses_llama_box and request.seed + request.count > _LLAMA_BOX_SEED_END:
         notes.append(
-            f"{release.title} has seeds up to {_BOX_SEED_END - 1}: larger ones do not give the"
-            " pictures that they give elsewhere"
+            f"{release.title} has seeds up to {_LLAMA_BOX_SEED_END - 1}: larger ones do not give"
+            " the pictures that they give elsewhere"
         )
     return request.seed

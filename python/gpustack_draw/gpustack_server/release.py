@@ -36,24 +36,24 @@ class Release:
         return f"GPUStack {self.text}"
 
     @property
-    def is_old(self) -> bool:
+    def uses_llama_box(self) -> bool:
         """Whether it is of the 0.x releases, which draw with llama-box."""
         return self.number < (1, 0)
 
     @property
     def images_path(self) -> str:
         """Where pictures are asked for."""
-        return "/v1-openai/images/generations" if self.is_old else "/v1/images/generations"
+        return "/v1-openai/images/generations" if self.uses_llama_box else "/v1/images/generations"
 
     @property
     def models_path(self) -> str:
         """Where the models that run are listed, for every user."""
-        return "/v1-openai/models" if self.is_old else "/v1/models"
+        return "/v1-openai/models" if self.uses_llama_box else "/v1/models"
 
     @property
     def management_path(self) -> str:
         """Where models are deployed and their instances told of, to administrators."""
-        return "/v1" if self.is_old else "/v2"
+        return "/v1" if self.uses_llama_box else "/v2"
 
 
 def find_release(

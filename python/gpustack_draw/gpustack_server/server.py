@@ -355,7 +355,7 @@ class GpustackServer:
                 self.address,
                 names,
                 or_stopped=stopped,
-                or_hidden=bool(self.address.key) and not release.is_old,
+                or_hidden=bool(self.address.key) and not release.uses_llama_box,
             )
         return ServerError(
             f"{quoted(self.name)} is on {self.address.url}, but no instance of it runs",
