@@ -183,7 +183,7 @@ def generate(
     *,
     negative_prompt: str | None = None,
     size: Size | None = None,
-    sampler: Sampler | str = "euler",
+    sampler: Sampler | str | None = None,
     scheduler: Scheduler | str | None = None,
     sample_steps: int | None = None,
     cfg_scale: float | None = None,

@@ -68,7 +68,7 @@ class Model:
         *,
         negative_prompt: str | None = None,
         size: Size | None = None,
-        sampler: Sampler | str = "euler",
+        sampler: Sampler | str | None = None,
         scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,
@@ -84,7 +84,7 @@ class Model:
             negative_prompt: What to avoid; None for nothing. Without effect where cfg_scale is 1.
             size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
                 what the model needs. None for 512x512 (``demo``: its native size).
-            sampler: One of ``gpustack_draw.SAMPLERS``.
+            sampler: One of ``gpustack_draw.SAMPLERS``; None for ``euler``.
             scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
             sample_steps: 1 to 10000; None for the model's.
             cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
@@ -124,7 +124,7 @@ class Model:
         count: int,
         negative_prompt: str | None = None,
         size: Size | None = None,
-        sampler: Sampler | str = "euler",
+        sampler: Sampler | str | None = None,
         scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,

@@ -237,11 +237,11 @@ def test_another_sampler_than_one_the_engine_lacks(stand_in: StandIn) -> None:
         ("Euler Beta", ["--sampler", "LCM Karras"], "lcm", "karras"),
         ("Euler a Karras", ["--sampler", "lcm"], "lcm", "karras"),
         ("Euler a Karras", ["--scheduler", "simple"], "euler_a", "simple"),
-        ("Undefined", [], "euler", None),
+        ("Undefined", [], None, None),
     ],
 )
 def test_what_is_typed_replaces_its_own_half_of_the_sampling(
-    stand_in: StandIn, drawn: str, words: list[str], sampler: str, scheduler: str | None
+    stand_in: StandIn, drawn: str, words: list[str], sampler: str | None, scheduler: str | None
 ) -> None:
     with_text("a.png", f"a cat\nSteps: 4, Sampler: {drawn}, Seed: 1, Size: 8x8")
     assert main(["demo", "--from", "a.png", *words]) == 0

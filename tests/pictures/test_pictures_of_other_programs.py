@@ -253,7 +253,7 @@ def test_a_picture_is_drawn_again_or_refused_by_the_name_that_the_engine_lacks(
     assert error.startswith(f"gpustack-draw: '{name}' was written by {program}")
     (request,) = stand_in.requests
     assert (request.prompt, request.negative_prompt, request.seed, request.sampler) == (
-        expected.prompt, expected.negative_prompt, expected.seed, expected.sampler or "euler"
+        expected.prompt, expected.negative_prompt, expected.seed, expected.sampler or None
     )  # fmt: skip
     assert (request.scheduler or "", request.size) == (expected.scheduler, expected.size)
 

@@ -101,7 +101,7 @@ REQUESTED = [
     ("DPM++ 2M Karras", "karras", "dpm++2m", "karras"),
     ("DPM++ 2M", "Automatic", "dpm++2m", "karras"),
     ("euler", "Automatic", "euler", None),
-    ("Default", None, "euler", None),
+    ("Default", None, None, None),
 ]
 
 
@@ -110,7 +110,7 @@ def test_the_command_and_the_library_take_the_same_names(
     stand_in: StandIn,
     sampler: str,
     scheduler: str | None,
-    engine_sampler: str,
+    engine_sampler: str | None,
     engine_scheduler: str | None,
 ) -> None:
     request = DrawRequest(prompt="a cat", sampler=sampler, scheduler=scheduler)

@@ -222,6 +222,18 @@ def test_what_a_server_cannot_honour_is_said(
     assert "Sampler" not in parameters("cat.png")  # nobody knows whether it was that one
 
 
+def test_a_typed_sampler_reaches_a_new_server_whatever_it_is(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([NAME, PROMPT, "--sampler", "euler", "--output", "cat.png"]) == 0
+    assert "--sampler euler has no effect" in capsys.readouterr().err
+    assert main([NAME, PROMPT, "--output", "cat.png"]) == 0
+    assert "--sampler" not in capsys.readouterr().err
+    gpustack_draw.generate(NAME, PROMPT, sampler="euler")
+    gpustack_draw.generate(NAME, PROMPT)
+    assert [body.get("sampler") for body in new.drawings()] == ["euler", None, "euler", None]
+
+
 def test_what_llama_box_does_not_know_is_said(old: LoopbackGpustack) -> None:
     with gpustack_draw.load(NAME) as model:
         request = DrawRequest(

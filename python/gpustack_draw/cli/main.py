@@ -180,7 +180,7 @@ def _request(arguments: Arguments) -> "DrawRequest":
         prompt=arguments.prompt,
         negative_prompt=arguments.negative_prompt or "",
         size=_parsed(arguments.size, request.parse_size),
-        sampler="euler" if arguments.sampler is None else arguments.sampler,
+        sampler=arguments.sampler,
         scheduler=arguments.scheduler,
         sample_steps=_parsed(arguments.sample_steps, request.parse_steps),
         cfg_scale=_parsed(arguments.cfg_scale, request.parse_cfg_scale),

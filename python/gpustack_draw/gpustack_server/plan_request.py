@@ -7,7 +7,12 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.request.draw_request import MAX_CFG_SCALE, MAX_STEPS, DrawRequest
-from gpustack_draw.request.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
+from gpustack_draw.request.draw_settings import (
+    DEFAULT_SAMPLER,
+    DEFAULT_SIZE,
+    RANDOM_SEED_END,
+    DrawSettings,
+)
 from gpustack_draw.request.names import SAMPLERS
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
@@ -148,29 +153,23 @@ def _method(
 ) -> tuple[str | None, str | None]:
     """Choose the sampler and the scheduler to name.
 
-    llama-box reads the seed, the steps and the rest only where a sampler is named, so it always is.
-    What GPUStack 2 draws with has no choice of samplers; a container of the user's own may, so what
-    was typed is passed on. The default one is not: it would be no one's choice.
+    llama-box reads the seed, the steps and the rest only if a sampler is named, so it always is.
+    vLLM and SGLang, the backends of GPUStack 2, have no choice of samplers. A custom backend may
+    have one, so the names that the user chose are sent, and no others.
     """
     sampler, scheduler = request.sampler, request.scheduler
     if not release.uses_llama_box:
-        named = [
-            option
-            for option, value in (
-                (f"--sampler {sampler}", sampler != "euler"),
-                (f"--scheduler {scheduler}", scheduler is not None),
-            )
-            if value
-        ]
         notes += [
-            f"{option} has no effect: vLLM and SGLang, which {release.title} draws with, choose it"
-            " themselves"
-            for option in named
+            f"--{option} {name} has no effect: vLLM and SGLang, which {release.title} draws with,"
+            " choose it themselves"
+            for option, name in (("sampler", sampler), ("scheduler", scheduler))
+            if name is not None
         ]
-        return (sampler if sampler != "euler" else None), scheduler
+        return sampler, scheduler
+    sampler = sampler or DEFAULT_SAMPLER
     if sampler not in _LLAMA_BOX_SAMPLERS:
         notes.append(f"{release.title} does not know --sampler {sampler}: euler is used")
-        sampler = "euler"
+        sampler = DEFAULT_SAMPLER
     if scheduler is not None and scheduler not in _LLAMA_BOX_SCHEDULERS:
         notes.append(f"{release.title} does not know --scheduler {scheduler}: its own is used")
         scheduler = None

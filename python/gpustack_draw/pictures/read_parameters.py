@@ -98,7 +98,7 @@ class Parameters:
             prompt=self.prompt,
             negative_prompt=self.negative_prompt,
             size=self.size,
-            sampler=self.sampler or "euler",
+            sampler=self.sampler or None,
             scheduler=self.scheduler or None,
             sample_steps=self.sample_steps,
             cfg_scale=self.cfg_scale,

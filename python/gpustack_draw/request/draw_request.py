@@ -155,9 +155,10 @@ class DrawRequest:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
         negative_prompt: What to avoid, likewise; ``None`` becomes an empty text.
         size: Width and height in pixels, each 1 to 8192.
-        sampler: One of :data:`gpustack_draw.SAMPLERS`. A name that web UIs or ComfyUI have
-            for one of them becomes it: ``DPM++ 2M Karras`` also sets the scheduler.
-        scheduler: One of :data:`gpustack_draw.SCHEDULERS`, likewise.
+        sampler: One of :data:`gpustack_draw.SAMPLERS`; ``None`` for ``euler``, which GPUStack 2
+            replaces by its own. Names of web UIs and ComfyUI are translated: ``DPM++ 2M Karras``
+            also sets the scheduler.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`; names are translated in the same way.
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100; 1 switches the negative prompt off.
         seed: Of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
@@ -170,7 +171,7 @@ class DrawRequest:
     prompt: str
     negative_prompt: str = ""
     size: tuple[int, int] | None = None
-    sampler: str = "euler"
+    sampler: str | None = None
     scheduler: str | None = None
     sample_steps: int | None = None
     cfg_scale: float | None = None
@@ -297,27 +298,27 @@ def _check_prompt(text: object, what: str) -> None:
         ) from None
 
 
-def _check_sampling(sampler: object, scheduler: object) -> tuple[str, str | None]:
+def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str | None]:
     """Translate the names of a sampler and a scheduler into the engine's."""
-    if not isinstance(sampler, str) or not sampler:
+    if sampler is not None and (not isinstance(sampler, str) or not sampler):
         raise _name_error(sampler, SAMPLERS, "sampler")
     if scheduler is not None and (not isinstance(scheduler, str) or not scheduler):
         raise _name_error(scheduler, SCHEDULERS, "scheduler")
-    named = sampling_named(sampler, scheduler or "")
+    named = sampling_named(sampler or "", scheduler or "")
     if named.sampler and named.sampler not in SAMPLERS:
         raise _name_error(sampler, SAMPLERS, "sampler")
     if named.scheduler and named.scheduler not in SCHEDULERS:
         if scheduler is None:
             raise _name_error(sampler, SAMPLERS, "sampler")
         raise _name_error(scheduler, SCHEDULERS, "scheduler")
-    implied = sampling_named(sampler).scheduler
+    implied = sampling_named(sampler or "").scheduler
     if implied and named.scheduler != implied:
         raise UsageError(
             f"sampler {quoted(sampler)} implies the scheduler {quoted(implied)},"
             f" but the scheduler is {quoted(scheduler)}",
             hint=f"type --sampler {named.sampler} --scheduler {named.scheduler}",
         )
-    return named.sampler or "euler", named.scheduler or None
+    return named.sampler or None, named.scheduler or None
 
 
 def _name_error(name: object, names: tuple[str, ...], what: str) -> UsageError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 RANDOM_SEED_END = 2**32
 # The command's documented size, whatever the model was trained for.
 DEFAULT_SIZE = (512, 512)
+DEFAULT_SAMPLER = "euler"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,12 @@ import re
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.draw_settings import DEFAULT_SIZE, RANDOM_SEED_END, DrawSettings
+from gpustack_draw.request.draw_settings import (
+    DEFAULT_SAMPLER,
+    DEFAULT_SIZE,
+    RANDOM_SEED_END,
+    DrawSettings,
+)
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
@@ -51,7 +56,7 @@ def choose_settings(
             negative_prompt=request.negative_prompt,
             width=width,
             height=height,
-            sampler=request.sampler,
+            sampler=request.sampler or DEFAULT_SAMPLER,
             scheduler=scheduler,
             sample_steps=sample_steps,
             cfg_scale=cfg_scale,
