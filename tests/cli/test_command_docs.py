@@ -16,7 +16,6 @@ from type_in_shell import AUTOLOAD, PREPARE, completed
 
 from gpustack_draw.cli.arguments import PARSERS
 from gpustack_draw.cli.completion import SHELLS
-from gpustack_draw.request.names import SAMPLERS
 
 pytestmark = pytest.mark.build
 
@@ -83,7 +82,7 @@ def test_the_page_is_without_fault(prefix: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_page_tells_everything(prefix: Path) -> None:
+def test_the_page_lists_everything(prefix: Path) -> None:
     page = str(prefix / "share/man/man1/gpustack-draw.1")
     command = [tool("mandoc"), "-T", "utf8", "-O", "width=900", page]
     text = plain(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -206,5 +205,5 @@ def test_fish_shows_a_description_for_each_candidate(
     )
     assert sorted(done.stdout.splitlines()) == [
         "--sample-steps\tnumber of sampling steps, 1 to 10000",
-        "--sampler\t" + ", ".join(SAMPLERS)[:77] + "...",
+        "--sampler\tsampling method",
     ]

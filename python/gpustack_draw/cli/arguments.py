@@ -10,7 +10,7 @@ from itertools import takewhile
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM
 from gpustack_draw.cli.command_parsers import (
     DEBUG_HELP,
-    add_parts,
+    add_component_options,
     completion_parser,
     devices_parser,
     models_parser,
@@ -111,19 +111,19 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} pull MODEL [options]\n"
         f"       {PROGRAM} rm MODEL [--yes]\n"
         f"       {PROGRAM} completion SHELL",
-        description="Draw the picture that PROMPT describes with the text-to-image model MODEL,"
-        " and print the path of the saved file. 'show' tells how a picture was drawn, 'devices'"
-        " lists what can compute here, 'models' what can be drawn with; 'pull' fetches a model,"
-        " 'rm' removes it; 'completion' prints a completion script for a shell.",
+        description="Draw a picture of PROMPT with the text-to-image model MODEL, and print the"
+        " path of the saved file. 'show' prints how a picture was drawn, 'devices' lists the"
+        " devices of this machine, 'models' lists the available models, 'pull' downloads a model,"
+        " 'rm' removes one, and 'completion' prints a shell completion script.",
         epilog=f'for example: {PROGRAM} demo "a red circle"',
     )
-    _add_what(parser)
-    _add_picture(parser.add_argument_group("the picture"))
-    _add_sampling(parser.add_argument_group("how it is drawn"))
-    _add_output(parser.add_argument_group("where it goes, and what is told"))
-    _add_machine(parser.add_argument_group("this machine"))
-    _add_server(parser.add_argument_group("a GPUStack server"))
-    add_parts(parser)
+    _add_input(parser)
+    _add_picture(parser.add_argument_group("picture"))
+    _add_sampling(parser.add_argument_group("sampling"))
+    _add_output(parser.add_argument_group("output"))
+    _add_device(parser.add_argument_group("device"))
+    _add_server(parser.add_argument_group("GPUStack server"))
+    add_component_options(parser)
     parser.add_version_and_help()
     return parser
 
@@ -139,29 +139,29 @@ PARSERS = {
 }
 
 
-def _add_what(parser: Parser) -> None:
-    what = parser.add_argument_group("what to draw")
-    what.add_argument(
+def _add_input(parser: Parser) -> None:
+    group = parser.add_argument_group("input")
+    group.add_argument(
         "model",
         nargs="?",
         metavar="MODEL",
         help="'demo', the small model inside the package; hf.co/OWNER/REPO[@REVISION][:TAG], a"
-        " GGUF model on Hugging Face, where TAG is a quantisation (default: Q4_0) or a file name"
-        " and what is missing here is fetched; a model file (.gguf, .safetensors, .ckpt) or folder"
-        " on this machine; or else the name of a model on a GPUStack server",
+        " GGUF model on Hugging Face, downloaded when missing, where TAG is a quantization"
+        " (default: Q4_0) or a file name; a local model file (.gguf, .safetensors, .ckpt) or"
+        " folder; or the name of a model on a GPUStack server",
     )
-    what.add_argument(
+    group.add_argument(
         "prompt",
         nargs="?",
         metavar="PROMPT",
-        help="text in quotes, at most 10000 characters; -- goes before one that starts with a dash",
+        help="text in quotes, up to 10000 characters; put -- before one that starts with a dash",
     )
-    what.add_argument(
+    group.add_argument(
         "--from",
         dest="from_picture",
         metavar="PICTURE",
-        help="draw again as a picture of gpustack-draw, or of another program, was drawn;"
-        " what else is typed, MODEL and PROMPT included, takes the place of what its file holds",
+        help="reuse the settings stored in a picture by gpustack-draw or another program;"
+        " MODEL, PROMPT and options override them",
     )
 
 
@@ -169,25 +169,25 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--size",
         metavar="WIDTHxHEIGHT",
-        help="in pixels, 1 to 8192 each, rounded up to what the model needs (default: 512x512,"
-        " demo: what it was trained for)",
+        help="size in pixels, each side 1 to 8192, rounded up to what the model supports"
+        " (default: 512x512; demo: the size it was trained for)",
     )
     group.add_argument(
         "--negative-prompt",
         metavar="TEXT",
-        help="what to avoid; has no effect with --cfg-scale 1 (default: nothing)",
+        help="text to avoid; has no effect with --cfg-scale 1 (default: none)",
     )
     group.add_argument(
         "--seed",
         metavar="N",
-        help="0 to 9223372036854775807: the same seed gives the same picture; -1 is a random one"
-        " (default: random, and shown)",
+        help="seed, 0 to 9223372036854775807, or -1 for a random one; the same seed draws the same"
+        " picture (default: random, and printed)",
     )
     group.add_argument(
         "--count",
         metavar="N",
         default="1",
-        help="number of pictures, 1 to 10000, their seeds counting up (default: 1)",
+        help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
     )
 
 
@@ -195,14 +195,13 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--sampler",
         metavar="NAME",
-        help=f"{', '.join(SAMPLERS)}; the names of web UIs and ComfyUI are accepted, too (default:"
-        " euler)",
+        help=f"sampling method: {', '.join(SAMPLERS)}, or its name in a web UI or ComfyUI"
+        " (default: euler)",
     )
     group.add_argument(
         "--scheduler",
         metavar="NAME",
-        help=f"how the noise falls from step to step: {', '.join(SCHEDULERS)}"
-        " (default: the model's)",
+        help=f"noise schedule: {', '.join(SCHEDULERS)} (default: the model's)",
     )
     group.add_argument(
         "--sample-steps",
@@ -212,8 +211,8 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--cfg-scale",
         metavar="X",
-        help="classifier-free guidance, how closely the prompt is followed, 0 to 100; 1 switches"
-        " it off (default: the model's)",
+        help="classifier-free guidance scale, 0 to 100; higher follows the prompt more closely, 1"
+        " turns guidance off (default: the model's)",
     )
 
 
@@ -221,47 +220,48 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--output",
         metavar="PATH",
-        help="a file (.png, .jpg, .webp), which is replaced, or with --count numbered: cat-1.png,"
-        " ...; a folder; or - for standard output (default: a new file, named after the prompt and"
-        " the time)",
+        help="output file (.png, .jpg, .webp), overwritten if it exists, numbered with --count"
+        " (cat-1.png, ...); a folder; or - for standard output (default: a new file named"
+        " after the prompt and the time)",
     )
     group.add_argument(
         "--show",
         action="store_true",
-        help="show the picture in the terminal, where that can (kitty, Ghostty, iTerm2, WezTerm,"
-        " any with sixels), else open it in the default viewer; without a display, show it in half"
-        " blocks of color",
+        help="show the picture in the terminal (kitty, Ghostty, iTerm2, WezTerm, or any with"
+        " sixels), else in the default viewer; without a display, draw it with colored half"
+        " blocks",
     )
     group.add_argument(
         "--preview",
         action="store_true",
-        help="show the picture in the terminal while it grows; one of 256 colors will do",
+        help="show intermediate pictures in a terminal with at least 256 colors",
     )
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="print what would be fetched, loaded and used, say whether it fits, and stop",
+        help="print the files, settings, memory and device that would be used, and exit",
     )
     group.add_argument(
         "--json",
         action="store_true",
-        help="print a JSON object a picture, one a line, instead of its path",
+        help="print one JSON object per picture (JSON Lines) instead of its path",
     )
-    group.add_argument("-q", "--quiet", action="store_true", help="tell errors only")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("-d", "--debug", action="store_true", help=DEBUG_HELP)
 
 
-def _add_machine(group: "argparse._ArgumentGroup") -> None:
+def _add_device(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--device",
         metavar="NAME",
         default="auto",
-        help=f"one that '{PROGRAM} devices' lists (default: auto, the first GPU, else the CPU)",
+        help=f"device to draw on, as listed by '{PROGRAM} devices' (default: auto, the first GPU,"
+        " else the CPU)",
     )
     group.add_argument(
         "--threads",
         metavar="N",
-        help="CPU threads to compute with, 1 to 512 (default: one a core)",
+        help="number of CPU threads, 1 to 512 (default: one per core)",
     )
 
 
@@ -270,18 +270,18 @@ def _add_server(group: "argparse._ArgumentGroup") -> None:
         "--on",
         metavar="PLACE",
         default="auto",
-        help="where to draw: local, server, which deploys an hf.co model there first, or auto: on"
-        " the server with a server's model, here with all others (default: auto)",
+        help="where to draw: local, server (deploys an hf.co model first), or auto (server for a"
+        " model of the server, else local) (default: auto)",
     )
     group.add_argument(
         "--server",
         metavar="URL",
-        help="its address (default: GPUSTACK_SERVER_URL, else http://127.0.0.1); its key is read"
-        " from GPUSTACK_API_KEY",
+        help="address of the server (default: GPUSTACK_SERVER_URL, else http://127.0.0.1); the API"
+        " key is read from GPUSTACK_API_KEY",
     )
     group.add_argument(
         "--timeout",
         metavar="SECONDS",
-        help="how long a picture may take on the server, and a deployment may stand still"
-        " (default: 1800 and 300)",
+        help="seconds to wait for a picture, or for a deployment without progress (default: 1800"
+        " and 300)",
     )

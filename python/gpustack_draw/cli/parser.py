@@ -35,9 +35,9 @@ class Parser(argparse.ArgumentParser):
 
     def add_version_and_help(self) -> None:
         """Add the options that every command has."""
-        group = self.add_argument_group("about this command")
-        group.add_argument("-h", "--help", action="help", help="show this help")
-        group.add_argument("-V", "--version", action=_Version, help="show the version")
+        group = self.add_argument_group("general")
+        group.add_argument("-h", "--help", action="help", help="show this help and exit")
+        group.add_argument("-V", "--version", action=_Version, help="show the version and exit")
 
     def parse_typed(self, argv: Sequence[str], arguments: "_Arguments") -> "_Arguments":
         """Read a command line into typed arguments.
