@@ -201,7 +201,7 @@ def test_devices_lists_the_cpu() -> None:
     devices = gpustack_draw.devices()
     assert [device.used for device in devices].count(True) == 1
     (cpu,) = (device for device in devices if device.name == "CPU")
-    assert cpu.kind == "cpu"
+    assert cpu.type == "cpu"
     assert 0 < cpu.memory_free < cpu.memory_total
 
 

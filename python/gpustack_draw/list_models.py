@@ -21,7 +21,7 @@ class AvailableModel:
 
     Attributes:
         model: What to type.
-        kind: ``demo``, ``hub`` or ``server``.
+        source: Where it comes from: ``demo``, ``hub`` or ``server``.
         family: Its family; empty for a server's.
         variant: ``turbo``, ``schnell``, ...; empty where its name says none.
         bytes: Size of its main file; ``None`` for a server's.
@@ -30,7 +30,7 @@ class AvailableModel:
     """
 
     model: str
-    kind: str
+    source: str
     family: str
     variant: str
     bytes: int | None

@@ -194,7 +194,7 @@ class Model:
 
     def _draw_and_show(self, request: DrawRequest, display: ProgressDisplay) -> Iterator[Picture]:
         # Previews of the demo model take longer than the drawing.
-        preview = display.shows_previews and self.resolved.kind != "demo"
+        preview = display.shows_previews and self.resolved.source != "demo"
         with display:
             for picture in self._draw(request, display, preview):
                 display.drawn(picture)

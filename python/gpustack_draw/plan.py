@@ -88,7 +88,7 @@ class ModelPlan:
 
     Attributes:
         model: The reference as typed.
-        kind: ``demo``, ``hub``, ``local`` or ``server``.
+        source: Where the model comes from: ``demo``, ``hub``, ``local`` or ``server``.
         family: Its family, such as ``flux1``.
         variant: ``turbo``, ``schnell``, ...; empty where its name says none.
         files: What will be loaded.
@@ -103,7 +103,7 @@ class ModelPlan:
     """
 
     model: str
-    kind: str
+    source: str
     family: str
     variant: str
     files: tuple[PlannedFile, ...]
@@ -165,7 +165,7 @@ def plan_model(
     names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
     return ModelPlan(
         model=model.reference.text,
-        kind=model.kind,
+        source=model.source,
         family=model.family.name,
         variant=model.variant,
         files=_planned_files(model, hub),
@@ -183,16 +183,16 @@ def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile
     files = []
     for file in model.files:
         component = "model" if file.component == "diffusion_model" else file.component
-        if file.source is None or hub is None:
+        if file.hub_file is None or hub is None:
             path = str(file.path)
             planned = PlannedFile(component, None, None, path, file.bytes, True, file.origin)
         else:
-            cached = hub.path_of(file.source) is not None
+            cached = hub.path_of(file.hub_file) is not None
             planned = PlannedFile(
                 component,
-                file.source.repository,
-                file.source.commit,
-                file.source.path,
+                file.hub_file.repository,
+                file.hub_file.commit,
+                file.hub_file.path,
                 file.bytes,
                 cached,
                 "cache" if cached and file.origin == "hub" else file.origin,

@@ -64,7 +64,7 @@ class ModelOnServer(Model):
         resolved = ResolvedModel(
             reference=reference,
             name=self._server.name,
-            kind="server",
+            source="server",
             family=_FAMILY,
             variant="",
             files=(),
@@ -101,7 +101,7 @@ class ModelOnServer(Model):
         names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
         return ModelPlan(
             model=self.resolved.reference.text,
-            kind="server",
+            source="server",
             family="",
             variant="",
             files=(),

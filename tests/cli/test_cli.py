@@ -251,7 +251,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["name"] == "CUDA0"
     assert set(second) == {
-        "name", "description", "kind", "memory_free", "memory_total", "used",
+        "name", "description", "type", "memory_free", "memory_total", "used",
     }  # fmt: skip
 
 

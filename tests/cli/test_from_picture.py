@@ -123,7 +123,7 @@ def test_a_picture_of_ours_needs_no_note(
 
 
 def test_parts_that_were_named(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("parts.png").write_bytes(encode(make_picture(given="vae clip_l"), ".png"))
+    Path("parts.png").write_bytes(encode(make_picture(user_components="vae clip_l"), ".png"))
     assert main(["demo", "--from", "parts.png", "--vae", "vae.gguf"]) == 0
     assert capsys.readouterr().err.startswith(
         "gpustack-draw: 'parts.png' was drawn with --clip-l, and does not say which file\n"
@@ -368,9 +368,9 @@ def test_show_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> Non
         "cfg_scale": 7.5,
         "prompt": "a cat",
         "negative_prompt": "ugly",
-        "given": [],
+        "user_components": [],
         "program": "AUTOMATIC1111 v1.6.0",
-        "others": {
+        "extra": {
             "Model hash": "879db523c3",
             "Clip skip": "2",
             "ENSD": "31337",

@@ -28,7 +28,7 @@ def plain() -> np.ndarray:
 def test_the_best_level_is_used_and_comes_before_ggml() -> None:
     assert level_in_use() in LEVELS
     assert [device.name for device in cpus()] == ["FastCPU", "CPU"]
-    has_gpu = "gpu" in [device.kind for device in gpustack_draw.devices()]
+    has_gpu = "gpu" in [device.type for device in gpustack_draw.devices()]
     assert cpus()[0].used is not has_gpu
 
 

@@ -123,7 +123,7 @@ def test_enough_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
         check(light)
 
 
-GPU = {"name": "CUDA0", "kind": "gpu", "memory_free": 100 * GB}
+GPU = {"name": "CUDA0", "type": "gpu", "memory_free": 100 * GB}
 
 
 def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def test_a_file_that_the_hub_itself_has_wrong_is_not_fetched_again(
 def test_listing_models_asks_no_hub_about_a_damaged_one(hub: Hub, server: LoopbackHub) -> None:
     damage_header(hub)
     server.requests.clear()
-    assert [model.kind for model in gpustack_draw.models()] == ["demo"]
+    assert [model.source for model in gpustack_draw.models()] == ["demo"]
     assert server.requests == []
 
 

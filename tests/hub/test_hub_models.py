@@ -54,7 +54,9 @@ def resolve(text: str, **components: str) -> ResolvedModel:
 
 def sources(model: ResolvedModel) -> dict[str, str]:
     return {
-        file.component: f"{file.source.repository}:{file.source.path}" if file.source else "here"
+        file.component: f"{file.hub_file.repository}:{file.hub_file.path}"
+        if file.hub_file
+        else "here"
         for file in model.files
     }
 
@@ -72,7 +74,7 @@ def test_all_in_one(server: LoopbackHub) -> None:
     )
     model = resolve("hf.co/acme/flux-schnell-GGUF")
     assert sources(model) == {"model": "acme/flux-schnell-GGUF:flux-schnell-Q4_0.gguf"}
-    assert (model.name, model.kind, model.family.name, model.variant) == (
+    assert (model.name, model.source, model.family.name, model.variant) == (
         "flux-schnell-Q4_0",
         "hub",
         "flux1",
@@ -395,7 +397,7 @@ def test_dry_run(
     assert memory > 12_000_000_000
     assert plan == {
         "model": "hf.co/acme/sdxl",
-        "kind": "hub",
+        "source": "hub",
         "family": "sdxl",
         "variant": "turbo",
         "files": [

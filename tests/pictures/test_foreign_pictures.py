@@ -85,9 +85,9 @@ COMFYUI = {
     "sample_steps": 20,
     "cfg_scale": 4.5,
     "seed": 7,
-    "given": (),
+    "user_components": (),
     "program": "ComfyUI",
-    "others": {"LoraLoader": '[{"id": "lora", "lora_name": "ink", "strength_model": 0.7}]'},
+    "extra": {"LoraLoader": '[{"id": "lora", "lora_name": "ink", "strength_model": 0.7}]'},
 }
 
 
@@ -135,7 +135,7 @@ def test_comfyui_in_webp(tmp_path: Path) -> None:
         ),
         (
             {"hires": ends(["+", 0], ["-", 0], denoise=0.5, sampler_name="euler", steps=9)},
-            {"others": {**COMFYUI["others"], "Further samplers": "euler"}},
+            {"extra": {**COMFYUI["extra"], "Further samplers": "euler"}},
         ),
         (
             {"sampler": ends(["+", 0], ["-", 0], sampler_name="uni_pc", scheduler="beta")},
@@ -143,7 +143,7 @@ def test_comfyui_in_webp(tmp_path: Path) -> None:
         ),
         (
             {"sampler": ends(["+", 0], ["-", 0], seed=2**64 - 1)},
-            {"seed": None, "others": {**COMFYUI["others"], "Seed": "18446744073709551615"}},
+            {"seed": None, "extra": {**COMFYUI["extra"], "Seed": "18446744073709551615"}},
         ),
         (
             {"sampler": ends(["+", 0], ["-", 0], seed=["elsewhere", 0])},
@@ -205,12 +205,12 @@ FOOOCUS = {
     "negative_prompt": "ugly", "resolution": "(640, 512)", "sampler": "dpmpp_2m", "seed": "7",
     "scheduler": "karras", "steps": 20, "version": "Fooocus v2.5.0",
 }  # fmt: skip
-OTHERS = {**COMFYUI, "model": "dream", "others": {}}
+OTHERS = {**COMFYUI, "model": "dream", "extra": {}}
 
 
 def test_invokeai(tmp_path: Path) -> None:
     path = write_png(tmp_path / "cat.png", {"invokeai_metadata": INVOKEAI, "invokeai_graph": "{}"})
-    version = {"program": "InvokeAI 5.4.2", "others": {"base": "sdxl", "Version": "5.4.2"}}
+    version = {"program": "InvokeAI 5.4.2", "extra": {"base": "sdxl", "Version": "5.4.2"}}
     assert read(path) == {**OTHERS, **version}
 
 
@@ -249,7 +249,7 @@ def test_fooocus(tmp_path: Path, kind: str) -> None:
     else:
         write_exif(path, kind, {0x9286: text})
     others = {"Version": "Fooocus v2.5.0"}
-    assert read(path) == {**OTHERS, "program": "Fooocus v2.5.0", "others": others}
+    assert read(path) == {**OTHERS, "program": "Fooocus v2.5.0", "extra": others}
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,13 @@ def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None
                 tmp_path, suffix, prompt=prompt, negative_prompt=negative, sampler="euler_a",
                 scheduler="sgm_uniform", sample_steps=20, cfg_scale=4.35, seed=2**63 - 1,
                 model='my "model", v1: final', reference="hf.co/owner/repo@main:Q4_0",
-                given="vae clip_l",
+                user_components="vae clip_l",
             )
         )  # fmt: skip
         assert (read.prompt, read.negative_prompt) == (prompt, negative)
         assert read.model == 'my "model", v1: final'
         assert read.reference == "hf.co/owner/repo@main:Q4_0"
-        assert read.given == ("vae", "clip_l")
+        assert read.user_components == ("vae", "clip_l")
         assert read.is_of_this_program
         assert read.request() == DrawRequest(
             prompt=prompt,
@@ -210,9 +210,9 @@ def expected_of_web_ui(text: str) -> Parameters:
         sample_steps=20,
         cfg_scale=7.0,
         seed=1234567890,
-        given=(),
+        user_components=(),
         program="AUTOMATIC1111 v1.6.0",
-        others={
+        extra={
             "Model hash": "6ce0161689",
             "Clip skip": "2",
             "Lora hashes": "one: 0a1b, two: 2c3d",
@@ -406,7 +406,7 @@ def test_values_that_cannot_be_are_left_where_they_are(tmp_path: Path) -> None:
     pairs = "Steps: many, CFG scale: nan, Seed: -7, Size: 9999x1, Model: a, Version: v1.6.0"
     read = read_parameters(with_text(tmp_path / "cat.png", f"a cat\n{pairs}"))
     assert (read.sample_steps, read.cfg_scale, read.seed, read.size) == (None,) * 4
-    assert read.others == {
+    assert read.extra == {
         "Steps": "many",
         "CFG scale": "nan",
         "Seed": "-7",

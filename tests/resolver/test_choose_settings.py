@@ -65,7 +65,7 @@ def test_the_user_decides() -> None:
 
 
 def test_demo_draws_at_its_own_size() -> None:
-    settings, notes = choose(model(kind="demo"))
+    settings, notes = choose(model(source="demo"))
     assert (settings.width, settings.height, settings.sample_steps) == (256, 256, 8)
     assert notes == ()
 
@@ -172,7 +172,7 @@ def test_a_model_trained_for_several_sizes_is_right_at_each(
     size: tuple[int, int], noted: bool
 ) -> None:
     demo = replace(
-        model(kind="demo"),
+        model(source="demo"),
         defaults=Defaults(8, 1.0, native_size=(256, 256), smallest_size=(128, 128)),
     )
     notes = choose(demo, size=size)[1]

@@ -72,8 +72,8 @@ def resolve(text: str, **components: str) -> ResolvedModel:
 def places(model: ResolvedModel) -> dict[str, str]:
     here = Path.cwd()
     return {
-        file.component: f"{file.source.repository}:{file.source.path}"
-        if file.source
+        file.component: f"{file.hub_file.repository}:{file.hub_file.path}"
+        if file.hub_file
         else file.path.absolute().relative_to(here).as_posix()
         for file in model.files
         if file.component != "diffusion_model"

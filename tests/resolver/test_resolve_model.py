@@ -66,7 +66,7 @@ FLUX1_ALL: files.Tensors = {
 def test_all_in_one_file() -> None:
     model = resolve(write("sd/v1-5.gguf", files.SD1_ALL))
     assert roles(model) == {"model": "sd/v1-5.gguf"}
-    assert (model.name, model.kind, model.family.name, model.variant) == (
+    assert (model.name, model.source, model.family.name, model.variant) == (
         "v1-5",
         "local",
         "sd1",
@@ -94,7 +94,7 @@ def test_vae_by_option_goes_before_the_tiny_decoder_inside() -> None:
     write("vae.safetensors", files.VAE_32)
     model = resolve(write("tiny.gguf", files.KLEIN_ALL), vae="vae.safetensors")
     assert roles(model) == {"model": "tiny.gguf", "vae": "vae.safetensors"}
-    assert model.given == ("vae",)
+    assert model.user_components == ("vae",)
 
 
 def test_component_that_the_family_has_no_use_for_is_noted() -> None:
@@ -200,7 +200,7 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
     assert model.reference == DemoModel("demo")
     assert model.files == (ModelFile("model", path, size), ModelFile("taesd", path, size))
-    assert (model.name, model.kind, model.family.name) == ("demo", "demo", "flux2-klein")
+    assert (model.name, model.source, model.family.name) == ("demo", "demo", "flux2-klein")
     from gpustack_draw.resolver.resolve import DEMO_DEFAULTS
 
     assert model.defaults == DEMO_DEFAULTS

@@ -190,7 +190,7 @@ def test_a_plan_of_a_servers_model(
     )
     assert main([NAME, PROMPT, "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["kind"], plan["files"], plan["fetch_bytes"]) == ("server", [], 0)
+    assert (plan["source"], plan["files"], plan["fetch_bytes"]) == ("server", [], 0)
     assert old.drawings() == []
 
 
@@ -254,7 +254,7 @@ def test_models_lists_those_of_the_server(
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert records[-1] == {
         "model": NAME,
-        "kind": "server",
+        "source": "server",
         "family": "",
         "variant": "",
         "bytes": None,

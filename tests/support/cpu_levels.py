@@ -20,7 +20,7 @@ needs_fast_cpu = [
 
 
 def cpus() -> list[gpustack_draw.Device]:
-    return [device for device in gpustack_draw.devices() if device.kind == "cpu"]
+    return [device for device in gpustack_draw.devices() if device.type == "cpu"]
 
 
 def level_in_use() -> str:

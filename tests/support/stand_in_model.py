@@ -25,7 +25,7 @@ class StandIn:
         self.notes: tuple[str, ...] = ()
         self.error: BaseException | None = None
         self.closed = 0
-        self.resolved = SimpleNamespace(kind="demo")
+        self.resolved = SimpleNamespace(source="demo")
 
     def load(self, model: str, **options: Any) -> "StandIn":
         self.model, self.options = model, options

@@ -33,7 +33,7 @@ def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         free, total = device.memory_free / 1e9, device.memory_total / 1e9
         memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
         mark = "*" if device.used else ""
-        rows.append((mark, device.name, device.kind, memory, device.description))
+        rows.append((mark, device.name, device.type, memory, device.description))
     from gpustack_draw.cli.plan import table
 
     write(table(rows))

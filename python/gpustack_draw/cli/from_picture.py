@@ -75,18 +75,19 @@ def _names_scheduler(arguments: Arguments) -> bool:
 
 def _notes(arguments: Arguments, found: Parameters, path: str) -> Iterator[str]:
     """Say why the picture can come out as another one."""
-    missing = [option_of(name) for name in found.given if getattr(arguments, name) is None]
+    components = found.user_components
+    missing = [option_of(name) for name in components if getattr(arguments, name) is None]
     if missing:
         yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not say which file"
     for name, argument in _NUMBERS.items():
         typed = getattr(arguments, argument.replace(" ", "_"))
-        if name in found.others and typed is None:
-            value = quoted(found.others[name], limit=40)
+        if name in found.extra and typed is None:
+            value = quoted(found.extra[name], limit=40)
             yield f"{quoted(path)} has the {argument} {value}, which cannot be used"
     if found.is_of_this_program:
         return
     program = clean(found.program) or "a program that it does not name"
-    unused = [name for name in found.others if name not in (*_SAY_NOTHING, *_NUMBERS)]
+    unused = [name for name in found.extra if name not in (*_SAY_NOTHING, *_NUMBERS)]
     ignored = f"; the drawing ignores {clean(', '.join(unused))}" if unused else ""
     yield f"{quoted(path)} was written by {program}{ignored}"
 
@@ -141,9 +142,9 @@ def _record(found: Parameters) -> bytes:
         "cfg_scale": found.cfg_scale,
         "prompt": found.prompt,
         "negative_prompt": found.negative_prompt,
-        "given": list(found.given),
+        "user_components": list(found.user_components),
         "program": found.program,
-        "others": dict(found.others),
+        "extra": dict(found.extra),
         "text": found.text,
     }
     return json.dumps(record).encode()
@@ -160,13 +161,13 @@ def _lines(found: Parameters) -> str:
         "scheduler": found.scheduler,
         "sample steps": found.sample_steps,
         "cfg scale": number_text(found.cfg_scale),
-        "named parts": " ".join(found.given),
+        "user components": " ".join(found.user_components),
         "program": found.program or "unknown",
     }
-    others = dict(found.others)
-    if others.get("Version", "") in found.program:
-        others.pop("Version", None)
-    values |= {_printable(name.lower()): value for name, value in others.items()}
+    extra = dict(found.extra)
+    if extra.get("Version", "") in found.program:
+        extra.pop("Version", None)
+    values |= {_printable(name.lower()): value for name, value in extra.items()}
     known = {name: str(value) for name, value in values.items() if value not in (None, "")}
     width = max(len(name) for name in known) + 2
     return "\n".join(

@@ -108,7 +108,7 @@ def _draw(arguments: Arguments) -> int:
     with _load(arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
-        if arguments.preview and model.resolved.kind == "server":
+        if arguments.preview and model.resolved.source == "server":
             reporter.note("--preview has no effect: the picture is drawn on a server")
         for note in model.check(request):
             reporter.note(note)

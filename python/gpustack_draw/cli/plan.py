@@ -46,7 +46,7 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
 def describe_plan(plan: "ModelPlan") -> str:
     """Put a plan into lines."""
     variant = f", {plan.variant}" if plan.variant else ""
-    if plan.kind == "server":
+    if plan.source == "server":
         lines = [f"model:     {plan.model}"]
     else:
         lines = [f"model:     {plan.model} ({plan.family}{variant})", *_file_lines(plan)]

@@ -130,10 +130,17 @@ class CoreEngine:
         """List what can compute here, as ``devices``, a list of values by name."""
         _core = import_core()
 
-        names = ("name", "description", "kind", "memory_free", "memory_total", "used")
         return {
             "devices": [
-                {name: getattr(device, name) for name in names} for device in _core.list_devices()
+                {
+                    "name": device.name,
+                    "description": device.description,
+                    "type": device.kind,
+                    "memory_free": device.memory_free,
+                    "memory_total": device.memory_total,
+                    "used": device.used,
+                }
+                for device in _core.list_devices()
             ]
         }
 

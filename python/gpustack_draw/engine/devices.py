@@ -15,7 +15,7 @@ class Device:
     Attributes:
         name: What the ``device`` argument takes, such as ``FastCPU`` or ``CUDA0``.
         description: The maker's name for it.
-        kind: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
+        type: Device type: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
         memory_free: Bytes; 0 where the driver does not tell.
         memory_total: Bytes; 0 where the driver does not tell.
         used: ``auto`` means this one.
@@ -23,7 +23,7 @@ class Device:
 
     name: str
     description: str
-    kind: str
+    type: str
     memory_free: int
     memory_total: int
     used: bool
@@ -33,7 +33,7 @@ class _Devices(Listing[Device]):
     columns = MappingProxyType(
         {
             "device": lambda device: device.name,
-            "kind": lambda device: device.kind,
+            "type": lambda device: device.type,
             "memory": lambda device: (
                 f"{size_text(device.memory_free)} of {size_text(device.memory_total)} free"
                 if device.memory_total

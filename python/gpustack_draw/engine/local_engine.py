@@ -67,7 +67,7 @@ class LocalEngine:
         # Absolute: the current folder may be another one by the first drawing.
         self._files = {file.component: str(file.path.absolute()) for file in model.files}
         # The engine knows how the latents of each family look. The demo model has its own.
-        self._kind_of_previews = "decoded" if model.kind == "demo" else "projected"
+        self._kind_of_previews = "decoded" if model.source == "demo" else "projected"
         self._threads = threads or 0
         self._device = device
         self._on_log = on_log
@@ -260,7 +260,7 @@ class LocalEngine:
             device=self._loaded_on,
             seconds=progress.seconds,
             reference=self.model.portable_reference,
-            given=self.model.given,
+            user_components=self.model.user_components,
         )
         if picture.is_one_colour():
             raise self._no_picture("drew a picture of one single color")
@@ -312,6 +312,6 @@ def list_devices() -> list[dict[str, Any]]:
     finally:
         engine.close()
     for device in devices:
-        if device["kind"] == "cpu":  # whose memory the engine calls free, all of it
+        if device["type"] == "cpu":  # whose memory the engine calls free, all of it
             device["memory_free"] = available_memory() or device["memory_free"]
     return devices

@@ -61,7 +61,7 @@ def memory_need(
             CPU.
         loaded: Whether the model is in memory already, so that its weights need no more of it.
     """
-    if device is None or device["kind"] in {"cpu", "accel"}:
+    if device is None or device["type"] in {"cpu", "accel"}:
         free = available_memory()
     else:
         free = device["memory_free"] or None

@@ -8,10 +8,10 @@ from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 
 PROGRAM = "gpustack-draw"  # as the value of Version begins
-# Pairs of our own: what to type for the model, of which web UIs have the name alone, and which of
-# its components were named. Not by what path: that is nobody else's business.
+# Pairs that web UIs do not have: the reference of the model, where theirs is a name, and the
+# components that the user chose. Paths stay out of the picture: they are private.
 REFERENCE = "Model reference"
-GIVEN = "Named parts"
+USER_COMPONENTS = "User components"
 
 # Families that take the distilled guidance as an input. Forge names it as below.
 GUIDED_FAMILIES = ("flux1", "flux1-fill", "flux1-controls", "flex2", "flux2")
@@ -23,7 +23,7 @@ class Drawn(Protocol):
     settings: DrawSettings
     model: str
     reference: str
-    given: tuple[str, ...]
+    user_components: tuple[str, ...]
     family: str
 
     @property
@@ -55,7 +55,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         "Size": f"{picture.width}x{picture.height}",
         "Model": picture.model,
         REFERENCE: picture.reference or None,
-        GIVEN: " ".join(picture.given) or None,
+        USER_COMPONENTS: " ".join(picture.user_components) or None,
         "Version": f"{PROGRAM} {package_version()}",
     }
     if picture.family not in GUIDED_FAMILIES:

@@ -19,7 +19,7 @@ class Picture(Raster):
         settings: Every value it was drawn with, the seed included.
         model: The model's name.
         reference: What to type for the model on another machine; empty for a file of this one.
-        given: The components of the model that were named, and not found: ``vae``, ...
+        user_components: Names of the components that the user chose: ``vae``, ...
         family: The name of the model's family.
         device: What computed it.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
@@ -35,7 +35,7 @@ class Picture(Raster):
         device: str,
         seconds: Mapping[str, float],
         reference: str = "",
-        given: tuple[str, ...] = (),
+        user_components: tuple[str, ...] = (),
     ) -> None:
         """Wrap the engine's pixels.
 
@@ -48,7 +48,7 @@ class Picture(Raster):
             device: What computed it.
             seconds: Seconds by phase.
             reference: What to type for the model on another machine.
-            given: The components of the model that were named.
+            user_components: Names of the components that the user chose.
 
         Raises:
             ValueError: The number of bytes does not fit the size.
@@ -57,7 +57,7 @@ class Picture(Raster):
         self.settings = settings
         self.model = model
         self.reference = reference
-        self.given = given
+        self.user_components = user_components
         self.family = family
         self.device = device
         self.seconds = dict(seconds)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
-from gpustack_draw.pictures.parameters import GIVEN, PROGRAM, REFERENCE
+from gpustack_draw.pictures.parameters import PROGRAM, REFERENCE, USER_COMPONENTS
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
 from gpustack_draw.request.draw_request import (
     DrawRequest,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-# Where programs put a text of the web UIs' form, the usual place first; others come last.
+# Where programs put a text of the web UIs' form, the usual place first; extra come last.
 _NAMES = (
     *("parameters", "usercomment", "imagedescription", "xpcomment", "comment", "description"),
     "xmp",
@@ -61,10 +61,10 @@ class Parameters:
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100.
         seed: 0 to 2**63 - 1.
-        given: The components of the model that the user chose: ``vae``, ...; the picture does not
-            say which files they were.
+        user_components: Names of the components that the user chose: ``vae``, ...; their files are
+            not stored.
         program: The program that wrote the picture, with its version if the file has it.
-        others: Every other value in the file, by its name there.
+        extra: Every other value in the file, by its name there.
         text: The whole text that the values are from.
     """
 
@@ -78,9 +78,9 @@ class Parameters:
     sample_steps: int | None
     cfg_scale: float | None
     seed: int | None
-    given: tuple[str, ...]
+    user_components: tuple[str, ...]
     program: str
-    others: Mapping[str, str]
+    extra: Mapping[str, str]
     text: str
 
     @property
@@ -173,25 +173,25 @@ def _program_of(pairs: Mapping[str, str]) -> str:
 
 
 def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
-    others = dict(read.pairs)
+    extra = dict(read.pairs)
 
     def take(name: str, parse: Callable[[str], _Value | None]) -> _Value | None:
         try:
-            value = parse(others[name])
+            value = parse(extra[name])
         except (KeyError, UsageError):
             return None
-        del others[name]
+        del extra[name]
         return value
 
     def take_number(name: str, parse: Callable[[str], _Value | None]) -> _Value | None:
         return take(name, lambda text: parse(_ZERO_FRACTION.sub("", text)))
 
-    sampling = sampling_named(others.pop("Sampler", ""), others.pop("Schedule type", ""))
+    sampling = sampling_named(extra.pop("Sampler", ""), extra.pop("Schedule type", ""))
     return Parameters(
         prompt=read.prompt,
         negative_prompt=read.negative_prompt,
         # stable-diffusion.cpp writes an empty "Model" where the model's parts were named.
-        model=others.pop("Model", "") or others.pop("Unet", ""),
+        model=extra.pop("Model", "") or extra.pop("Unet", ""),
         reference=take(REFERENCE, _checked_reference) or "",
         size=take_number("Size", parse_size),
         sampler=sampling.sampler,
@@ -199,9 +199,11 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
         sample_steps=take_number("Steps", parse_steps),
         cfg_scale=take_number("CFG scale", parse_cfg_scale),
         seed=take_number("Seed", parse_seed),
-        given=tuple(name for name in others.pop(GIVEN, "").split() if name in COMPONENTS),
+        user_components=tuple(
+            name for name in extra.pop(USER_COMPONENTS, "").split() if name in COMPONENTS
+        ),
         program=program,
-        others=others,
+        extra=extra,
         text=text,
     )
 

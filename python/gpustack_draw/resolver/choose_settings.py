@@ -116,7 +116,7 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
     native_width, native_height = model.defaults.native_size
     if request.size is not None:
         typed_width, typed_height = request.size
-    elif model.kind == "demo":
+    elif model.source == "demo":
         typed_width, typed_height = native_width, native_height
     else:
         typed_width, typed_height = DEFAULT_SIZE

@@ -44,7 +44,7 @@ def fetch_model(
     from gpustack_draw.hub import Hub
 
     # What is here already was looked into when the model was resolved.
-    missing = [file for file in model.files if file.source and not file.path.is_file()]
+    missing = [file for file in model.files if file.hub_file and not file.path.is_file()]
     notes = Hub().fetch(model.hub_files, on_progress)
     main = next(file for file in model.files if file.component in {"model", "diffusion_model"})
     parts = [file for file in missing if file.path != main.path]
@@ -52,8 +52,8 @@ def fetch_model(
         return notes
     header = read_model_header(main.path)
     for file in parts:
-        assert file.source is not None
-        shown = file.source.shown
+        assert file.hub_file is not None
+        shown = file.hub_file.shown
         part = read_model_header(file.path, shown=shown)
         check_kind(file.component, part, shown)
         check_parts(model.family, header, model.reference.text, {file.component: (part, shown)})

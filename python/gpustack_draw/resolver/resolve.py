@@ -68,7 +68,7 @@ def resolve_model(
         raise ModelNotFoundError(
             f"{quoted(reference.text)} is neither a file here nor 'demo': only a server can have it"
         )
-    return replace(resolved, given=tuple(given))
+    return replace(resolved, user_components=tuple(given))
 
 
 def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedModel:
@@ -83,7 +83,7 @@ def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedM
     return ResolvedModel(
         reference=reference,
         name="demo",
-        kind="demo",
+        source="demo",
         family=family,
         variant="",
         files=_files(ModelFile("model", DEMO_FILE, header.file_bytes), {"taesd"}, given),
@@ -174,7 +174,7 @@ def _look_inside(main: _Main) -> tuple[Family, set[str]]:
 def _join(
     reference: HubModel | LocalModel,
     main: _Main,
-    kind: str,
+    source: str,
     given: "Mapping[str, Given]",
     notes: tuple[str, ...] = (),
 ) -> ResolvedModel:
@@ -195,7 +195,7 @@ def _join(
     return ResolvedModel(
         reference=reference,
         name=main.name,
-        kind=kind,
+        source=source,
         family=family,
         variant=variant,
         files=_files(

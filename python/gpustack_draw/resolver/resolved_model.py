@@ -29,7 +29,7 @@ class ModelFile:
             with the denoiser alone, else one of :data:`gpustack_draw.request.names.COMPONENTS`.
         path: The file, or a folder in diffusers layout. One of the hub may not be there yet.
         bytes: Its size.
-        source: Where on the hub it is from; ``None`` for a file that the user has.
+        hub_file: Where on the hub it is from; ``None`` for a file that the user has.
         loaded_bytes: Its size in memory, as far as its header tells.
         origin: How it was found: ``named`` by the user, ``beside`` the model, or in one of its
             usual places on the ``hub``.
@@ -38,7 +38,7 @@ class ModelFile:
     component: str
     path: Path
     bytes: int
-    source: "RepositoryFile | None" = None
+    hub_file: "RepositoryFile | None" = None
     origin: str = "named"
     loaded_bytes: int = 0
 
@@ -50,24 +50,24 @@ class ResolvedModel:
     Attributes:
         reference: What the user named.
         name: ``demo``, or the file's name without its ending; shown, and stored in pictures.
-        kind: ``demo``, ``hub``, ``local`` or ``server``.
+        source: Where it comes from: ``demo``, ``hub``, ``local`` or ``server``.
         family: Its family, with the sizes of this model.
         variant: ``turbo``, ``schnell``, ...; empty when its name says none.
         files: What to load.
         defaults: How it draws best.
         notes: For the user.
-        given: The components that the user named.
+        user_components: Names of the components that the user chose.
     """
 
     reference: ModelReference
     name: str
-    kind: str
+    source: str
     family: Family
     variant: str
     files: tuple[ModelFile, ...]
     defaults: Defaults
     notes: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
+    user_components: tuple[str, ...] = ()
 
     def path_of(self, component: str) -> Path | None:
         """Give the file of a component, ``None`` when there is none of its own."""
@@ -76,7 +76,7 @@ class ResolvedModel:
     @property
     def portable_reference(self) -> str:
         """What to type for the model on another machine; empty for a file of this one."""
-        return "" if self.kind == "local" else self.reference.text
+        return "" if self.source == "local" else self.reference.text
 
     @property
     def weight_bytes(self) -> int:
@@ -86,7 +86,7 @@ class ResolvedModel:
     @property
     def hub_files(self) -> "list[RepositoryFile]":
         """What of it is from the hub."""
-        return [file.source for file in self.files if file.source is not None]
+        return [file.hub_file for file in self.files if file.hub_file is not None]
 
 
 def title_of(component: str, family: Family) -> str:
