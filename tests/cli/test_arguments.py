@@ -200,14 +200,14 @@ def test_switches_may_come_before_a_command() -> None:
     [
         (
             "",
-            "there is no MODEL and no PROMPT",
+            "missing MODEL and PROMPT",
             'for example: gpustack-draw demo "a red circle"',
         ),
-        ("demo", "there is no PROMPT", 'for example: gpustack-draw demo "a red circle"'),
-        ("draw demo", "there is no PROMPT", 'for example: gpustack-draw demo "a red circle"'),
+        ("demo", "missing PROMPT", 'for example: gpustack-draw demo "a red circle"'),
+        ("draw demo", "missing PROMPT", 'for example: gpustack-draw demo "a red circle"'),
         (
             "demo a red circle",
-            "'red' is one word too many",
+            "unexpected argument 'red'",
             QUOTES,
         ),
         ("demo cat --sead 7", "'--sead' is not an option", "did you mean --seed?"),
@@ -230,15 +230,15 @@ def test_switches_may_come_before_a_command() -> None:
         ("demo --seed -- cat", "--seed needs a value", "see gpustack-draw --help"),
         ("demo cat --show=yes", "--show takes no value", "type --show alone"),
         ("demo cat --debug=yes", "--debug takes no value", "type --debug alone"),
-        ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+        ("devices now", "unexpected argument 'now'", "see gpustack-draw devices --help"),
         (
             "--seed 7 draw demo cat",
-            "'cat' is one word too many",
+            "unexpected argument 'cat'",
             "the command comes first: gpustack-draw draw ...",
         ),
         (
             "--device CPU devices",
-            "there is no PROMPT",
+            "missing PROMPT",
             "the command comes first: gpustack-draw devices ...",
         ),
         (
@@ -248,10 +248,10 @@ def test_switches_may_come_before_a_command() -> None:
         ),
         (
             "demo cat " + "z" * 200,
-            "'" + "z" * 97 + "...' is one word too many",
+            "unexpected argument '" + "z" * 97 + "...'",
             f'put the prompt in quotes: "cat {"z" * 93}..."',
         ),
-        ("--json devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
+        ("--json devices now", "unexpected argument 'now'", "see gpustack-draw devices --help"),
         ("devices --seed 7", "'--seed' is not an option", "see gpustack-draw devices --help"),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_script_is_printed(capsysbinary: pytest.CaptureFixture[bytes], shell: 
 def test_a_shell_without_a_script(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "tcsh"]) == 2
     assert capsys.readouterr().err == (
-        "gpustack-draw: there is no completion for 'tcsh'\n"
+        "gpustack-draw: no completion script for 'tcsh'\n"
         "gpustack-draw: there is one for bash, zsh, fish\n"
     )
 

@@ -175,14 +175,14 @@ def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) ->
         ),
         (
             "demo cat dog --from cat.png",
-            "'dog' is one word too many",
+            "unexpected argument 'dog'",
             'put the prompt in quotes: "cat dog"',
         ),
         ("demo cat --from", "--from needs a value", "see gpustack-draw --help"),
         ("--from cat.png --seed x", "'x' is not a seed from 0 to 9223372036854775807", None),
         (
             "demo --seed 7",
-            "there is no PROMPT",
+            "missing PROMPT",
             'for example: gpustack-draw demo "a red circle"',
         ),
     ],
@@ -393,9 +393,9 @@ def test_show_sends_the_terminal_no_orders(
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        ("", "there is no PICTURE", "for example: gpustack-draw show cat.png"),
+        ("", "missing PICTURE", "for example: gpustack-draw show cat.png"),
         ("no.png", "'no.png' does not exist", "check the path"),
-        ("cat.png web.png", "'web.png' is one word too many", "see gpustack-draw show --help"),
+        ("cat.png web.png", "unexpected argument 'web.png'", "see gpustack-draw show --help"),
         ("cat.png --seed 7", "'--seed' is not an option", "see gpustack-draw show --help"),
     ],
 )

@@ -114,7 +114,7 @@ SLIPS = [
     (
         "demo 'a cat' --guidance 9",
         "'--guidance' is not an option",
-        "setting the distilled guidance is not available yet",
+        "an option for distilled guidance is not available yet",
     ),
     (
         "demo 'a cat' --sampling-method euler",
@@ -125,7 +125,7 @@ SLIPS = [
     (
         "demo 'a cat' -i cat.png",
         "'-i' is not an option",
-        "drawing from a picture is not available yet",
+        "image-to-image is not available yet",
     ),
     (
         "demo 'a cat' --vae-tiling",
@@ -135,7 +135,7 @@ SLIPS = [
     (
         "demo 'a cat' --clip-skip 2",
         "'--clip-skip' is not an option",
-        "skipping layers of CLIP is not available yet",
+        "CLIP skip is not available yet",
     ),
     (
         "demo 'a cat' --rng cuda",
@@ -146,7 +146,7 @@ SLIPS = [
     (
         "demo 'a cat' -ngl 99",
         "'-ngl' is not an option",
-        "a whole model is on one device, which --device names",
+        "a model runs on one device, chosen with --device",
     ),
     (
         "demo 'a cat' --ckpt x.ckpt",
@@ -156,12 +156,12 @@ SLIPS = [
     (
         "demo 'a cat' --type q8_0",
         "'--type' is not an option",
-        "a quantisation is part of MODEL: hf.co/OWNER/REPO:Q8_0",
+        "the quantization is part of MODEL: hf.co/OWNER/REPO:Q8_0",
     ),
     (
         "demo 'a cat' --fp16",
         "'--fp16' is not an option",
-        "the precision follows from the model's file and the device",
+        "the model file and the device set the precision",
     ),
     ("--list-models", "'--list-models' is not an option", "type gpustack-draw models"),
     (
@@ -172,7 +172,7 @@ SLIPS = [
     (
         "demo 'a cat' -n 'blurry, ugly'",
         "'blurry, ugly' is not a number of pictures",
-        "-n is --count; --negative-prompt says what to avoid",
+        "-n means --count; type --negative-prompt for text to avoid",
     ),
     # Options that are nearly right.
     ("demo 'a cat' --SEED 7", "'--SEED' is not an option", "did you mean --seed?"),
@@ -205,56 +205,56 @@ SLIPS = [
     # Dashes and quotes of word processors.
     (
         "demo 'a cat' –seed 7",
-        "'–seed' starts with U+2013, not with the hyphen of options",
+        "'–seed' starts with U+2013, not with a hyphen",
         "did you mean --seed?",
     ),
     (
         "demo 'a cat' —steps=7",
-        "'—steps=7' starts with U+2014, not with the hyphen of options",
+        "'—steps=7' starts with U+2014, not with a hyphen",
         "did you mean --steps?",
     ),
     (
         "demo 'a cat' –s 7",
-        "'–s' starts with U+2013, not with the hyphen of options",
+        "'–s' starts with U+2013, not with a hyphen",
         "did you mean -s?",
     ),
     ("demo 'a cat' -–seed 7", "'-–seed' is not an option", "did you mean --seed?"),
     (
         "demo “a red circle”",
-        "'red' is one word too many",
+        "unexpected argument 'red'",
         'put the prompt in straight quotes: "a red circle"',
     ),
     (
         "“a red circle”",
-        "'circle”' is one word too many",
+        "unexpected argument 'circle”'",
         f"MODEL comes first, then PROMPT in quotes: {DEMO_CIRCLE}",
     ),
-    ("“cat”", "there is no MODEL", "MODEL comes first: gpustack-draw demo cat"),
+    ("“cat”", "missing MODEL", "MODEL comes first: gpustack-draw demo cat"),
     # Values.
     ("demo 'a cat' --size 512", "'512' is not WIDTHxHEIGHT", SIZE),
     ("demo 'a cat' --size 512,768", "'512,768' is not WIDTHxHEIGHT", SIZE),
     ("demo 'a cat' --size 512*768", "'512*768' is not WIDTHxHEIGHT", SIZE),
     (
         "demo 'a cat' --size 512 768",
-        "'768' is one word too many",
+        "unexpected argument '768'",
         "a size is one word: --size 512x768",
     ),
     (
         "demo --size 512, 768 'a cat'",
-        "'768' is one word too many",
+        "unexpected argument '768'",
         "a size is one word: --size 512x768",
     ),
     (
         "demo 'a cat' --size 512 x 768",
-        "'x' is one word too many",
+        "unexpected argument 'x'",
         "a size is one word: --size 512x768",
     ),
     (
         "demo 'a cat' --width 512",
-        "--width needs a height, too",
+        "--width needs a height",
         "for a square picture: --size 512x512",
     ),
-    ("demo 'a cat' -H 512", "-H needs a width, too", "for a square picture: --size 512x512"),
+    ("demo 'a cat' -H 512", "-H needs a width", "for a square picture: --size 512x512"),
     ("demo 'a cat' -W 512px -H 512", "'512px' is not a width in pixels", "for example -W 512"),
     ("demo 'a cat' -W 512 -H -1", "'-1' is not a height in pixels", "for example -H 512"),
     (
@@ -279,45 +279,45 @@ SLIPS = [
     ),
     ("demo 'a cat' --seed", "--seed needs a value", HELP),
     ("demo 'a cat' -s --json", "-s needs a value", HELP),
-    ("demo 'a cat' --show yes", "'yes' is one word too many", "--show takes no value"),
-    ("demo 'a cat' -q 8", "'8' is one word too many", "-q takes no value"),
+    ("demo 'a cat' --show yes", "unexpected argument 'yes'", "--show takes no value"),
+    ("demo 'a cat' -q 8", "unexpected argument '8'", "-q takes no value"),
     ("demo 'a cat' --json=1", "--json takes no value", "type --json alone"),
-    ("demo 'a cat' seed 7", "'seed' is one word too many", "did you mean --seed 7?"),
-    ("demo 'a cat' seed=7", "'seed=7' is one word too many", "did you mean --seed=7?"),
-    ("demo 'a cat' -- seed 7", "'seed' is one word too many", "did you mean --seed 7?"),
-    ("demo 'a cat' outdir x", "'outdir' is one word too many", "did you mean --output x?"),
-    ("demo 'a cat' show", "'show' is one word too many", "did you mean --show?"),
-    ("demo 'a cat' 512*512", "'512*512' is one word too many", "did you mean --size 512x512?"),
-    ("demo cat 512x512", "'512x512' is one word too many", "did you mean --size 512x512?"),
+    ("demo 'a cat' seed 7", "unexpected argument 'seed'", "did you mean --seed 7?"),
+    ("demo 'a cat' seed=7", "unexpected argument 'seed=7'", "did you mean --seed=7?"),
+    ("demo 'a cat' -- seed 7", "unexpected argument 'seed'", "did you mean --seed 7?"),
+    ("demo 'a cat' outdir x", "unexpected argument 'outdir'", "did you mean --output x?"),
+    ("demo 'a cat' show", "unexpected argument 'show'", "did you mean --show?"),
+    ("demo 'a cat' 512*512", "unexpected argument '512*512'", "did you mean --size 512x512?"),
+    ("demo cat 512x512", "unexpected argument '512x512'", "did you mean --size 512x512?"),
     (
         "demo 'a cat' dog.png",
-        "'dog.png' is one word too many",
+        "unexpected argument 'dog.png'",
         "to save the picture as that file: --output dog.png",
     ),
     (
         "demo 'a cat' 7",
-        "'7' is one word too many",
-        "a number needs its option in front: --seed 7",
+        "unexpected argument '7'",
+        "put an option before the number: --seed 7",
     ),
     # Prompts.
     (
         "demo a red circle --seed 7",
-        "'red' is one word too many",
+        "unexpected argument 'red'",
         'put the prompt in quotes: "a red circle"',
     ),
     (
         "demo 'a cat' blue",
-        "'blue' is one word too many",
+        "unexpected argument 'blue'",
         'put the prompt in one pair of quotes: "a cat blue"',
     ),
     (
         "demo costs $5 and more",
-        "'$5' is one word too many",
+        "unexpected argument '$5'",
         "put the prompt in quotes: 'costs $5 and more'",
     ),
     (
         "demo 'a cat' 'a dog'",
-        "'a dog' is one word too many",
+        "unexpected argument 'a dog'",
         "type one PROMPT, in one pair of quotes",
     ),
     (
@@ -326,14 +326,14 @@ SLIPS = [
         "put -- before a prompt that starts with a dash",
     ),
     # MODEL and PROMPT in the wrong place, or missing.
-    ("", "there is no MODEL and no PROMPT", EXAMPLE),
-    ("draw", "there is no MODEL and no PROMPT", EXAMPLE),
-    ("demo", "there is no PROMPT", EXAMPLE),
-    ("hf.co/a/b", "there is no PROMPT", 'for example: gpustack-draw hf.co/a/b "a red circle"'),
-    ("cat", "there is no PROMPT", EXAMPLE),
-    ("-m demo", "there is no PROMPT", EXAMPLE),
-    ("-p 'a cat'", "there is no MODEL", f"for example: {DEMO_CAT}"),
-    ("'a red circle'", "there is no MODEL", f"MODEL comes first: {DEMO_CIRCLE}"),
+    ("", "missing MODEL and PROMPT", EXAMPLE),
+    ("draw", "missing MODEL and PROMPT", EXAMPLE),
+    ("demo", "missing PROMPT", EXAMPLE),
+    ("hf.co/a/b", "missing PROMPT", 'for example: gpustack-draw hf.co/a/b "a red circle"'),
+    ("cat", "missing PROMPT", EXAMPLE),
+    ("-m demo", "missing PROMPT", EXAMPLE),
+    ("-p 'a cat'", "missing MODEL", f"for example: {DEMO_CAT}"),
+    ("'a red circle'", "missing MODEL", f"MODEL comes first: {DEMO_CIRCLE}"),
     ("'a red circle' demo", "MODEL comes before PROMPT", f"type {DEMO_CIRCLE}"),
     (
         "'a cat' hf.co/a/b:Q8_0",
@@ -347,24 +347,24 @@ SLIPS = [
         'type gpustack-draw hf.co/a/b "a cat"',
     ),
     ("'a cat' 'in a hat'", "'a cat' is not a model", f"MODEL comes first: {DEMO_CAT}"),
-    ("a red circle demo", "'demo' is one word too many", f"MODEL comes first: {DEMO_CIRCLE}"),
+    ("a red circle demo", "unexpected argument 'demo'", f"MODEL comes first: {DEMO_CIRCLE}"),
     (
         "a red circle",
-        "'circle' is one word too many",
+        "unexpected argument 'circle'",
         f"MODEL comes first, then PROMPT in quotes: {DEMO_CIRCLE}",
     ),
-    ("please demo 'a cat'", "'please' is one word too many", f"MODEL comes first: {DEMO_CAT}"),
-    ("demo demo 'a cat'", "'demo' is one word too many", "type one MODEL"),
+    ("please demo 'a cat'", "unexpected argument 'please'", f"MODEL comes first: {DEMO_CAT}"),
+    ("demo demo 'a cat'", "unexpected argument 'demo'", "type one MODEL"),
     (
         "demo hf.co/a/b 'a cat'",
-        "'hf.co/a/b' is one word too many",
+        "unexpected argument 'hf.co/a/b'",
         "type one MODEL",
     ),
-    ("-m demo demo 'a cat'", "'demo' is one word too many", "an option names MODEL already"),
+    ("-m demo demo 'a cat'", "unexpected argument 'demo'", "an option already sets MODEL"),
     (
         "-m demo -p 'a cat' x",
-        "'x' is one word too many",
-        "options name MODEL and PROMPT already",
+        "unexpected argument 'x'",
+        "options already set MODEL and PROMPT",
     ),
     ("'' 'a cat'", "the model is empty: ''", None),
     # Commands of other programs, and commands that are nearly right.
@@ -387,18 +387,18 @@ SLIPS = [
         'leave it out: gpustack-draw -m x.gguf -p "a cat"',
     ),
     ("draw run demo 'a cat'", "'run' is not a command", f"leave it out: {DEMO_CAT}"),
-    ("draw draw demo 'a cat'", "'draw' is one word too many", "type it once"),
+    ("draw draw demo 'a cat'", "unexpected argument 'draw'", "type it once"),
     ("list", "'list' is not a command", "type gpustack-draw models"),
     ("ls --json", "'ls' is not a command", "type gpustack-draw models"),
     ("--json list", "'list' is not a command", "type gpustack-draw models"),
-    ("ps", "'ps' is not a command", "nothing keeps running after a drawing"),
-    ("stop demo", "'stop' is not a command", "nothing keeps running after a drawing"),
+    ("ps", "'ps' is not a command", "no process keeps running after a picture is drawn"),
+    ("stop demo", "'stop' is not a command", "no process keeps running after a picture is drawn"),
     ("serve", "'serve' is not a command", "serving pictures over HTTP is not available yet"),
     ("upscale cat.png", "'upscale' is not a command", "upscaling is not available yet"),
     (
         "edit cat.png 'make it red'",
         "'edit' is not a command",
-        "drawing from a picture is not available yet",
+        "image-to-image is not available yet",
     ),
     (
         "search cats",
@@ -428,14 +428,14 @@ SLIPS = [
     ("pul hf.co/a/b", "'pul' is not a command", "did you mean pull?"),
     ("devcies", "'devcies' is not a command", "did you mean devices?"),
     ("modles --json", "'modles' is not a command", "did you mean models?"),
-    ("cat.png", "there is no PROMPT", "to see how a picture was drawn: gpustack-draw show cat.png"),
-    ("/?", "there is no PROMPT", "for help: gpustack-draw --help"),
-    ("devices now", "'now' is one word too many", "see gpustack-draw devices --help"),
-    ("rm", "there is no MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"),
-    ("show", "there is no PICTURE", "for example: gpustack-draw show cat.png"),
+    ("cat.png", "missing PROMPT", "to see how a picture was drawn: gpustack-draw show cat.png"),
+    ("/?", "missing PROMPT", "for help: gpustack-draw --help"),
+    ("devices now", "unexpected argument 'now'", "see gpustack-draw devices --help"),
+    ("rm", "missing MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"),
+    ("show", "missing PICTURE", "for example: gpustack-draw show cat.png"),
     (
         "--seed 7 draw demo cat",
-        "'cat' is one word too many",
+        "unexpected argument 'cat'",
         "the command comes first: gpustack-draw draw ...",
     ),
 ]
@@ -493,7 +493,7 @@ def test_a_reserved_word_is_a_model_where_there_is_such_a_file(
 ) -> None:
     (tmp_path / "search").mkdir()
     assert answer_to("search 'a cat'")[:2] == (3, "'search' is a folder without a model")
-    assert answer_to("search")[1] == "there is no PROMPT"
+    assert answer_to("search")[1] == "missing PROMPT"
     (tmp_path / "search").rmdir()
 
 

@@ -320,7 +320,7 @@ def test_rm_asks_on_a_terminal(
                 "'gpustack-draw models' lists the models that are here",
             ],
         ),
-        (["rm"], 2, ["there is no MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"]),
+        (["rm"], 2, ["missing MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"]),
         (
             ["pull", "flux"],
             3,
@@ -332,7 +332,7 @@ def test_rm_asks_on_a_terminal(
         (
             ["pull"],
             2,
-            ["there is no MODEL", "for example: gpustack-draw pull hf.co/OWNER/REPO:Q4_0"],
+            ["missing MODEL", "for example: gpustack-draw pull hf.co/OWNER/REPO:Q4_0"],
         ),
         (
             ["pull", "hf.co/acme/none"],
@@ -348,7 +348,7 @@ def test_rm_asks_on_a_terminal(
         (
             ["pull", "hf.co/acme/sd", "cat"],
             2,
-            ["'cat' is one word too many", "see gpustack-draw pull --help"],
+            ["unexpected argument 'cat'", "see gpustack-draw pull --help"],
         ),
     ],
 )

@@ -63,7 +63,7 @@ class CommandLine:
         if name == "-n" and not value.strip().lstrip("+-").isdecimal():
             raise UsageError(  # sd-cli has it so
                 f"{quoted(value)} is not a number of pictures",
-                hint="-n is --count; --negative-prompt says what to avoid",
+                hint="-n means --count; type --negative-prompt for text to avoid",
             )
         self._names[target] = name
         if target.startswith("-"):
@@ -91,7 +91,7 @@ class CommandLine:
             missing = "height" if sides == ["WIDTH"] else "width"
             length = self.named[sides[0]].strip()
             raise UsageError(
-                f"{self._names[sides[0]]} needs a {missing}, too",
+                f"{self._names[sides[0]]} needs a {missing}",
                 hint=f"for a square picture: --size {length}x{length}",
             )
         if sides:

@@ -43,7 +43,7 @@ def run_completion(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     shell = os.path.basename(arguments.shell)  # as in $SHELL
     if shell not in SHELLS:
         raise UsageError(
-            f"there is no completion for {quoted(arguments.shell)}",
+            f"no completion script for {quoted(arguments.shell)}",
             hint=f"there is one for {', '.join(SHELLS)}",
         )
     script = os.path.join(os.path.dirname(__file__), "completions", f"gpustack-draw.{shell}")

@@ -39,7 +39,7 @@ _SPELLED = {
 
 # Not there in this version.
 _NOT_YET = {
-    "drawing from a picture": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
+    "image-to-image": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
     " --image --image-path --image-strength --img --img-strength --img2img --init-image"
     " --init-img --input --input-image --mask --mask-image --ref --ref-image --reference --strength"
     " --disable-auto-resize-ref-image --increase-ref-index --style-image",
@@ -51,16 +51,16 @@ _NOT_YET = {
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
     "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
     "video": "--fps --frames --num-frames --video-frames",
-    "setting the distilled guidance": "--distilled-guidance --guidance",
-    "skipping layers of CLIP": "--clip-skip",
-    "eta of a sampler": "--ddim-eta --eta",
+    "an option for distilled guidance": "--distilled-guidance --guidance",
+    "CLIP skip": "--clip-skip",
+    "sampler eta": "--ddim-eta --eta",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
     "seamless pictures": "--circular --circularx --circulary --seamless",
-    "saving memory by an option": "--clip-on-cpu --enable-model-cpu-offload --low-memory --low-ram"
+    "an option to save memory": "--clip-on-cpu --enable-model-cpu-offload --low-memory --low-ram"
     " --low-vram --lowvram --max-vram --medvram --normalvram --novram --offload --offload-to-cpu"
     " --vae-on-cpu",
-    "flash attention by an option": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
+    "an option for flash attention": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
     " --xformers",
     "caching between steps": "--cache --cache-mode --cache-option --easycache --teacache",
     "choosing the random number generator": "--rng --sampler-rng",
@@ -78,23 +78,23 @@ _SAID = {
     "type it as MODEL: gpustack-draw hf.co/OWNER/REPO PROMPT": "-hf -hfr -hff --hf-file"
     " --hf-repo --repo --repo-id --model-id",
     'type demo without dashes: gpustack-draw demo "a red circle"': "--demo",
-    "a quantisation is part of MODEL: hf.co/OWNER/REPO:Q8_0": "--quant --quantization"
+    "the quantization is part of MODEL: hf.co/OWNER/REPO:Q8_0": "--quant --quantization"
     " --quantize --type --weight-type",
-    "a revision is part of MODEL: hf.co/OWNER/REPO@REVISION": "--branch --commit --hf-revision"
+    "the revision is part of MODEL: hf.co/OWNER/REPO@REVISION": "--branch --commit --hf-revision"
     " --revision",
-    "the precision follows from the model's file and the device": "--bf16 --dtype --force-fp16"
+    "the model file and the device set the precision": "--bf16 --dtype --force-fp16"
     " --force-fp32 --fp16 --fp32 --half --no-half --no-half-vae --precision --torch-dtype",
-    "a text encoder is named by its kind: --clip-l, --clip-g, --t5xxl or --llm": "--text-encoder"
+    "type the option of the text encoder: --clip-l, --clip-g, --t5xxl or --llm": "--text-encoder"
     " --text-encoder-2 --te",
-    "--cfg-scale is the guidance scale; enlarging is not available yet": "--scale",
-    "drawing from text is the only mode yet": "-M --mode",
-    "a whole model is on one device, which --device names": "-ngl --gpu-layers --n-gpu-layers --ngl"
+    "--cfg-scale is the guidance scale; upscaling is not available yet": "--scale",
+    "text-to-image is the only mode so far": "-M --mode",
+    "a model runs on one device, chosen with --device": "-ngl --gpu-layers --n-gpu-layers --ngl"
     " --gpu-only -sm --split-mode -ts --tensor-split",
     "to draw on the CPU, type the name that 'gpustack-draw devices' lists: --device NAME": "--cpu"
     " --cpu-only --no-cuda --no-gpu --use-cpu",
     "type a size in pixels: --size 768x512": "--ar --aspect --aspect-ratio --orientation"
     " --landscape --portrait --ratio",
-    "the ending of the file's name says it: --output cat.jpg": "--format --image-format"
+    "the file extension sets the format: --output cat.jpg": "--format --image-format"
     " --output-format --jpg --jpeg --png --webp",
     "an existing file that --output names is replaced without asking": "-y --force --overwrite"
     " --yes",
@@ -112,10 +112,10 @@ _SAID = {
     "type gpustack-draw completion SHELL": "--completion --install-completion --show-completion",
     "gpustack-draw --help lists the names": "--list-samplers --list-schedulers --samplers"
     " --schedulers",
-    "every saved picture holds its settings": "--disable-image-metadata --embed-metadata"
+    "the settings are always saved in the picture": "--disable-image-metadata --embed-metadata"
     " --save-metadata",
     "a random seed is the default": "--random --random-seed --randomize",
-    "all settings are options: there is no file of them": "--config --config-file --preset",
+    "there is no configuration file; type options": "--config --config-file --preset",
 }
 
 

@@ -22,7 +22,7 @@ def check_dash(word: str, known: Collection[str]) -> None:
     meant = f"-{name}" if len(name) == 1 else f"--{name}"
     if meant in known or spelling_here(meant, known) or answer(meant):
         raise UsageError(
-            f"{quoted(word)} starts with U+{ord(word[0]):04X}, not with the hyphen of options",
+            f"{quoted(word)} starts with U+{ord(word[0]):04X}, not with a hyphen",
             hint=f"did you mean {meant}?",
         )
 

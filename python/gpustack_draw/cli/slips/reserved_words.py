@@ -17,20 +17,21 @@ _HINTS = {
     "type gpustack-draw rm hf.co/OWNER/REPO": "clean del delete gc prune remove uninstall",
     "gpustack-draw --help lists them": "commands options samplers schedulers usage",
     "type gpustack-draw completion SHELL": "autocomplete completions",
-    "nothing keeps running after a drawing": "kill ps restart status stop unload",
+    "no process keeps running after a picture is drawn": "kill ps restart status stop unload",
     "look for text-to-image models in GGUF format on Hugging Face, then type hf.co/OWNER/REPO as"
     " MODEL": "find search",
     "set HF_TOKEN for Hugging Face; a GPUStack server's key is GPUSTACK_API_KEY": "auth login"
     " logout signin signout whoami",
     "update it with pipx, uv or pip, whichever installed it": "self-update update upgrade",
-    "settings are options: see gpustack-draw --help": "config configure set settings setup",
+    "there is no configuration file; see gpustack-draw --help": "config configure set settings"
+    " setup",
 }
 
 # Commands that a later version will have, or may.
 _NOT_YET = {
     "serving pictures over HTTP": "api gui server serve ui web webui worker",
     "upscaling": "enlarge hires upscale",
-    "drawing from a picture": "edit i2i image-to-image img2img inpaint outpaint variations",
+    "image-to-image": "edit i2i image-to-image img2img inpaint outpaint variations",
     "video": "animate i2v t2v txt2vid video",
 }
 

@@ -79,7 +79,7 @@ def missing_words(typed: CommandLine, names: Sequence[str], example: str) -> Usa
         names: The arguments that it lacks.
         example: A hint for where nothing better is known.
     """
-    message = f"there is no {' and no '.join(names)}"
+    message = f"missing {' and '.join(names)}"
     if "PROMPT" in typed.named:
         return UsageError(message, hint=f"for example: {_command('demo', typed.named['PROMPT'])}")
     if names != ["PROMPT"] or not typed.words:
@@ -96,7 +96,7 @@ def missing_words(typed: CommandLine, names: Sequence[str], example: str) -> Usa
     elif is_model(word) or os.path.lexists(word):
         hint = f"for example: {_command(word, 'a red circle')}"
     elif len(word.split()) > 1 or word[:1] in _QUOTE_MARKS:
-        message = "there is no MODEL"
+        message = "missing MODEL"
         hint = f"MODEL comes first: {_command('demo', word.strip(_QUOTE_MARKS))}"
     elif command := _misspelt_command(word):
         message, hint = f"{quoted(word)} is not a command", f"did you mean {command}?"
@@ -129,7 +129,7 @@ def too_many_words(
             or _undashed_value(words, wanted)
             or (surplus, _quoting(words[max(wanted - 1, 0) :]))
         )
-    return UsageError(f"{quoted(surplus)} is one word too many", hint=hint)
+    return UsageError(f"unexpected argument {quoted(surplus)}", hint=hint)
 
 
 def is_model(word: str) -> bool:
@@ -161,9 +161,9 @@ def _named_word(typed: CommandLine, wanted: int) -> Answer | None:
     """Look for a word that an option has named, and for a command that does not come first."""
     first = typed.words[0]
     if wanted == 0:
-        return first, "options name MODEL and PROMPT already"
+        return first, "options already set MODEL and PROMPT"
     if wanted == 1 and "MODEL" in typed.named and is_model(first):
-        return first, "an option names MODEL already"
+        return first, "an option already sets MODEL"
     if first not in COMMANDS:
         return None
     if typed.places[0] == 0:
@@ -224,7 +224,7 @@ def _undashed_value(words: Sequence[str], wanted: int) -> Answer | None:
     if word.lower().endswith(_PICTURE_ENDINGS):
         return word, f"to save the picture as that file: --output {_shell_word(word)}"
     if _is_quoted(words[wanted - 1]) and _is_number(word):
-        return word, f"a number needs its option in front: --seed {word}"
+        return word, f"put an option before the number: --seed {word}"
     return None
 
 
