@@ -22,9 +22,9 @@ else()
     set_source_files_properties("${ENGINE_SOURCE_DIR}/src/${source}" TARGET_DIRECTORY
                                 stable-diffusion PROPERTIES COMPILE_DEFINITIONS "${definition}")
   endfunction()
-  # cpp/engine/foreign_names.cpp
+  # cpp/engine/tensor_name_aliases.cpp
   rename_in(name_conversion.cpp convert_tensor_name=library_convert_tensor_name)
-  # cpp/engine/lone_unet.cpp
+  # cpp/engine/standalone_unet.cpp
   rename_in(model_io/gguf_io.cpp read_gguf_file=library_read_gguf_file)
   rename_in(model_io/safetensors_io.cpp read_safetensors_file=library_read_safetensors_file)
   # cpp/engine/checked_weights.cpp

@@ -10,8 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "bindings/engine_call.h"
 #include "bindings/module.h"
-#include "bindings/without_gil.h"
 #include "engine/log.h"
 #include "engine/picture.h"
 #include "engine/progress.h"

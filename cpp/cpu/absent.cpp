@@ -6,9 +6,9 @@ namespace gpustack_draw::cpu {
 
 ggml_backend_reg_t fast_cpu() { return nullptr; }
 
-StopGraphs::StopGraphs(std::function<bool()> /*is_cancelled*/) {}
+ScopedCancellation::ScopedCancellation(std::function<bool()> /*is_cancelled*/) {}
 
-StopGraphs::~StopGraphs() = default;
+ScopedCancellation::~ScopedCancellation() = default;
 
 void release_kept_memory() {}
 

@@ -37,7 +37,7 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   try {
     const ggml_status status = computer_of(backend).compute(*graph);
     if (status == GGML_STATUS_ABORTED) {
-      throw Stopped();
+      throw Cancelled();
     }
     return status;
   } catch (const std::bad_alloc&) {
@@ -121,11 +121,11 @@ ggml_backend_reg_t fast_cpu() {
   return chosen_kernels() != nullptr ? &backend : nullptr;
 }
 
-StopGraphs::StopGraphs(std::function<bool()> is_cancelled) {
+ScopedCancellation::ScopedCancellation(std::function<bool()> is_cancelled) {
   cancellation() = std::move(is_cancelled);
 }
 
-StopGraphs::~StopGraphs() { cancellation() = nullptr; }
+ScopedCancellation::~ScopedCancellation() { cancellation() = nullptr; }
 
 void release_kept_memory() { release_kept_buffer(); }
 

@@ -19,20 +19,20 @@ ggml_backend_reg_t fast_cpu();
 
 /// Thrown by graphs that were stopped half-way, to whoever has them computed. They do not just
 /// fail, because the library ends the process where the graph of a text encoder fails.
-struct Stopped : std::exception {
+struct Cancelled : std::exception {
   const char* what() const noexcept override { return "stopped"; }
 };
 
 /// While one of these exists, graphs ask between any two tasks, on all their threads, whether to
 /// stop. Only one at a time; make and destroy it while nothing is computed.
-class StopGraphs {
+class ScopedCancellation {
  public:
-  explicit StopGraphs(std::function<bool()> is_cancelled);
-  ~StopGraphs();
-  StopGraphs(const StopGraphs&) = delete;
-  StopGraphs(StopGraphs&&) = delete;
-  StopGraphs& operator=(const StopGraphs&) = delete;
-  StopGraphs& operator=(StopGraphs&&) = delete;
+  explicit ScopedCancellation(std::function<bool()> is_cancelled);
+  ~ScopedCancellation();
+  ScopedCancellation(const ScopedCancellation&) = delete;
+  ScopedCancellation(ScopedCancellation&&) = delete;
+  ScopedCancellation& operator=(const ScopedCancellation&) = delete;
+  ScopedCancellation& operator=(ScopedCancellation&&) = delete;
 };
 
 /// Give back the memory that is kept for the next drawing.

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "cpu/backend.h"
 #include "ggml-backend-impl.h"
 
 namespace gpustack_draw::cpu {
@@ -105,7 +106,7 @@ ggml_backend_buffer_t allocate_buffer(ggml_backend_buffer_type_t type, std::size
 
 ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t device) {
   static ggml_backend_buffer_type type = {
-      {/*get_name=*/[](ggml_backend_buffer_type_t) { return "FastCPU"; },
+      {/*get_name=*/[](ggml_backend_buffer_type_t) { return device_name; },
        /*alloc_buffer=*/&allocate_buffer,
        /*get_alignment=*/[](ggml_backend_buffer_type_t) { return alignment; },
        /*get_max_size=*/nullptr,

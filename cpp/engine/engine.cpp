@@ -176,7 +176,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   const Draw draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
   StopCheck should_stop([&] { return cancellations_ != cancellations; }, is_wanted);
-  const cpu::StopGraphs stop_graphs(std::ref(should_stop));
+  const cpu::ScopedCancellation cancellation(std::ref(should_stop));
   const auto go_on = [&](bool wanted) {
     if (!wanted || should_stop()) {
       throw CancelledError();
@@ -212,7 +212,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
       throw;
     } catch (const EngineError&) {
       throw;
-    } catch (const cpu::Stopped&) {
+    } catch (const cpu::Cancelled&) {
       throw CancelledError();
     } catch (const std::exception& error) {
       throw_explained(session, "the engine gave no picture", error);

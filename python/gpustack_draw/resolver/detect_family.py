@@ -67,7 +67,7 @@ _UNET_PARTS: tuple[tuple[str, str], ...] = (
     ("te.", "clip_l"),
     ("text_encoder.", "clip_l"),
 )
-# As llama-box numbers them, which cpp/engine/foreign_names.cpp tells the engine.
+# As llama-box numbers them, which cpp/engine/tensor_name_aliases.cpp tells the engine.
 _SD3_PARTS: tuple[tuple[str, str], ...] = (
     ("cond_stage_model.2.", "t5xxl"),
     ("cond_stage_model.1.", "clip_g"),
