@@ -12,9 +12,9 @@ from stand_in_model import forbid_engine
 
 from gpustack_draw.cli.arguments import PARSERS, Arguments, parse_arguments
 from gpustack_draw.cli.command_line import ALIASES, COMMANDS
+from gpustack_draw.cli.hints import foreign_commands, foreign_options
+from gpustack_draw.cli.hints.foreign_options import equivalent_option, hint_for_option
 from gpustack_draw.cli.main import main
-from gpustack_draw.cli.slips import foreign_options, reserved_words
-from gpustack_draw.cli.slips.foreign_options import answer, spelling_here
 
 HELP = "see gpustack-draw --help"
 DASH = f"{HELP}, or put -- before a prompt that starts with a dash"
@@ -554,15 +554,19 @@ def test_blanks_around_a_model_are_dropped(folder: None, typed: str) -> None:
 
 FOREIGN_OPTIONS = [
     name
-    for table in (foreign_options._SPELLED, foreign_options._NOT_YET, foreign_options._SAID)
+    for table in (
+        foreign_options._EQUIVALENTS,
+        foreign_options._UNAVAILABLE,
+        foreign_options._HINTS,
+    )
     for names in table.values()
     for name in names.split()
 ]
 RESERVED_WORDS = [
-    *reserved_words.DRAWING.split(),
+    *foreign_commands.DRAW_COMMANDS.split(),
     *(
         word
-        for table in (reserved_words._HINTS, reserved_words._NOT_YET)
+        for table in (foreign_commands._HINTS, foreign_commands._UNAVAILABLE)
         for words in table.values()
         for word in words.split()
     ),
@@ -580,7 +584,7 @@ def options_of_draw() -> dict[str, str]:
 def test_every_option_of_another_program_has_one_answer() -> None:
     assert repeated(FOREIGN_OPTIONS) == set()
     known = options_of_draw()
-    assert all(spelling_here(name, known) or answer(name) for name in FOREIGN_OPTIONS)
+    assert all(equivalent_option(name, known) or hint_for_option(name) for name in FOREIGN_OPTIONS)
 
 
 def test_no_option_of_ours_is_answered_as_one_of_another_program() -> None:

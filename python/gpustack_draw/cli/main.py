@@ -133,10 +133,10 @@ def _check_words(arguments: Arguments) -> None:
     assert arguments.model is not None
     assert arguments.prompt is not None
     if isinstance(parse_model_reference(arguments.model), ServerModel):
-        from gpustack_draw.cli.slips.word_slips import check_model_word
+        from gpustack_draw.cli.hints.positional_arguments import check_model_argument
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
-        check_model_word(arguments.model, arguments.prompt, server_is_configured=is_configured)
+        check_model_argument(arguments.model, arguments.prompt, server_is_configured=is_configured)
 
 
 def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":

@@ -57,14 +57,14 @@ class Parser(argparse.ArgumentParser):
             setattr(arguments, action.dest, word)
         surplus = len(typed.words) - len(wanted)
         if surplus > 0:
-            from gpustack_draw.cli.slips.word_slips import too_many_words
+            from gpustack_draw.cli.hints.positional_arguments import unexpected_argument
 
-            raise too_many_words(typed, len(wanted), self.spellings(), self.prog)
+            raise unexpected_argument(typed, len(wanted), self.spellings(), self.prog)
         if surplus < 0 and getattr(arguments, "from_picture", None) is None:
-            from gpustack_draw.cli.slips.word_slips import missing_words
+            from gpustack_draw.cli.hints.positional_arguments import missing_arguments
 
             names = [str(action.metavar) for action in wanted[len(typed.words) :]]
-            raise missing_words(typed, names, self.epilog or "")
+            raise missing_arguments(typed, names, self.epilog or "")
         return arguments
 
     def error(self, message: str) -> "NoReturn":
@@ -147,7 +147,7 @@ class Parser(argparse.ArgumentParser):
             UsageError: It was meant as one, and is none.
         """
         if word[:1] in OTHER_DASHES:
-            from gpustack_draw.cli.slips.option_slips import check_dash
+            from gpustack_draw.cli.hints.unknown_options import check_dash
 
             check_dash(word, known)
             return False
@@ -165,7 +165,7 @@ class Parser(argparse.ArgumentParser):
         letters = [f"-{letter}" for letter in word[1:]]
         if all(letter in known and not self.takes_value(known[letter]) for letter in letters):
             return True
-        from gpustack_draw.cli.slips.option_slips import unknown_option
+        from gpustack_draw.cli.hints.unknown_options import unknown_option
 
         raise unknown_option(word, known, self.prog)
 

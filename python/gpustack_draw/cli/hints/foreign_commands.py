@@ -4,7 +4,7 @@ They hold where nothing else can be meant: a configured server may have a model 
 """
 
 # Words before MODEL; here, drawing needs none.
-DRAWING = (
+DRAW_COMMANDS = (
     "create dream exec gen generate gpustack gpustack-draw image imagine invoke make ollama paint"
     " predict render run sample sd sd-cli start t2i text-to-image text2image txt2img"
 )
@@ -28,7 +28,7 @@ _HINTS = {
 }
 
 # Commands that a later version will have, or may.
-_NOT_YET = {
+_UNAVAILABLE = {
     "serving pictures over HTTP": "api gui server serve ui web webui worker",
     "upscaling": "enlarge hires upscale",
     "image-to-image": "edit i2i image-to-image img2img inpaint outpaint variations",
@@ -36,10 +36,10 @@ _NOT_YET = {
 }
 
 
-def hint_on(word: str) -> str:
+def hint_for_command(word: str) -> str:
     """Find a hint on a word that is no command here; empty if no program has such a command."""
     lower = word.lower()
-    for subject, words in _NOT_YET.items():
+    for subject, words in _UNAVAILABLE.items():
         if lower in words.split():
             return f"{subject} is not available yet"
     return next((hint for hint, words in _HINTS.items() if lower in words.split()), "")

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM, CommandLine
-from gpustack_draw.cli.slips.foreign_options import spelling_here
-from gpustack_draw.cli.slips.option_slips import DASHES
-from gpustack_draw.cli.slips.reserved_words import DRAWING, hint_on
+from gpustack_draw.cli.hints.foreign_commands import DRAW_COMMANDS, hint_for_command
+from gpustack_draw.cli.hints.foreign_options import equivalent_option
+from gpustack_draw.cli.hints.unknown_options import DASHES
 from gpustack_draw.errors import UsageError, quoted
 
 _MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
@@ -24,7 +24,7 @@ _SIZE = re.compile(r"(\d+)[xX\u00d7*](\d+)")
 Answer = tuple[str, str]  # the surplus word, and a hint
 
 
-def check_model_word(model: str, prompt: str, *, server_is_configured: bool) -> None:
+def check_model_argument(model: str, prompt: str, *, server_is_configured: bool) -> None:
     """Check that MODEL and PROMPT are not interchanged, and that MODEL is not meant as a command.
 
     Args:
@@ -58,10 +58,10 @@ def _foreign_command(words: Sequence[str]) -> UsageError | None:
         words: The command line, from that word on.
     """
     first, rest = words[0], list(words[1:])
-    if first.lower() not in DRAWING.split():
-        hint = hint_on(first)
+    if first.lower() not in DRAW_COMMANDS.split():
+        hint = hint_for_command(first)
     else:
-        while rest and (rest[0] == "draw" or rest[0].lower() in DRAWING.split()):
+        while rest and (rest[0] == "draw" or rest[0].lower() in DRAW_COMMANDS.split()):
             del rest[0]
         hint = f"to draw: {PROGRAM} MODEL PROMPT"
         if rest and (rest[0].startswith("-") or is_model(rest[0])):
@@ -71,7 +71,7 @@ def _foreign_command(words: Sequence[str]) -> UsageError | None:
     return UsageError(f"{quoted(first)} is not a command", hint=hint)
 
 
-def missing_words(typed: CommandLine, names: Sequence[str], example: str) -> UsageError:
+def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) -> UsageError:
     """Make the error for a command line without MODEL, PROMPT or what else it needs.
 
     Args:
@@ -105,7 +105,7 @@ def missing_words(typed: CommandLine, names: Sequence[str], example: str) -> Usa
     return UsageError(message, hint=hint)
 
 
-def too_many_words(
+def unexpected_argument(
     typed: CommandLine, wanted: int, known: Mapping[str, str], program: str
 ) -> UsageError:
     """Make the error for a command line with more words than the command takes.
@@ -203,7 +203,7 @@ def _undashed_option(words: Sequence[str], wanted: int, known: Mapping[str, str]
     word = words[wanted]
     name, equals, value = word.lstrip(DASHES).partition("=")
     option = f"--{name.lower().replace('_', '-')}"
-    option = option if option in known else spelling_here(option, known)
+    option = option if option in known else equivalent_option(option, known)
     if not option:
         return None
     rest = words[wanted + 1 :]

@@ -6,7 +6,7 @@ From sd-cli and sd-server, diffusers' scripts, mflux, ollama, llama.cpp, the web
 from collections.abc import Collection, Iterator
 
 # Spelled otherwise here.
-_SPELLED = {
+_EQUIVALENTS = {
     "--count": "-b --batch --batch-count --batch-size --iterations --n-iter --n-samples --num"
     " --num-images --num-images-per-prompt --num-outputs --number --repeat",
     "--output": "-O --dest --destination --filename --out --outdir --outfile --outpath"
@@ -38,7 +38,7 @@ _SPELLED = {
 }
 
 # Not there in this version.
-_NOT_YET = {
+_UNAVAILABLE = {
     "image-to-image": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
     " --image --image-path --image-strength --img --img-strength --img2img --init-image"
     " --init-img --input --input-image --mask --mask-image --ref --ref-image --reference --strength"
@@ -72,7 +72,7 @@ _NOT_YET = {
 }
 
 # All others, by what to say.
-_SAID = {
+_HINTS = {
     "type it as MODEL: gpustack-draw MODEL PROMPT": "--ckpt --checkpoint --diffusion-model --gguf"
     " --model-path --path --pretrained-model-name-or-path --unet",
     "type it as MODEL: gpustack-draw hf.co/OWNER/REPO PROMPT": "-hf -hfr -hff --hf-file"
@@ -119,17 +119,17 @@ _SAID = {
 }
 
 
-def spelling_here(name: str, known: Collection[str]) -> str:
+def equivalent_option(name: str, known: Collection[str]) -> str:
     """Find how an option of another program is spelled here; empty if it is not there.
 
     Args:
         name: The option, as typed, without its value.
         known: The options that there are.
     """
-    return next((option for option in _keys(_SPELLED, name) if option in known), "")
+    return next((option for option in _keys(_EQUIVALENTS, name) if option in known), "")
 
 
-def answer(name: str) -> str:
+def hint_for_option(name: str) -> str:
     """Find a hint on an option of another program that has no counterpart among the options here.
 
     Args:
@@ -138,9 +138,9 @@ def answer(name: str) -> str:
     Returns:
         The hint; empty if no program is known that has the option.
     """
-    for subject in _keys(_NOT_YET, name):
+    for subject in _keys(_UNAVAILABLE, name):
         return f"{subject} is not available yet"
-    return next(_keys(_SAID, name), "")
+    return next(_keys(_HINTS, name), "")
 
 
 def _keys(table: dict[str, str], name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ No answer is better than a wrong one: an option that is close to nothing gets ``
 from collections.abc import Collection
 
 from gpustack_draw.cli.command_line import ALIASES, OTHER_DASHES, PROGRAM
-from gpustack_draw.cli.slips.foreign_options import answer, spelling_here
+from gpustack_draw.cli.hints.foreign_options import equivalent_option, hint_for_option
 from gpustack_draw.errors import UsageError, quoted
 
 DASHES = "".join(OTHER_DASHES) + "-"
@@ -20,7 +20,7 @@ def check_dash(word: str, known: Collection[str]) -> None:
     """
     name = word.partition("=")[0].lstrip(DASHES)
     meant = f"-{name}" if len(name) == 1 else f"--{name}"
-    if meant in known or spelling_here(meant, known) or answer(meant):
+    if meant in known or equivalent_option(meant, known) or hint_for_option(meant):
         raise UsageError(
             f"{quoted(word)} starts with U+{ord(word[0]):04X}, not with a hyphen",
             hint=f"did you mean {meant}?",
@@ -36,7 +36,7 @@ def unknown_option(word: str, known: Collection[str], program: str) -> UsageErro
         program: The command whose ``--help`` lists them.
     """
     name = word.partition("=")[0]
-    meant = meant_options(name, known)
+    meant = similar_options(name, known)
     positive = _long(name).replace("--no-", "--", 1)
     if positive in known and positive != _long(name):
         hint = f"leave {positive} out"
@@ -45,13 +45,13 @@ def unknown_option(word: str, known: Collection[str], program: str) -> UsageErro
     elif program != PROGRAM:
         hint = f"see {program} --help"
     else:
-        hint = answer(name) or answer(_long(name)) or f"see {PROGRAM} --help"
+        hint = hint_for_option(name) or hint_for_option(_long(name)) or f"see {PROGRAM} --help"
         if hint.startswith("see") and not name.startswith("--"):
             hint += ", or put -- before a prompt that starts with a dash"
     return UsageError(f"{quoted(name)} is not an option", hint=hint)
 
 
-def meant_options(name: str, known: Collection[str]) -> list[str]:
+def similar_options(name: str, known: Collection[str]) -> list[str]:
     """Find the options that a word without its value may have been meant as.
 
     Args:
@@ -61,9 +61,9 @@ def meant_options(name: str, known: Collection[str]) -> list[str]:
     long = _long(name)
     if long in known:
         return [long]
-    if spelled := spelling_here(name, known) or spelling_here(long, known):
+    if spelled := equivalent_option(name, known) or equivalent_option(long, known):
         return [spelled]
-    if answer(name) or answer(long):
+    if hint_for_option(name) or hint_for_option(long):
         return []
     for option in sorted(known, key=len, reverse=True):  # --seed7, -ocat.png
         value = name[len(option) :]
