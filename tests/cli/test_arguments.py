@@ -28,7 +28,7 @@ DEFAULTS = {
     "size": None,
     "negative_prompt": None,
     "seed": None,
-    "count": "1",
+    "count": None,
     "sampler": None,
     "scheduler": None,
     "sample_steps": None,

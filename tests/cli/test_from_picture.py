@@ -12,7 +12,10 @@ from sample_picture import make_picture
 from stand_in_model import StandIn, install_stand_in
 
 import gpustack_draw
+from gpustack_draw.cli.arguments import parse_arguments
+from gpustack_draw.cli.from_picture import read_source
 from gpustack_draw.cli.main import main
+from gpustack_draw.cli.request_options import typed_values
 from gpustack_draw.pictures.save import encode
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
@@ -247,6 +250,31 @@ def test_what_is_typed_replaces_its_own_half_of_the_sampling(
     assert main(["demo", "--from", "a.png", *words]) == 0
     (request,) = stand_in.requests
     assert (request.sampler, request.scheduler) == (sampler, scheduler)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {}),
+        ({"seed": None, "count": 2}, {"seed": None, "count": 2}),
+        ({"prompt": ""}, {"prompt": ""}),
+        ({"sampler": "lcm"}, {"sampler": "lcm"}),
+        ({"sampler": "LCM Simple"}, {"sampler": "lcm", "scheduler": "simple"}),
+    ],
+)
+def test_the_library_replaces_values_of_a_picture(
+    stand_in: StandIn, changes: dict[str, object], expected: dict[str, object]
+) -> None:
+    request = gpustack_draw.read_parameters("cat.png").request(**changes)
+    assert request == DrawRequest(**{**OURS, **expected})  # type: ignore[arg-type]
+
+
+def test_the_command_line_stays_as_it_was_typed(stand_in: StandIn) -> None:
+    arguments = parse_arguments(["--from", "cat.png", "--seed", "8"])
+    before = dict(vars(arguments))
+    source = read_source(arguments, typed_values(arguments))
+    assert vars(arguments) == before
+    assert source.model == "hf.co/a/b:Q8_0"
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ class Arguments(argparse.Namespace):
 
     Attributes:
         command: One of :data:`gpustack_draw.cli.command_line.COMMANDS`.
-        model: With ``--from``, ``None`` until it is filled in; likewise the next.
-        prompt: What to draw.
+        model: ``None`` where ``--from`` names a picture that names the model.
+        prompt: ``None`` where ``--from`` names a picture that has the prompt.
         picture: What ``show`` tells about.
         shell: What ``completion`` is for.
         words: What a shell asks ``completion`` to complete the last of.
@@ -46,7 +46,7 @@ class Arguments(argparse.Namespace):
     size: str | None
     negative_prompt: str | None
     seed: str | None
-    count: str
+    count: str | None
     sampler: str | None
     scheduler: str | None
     sample_steps: str | None
@@ -186,7 +186,6 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--count",
         metavar="N",
-        default="1",
         help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
     )
 

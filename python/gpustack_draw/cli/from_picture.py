@@ -2,14 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.parameters import number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.web_ui_names import sampling_named
+from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.resolver.resolved_model import option_of
 from gpustack_draw.untrusted import clean
 
@@ -19,14 +20,27 @@ _SAY_NOTHING = ("App", "Version", "Model hash", "Model reference", "VAE hash", "
 _NUMBERS = {"Size": "size", "Steps": "sample steps", "CFG scale": "cfg scale", "Seed": "seed"}
 
 
-def fill_in(arguments: Arguments) -> tuple[str, ...]:
-    """Fill in every argument that was not typed from the picture of ``--from``.
+@dataclass(frozen=True)
+class SourcePicture:
+    """The picture of ``--from``.
+
+    Attributes:
+        model: The model to draw it with, as typed, or as the picture names it.
+        parameters: How it was drawn.
+        notes: For the user.
+    """
+
+    model: str
+    parameters: Parameters
+    notes: tuple[str, ...]
+
+
+def read_source(arguments: Arguments, typed: Mapping[str, object]) -> SourcePicture:
+    """Read the picture of ``--from``.
 
     Args:
-        arguments: The command line, with ``--from``; changed.
-
-    Returns:
-        Notes for the user.
+        arguments: The command line, with ``--from``.
+        typed: The typed fields of a request, which replace those of the picture.
 
     Raises:
         UsageError: The picture cannot be read, or the engine lacks its sampler or scheduler.
@@ -34,33 +48,19 @@ def fill_in(arguments: Arguments) -> tuple[str, ...]:
     path = arguments.from_picture
     assert path is not None
     found = read_parameters(path)
-    _check_sampling(arguments, found, path)
-    values = {
-        "model": found.reference or None,
-        "prompt": found.prompt,
-        "negative_prompt": found.negative_prompt,
-        "size": found.size and "{}x{}".format(*found.size),
-        "scheduler": None if _names_scheduler(arguments) else found.scheduler or None,
-        "sampler": found.sampler or None,
-        "sample_steps": found.sample_steps,
-        "cfg_scale": found.cfg_scale,
-        "seed": found.seed,
-    }
+    _check_sampling(typed, found, path)
     _check_model(arguments, found, path)
-    notes = tuple(_notes(arguments, found, path))
-    for argument, value in values.items():
-        if getattr(arguments, argument) is None and value is not None:
-            setattr(arguments, argument, str(value))
-    return notes
+    notes = tuple(_notes(arguments, typed, found, path))
+    return SourcePicture(arguments.model or found.reference, found, notes)
 
 
-def _check_sampling(arguments: Arguments, found: Parameters, path: str) -> None:
+def _check_sampling(typed: Mapping[str, object], found: Parameters, path: str) -> None:
     """Refuse a sampler or scheduler that the engine lacks, unless another was typed."""
     names = {"sampler": (found.sampler, SAMPLERS)}
-    if not _names_scheduler(arguments):
+    if not names_scheduler(typed.get("sampler")):
         names["scheduler"] = (found.scheduler, SCHEDULERS)
     for option, (name, known) in names.items():
-        if getattr(arguments, option) is None and name and name not in known:
+        if option not in typed and name and name not in known:
             raise UsageError(
                 f"{quoted(path)} was drawn with the {option} {quoted(name)},"
                 " which the engine does not have",
@@ -68,20 +68,16 @@ def _check_sampling(arguments: Arguments, found: Parameters, path: str) -> None:
             )
 
 
-def _names_scheduler(arguments: Arguments) -> bool:
-    """Tell whether the typed sampler names its scheduler, too: DPM++ 2M Karras."""
-    return bool(arguments.sampler and sampling_named(arguments.sampler).scheduler)
-
-
-def _notes(arguments: Arguments, found: Parameters, path: str) -> Iterator[str]:
+def _notes(
+    arguments: Arguments, typed: Mapping[str, object], found: Parameters, path: str
+) -> Iterator[str]:
     """Say why the picture can come out as another one."""
     components = found.user_components
     missing = [option_of(name) for name in components if getattr(arguments, name) is None]
     if missing:
         yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not say which file"
     for name, argument in _NUMBERS.items():
-        typed = getattr(arguments, argument.replace(" ", "_"))
-        if name in found.extra and typed is None:
+        if name in found.extra and argument.replace(" ", "_") not in typed:
             value = quoted(found.extra[name], limit=40)
             yield f"{quoted(path)} has the {argument} {value}, which cannot be used"
     if found.is_of_this_program:

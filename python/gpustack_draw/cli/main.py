@@ -86,26 +86,19 @@ def _draw(arguments: Arguments) -> int:
     from gpustack_draw.pictures.output_path import plan_output
 
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
-    if arguments.from_picture is not None:
-        from gpustack_draw.cli.from_picture import fill_in
-
-        for note in fill_in(arguments):
-            reporter.note(note)
-    else:
-        _check_words(arguments)
-    request = _request(arguments)
+    model_name, request = _request(arguments, reporter)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
 
-        with _load(arguments, on_log=None) as model:
+        with _load(model_name, arguments, on_log=None) as model:
             return show_plan(model, request, _write, json_wanted=arguments.json)
     if arguments.debug:
         _tell_facts(reporter)
     on_log = _log_to(reporter) if arguments.debug else None
     pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
-    with _load(arguments, on_log) as model, pictures:
+    with _load(model_name, arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
         if arguments.preview and model.resolved.source == "server":
@@ -139,8 +132,8 @@ def _check_words(arguments: Arguments) -> None:
         check_model_argument(arguments.model, arguments.prompt, server_is_configured=is_configured)
 
 
-def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
-    """Find the model that the command line names.
+def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -> "Model":
+    """Find a model, with the components and at the place that the command line names.
 
     Raises:
         DrawError: It cannot be drawn with, or a value is wrong.
@@ -149,9 +142,8 @@ def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
     from gpustack_draw.gpustack_server.address import parse_timeout
     from gpustack_draw.request.draw_request import parse_threads
 
-    assert arguments.model is not None  # --from has filled it in, where it was not typed
     return load(
-        arguments.model,
+        model_name,
         vae=arguments.vae,
         clip_l=arguments.clip_l,
         clip_g=arguments.clip_g,
@@ -167,26 +159,26 @@ def _load(arguments: Arguments, on_log: "LogFunction | None") -> "Model":
     )
 
 
-def _request(arguments: Arguments) -> "DrawRequest":
-    """Read every value of the command line that says what to draw.
+def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequest]":
+    """Return the model's name and the request, from the command line and the picture of --from.
 
     Raises:
-        UsageError: One is wrong.
+        UsageError: A value is wrong, or the picture cannot be read.
     """
-    from gpustack_draw.request import draw_request as request
+    from gpustack_draw.cli.request_options import typed_values
+    from gpustack_draw.request.draw_request import DrawRequest
 
-    assert arguments.prompt is not None  # likewise
-    return request.DrawRequest(
-        prompt=arguments.prompt,
-        negative_prompt=arguments.negative_prompt or "",
-        size=_parsed(arguments.size, request.parse_size),
-        sampler=arguments.sampler,
-        scheduler=arguments.scheduler,
-        sample_steps=_parsed(arguments.sample_steps, request.parse_steps),
-        cfg_scale=_parsed(arguments.cfg_scale, request.parse_cfg_scale),
-        seed=_parsed(arguments.seed, request.parse_seed),
-        count=request.parse_count(arguments.count),
-    )
+    if arguments.from_picture is None:
+        _check_words(arguments)
+        assert arguments.model is not None  # the parser has asked for both
+        return arguments.model, DrawRequest(**typed_values(arguments))
+    from gpustack_draw.cli.from_picture import read_source
+
+    typed = typed_values(arguments)
+    source = read_source(arguments, typed)
+    for note in source.notes:
+        reporter.note(note)
+    return source.model, source.parameters.request(**typed)
 
 
 def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":

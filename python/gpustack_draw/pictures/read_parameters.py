@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
@@ -23,7 +23,7 @@ from gpustack_draw.request.draw_request import (
 )
 from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
 from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.request.web_ui_names import sampling_named
+from gpustack_draw.request.web_ui_names import names_scheduler, sampling_named
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -88,22 +88,29 @@ class Parameters:
         """Whether gpustack-draw has drawn the picture."""
         return self.program.startswith(PROGRAM)
 
-    def request(self) -> DrawRequest:
+    def request(self, **changes: Any) -> DrawRequest:
         """Return a request for the same picture, to pass to ``model.draw``.
 
+        Args:
+            changes: Fields of the request that replace those of the picture. A sampler whose name
+                includes a scheduler, such as ``DPM++ 2M Karras``, replaces the scheduler, too.
+
         Raises:
-            UsageError: The engine lacks the sampler or the scheduler, or a prompt is too long.
+            UsageError: The engine lacks the sampler or the scheduler, or a value is out of range.
         """
-        return DrawRequest(
-            prompt=self.prompt,
-            negative_prompt=self.negative_prompt,
-            size=self.size,
-            sampler=self.sampler or None,
-            scheduler=self.scheduler or None,
-            sample_steps=self.sample_steps,
-            cfg_scale=self.cfg_scale,
-            seed=self.seed,
-        )
+        values: dict[str, Any] = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "size": self.size,
+            "sampler": self.sampler or None,
+            "scheduler": self.scheduler or None,
+            "sample_steps": self.sample_steps,
+            "cfg_scale": self.cfg_scale,
+            "seed": self.seed,
+        }
+        if names_scheduler(changes.get("sampler")):
+            values["scheduler"] = None
+        return DrawRequest(**{**values, **changes})
 
 
 def read_parameters(

@@ -80,6 +80,11 @@ def sampling_named(sampler_title: str, schedule_title: str = "") -> Sampling:
     return Sampling(named.sampler, _SCHEDULERS.get(squeezed, schedule_title))
 
 
+def names_scheduler(sampler: object) -> bool:
+    """Return whether the name of a sampler includes a scheduler, as ``DPM++ 2M Karras`` does."""
+    return isinstance(sampler, str) and bool(sampling_named(sampler).scheduler)
+
+
 def _sampler_named(title: str) -> Sampling:
     sampler = _known_sampler(title)
     if sampler is not None:
