@@ -10,7 +10,7 @@ from architectures import CLIP_G, CLIP_L, T5_XXL, Named, all_in_one, flux1, sd1_
 
 import gpustack_draw
 from gpustack_draw.cli.main import main
-from gpustack_draw.units import memory_text
+from gpustack_draw.units import format_bytes
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -76,7 +76,7 @@ def test_the_plan_and_the_refusal_name_the_same_memory(
     status, output, errors = run(*arguments, "--dry-run", "--json")
     plan = json.loads(output)
     assert (plan["memory_free_bytes"], plan["fits"], status) == (150_000_000, False, 1)
-    needed = memory_text(plan["memory_bytes"])
+    needed = format_bytes(plan["memory_bytes"])
     assert errors[0].startswith(f"gpustack-draw: '{family}' needs about {needed} to ")
     assert errors[0].endswith(", and 150 MB are free")
     # Notes come first where the drawing has some; the plan has them on standard output.
@@ -110,7 +110,7 @@ def test_free_memory_that_is_unknown_decides_nothing(
     plan = json.loads(output)
     assert (status, plan["memory_free_bytes"], plan["fits"], errors) == (0, None, None, [])
     lines = run("demo", "x", "--dry-run")[1].splitlines()
-    assert f"memory:    about {memory_text(plan['memory_bytes'])}" in lines
+    assert f"memory:    about {format_bytes(plan['memory_bytes'])}" in lines
 
 
 @pytest.mark.parametrize(

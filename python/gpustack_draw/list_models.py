@@ -12,7 +12,7 @@ from gpustack_draw.hub import Hub
 from gpustack_draw.hub.choose_file import tag_of
 from gpustack_draw.resolver.detect_family import variant_of
 from gpustack_draw.resolver.requirements import family_of
-from gpustack_draw.units import size_text
+from gpustack_draw.units import format_bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Models(Listing[AvailableModel]):
         {
             "model": lambda model: model.model,
             "family": lambda model: " ".join(filter(None, [model.family, model.variant])),
-            "size": lambda model: "" if model.bytes is None else size_text(model.bytes),
+            "size": lambda model: "" if model.bytes is None else format_bytes(model.bytes),
             "where": lambda model: model.server or str(model.path or ""),
         }
     )

@@ -14,6 +14,7 @@ from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.resolver.fetch import check_room, fetch_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -295,7 +296,7 @@ class Model:
         defaults = resolved.defaults
         width, height = defaults.native_size
         rows = [
-            (file.component, f"{file.path.name}, {file.bytes / 1e6:,.1f} MB")
+            (file.component, f"{file.path.name}, {format_bytes(file.bytes)}")
             for file in resolved.files
         ]
         rows += [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.display import table
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-from gpustack_draw.units import memory_text, size_text
+from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub
@@ -128,16 +128,16 @@ class ModelPlan:
 
 def _describe_file(file: PlannedFile) -> str:
     place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
-    return f"{place}, {size_text(file.bytes)}{'' if file.cached else ', to fetch'}"
+    return f"{place}, {format_bytes(file.bytes)}{'' if file.cached else ', to fetch'}"
 
 
 def describe_memory(plan: ModelPlan) -> str:
     """Write how much memory a plan takes, and whether it fits."""
-    text = f"about {memory_text(plan.memory_bytes)}"
+    text = f"about {format_bytes(plan.memory_bytes)}"
     if plan.memory_free_bytes is None:
         return text
     verdict = "fits" if plan.fits else "does not fit"
-    return f"{text}, {memory_text(plan.memory_free_bytes)} free: {verdict}"
+    return f"{text}, {format_bytes(plan.memory_free_bytes)} free: {verdict}"
 
 
 def plan_model(

@@ -14,6 +14,7 @@ from gpustack_draw.request.model_reference import (
 )
 from gpustack_draw.resolver.find_components import PartFinder
 from gpustack_draw.resolver.requirements import family_of
+from gpustack_draw.units import format_bytes
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _notes(removal: Removal, parts: tuple[RepositoryFile, ...]) -> list[str]:
         for commit in removal.used_by
     ]
     notes += [
-        f"{part.shown} ({part.bytes / 1e9:.2f} GB) stays, as other models may use it"
+        f"{part.shown} ({format_bytes(part.bytes)}) stays, as other models may use it"
         for part in parts
     ]
     return notes

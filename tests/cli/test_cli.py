@@ -243,9 +243,9 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     monkeypatch.setattr(gpustack_draw, "devices", lambda: found)
     assert main(["devices"]) == 0
     assert capsys.readouterr().out == (
-        "   NAME   KIND  MEMORY                  DESCRIPTION\n"
-        "*  CUDA0  gpu   140.0 of 150.0 GB free  NVIDIA H200\n"
-        "   CPU    cpu   unknown                 AMD EPYC\n"
+        "   NAME   KIND  MEMORY              DESCRIPTION\n"
+        "*  CUDA0  gpu   140 of 150 GB free  NVIDIA H200\n"
+        "   CPU    cpu   unknown             AMD EPYC\n"
     )
     assert main(["devices", "--json"]) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())

@@ -231,7 +231,7 @@ def test_lists_are_tables() -> None:
     )
     assert CELLS.findall(devices._repr_html_()) == [
         *("device", "type", "memory", "description", ""),
-        *("CPU", "cpu", "3.00 GB of 16.00 GB free", "a &lt;CPU&gt;", "used by default"),
+        *("CPU", "cpu", "3.0 of 16.0 GB free", "a &lt;CPU&gt;", "used by default"),
         *("GPU0", "gpu", "unknown", "a GPU", ""),
     ]
 

@@ -86,13 +86,13 @@ def test_estimate_grows_with_the_picture() -> None:
         (
             8 * GB,
             (512, 512),
-            "'x' needs about 9.9 GB to be loaded, and 3.1 GB are free",
+            "'x' needs about 9.87 GB to be loaded, and 3.10 GB are free",
             "close other programs, or use a smaller quantisation of the model, for example Q4_0",
         ),
         (
             2 * GB,
             (2048, 2048),
-            "'x' needs about 46.5 GB to draw 2048x2048, and 3.1 GB are free",
+            "'x' needs about 46.5 GB to draw 2048x2048, and 3.10 GB are free",
             "draw a smaller picture with --size, or close other programs",
         ),
     ],
@@ -131,7 +131,7 @@ def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
     check(light, device={**GPU, "memory_free": 0})  # the driver does not say
-    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.0 GB are free"):
+    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.00 GB are free"):
         check(light, device={**GPU, "memory_free": GB})
 
 

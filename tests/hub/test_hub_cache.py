@@ -176,8 +176,8 @@ def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert error_of(lambda: hub.fetch([file])) == (
         FetchError,
         (
-            "1.0 MB are to be fetched, and 2.0 MB are free on the disk of the cache"
-            f" '{hub.cache.folder}'"
+            f"the download needs 1.00 MB, but the disk of the cache '{hub.cache.folder}' has only"
+            " 2.00 MB free"
         ),
         "make room, or set HF_HOME to a folder on another disk",
     )

@@ -144,8 +144,12 @@ def test_rm_keeps_parts_and_says_so(run: Run) -> None:
     status, out, err = run("rm", "--yes", "hf.co/acme/flux:Q4_0")
     assert (status, out) == (0, "")
     assert err.splitlines()[1:] == [
-        f"gpustack-draw: hf.co/acme/flux:{name} (0.00 GB) stays, as other models may use it"
-        for name in ("ae.safetensors", "clip_l.safetensors", "t5xxl-Q8_0.gguf")
+        f"gpustack-draw: hf.co/acme/flux:{name} ({size}) stays, as other models may use it"
+        for name, size in (
+            ("ae.safetensors", "2.41 kB"),
+            ("clip_l.safetensors", "6.26 kB"),
+            ("t5xxl-Q8_0.gguf", "8.32 kB"),
+        )
     ]
     # Each can be removed by its name.
     for name in list(FLUX)[1:]:
@@ -184,7 +188,7 @@ def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert (status, err.splitlines()[0]) == (
         0,
-        ("gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed 9.0 kB"),
+        ("gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed 9.00 kB"),
     )
 
 

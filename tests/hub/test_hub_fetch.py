@@ -328,8 +328,8 @@ def test_a_disk_that_fills_up(tiny: LoopbackHub, tmp_path: Path) -> None:
     with small_disk(tmp_path / "home", 700_000):
         before = fetch(tiny, tmp_path)
         assert re.fullmatch(
-            r"1\.\d MB are to be fetched, and 0\.\d MB are free on the disk of the cache"
-            r" 'home/hub' \| make room, or set HF_HOME to a folder on another disk",
+            r"the download needs 1\.\d\d MB, but the disk of the cache 'home/hub' has only"
+            r" \d\d\d kB free \| make room, or set HF_HOME to a folder on another disk",
             before,
         )
         unknown = "Hub.lack_of_room = lambda *_: ''"

@@ -92,7 +92,7 @@ def test_too_little_memory_is_said_before_gigabytes_move(
     server.add("acme/flux", {"flux-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL)})
     monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1_000_000)
     model = gpustack_draw.load("hf.co/acme/flux")
-    with pytest.raises(NotEnoughMemoryError, match=r"'flux-Q4_0' needs about .* and 1 MB are free"):
+    with pytest.raises(NotEnoughMemoryError, match=r"'flux-Q4_0' needs .* and 1\.00 MB are free"):
         model.generate("a cat")
     assert not model.resolved.files[0].path.exists()
 
@@ -373,8 +373,8 @@ def test_dry_run_says_when_the_disk_is_too_small(
     set_free_disk(monkeypatch, 3_000_000_000)
     monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 64_000_000_000)
     lack = (
-        "12.0 GB are to be fetched, and 3.0 GB are free on the disk of the cache"
-        f" '{tmp_path / 'hub'}'"
+        f"the download needs 12.0 GB, but the disk of the cache '{tmp_path / 'hub'}' has only"
+        " 3.00 GB free"
     )
     assert main(["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]) == 3
     told = capsys.readouterr()
@@ -431,9 +431,9 @@ def test_dry_run(
     assert capsys.readouterr().out.splitlines() == [
         "model:     hf.co/acme/sdxl (sdxl, turbo)",
         "files:",
-        "  COMPONENT  SIZE      HERE  FILE",
-        "  model      12.00 GB  no    hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
-        "to fetch:  12.00 GB",
+        "  COMPONENT  SIZE     HERE  FILE",
+        "  model      12.0 GB  no    hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
+        "to fetch:  12.0 GB",
         f"memory:    about {memory / 1e9:.1f} GB, 19.9 GB free: fits",
         "settings:  4 steps, cfg 1, euler, discrete, 512x512",
         "device:    CPU",

@@ -78,7 +78,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ),
         (
             Progress("fetch", 6_000_000, 24_000_000, 2.0),
-            "fetching 6.0/24.0 MB, 25 %, 3.0 MB/s, 6.0 s left",
+            "fetching 6.0/24.0 MB, 25 %, 3.00 MB/s, 6.0 s left",
         ),
         (Progress("new phase", 1, 2, 1.0), "new phase 1/2, 50 %, 1.0 s left"),
     ],

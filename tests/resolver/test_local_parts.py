@@ -17,6 +17,7 @@ from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.local_components import files_beside
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import format_bytes
 
 FLUX1 = "flux1-schnell-Q4_0.gguf"
 VAE_PLACE = "Comfy-Org/z_image_turbo:split_files/vae/ae.safetensors"
@@ -172,11 +173,11 @@ def test_from_beside_the_cache_and_the_hub_in_this_order(server: LoopbackHub) ->
     assert places(first) == {"vae": VAE_PLACE, "clip_l": "clip_l.safetensors", "t5xxl": T5_PLACE}
     assert [file.origin for file in first.files] == ["named", "hub", "beside", "hub"]
     size = sum(file.bytes for file in first.hub_files)
-    vae, t5 = (file.bytes / 1e6 for file in first.hub_files)
+    vae, t5 = (format_bytes(file.bytes) for file in first.hub_files)
     assert first.notes == (
         (
             f"not on this machine, so fetched from the hub: hf.co/{VAE_PLACE} (--vae,"
-            f" {vae:.1f} MB), hf.co/{T5_PLACE} (--t5xxl, {t5:.1f} MB)"
+            f" {vae}), hf.co/{T5_PLACE} (--t5xxl, {t5})"
         ),
         "found beside the model: clip_l.safetensors (--clip-l)",
     )

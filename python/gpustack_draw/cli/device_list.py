@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.units import format_bytes_of
 
 
 def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
@@ -30,8 +31,8 @@ def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         return 0
     rows = [("", "NAME", "KIND", "MEMORY", "DESCRIPTION")]
     for device in found:
-        free, total = device.memory_free / 1e9, device.memory_total / 1e9
-        memory = f"{free:.1f} of {total:.1f} GB free" if total else "unknown"
+        free, total = device.memory_free, device.memory_total
+        memory = f"{format_bytes_of(free, total, ' of ')} free" if total else "unknown"
         mark = "*" if device.used else ""
         rows.append((mark, device.name, device.type, memory, device.description))
     from gpustack_draw.cli.plan import table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.pictures.parameters import GUIDED_FAMILIES
-from gpustack_draw.units import size_text
+from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.model import Model
@@ -66,13 +66,13 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
     for file in plan.files:
         place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
         here = "yes" if file.cached else "no"
-        size = "same file" if place in told else size_text(file.bytes)
+        size = "same file" if place in told else format_bytes(file.bytes)
         told.add(place)
         rows.append(("", file.component, size, here, place))
     return [
         "files:",
         table(rows).decode().rstrip("\n"),
-        f"to fetch:  {size_text(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
+        f"to fetch:  {format_bytes(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
         f"memory:    {describe_memory(plan)}",
     ]
 
@@ -122,7 +122,7 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
     rows = [("MODEL", "FAMILY", "SIZE")]
     for model in found:
         family = f"{model.family}, {model.variant}" if model.variant else model.family
-        size = "" if model.bytes is None else size_text(model.bytes)
+        size = "" if model.bytes is None else format_bytes(model.bytes)
         rows.append((model.model, f"on {model.server}" if model.server else family, size))
     write(table(rows))
     note(f"models of Hugging Face are in {Path(cache_folder()).absolute()}")

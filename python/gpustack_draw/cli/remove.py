@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.errors import UsageError
-from gpustack_draw.units import size_text
+from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.remove_model import ModelRemoval
@@ -65,7 +65,7 @@ def _agrees(planned: "ModelRemoval", reporter: Reporter) -> bool:
 
 
 def _freed(planned: "ModelRemoval") -> str:
-    return size_text(planned.removal.bytes) if planned.removal.bytes else "no space"
+    return format_bytes(planned.removal.bytes) if planned.removal.bytes else "no space"
 
 
 def _record(planned: "ModelRemoval") -> bytes:

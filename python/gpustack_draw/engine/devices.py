@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from gpustack_draw.display import Listing
 from gpustack_draw.engine.local_engine import list_devices
-from gpustack_draw.units import size_text
+from gpustack_draw.units import format_bytes_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Devices(Listing[Device]):
             "device": lambda device: device.name,
             "type": lambda device: device.type,
             "memory": lambda device: (
-                f"{size_text(device.memory_free)} of {size_text(device.memory_total)} free"
+                f"{format_bytes_of(device.memory_free, device.memory_total, ' of ')} free"
                 if device.memory_total
                 else "unknown"
             ),

@@ -12,7 +12,7 @@ from gpustack_draw.errors import NotEnoughMemoryError, quoted
 from gpustack_draw.plan import MemoryNeed
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-from gpustack_draw.units import memory_text
+from gpustack_draw.units import format_bytes
 
 # What the engine allocates beside the weights, in bytes: feature maps and im2col copies of the
 # last, full-size layers of the decoder, a pixel. The tiny one's is what the engine's log said at
@@ -128,8 +128,8 @@ def check_memory(model: ResolvedModel, settings: DrawSettings, need: MemoryNeed)
         what = f"to draw {settings.width}x{settings.height}"
         hint = "draw a smaller picture with --size, or close other programs"
     raise NotEnoughMemoryError(
-        f"{quoted(model.name)} needs about {memory_text(need.bytes)} {what},"
-        f" and {memory_text(need.free_bytes)} are free",
+        f"{quoted(model.name)} needs about {format_bytes(need.bytes)} {what},"
+        f" and {format_bytes(need.free_bytes)} are free",
         hint=hint,
     )
 

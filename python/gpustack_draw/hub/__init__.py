@@ -6,9 +6,9 @@ fetched. A hub is not trusted: ``connection.py`` limits its answers, ``client.py
 ``cache.py`` makes no path outside its folder.
 """
 
-from gpustack_draw.hub.hub import Hub, amount
+from gpustack_draw.hub.hub import Hub
 from gpustack_draw.hub.removal import Removal
 from gpustack_draw.hub.repository import Repository, RepositoryFile
 from gpustack_draw.hub.trouble import HubTroubleError
 
-__all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile", "amount"]
+__all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile"]

@@ -22,6 +22,7 @@ from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError
 from gpustack_draw.progress.progress import Progress
+from gpustack_draw.units import format_bytes
 
 MAIN = "main"
 # Left free on the disk: other programs need some too.
@@ -237,8 +238,8 @@ class Hub:
         if not needed or free is None or needed + SPARE_BYTES <= free:
             return ""
         return (
-            f"{amount(needed)} are to be fetched, and {amount(free)} are free on the disk of"
-            f" the cache {quoted(str(self.cache.folder))}"
+            f"the download needs {format_bytes(needed)}, but the disk of the cache"
+            f" {quoted(str(self.cache.folder))} has only {format_bytes(free)} free"
         )
 
     def cached_repositories(self) -> Iterator[Repository]:
@@ -266,8 +267,3 @@ class Hub:
             return "no model of the hub is on this machine, but 'demo' is"
         more = f" and {len(here) - 3} more" if len(here) > 3 else ""
         return f"on this machine are demo, {', '.join(here[:3])}{more}"
-
-
-def amount(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,6 +1,7 @@
 """How far the work has come, in words: for terminals and notebooks."""
 
 from gpustack_draw.progress.progress import Progress
+from gpustack_draw.units import format_bytes, format_bytes_of
 
 # What people see for a phase.
 _TITLES = {
@@ -56,9 +57,7 @@ def fraction(progress: Progress) -> float:
 
 def _amount(progress: Progress) -> str:
     if progress.phase == "fetch":
-        if progress.total < 1_000_000_000:
-            return f" {progress.step / 1e6:.1f}/{progress.total / 1e6:.1f} MB"
-        return f" {progress.step / 1e9:.2f}/{progress.total / 1e9:.2f} GB"
+        return f" {format_bytes_of(progress.step, progress.total)}"
     if progress.phase == "deploy":
         return ""  # it comes in percent
     # A single part has no parts to count.
@@ -71,7 +70,7 @@ def _pace(progress: Progress) -> list[str]:
     each = seconds / counted if counted > 0 else 0.0
     parts = [f"{each:.2f} s/step"] if progress.phase == "sample" and each else []
     if progress.phase == "fetch" and each:
-        parts = [f"{1 / each / 1e6:.1f} MB/s"]
+        parts = [f"{format_bytes(round(1 / each))}/s"]
     if progress.step >= progress.total:
         return [*parts, _duration(progress.seconds)]
     left = f"{_duration((progress.total - progress.step) * each)} left"

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_model_header
-from gpustack_draw.hub import Hub, HubTroubleError, Repository, RepositoryFile, amount
+from gpustack_draw.hub import Hub, HubTroubleError, Repository, RepositoryFile
 from gpustack_draw.hub.choose_file import choose_file
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.compatibility import check_parts
@@ -17,6 +17,7 @@ from gpustack_draw.resolver.local_components import LocalFile
 from gpustack_draw.resolver.requirements import check_kind, missing_parts, with_stand_in
 from gpustack_draw.resolver.resolved_model import ModelFile, option_of, title_of
 from gpustack_draw.resolver.user_components import FoundParts, Given, component_of_hub
+from gpustack_draw.units import format_bytes
 
 PartFile = LocalFile | RepositoryFile
 
@@ -112,7 +113,7 @@ def _places(parts: Iterable[FoundPart], finder: "PartFinder") -> Iterator[str]:
         elif finder.hub.path_of(file) is not None:
             places.setdefault("found in the cache", []).append(f"{file.shown} ({option})")
         else:
-            size = f", {amount(file.bytes)}" if file.bytes >= 0 else ""
+            size = f", {format_bytes(file.bytes)}" if file.bytes >= 0 else ""
             text = f"{file.shown} ({option}{size})"
             places.setdefault("not on this machine, so fetched from the hub", []).append(text)
     return (f"{place}: {', '.join(files)}" for place, files in places.items())
