@@ -14,6 +14,7 @@ from gpustack_draw.request.draw_settings import (
     DrawSettings,
 )
 from gpustack_draw.request.names import SAMPLERS
+from gpustack_draw.units import round_up
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
 _LLAMA_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
@@ -126,8 +127,7 @@ def _llama_box_size(
     width: int, height: int, model: RunningModel, notes: list[str]
 ) -> tuple[int, int]:
     sides = [
-        max(-(-side // _LLAMA_BOX_MULTIPLE) * _LLAMA_BOX_MULTIPLE, _LLAMA_BOX_SMALLEST)
-        for side in (width, height)
+        max(round_up(side, _LLAMA_BOX_MULTIPLE), _LLAMA_BOX_SMALLEST) for side in (width, height)
     ]
     for side, name in zip(sides, ("max_width", "max_height"), strict=True):
         most = model.number(name)

@@ -11,6 +11,7 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import MAX_SEED, MAX_SIDE, MAX_STEPS
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.units import round_up
 
 # Backends that ignore the size draw what their models were trained for, up to this many pixels.
 MAX_UNASKED_PIXELS = 2048 * 2048
@@ -58,7 +59,7 @@ def read_picture(
 
 def _check_size(width: int, height: int, settings: DrawSettings) -> None:
     """Refuse a picture whose size neither rounding nor the model's own size explains."""
-    rounded = [-(-side // _ALIGNMENT) * _ALIGNMENT for side in (settings.width, settings.height)]
+    rounded = [round_up(side, _ALIGNMENT) for side in (settings.width, settings.height)]
     is_rounded = width <= rounded[0] and height <= rounded[1]
     is_large = width * height > MAX_UNASKED_PIXELS and not is_rounded
     if is_large or max(width, height) > MAX_SIDE:

@@ -25,6 +25,7 @@ from gpustack_draw.headers.tensor_table import (
     check_tensors,
     cut_short,
 )
+from gpustack_draw.units import round_up
 
 MAGIC = b"GGUF"
 MAX_KEYS = 16_384
@@ -131,7 +132,7 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
         )
     tensors = {name: _restored(tensor, metadata, source.shown) for name, tensor in tensors.items()}
     check_tensors(tensors, source.shown)
-    needed = _aligned(cursor.position, alignment) + data_bytes
+    needed = round_up(cursor.position, alignment) + data_bytes
     if source.size < needed:
         raise cut_short(source.shown, source.size, needed)
     return ModelHeader("gguf", tensors, metadata, source.size)
@@ -156,7 +157,7 @@ def _read_tensors(
             )
         tensors[tensor.name] = tensor
         data_bytes = offset + tensor.bytes
-        expected_offset = _aligned(data_bytes, alignment)
+        expected_offset = round_up(data_bytes, alignment)
     return tensors, data_bytes
 
 
@@ -382,7 +383,3 @@ def _expanded_bytes(tensor: TensorInfo, shape: tuple[int, ...]) -> int:
         return 0
     # The engine loads such matrices as F32, and convolutions as F16.
     return tensor.elements * (4 if len(shape) <= 2 else 2)
-
-
-def _aligned(position: int, alignment: int) -> int:
-    return -(-position // alignment) * alignment

@@ -11,6 +11,7 @@ from gpustack_draw.request.draw_settings import (
     DrawSettings,
 )
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import round_up
 
 # Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
 FAR_FROM_NATIVE = 2.0
@@ -120,7 +121,7 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
         typed_width, typed_height = native_width, native_height
     else:
         typed_width, typed_height = DEFAULT_SIZE
-    width, height = (-(-side // multiple) * multiple for side in (typed_width, typed_height))
+    width, height = (round_up(side, multiple) for side in (typed_width, typed_height))
     if max(width, height) > model.family.max_side:
         rounded = "" if (width, height) == (typed_width, typed_height) else f" ({width}x{height})"
         raise UsageError(
