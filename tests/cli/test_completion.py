@@ -116,7 +116,7 @@ def test_a_shell_without_a_script(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "tcsh"]) == 2
     assert capsys.readouterr().err == (
         "gpustack-draw: no completion script for 'tcsh'\n"
-        "gpustack-draw: there is one for bash, zsh, fish\n"
+        "gpustack-draw: available: bash, zsh, fish\n"
     )
 
 

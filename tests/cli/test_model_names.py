@@ -7,7 +7,7 @@ from hub_steps import get
 from run_python import run_python
 
 import gpustack_draw
-from gpustack_draw.cli.model_names import cache_folder, fetched_files, fetched_models
+from gpustack_draw.cli.model_names import cache_folder, cached_files, cached_models
 from gpustack_draw.hub import Hub
 
 
@@ -15,10 +15,10 @@ def test_they_are_those_that_models_lists(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    assert list(fetched_models()) == []
+    assert list(cached_models()) == []
     hub.fetch([get(hub, "a/tiny-Q4_0.gguf")])
-    assert list(fetched_models()) == ["hf.co/acme/tiny:Q4_0"]
-    assert ["demo", *fetched_models()] == [model.model for model in gpustack_draw.models()]
+    assert list(cached_models()) == ["hf.co/acme/tiny:Q4_0"]
+    assert ["demo", *cached_models()] == [model.model for model in gpustack_draw.models()]
 
 
 def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,11 +31,11 @@ def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
     (repository / "snapshots" / "0a1b" / "gone-Q4_0.gguf").symlink_to("nowhere")
     (tmp_path / "datasets--acme--pictures").mkdir()
     (tmp_path / "models--acme--empty").mkdir()
-    assert list(fetched_models()) == []  # of no revision it is known that it is the main branch
+    assert list(cached_models()) == []  # of no revision it is known that it is the main branch
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0a1b\n")
-    assert list(fetched_models()) == ["hf.co/acme/tiny:Q8_0"]
-    assert sorted(fetched_files()) == [
+    assert list(cached_models()) == ["hf.co/acme/tiny:Q8_0"]
+    assert sorted(cached_files()) == [
         "hf.co/acme/tiny:sd-Q8_0.gguf",
         "hf.co/acme/tiny:text_encoder/t5-Q8_0.gguf",
         "hf.co/acme/tiny:vae.gguf",

@@ -1,4 +1,4 @@
-"""A command line split into options and words, and the spellings of options.
+"""A command line split into options and positional arguments, and the aliases of options.
 
 Imports nothing that ``--help`` does not need.
 """
@@ -9,8 +9,8 @@ from gpustack_draw.errors import UsageError, quoted
 
 PROGRAM = "gpustack-draw"
 COMMANDS = ("draw", "show", "devices", "models", "pull", "rm", "completion")
-# Spellings that other programs have taught people; --help does not list them. They hold where the
-# command has the option or the argument on the right; WIDTH and HEIGHT make up --size.
+# Names from other programs, accepted where the command has the option or argument on the right, and
+# not listed by --help. WIDTH and HEIGHT make up --size.
 ALIASES = {
     "-o": "--output",
     "-n": "--count",
@@ -26,42 +26,42 @@ ALIASES = {
     "-H": "HEIGHT",
     "--height": "HEIGHT",
 }
-OTHER_DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")  # word processors' own
+TYPOGRAPHIC_DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 
 
 class CommandLine:
-    """A command line whose options have been separated from its words.
+    """A command line whose options are separated from its positional arguments.
 
     Attributes:
         argv: The command line.
         options: Its options, as argparse reads them.
-        places: Where in ``argv`` its words are.
-        switches: Where in ``argv`` its options without a value are.
-        named: The values of MODEL, PROMPT, WIDTH and HEIGHT that came as options.
+        word_indexes: Indexes in ``argv`` of the positional arguments, here called words.
+        switch_indexes: Indexes in ``argv`` of the options without a value.
+        named: Values of MODEL, PROMPT, WIDTH and HEIGHT that were set by options.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        """Begin with nothing read."""
+        """Start without any option or word."""
         self.argv = list(argv)
         self.options: list[str] = []
-        self.places: list[int] = []
-        self.switches: list[int] = []
+        self.word_indexes: list[int] = []
+        self.switch_indexes: list[int] = []
         self.named: dict[str, str] = {}
         self._names: dict[str, str] = {}
 
     @property
     def words(self) -> list[str]:
-        """All that is neither an option nor its value."""
-        return [self.argv[place] for place in self.places]
+        """Positional arguments."""
+        return [self.argv[index] for index in self.word_indexes]
 
     def add(self, target: str, name: str, value: str) -> None:
         """Add an option with a value.
 
         Raises:
-            UsageError: It is the value of another program's option of that name.
+            UsageError: ``-n`` has a negative prompt as its value, as in sd-cli.
         """
         if name == "-n" and not value.strip().lstrip("+-").isdecimal():
-            raise UsageError(  # sd-cli has it so
+            raise UsageError(
                 f"{quoted(value)} is not a number of pictures",
                 hint="-n means --count; type --negative-prompt for text to avoid",
             )
@@ -72,10 +72,10 @@ class CommandLine:
             self.named[target] = value
 
     def join_sides(self) -> None:
-        """Turn width and height into a size.
+        """Combine width and height into ``--size``.
 
         Raises:
-            UsageError: One is missing or is no number, or there is a size, too.
+            UsageError: One is missing or not a number, or ``--size`` is present too.
         """
         sides = [side for side in ("WIDTH", "HEIGHT") if side in self.named]
         for side in sides:

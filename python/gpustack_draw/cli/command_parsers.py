@@ -1,4 +1,4 @@
-"""The options of every command but ``draw``."""
+"""The parsers of every command but ``draw``."""
 
 from gpustack_draw.cli.command_line import PROGRAM
 from gpustack_draw.cli.parser import Parser
@@ -7,7 +7,7 @@ DEBUG_HELP = "print the engine's log, build information and tracebacks"
 
 
 def show_parser() -> Parser:
-    """Make the parser of ``gpustack-draw show``."""
+    """Return the parser of ``gpustack-draw show``."""
     parser = Parser(
         prog=f"{PROGRAM} show",
         usage=f"{PROGRAM} show PICTURE [options]",
@@ -24,7 +24,7 @@ def show_parser() -> Parser:
 
 
 def devices_parser() -> Parser:
-    """Make the parser of ``gpustack-draw devices``."""
+    """Return the parser of ``gpustack-draw devices``."""
     parser = Parser(
         prog=f"{PROGRAM} devices",
         usage=f"{PROGRAM} devices [options]",
@@ -39,7 +39,7 @@ def devices_parser() -> Parser:
 
 
 def models_parser() -> Parser:
-    """Make the parser of ``gpustack-draw models``."""
+    """Return the parser of ``gpustack-draw models``."""
     parser = Parser(
         prog=f"{PROGRAM} models",
         usage=f"{PROGRAM} models [options]",
@@ -59,7 +59,7 @@ def models_parser() -> Parser:
 
 
 def pull_parser() -> Parser:
-    """Make the parser of ``gpustack-draw pull``."""
+    """Return the parser of ``gpustack-draw pull``."""
     parser = Parser(
         prog=f"{PROGRAM} pull",
         usage=f"{PROGRAM} pull MODEL [options]",
@@ -81,7 +81,7 @@ def pull_parser() -> Parser:
 
 
 def rm_parser() -> Parser:
-    """Make the parser of ``gpustack-draw rm``."""
+    """Return the parser of ``gpustack-draw rm``."""
     parser = Parser(
         prog=f"{PROGRAM} rm",
         usage=f"{PROGRAM} rm MODEL [options]",
@@ -107,7 +107,7 @@ def rm_parser() -> Parser:
 
 
 def completion_parser() -> Parser:
-    """Make the parser of ``gpustack-draw completion``."""
+    """Return the parser of ``gpustack-draw completion``."""
     parser = Parser(
         prog=f"{PROGRAM} completion",
         usage=f"{PROGRAM} completion SHELL",
@@ -122,7 +122,7 @@ def completion_parser() -> Parser:
 
 
 def add_component_options(parser: Parser) -> None:
-    """Add the options that name a model's components."""
+    """Add the options that set components of a model."""
     group = parser.add_argument_group(
         "model components",
         "a file or hf.co reference for each, instead of the one found automatically",

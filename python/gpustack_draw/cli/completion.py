@@ -1,9 +1,9 @@
-"""The command ``completion``: scripts for shells, and the candidates that they ask for.
+"""The command ``completion``: shell scripts, and the candidates that they request.
 
-A shell asks at every Tab, so nothing heavy is imported.
+A script runs this at every Tab, so slow imports are avoided.
 """
 
-# Path would take as long to import as the rest here.
+# Importing pathlib would double the time.
 # ruff: noqa: PTH118, PTH119, PTH120, PTH123
 
 import os
@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from gpustack_draw.cli.arguments import PARSERS, SWITCHES, Arguments
 from gpustack_draw.cli.command_line import COMMANDS
-from gpustack_draw.cli.model_names import fetched_files, fetched_models
+from gpustack_draw.cli.model_names import cached_files, cached_models
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
@@ -25,17 +25,17 @@ _END_OF_SUMMARY = re.compile(r"; |: |\. | \(")
 
 
 def run_completion(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Print a shell's script, or the candidates for the last of some words.
+    """Print a shell's script, or candidates that complete a command line.
 
     Args:
         arguments: The command line.
-        write: Receives the output.
+        write: Function that writes to standard output.
 
     Returns:
         The exit status.
 
     Raises:
-        UsageError: There is no script for the shell.
+        UsageError: The shell is not supported.
     """
     if arguments.words is not None:
         write("".join(f"{line}\n" for line in candidates(arguments.words)).encode(errors="replace"))
@@ -44,7 +44,7 @@ def run_completion(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     if shell not in SHELLS:
         raise UsageError(
             f"no completion script for {quoted(arguments.shell)}",
-            hint=f"there is one for {', '.join(SHELLS)}",
+            hint=f"available: {', '.join(SHELLS)}",
         )
     script = os.path.join(os.path.dirname(__file__), "completions", f"gpustack-draw.{shell}")
     with open(script, "rb") as file:
@@ -53,14 +53,14 @@ def run_completion(arguments: Arguments, write: Callable[[bytes], None]) -> int:
 
 
 def candidates(words: Sequence[str]) -> Iterator[str]:
-    """List what can take the place of the last word.
+    """Find completions of the last word.
 
     Args:
         words: The command line up to the cursor, without the program's name.
 
     Yields:
-        A candidate, a tab and its description; or ``:files`` and the endings of the files that
-        fit, with none where any file does.
+        A candidate, a tab and its description; or ``:files`` and the accepted file extensions,
+        none if every file is accepted.
     """
     *typed, current = words or [""]
     switches = len(list(takewhile(SWITCHES.__contains__, typed)))
@@ -87,11 +87,11 @@ def candidates(words: Sequence[str]) -> Iterator[str]:
 
 
 def _read(parser: Parser, words: Sequence[str]) -> tuple[str, str, bool]:
-    """Find what the word after these is.
+    """Find which option or argument the word after some others sets.
 
     Returns:
-        The option whose value it is, if any; the argument that it is, if it is no option; whether
-        no option can come any more.
+        The option whose value it is, or an empty string; the positional argument that it is, or
+        an empty string; and True if ``--`` has ended the options.
     """
     known = parser.spellings()
     arguments = parser.arguments()
@@ -127,15 +127,15 @@ def _options(parser: Parser) -> Iterator[str]:
 
 
 def _values(target: str, command: str) -> Iterator[str]:
-    """List the values of an option, or of an argument such as ``MODEL``."""
+    """Yield values of an option, or of an argument such as ``MODEL``."""
     component = target.removeprefix("--").replace("-", "_")
     if target == "MODEL":
         if command == "draw":
             yield "demo\tthe model inside the package"
             yield _MODEL_FILES
-        yield from (f"{model}\tfetched from Hugging Face" for model in fetched_models())
+        yield from (f"{model}\tdownloaded from Hugging Face" for model in cached_models())
     elif component in COMPONENTS:
-        yield from (f"{file}\tfetched from Hugging Face" for file in fetched_files())
+        yield from (f"{file}\tdownloaded from Hugging Face" for file in cached_files())
         yield _MODEL_FILES
     elif target == "--device":
         yield from _devices()
@@ -167,6 +167,6 @@ def _devices() -> Iterator[str]:
 
 
 def _summary(text: str) -> str:
-    """Return the first clause of a help text, shortened when it is long."""
+    """Return the first clause of a help text, at most 80 characters long."""
     clause = _END_OF_SUMMARY.split(" ".join(text.split()))[0].rstrip(".")
     return clause if len(clause) <= 80 else clause[:77] + "..."

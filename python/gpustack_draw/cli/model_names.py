@@ -1,10 +1,10 @@
-"""The models in the hub client's cache, as fast as a shell that completes them has to be.
+"""Names of the models in the cache of huggingface_hub, for shell completion.
 
-By the names of files alone: ``models`` reads their headers, and imports the hub's client, for which
-nobody waits while typing.
+They come from file names alone; reading headers, as ``models`` does, and importing huggingface_hub
+would be too slow.
 """
 
-# Path would take as long to import as the rest here.
+# Importing pathlib would double the time.
 # ruff: noqa: PTH110, PTH111, PTH118, PTH123, PTH208
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 
 def cache_folder() -> str:
-    """Give the hub client's cache (its constants.py, versions 0.30 to 2.4, has these rules)."""
+    """Return the cache folder, by the rules of huggingface_hub 0.30 to 2.4 (constants.py)."""
     base = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
     home = _expanded(os.environ.get("HF_HOME", os.path.join(base, "huggingface")))
     older = os.environ.get("HUGGINGFACE_HUB_CACHE", os.path.join(home, "hub"))
@@ -23,16 +23,16 @@ def _expanded(path: str) -> str:
     return os.path.expandvars(os.path.expanduser(path))
 
 
-def fetched_models() -> Iterator[str]:
-    """List a reference to every GGUF model in the cache."""
+def cached_models() -> Iterator[str]:
+    """Yield a reference to every cached GGUF model."""
     for repository, paths in _repositories():
-        from gpustack_draw.hub.choose_file import is_part, tag_of  # takes longer than all before
+        from gpustack_draw.hub.choose_file import is_part, tag_of  # slow to import
 
         yield from (f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path))
 
 
-def fetched_files() -> Iterator[str]:
-    """List a reference to every GGUF file in the cache."""
+def cached_files() -> Iterator[str]:
+    """Yield a reference to every cached GGUF file."""
     for repository, paths in _repositories():
         yield from (f"{repository}:{path}" for path in paths)
 
@@ -48,7 +48,7 @@ def _repositories() -> Iterator[tuple[str, list[str]]]:
 
 
 def _files(repository: str) -> Iterator[str]:
-    """Give the GGUF files of a repository's main branch that are here."""
+    """Yield the cached GGUF files of a repository's main branch."""
     try:
         with open(os.path.join(repository, "refs", "main"), encoding="utf-8") as file:
             snapshot = os.path.join(repository, "snapshots", file.read().strip())

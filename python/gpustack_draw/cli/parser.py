@@ -1,14 +1,14 @@
-"""An argument parser that speaks as the rest of the command does."""
+"""An argument parser that raises the errors of this command."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from gpustack_draw.cli.command_line import ALIASES, OTHER_DASHES, PROGRAM, CommandLine
+from gpustack_draw.cli.command_line import ALIASES, PROGRAM, TYPOGRAPHIC_DASHES, CommandLine
 from gpustack_draw.errors import UsageError, quoted
 
-TYPE_CHECKING = False  # as in typing, whose import would take as long as the rest here
+TYPE_CHECKING = False  # importing typing would double the time of --help
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads words into arguments; what is wrong with them comes as a UsageError."""
+    """An argparse parser whose errors are UsageErrors with a hint."""
 
     def __init__(
         self, *, usage: str, description: str, prog: str = PROGRAM, epilog: str | None = None
     ) -> None:
-        """Make a parser without options."""
+        """Create a parser without options."""
         super().__init__(
             prog=prog,
             usage=usage,
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=_formatter,
         )
-        self.color = False  # Python 3.14's colours import a lot, and need a switch of their own
+        self.color = False  # Python 3.14 imports much for colors, and --help is used without them
 
     def add_version_and_help(self) -> None:
         """Add the options that every command has."""
@@ -40,76 +40,80 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("-V", "--version", action=_Version, help="show the version and exit")
 
     def parse_typed(self, argv: Sequence[str], arguments: "_Arguments") -> "_Arguments":
-        """Read a command line into typed arguments.
+        """Parse a command line into a namespace with type annotations.
+
+        Args:
+            argv: The arguments, without the name of the command.
+            arguments: The namespace to fill.
 
         Raises:
-            UsageError: It is wrong.
+            UsageError: An option or argument is unknown, missing or unexpected.
         """
         typed = self._split(argv)
         self.parse_known_args(typed.options, arguments)
-        wanted = []
+        expected = []
         for action in self._get_positional_actions():
             if action.metavar in typed.named:
                 setattr(arguments, action.dest, typed.named[str(action.metavar)])
             else:
-                wanted.append(action)
-        for action, word in zip(wanted, typed.words, strict=False):
+                expected.append(action)
+        for action, word in zip(expected, typed.words, strict=False):
             setattr(arguments, action.dest, word)
-        surplus = len(typed.words) - len(wanted)
+        surplus = len(typed.words) - len(expected)
         if surplus > 0:
             from gpustack_draw.cli.hints.positional_arguments import unexpected_argument
 
-            raise unexpected_argument(typed, len(wanted), self.spellings(), self.prog)
+            raise unexpected_argument(typed, len(expected), self.spellings(), self.prog)
         if surplus < 0 and getattr(arguments, "from_picture", None) is None:
             from gpustack_draw.cli.hints.positional_arguments import missing_arguments
 
-            names = [str(action.metavar) for action in wanted[len(typed.words) :]]
+            names = [str(action.metavar) for action in expected[len(typed.words) :]]
             raise missing_arguments(typed, names, self.epilog or "")
         return arguments
 
     def error(self, message: str) -> "NoReturn":
-        """Raise what argparse found wrong, in the words of this command."""
-        what, _, problem = message.removeprefix("argument ").partition(": ")
+        """Raise an error of argparse as a UsageError."""
+        option, _, problem = message.removeprefix("argument ").partition(": ")
         if problem.startswith("ignored explicit argument"):
-            what = what.rpartition("/")[2]
-            raise UsageError(f"{what} takes no value", hint=f"type {what} alone")
+            option = option.rpartition("/")[2]
+            raise UsageError(f"{option} takes no value", hint=f"type {option} alone")
         raise UsageError(message, hint=f"see {self.prog} --help")
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Write to standard output.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: Standard output cannot be written.
         """
         if sys.stdout is not None:
             sys.stdout.write(text)
             sys.stdout.flush()
 
     def _print_message(self, message: str, _file: object = None) -> None:
-        self.tell(message)  # argparse's own hides that nobody can read it
+        self.write(message)  # argparse would ignore an error
 
     def _split(self, argv: Sequence[str]) -> "CommandLine":
-        """Separate options from words, and turn ``--size -1x5`` into ``--size=-1x5``.
+        """Separate options from positional arguments, and join each option with its value.
 
-        argparse takes ``-1x5`` for an option, and its releases disagree about words that may be
-        left out, between options and after ``--``.
+        argparse takes the value in ``--size -1x5`` for an option, and its versions differ on
+        optional positional arguments between options and after ``--``.
 
         Raises:
-            UsageError: An option does not exist, or lacks its value.
+            UsageError: An option does not exist or lacks its value.
         """
         known = self.spellings()
         typed = CommandLine(argv)
         words = iter(enumerate(argv))
-        for place, word in words:
+        for index, word in words:
             if word == "--":
-                typed.places += [after for after, _ in words]
+                typed.word_indexes += [following for following, _ in words]
             elif not self._is_option(word, known):
-                typed.places.append(place)
+                typed.word_indexes.append(index)
             else:
                 name, value = _name_and_value(word, known)
                 if name not in known or not self.takes_value(known[name]):
                     typed.options.append(word)
-                    typed.switches.append(place)
+                    typed.switch_indexes.append(index)
                     continue
                 if value is None:
                     _, value = next(words, (0, "--"))
@@ -120,20 +124,20 @@ class Parser(argparse.ArgumentParser):
         return typed
 
     def arguments(self) -> list[str]:
-        """List the names of the words that are no options, in their order."""
+        """Return the names of the positional arguments, in order."""
         return [str(action.metavar) for action in self._get_positional_actions()]
 
     def options(self) -> list[argparse.Action]:
-        """List the options that ``--help`` lists."""
+        """Return the options listed by ``--help``."""
         return [action for action in self._get_optional_actions() if action.help]
 
     def spellings(self) -> dict[str, str]:
-        """Map every option, in each of its spellings, to the option or argument that it sets."""
-        there = {option: option for option in self._option_string_actions}
-        targets = {*there, *self.arguments()}
-        if "--size" in there:
+        """Map every spelling of an option to the option or argument that it sets."""
+        own = {option: option for option in self._option_string_actions}
+        targets = {*own, *self.arguments()}
+        if "--size" in own:
             targets |= {"WIDTH", "HEIGHT"}
-        return {alias: target for alias, target in ALIASES.items() if target in targets} | there
+        return {alias: target for alias, target in ALIASES.items() if target in targets} | own
 
     def takes_value(self, target: str) -> bool:
         """Check whether what :meth:`spellings` maps to is followed by a value."""
@@ -146,7 +150,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: It was meant as one, and is none.
         """
-        if word[:1] in OTHER_DASHES:
+        if word[:1] in TYPOGRAPHIC_DASHES:
             from gpustack_draw.cli.hints.unknown_options import check_dash
 
             check_dash(word, known)
@@ -171,7 +175,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:
-    """Split ``--seed=7`` and ``-s7``; of the latter kind, only numbers are read."""
+    """Split ``--seed=7`` and ``-s7`` into name and value; the short form takes numbers only."""
     name, equals, value = word.partition("=")
     if equals:
         return name, value
@@ -181,7 +185,7 @@ def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:
 
 
 class _Version(argparse.Action):
-    """Answers ``--version``; reading the version takes longer than everything else here."""
+    """The action of ``--version``, which reads the version only when asked: reading is slow."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
@@ -190,12 +194,12 @@ class _Version(argparse.Action):
         from gpustack_draw.pictures.parameters import package_version
 
         assert isinstance(parser, Parser)
-        parser.tell(f"{PROGRAM} {package_version()}\n")
+        parser.write(f"{PROGRAM} {package_version()}\n")
         parser.exit()
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    # Left to itself, argparse imports shutil for the width: a fifth of the time of --help.
+    # Without a width, argparse imports shutil, a fifth of the time of --help.
     try:
         columns = int(os.environ.get("COLUMNS", "")) or 80
     except ValueError:

@@ -1,1 +1,1 @@
-"""Answers to words and options that are not this command's."""
+"""Errors and hints for wrong command lines; imported only when one is typed."""

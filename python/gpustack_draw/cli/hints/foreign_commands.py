@@ -1,9 +1,9 @@
-"""Commands of other programs, and the answer to each.
+"""Commands of other programs, and a hint for each.
 
-They hold where nothing else can be meant: a configured server may have a model of such a name.
+They apply only where nothing else can be meant: a server may have a model of such a name.
 """
 
-# Words before MODEL; here, drawing needs none.
+# Commands that draw; this program needs none.
 DRAW_COMMANDS = (
     "create dream exec gen generate gpustack gpustack-draw image imagine invoke make ollama paint"
     " predict render run sample sd sd-cli start t2i text-to-image text2image txt2img"
@@ -27,7 +27,7 @@ _HINTS = {
     " setup",
 }
 
-# Commands that a later version will have, or may.
+# Commands for features that do not exist yet: the feature, and the commands.
 _UNAVAILABLE = {
     "serving pictures over HTTP": "api gui server serve ui web webui worker",
     "upscaling": "enlarge hires upscale",
@@ -37,7 +37,7 @@ _UNAVAILABLE = {
 
 
 def hint_for_command(word: str) -> str:
-    """Find a hint on a word that is no command here; empty if no program has such a command."""
+    """Return a hint for another program's command; empty for an unknown word."""
     lower = word.lower()
     for subject, words in _UNAVAILABLE.items():
         if lower in words.split():

@@ -1,11 +1,11 @@
-"""Options of other programs, and the answer to each; imported only when one is typed.
+"""Options of other programs, and a hint for each; imported only when one is typed.
 
-From sd-cli and sd-server, diffusers' scripts, mflux, ollama, llama.cpp, the web UIs and their kin.
+Sources: sd-cli, sd-server, diffusers scripts, mflux, ollama, llama.cpp and the web UIs.
 """
 
 from collections.abc import Collection, Iterator
 
-# Spelled otherwise here.
+# Options with an equivalent: its name, and the names in other programs.
 _EQUIVALENTS = {
     "--count": "-b --batch --batch-count --batch-size --iterations --n-iter --n-samples --num"
     " --num-images --num-images-per-prompt --num-outputs --number --repeat",
@@ -37,7 +37,7 @@ _EQUIVALENTS = {
     "--help": "-? --usage",
 }
 
-# Not there in this version.
+# Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
     "image-to-image": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
     " --image --image-path --image-strength --img --img-strength --img2img --init-image"
@@ -71,7 +71,7 @@ _UNAVAILABLE = {
     "PhotoMaker": "--photo-maker --pm-id-embed-path --pm-id-images-dir --pm-style-strength",
 }
 
-# All others, by what to say.
+# All others: the hint, and the names in other programs.
 _HINTS = {
     "type it as MODEL: gpustack-draw MODEL PROMPT": "--ckpt --checkpoint --diffusion-model --gguf"
     " --model-path --path --pretrained-model-name-or-path --unet",
@@ -120,23 +120,23 @@ _HINTS = {
 
 
 def equivalent_option(name: str, known: Collection[str]) -> str:
-    """Find how an option of another program is spelled here; empty if it is not there.
+    """Return the equivalent of another program's option, or an empty string.
 
     Args:
         name: The option, as typed, without its value.
-        known: The options that there are.
+        known: Names of the options of this command.
     """
     return next((option for option in _keys(_EQUIVALENTS, name) if option in known), "")
 
 
 def hint_for_option(name: str) -> str:
-    """Find a hint on an option of another program that has no counterpart among the options here.
+    """Return a hint for another program's option that has no equivalent.
 
     Args:
         name: The option, as typed, without its value.
 
     Returns:
-        The hint; empty if no program is known that has the option.
+        The hint; empty for an option that no known program has.
     """
     for subject in _keys(_UNAVAILABLE, name):
         return f"{subject} is not available yet"
@@ -145,5 +145,5 @@ def hint_for_option(name: str) -> str:
 
 def _keys(table: dict[str, str], name: str) -> Iterator[str]:
     plain = name.replace("_", "-")
-    for spelled in dict.fromkeys((plain, plain.lower())):
-        yield from (key for key, names in table.items() if spelled in names.split())
+    for spelling in dict.fromkeys((plain, plain.lower())):
+        yield from (key for key, names in table.items() if spelling in names.split())

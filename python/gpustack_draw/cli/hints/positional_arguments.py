@@ -1,6 +1,6 @@
-"""Answers to too few, too many and misplaced words; imported only when there may be some.
+"""Errors for missing, unexpected and misplaced arguments; imported only when they may occur.
 
-No answer is better than a wrong one: where a slip has two readings, the hint is the plain one.
+A wrong suggestion is worse than none: an ambiguous mistake gets a general hint.
 """
 
 import os
@@ -14,33 +14,33 @@ from gpustack_draw.cli.hints.foreign_options import equivalent_option
 from gpustack_draw.cli.hints.unknown_options import DASHES
 from gpustack_draw.errors import UsageError, quoted
 
-_MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
-_PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-_QUOTE_MARKS = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # word processors' own
+_MODEL_SUFFIXES = (".gguf", ".safetensors", ".ckpt")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_QUOTE_MARKS = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # typographic ones, of word processors
 _SWITCH_VALUES = {"yes", "no", "true", "false", "on", "off"}
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _SIZE = re.compile(r"(\d+)[xX\u00d7*](\d+)")
 
-Answer = tuple[str, str]  # the surplus word, and a hint
+Finding = tuple[str, str]  # the unexpected argument and a hint
 
 
 def check_model_argument(model: str, prompt: str, *, server_is_configured: bool) -> None:
-    """Check that MODEL and PROMPT are not interchanged, and that MODEL is not meant as a command.
+    """Check that MODEL and PROMPT are in order, and that MODEL is not a misspelled command.
 
     Args:
-        model: MODEL, as typed: what only a server can have.
-        prompt: PROMPT, as typed.
-        server_is_configured: Whether there is a server, which may have a model of any name.
+        model: MODEL as typed, neither a file nor a Hugging Face reference.
+        prompt: PROMPT as typed.
+        server_is_configured: True with a server, which may have a model of any name.
 
     Raises:
-        UsageError: They are, or it is.
+        UsageError: MODEL is a prompt, a command, or unknown.
     """
     is_prompt = len(model.split()) > 1
     if server_is_configured and not is_prompt:
         return
     if error := _foreign_command([model, prompt]):
         raise error
-    if command := _misspelt_command(model):
+    if command := _misspelled_command(model):
         raise UsageError(f"{quoted(model)} is not a command", hint=f"did you mean {command}?")
     if is_model(prompt):
         raise UsageError("MODEL comes before PROMPT", hint=f"type {_command(prompt, model)}")
@@ -52,10 +52,10 @@ def check_model_argument(model: str, prompt: str, *, server_is_configured: bool)
 
 
 def _foreign_command(words: Sequence[str]) -> UsageError | None:
-    """Make the error for a line whose first word is a command of another program.
+    """Return the error for a line that starts with a command of another program.
 
     Args:
-        words: The command line, from that word on.
+        words: The command line, from its first word on.
     """
     first, rest = words[0], list(words[1:])
     if first.lower() not in DRAW_COMMANDS.split():
@@ -72,12 +72,12 @@ def _foreign_command(words: Sequence[str]) -> UsageError | None:
 
 
 def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) -> UsageError:
-    """Make the error for a command line without MODEL, PROMPT or what else it needs.
+    """Return the error for a command line that lacks positional arguments.
 
     Args:
         typed: The command line.
-        names: The arguments that it lacks.
-        example: A hint for where nothing better is known.
+        names: Names of the missing arguments.
+        example: Default hint.
     """
     message = f"missing {' and '.join(names)}"
     if "PROMPT" in typed.named:
@@ -85,20 +85,20 @@ def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) ->
     if names != ["PROMPT"] or not typed.words:
         return UsageError(message, hint=example)
     word = typed.words[0]
-    if error := _foreign_command(typed.argv[typed.places[0] :]):
+    if error := _foreign_command(typed.argv[typed.word_indexes[0] :]):
         return error
     if word in COMMANDS:
         hint = f"the command comes first: {PROGRAM} {word} ..."
     elif word.lstrip("/-").lower() in {"?", "h", "help"}:
         hint = f"for help: {PROGRAM} --help"
-    elif word.lower().endswith(_PICTURE_ENDINGS):
+    elif word.lower().endswith(_PICTURE_SUFFIXES):
         hint = f"to see how a picture was drawn: {_command('show', word)}"
     elif is_model(word) or os.path.lexists(word):
         hint = f"for example: {_command(word, 'a red circle')}"
     elif len(word.split()) > 1 or word[:1] in _QUOTE_MARKS:
         message = "missing MODEL"
         hint = f"MODEL comes first: {_command('demo', word.strip(_QUOTE_MARKS))}"
-    elif command := _misspelt_command(word):
+    elif command := _misspelled_command(word):
         message, hint = f"{quoted(word)} is not a command", f"did you mean {command}?"
     else:
         hint = example
@@ -106,37 +106,37 @@ def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) ->
 
 
 def unexpected_argument(
-    typed: CommandLine, wanted: int, known: Mapping[str, str], program: str
+    typed: CommandLine, expected: int, known: Mapping[str, str], program: str
 ) -> UsageError:
-    """Make the error for a command line with more words than the command takes.
+    """Return the error for a command line with more positional arguments than expected.
 
     Args:
         typed: The command line.
-        wanted: The number of words that it takes.
-        known: The options that there are, in all their spellings.
-        program: The command.
+        expected: Number of positional arguments of the command.
+        known: All spellings of the options, and the option or argument each sets.
+        program: Name of the command, as in ``gpustack-draw show``.
     """
     words = typed.words
-    surplus, hint = words[wanted], f"see {program} --help"
+    unexpected, hint = words[expected], f"see {program} --help"
     if program == PROGRAM:
-        if error := _foreign_command(typed.argv[typed.places[0] :]):
+        if error := _foreign_command(typed.argv[typed.word_indexes[0] :]):
             return error
-        surplus, hint = (
+        unexpected, hint = (
             _stray_value(typed)
-            or _named_word(typed, wanted)
-            or _misplaced_model(typed, wanted)
-            or _undashed_option(words, wanted, known)
-            or _undashed_value(words, wanted)
-            or (surplus, _quoting(words[max(wanted - 1, 0) :]))
+            or _repeated_argument(typed, expected)
+            or _misplaced_model(typed, expected)
+            or _undashed_option(words, expected, known)
+            or _undashed_value(words, expected)
+            or (unexpected, _quoting_hint(words[max(expected - 1, 0) :]))
         )
-    return UsageError(f"unexpected argument {quoted(surplus)}", hint=hint)
+    return UsageError(f"unexpected argument {quoted(unexpected)}", hint=hint)
 
 
 def is_model(word: str) -> bool:
-    """Check whether a word can only be a model: ``demo``, one of Hugging Face, a model's file."""
+    """Return True for ``demo``, a Hugging Face reference or the name of a model file."""
     from gpustack_draw.request.model_reference import HubModel, parse_model_reference
 
-    if word == "demo" or word.lower().endswith(_MODEL_ENDINGS):
+    if word == "demo" or word.lower().endswith(_MODEL_SUFFIXES):
         return True
     try:
         return isinstance(parse_model_reference(word), HubModel)
@@ -144,12 +144,14 @@ def is_model(word: str) -> bool:
         return False
 
 
-def _stray_value(typed: CommandLine) -> Answer | None:
-    """Look for a value after a switch, and for the second side of a size."""
+def _stray_value(typed: CommandLine) -> Finding | None:
+    """Find a value after a switch, or the second side of a size."""
     argv = ["", "", *typed.argv]
-    for place in typed.places:
-        before, last, word, *after = argv[place : place + 4]
-        if place - 1 in typed.switches and (word.lower() in _SWITCH_VALUES or _is_number(word)):
+    for index in typed.word_indexes:
+        before, last, word, *after = argv[index : index + 4]
+        if index - 1 in typed.switch_indexes and (
+            word.lower() in _SWITCH_VALUES or _is_number(word)
+        ):
             return word, f"{last} takes no value"
         width, height = last.rstrip(",xX"), word.lstrip(",xX") or "".join(after)
         if before == "--size" and width.isdecimal() and height.isdecimal():
@@ -157,40 +159,40 @@ def _stray_value(typed: CommandLine) -> Answer | None:
     return None
 
 
-def _named_word(typed: CommandLine, wanted: int) -> Answer | None:
-    """Look for a word that an option has named, and for a command that does not come first."""
+def _repeated_argument(typed: CommandLine, expected: int) -> Finding | None:
+    """Find an argument that an option already sets, or a command that does not come first."""
     first = typed.words[0]
-    if wanted == 0:
+    if expected == 0:
         return first, "options already set MODEL and PROMPT"
-    if wanted == 1 and "MODEL" in typed.named and is_model(first):
+    if expected == 1 and "MODEL" in typed.named and is_model(first):
         return first, "an option already sets MODEL"
     if first not in COMMANDS:
         return None
-    if typed.places[0] == 0:
+    if typed.word_indexes[0] == 0:
         return first, "type it once"
-    return typed.words[wanted], f"the command comes first: {PROGRAM} {first} ..."
+    return typed.words[expected], f"the command comes first: {PROGRAM} {first} ..."
 
 
-def _misplaced_model(typed: CommandLine, wanted: int) -> Answer | None:
-    """Look for a second MODEL, and for one behind PROMPT or missing."""
+def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
+    """Find a second MODEL, one after PROMPT, or a missing one."""
     words = typed.words
     first, second, last = words[0], words[min(1, len(words) - 1)], words[-1]
     prompt = "".join(mark for mark in " ".join(words) if mark not in _QUOTE_MARKS)
     rest = f"then PROMPT in quotes: {_command('demo', prompt)}"
-    may_be_name = first[:1] not in _QUOTE_MARKS and _may_be_model(first, typed.options)
-    answer: Answer | None = None
-    if wanted < 2:
-        pass  # an option names one of them
+    may_be_model = first[:1] not in _QUOTE_MARKS and _may_be_model(first, typed.options)
+    finding: Finding | None = None
+    if expected < 2:
+        pass  # an option sets one of them
     elif is_model(first):
         if is_model(second):
-            answer = second, "type one MODEL"
-    elif is_model(second) and len(words) == wanted + 1:
-        answer = first, f"MODEL comes first: {_command(*words[1:])}"
+            finding = second, "type one MODEL"
+    elif is_model(second) and len(words) == expected + 1:
+        finding = first, f"MODEL comes first: {_command(*words[1:])}"
     elif is_model(last):
-        answer = last, f"MODEL comes first: {_command(last, prompt.removesuffix(last).strip())}"
-    elif not may_be_name:
-        answer = words[wanted], f"MODEL comes first, {rest}"
-    return answer
+        finding = last, f"MODEL comes first: {_command(last, prompt.removesuffix(last).strip())}"
+    elif not may_be_model:
+        finding = words[expected], f"MODEL comes first, {rest}"
+    return finding
 
 
 def _may_be_model(word: str, options: Sequence[str]) -> bool:
@@ -198,38 +200,40 @@ def _may_be_model(word: str, options: Sequence[str]) -> bool:
     return has_server or "GPUSTACK_SERVER_URL" in os.environ or os.path.lexists(word)
 
 
-def _undashed_option(words: Sequence[str], wanted: int, known: Mapping[str, str]) -> Answer | None:
-    """Look for ``seed=7`` and, after a prompt in quotes, for ``seed 7``."""
-    word = words[wanted]
+def _undashed_option(
+    words: Sequence[str], expected: int, known: Mapping[str, str]
+) -> Finding | None:
+    """Find ``seed=7`` or, after a prompt in quotes, ``seed 7``."""
+    word = words[expected]
     name, equals, value = word.lstrip(DASHES).partition("=")
     option = f"--{name.lower().replace('_', '-')}"
     option = option if option in known else equivalent_option(option, known)
     if not option:
         return None
-    rest = words[wanted + 1 :]
+    rest = words[expected + 1 :]
     if equals:
         return word, f"did you mean {option}={_shell_word(value)}?"
-    if _is_quoted(words[wanted - 1]) and len(rest) <= 1:
+    if _is_quoted(words[expected - 1]) and len(rest) <= 1:
         return word, f"did you mean {' '.join([option, *map(_shell_word, rest)])}?"
     return None
 
 
-def _undashed_value(words: Sequence[str], wanted: int) -> Answer | None:
-    """Look for a size, a file's name or a number, without its option, at the end."""
-    word = words[wanted]
-    if len(words) > wanted + 1:
+def _undashed_value(words: Sequence[str], expected: int) -> Finding | None:
+    """Find a size, a file name or a number without its option at the end."""
+    word = words[expected]
+    if len(words) > expected + 1:
         return None
     if size := _SIZE.fullmatch(word):
         return word, "did you mean --size {}x{}?".format(*size.groups())
-    if word.lower().endswith(_PICTURE_ENDINGS):
+    if word.lower().endswith(_PICTURE_SUFFIXES):
         return word, f"to save the picture as that file: --output {_shell_word(word)}"
-    if _is_quoted(words[wanted - 1]) and _is_number(word):
+    if _is_quoted(words[expected - 1]) and _is_number(word):
         return word, f"put an option before the number: --seed {word}"
     return None
 
 
-def _quoting(prompt: Sequence[str]) -> str:
-    """Write how a prompt of several words is quoted."""
+def _quoting_hint(prompt: Sequence[str]) -> str:
+    """Return how to quote a prompt of several words."""
     text = " ".join(prompt)
     if any(mark in text for mark in _QUOTE_MARKS):
         text = "".join(mark for mark in text if mark not in _QUOTE_MARKS)
@@ -240,13 +244,13 @@ def _quoting(prompt: Sequence[str]) -> str:
     return f"put the prompt in {where}: {_shell_word(text)}"
 
 
-def _misspelt_command(word: str) -> str:
+def _misspelled_command(word: str) -> str:
     from difflib import get_close_matches
 
     lower = word.lower()[:40]
-    near = [command for command in COMMANDS if sorted(command) == sorted(lower)]  # shwo
-    near = near or get_close_matches(lower, COMMANDS, n=1, cutoff=0.8)
-    return near[0] if near else ""
+    matches = [command for command in COMMANDS if sorted(command) == sorted(lower)]  # shwo
+    matches = matches or get_close_matches(lower, COMMANDS, n=1, cutoff=0.8)
+    return matches[0] if matches else ""
 
 
 def _is_number(word: str) -> bool:
@@ -262,7 +266,7 @@ def _command(*words: str) -> str:
 
 
 def _shell_word(word: str) -> str:
-    """Write a word as a shell reads it, shortened when it is long."""
+    """Return a word quoted for a shell, shortened to 100 characters."""
     if len(word) > 100:
         word = word[:97] + "..."
     if not word.isprintable():
