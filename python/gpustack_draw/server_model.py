@@ -79,7 +79,7 @@ class ModelOnServer(Model):
             if self._is_fetched or self._wanted is None:
                 return ()
             server = self._server
-            deployment = Deployment(server.connection, server.release(), self._wanted)
+            deployment = Deployment(server.find(), self._wanted)
             server.name = deployment.run(on_progress)
             self._is_fetched = True
         return (f"deployed on {server.device} as {quoted(server.name)}",)

@@ -269,14 +269,14 @@ def test_models_lists_those_of_the_server(
 def test_models_without_the_server_that_is_named(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.01,))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01,))
     old.close()
     assert main(["models"]) == 0
     output = capsys.readouterr()
     assert output.out.startswith("MODEL")
     assert output.err == (
         f"gpustack-draw: no GPUStack server answers at {old.url}: connection refused\n"
-        "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server runs\n"
+        "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server is running\n"
         f"gpustack-draw: models of Hugging Face are in {cache_folder()}\n"
     )
 
@@ -287,6 +287,6 @@ def test_models_asks_nobody_when_no_server_is_named(
     def ask(*_: object) -> None:
         raise AssertionError("a server was asked")
 
-    monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_release", ask)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_server_release", ask)
     assert main(["models", "--json"]) == 0
     assert capsys.readouterr().err == ""

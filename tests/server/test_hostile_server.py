@@ -18,15 +18,15 @@ from server_commands import NAME, PROMPT, Answer
 from gpustack_draw.cli.main import main
 from gpustack_draw.errors import DrawError
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.models import RunningModel, read_instance
+from gpustack_draw.gpustack_server.models import RunningModel, parse_instance
 from gpustack_draw.gpustack_server.redirect import redirect_target
 
 pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 KEY = "gpustack_0123456789abcdef_secret"
-NO_ADDRESS = "which is not the address of a server"
+NO_ADDRESS = "which is not a server address"
 FAR = "https://gpustack.example"
-CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
+CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
 
 
 def gpustack(
@@ -70,8 +70,8 @@ def test_the_timeout_holds_for_the_whole_answer(
     with gpustack(lambda: drip(*SLOW[part])) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url, "--timeout", "0.5") == (
             1,
-            "URL gave no picture within 0.5 seconds",
-            "type a longer --timeout, or fewer pictures with --count",
+            "URL returned no picture within 0.5 seconds",
+            "increase --timeout, or request fewer pictures with --count",
         )
 
 
@@ -79,7 +79,7 @@ def test_the_timeout_holds_for_the_whole_answer(
 def test_a_slow_answer_to_a_question_has_a_limit_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.ASK_SECONDS", 0.3)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.3)
     with RawServer(lambda _: drip(*SLOW[part])) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url) == (
             1,
@@ -96,7 +96,7 @@ def test_the_limit_holds_for_tls_too(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.ASK_SECONDS", 0.5)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.5)
     with RawServer(lambda _: drip(*SLOW[part]), context=context) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
             1,
@@ -133,7 +133,7 @@ def test_a_slow_proxy_has_a_limit_too(
         assert Answer(capsys, "no address").to(NAME, "--server", FAR) == (
             1,
             f"{FAR} cannot be reached through the proxy: no answer within 0.3 seconds",
-            "check http_proxy and https_proxy, or name the server's host in no_proxy",
+            "check http_proxy and https_proxy, or list the server's host in no_proxy",
         )
 
 
@@ -204,7 +204,7 @@ def test_a_redirect_to_the_same_server_is_followed(url: str, location: str, targ
             (
                 "http://h",
                 location,
-                f"{location!r}, which is not the address of a server",
+                f"{location!r}, which is not a server address",
                 CHECK_ADDRESS,
             )
             for location in (
@@ -336,11 +336,11 @@ def test_a_proxy_cannot_send_escapes_to_the_terminal(
     [
         (
             "v2.3.0" + "a" * 50_000,
-            "the GPUStack server at URL has a version unknown here: 'v2.3.0" + "a" * 34 + "'",
+            "the GPUStack server at URL reports an unknown version: 'v2.3.0" + "a" * 34 + "'",
         ),
         (
             "v2.3.0\x1b[31m",
-            "the GPUStack server at URL has a version unknown here: 'v2.3.0\\x1b[31m'",
+            "the GPUStack server at URL reports an unknown version: 'v2.3.0\\x1b[31m'",
         ),
     ],
 )
@@ -382,20 +382,20 @@ def test_json_beyond_any_that_is_expected(capsys: pytest.CaptureFixture[str], bo
     with gpustack(reply(200, body)) as server:
         assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
             1,
-            "what URL answers is not JSON",
+            "the response of URL is not valid JSON",
         )
 
 
 def test_a_list_of_models_without_an_end(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.MAX_JSON_BYTES", 1000)
     new.fail("/v1/models", status=200, body=b'{"data": [' + b" " * 2000)
     main(["models", "--server", new.url])
     said = capsys.readouterr().err.splitlines()
     assert said[:2] == [
-        f"gpustack-draw: the answer of {new.url} is too long",
-        "gpustack-draw: check that it is the address of the GPUStack server itself",
+        f"gpustack-draw: the response of {new.url} is too long",
+        "gpustack-draw: check that this is the address of the GPUStack server itself",
     ]
 
 
@@ -416,7 +416,7 @@ def test_a_list_of_models_without_an_end(
 def test_download_progress_is_a_percentage_or_nothing(
     progress: object, percent: int | None
 ) -> None:
-    instance = read_instance({"state": ["odd"], "download_progress": progress})
+    instance = parse_instance({"state": ["odd"], "download_progress": progress})
     assert (instance.percent, instance.text) == (percent, "['odd']")
 
 

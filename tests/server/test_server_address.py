@@ -13,7 +13,7 @@ from gpustack_draw.cli.main import main
 pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
-NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
+NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server is running"
 
 
 # --- the address ----------------------------------------------------------------------------------
@@ -44,13 +44,13 @@ ADDRESS_HINT = "write it as http://HOST, http://HOST:PORT or https://HOST"
 @pytest.mark.parametrize(
     ("typed", "message", "hint"),
     [
-        ("", "'' (--server) is not the address of a server", ADDRESS_HINT),
-        ("http://", "'http://' (--server) is not the address of a server", ADDRESS_HINT),
-        ("a b", "'a b' (--server) is not the address of a server", ADDRESS_HINT),
-        ("h:99999", "'h:99999' (--server) is not the address of a server", ADDRESS_HINT),
-        ("h:0", "'h:0' (--server) is not the address of a server", ADDRESS_HINT),
-        ("[::1", "'[::1' (--server) is not the address of a server", ADDRESS_HINT),
-        ("h\u00e4", "'h\u00e4' (--server) is not the address of a server", ADDRESS_HINT),
+        ("", "'' (--server) is not a server address", ADDRESS_HINT),
+        ("http://", "'http://' (--server) is not a server address", ADDRESS_HINT),
+        ("a b", "'a b' (--server) is not a server address", ADDRESS_HINT),
+        ("h:99999", "'h:99999' (--server) is not a server address", ADDRESS_HINT),
+        ("h:0", "'h:0' (--server) is not a server address", ADDRESS_HINT),
+        ("[::1", "'[::1' (--server) is not a server address", ADDRESS_HINT),
+        ("h\u00e4", "'h\u00e4' (--server) is not a server address", ADDRESS_HINT),
         (
             "ftp://host",
             "'ftp://host' (--server) does not begin with http:// or https://",
@@ -58,8 +58,8 @@ ADDRESS_HINT = "write it as http://HOST, http://HOST:PORT or https://HOST"
         ),
         (
             "https://me:secret@host",
-            "--server has a name or password in the address",
-            "leave it out, and put the server's API key into GPUSTACK_API_KEY",
+            "the address in --server contains a user name or password",
+            "remove it, and set GPUSTACK_API_KEY to the server's API key",
         ),
     ],
 )
@@ -85,7 +85,7 @@ def test_the_variable_is_named_where_it_is_wrong(
 def test_a_timeout_that_is_none(capsys: pytest.CaptureFixture[str], typed: str) -> None:
     assert Answer(capsys, "no address").to(NAME, "--timeout", typed) == (
         2,
-        f"'{typed}' is not a number of seconds above 0, up to 604800",
+        f"'{typed}' is not a number of seconds above 0 and up to 604800",
         "for example --timeout 600",
     )
 
@@ -100,8 +100,8 @@ def test_a_key_that_is_none_is_not_shown(
     monkeypatch.setenv("GPUSTACK_API_KEY", key)
     assert Answer(capsys, old.url).to(NAME) == (
         2,
-        "GPUSTACK_API_KEY has characters that no key has",
-        "copy the key again, without quotes, blanks or line ends",
+        "GPUSTACK_API_KEY contains invalid characters",
+        "copy the key again, without quotes, spaces or line breaks",
     )
     assert old.requests == []
 
@@ -189,7 +189,7 @@ def test_a_server_that_comes_up(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connection refused is asked again for a while: the server may be starting."""
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.3, 0.3, 0.3, 0.3))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.3, 0.3, 0.3, 0.3))
     port = free_port()
     servers = []
 
@@ -231,7 +231,7 @@ def test_not_a_gpustack_server(
     old.fail("/version", **fault)
     assert Answer(capsys, old.url).to(NAME) == (
         1,
-        "what answers at URL is no GPUStack server",
+        "URL is not a GPUStack server",
         NOT_GPUSTACK,
     )
     assert old.paths() == ["GET /version"]
@@ -243,7 +243,7 @@ def test_something_that_speaks_no_http(
     old.fail("/version", raw=b"SSH-2.0-OpenSSH_9.9\r\n")
     assert Answer(capsys, old.url).to(NAME) == (
         1,
-        "what answers at URL is no GPUStack server: what it says is not HTTP",
+        "URL is not a GPUStack server: the response is not HTTP",
         f"check the port, or type --server https://127.0.0.1:{old.port}",
     )
 
@@ -254,12 +254,12 @@ def test_something_that_speaks_no_http(
         (
             "0.3.2",
             "GPUStack 0.3.2 at URL is too old: it cannot draw",
-            "gpustack-draw knows the releases 0.4 to 2.3: upgrade the server",
+            "gpustack-draw supports the releases 0.4 to 2.3: upgrade the server",
         ),
         (
             "-unknown-",
-            "the GPUStack server at URL has a version unknown here: 'v-unknown-'",
-            "gpustack-draw knows the releases 0.4 to 2.3",
+            "the GPUStack server at URL reports an unknown version: 'v-unknown-'",
+            "gpustack-draw supports the releases 0.4 to 2.3",
         ),
     ],
 )
@@ -280,7 +280,7 @@ def test_a_server_that_is_starting(
     old.fail("/version", status=502, body=b"<html>Bad Gateway</html>", content_type="text/html")
     assert Answer(capsys, old.url).to(NAME) == (
         1,
-        "URL answers with an error (502)",
+        "URL returned an error (502)",
         "the server may be starting: try again in a minute",
     )
 
@@ -288,7 +288,7 @@ def test_a_server_that_is_starting(
 def test_a_server_that_says_nothing(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.ASK_SECONDS", 0.2)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.2)
     old.fail("/version", status=200, seconds=2)
     assert Answer(capsys, old.url).to(NAME) == (
         1,

@@ -82,8 +82,8 @@ def test_a_server_with_few_places_draws_all_of_many(
     new: LoopbackGpustack, short_waits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is refused waits for as long as the server is at work on the others."""
-    monkeypatch.setattr("gpustack_draw.gpustack_server.patience.TAKEN_SECONDS", 0.2)
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.BUSY_WAITS", (0.15, 0.15))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.ACCEPTED_SECONDS", 0.2)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.BUSY_DELAYS", (0.15, 0.15))
     new.places = 2
     new.fail("/images/", seconds=0.6)
     options = "--count 6 --size 256x256 --output cat.png -q"
@@ -126,7 +126,7 @@ def test_a_server_that_dies_half_way_loses_nothing_that_was_finished(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.01,))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01,))
     old.steps = 1
     # The third is slow, and is still being drawn when the others are finished.
     old.fail("/images/", times=2)
@@ -142,7 +142,7 @@ def test_a_server_that_dies_half_way_loses_nothing_that_was_finished(
     # Nothing had come of the third, so it was asked for again.
     assert output.err.splitlines()[-2:] == [
         f"gpustack-draw: no GPUStack server answers at {old.url}: connection refused",
-        "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server runs",
+        "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server is running",
     ]
 
 

@@ -13,7 +13,7 @@ from gpustack_draw.cli.main import main
 pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
 CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
-NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
+NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server is running"
 
 
 # --- TLS ------------------------------------------------------------------------------------------
@@ -31,8 +31,8 @@ def protected(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
 
 
 TLS_HINT = (
-    "set SSL_CERT_FILE to a file with the certificate of the authority that signed the server's,"
-    " and use the host name that it is for"
+    "set SSL_CERT_FILE to the certificate of the server's certificate authority, and use the host"
+    " name in the server's certificate"
 )
 
 
@@ -42,8 +42,8 @@ def test_a_certificate_that_nobody_knows(
     status, message, hint = Answer(capsys, protected.url).to(NAME)
     assert (status, hint) == (1, TLS_HINT)
     assert message in {
-        "URL cannot be trusted: self-signed certificate",
-        "URL cannot be trusted: self signed certificate",  # OpenSSL 1.1
+        "the TLS connection to URL failed: self-signed certificate",
+        "the TLS connection to URL failed: self signed certificate",  # OpenSSL 1.1
     }
 
 
@@ -63,7 +63,7 @@ def test_a_certificate_for_another_host(
     url = f"https://localhost:{protected.port}"
     status, message, hint = Answer(capsys, url).to(NAME, "--server", url)
     assert (status, hint) == (1, TLS_HINT)
-    assert message.startswith("URL cannot be trusted: Hostname mismatch")
+    assert message.startswith("the TLS connection to URL failed: Hostname mismatch")
 
 
 def test_https_where_there_is_none(
@@ -74,7 +74,7 @@ def test_https_where_there_is_none(
         NAME, "--server", f"https://{rest}"
     )
     assert (status, hint) == (1, f"type --server http://{rest}")
-    assert message.startswith("URL does not speak TLS: ")
+    assert message.startswith("URL does not use TLS: ")
 
 
 def test_http_where_there_is_https(
@@ -84,8 +84,8 @@ def test_http_where_there_is_https(
     status, message, _ = Answer(capsys, url).to(NAME, "--server", url)
     assert status == 1
     assert message in {
-        "URL broke its answer off: the connection was closed",
-        "what answers at URL is no GPUStack server: what it says is not HTTP",
+        "the response of URL is incomplete: the connection was closed",
+        "URL is not a GPUStack server: the response is not HTTP",
     }
 
 
@@ -113,7 +113,7 @@ def test_a_proxy_that_is_not_there(
     assert Answer(capsys, "no address").to(NAME, "--server", "https://gpustack.example") == (
         1,
         "https://gpustack.example cannot be reached through the proxy: connection refused",
-        "check http_proxy and https_proxy, or name the server's host in no_proxy",
+        "check http_proxy and https_proxy, or list the server's host in no_proxy",
     )
 
 
@@ -123,10 +123,10 @@ def test_no_proxy_for_this_machine(old: LoopbackGpustack, monkeypatch: pytest.Mo
     assert main([NAME, PROMPT, "-q"]) == 0
 
 
-PROXY_HINT = "write it as http://HOST:PORT, or name the server's host in no_proxy"
-SOCKS = "names a SOCKS proxy, and GPUStack servers are reached through HTTP proxies only"
+PROXY_HINT = "write it as http://HOST:PORT, or list the server's host in no_proxy"
+SOCKS = "names a SOCKS proxy; only HTTP proxies are supported"
 SOCKS_HINT = (
-    "put an HTTP proxy into http_proxy and https_proxy, or name the server's host in no_proxy"
+    "set http_proxy and https_proxy to an HTTP proxy, or list the server's host in no_proxy"
 )
 
 

@@ -25,7 +25,7 @@ FILES = {"sd3.5-Q4_0.gguf": b"", "sd3.5-FP16.gguf": b"", "README.md": b""}
 @pytest.fixture(autouse=True)
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gpustack_draw.gpustack_server.deployment._SECONDS_BETWEEN_WATCHES", 0.02)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.POLL_DELAY", 0.02)
     hub = LoopbackHub()
     hub.use(monkeypatch, tmp_path / "home")
     hub.add(TURBO, FILES)
@@ -155,8 +155,8 @@ def test_a_name_that_another_model_has(
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
         (
-            "URL has other models with the names 'stable-diffusion-v3-5-large-turbo-Q4_0' and"
-            " 'acme-stable-diffusion-v3-5-large-turbo-Q4_0'"
+            "the names 'stable-diffusion-v3-5-large-turbo-Q4_0' and"
+            " 'acme-stable-diffusion-v3-5-large-turbo-Q4_0' belong to other models on URL"
         ),
         "rename or delete one on the server's web page",
     ]
@@ -176,7 +176,7 @@ def test_a_hub_that_only_the_server_reaches(
     hub.fail("/api/", status=500)
     assert draw(f"hf.co/{TURBO}:FP16") == 0
     assert created(old)[0]["huggingface_filename"] == "*FP16*"
-    assert "; the server will find out what the repository has" in capsys.readouterr().err
+    assert "; the server will look the file up itself" in capsys.readouterr().err
 
 
 def test_a_new_server_draws_diffusers_repositories_with_vllm(new: LoopbackGpustack) -> None:
@@ -202,10 +202,10 @@ def test_a_new_server_has_nothing_for_gguf_models(
 ) -> None:
     assert draw(f"hf.co/{TURBO}", "-q") == 3
     assert error_of(capsys, new) == [
-        (f"GPUStack 2.3.0 at URL has no backend that draws with GGUF models such as hf.co/{TURBO}"),
+        (f"GPUStack 2.3.0 at URL has no backend for GGUF image models such as hf.co/{TURBO}"),
         (
-            "name a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which it"
-            " draws with by vLLM; or leave --on server out to draw on this machine"
+            "type a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which the"
+            " server runs with vLLM; or leave --on server out to draw on this machine"
         ),
     ]
     assert new.paths() == ["GET /version"]
@@ -227,16 +227,16 @@ def test_a_new_server_without_a_cluster(
     [
         (
             OLD,
-            "URL does not let this key deploy models: No permission to access",
-            "put the API key of an administrator into GPUSTACK_API_KEY",
+            "the API key is not permitted to deploy models on URL: No permission to access",
+            "set GPUSTACK_API_KEY to the key of an administrator",
         ),
         (
             NEW,
             (
-                "URL does not let this key deploy models: API key does not have permission to"
-                " access management features"
+                "the API key is not permitted to deploy models on URL: API key does not have"
+                " permission to access management features"
             ),
-            "put a key with the scopes 'management' and 'inference' into GPUSTACK_API_KEY",
+            "set GPUSTACK_API_KEY to a key with the scopes 'management' and 'inference'",
         ),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_server_that_does_not_deploy_it(
     old.fail("/v1/models", status=400, body=body)
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
-        f"URL does not deploy hf.co/{TURBO} (400): No such file",
+        f"URL rejects the deployment of hf.co/{TURBO} (400): No such file",
         "deploy it on the server's web page, and draw with its name there",
     ]
 
@@ -273,8 +273,8 @@ def test_a_model_that_fails_there(
     old.life = [[{"state": "error", "state_message": "no space left"}]]
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
-        f"hf.co/{TURBO} does not run on URL: error: no space left",
-        "look at its instances on the server's web page",
+        f"hf.co/{TURBO} failed to start on URL: error: no space left",
+        "check its instances on the server's web page",
     ]
 
 
@@ -290,12 +290,12 @@ def test_what_nothing_can_run_is_given_up(
     assert time.monotonic() - start < 3
     assert error_of(capsys, old) == [
         (
-            f"hf.co/{TURBO} has not come to run on URL for 0.4 seconds: pending: No available"
-            " workers"
+            f"the deployment of hf.co/{TURBO} on URL made no progress for 0.4 seconds: pending: No"
+            " available workers"
         ),
         (
-            "the server's workers may have no room for it; it stays deployed there, and --timeout"
-            " SECONDS waits longer"
+            "the server's workers may lack resources for it; the model stays deployed, and"
+            " --timeout SECONDS waits longer"
         ),
     ]
 
@@ -307,7 +307,7 @@ def test_what_is_deployed_without_replicas(
     old.add("mine", running=False, more={**source, "huggingface_filename": "*Q4_0*"})
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
-        "'mine' is deployed on URL, but with no replicas",
+        "'mine' is deployed on URL without replicas",
         "start it on the server's web page",
     ]
 
@@ -332,7 +332,7 @@ def test_a_plan_deploys_nothing(old: LoopbackGpustack, capsys: pytest.CaptureFix
         f"model:     hf.co/{TURBO}@v1:FP16\n"
         "settings:  20 steps, euler, 256x256\n"
         f"device:    GPUStack 0.7.1 at 127.0.0.1:{old.port}\n"
-        "note:      the server takes the main branch, not @v1\n"
+        "note:      the server uses the main branch, not @v1\n"
         f"note:      hf.co/{TURBO} (sd3.5-FP16.gguf) would be deployed as"
         " 'stable-diffusion-v3-5-large-turbo-FP16', where it is not there yet\n"
     )

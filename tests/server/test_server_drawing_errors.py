@@ -15,7 +15,7 @@ from gpustack_draw.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
-LOG_HINT = "try again; if it happens again, look at the log of the model's instance"
+LOG_HINT = "try again; if this happens again, check the log of the model's instance"
 
 
 # --- drawing --------------------------------------------------------------------------------------
@@ -29,8 +29,8 @@ def test_what_a_backend_refuses_is_told_in_its_words(
     old.fail("/images/", status=400, body=json.dumps(error).encode())
     assert Answer(capsys, old.url).to(NAME) == (
         1,
-        f"GPUStack 0.7.1 at URL refuses to draw this (400): {said}",
-        "change the option that it names",
+        f"GPUStack 0.7.1 at URL rejects the request (400): {said}",
+        "change the option that the message names",
     )
     assert len(old.drawings()) == 1
 
@@ -68,8 +68,8 @@ def test_what_a_new_backend_refuses(
     new.fail("/images/", status=status, body=json.dumps(body).encode())
     assert Answer(capsys, new.url).to(NAME) == (
         1,
-        f"GPUStack 2.3.0 at URL refuses to draw this (422): {words}",
-        "change the option that it names",
+        f"GPUStack 2.3.0 at URL rejects the request (422): {words}",
+        "change the option that the message names",
     )
     assert len(new.drawings()) == 1
 
@@ -87,7 +87,7 @@ def test_a_size_that_is_too_large_for_the_model(
 
 
 INSTANCE_HINT = (
-    "try again; if it happens again, look at the log of the model's instance on the server's web"
+    "try again; if this happens again, check the log of the model's instance on the server's web"
     " page"
 )
 
@@ -153,8 +153,8 @@ def test_a_pause_that_is_too_long_is_an_error(
 
 NO_PICTURE = (
     1,
-    "the answer of URL ended without a picture",
-    "the instance of 'sd-turbo' may have stopped: look at its log on the server's web page",
+    "the response of URL contains no picture",
+    "the instance of 'sd-turbo' may have stopped: check its log on the server's web page",
 )
 
 
@@ -215,8 +215,8 @@ def test_an_answer_that_is_not_json(
     new.fail("/images/", status=200, body=body)
     assert Answer(capsys, new.url).to(NAME) == (
         1,
-        "what URL answers is not JSON",
-        "check that it is the address of the GPUStack server itself",
+        "the response of URL is not valid JSON",
+        "check that this is the address of the GPUStack server itself",
     )
 
 
@@ -226,7 +226,7 @@ def test_a_page_instead_of_a_picture(
     new.fail("/images/", status=200, body=b"<html>Log in</html>", content_type="text/html")
     assert Answer(capsys, new.url).to(NAME) == (
         1,
-        "what answers at URL is no GPUStack server",
+        "URL is not a GPUStack server",
         NOT_GPUSTACK,
     )
 
@@ -234,8 +234,8 @@ def test_a_page_instead_of_a_picture(
 @pytest.mark.parametrize(
     ("picture", "words"),
     [
-        (b"no picture at all", "it is cut, or no picture"),
-        (png(64, 64)[:2000], "it is cut, or no picture"),
+        (b"no picture at all", "it is truncated, or not a PNG, JPEG or WebP file"),
+        (png(64, 64)[:2000], "it is truncated, or not a PNG, JPEG or WebP file"),
     ],
 )
 def test_a_picture_that_is_broken(
@@ -244,7 +244,7 @@ def test_a_picture_that_is_broken(
     old.fail("/images/", picture=picture)
     assert Answer(capsys, old.url).to(NAME) == (
         1,
-        f"the picture from URL is broken: {words}",
+        f"the picture from URL is damaged: {words}",
         LOG_HINT,
     )
 
@@ -255,7 +255,7 @@ def test_a_picture_that_is_not_base64(
     new.fail("/images/", status=200, body=b'{"data": [{"b64_json": "a*b"}]}')
     assert Answer(capsys, new.url).to(NAME) == (
         1,
-        "the picture from URL is broken: it is not base64",
+        "the picture from URL is damaged: it is not base64",
         LOG_HINT,
     )
 
@@ -276,7 +276,7 @@ def test_a_picture_that_is_not_base64(
         (
             b'error: {"code": 400, "message": "Illegal param", "type": "Bad Request"}',
             1,
-            "GPUStack 0.7.1 at URL refuses to draw this (400): Illegal param",
+            "GPUStack 0.7.1 at URL rejects the request (400): Illegal param",
         ),
         (
             b'data: {"data": [{"finish_reason": "length"}]}',
@@ -304,8 +304,8 @@ def test_a_server_that_takes_too_long(
     start = time.monotonic()
     assert Answer(capsys, new.url).to(NAME, "--timeout", "0.3") == (
         1,
-        "URL gave no picture within 0.3 seconds",
-        "type a longer --timeout, or fewer pictures with --count",
+        "URL returned no picture within 0.3 seconds",
+        "increase --timeout, or request fewer pictures with --count",
     )
     assert time.monotonic() - start < 2
 
@@ -316,7 +316,7 @@ def test_a_stream_of_slow_bytes_takes_too_long_too(
     old.steps = 100
     old.fail("/images/", seconds=0.05)
     status, message, _ = Answer(capsys, old.url).to(NAME, "--timeout", "0.4")
-    assert (status, message) == (1, "URL gave no picture within 0.4 seconds")
+    assert (status, message) == (1, "URL returned no picture within 0.4 seconds")
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
@@ -326,15 +326,15 @@ def test_an_answer_longer_than_any_picture(
     monkeypatch: pytest.MonkeyPatch,
     release: str,
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.gpustack_server.server._BYTES_A_PIXEL", 1e-3)
+    monkeypatch.setattr("gpustack_draw.gpustack_server.picture_client._BYTES_PER_PIXEL", 1e-3)
     old.release = release
     status, message, _ = Answer(capsys, old.url).to(NAME)
-    assert (status, message) == (1, "the answer of URL is too long")
+    assert (status, message) == (1, "the response of URL is too long")
 
 
 LARGER_HINT = (
-    "the instance of 'sd-turbo' draws larger pictures than it is asked for: look at its parameters"
-    " on the server's web page"
+    "the instance of 'sd-turbo' ignores the requested size: check its parameters on the server's"
+    " web page"
 )
 
 
@@ -351,7 +351,7 @@ def test_a_picture_far_larger_than_asked_for_is_not_decoded(
     new.fail("/images/", picture=blank_png(*size))
     assert Answer(capsys, new.url).to(NAME, "--size", asked) == (
         1,
-        f"URL sent a picture of {size[0]}x{size[1]} pixels, where {asked} was asked for",
+        f"URL sent a picture of {size[0]}x{size[1]} pixels instead of {asked}",
         LARGER_HINT,
     )
 

@@ -10,19 +10,19 @@ from gpustack_draw.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 
-LOG_HINT = "try again; if it happens again, look at the log of the model's instance"
+LOG_HINT = "try again; if this happens again, check the log of the model's instance"
 
 
 # --- keys -----------------------------------------------------------------------------------------
 
-GET_KEY = "make an API key on the server's web page, and put it into GPUSTACK_API_KEY"
+GET_KEY = "create an API key on the server's web page, and set GPUSTACK_API_KEY to it"
 
 
 def test_no_key(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GPUSTACK_API_KEY")
-    assert Answer(capsys, new.url).to(NAME) == (1, "URL wants an API key", GET_KEY)
+    assert Answer(capsys, new.url).to(NAME) == (1, "URL requires an API key", GET_KEY)
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
@@ -33,8 +33,8 @@ def test_a_wrong_key(
         monkeypatch.setenv("GPUSTACK_API_KEY", "gpustack_wrong")
         assert Answer(capsys, server.url).to(NAME) == (
             1,
-            "URL does not accept the key in GPUSTACK_API_KEY",
-            "it may have expired: make another one on the server's web page",
+            "URL rejects the key in GPUSTACK_API_KEY",
+            "it may have expired: create another one on the server's web page",
         )
         assert len(server.requests) == 2  # never again
 
@@ -45,11 +45,8 @@ def test_a_key_without_the_scope(new: LoopbackGpustack, capsys: pytest.CaptureFi
     new.fail("/v1/", status=403, body=body)
     assert Answer(capsys, new.url).to(NAME) == (
         1,
-        f"URL does not let this key draw: {message}",
-        (
-            "make a key with the scope 'inference' that may use this model, and put it into"
-            " GPUSTACK_API_KEY"
-        ),
+        f"the API key is not permitted to draw on URL: {message}",
+        "set GPUSTACK_API_KEY to a key with the scope 'inference' that may use this model",
     )
 
 
@@ -59,7 +56,10 @@ def test_a_server_that_repeats_the_key_does_not_get_it_shown(
     body = json.dumps({"detail": f"key {new.USER} is blocked"}).encode()
     new.fail("/images/", status=403, body=body)
     status, message, _ = Answer(capsys, new.url).to(NAME)
-    assert (status, message) == (1, "URL does not let this key draw: key *** is blocked")
+    assert (status, message) == (
+        1,
+        "the API key is not permitted to draw on URL: key *** is blocked",
+    )
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_an_unknown_name(
             3,
             f"URL has no model 'acme/xyz'{whose}",
             (
-                "it draws with sd-turbo, flux-schnell; for a model of Hugging Face type"
+                "available: sd-turbo, flux-schnell; for a model of Hugging Face type"
                 " hf.co/acme/xyz, for a file its path"
             ),
         )
@@ -109,8 +109,8 @@ def test_a_server_without_any_image_model(
         3,
         "URL has no model 'sd'",
         (
-            "it runs no image model; for a model of Hugging Face type hf.co/OWNER/REPO, for a"
-            " file its path"
+            "no image model is running there; for a model of Hugging Face type hf.co/OWNER/REPO,"
+            " for a file its path"
         ),
     )
 
@@ -124,7 +124,7 @@ def test_a_model_that_is_not_for_this_key(
         3,
         f"URL has no model '{NAME}' for this key",
         (
-            "it runs no image model for this key; for a model of Hugging Face type"
+            "no image model is running there for this key; for a model of Hugging Face type"
             " hf.co/OWNER/REPO, for a file its path"
         ),
     )
@@ -140,8 +140,8 @@ def test_a_model_that_is_no_image_model(
         server.add("qwen3", categories=["llm"])
         assert Answer(capsys, server.url).to("qwen3") == (
             3,
-            "'qwen3' on URL is no image model",
-            "it draws with sd-turbo",
+            "'qwen3' on URL is not an image model",
+            "image models there: sd-turbo",
         )
         assert server.drawings() == []
 
@@ -151,7 +151,7 @@ def test_a_model_of_no_category_is_tried(old: LoopbackGpustack) -> None:
     assert main(["mine", PROMPT, "-q"]) == 0
 
 
-STOPPED_HINT = "start it, or look at its instances, on the server's web page"
+STOPPED_HINT = "start it or check its instances on the server's web page"
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
@@ -169,19 +169,19 @@ def test_a_model_that_does_not_run(
         monkeypatch.setenv("GPUSTACK_API_KEY", server.ADMIN)
         assert answer.to("big") == (
             1,
-            "'big' does not run on URL: pending: No available workers",
+            "'big' is not running on URL: pending: No available workers",
             STOPPED_HINT,
         )
         assert answer.to("bad") == (
             1,
-            "'bad' does not run on URL: error: exited with code 1",
+            "'bad' is not running on URL: error: exited with code 1",
             STOPPED_HINT,
         )
         # Who may only draw is told what a drawing tells.
         monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
         assert answer.to("big") == (
             1,
-            "'big' is on URL, but no instance of it runs",
+            "'big' has no running instance on URL",
             STOPPED_HINT,
         )
 
@@ -196,7 +196,7 @@ def test_a_new_server_that_does_not_tell_which_of_both_it_is(
     new.add("big", running=False, instances=[{"state": "starting", "state_message": ""}])
     assert Answer(capsys, new.url).to("big")[:2] == (
         3,
-        "URL has no model 'big' for this key, or no instance of it that runs",
+        "URL has no model 'big' for this key, or no running instance of it",
     )
     monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
-    assert Answer(capsys, new.url).to("big")[:2] == (1, "'big' does not run on URL: starting")
+    assert Answer(capsys, new.url).to("big")[:2] == (1, "'big' is not running on URL: starting")

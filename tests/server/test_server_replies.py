@@ -11,7 +11,7 @@ from fake_models import png
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpustack_draw.gpustack_server.read_picture import told_values
+from gpustack_draw.gpustack_server.read_picture import parse_parameters
 from gpustack_draw.gpustack_server.replies import (
     ReplyError,
     Step,
@@ -70,7 +70,7 @@ def test_a_stream_that_breaks_off_gives_all_of_the_picture_or_none(end: int) -> 
     try:
         assert read(STREAM[:end])[1] == PICTURE
     except ReplyError as error:
-        assert error.kind == "no picture"  # noqa: PT017 - both are right, by the place
+        assert error.problem == "no picture"  # noqa: PT017 - both are right, by the place
 
 
 @settings(deadline=None)
@@ -140,12 +140,12 @@ def test_an_object() -> None:
 )
 def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int) -> None:
     error = refusal(answer)
-    assert (error.words, error.status) == (words, status)
+    assert (error.message, error.status) == (words, status)
 
 
 def test_a_page_says_nothing() -> None:
-    assert refusal_of(b"<html>502</html>", "text/html", 502).words == ""
-    assert refusal_of(b"try later", "text/plain", 502).words == "try later"
+    assert refusal_of(b"<html>502</html>", "text/html", 502).message == ""
+    assert refusal_of(b"try later", "text/plain", 502).message == "try later"
 
 
 @pytest.mark.parametrize(
@@ -177,4 +177,4 @@ def test_a_page_says_nothing() -> None:
     ],
 )
 def test_what_a_picture_tells_of_itself(text: str, values: dict[str, Any]) -> None:
-    assert told_values(text) == values
+    assert parse_parameters(text) == values

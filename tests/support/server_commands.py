@@ -13,13 +13,13 @@ from gpustack_draw.cli.main import main
 PROMPT = "a red circle"
 NAME = "sd-turbo"
 META = {"max_width": 1024, "max_height": 1024, "sampling_steps": 20, "cfg_scale": 4.5}
-NOT_GPUSTACK = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
+NOT_GPUSTACK = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
 
 
 def wait_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pauses before another try be short."""
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.REFUSED_WAITS", (0.01, 0.01))
-    monkeypatch.setattr("gpustack_draw.gpustack_server.asking.BUSY_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01, 0.01))
+    monkeypatch.setattr("gpustack_draw.gpustack_server.retry.BUSY_DELAYS", (0.01, 0.01))
 
 
 def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:

@@ -1,4 +1,4 @@
-"""Draw on a GPUStack server, and deploy models there; the only user of an HTTP client for it."""
+"""Drawing on a GPUStack server, and deploying models there."""
 
 from gpustack_draw.gpustack_server.connection import LogFunction
 from gpustack_draw.gpustack_server.deployment import Deployment

@@ -1,4 +1,4 @@
-"""Which GPUStack server is meant, and the key for it. No network."""
+"""Address, API key and timeout of the GPUStack server, from arguments and environment."""
 
 import os
 import re
@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from gpustack_draw.errors import UsageError, quoted
 
 DEFAULT_SERVER = "http://127.0.0.1"
-# A server itself gives a picture up after this long (GPUSTACK_PROXY_TIMEOUT_SECONDS), in seconds.
+# GPUStack's own limit for a picture (GPUSTACK_PROXY_TIMEOUT_SECONDS), in seconds.
 DRAW_SECONDS = 1800.0
-# A deployment that nothing happens to for this long will not run, in seconds.
+# Limit for a deployment without progress, in seconds.
 DEPLOY_SECONDS = 300.0
 MAX_TIMEOUT = 604_800
 
 _SERVER_HINT = "write it as http://HOST, http://HOST:PORT or https://HOST"
-# What people copy from the settings of other clients: it belongs to the requests.
+# Part of the address in the settings of other clients.
 _API_PATH = re.compile(r"/(v1|v2|v1-openai)$")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]+(%25\w+)?")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -23,14 +23,14 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """A GPUStack server, and how to talk to it.
+    """Address, API key and timeout of a GPUStack server.
 
     Attributes:
-        url: ``http://HOST[:PORT][/PATH]`` or ``https://...``, without a slash at the end.
-        key: The API key; empty for none. Never shown.
-        is_configured: Whether the user has named the server; else it is the default one.
-        timeout: Seconds that a picture may take, and that a deployment may stand still; ``None``
-            for 1800 and 300.
+        url: ``http://HOST[:PORT][/PATH]`` or ``https://...``, without a trailing slash.
+        key: The API key; empty for none. Never printed.
+        is_configured: Whether the user has named the server; if not, it is the default one.
+        timeout: Seconds to wait for a picture, or for a deployment without progress; ``None`` for
+            1800 and 300.
     """
 
     url: str = DEFAULT_SERVER
@@ -40,31 +40,30 @@ class ServerAddress:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is this machine."""
+        """Whether the host is a loopback address."""
         host = urlsplit(self.url).hostname or ""
         return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d+){3}", host) is not None
 
     @property
     def draw_seconds(self) -> float:
-        """Seconds that a picture may take."""
+        """Seconds to wait for a picture."""
         return DRAW_SECONDS if self.timeout is None else self.timeout
 
     @property
     def deploy_seconds(self) -> float:
-        """Seconds that a deployment may stand still."""
+        """Seconds to wait for a deployment without progress."""
         return DEPLOY_SECONDS if self.timeout is None else self.timeout
 
 
 def find_server(server: str | None = None, timeout: float | None = None) -> ServerAddress:
-    """Tell which server to use.
+    """Return the server to use.
 
     Args:
-        server: As typed; ``None`` for the one in ``GPUSTACK_SERVER_URL``, else the default,
-            ``http://127.0.0.1``.
-        timeout: Seconds, more than 0; ``None`` for the defaults.
+        server: Address as typed; ``None`` for ``GPUSTACK_SERVER_URL``, else ``http://127.0.0.1``.
+        timeout: Seconds, above 0 and up to 604800; ``None`` for the defaults.
 
     Raises:
-        UsageError: The address, the timeout or the key in ``GPUSTACK_API_KEY`` cannot be one.
+        UsageError: The address, the timeout or the key in ``GPUSTACK_API_KEY`` is invalid.
     """
     if timeout is not None:
         timeout = _check_timeout(timeout)
@@ -79,47 +78,45 @@ def find_server(server: str | None = None, timeout: float | None = None) -> Serv
 
 
 def parse_server_url(text: str, source: str = "--server") -> str:
-    """Read a server's address.
+    """Parse and normalize a server's address.
 
-    ``http://`` may be left out; a path to the API (``/v1``, ``/v1-openai``), and what a browser's
-    address line has after a ``#`` or a ``?``, are taken off.
+    ``http://`` is the default scheme. A path of the API (``/v1``, ``/v1-openai``), a query and a
+    fragment are removed.
 
     Args:
-        text: As typed.
-        source: Where it was typed; for messages.
+        text: The address as typed.
+        source: The option or variable that holds it, for messages.
 
     Raises:
-        UsageError: It is no such address.
+        UsageError: It is not a server address.
     """
     stripped = text.strip()
     full = stripped if "://" in stripped else f"http://{stripped}"
     try:
         parts = urlsplit(full)
         host, port = parts.hostname or "", parts.port
-    except ValueError:  # a port that is none, brackets without an address
+    except ValueError:  # an invalid port or IPv6 address
         host, port = "", None
     if "@" in full.partition("://")[2].partition("/")[0]:
-        raise UsageError(  # without the value: it may hold a password
-            f"{source} has a name or password in the address",
-            hint="leave it out, and put the server's API key into GPUSTACK_API_KEY",
+        raise UsageError(  # without the value, which may contain a password
+            f"the address in {source} contains a user name or password",
+            hint="remove it, and set GPUSTACK_API_KEY to the server's API key",
         )
-    printable = full.isascii() and full.isprintable() and " " not in full
-    if not printable or not _HOST.fullmatch(host) or port == 0:
-        raise UsageError(
-            f"{quoted(text)} ({source}) is not the address of a server", hint=_SERVER_HINT
-        )
+    is_printable = full.isascii() and full.isprintable() and " " not in full
+    if not is_printable or not _HOST.fullmatch(host) or port == 0:
+        raise UsageError(f"{quoted(text)} ({source}) is not a server address", hint=_SERVER_HINT)
     if parts.scheme not in {"http", "https"}:
         raise UsageError(
             f"{quoted(text)} ({source}) does not begin with http:// or https://", hint=_SERVER_HINT
         )
-    shown_host = f"[{host}]" if ":" in host else host
-    shown_port = "" if port is None else f":{port}"
+    url_host = f"[{host}]" if ":" in host else host
+    url_port = "" if port is None else f":{port}"
     path = _API_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
-    return f"{parts.scheme}://{shown_host}{shown_port}{path}"
+    return f"{parts.scheme}://{url_host}{url_port}{path}"
 
 
 def parse_timeout(text: str) -> float:
-    """Read a number of seconds, more than 0.
+    """Parse a number of seconds, above 0 and up to 604800.
 
     Raises:
         UsageError: The text is not such a number.
@@ -129,16 +126,16 @@ def parse_timeout(text: str) -> float:
     return _check_timeout(float(text), text)
 
 
-def _check_timeout(seconds: object, shown: object = None) -> float:
+def _check_timeout(seconds: object, text: str | None = None) -> float:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not 0 < seconds <= MAX_TIMEOUT:  # type: ignore[operator]
-        raise _timeout_error(seconds if shown is None else shown)
+        raise _timeout_error(seconds if text is None else text)
     return float(seconds)  # type: ignore[arg-type]
 
 
-def _timeout_error(shown: object) -> UsageError:
+def _timeout_error(value: object) -> UsageError:
     return UsageError(
-        f"{quoted(shown)} is not a number of seconds above 0, up to {MAX_TIMEOUT}",
+        f"{quoted(value)} is not a number of seconds above 0 and up to {MAX_TIMEOUT}",
         hint="for example --timeout 600",
     )
 
@@ -146,8 +143,8 @@ def _timeout_error(shown: object) -> UsageError:
 def _key() -> str:
     key = os.environ.get("GPUSTACK_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError(  # without the value: keys are never shown
-            "GPUSTACK_API_KEY has characters that no key has",
-            hint="copy the key again, without quotes, blanks or line ends",
+        raise UsageError(  # without the value, because keys are never printed
+            "GPUSTACK_API_KEY contains invalid characters",
+            hint="copy the key again, without quotes, spaces or line breaks",
         )
     return key

@@ -1,4 +1,4 @@
-"""What goes wrong with a GPUStack server, put into words and advice."""
+"""Error messages, with hints, for everything that goes wrong with a GPUStack server."""
 
 from collections.abc import Sequence
 
@@ -8,126 +8,127 @@ from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.replies import ReplyError
 from gpustack_draw.request.place import hub_reference
 
-_NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server runs"
-_CHECK_ADDRESS = "check that it is the address of the GPUStack server itself"
-_GET_KEY = "make an API key on the server's web page, and put it into GPUSTACK_API_KEY"
+CHECK_SERVER = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
+
+_CHECK_RUNNING = "check --server or GPUSTACK_SERVER_URL, and that the server is running"
+_CHECK_ADDRESS = "check that this is the address of the GPUStack server itself"
+_CREATE_KEY = "create an API key on the server's web page, and set GPUSTACK_API_KEY to it"
+_CHECK_LOG = "try again; if this happens again, check the log of the model's instance"
+_START_INSTANCE = "start it or check its instances on the server's web page"
 
 
-def explain_transport(  # noqa: PLR0911 - one a kind of error
+def explain_transport(  # noqa: PLR0911 - one per problem
     error: TransportError, address: ServerAddress, name: str = "", *, drawing: bool = False
 ) -> DrawError:
-    """Put a request that failed on its way into words.
+    """Return the error for a request without a complete answer.
 
     Args:
-        error: What happened.
+        error: The transport error.
         address: The server.
-        name: The model's name, where a server is asked only because nothing else has that name.
-        drawing: Whether a picture was asked for, which ``--timeout`` is about.
+        name: The model's name, if the server is asked only because the name is nothing else.
+        drawing: Whether the request was for a picture, which ``--timeout`` limits.
     """
-    url = address.url
-    if error.kind in {"refused", "unreachable", "not http"} and name and not address.is_configured:
-        return nothing_has(name)
-    if error.kind == "timeout" and drawing:
+    url, problem = address.url, error.problem
+    if problem in {"refused", "unreachable", "not http"} and name and not address.is_configured:
+        return unknown_name(name)
+    if problem == "timeout" and drawing:
         return ServerError(
-            f"{url} gave no picture within {address.draw_seconds:g} seconds",
-            hint="type a longer --timeout, or fewer pictures with --count",
+            f"{url} returned no picture within {address.draw_seconds:g} seconds",
+            hint="increase --timeout, or request fewer pictures with --count",
         )
-    if error.kind == "timeout":
+    if problem == "timeout":
         return ServerError(
             f"{url} does not answer", hint="it may be busy or starting: try again in a minute"
         )
-    if error.kind == "proxy":
+    if problem == "proxy":
         return ServerError(
             f"{url} cannot be reached through the proxy: {error.reason}",
-            hint="check http_proxy and https_proxy, or name the server's host in no_proxy",
+            hint="check http_proxy and https_proxy, or list the server's host in no_proxy",
         )
-    if error.kind == "tls":
-        return _about_tls(error, url)
-    if error.kind == "not http":
+    if problem == "tls":
+        return _explain_tls(error, url)
+    if problem == "not http":
         other = "https" if url.startswith("http:") else "http"
         return ServerError(
-            f"what answers at {url} is no GPUStack server: {error.reason}",
+            f"{url} is not a GPUStack server: {error.reason}",
             hint=f"check the port, or type --server {other}://{url.partition('://')[2]}",
         )
-    if error.kind == "cut":
+    if problem == "cut":
         return ServerError(
-            f"{url} broke its answer off: {error.reason}",
-            hint="try again; if it happens again, look at the server's log",
+            f"the response of {url} is incomplete: {error.reason}",
+            hint="try again; if this happens again, check the server's log",
         )
-    return ServerError(f"no GPUStack server answers at {url}: {error.reason}", hint=_NAME_SERVER)
+    return ServerError(f"no GPUStack server answers at {url}: {error.reason}", hint=_CHECK_RUNNING)
 
 
-def _about_tls(error: TransportError, url: str) -> DrawError:
+def _explain_tls(error: TransportError, url: str) -> DrawError:
     rest = url.partition("://")[2]
     if "wrong version number" in error.reason or "record layer failure" in error.reason:
         return ServerError(
-            f"{url} does not speak TLS: {error.reason}", hint=f"type --server http://{rest}"
+            f"{url} does not use TLS: {error.reason}", hint=f"type --server http://{rest}"
         )
     return ServerError(
-        f"{url} cannot be trusted: {error.reason}",
-        hint="set SSL_CERT_FILE to a file with the certificate of the authority that signed the"
-        " server's, and use the host name that it is for",
+        f"the TLS connection to {url} failed: {error.reason}",
+        hint="set SSL_CERT_FILE to the certificate of the server's certificate authority, and use"
+        " the host name in the server's certificate",
     )
 
 
-def explain_reply(  # noqa: PLR0911 - one a kind of error
+def explain_reply(  # noqa: PLR0911 - one per problem
     error: ReplyError, address: ServerAddress, release: str, *, model: str = ""
 ) -> DrawError:
-    """Put an answer that is no picture into words.
+    """Return the error for an answer without the expected content.
 
     Args:
-        error: What was answered.
+        error: The answer's problem.
         address: The server.
-        release: ``GPUStack 0.7.1``.
-        model: The model's name, where a picture was asked for.
+        release: Title of its release, such as ``GPUStack 0.7.1``.
+        model: The model's name, if the request was for a picture.
     """
-    because = f": {error.words}" if error.words else ""
-    if error.kind == "refused" and 400 <= error.status < 500:
-        return _client_error(error, address, release, because)
-    if error.kind == "refused":
+    because = f": {error.message}" if error.message else ""
+    if error.problem == "refused" and 400 <= error.status < 500:
+        return _explain_client_error(error, address, release, because)
+    if error.problem == "refused":
         status = f" ({error.status})" if error.status else ""
         return ServerError(
             f"{release} at {address.url} could not draw with {quoted(model)}{status}{because}",
-            hint="try again; if it happens again, look at the log of the model's instance on the"
-            " server's web page",
+            hint=f"{_CHECK_LOG} on the server's web page",
         )
-    if error.kind == "no picture":
+    if error.problem == "no picture":
         return ServerError(
-            f"the answer of {address.url} ended without a picture",
-            hint=f"the instance of {quoted(model)} may have stopped: look at its log on the"
-            " server's web page",
+            f"the response of {address.url} contains no picture",
+            hint=f"the instance of {quoted(model)} may have stopped: check its log on the server's"
+            " web page",
         )
-    if error.kind == "broken picture":
+    if error.problem == "broken picture":
         return ServerError(
-            f"the picture from {address.url} is broken: {error.words}",
-            hint="try again; if it happens again, look at the log of the model's instance",
+            f"the picture from {address.url} is damaged: {error.message}", hint=_CHECK_LOG
         )
-    if error.kind == "too large":
+    if error.problem == "too large":
         return ServerError(
-            f"{address.url} sent a picture of {error.words}",
-            hint=f"the instance of {quoted(model)} draws larger pictures than it is asked for: look"
-            " at its parameters on the server's web page",
+            f"{address.url} sent a picture of {error.message}",
+            hint=f"the instance of {quoted(model)} ignores the requested size: check its parameters"
+            " on the server's web page",
         )
-    if error.kind == "too long":
-        return ServerError(f"the answer of {address.url} is too long", hint=_CHECK_ADDRESS)
-    return ServerError(f"what {address.url} answers is not JSON", hint=_CHECK_ADDRESS)
+    if error.problem == "too long":
+        return ServerError(f"the response of {address.url} is too long", hint=_CHECK_ADDRESS)
+    return ServerError(f"the response of {address.url} is not valid JSON", hint=_CHECK_ADDRESS)
 
 
-def _client_error(
+def _explain_client_error(
     error: ReplyError, address: ServerAddress, release: str, because: str
 ) -> DrawError:
     if error.status == 401 and address.key:
         return ServerError(
-            f"{address.url} does not accept the key in GPUSTACK_API_KEY",
-            hint="it may have expired: make another one on the server's web page",
+            f"{address.url} rejects the key in GPUSTACK_API_KEY",
+            hint="it may have expired: create another one on the server's web page",
         )
     if error.status == 401:
-        return ServerError(f"{address.url} wants an API key", hint=_GET_KEY)
+        return ServerError(f"{address.url} requires an API key", hint=_CREATE_KEY)
     if error.status == 403:
         return ServerError(
-            f"{address.url} does not let this key draw{because}",
-            hint="make a key with the scope 'inference' that may use this model, and put it into"
-            " GPUSTACK_API_KEY",
+            f"the API key is not permitted to draw on {address.url}{because}",
+            hint="set GPUSTACK_API_KEY to a key with the scope 'inference' that may use this model",
         )
     if error.status == 429:
         return ServerError(
@@ -135,33 +136,61 @@ def _client_error(
             hint="try again later, or with fewer pictures",
         )
     return ServerError(
-        f"{release} at {address.url} refuses to draw this ({error.status}){because}",
-        hint="change the option that it names",
+        f"{release} at {address.url} rejects the request ({error.status}){because}",
+        hint="change the option that the message names",
     )
 
 
-def may_not_deploy(address: ServerAddress, uses_llama_box: bool, words: str) -> DrawError:
-    """Make the error for a key that may draw but not deploy."""
-    because = f": {words}" if words else ""
-    if uses_llama_box:
-        hint = "put the API key of an administrator into GPUSTACK_API_KEY"
-    else:
-        hint = "put a key with the scopes 'management' and 'inference' into GPUSTACK_API_KEY"
-    return ServerError(f"{address.url} does not let this key deploy models{because}", hint=hint)
+def explain_deployment_reply(
+    error: ReplyError,
+    address: ServerAddress,
+    release: str,
+    *,
+    repository: str,
+    has_key_scopes: bool,
+) -> DrawError:
+    """Return the error for a refused request of the management API.
+
+    Args:
+        error: The answer's problem.
+        address: The server.
+        release: Title of its release.
+        repository: ``OWNER/REPO`` of the model.
+        has_key_scopes: Whether the release restricts keys by scope rather than by user.
+    """
+    because = f": {error.message}" if error.message else ""
+    if error.status == 403:
+        key = (
+            "a key with the scopes 'management' and 'inference'"
+            if has_key_scopes
+            else "the key of an administrator"
+        )
+        return ServerError(
+            f"the API key is not permitted to deploy models on {address.url}{because}",
+            hint=f"set GPUSTACK_API_KEY to {key}",
+        )
+    if error.problem == "refused" and error.status != 401:
+        return ServerError(
+            f"{address.url} rejects the deployment of hf.co/{repository} ({error.status}){because}",
+            hint="deploy it on the server's web page, and draw with its name there",
+        )
+    return explain_reply(error, address, release)
 
 
-def no_gpustack(address: ServerAddress, name: str = "") -> DrawError:
-    """Make the error for a server that is something else; arguments as above."""
+def not_gpustack(address: ServerAddress, name: str = "") -> DrawError:
+    """Return the error for a server that is not a GPUStack server.
+
+    Args:
+        address: The server.
+        name: The model's name, if the server is asked only because the name is nothing else.
+    """
     if name and not address.is_configured:
-        return nothing_has(name)
-    return ServerError(
-        f"what answers at {address.url} is no GPUStack server",
-        hint="check --server or GPUSTACK_SERVER_URL: host and port are those of its web page",
-    )
+        return unknown_name(name)
+    return ServerError(f"{address.url} is not a GPUStack server", hint=CHECK_SERVER)
 
 
-def nothing_has(name: str) -> DrawError:
-    """Make the error for a name that nothing has, where the user has named no server."""
+def unknown_name(name: str) -> DrawError:
+    """Return the error for a name that is nothing local, if no server is configured."""
     from difflib import get_close_matches
 
     hint = (
@@ -180,17 +209,17 @@ def unknown_model(
     address: ServerAddress,
     known: Sequence[str],
     *,
-    or_stopped: bool = False,
-    or_hidden: bool = False,
+    may_be_stopped: bool = False,
+    may_be_hidden: bool = False,
 ) -> DrawError:
-    """Make the error for a name that the server does not have.
+    """Return the error for a name that the server does not have.
 
     Args:
-        name: As typed.
+        name: The name as typed.
         address: The server.
-        known: The image models that run there.
-        or_stopped: Whether the server said that the model may only not run.
-        or_hidden: Whether the server hides from a key the models that are not for it.
+        known: Names of its running image models.
+        may_be_stopped: Whether the model may be there without a running instance.
+        may_be_hidden: Whether the server hides models that the API key may not use.
     """
     from difflib import get_close_matches
 
@@ -198,12 +227,44 @@ def unknown_model(
     close = get_close_matches(name.lower()[:100], list(lower), n=3, cutoff=0.4)
     close = close or [each for each in lower if name.lower() in each][:3]
     nearest = ", the nearest are " + ", ".join(lower[each] for each in close) if close else ""
-    stopped = ", or no instance of it that runs" if or_stopped else ""
-    has = f"it draws with {', '.join(known[:10])}; " if known and not close else ""
-    whose = " for this key" if or_hidden else ""
-    none = "" if known else f"it runs no image model{whose}; "
+    stopped = ", or no running instance of it" if may_be_stopped else ""
+    available = f"available: {', '.join(known[:10])}; " if known and not close else ""
+    scope = " for this key" if may_be_hidden else ""
+    none = "" if known else f"no image model is running there{scope}; "
     return ModelNotFoundError(
-        f"{address.url} has no model {quoted(name)}{whose}{stopped}{nearest}",
-        hint=f"{has}{none}for a model of Hugging Face type {hub_reference(name)}, for a file"
+        f"{address.url} has no model {quoted(name)}{scope}{stopped}{nearest}",
+        hint=f"{available}{none}for a model of Hugging Face type {hub_reference(name)}, for a file"
         " its path",
     )
+
+
+def not_an_image_model(name: str, address: ServerAddress, known: Sequence[str]) -> DrawError:
+    """Return the error for a running model that does not draw.
+
+    Args:
+        name: The model's name.
+        address: The server.
+        known: Names of its running image models.
+    """
+    return ModelNotFoundError(
+        f"{quoted(name)} on {address.url} is not an image model",
+        hint=f"image models there: {', '.join(known[:10])}"
+        if known
+        else "no image model is running there",
+    )
+
+
+def stopped_model(name: str, address: ServerAddress, state: str = "") -> DrawError:
+    """Return the error for a model without a running instance.
+
+    Args:
+        name: The model's name.
+        address: The server.
+        state: State and message of an instance; empty if unknown.
+    """
+    message = (
+        f"{quoted(name)} is not running on {address.url}: {state}"
+        if state
+        else f"{quoted(name)} has no running instance on {address.url}"
+    )
+    return ServerError(message, hint=_START_INSTANCE)

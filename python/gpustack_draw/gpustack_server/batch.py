@@ -1,4 +1,4 @@
-"""Several pictures of a server side by side, delivered in order."""
+"""Draws several pictures of a server in parallel and delivers them in order."""
 
 import queue
 import threading
@@ -10,9 +10,9 @@ from gpustack_draw.gpustack_server.cancellation import Cancellation
 from gpustack_draw.gpustack_server.replies import Step
 from gpustack_draw.progress.progress import Progress
 
-# So many requests are on their way at most, and so many files of pictures wait to be delivered: a
-# cluster's replicas have enough to do, and memory stays bounded.
-SIDE_BY_SIDE = 20
+# Limits pending requests plus undelivered files: enough to keep a cluster's replicas busy, with
+# bounded memory.
+MAX_PARALLEL = 20
 
 StepFunction = Callable[[Step], None]
 DrawFunction = Callable[[int, StepFunction, Cancellation], bytes]
@@ -20,12 +20,12 @@ DrawFunction = Callable[[int, StepFunction, Cancellation], bytes]
 
 @dataclass
 class Outcome:
-    """What has become of a request.
+    """The result of one request.
 
     Attributes:
-        file: The picture's file, where there is one.
-        error: What happened, where there is none.
-        seconds: By phase: ``wait`` until the server drew, ``sample`` while it did.
+        file: The picture's file; empty after an error.
+        error: The error; ``None`` if there is a file.
+        seconds: Duration of each phase: ``wait`` until drawing began, then ``sample``.
     """
 
     file: bytes = b""
@@ -34,14 +34,14 @@ class Outcome:
 
 
 class Batch:
-    """Draws pictures in threads of their own; used by one thread, in which progress is told."""
+    """Pictures drawn in one thread each, for a single consumer thread."""
 
     def __init__(self, draw: DrawFunction, count: int) -> None:
-        """Prepare; nothing is drawn yet.
+        """Create a batch; :meth:`take` starts its threads.
 
         Args:
-            draw: Draws the picture of a number, from 0; it is called in several threads.
-            count: How many pictures.
+            draw: Draws the picture of an index, from 0. Called in several threads.
+            count: Number of pictures.
         """
         self._draw = draw
         self._count = count
@@ -53,93 +53,93 @@ class Batch:
         self._outcomes: dict[int, Outcome] = {}
         self._clocks: dict[int, _Clock] = {}
 
-    def take(self, number: int, on_progress: Callable[[Progress], None] | None) -> Outcome | None:
-        """Wait for a picture, and let others be drawn meanwhile.
+    def take(self, index: int, on_progress: Callable[[Progress], None] | None) -> Outcome | None:
+        """Wait for a picture while others are drawn.
 
         Args:
-            number: From 0, each once, in order.
-            on_progress: Told of this picture.
+            index: Index of the picture, from 0; each once, in order.
+            on_progress: Called in this thread with the progress of this picture.
 
         Returns:
-            What has become of it; ``None`` where it was never asked for.
+            Its outcome, or ``None`` if it was never started.
         """
-        while self._may_start and self._started < min(self._count, number + SIDE_BY_SIDE):
+        while self._may_start and self._started < min(self._count, index + MAX_PARALLEL):
             self._start()
-        if number >= self._started:
+        if index >= self._started:
             return None
-        self._tell(number, on_progress)
-        while number not in self._outcomes:
+        self._report(index, on_progress)
+        while index not in self._outcomes:
             try:
-                # In turns, because Windows interrupts no endless wait.
-                of, event = self._events.get(timeout=0.5)
+                # Windows does not deliver Ctrl-C to an unbounded wait.
+                source, event = self._events.get(timeout=0.5)
             except queue.Empty:
-                self._tell(number, on_progress)  # that it is still going on
+                self._report(index, on_progress)  # updates the elapsed time
                 continue
             if isinstance(event, Outcome):
-                self._outcomes[of] = event
+                self._outcomes[source] = event
             else:
-                self._clocks[of].told(event)
-                if of == number:
-                    self._tell(number, on_progress)
-        outcome = self._outcomes.pop(number)
-        outcome.seconds = self._clocks.pop(number).phases()
+                self._clocks[source].add(event)
+                if source == index:
+                    self._report(index, on_progress)
+        outcome = self._outcomes.pop(index)
+        outcome.seconds = self._clocks.pop(index).phases()
         return outcome
 
     def stop_starting(self) -> None:
-        """Ask for no more pictures; those that are on their way go on."""
+        """Start no more pictures; pending requests continue."""
         self._may_start = False
 
     def close(self) -> None:
-        """End every request that is still on its way."""
+        """Cancel all pending requests."""
         self._cancellation.cancel()
         end = time.monotonic() + 1.0
         for thread in self._threads:
-            # It is about to end. One that looks a name up can take long, and holds nothing.
+            # A thread in a slow DNS lookup cannot be cancelled; it holds no resources.
             thread.join(max(end - time.monotonic(), 0.0))
 
     def _start(self) -> None:
-        number = self._started
-        self._clocks[number] = _Clock()
-        thread = threading.Thread(target=self._run, args=(number,), daemon=True)
+        index = self._started
+        self._clocks[index] = _Clock()
+        thread = threading.Thread(target=self._run, args=(index,), daemon=True)
         thread.start()
         self._started += 1
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
 
-    def _run(self, number: int) -> None:
+    def _run(self, index: int) -> None:
         outcome = Outcome()
         try:
             outcome.file = self._draw(
-                number, lambda step: self._events.put((number, step)), self._cancellation
+                index, lambda step: self._events.put((index, step)), self._cancellation
             )
-        except BaseException as error:  # it is raised where the picture is asked for
+        except BaseException as error:  # raised again in the consumer's thread
             outcome.error = error
-        self._clocks[number].stop()
-        self._events.put((number, outcome))
+        self._clocks[index].stop()
+        self._events.put((index, outcome))
 
-    def _tell(self, number: int, on_progress: Callable[[Progress], None] | None) -> None:
+    def _report(self, index: int, on_progress: Callable[[Progress], None] | None) -> None:
         if on_progress is not None:
-            on_progress(self._clocks[number].progress(number + 1, self._count))
+            on_progress(self._clocks[index].progress(index + 1, self._count))
 
 
 class _Clock:
-    """Times a picture that a server draws."""
+    """Durations of one picture's phases."""
 
     def __init__(self) -> None:
         self._begin = self._end = time.monotonic()
         self._first: tuple[Step, float] | None = None
         self._last: tuple[Step, float] | None = None
 
-    def told(self, step: Step) -> None:
-        """Note a step."""
+    def add(self, step: Step) -> None:
+        """Record the time of a step."""
         self._last = step, time.monotonic()
         self._first = self._first or self._last
 
     def stop(self) -> None:
-        """Note that the answer has ended."""
+        """Record the end of the answer."""
         self._end = time.monotonic()
 
     def progress(self, picture: int, pictures: int) -> Progress:
-        """Give how far the picture has come."""
+        """Return the current progress of picture number ``picture``, from 1."""
         if self._last is None:
             seconds = time.monotonic() - self._begin
             return Progress("wait", 0, 0, seconds, picture, pictures)
@@ -147,15 +147,15 @@ class _Clock:
         return Progress("sample", step.done, step.total, self._sampled(), picture, pictures)
 
     def phases(self) -> dict[str, float]:
-        """Give the seconds of each phase, once the answer has ended."""
+        """Return the seconds of each phase, once the answer has ended."""
         total = self._end - self._begin
         if self._last is None:
-            return {"sample": total}  # nobody told when it began
+            return {"sample": total}  # without steps, the wait cannot be separated
         sampled = min(self._sampled() + max(self._end - self._last[1], 0.0), total)
         return {"wait": total - sampled, "sample": sampled}
 
     def _sampled(self) -> float:
-        """Estimate the seconds since the drawing began, which is told once a step is done."""
+        """Estimate the seconds since drawing began, before the first reported step."""
         assert self._first is not None
         assert self._last is not None
         (first, first_time), (last, last_time) = self._first, self._last

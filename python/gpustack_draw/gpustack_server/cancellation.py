@@ -1,55 +1,67 @@
-"""Requests that wait in other threads, and how they end at once."""
+"""Cancellation of requests that other threads wait for."""
 
 import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 _Value = TypeVar("_Value")
-_Told = TypeVar("_Told")
+_Event = TypeVar("_Event")
+
+TransportProblem = Literal[
+    "refused",
+    "unreachable",
+    "timeout",
+    "tls",
+    "proxy",
+    "not http",
+    "cut",
+    "cancelled",
+]
 
 
 class TransportError(Exception):
-    """A request failed on its way.
+    """A request without a complete answer.
 
     Attributes:
-        kind: ``refused``, ``unreachable``, ``timeout``, ``tls``, ``proxy``, ``not http`` (something
-            else answered), ``cut`` (the answer broke off) or ``cancelled``.
-        reason: In the system's words.
+        problem: ``refused`` (the connection), ``unreachable``, ``timeout``, ``tls``, ``proxy``,
+            ``not http`` (another protocol answered), ``cut`` (the answer is incomplete) or
+            ``cancelled``.
+        reason: The system's error message.
     """
 
-    def __init__(self, kind: str, reason: str) -> None:
-        """Keep what happened."""
-        super().__init__(f"{kind}: {reason}")
-        self.kind = kind
+    def __init__(self, problem: TransportProblem, reason: str) -> None:
+        """Create the error."""
+        super().__init__(f"{problem}: {reason}")
+        self.problem: TransportProblem = problem
         self.reason = reason
 
 
 class Cancellation:
-    """Ends requests, and waiting, from another thread."""
+    """A switch that ends requests and waits from another thread."""
 
     def __init__(self) -> None:
-        """Nothing is cancelled yet."""
+        """Start uncancelled."""
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether everything is to end."""
+        """Whether :meth:`cancel` was called."""
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """End all requests now; those that begin later end at once."""
+        """End all requests now, and later ones at once."""
         with self._lock:
             self._event.set()
             for each in self._sockets:
                 shut_down(each)
 
     def wait(self, seconds: float) -> None:
-        """Wait.
+        """Wait for ``seconds``.
 
         Raises:
             TransportError: It was cancelled meanwhile.
@@ -59,7 +71,11 @@ class Cancellation:
 
     @contextmanager
     def watching(self, connected: socket.socket) -> Iterator[None]:
-        """Let :meth:`cancel` end what waits for a socket."""
+        """Shut a socket down if :meth:`cancel` is called in the context.
+
+        Raises:
+            TransportError: It is already cancelled.
+        """
         with self._lock:
             if self._event.is_set():
                 raise TransportError("cancelled", "cancelled")
@@ -71,54 +87,55 @@ class Cancellation:
                 self._sockets.discard(connected)
 
 
-def in_thread(function: Callable[[Cancellation], _Value]) -> _Value:
-    """Run a function that asks a server, so that Ctrl-C ends it at any moment.
+def run_in_thread(function: Callable[[Cancellation], _Value]) -> _Value:
+    """Run a function in another thread, so that Ctrl-C ends it at any moment.
 
-    A name that takes long to look up, say, cannot be interrupted in the thread that looks it up.
+    Some blocking calls, such as a DNS lookup, cannot be interrupted in their own thread.
     """
-    return in_thread_telling(lambda cancellation, _: function(cancellation), lambda _: None)
+    return run_in_thread_with_events(lambda cancellation, _: function(cancellation), lambda _: None)
 
 
-def in_thread_telling(
-    function: Callable[[Cancellation, Callable[[_Told], None]], _Value],
-    on_told: Callable[[_Told], None],
+def run_in_thread_with_events(
+    function: Callable[[Cancellation, Callable[[_Event], None]], _Value],
+    on_event: Callable[[_Event], None],
 ) -> _Value:
-    """Run a function that asks a server and tells how it goes.
+    """Run a function in another thread and pass the events it sends to the calling thread.
 
     Args:
-        function: It gets what may end it, and what it tells to.
-        on_told: Gets, in this thread, what it tells; an error it raises ends it.
+        function: Called with its cancellation and a function that sends an event.
+        on_event: Called with each event in the calling thread. An error it raises cancels the
+            function.
     """
     cancellation = Cancellation()
-    events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            value = function(cancellation, lambda told: events.put(("told", told)))
-            events.put(("value", value))
-        except BaseException as error:  # it is raised below
-            events.put(("error", error))
+            value = function(cancellation, lambda event: messages.put(("event", event)))
+            messages.put(("value", value))
+        except BaseException as error:  # raised again in the calling thread
+            messages.put(("error", error))
 
     threading.Thread(target=run, daemon=True).start()
     try:
         while True:
             try:
-                # In turns, because Windows interrupts no endless wait.
-                kind, value = events.get(timeout=0.5)
+                # Windows does not deliver Ctrl-C to an unbounded wait.
+                label, value = messages.get(timeout=0.5)
             except queue.Empty:
                 continue
-            if kind == "error":
+            if label == "error":
                 raise value
-            if kind == "value":
+            if label == "value":
                 return value  # type: ignore[no-any-return]
-            on_told(value)
+            on_event(value)
     finally:
         cancellation.cancel()
 
 
 def shut_down(connected: socket.socket | None) -> None:
-    """Shut a socket down from another thread than the one that waits for it."""
+    """Shut a socket down from a thread other than the one that blocks on it."""
     if connected is not None:
         with suppress(OSError):
-            # Not the TLS socket's own: that one waits for a lock of the thread that reads.
+            # SSLSocket.shutdown would wait for a lock that the reading thread holds.
             socket.socket.shutdown(connected, socket.SHUT_RDWR)

@@ -1,9 +1,9 @@
-"""Requests to a GPUStack server. The only user of an HTTP client for it.
+"""HTTP requests to a GPUStack server.
 
-The client is the standard library's. The one that huggingface_hub brings is requests, httpx or
-httpx2, by its version, and none of them lets another thread end a request that waits; here a socket
-is shut down, and whatever waits on it returns. Proxies are those of the environment, certificates
-those that OpenSSL finds (SSL_CERT_FILE, SSL_CERT_DIR, else the system's).
+They use the standard library's client. huggingface_hub installs requests, httpx or httpx2,
+depending on its version, and none of them lets another thread end a pending request; here, shutting
+down the socket does. Proxies come from the environment, certificates from OpenSSL's defaults
+(SSL_CERT_FILE, SSL_CERT_DIR, else the system's).
 """
 
 import http.client
@@ -13,25 +13,29 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
+from gpustack_draw.gpustack_server.cancellation import (
+    Cancellation,
+    TransportError,
+    TransportProblem,
+)
 from gpustack_draw.gpustack_server.deadline import Deadline
 from gpustack_draw.gpustack_server.proxy import proxy_for
 from gpustack_draw.untrusted import clean, printable
 
 CONNECT_SECONDS = 10.0
-_PIECE = 65_536
-_LONGEST_DATE = 64  # characters
+_READ_BYTES = 65_536
+_MAX_DATE_LENGTH = 64
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 
 LogFunction = Callable[[str, str], None]
 
 
 class Reply:
-    """An answer, whose body is still to be read.
+    """A server's answer, with its body still unread.
 
     Attributes:
         status: The HTTP status.
@@ -40,12 +44,12 @@ class Reply:
     def __init__(
         self, response: http.client.HTTPResponse, deadline: Deadline, address: ServerAddress
     ) -> None:
-        """Wrap the answer of the HTTP client.
+        """Wrap a response of the HTTP client.
 
         Args:
-            response: Its answer.
-            deadline: Ends the connection.
-            address: The server, whose key is taken out of what it says.
+            response: The response.
+            deadline: Time limit of the connection.
+            address: The server, whose key is masked in the body.
         """
         self.status = response.status
         self._response = response
@@ -53,70 +57,70 @@ class Reply:
         self._key = address.key.encode()
 
     def header(self, name: str) -> str:
-        """Return a header's text, safe to print; empty where there is none."""
+        """Return a header's text, safe to print; empty without the header."""
         return printable(str(self._response.headers.get(name, ""))).strip()
 
     @property
     def content_type(self) -> str:
-        """``application/json``, ``text/event-stream``, ...; empty where there is none."""
+        """Media type, such as ``application/json``; empty without the header."""
         return self.header("Content-Type").partition(";")[0].strip().lower()
 
     def extend(self, seconds: float) -> None:
-        """Allow the rest of the answer a time from now on."""
+        """Limit the rest of the answer to ``seconds`` from now."""
         self._deadline.extend(seconds)
 
     def pieces(self) -> Iterator[bytes]:
-        """Read the body as it comes.
+        """Yield pieces of the body as they arrive.
 
         Raises:
-            TransportError: It broke off, or took too long.
+            TransportError: The body is incomplete, or took too long.
         """
         while True:
             self._deadline.seconds_left()
             with _transport_errors(self._deadline):
-                piece = self._response.read1(_PIECE)
+                piece = self._response.read1(_READ_BYTES)
             if not piece:
                 break
             yield piece
-        if self._deadline.has_passed:  # what looks like the end of the body
+        if self._deadline.has_passed:  # the shutdown looks like the end of the body
             raise TransportError("timeout", "timed out")
-        # The library tells of a chunked body that it broke off, but not of one with a length.
+        # http.client reports an incomplete chunked body, but not one with a Content-Length.
         if self._response.length:
             raise TransportError("cut", f"{self._response.length} bytes are missing")
 
     def read(self, limit: int) -> bytes:
-        """Read the body, up to a number of bytes, without the key where the server repeats it."""
+        """Return the first ``limit`` bytes of the body, with the API key masked."""
         body = bytearray()
         for piece in self.pieces():
             body += piece
             if len(body) >= limit:
                 break
-        whole = bytes(body[:limit])
-        return whole.replace(self._key, b"***") if self._key else whole
+        data = bytes(body[:limit])
+        return data.replace(self._key, b"***") if self._key else data
 
     def retry_after(self) -> float | None:
-        """Return the seconds after which the server wants to be asked again, if it says so."""
+        """Return the seconds of the Retry-After header; ``None`` if absent or invalid."""
         text = self.header("Retry-After")
         if text.isdecimal() and len(text) < 10:
             return float(text)
         from email.utils import parsedate_to_datetime
 
         try:
-            date = parsedate_to_datetime(text[:_LONGEST_DATE])
+            date = parsedate_to_datetime(text[:_MAX_DATE_LENGTH])
             return max(date.timestamp() - time.time(), 0.0)
         except (TypeError, ValueError, IndexError, OverflowError):
             return None
 
 
 class ServerConnection:
-    """A server that can be asked; each request has a connection of its own."""
+    """A server; each request opens its own connection."""
 
     def __init__(self, address: ServerAddress, on_log: LogFunction | None = None) -> None:
-        """Prepare; nothing is sent yet.
+        """Create the connection; nothing is sent yet.
 
         Args:
             address: The server.
-            on_log: Called with level and text of what is asked and answered, without the key.
+            on_log: Called with level and text of each log line; they never contain the key.
         """
         self.address = address
         self._on_log = on_log
@@ -124,16 +128,16 @@ class ServerConnection:
         self._tls: ssl.SSLContext | None = None
 
     def moved_to(self, address: ServerAddress) -> "ServerConnection":
-        """Give the same at another address."""
+        """Return a connection to another address with the same log function."""
         return ServerConnection(address, self._on_log)
 
     def log(self, text: str) -> None:
-        """Write a line into the debug log; text of the server in it is made safe to print."""
+        """Write a line to the debug log, made safe to print."""
         if self._on_log is not None:
             self._on_log("debug", printable(text))
 
     @contextmanager
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -144,19 +148,19 @@ class ServerConnection:
         body: Mapping[str, Any] | None = None,
         with_key: bool = True,
     ) -> Iterator[Reply]:
-        """Send a request, and give the answer once its head is there; redirects are not followed.
+        """Send a request and yield the answer once its headers arrived, without redirects.
 
         Args:
             method: ``GET`` or ``POST``.
-            path: Below the server's address, with a slash in front.
-            seconds: That all of it may take; connecting takes 10 of them at most.
-            cancellation: What may end it from outside.
+            path: Path below the server's address, with a leading slash.
+            seconds: Time limit for the whole exchange; connecting is limited to 10 of them.
+            cancellation: Ends the request from another thread.
             query: Names and values.
             body: Sent as JSON.
-            with_key: Whether to show the key.
+            with_key: Whether to send the API key.
 
         Raises:
-            TransportError: It failed on its way.
+            TransportError: No complete answer arrived.
         """
         deadline = Deadline(seconds)
         url = self.address.url + quote(path) + (f"?{urlencode(query)}" if query else "")
@@ -170,9 +174,9 @@ class ServerConnection:
             headers["Authorization"] = f"Bearer {self.address.key}"
         self.log(f"{method} {url}" + ("" if data is None else f" {data.decode()}"))
         connection = self._connect(parts, deadline)
-        connected = connection.sock  # the library forgets it once the answer's head is there
+        connected = connection.sock  # http.client drops it once the headers have arrived
         try:
-            with cancellation.watching(connected), deadline.ending(lambda: connected):
+            with cancellation.watching(connected), deadline.enforced(lambda: connected):
                 with _transport_errors(deadline):
                     target = url if self._is_plainly_proxied(parts) else _target(parts)
                     headers |= self._proxy_headers(parts)
@@ -193,27 +197,27 @@ class ServerConnection:
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         seconds = min(CONNECT_SECONDS, deadline.seconds_left())
-        near = (self._proxy.host, self._proxy.port) if self._proxy else (host, port)
+        peer = (self._proxy.host, self._proxy.port) if self._proxy else (host, port)
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
-            # Reading all the authorities takes longer than a request: once is enough.
+            # Loading the system's certificates can take longer than a request.
             self._tls = self._tls or ssl.create_default_context()
-            connection = http.client.HTTPSConnection(*near, timeout=seconds, context=self._tls)
+            connection = http.client.HTTPSConnection(*peer, timeout=seconds, context=self._tls)
             if self._proxy:
                 connection.set_tunnel(host, port, self._proxy.headers)
         else:
-            connection = http.client.HTTPConnection(*near, timeout=seconds)
+            connection = http.client.HTTPConnection(*peer, timeout=seconds)
         connecting = Deadline(seconds)
         try:
             with (
                 _transport_errors(connecting, "proxy" if self._proxy else "unreachable"),
-                connecting.ending(lambda: connection.sock),
+                connecting.enforced(lambda: connection.sock),
             ):
                 connection.connect()
-                if connecting.has_passed:  # a host may have several addresses, tried in turn
+                if connecting.has_passed:  # the timeout is per address of the host
                     raise TimeoutError
                 _keep_alive(connection.sock)
-                connection.sock.settimeout(None)  # the deadline ends what waits for it
+                connection.sock.settimeout(None)  # the deadline applies
         except BaseException:
             connection.close()
             raise
@@ -231,8 +235,7 @@ def _target(parts: SplitResult) -> str:
 
 
 def _keep_alive(connected: socket.socket) -> None:
-    # A server whose machine is gone says nothing, and a picture may take half an hour: the system
-    # asks every now and then.
+    # A picture may take half an hour; keep-alive probes detect a vanished machine meanwhile.
     with suppress(OSError):
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -242,23 +245,33 @@ def _keep_alive(connected: socket.socket) -> None:
 
 
 @contextmanager
-def _transport_errors(deadline: Deadline, connecting_to: str = "") -> Iterator[None]:
+def _transport_errors(
+    deadline: Deadline, connecting_to: Literal["", "proxy", "unreachable"] = ""
+) -> Iterator[None]:
+    """Convert errors of the HTTP client into :class:`TransportError`.
+
+    Args:
+        deadline: Time limit of the connection.
+        connecting_to: The problem to report if connecting fails; empty after connecting.
+    """
+    problem: TransportProblem
     try:
         yield
     except TransportError:
         raise
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-        # The last two: what the library stumbles over when the socket is closed under its feet,
-        # or when what answers is no HTTP.
-        kind, reason = ("timeout", "timed out") if deadline.has_passed else _kind_and_reason(error)
-        if kind == "timeout" and connecting_to:
+        # http.client raises ValueError or AttributeError if the socket is closed during a call, or
+        # if the answer is not HTTP.
+        problem, reason = ("timeout", "timed out") if deadline.has_passed else _classify(error)
+        if problem == "timeout" and connecting_to:
             reason = f"no answer within {deadline.seconds:.3g} seconds"
-        if kind != "tls" and (connecting_to == "proxy" or kind == "timeout"):
-            kind = connecting_to or kind
-        raise TransportError(kind, clean(reason)) from error
+        if problem != "tls" and (connecting_to == "proxy" or problem == "timeout"):
+            problem = connecting_to or problem
+        raise TransportError(problem, clean(reason)) from error
 
 
-def _kind_and_reason(error: Exception) -> tuple[str, str]:  # noqa: PLR0911 - one a kind
+def _classify(error: Exception) -> tuple[TransportProblem, str]:  # noqa: PLR0911 - one per problem
+    """Return the problem and its description."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "tls", error.verify_message or "its certificate cannot be verified"
     if isinstance(error, TimeoutError):
@@ -270,11 +283,11 @@ def _kind_and_reason(error: Exception) -> tuple[str, str]:  # noqa: PLR0911 - on
     if isinstance(error, ConnectionRefusedError):
         return "refused", "connection refused"
     if isinstance(error, ConnectionError | http.client.IncompleteRead):
-        # RemoteDisconnected is both: nothing came at all.
+        # RemoteDisconnected, an answer without a byte, is a ConnectionError as well.
         return "cut", "the connection was closed"
     if isinstance(error, UnicodeError):
-        return "unreachable", "that cannot be the name of a host"
+        return "unreachable", "invalid host name"
     if isinstance(error, http.client.HTTPException | ValueError | AttributeError):
-        return "not http", "what it says is not HTTP"
+        return "not http", "the response is not HTTP"
     reason = error.strerror if isinstance(error, OSError) else None
     return "unreachable", (reason or str(error) or type(error).__name__).lower()

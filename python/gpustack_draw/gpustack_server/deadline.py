@@ -1,4 +1,4 @@
-"""A time limit for a whole exchange with a server, whatever its parts do."""
+"""A time limit for a whole exchange with a server."""
 
 import socket
 import threading
@@ -12,31 +12,31 @@ _SECONDS_BETWEEN_SHUTDOWNS = 0.2
 
 
 class Deadline:
-    """Ends a connection when its time is up.
+    """A deadline that shuts down a connection when it expires.
 
-    The timeout of a socket starts anew with every byte, so a server that sends one now and then, in
-    the headers, say, would be waited for without end.
+    A socket's own timeout restarts with every byte, so a server that sends a byte now and then, for
+    example in the headers, could hold a connection open forever.
 
     Attributes:
-        seconds: The time that it allowed at first.
-        has_passed: Whether it has ended a connection.
+        seconds: The initial time limit.
+        has_passed: Whether the deadline has shut a connection down.
     """
 
     def __init__(self, seconds: float) -> None:
         """Start the clock.
 
         Args:
-            seconds: Time for everything that is done before the deadline.
+            seconds: Time limit, from now.
         """
         self.seconds = seconds
         self.has_passed = False
         self._end = time.monotonic() + seconds
 
     def seconds_left(self) -> float:
-        """Return the time that is left.
+        """Return the seconds left.
 
         Raises:
-            TransportError: There is none.
+            TransportError: The deadline has passed.
         """
         seconds = self._end - time.monotonic()
         if self.has_passed or seconds <= 0:
@@ -44,22 +44,22 @@ class Deadline:
         return seconds
 
     def extend(self, seconds: float) -> None:
-        """Move the deadline to a time from now."""
+        """Move the deadline to ``seconds`` from now."""
         self._end = time.monotonic() + seconds
 
     @contextmanager
-    def ending(self, connected: Callable[[], socket.socket | None]) -> Iterator[None]:
-        """Shut a socket down once the time is up, so that whatever waits for it returns.
+    def enforced(self, connected: Callable[[], socket.socket | None]) -> Iterator[None]:
+        """Shut a socket down at the deadline, so that blocked calls return.
 
         Args:
-            connected: Returns the socket in use, which may change; ``None`` where there is none.
+            connected: Returns the current socket, which may change, or ``None``.
         """
         is_done = threading.Event()
 
         def watch() -> None:
             while not is_done.wait(max(self._end - time.monotonic(), 0.0)):
                 if time.monotonic() < self._end:
-                    continue  # it was extended
+                    continue  # the deadline was extended
                 self.has_passed = True
                 shut_down(connected())
                 if is_done.wait(_SECONDS_BETWEEN_SHUTDOWNS):

@@ -1,4 +1,4 @@
-"""What deploying a model of Hugging Face on a GPUStack server takes."""
+"""Plans the deployment of a Hugging Face model on a GPUStack server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from gpustack_draw.request.model_reference import HubModel
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """What is to be deployed.
+    """A model to deploy.
 
     Attributes:
-        repository: ``OWNER/REPO``.
-        names: What to call it on the server: the first that is free.
-        file: The file in the repository; a pattern where the hub could not be asked; empty for all.
-        same: Values of ``huggingface_filename`` that mean the same.
-        body: The request that deploys it, less its name and cluster.
-        notes: For the user.
+        repository: ``OWNER/REPO`` on Hugging Face.
+        names: Names for the deployment; the first free one is used.
+        file: File in the repository; a pattern if the hub did not answer; empty for all files.
+        same_files: Values of ``huggingface_filename`` that deploy the same file.
+        body: Request body of the deployment, without name and cluster.
+        notes: Notes for the user.
     """
 
     repository: str
     names: tuple[str, ...]
     file: str
-    same: frozenset[str]
+    same_files: frozenset[str]
     body: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
@@ -37,76 +37,64 @@ class DeploymentPlan:
 def plan_deployment(
     reference: HubModel, release: Release, address: ServerAddress
 ) -> DeploymentPlan:
-    """Tell what deploying a model takes; asks the hub what the repository has.
+    """Plan the deployment of a model, after listing its repository on the hub.
 
     Args:
         reference: The model.
-        release: The server's.
+        release: The server's release.
         address: The server.
 
     Raises:
-        NotYetSupportedError: The server has nothing that draws with such a model.
-        DrawError: The repository has no such file.
+        NotYetSupportedError: The server has no backend for such a model.
+        DrawError: The repository or the file does not exist.
     """
-    repository = reference.repository
     notes = []
     if reference.revision:
-        notes.append(f"the server takes the main branch, not @{reference.revision}")
-    paths = _paths_on_hub(reference, notes)
+        notes.append(f"the server uses the main branch, not @{reference.revision}")
+    paths = _list_repository(reference, notes)
     if release.uses_llama_box:
-        return _llama_box_model(reference, paths, notes)
-    is_gguf = "gguf" in repository.lower() or reference.tag_given
+        return _plan_llama_box(reference, paths, notes)
+    is_gguf = "gguf" in reference.repository.lower() or reference.tag_given
     if paths is not None:
         is_gguf = "model_index.json" not in paths
     if is_gguf:
         raise NotYetSupportedError(
-            f"{release.title} at {address.url} has no backend that draws with GGUF models such as"
+            f"{release.title} at {address.url} has no backend for GGUF image models such as"
             f" {reference.text}",
-            hint="name a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which"
-            " it draws with by vLLM; or leave --on server out to draw on this machine",
+            hint="type a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which"
+            " the server runs with vLLM; or leave --on server out to draw on this machine",
         )
-    name = repository.partition("/")[2]
-    body = {
-        "source": "huggingface",
-        "huggingface_repo_id": repository,
-        "replicas": 1,
-        "categories": ["image"],
-        "backend": "vLLM",
-        "backend_parameters": ["--omni"],
-        "enable_model_route": True,
-    }
-    names = (name, repository.replace("/", "-"))
-    return DeploymentPlan(repository, names, "", frozenset({""}), body, tuple(notes))
+    return _plan_vllm(reference.repository, notes)
 
 
-def _paths_on_hub(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
+def _list_repository(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
     try:
         found = Hub().repository(reference.repository, wanted=None)
     except ModelNotFoundError:
         raise
     except DrawError as error:
-        # The server fetches the model, and may reach what this machine does not.
-        notes.append(f"{error.message}; the server will find out what the repository has")
+        # The server downloads the model itself, and may reach a hub that this machine cannot.
+        notes.append(f"{error.message}; the server will look the file up itself")
         return None
     return found.paths
 
 
-def _llama_box_model(
+def _plan_llama_box(
     reference: HubModel, paths: Sequence[str] | None, notes: list[str]
 ) -> DeploymentPlan:
     repository, tag = reference.repository, reference.tag
     pattern = f"*{tag}*"
-    file, named = pattern, tag.rpartition("/")[2].removesuffix(".gguf")
+    file, suffix = pattern, tag.rpartition("/")[2].removesuffix(".gguf")
     if paths is not None:
         choice = choose_file(paths, tag, tag_given=reference.tag_given, repository=repository)
         file = choice.path
         if choice.note:
             notes.append(choice.note)
-        if not reference.tag_given:  # what was taken may be another one than the default
-            named = quantisation_of(file) or PurePosixPath(file).stem
+        if not reference.tag_given:  # the chosen file may differ from the default tag
+            suffix = quantisation_of(file) or PurePosixPath(file).stem
     parameters = ["--no-warmup"]
     if "turbo" in repository and "stable-diffusion" in repository:
-        # As the original command did: llama-box does not know turbo models by itself.
+        # llama-box does not recognize turbo models; GPUStack's own draw command sent the same.
         parameters += ["--seed=42", "--image-cfg-scale=1.0"]
     body = {
         "source": "huggingface",
@@ -118,6 +106,33 @@ def _llama_box_model(
         "backend": "llama-box",
         "backend_parameters": parameters,
     }
-    name = f"{repository.partition('/')[2].removesuffix('-GGUF')}-{named}"
-    names = (name, f"{repository.partition('/')[0]}-{name}")
-    return DeploymentPlan(repository, names, file, frozenset({file, pattern}), body, tuple(notes))
+    owner, _, short_name = repository.partition("/")
+    name = f"{short_name.removesuffix('-GGUF')}-{suffix}"
+    return DeploymentPlan(
+        repository,
+        names=(name, f"{owner}-{name}"),
+        file=file,
+        same_files=frozenset({file, pattern}),
+        body=body,
+        notes=tuple(notes),
+    )
+
+
+def _plan_vllm(repository: str, notes: list[str]) -> DeploymentPlan:
+    body = {
+        "source": "huggingface",
+        "huggingface_repo_id": repository,
+        "replicas": 1,
+        "categories": ["image"],
+        "backend": "vLLM",
+        "backend_parameters": ["--omni"],
+        "enable_model_route": True,
+    }
+    return DeploymentPlan(
+        repository,
+        names=(repository.partition("/")[2], repository.replace("/", "-")),
+        file="",
+        same_files=frozenset({""}),
+        body=body,
+        notes=tuple(notes),
+    )

@@ -1,48 +1,78 @@
-"""The models of a GPUStack server: those that run, and why one does not."""
+"""The models of a GPUStack server: running models, deployed models and their instances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
-from gpustack_draw.gpustack_server.advice import explain_reply, explain_transport
-from gpustack_draw.gpustack_server.asking import ask_object, try_json
+from gpustack_draw.errors import DrawError
+from gpustack_draw.gpustack_server.advice import (
+    explain_reply,
+    explain_transport,
+    not_an_image_model,
+)
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
-from gpustack_draw.gpustack_server.connection import ServerConnection
-from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.request_json import request_object, try_request_object
 from gpustack_draw.untrusted import clean
 
 _MAX_NAME_LENGTH = 255
+_MAX_TEXT_LENGTH = 1000
 _MAX_MODELS = 1000
+# Models without a category may draw.
+_DRAWING_CATEGORIES = ("image", "unknown", "")
+# States of instances from the one that explains most.
+_STATES = ("error", "unreachable", "pending")
 
 
 @dataclass(frozen=True)
 class RunningModel:
-    """A model that runs on a server.
+    """A model with a running instance.
 
     Attributes:
-        name: Its name there.
-        meta: What its backend tells of it: ``default_width``, ``sampling_steps``, ...
+        name: Its name on the server.
+        meta: Metadata of its backend: ``default_width``, ``sampling_steps``, ...
     """
 
     name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, name: str, high: float = 1e9) -> float | None:
-        """Return a number of the meta data, if it is there, above 0 and not above ``high``."""
+        """Return a number of the metadata above 0 and up to ``high``; ``None`` without one."""
         value = self.meta.get(name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return value if is_number and 0 < value <= high else None  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
-class Instance:
-    """An instance of a model, as the management API describes it.
+class DeployedModel:
+    """A model of the management API, running or not.
 
     Attributes:
-        state: ``running``, ``downloading``, ``error``, ...; ``unknown`` where it has none.
-        message: Why, in the server's words; may be empty.
-        percent: How much of the model it has downloaded, 0 to 100; ``None`` where it does not say.
+        id: Its number on the server.
+        name: Its name there; empty if invalid.
+        repository: ``OWNER/REPO`` on Hugging Face; empty for other sources.
+        file: File or pattern in the repository; empty for all files.
+        is_stopped: Whether it is deployed with 0 replicas.
+        is_ready: Whether an instance is running.
+    """
+
+    id: str
+    name: str
+    repository: str
+    file: str
+    is_stopped: bool
+    is_ready: bool
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance of a model in the management API.
+
+    Attributes:
+        state: ``running``, ``downloading``, ``error``, ...; ``unknown`` if missing.
+        message: The server's explanation; may be empty.
+        percent: Share of the model downloaded, 0 to 100; ``None`` if missing or invalid.
     """
 
     state: str
@@ -51,12 +81,25 @@ class Instance:
 
     @property
     def text(self) -> str:
-        """State and message in a line."""
+        """State and message in one line."""
         return f"{self.state}: {self.message}" if self.message else self.state
 
 
-def read_instance(item: Mapping[str, Any]) -> Instance:
-    """Read an instance from the object that the server sent."""
+def parse_deployed_model(item: Mapping[str, Any]) -> DeployedModel:
+    """Parse a model of the management API."""
+    is_hub_model = item.get("source") == "huggingface"
+    return DeployedModel(
+        id=clean(str(item.get("id"))),
+        name=_parse_name(item.get("name")),
+        repository=_parse_text(item.get("huggingface_repo_id")) if is_hub_model else "",
+        file=_parse_text(item.get("huggingface_filename")),
+        is_stopped=item.get("replicas") == 0,
+        is_ready=bool(item.get("ready_replicas")),
+    )
+
+
+def parse_instance(item: Mapping[str, Any]) -> Instance:
+    """Parse an instance of the management API."""
     percent = item.get("download_progress")
     is_percent = isinstance(percent, int | float) and 0 <= percent <= 100
     return Instance(
@@ -66,28 +109,32 @@ def read_instance(item: Mapping[str, Any]) -> Instance:
     )
 
 
+def parse_items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects in a list of the management API."""
+    items = answer.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
 def list_models(
-    connection: ServerConnection,
-    release: Release,
-    cancellation: Cancellation,
-    categories: tuple[str, ...] = (),
+    server: FoundServer, cancellation: Cancellation, categories: Sequence[str] = ()
 ) -> list[RunningModel]:
-    """List the models that run on a server.
+    """Return the models that run on a server.
 
     Args:
-        connection: The server.
-        release: Its release.
-        cancellation: What may end it.
-        categories: Those wanted, where empty text means those of no category; none for all.
+        server: The server.
+        cancellation: Ends the request from another thread.
+        categories: Categories to include, with an empty string for models without one; empty for
+            all models.
 
     Raises:
-        DrawError: The server does not answer as it should, or wants a key.
+        DrawError: The server does not answer properly, or requires an API key.
     """
+    connection, release = server.connection, server.release
     query = [("categories", each) for each in categories] + [("with_meta", "true")]
-    if categories == ("image",) and release.number < (0, 5):
+    if tuple(categories) == ("image",) and release.number < (0, 5):
         query.append(("image_only", "true"))
     try:
-        answer = ask_object(connection, "GET", release.models_path, cancellation, query=query)
+        answer = request_object(connection, "GET", release.models_path, cancellation, query=query)
     except TransportError as error:
         raise explain_transport(error, connection.address) from error
     except ReplyError as error:
@@ -95,55 +142,101 @@ def list_models(
     data = answer.get("data")
     models: list[RunningModel] = []
     for item in data[:_MAX_MODELS] if isinstance(data, list) else []:
-        name = item.get("id") if isinstance(item, dict) else None
-        if is_name(name):
+        name = _parse_name(item.get("id")) if isinstance(item, dict) else ""
+        if name:
             meta = item.get("meta")
             models.append(RunningModel(name, meta if isinstance(meta, dict) else {}))
     return models
 
 
-def state_of_model(
-    connection: ServerConnection, release: Release, name: str, cancellation: Cancellation
-) -> str | None:
-    """Tell the state of a model that does not run.
+def try_list_models(
+    server: FoundServer, cancellation: Cancellation, categories: Sequence[str] = ()
+) -> list[RunningModel] | None:
+    """Return the models that run on a server, or ``None`` if it refuses to list them.
 
-    Asked only after a drawing has failed, and good to have: a key that may draw need not be allowed
-    to ask this.
+    Takes the arguments of :func:`list_models`. A server that refuses may draw all the same.
+
+    Raises:
+        ServerError: The server does not answer, or rejects the API key.
+    """
+    try:
+        return list_models(server, cancellation, categories)
+    except DrawError as error:
+        reply = error.__cause__
+        if not isinstance(reply, ReplyError) or reply.status == 401:
+            raise
+        server.connection.log(f"the models cannot be listed: {error.message}")
+        return None
+
+
+def image_model_names(server: FoundServer, cancellation: Cancellation) -> list[str]:
+    """Return the names of the running image models, as far as the server lists them.
+
+    Raises:
+        ServerError: The server does not answer, or rejects the API key.
+    """
+    models = try_list_models(server, cancellation, ("image",)) or []
+    return [model.name for model in models]
+
+
+def find_model(server: FoundServer, name: str, cancellation: Cancellation) -> RunningModel:
+    """Find a model among the running ones.
+
+    A model that is not listed may draw all the same; it is returned without metadata.
+
+    Raises:
+        ServerError: The server does not answer, or rejects the API key.
+        ModelNotFoundError: The model has another category.
+    """
+    candidates = try_list_models(server, cancellation, _DRAWING_CATEGORIES)
+    running = candidates or []
+    if name not in {model.name for model in running}:
+        running = try_list_models(server, cancellation) or []
+    found = next((model for model in running if model.name == name), None)
+    if found is None:
+        return RunningModel(name)
+    if candidates is None or found in candidates:
+        return found
+    known = image_model_names(server, cancellation)
+    raise not_an_image_model(name, server.connection.address, known)
+
+
+def find_state(server: FoundServer, name: str, cancellation: Cancellation) -> str:
+    """Return the state of a model that does not run, for an error message.
 
     Args:
-        connection: The server.
-        release: Its release.
+        server: The server.
         name: The model's name.
-        cancellation: What may end it.
+        cancellation: Ends the request from another thread.
 
     Returns:
-        Its state and message, in a line; ``None`` where it cannot be had.
+        State and message in one line; empty if the API key may not read them.
     """
-    path = release.management_path
+    connection, path = server.connection, server.release.management_path
     query = [("search", name), ("perPage", "100")]
-    found = try_json(connection, "GET", f"{path}/models", cancellation, query=query)
-    model = next((each for each in items_of(found) if each.get("name") == name), None)
+    answer = try_request_object(connection, "GET", f"{path}/models", cancellation, query=query)
+    models = map(parse_deployed_model, parse_items(answer))
+    model = next((each for each in models if each.name == name), None)
     if model is None:
-        return None
-    query = [("model_id", clean(str(model.get("id")))), ("perPage", "100")]
-    found = try_json(connection, "GET", f"{path}/model-instances", cancellation, query=query)
-    instances = [read_instance(item) for item in items_of(found)]
+        return ""
+    query = [("model_id", model.id), ("perPage", "100")]
+    answer = try_request_object(
+        connection, "GET", f"{path}/model-instances", cancellation, query=query
+    )
+    instances = [parse_instance(item) for item in parse_items(answer)]
     if not instances:
-        return "it has no replicas" if model.get("replicas") == 0 else "it has no instance yet"
-    # The one whose trouble says most.
-    order = ("error", "unreachable", "pending")
+        return "it has no replicas" if model.is_stopped else "it has no instance yet"
     return min(
         instances,
-        key=lambda each: order.index(each.state) if each.state in order else len(order),
+        key=lambda each: _STATES.index(each.state) if each.state in _STATES else len(_STATES),
     ).text
 
 
-def is_name(value: object) -> TypeGuard[str]:
-    """Tell whether a value of a server can be the name of a model."""
-    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME_LENGTH and value.isprintable()
+def _parse_name(value: object) -> str:
+    """Return a model's name, or an empty string if it is not a valid one."""
+    is_valid = isinstance(value, str) and len(value) <= _MAX_NAME_LENGTH and value.isprintable()
+    return value if is_valid else ""  # type: ignore[return-value]
 
 
-def items_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the objects of a list of the management API."""
-    items = answer.get("items")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+def _parse_text(value: object) -> str:
+    return str(value or "")[:_MAX_TEXT_LENGTH]

@@ -1,4 +1,4 @@
-"""The file a server sent becomes a picture, with the values it says it was drawn with."""
+"""Decodes the file of a server into a picture, with the settings stored in it."""
 
 import re
 import warnings
@@ -13,11 +13,11 @@ from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.units import round_up
 
-# Backends that ignore the size draw what their models were trained for, up to this many pixels.
-MAX_UNASKED_PIXELS = 2048 * 2048
-# Others round a side up to such a multiple, which is also their smallest one.
+# Some backends ignore the size and draw the size that the model was trained for.
+MAX_UNREQUESTED_PIXELS = 2048 * 2048
+# Others round each side up to at most this multiple, which is also their minimum.
 _ALIGNMENT = 256
-_LONGEST_LINE = 4096  # characters; a backend's own has about 300
+_MAX_LINE_LENGTH = 4096  # a backend's line has about 300 characters
 
 
 def read_picture(
@@ -27,13 +27,13 @@ def read_picture(
 
     Args:
         file: A PNG, JPEG or WebP file.
-        settings: What was asked for; the picture's size, and what its text tells, take their place.
+        settings: The requested settings; the file's size and parameters replace them.
         model: The model's name.
-        device: Where it was drawn.
-        seconds: Seconds by phase.
+        device: Release and address of the server.
+        seconds: Duration of each phase.
 
     Raises:
-        ReplyError: The file is broken, or its picture far larger than the one asked for.
+        ReplyError: The file is damaged, or its picture far larger than requested.
     """
     import io
 
@@ -48,55 +48,64 @@ def read_picture(
                 pixels = image.convert("RGB").tobytes()
                 text = str(image.info.get("parameters", ""))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise ReplyError("broken picture", "it is cut, or no picture") from error
+        raise ReplyError(
+            "broken picture", "it is truncated, or not a PNG, JPEG or WebP file"
+        ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ReplyError("too large", "more pixels than any that can be asked for") from error
-    settings = replace(settings, width=width, height=height, **told_values(text))
+        raise ReplyError("too large", "more pixels than the maximum size") from error
+    settings = replace(settings, width=width, height=height, **parse_parameters(text))
     return Picture(
         pixels, settings, model=model, family="", device=device, seconds=seconds, reference=model
     )
 
 
 def _check_size(width: int, height: int, settings: DrawSettings) -> None:
-    """Refuse a picture whose size neither rounding nor the model's own size explains."""
+    """Check that a picture has the requested size, rounded up, or a size of the model's own.
+
+    Raises:
+        ReplyError: It is larger.
+    """
     rounded = [round_up(side, _ALIGNMENT) for side in (settings.width, settings.height)]
     is_rounded = width <= rounded[0] and height <= rounded[1]
-    is_large = width * height > MAX_UNASKED_PIXELS and not is_rounded
+    is_large = width * height > MAX_UNREQUESTED_PIXELS and not is_rounded
     if is_large or max(width, height) > MAX_SIDE:
-        asked = f"{settings.width}x{settings.height}"
-        raise ReplyError("too large", f"{width}x{height} pixels, where {asked} was asked for")
+        requested = f"{settings.width}x{settings.height}"
+        raise ReplyError("too large", f"{width}x{height} pixels instead of {requested}")
 
 
-def told_values(text: str) -> dict[str, Any]:
-    """Read, from the text that a backend puts into a picture, how it was drawn.
+def parse_parameters(text: str) -> dict[str, Any]:
+    """Parse the settings that a backend stores in a picture's metadata.
 
-    The last line with steps is taken, as web UIs do; what does not read as such a value is left.
+    Reads the last line with steps, as web UIs do, and skips invalid values.
+
+    Returns:
+        Values by field of :class:`DrawSettings`.
     """
     line = next((line for line in reversed(text.splitlines()) if "Steps: " in line), "")
     pairs = {}
-    for pair in line[:_LONGEST_LINE].split(","):
+    for pair in line[:_MAX_LINE_LENGTH].split(","):
         name, _, value = pair.partition(":")
         pairs[name.strip().lower()] = value.strip()
-    told: dict[str, Any] = {
-        "sample_steps": _whole(pairs.get("steps", ""), 1, MAX_STEPS),
-        "seed": _whole(pairs.get("seed", ""), 0, MAX_SEED),
-        "cfg_scale": _number(pairs.get("cfg scale", "")),
-        "guidance": _number(pairs.get("guidance", "")),
+    values: dict[str, Any] = {
+        "sample_steps": _parse_integer(pairs.get("steps", ""), 1, MAX_STEPS),
+        "seed": _parse_integer(pairs.get("seed", ""), 0, MAX_SEED),
+        "cfg_scale": _parse_number(pairs.get("cfg scale", "")),
+        "guidance": _parse_number(pairs.get("guidance", "")),
     }
     sampler, _, scheduler = pairs.get("sampler", "").lower().partition(" ")
-    told["sampler"] = sampler if sampler in SAMPLERS else None
-    told["scheduler"] = scheduler if scheduler in SCHEDULERS else None
-    return {name: value for name, value in told.items() if value is not None}
+    values["sampler"] = sampler if sampler in SAMPLERS else None
+    values["scheduler"] = scheduler if scheduler in SCHEDULERS else None
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _whole(text: str, low: int, high: int) -> int | None:
+def _parse_integer(text: str, minimum: int, maximum: int) -> int | None:
     if not re.fullmatch(r"[0-9]{1,19}", text):
         return None
-    return int(text) if low <= int(text) <= high else None
+    return int(text) if minimum <= int(text) <= maximum else None
 
 
-def _number(text: str) -> float | None:
-    # Of a float with six decimals, what people read: 4.500000 is 4.5.
+def _parse_number(text: str) -> float | None:
+    # Further decimals are noise of the backend's 32-bit floats.
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?", text):
         return None
     return round(float(text), 6)

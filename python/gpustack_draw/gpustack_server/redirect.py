@@ -1,54 +1,52 @@
-"""Where a server's redirect may lead: nowhere that the API key was not meant for."""
+"""Redirects of a server: followed only within the host and port that the API key is meant for."""
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from gpustack_draw.errors import DrawError, ServerError, UsageError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress, parse_server_url
-from gpustack_draw.gpustack_server.advice import nothing_has
+from gpustack_draw.gpustack_server.advice import CHECK_SERVER, unknown_name
 from gpustack_draw.untrusted import clean
 
-_CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: host and port are those of its web page"
-_LONGEST_LOCATION = 1000
+_MAX_LOCATION_LENGTH = 1000
 
 
 def redirect_target(address: ServerAddress, location: str, name: str = "") -> str:
     """Return the server's address after a redirect of its ``/version``.
 
-    The key goes to the host and port that it was given for. So only another path is followed, and
-    the step from http to https, on the same port or from 80 to 443, as proxies in front of servers
-    demand it.
+    The API key is meant for the host and port that the user named. Allowed are therefore another
+    path, and the change from http to https on the same port or from port 80 to 443, as proxies in
+    front of servers demand it.
 
     Args:
         address: The server that redirects.
         location: The ``Location`` header.
-        name: The model's name, where a server is asked only because nothing else has that name.
+        name: The model's name, if the server is asked only because the name is nothing else.
 
     Raises:
-        DrawError: The redirect is not followed.
+        DrawError: The redirect is not allowed.
     """
-    if "@" in location:  # not shown: it may hold a password
-        raise _refusal(address, name, "an address with a user name or password", _CHECK_ADDRESS)
+    if "@" in location:  # not printed, because it may contain a password
+        raise _refusal(address, name, "an address with a user name or password", CHECK_SERVER)
     try:
-        if len(location) > _LONGEST_LOCATION:
+        if len(location) > _MAX_LOCATION_LENGTH:
             raise ValueError("too long")
         url = parse_server_url(urljoin(f"{address.url}/version", location))
     except (UsageError, ValueError):
-        shown = f"{quoted(location)}, which is not the address of a server"
-        raise _refusal(address, name, shown, _CHECK_ADDRESS) from None
+        target = f"{quoted(location)}, which is not a server address"
+        raise _refusal(address, name, target, CHECK_SERVER) from None
     url = url.removesuffix("/version")
-    there, here = urlsplit(url), urlsplit(address.url)
-    shown = clean(url)
-    if there.hostname != here.hostname:
-        hint = f"if that is your server, type --server {shown}"
-        raise _refusal(address, name, f"another host, {shown}", hint)
-    if here.scheme == "https" and there.scheme == "http":
-        hint = f"if you accept that, type --server {shown}"
-        raise _refusal(address, name, f"{shown}, which is not encrypted", hint)
-    ports = _port(here), _port(there)
-    is_upgrade = here.scheme == "http" and there.scheme == "https" and ports == (80, 443)
-    if ports[0] != ports[1] and not is_upgrade:
-        hint = f"if that is your server, type --server {shown}"
-        raise _refusal(address, name, f"another port, {shown}", hint)
+    new, old = urlsplit(url), urlsplit(address.url)
+    target = clean(url)
+    hint = f"if that is your server, type --server {target}"
+    if new.hostname != old.hostname:
+        raise _refusal(address, name, f"another host, {target}", hint)
+    if old.scheme == "https" and new.scheme == "http":
+        hint = f"if you accept that, type --server {target}"
+        raise _refusal(address, name, f"{target}, which is not encrypted", hint)
+    old_port, new_port = _port(old), _port(new)
+    is_upgrade = (old.scheme, old_port) == ("http", 80) and (new.scheme, new_port) == ("https", 443)
+    if old_port != new_port and not is_upgrade:
+        raise _refusal(address, name, f"another port, {target}", hint)
     return url
 
 
@@ -56,7 +54,7 @@ def _port(parts: SplitResult) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _refusal(address: ServerAddress, name: str, place: str, hint: str) -> DrawError:
+def _refusal(address: ServerAddress, name: str, target: str, hint: str) -> DrawError:
     if name and not address.is_configured:
-        return nothing_has(name)
-    return ServerError(f"{address.url} redirects to {place}", hint=hint)
+        return unknown_name(name)
+    return ServerError(f"{address.url} redirects to {target}", hint=hint)

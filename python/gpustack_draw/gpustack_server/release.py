@@ -1,21 +1,23 @@
-"""Which release of GPUStack a server is of."""
+"""GPUStack releases: finding a server's, and its API paths."""
 
 import re
 from dataclasses import dataclass, replace
 
 from gpustack_draw.errors import ServerError
-from gpustack_draw.gpustack_server import asking
+from gpustack_draw.gpustack_server import request_json, retry
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.advice import explain_transport, no_gpustack
+from gpustack_draw.gpustack_server.advice import explain_transport, not_gpustack
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.redirect import redirect_target
 from gpustack_draw.gpustack_server.replies import ReplyError, parse_object
 
-OLDEST = (0, 4)
-NEWEST = (2, 3)
+MIN_RELEASE = (0, 4)
+MAX_TESTED_RELEASE = (2, 3)
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})?[.\w+-]{0,40}", re.ASCII)
+_MAX_VERSION_BYTES = 65_536
+_MAX_REDIRECTS = 2
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Release:
     """A release of GPUStack.
 
     Attributes:
-        text: As the server tells it, without the v: ``0.7.1``.
-        number: Its first two numbers.
+        text: The server's version, without the v: ``0.7.1``.
+        number: Major and minor version.
     """
 
     text: str
@@ -32,101 +34,121 @@ class Release:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Name for messages, such as ``GPUStack 0.7.1``."""
         return f"GPUStack {self.text}"
 
     @property
     def uses_llama_box(self) -> bool:
-        """Whether it is of the 0.x releases, which draw with llama-box."""
+        """Whether the release draws with llama-box, as 0.x does."""
         return self.number < (1, 0)
 
     @property
     def images_path(self) -> str:
-        """Where pictures are asked for."""
+        """Path of the images API."""
         return "/v1-openai/images/generations" if self.uses_llama_box else "/v1/images/generations"
 
     @property
     def models_path(self) -> str:
-        """Where the models that run are listed, for every user."""
+        """Path of the list of running models, for every user."""
         return "/v1-openai/models" if self.uses_llama_box else "/v1/models"
 
     @property
     def management_path(self) -> str:
-        """Where models are deployed and their instances told of, to administrators."""
+        """Path prefix of the management API, for administrators."""
         return "/v1" if self.uses_llama_box else "/v2"
 
 
-def find_release(
+@dataclass(frozen=True)
+class FoundServer:
+    """A server that has answered.
+
+    Attributes:
+        connection: The server, at the address that it redirects to, if any.
+        release: Its release.
+    """
+
+    connection: ServerConnection
+    release: Release
+
+
+@dataclass(frozen=True)
+class _VersionReply:
+    status: int
+    body: bytes
+    location: str
+
+
+def find_server_release(
     connection: ServerConnection, cancellation: Cancellation, name: str = ""
-) -> tuple[Release, ServerConnection]:
-    """Ask a server for its release; no key is shown to it before that.
+) -> FoundServer:
+    """Ask a server for its release, without sending the API key.
+
+    Follows redirects to the same host, for example from http to https.
 
     Args:
         connection: The server.
-        cancellation: What may end it.
-        name: The model's name, where a server is asked only because nothing else has that name.
-
-    Returns:
-        The release, and the server: at another address of the same host where it sends there
-        (http to https, as proxies in front of servers do).
+        cancellation: Ends the request from another thread.
+        name: The model's name, if the server is asked only because the name is nothing else.
 
     Raises:
-        DrawError: There is no server, or it is none of GPUStack, or too old.
+        DrawError: The server does not answer, is not a GPUStack server, or is too old.
     """
-    for _ in range(3):
+    for _ in range(_MAX_REDIRECTS + 1):
         address = connection.address
-        waits = asking.REFUSED_WAITS if address.is_configured else ()
+        delays = retry.REFUSED_DELAYS if address.is_configured else ()
         try:
-            status, body, place = _ask_version(connection, cancellation, waits)
+            reply = _request_version(connection, cancellation, delays)
         except TransportError as error:
             raise explain_transport(error, address, name) from error
-        if not 300 <= status < 400:
-            return _release_of(status, body, address, name), connection
-        target = redirect_target(address, place, name)
+        if not 300 <= reply.status < 400:
+            return FoundServer(connection, _parse_release(reply, address, name))
+        target = redirect_target(address, reply.location, name)
         connection = connection.moved_to(replace(address, url=target))
-    raise no_gpustack(connection.address, name)
+    raise not_gpustack(connection.address, name)
 
 
-def _ask_version(
-    connection: ServerConnection, cancellation: Cancellation, waits: tuple[float, ...]
-) -> tuple[int, bytes, str]:
+def _request_version(
+    connection: ServerConnection, cancellation: Cancellation, delays: tuple[float, ...]
+) -> _VersionReply:
+    seconds = request_json.REQUEST_SECONDS
     try:
-        with connection.ask(
-            "GET", "/version", seconds=asking.ASK_SECONDS, cancellation=cancellation, with_key=False
+        with connection.request(
+            "GET", "/version", seconds=seconds, cancellation=cancellation, with_key=False
         ) as reply:
-            return reply.status, reply.read(65_536), reply.header("Location")
+            body = reply.read(_MAX_VERSION_BYTES)
+            return _VersionReply(reply.status, body, reply.header("Location"))
     except TransportError as error:
-        if error.kind != "refused" or not waits:
+        if error.problem != "refused" or not delays:
             raise
-    cancellation.wait(waits[0])
-    return _ask_version(connection, cancellation, waits[1:])
+    cancellation.wait(delays[0])
+    return _request_version(connection, cancellation, delays[1:])
 
 
-def _release_of(status: int, body: bytes, address: ServerAddress, name: str) -> Release:
-    if status >= 500 and address.is_configured:
+def _parse_release(reply: _VersionReply, address: ServerAddress, name: str) -> Release:
+    if reply.status >= 500 and address.is_configured:
         raise ServerError(
-            f"{address.url} answers with an error ({status})",
+            f"{address.url} returned an error ({reply.status})",
             hint="the server may be starting: try again in a minute",
         )
     try:
-        answer = parse_object(body) if status == 200 else {}
+        answer = parse_object(reply.body) if reply.status == 200 else {}
     except ReplyError:
         answer = {}
     text = answer.get("version")
     if not isinstance(text, str) or not ("git_commit" in answer or _VERSION.fullmatch(text)):
-        raise no_gpustack(address, name)
+        raise not_gpustack(address, name)
     match = _VERSION.fullmatch(text)
     if match is None:
         raise ServerError(
-            f"the GPUStack server at {address.url} has a version unknown here: {text[:40]!r}",
-            hint="gpustack-draw knows the releases 0.4 to 2.3",
+            f"the GPUStack server at {address.url} reports an unknown version: {text[:40]!r}",
+            hint="gpustack-draw supports the releases 0.4 to 2.3",
         )
     number = (int(match[1]), int(match[2]))
     if number == (0, 0):
-        number = NEWEST  # what a server that was built from its source calls itself
-    if number < OLDEST:
+        number = MAX_TESTED_RELEASE  # a server built from source reports 0.0.0
+    if number < MIN_RELEASE:
         raise ServerError(
             f"GPUStack {text.removeprefix('v')} at {address.url} is too old: it cannot draw",
-            hint="gpustack-draw knows the releases 0.4 to 2.3: upgrade the server",
+            hint="gpustack-draw supports the releases 0.4 to 2.3: upgrade the server",
         )
     return Release(text.removeprefix("v"), number)

@@ -1,7 +1,7 @@
-"""What a GPUStack server answers to a request for a picture: steps, the picture, errors.
+"""Parses the body of a server's answer: steps, the picture, errors.
 
-Two forms: a stream of events of llama-box, which GPUStack 0.x passes on line by line, and one JSON
-object, which everything else sends. Nothing here asks a server.
+A picture arrives in one of two forms: as an event stream of llama-box, which GPUStack 0.x forwards
+line by line, or as one JSON object from every other backend.
 """
 
 import base64
@@ -9,60 +9,74 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gpustack_draw.untrusted import clean, parse_json
 
-_MOST_WORDS = 10_000  # characters that are looked at of what a server says
-# "Worker request failed: 1 POST http://... status=400, error={...}": how 2.3 wraps what a backend
-# answered (gpustack/server/worker_request.py).
+_MAX_MESSAGE_LENGTH = 10_000
+_MAX_STEPS = 1_000_000
+# GPUStack 2.3 wraps a backend's error: "Worker request failed: 1 POST http://... status=400,
+# error={...}" (gpustack/server/worker_request.py).
 _WRAPPED = re.compile(r"Worker request failed: .*?status=(\d{3}), error=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a backend has come with a picture."""
+    """A backend's progress with a picture, in sampling steps."""
 
     done: int
     total: int
 
 
+ReplyProblem = Literal[
+    "refused",
+    "no picture",
+    "broken picture",
+    "too large",
+    "not json",
+    "too long",
+]
+
+
 class ReplyError(Exception):
-    """An answer that is no picture.
+    """An answer without the expected content.
 
     Attributes:
-        kind: ``refused`` (an error in the server's words), ``no picture`` (it ended without one),
-            ``broken picture``, ``too large`` (a picture), ``not json`` or ``too long``.
-        words: The server's; empty where it said none.
-        status: The HTTP status that goes with it, 0 where there is none.
+        problem: ``refused`` (the server sent an error), ``no picture``, ``broken picture``, ``too
+            large`` (the picture), ``not json`` or ``too long``.
+        message: The server's error message, or a description of the problem; may be empty.
+        status: HTTP status of the error, 0 if unknown.
     """
 
-    def __init__(self, kind: str, words: str = "", status: int = 0) -> None:
-        """Keep what happened."""
-        super().__init__(f"{kind}: {words}")
-        self.kind = kind
-        self.words = words
+    def __init__(self, problem: ReplyProblem, message: str = "", status: int = 0) -> None:
+        """Create the error."""
+        super().__init__(f"{problem}: {message}")
+        self.problem: ReplyProblem = problem
+        self.message = message
         self.status = status
 
     def without(self, secret: str) -> "ReplyError":
-        """Give the same without a key that a server has repeated."""
-        words = self.words.replace(secret, "***") if secret else self.words
-        return ReplyError(self.kind, words, self.status)
+        """Return the same error with a secret masked in its message."""
+        message = self.message.replace(secret, "***") if secret else self.message
+        return ReplyError(self.problem, message, self.status)
 
 
 class StreamReader:
-    """Reads a stream of events, in pieces of any size.
+    """Incremental parser of an event stream.
 
-    GPUStack 0.x sends each line of a backend on by itself, so an event's name comes apart from its
-    data, and an error of its own comes as a bare line of JSON: what counts is the JSON, wherever
-    it stands.
+    GPUStack 0.x forwards each line separately, so an event's name can be separated from its data,
+    and sends its own errors as bare lines of JSON. Therefore every line with JSON counts.
+
+    Attributes:
+        events: Number of events read.
+        is_complete: Whether the last part of the picture has arrived.
     """
 
     def __init__(self, limit: int) -> None:
-        """Prepare to read.
+        """Start at the beginning of a stream.
 
         Args:
-            limit: The most bytes a line, or a picture, can have.
+            limit: Maximum bytes of a line and of the encoded picture.
         """
         self.events = 0
         self.is_complete = False
@@ -73,15 +87,15 @@ class StreamReader:
         self._part_bytes = 0
 
     def feed(self, piece: bytes) -> Iterator[Step]:
-        """Read a piece of the stream, and give the steps it tells of.
+        """Parse a piece of the stream, of any size, and yield its steps.
 
         Raises:
-            ReplyError: The stream tells of an error, or is none.
+            ReplyError: The stream contains an error, or is invalid.
         """
         self._bytes += len(piece)
-        if self._bytes > 2 * self._limit:  # steps, and a picture
+        if self._bytes > 2 * self._limit:  # the picture, and as much for steps
             raise ReplyError("too long")
-        # Only the new piece is searched: a picture is one line of megabytes.
+        # A picture is one line of megabytes: search only the new piece for line ends.
         *ends, rest = piece.split(b"\n")
         for end in ends:
             self._line += end
@@ -92,17 +106,17 @@ class StreamReader:
             raise ReplyError("too long")
 
     def finish(self) -> bytes:
-        """Give the picture's file, once the stream has ended.
+        """Return the picture's file, once the stream has ended.
 
         Raises:
-            ReplyError: There was none, or it is broken.
+            ReplyError: The picture is missing or damaged.
         """
         if self._line:
             line, self._line = bytes(self._line), bytearray()
             try:
                 list(self._read_line(line))
             except ReplyError as error:
-                if error.kind != "not json":  # half a line: the stream broke off
+                if error.problem != "not json":  # the stream ended within a line
                     raise
         if not self._parts:
             raise ReplyError("no picture")
@@ -130,16 +144,17 @@ class StreamReader:
 
     def _read_item(self, item: Mapping[str, Any]) -> Iterator[Step]:
         done, total = item.get("progressed_steps"), item.get("progress_steps")
-        if isinstance(done, int) and isinstance(total, int) and 0 <= done <= total <= 1_000_000:
+        if isinstance(done, int) and isinstance(total, int) and 0 <= done <= total <= _MAX_STEPS:
             yield Step(done, total)
         reason = item.get("finish_reason")
         if reason is None:
-            return  # its picture, if there is one, is a preview
+            return  # a picture without a finish reason is a preview
         if reason != "stop":
             raise ReplyError("refused", clean(f"the drawing ended with '{reason}'"))
         text = item.get("b64_json")
         if isinstance(text, str) and text:
-            # A picture may come in several parts; all of them are final, and the last says 100 %.
+            # A picture may come in several parts with the same finish reason; the last one has a
+            # progress of 100 %.
             self._part_bytes += len(text)
             if self._part_bytes > self._limit:
                 raise ReplyError("too long")
@@ -149,10 +164,10 @@ class StreamReader:
 
 
 def picture_of(body: bytes) -> bytes:
-    """Give the picture's file of an answer that is one JSON object.
+    """Return the picture's file from an answer that is one JSON object.
 
     Raises:
-        ReplyError: It holds an error, no picture or a broken one, or is no JSON.
+        ReplyError: The answer is an error or not JSON, or its picture is missing or damaged.
     """
     answer = parse_object(body)
     if "data" not in answer and ({"error", "detail", "message"} & set(answer)):
@@ -167,10 +182,10 @@ def picture_of(body: bytes) -> bytes:
 
 
 def decode_picture(text: str) -> bytes:
-    """Decode base64, also with ``data:image/png;base64,`` in front.
+    """Decode base64, optionally as a data URL.
 
     Raises:
-        ReplyError: It is none.
+        ReplyError: The text is not base64.
     """
     if text.startswith("data:"):
         text = text.partition(",")[2]
@@ -181,60 +196,60 @@ def decode_picture(text: str) -> bytes:
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Read a JSON object.
+    """Parse a JSON object.
 
     Raises:
-        ReplyError: It is none.
+        ReplyError: The data is not a JSON object.
     """
     try:
         value = parse_json(data)
     except ValueError:
-        raise ReplyError("not json") from None  # unquoted: it may be half of a picture
+        raise ReplyError("not json") from None  # without the data, which may be a picture
     if not isinstance(value, dict):
         raise ReplyError("not json")
     return value
 
 
 def refusal(answer: Mapping[str, Any], status: int = 0) -> ReplyError:
-    """Read an error that a server has put into JSON, in any of the shapes there are.
+    """Parse a server's error.
 
-    ``{"error": {"message": ..., "code": ...}}`` (the images API), ``{"message": ...}`` (GPUStack's
-    own), ``{"detail": ...}`` with text or FastAPI's list (the backends).
+    Known shapes are ``{"error": {"message": ..., "code": ...}}`` (images API), ``{"message": ...}``
+    (GPUStack) and ``{"detail": ...}`` with text or FastAPI's list (backends).
 
     Args:
         answer: The JSON object.
-        status: The HTTP status it came with.
+        status: The answer's HTTP status; 0 to use the one in the object.
     """
     error = answer.get("error")
-    said = error if error is not None else answer
-    if isinstance(said, dict):
-        status = status or _status_of(said.get("code"))
-        said = said.get("message") or said.get("detail") or answer.get("detail") or ""
-    if isinstance(said, list):
-        said = "; ".join(_list_item(item) for item in said[:5])
-    words = str(said)[:_MOST_WORDS]
-    if wrapped := _WRAPPED.search(words):
+    content = error if error is not None else answer
+    if isinstance(content, dict):
+        status = status or _status_of(content.get("code"))
+        content = content.get("message") or content.get("detail") or answer.get("detail") or ""
+    if isinstance(content, list):
+        content = "; ".join(_list_item(item) for item in content[:5])
+    message = str(content)[:_MAX_MESSAGE_LENGTH]
+    if wrapped := _WRAPPED.search(message):
         inner = wrapped[2]
         try:
             return refusal(parse_object(inner.strip().encode()), int(wrapped[1]))
         except ReplyError:
             return ReplyError("refused", clean(inner), int(wrapped[1]))
-    return ReplyError("refused", clean(words), status)
+    return ReplyError("refused", clean(message), status)
 
 
 def refusal_of(body: bytes, content_type: str, status: int) -> ReplyError:
-    """Read the body of an answer with a status of 400 or more.
+    """Parse the error in a body; HTML pages have no message.
 
     Args:
-        body: Its beginning.
-        content_type: As told.
-        status: Its status.
+        body: The beginning of the body.
+        content_type: Its media type.
+        status: HTTP status, 300 or more.
     """
     try:
         return refusal(parse_object(body), status)
     except ReplyError:
         if "html" in content_type or body.lstrip()[:1] == b"<":
-            return ReplyError("refused", "", status)  # a page says nothing to people here
+            return ReplyError("refused", "", status)
         return ReplyError("refused", clean(body.decode(errors="replace")), status)
 
 
@@ -245,8 +260,8 @@ def _status_of(code: object) -> int:
 def _list_item(item: object) -> str:
     if not isinstance(item, dict):
         return str(item)
-    place = item.get("loc")
-    names = [str(each) for each in place if each != "body"] if isinstance(place, list) else []
+    location = item.get("loc")
+    names = [str(each) for each in location if each != "body"] if isinstance(location, list) else []
     return f"{'.'.join(names)}: {item.get('msg', '')}" if names else str(item.get("msg", item))
 
 

@@ -1,0 +1,106 @@
+"""The part of GPUStack's management API that deploys models."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gpustack_draw.errors import DrawError, ServerError
+from gpustack_draw.gpustack_server.address import ServerAddress
+from gpustack_draw.gpustack_server.advice import (
+    explain_deployment_reply,
+    explain_transport,
+)
+from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
+from gpustack_draw.gpustack_server.models import DeployedModel, parse_deployed_model, parse_items
+from gpustack_draw.gpustack_server.release import FoundServer
+from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.request_json import request_object
+
+_MAX_PAGES = 100
+
+
+@dataclass(frozen=True)
+class ManagementApi:
+    """The management API of a server, used to deploy one model.
+
+    Attributes:
+        server: The server.
+        repository: ``OWNER/REPO`` of the model, for error messages.
+        cancellation: Ends requests from another thread.
+    """
+
+    server: FoundServer
+    repository: str
+    cancellation: Cancellation
+
+    @property
+    def address(self) -> ServerAddress:
+        """The server's address."""
+        return self.server.connection.address
+
+    @property
+    def instances_path(self) -> str:
+        """Path of the list of instances."""
+        return f"{self.server.release.management_path}/model-instances"
+
+    def deployed_models(self) -> Iterator[DeployedModel]:
+        """Yield all deployed models.
+
+        Raises:
+            ServerError: The server does not answer, or the API key may not list them.
+        """
+        for page in range(1, _MAX_PAGES):
+            query = [("page", str(page)), ("perPage", "100")]
+            answer = self._request("GET", "/models", query=query)
+            yield from map(parse_deployed_model, parse_items(answer))
+            pagination = answer.get("pagination")
+            pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
+            if not isinstance(pages, int) or page >= pages:
+                break
+
+    def create_model(self, name: str, body: Mapping[str, Any]) -> DeployedModel:
+        """Deploy a model, on the default cluster if the release has clusters.
+
+        Args:
+            name: Name of the deployment.
+            body: The other fields of the request.
+
+        Raises:
+            ServerError: The server refuses, or has no cluster.
+        """
+        request = {"name": name, **body}
+        if not self.server.release.uses_llama_box:
+            request["cluster_id"] = self._default_cluster_id()
+        return parse_deployed_model(self._request("POST", "/models", body=request))
+
+    def explain(self, error: ReplyError) -> DrawError:
+        """Return the error for an answer of the API without the expected content."""
+        release = self.server.release
+        return explain_deployment_reply(
+            error,
+            self.address,
+            release.title,
+            repository=self.repository,
+            has_key_scopes=not release.uses_llama_box,
+        )
+
+    def _default_cluster_id(self) -> object:
+        clusters = parse_items(self._request("GET", "/clusters"))
+        if not clusters:
+            raise ServerError(
+                f"{self.address.url} has no cluster to deploy on",
+                hint="add one on the server's web page",
+            )
+        default = next((each for each in clusters if each.get("is_default")), clusters[0])
+        return default.get("id")
+
+    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        path = self.server.release.management_path + path
+        try:
+            return request_object(
+                self.server.connection, method, path, self.cancellation, **options
+            )
+        except TransportError as error:
+            raise explain_transport(error, self.address) from error
+        except ReplyError as error:
+            raise self.explain(error) from error

@@ -1,0 +1,214 @@
+"""Requests the pictures of one plan from a server, with retries and explained errors."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gpustack_draw.errors import DrawError
+from gpustack_draw.gpustack_server import retry
+from gpustack_draw.gpustack_server.advice import (
+    explain_reply,
+    explain_transport,
+    not_gpustack,
+    stopped_model,
+    unknown_model,
+)
+from gpustack_draw.gpustack_server.batch import StepFunction
+from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
+from gpustack_draw.gpustack_server.connection import Reply
+from gpustack_draw.gpustack_server.models import find_state, image_model_names
+from gpustack_draw.gpustack_server.plan_request import ServerPlan
+from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS
+from gpustack_draw.gpustack_server.release import FoundServer
+from gpustack_draw.gpustack_server.replies import (
+    ReplyError,
+    StreamReader,
+    picture_of,
+    refusal_of,
+)
+from gpustack_draw.gpustack_server.retry import BusyRetry, RequestTracker
+
+# A PNG file of noise has 3 bytes per pixel, and 4 in base64.
+_BYTES_PER_PIXEL = 8
+_MAX_ERROR_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Limits of one picture.
+
+    Attributes:
+        max_bytes: Maximum size of an answer.
+        end: Deadline of all its requests, in seconds of ``time.monotonic``.
+    """
+
+    max_bytes: int
+    end: float
+
+    def seconds_left(self) -> float:
+        return self.end - time.monotonic()
+
+
+class PictureClient:
+    """A client for the pictures of one plan. Threads share it."""
+
+    def __init__(self, server: FoundServer, name: str, plan: ServerPlan) -> None:
+        """Create the client; nothing is sent yet.
+
+        Args:
+            server: The server.
+            name: The model's name there.
+            plan: The requests.
+        """
+        self._server = server
+        self._connection = server.connection
+        self._address = server.connection.address
+        self._name = name
+        self._plan = plan
+        self._tracker = RequestTracker()
+
+    def draw(self, index: int, on_step: StepFunction, cancellation: Cancellation) -> bytes:
+        """Request a picture and return its file.
+
+        Args:
+            index: Index of the picture in the plan, from 0.
+            on_step: Called with each sampling step that the server reports.
+            cancellation: Ends the request from another thread.
+
+        Raises:
+            DrawError: The server did not draw.
+            TransportError: The request was cancelled.
+        """
+        settings = self._plan.settings[index]
+        pixels = max(settings.width * settings.height, MAX_UNREQUESTED_PIXELS)
+        end = time.monotonic() + self._address.draw_seconds
+        limits = _Limits(pixels * _BYTES_PER_PIXEL, end)
+        body = self._plan.bodies[index]
+        try:
+            if self._plan.streams:
+                try:
+                    return self._post({**body, "stream": True}, limits, on_step, cancellation)
+                except _EmptyAnswerError:
+                    # GPUStack 0.7.1 sends no body for a backend that cannot stream.
+                    self._connection.log("empty answer: repeating the request without a stream")
+            return self._post(body, limits, on_step, cancellation)
+        except _EmptyAnswerError as error:
+            raise self._explain_reply(ReplyError("no picture")) from error
+        except ReplyError as error:
+            raise self._explain_refusal(error, cancellation) from error
+        except TransportError as error:
+            raise explain_transport(error, self._address, drawing=True) from error
+
+    def _post(
+        self,
+        body: Mapping[str, Any],
+        limits: _Limits,
+        on_step: StepFunction,
+        cancellation: Cancellation,
+    ) -> bytes:
+        """Send a request, repeated while the server is busy or restarting."""
+        refused_delays, busy_retry = list(retry.REFUSED_DELAYS), BusyRetry(self._tracker)
+        while True:
+            try:
+                with (
+                    self._tracker.track(),
+                    self._connection.request(
+                        "POST",
+                        self._server.release.images_path,
+                        body=body,
+                        seconds=max(limits.seconds_left(), 0.001),
+                        cancellation=cancellation,
+                    ) as reply,
+                ):
+                    delay = busy_retry.next_delay(reply.status, reply.retry_after())
+                    if delay is None or delay > limits.seconds_left():
+                        file = self._read(reply, limits.max_bytes, on_step)
+                        self._tracker.count_drawn()
+                        return file
+            except ReplyError as error:
+                raise error.without(self._address.key) from None
+            except TransportError as error:
+                if error.problem != "refused" or not refused_delays:
+                    raise
+                delay = refused_delays.pop(0)
+            self._connection.log(f"repeating the request in {delay:.1f} s")
+            cancellation.wait(delay)
+
+    def _read(self, reply: Reply, max_bytes: int, on_step: StepFunction) -> bytes:
+        media_type = reply.content_type
+        if reply.status >= 300:
+            raise refusal_of(reply.read(_MAX_ERROR_BYTES), media_type, reply.status)
+        if "html" in media_type:
+            raise not_gpustack(self._address)
+        if media_type == "text/event-stream":
+            return _read_stream(reply, max_bytes, on_step)
+        return _read_object(reply, max_bytes)
+
+    def _explain_refusal(self, error: ReplyError, cancellation: Cancellation) -> DrawError:
+        """Return the error for a refusal, with the model's state if it is the cause."""
+        message = error.message.lower()
+        # 2.0 forbids models that do not exist or that it hides from a key.
+        is_missing = error.status == 404 or (error.status == 403 and message == "model not found")
+        is_stopped = "no running instances" in message
+        if not (is_missing or is_stopped):
+            return self._explain_reply(error)
+        if is_stopped:
+            state = find_state(self._server, self._name, cancellation)
+            if state or not is_missing:
+                return stopped_model(self._name, self._address, state)
+        return unknown_model(
+            self._name,
+            self._address,
+            image_model_names(self._server, cancellation),
+            may_be_stopped=is_stopped,
+            may_be_hidden=bool(self._address.key) and not self._server.release.uses_llama_box,
+        )
+
+    def _explain_reply(self, error: ReplyError) -> DrawError:
+        title = self._server.release.title
+        return explain_reply(error, self._address, title, model=self._name)
+
+
+class _EmptyAnswerError(Exception):
+    """The answer ended before any content arrived."""
+
+
+def _read_stream(reply: Reply, max_bytes: int, on_step: StepFunction) -> bytes:
+    reader = StreamReader(max_bytes)
+    try:
+        for piece in reply.pieces():
+            for step in reader.feed(piece):
+                on_step(step)
+            if reader.is_complete:
+                break
+    except TransportError as error:
+        if error.problem != "cut":
+            raise
+        if not reader.events:
+            raise _EmptyAnswerError from error
+        raise ReplyError("no picture") from error
+    if reader.events:
+        return reader.finish()
+    try:
+        return reader.finish()  # a single line without an end
+    except ReplyError as error:
+        if error.problem == "no picture":
+            raise _EmptyAnswerError from error
+        raise
+
+
+def _read_object(reply: Reply, max_bytes: int) -> bytes:
+    body = bytearray()
+    try:
+        for piece in reply.pieces():
+            body += piece
+            if len(body) > max_bytes:
+                raise ReplyError("too long")
+    except TransportError as error:
+        if error.problem == "cut":
+            raise _EmptyAnswerError from error
+        raise
+    if not body:
+        raise _EmptyAnswerError
+    return picture_of(bytes(body))
