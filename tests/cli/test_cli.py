@@ -213,7 +213,7 @@ def test_show_opens_each_picture(
         shown.append(path)
         return ""
 
-    monkeypatch.setattr("gpustack_draw.cli.show.show", show)
+    monkeypatch.setattr("gpustack_draw.cli.viewer.open_in_viewer", show)
     assert main(["demo", PROMPT, "--output", "cat.png", "--count", "2", "--show"]) == 0
     assert shown == ["cat-1.png", "cat-2.png"]
 
@@ -221,13 +221,11 @@ def test_show_opens_each_picture(
 def test_a_missing_viewer_is_a_warning(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gpustack_draw.cli.show.show", lambda _path: "there is no display here")
+    monkeypatch.setattr("gpustack_draw.cli.viewer.open_in_viewer", lambda _path: "no display found")
     assert main(["demo", PROMPT, "--output", "cat.png", "--show"]) == 0
     output = capsys.readouterr()
     assert output.out == "cat.png\n"
-    assert output.err.endswith(
-        "gpustack-draw: --show: there is no display here; the picture is saved all the same\n"
-    )
+    assert output.err.endswith("gpustack-draw: --show: no display found; the picture is saved\n")
 
 
 # --- devices --------------------------------------------------------------------------------------

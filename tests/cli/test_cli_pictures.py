@@ -30,7 +30,7 @@ PROMPT = "a red circle on a blue background"
 QUICK = ("--seed", "7", "--size", "64x64", "--sample-steps", "2", "--threads", "1")
 LONG = ("--seed", "7", "--size", "64x64", "--sample-steps", "9999", "--threads", "1")
 QUESTIONS = "\x1b[>q\x1b[16t\x1b[c"
-NO_DISPLAY = "--show: there is no display here; the picture is saved all the same"
+NO_DISPLAY = "--show: no display found; the picture is saved"
 
 XTERM = "\x1b[?64;1;2;6;9;15;18;21;22c"
 SIXEL_XTERM = "\x1bP>|XTerm(390)\x1b\\\x1b[6;16;8t\x1b[?64;1;2;4;6;9;15;18;21;22c"

@@ -222,11 +222,11 @@ def _deliver(
     reporter.note(picture.summary())
     _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
     if arguments.show and not is_shown:
-        from gpustack_draw.cli.show import show
+        from gpustack_draw.cli.viewer import open_in_viewer
 
-        problem = show(path)
-        if problem and not reporter.show_coarsely(picture):
-            reporter.note(f"--show: {problem}; the picture is saved all the same")
+        problem = open_in_viewer(path)
+        if problem and not reporter.show_in_blocks(picture):
+            reporter.note(f"--show: {problem}; the picture is saved")
 
 
 def _record(picture: "Picture", path: str) -> bytes:

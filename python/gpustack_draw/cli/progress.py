@@ -86,7 +86,7 @@ class Reporter(ProgressLine):
         """
         return self._shows(picture) and self.canvas is not None and self.canvas.is_exact
 
-    def show_coarsely(self, picture: Raster) -> bool:
+    def show_in_blocks(self, picture: Raster) -> bool:
         """Show a picture on the terminal in half blocks, unless its previews were shown so.
 
         Returns:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpustack_draw.cli.show import show
+from gpustack_draw.cli.viewer import open_in_viewer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="viewers are found otherwise there")
 
@@ -29,13 +29,13 @@ def make_viewer(folder: Path, script: str) -> None:
 
 def test_the_viewer_gets_an_absolute_path(folder: Path) -> None:
     make_viewer(folder, f'echo "$1" > {folder}/shown')
-    assert show("-x.png") == ""
+    assert open_in_viewer("-x.png") == ""
     assert (folder / "shown").read_text() == f"{folder}/-x.png\n"
 
 
 def test_the_viewer_is_silent_and_detached(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     make_viewer(folder, f"echo noise; echo noise >&2; read line; echo $$ > {folder}/pid")
-    assert show("cat.png") == ""
+    assert open_in_viewer("cat.png") == ""
     assert capfd.readouterr() == ("", "")
     assert (folder / "pid").exists()  # reading from it ends at once
 
@@ -43,7 +43,7 @@ def test_the_viewer_is_silent_and_detached(folder: Path, capfd: pytest.CaptureFi
 def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
     make_viewer(folder, f"echo $$ > {folder}/pid; exec /bin/sleep 30")
     start = time.monotonic()
-    assert show("cat.png") == ""
+    assert open_in_viewer("cat.png") == ""
     assert time.monotonic() - start < 5
     pid = int((folder / "pid").read_text())
     assert os.getsid(pid) == pid  # Ctrl-C in our terminal does not reach it
@@ -60,24 +60,24 @@ def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
 )
 def test_what_the_viewer_says(folder: Path, script: str, problem: str) -> None:
     make_viewer(folder, script)
-    assert show("cat.png") == problem
+    assert open_in_viewer("cat.png") == problem
 
 
 def test_no_viewer(folder: Path) -> None:
-    assert show("cat.png") == "xdg-open is not installed"
+    assert open_in_viewer("cat.png") == "xdg-open is not installed"
 
 
 def test_a_viewer_that_cannot_be_run(folder: Path) -> None:
     (folder / "xdg-open").write_text("no program")
     (folder / "xdg-open").chmod(0o755)
-    assert show("cat.png") == "xdg-open: Exec format error"
+    assert open_in_viewer("cat.png") == "xdg-open: Exec format error"
 
 
 def test_no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_viewer(folder, f"echo > {folder}/shown")
     monkeypatch.delenv("DISPLAY")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert show("cat.png") == "there is no display here"
+    assert open_in_viewer("cat.png") == "no display found"
     assert not (folder / "shown").exists()
 
 
@@ -87,4 +87,4 @@ def test_no_viewer_on_the_screen_of_another_machine(
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.7 50000 10.0.0.8 22")
-    assert show("cat.png") == "there is no display here"
+    assert open_in_viewer("cat.png") == "no display found"

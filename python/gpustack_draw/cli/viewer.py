@@ -1,25 +1,28 @@
-"""Open a saved picture in the default viewer."""
+"""The default picture viewer of the desktop."""
 
 import os
 import sys
 from pathlib import Path
 
-# A viewer that is there may stay in the foreground; one that is missing says so within this time.
+# A missing viewer fails within this time; a working one may run in the foreground for long.
 _SECONDS_TO_FAIL = 1.0
 
 
-def show(path: str) -> str:
-    """Open a picture in the default viewer, and leave it alone.
+def open_in_viewer(path: str) -> str:
+    """Open a picture in the default viewer, without waiting for the viewer to be closed.
+
+    Args:
+        path: Path of the picture.
 
     Returns:
-        Why it could not be opened; empty if it could.
+        The reason if it could not be opened, else an empty string.
     """
     if not _has_display():
-        return "there is no display here"
-    absolute = str(Path(path).absolute())  # and so never taken for an option
+        return "no display found"
+    absolute = str(Path(path).absolute())  # cannot be taken for an option
     if sys.platform == "win32":
         try:
-            os.startfile(absolute)  # noqa: S606 - what the user has chosen for pictures
+            os.startfile(absolute)  # noqa: S606 - the user's own choice of viewer
         except OSError as error:
             return str(error.strerror or error)
         return ""
@@ -38,11 +41,11 @@ def _has_display() -> bool:
 def _start(program: str, path: str) -> str:
     import subprocess
 
-    nowhere = subprocess.DEVNULL
+    null = subprocess.DEVNULL
     try:
-        # A session of its own: Ctrl-C here is not meant for the viewer.
+        # In a session of its own, the viewer does not receive Ctrl-C from this terminal.
         process = subprocess.Popen(
-            [program, path], stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
+            [program, path], stdin=null, stdout=null, stderr=null, start_new_session=True
         )
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
@@ -50,6 +53,6 @@ def _start(program: str, path: str) -> str:
     try:
         status = process.wait(_SECONDS_TO_FAIL)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # else Popen would warn that nobody waits for it
+        process.returncode = 0  # keeps Popen from warning about a running child
         return ""
     return f"{program} found no viewer (exit status {status})" if status else ""
