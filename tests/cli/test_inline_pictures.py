@@ -59,7 +59,7 @@ def test_sixels_fill_the_cells_with_the_picture(cell: tuple[int, int]) -> None:
     assert pixels_apart(shown, IMAGE.resize(shown.size)) < 8
 
 
-def test_sixels_of_one_colour_are_short() -> None:
+def test_sixels_of_one_color_are_short() -> None:
     red = sixel(PIL.Image.new("RGB", (4, 4), (255, 0, 0)), AREA)
     assert re.search(r"#\d+!80~\$-", red)
     assert read_sixel(red).getcolors() == [(80 * 40, (255, 0, 0))]

@@ -100,7 +100,7 @@ def test_image_carries_its_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "one_colour"),
+    ("pixels", "one_color"),
     [
         (bytes(24), True),
         (b"\x01\x02\x03" * 8, True),
@@ -109,12 +109,12 @@ def test_image_carries_its_parameters() -> None:
         (b"\x01\x02\x03" * 7 + b"\x01\x02\x04", False),
     ],
 )
-def test_one_colour(pixels: bytes, one_colour: bool) -> None:
-    assert picture(pixels).is_one_colour() is one_colour
+def test_one_color(pixels: bytes, one_color: bool) -> None:
+    assert picture(pixels).is_one_color() is one_color
 
 
-def test_one_colour_in_a_large_picture() -> None:
+def test_one_color_in_a_large_picture() -> None:
     pixels = bytearray(b"\x09\x08\x07" * (1024 * 512))
-    assert picture(pixels, 1024, 512).is_one_colour()
+    assert picture(pixels, 1024, 512).is_one_color()
     pixels[-1] = 0
-    assert not picture(pixels, 1024, 512).is_one_colour()
+    assert not picture(pixels, 1024, 512).is_one_color()

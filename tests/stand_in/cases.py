@@ -510,7 +510,7 @@ def test_nan_that_the_picture_does_not_show_is_found(prompt: str, steps: int) ->
 
 
 def test_a_picture_of_one_color_without_nan_is_a_picture() -> None:
-    assert bytes(draw(load(), "one-colour").pixels) == bytes(32 * 16 * 3)
+    assert bytes(draw(load(), "one-color").pixels) == bytes(32 * 16 * 3)
 
 
 def test_one_engine_fails_and_another_goes_on() -> None:

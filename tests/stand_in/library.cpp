@@ -21,7 +21,7 @@
 //   nothing       logs an error, gives no picture
 //   no-pixels     gives a picture without pixels
 //   grey          gives a picture of one channel
-//   one-colour    gives a picture of one single colour
+//   one-color    gives a picture of one single color
 //   frames        gives three frames where one was asked for
 //   overflows     computes NaN in its first step, and goes on
 //   ends-in-nan   computes NaN in its last step, and decodes a picture of many colours
@@ -495,7 +495,7 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const std::int64_t colour[] = {x, y, seed};
-      const bool plain = words.have("one-colour");
+      const bool plain = words.have("one-color");
       for (std::size_t channel = 0; channel < channels; ++channel) {
         *pixel++ = plain ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
       }

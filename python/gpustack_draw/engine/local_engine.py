@@ -262,7 +262,7 @@ class LocalEngine:
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
         )
-        if picture.is_one_colour():
+        if picture.is_one_color():
             raise self._no_picture("drew a picture of one single color")
         return picture
 

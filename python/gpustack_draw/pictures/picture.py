@@ -93,7 +93,7 @@ class Picture(Raster):
         image.info["parameters"] = parameters_text(self)
         return image
 
-    def is_one_colour(self) -> bool:
+    def is_one_color(self) -> bool:
         """Tell whether all pixels are the same, as they are when the engine computed NaN."""
         if len(self._bytes) == 0:
             return True
