@@ -89,7 +89,7 @@ def test_a_file_that_vanishes_before_the_first_drawing(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ModelNotFoundError) as caught:
         model.generate(PROMPT, **QUICK)
-    assert caught.value.message == f"'{path}' is no longer there"
+    assert caught.value.message == f"'{path}' no longer exists"
     assert caught.value.hint == "put the file back, or load the model again"
 
 
@@ -184,7 +184,7 @@ def test_too_large_a_picture_is_refused_before_the_model_is_loaded() -> None:
 def test_unknown_device_names_the_ones_there_are() -> None:
     with gpustack_draw.load("demo", device="tpu") as model, pytest.raises(UsageError) as caught:
         model.generate(PROMPT, **QUICK)
-    assert caught.value.message == "'tpu' is no device of this machine"
+    assert caught.value.message == "no device named 'tpu'"
     assert caught.value.hint.startswith("type --device auto, or one of ")
 
 
@@ -193,7 +193,7 @@ def test_a_plan_names_the_device_or_says_that_there_is_none() -> None:
     assert gpustack_draw.resolve("demo", device="cpu").device == "CPU"
     with pytest.raises(UsageError) as caught:
         gpustack_draw.resolve("demo", device="tpu")
-    assert caught.value.message == "'tpu' is no device of this machine"
+    assert caught.value.message == "no device named 'tpu'"
 
 
 @pytest.mark.engine
@@ -247,9 +247,9 @@ def test_weights_that_are_no_numbers_are_an_error(
     with gpustack_draw.load(broken) as model, pytest.raises(ModelFileError) as caught:
         model.generate(PROMPT, **QUICK)
     assert caught.value.message == (
-        f"the model is damaged: tensor '{tensor}' holds NaN or infinity"
+        f"the model is damaged: tensor '{tensor}' contains NaN or infinity"
     )
-    assert caught.value.hint == "fetch the file again, or use another one"
+    assert caught.value.hint == "download the file again, or use another one"
 
 
 def fill(content: bytearray, tensor: str, value: bytes, count: int | None = None) -> None:

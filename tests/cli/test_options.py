@@ -302,7 +302,7 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     drawing = run(tmp_path, "demo", PROMPT, *QUICK, "--device", "CUDA7")
     assert (drawing.status, drawing.output) == (2, "")
     message, hint = drawing.errors.splitlines()[-2:]
-    assert message == "gpustack-draw: 'CUDA7' is no device of this machine"
+    assert message == "gpustack-draw: no device named 'CUDA7'"
     assert hint.startswith("gpustack-draw: type --device auto, or one of ")
     assert "CPU" in hint
 

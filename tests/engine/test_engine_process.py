@@ -31,7 +31,7 @@ QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
 # Phases long enough to be hit: 10,000 steps, or a picture whose decoding takes seconds.
 LONG_SAMPLE = {"size": (128, 128), "sample_steps": 10_000}
 LONG_DECODE = {"size": (768, 768), "sample_steps": 1}
-CLOSED = ("the model was closed while it drew", "close it when its drawings have ended")
+CLOSED = ("the model was closed while it drew", "close it after its drawings have ended")
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_end_of_the_worker_is_an_error_and_the_next_call_works(
         model.generate(PROMPT, **options, on_progress=end_worker)  # type: ignore[arg-type]
     assert {
         signal.SIGKILL: "was killed (SIGKILL), as the system does when memory runs out",
-        signal.SIGABRT: "gave up on a failed check (SIGABRT)",
+        signal.SIGABRT: "aborted on a failed assertion (SIGABRT)",
         signal.SIGSEGV: "crashed (SIGSEGV)",
     }[signal_number] in caught.value.message
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
@@ -330,7 +330,7 @@ def test_the_engine_can_be_heard_while_it_decodes(model: Model) -> None:
     heard = []
     end = time.monotonic() + 60
     while len(set(heard)) < 3 and time.monotonic() < end:
-        heard.append(model._engine._engine.heard)  # type: ignore[union-attr]
+        heard.append(model._engine._engine.messages_received)  # type: ignore[union-attr]
         time.sleep(0.02)
     os.kill(worker_pid(model), signal.SIGKILL)
     thread.join()

@@ -58,5 +58,5 @@ def test_an_engine_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path: Path) -
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         f"the engine cannot be loaded: {broken}: invalid ELF header",
-        "install what it asks for, or gpustack-draw anew on this machine",
+        "install the missing library, or reinstall gpustack-draw on this machine",
     ]

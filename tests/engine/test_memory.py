@@ -2,15 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from resolved_models import model
 
 from gpustack_draw.engine.memory import available_memory, check_memory, estimate_memory, memory_need
+from gpustack_draw.engine.results import Device
 from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.choose_settings import choose_settings
@@ -28,7 +27,7 @@ def weighing(family: str, count: int, *components: str) -> ResolvedModel:
 def check(
     heavy: ResolvedModel,
     size: tuple[int, int] = (512, 512),
-    device: Mapping[str, Any] | None = None,
+    device: Device | None = None,
     *,
     loaded: bool = False,
 ) -> None:
@@ -87,7 +86,7 @@ def test_estimate_grows_with_the_picture() -> None:
             8 * GB,
             (512, 512),
             "'x' needs about 9.87 GB to be loaded, and 3.10 GB are free",
-            "close other programs, or use a smaller quantisation of the model, for example Q4_0",
+            "close other programs, or use a smaller quantization of the model, for example Q4_0",
         ),
         (
             2 * GB,
@@ -123,16 +122,16 @@ def test_enough_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
         check(light)
 
 
-GPU = {"name": "CUDA0", "type": "gpu", "memory_free": 100 * GB}
+GPU = Device("CUDA0", "a GPU", "gpu", 100 * GB, 100 * GB, used=True)
 
 
 def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1)
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
-    check(light, device={**GPU, "memory_free": 0})  # the driver does not say
+    check(light, device=replace(GPU, memory_free=0))  # the driver does not say
     with pytest.raises(NotEnoughMemoryError, match=r"and 1\.00 GB are free"):
-        check(light, device={**GPU, "memory_free": GB})
+        check(light, device=replace(GPU, memory_free=GB))
 
 
 def write(root: Path, **contents: str) -> Path:
@@ -212,7 +211,7 @@ def test_limit_of_address_space_counts() -> None:
 
 def test_a_loaded_model_needs_its_weights_no_second_time() -> None:
     heavy = weighing("sd1", 10 * GB)
-    device = {**GPU, "memory_free": 4 * GB}
+    device = replace(GPU, memory_free=4 * GB)
     with pytest.raises(NotEnoughMemoryError):
         check(heavy, device=device)
     check(heavy, device=device, loaded=True)

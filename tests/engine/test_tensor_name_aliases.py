@@ -77,4 +77,4 @@ def draw(engine: EngineProcess, prompt: str) -> bytes:
     numbers = {"width": 64, "height": 64, "seed": 7, "sample_steps": 2}
     guidance = {"negative_prompt": "", "cfg_scale": 1.0, "guidance": 3.5}
     names = {"prompt": prompt, "sampler": "euler", "scheduler": "discrete"}
-    return bytes(engine.draw(settings=names | numbers | guidance)["pixels"])
+    return bytes(engine.draw(settings=names | numbers | guidance).pixels)

@@ -13,6 +13,7 @@ from random_gguf import write_random_gguf
 
 from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.process import EngineProcess
+from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import DrawError, ModelFileError, ModelNotFoundError, NotYetSupportedError
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.request.model_reference import parse_model_reference
@@ -323,16 +324,16 @@ def test_a_model_of_videos_draws_pictures(small_model: Path, engine: EngineProce
     engine.load(files={"model": str(small_model)}, threads=2, device="auto")
     phases: list[tuple[str, int, int]] = []
 
-    def watch(phase: str, step: int, total: int, *_rest: object) -> None:
-        phases.append((phase, step, total))
+    def watch(progress: EngineProgress) -> None:
+        phases.append((progress.phase, progress.step, progress.total))
 
     pictures = []
     for seed in (1, 2):
         drawn = engine.draw(
             settings=SETTINGS | {"seed": seed, "sample_steps": 1}, on_progress=watch
         )
-        assert (drawn["width"], drawn["height"]) == (48, 32)
-        pictures.append(bytes(drawn["pixels"]))
+        assert (drawn.width, drawn.height) == (48, 32)
+        pictures.append(bytes(drawn.pixels))
     one = [("encode", 0, 1), ("encode", 1, 1), ("sample", 0, 1), ("sample", 1, 1)]
     assert phases == [*one, ("decode", 0, 1), ("decode", 1, 1)] * 2
     assert pictures[0] != pictures[1]
@@ -345,9 +346,9 @@ def test_a_model_of_videos_draws_pictures(small_model: Path, engine: EngineProce
 def stop_at_the_first_step(engine: EngineProcess) -> None:
     heard: list[Any] = []
 
-    def stop(phase: str, step: int, *_rest: object) -> None:
-        heard.append((phase, step))
-        if (phase, step) == ("sample", 1):
+    def stop(progress: EngineProgress) -> None:
+        heard.append((progress.phase, progress.step))
+        if heard[-1] == ("sample", 1):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

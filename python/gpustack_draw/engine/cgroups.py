@@ -1,4 +1,4 @@
-"""Where Linux keeps the limits of this process's control groups, of both versions."""
+"""Directories of the Linux control groups that limit this process, for both cgroup versions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ControlGroup:
-    """A control group that has this process in it, itself or through a group inside.
+    """A control group that contains this process, directly or through a nested group.
 
     Attributes:
-        directory: Its files.
-        version: 1 or 2, which name their files differently.
+        directory: Directory of the group's files.
+        version: 1 or 2; the file names depend on it.
     """
 
     directory: Path
@@ -19,16 +19,19 @@ class ControlGroup:
 
 
 def control_groups(controller: str, root: Path) -> Iterator[ControlGroup]:
-    """Give the groups whose limits this process is under; inside a container some are out of sight.
+    """Find the control groups that limit this process.
 
-    Described in cgroups(7); Linux's documentation of the files is admin-guide/cgroup-v2.rst and
-    admin-guide/cgroup-v1.
+    Inside a container some of the outer groups are not visible. The files are described in
+    cgroups(7) and in the kernel's admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1.
 
     Args:
-        controller: What is limited: ``memory`` or ``cpu``.
-        root: Where ``proc`` and ``sys`` are; for tests.
+        controller: The limited resource: ``memory`` or ``cpu``.
+        root: Directory that contains ``proc`` and ``sys``; tests use their own.
+
+    Yields:
+        The innermost group first, then its parents.
     """
-    for line in lines_of(root / "proc/self/cgroup"):
+    for line in read_lines(root / "proc/self/cgroup"):
         number, controllers, group = line.split(":", 2)
         if number == "0" and not controllers:
             mount, version = root / "sys/fs/cgroup", 2
@@ -37,19 +40,19 @@ def control_groups(controller: str, root: Path) -> Iterator[ControlGroup]:
         else:
             continue
         folder = Path(group.strip("/"))
-        for place in (folder, *folder.parents) if folder.parts else (folder,):
-            yield ControlGroup(mount / place, version)
+        for path in (folder, *folder.parents) if folder.parts else (folder,):
+            yield ControlGroup(mount / path, version)
 
 
-def lines_of(path: Path) -> list[str]:
-    """Give a small file's lines; none where it cannot be read."""
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a small file; return none if it cannot be read."""
     try:
         return path.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return []
 
 
-def number_in(path: Path) -> int | None:
-    """Give the number that is a file's first line; None where it holds none, such as ``max``."""
-    lines = lines_of(path)
+def read_number(path: Path) -> int | None:
+    """Read the number on a file's first line; return None for other text, such as ``max``."""
+    lines = read_lines(path)
     return int(lines[0]) if lines and lines[0].isdecimal() else None

@@ -1,32 +1,13 @@
-"""What can compute on this machine."""
+"""The public list of this machine's devices."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from gpustack_draw.display import Listing
 from gpustack_draw.engine.local_engine import list_devices
+from gpustack_draw.engine.results import Device
 from gpustack_draw.units import format_bytes_of
 
-
-@dataclass(frozen=True)
-class Device:
-    """Something that can compute.
-
-    Attributes:
-        name: What the ``device`` argument takes, such as ``FastCPU`` or ``CUDA0``.
-        description: The maker's name for it.
-        type: Device type: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
-        memory_free: Bytes; 0 where the driver does not tell.
-        memory_total: Bytes; 0 where the driver does not tell.
-        used: ``auto`` means this one.
-    """
-
-    name: str
-    description: str
-    type: str
-    memory_free: int
-    memory_total: int
-    used: bool
+__all__ = ["Device", "devices"]
 
 
 class _Devices(Listing[Device]):
@@ -46,9 +27,9 @@ class _Devices(Listing[Device]):
 
 
 def devices() -> list[Device]:
-    """List what can compute on this machine.
+    """List the devices of this machine that can compute.
 
     Raises:
         EngineCrashed: A driver failed.
     """
-    return _Devices(Device(**values) for values in list_devices())
+    return _Devices(list_devices())

@@ -1,37 +1,37 @@
-"""The one way to the compiled engine."""
+"""Import of the compiled engine."""
 
 import os
 from types import ModuleType
 
 from gpustack_draw.errors import EngineError
 
-# Threads wait for each other after every operation, and by default turn in circles for
-# milliseconds: with one of two cores busy elsewhere, drawing took twice as long. GCC's OpenMP reads
-# this once, when its library is loaded; where torch was imported first, it brought that library,
-# and its setting stays. https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
-_SETTING, _TURNS = "GOMP_SPINCOUNT", "1000"
+# OpenMP threads wait for each other after every operation and by default spin for milliseconds.
+# With one of two cores busy elsewhere, drawing took twice as long. GCC's OpenMP runtime reads this
+# variable once, when it is loaded; if torch was imported first, torch has loaded the runtime.
+# https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
+_SPIN_VARIABLE, _SPIN_COUNT = "GOMP_SPINCOUNT", "1000"
 
 
 def import_core() -> ModuleType:
-    """Import the compiled engine, with OpenMP set to wait without taking a core from others.
+    """Import the compiled engine with a short OpenMP spin time.
 
-    The environment is as it was afterwards: what this process starts, and what it loads besides,
-    keeps its own setting. A setting that is there already counts.
+    A value the user has set takes precedence. The environment is restored afterwards, so that
+    child processes and other libraries are not affected.
 
     Raises:
-        EngineError: It was built for another Python, or for a machine with other libraries: CUDA's
-            driver, for one.
+        EngineError: The extension was built for another Python version, or a shared library such
+            as CUDA's driver is missing.
     """
-    is_ours = _SETTING not in os.environ
-    os.environ.setdefault(_SETTING, _TURNS)
+    was_unset = _SPIN_VARIABLE not in os.environ
+    os.environ.setdefault(_SPIN_VARIABLE, _SPIN_COUNT)
     try:
         from gpustack_draw import _core
     except ImportError as error:
         raise EngineError(
             f"the engine cannot be loaded: {error}",
-            hint="install what it asks for, or gpustack-draw anew on this machine",
+            hint="install the missing library, or reinstall gpustack-draw on this machine",
         ) from error
     finally:
-        if is_ours:
-            os.environ.pop(_SETTING, None)
+        if was_unset:
+            os.environ.pop(_SPIN_VARIABLE, None)
     return _core

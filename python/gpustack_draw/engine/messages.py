@@ -1,7 +1,7 @@
-"""What the caller's process and the engine's process say to each other, over two pipes.
+"""Messages between the calling process and the engine's process, over two pipes.
 
-A message is a line of JSON, then as many raw bytes as its ``payload_bytes`` says. Pictures travel
-as such a payload: nobody copies them pixel by pixel.
+A message is a line of JSON, followed by as many raw bytes as its ``payload_bytes`` says. Pixels
+travel as such a payload and are not copied one by one.
 """
 
 import json
@@ -12,35 +12,35 @@ from typing import IO, Any
 
 @dataclass(frozen=True)
 class Message:
-    """One message.
+    """A message that has been read.
 
     Attributes:
-        kind: What it is about, such as ``draw`` or ``progress``.
-        fields: Its values, anything JSON can say.
-        payload: Raw bytes that belong to it.
+        name: Name of the message, such as ``draw`` or ``progress``.
+        fields: Values that JSON can represent, by name.
+        payload: Raw bytes after the JSON; empty for most messages.
     """
 
-    kind: str
+    name: str
     fields: Mapping[str, Any]
     payload: bytearray
 
 
 def write_message(
-    stream: IO[bytes], kind: str, *, payload: memoryview | None = None, **fields: object
+    stream: IO[bytes], name: str, *, payload: memoryview | None = None, **fields: object
 ) -> None:
-    """Write a message and flush it.
+    """Write a message and flush the stream.
 
     Args:
-        stream: A binary stream that writes everything it is given.
-        kind: What it is about.
-        payload: Bytes that belong to it, C-contiguous, of any shape.
-        fields: Its values.
+        stream: A binary stream whose ``write`` is complete, not partial.
+        name: Name of the message.
+        payload: Raw bytes to append, C-contiguous, of any shape.
+        fields: Values of the message, by name.
 
     Raises:
-        OSError: The other side is gone.
+        OSError: The other process has closed its end.
     """
     payload_bytes = payload.nbytes if payload is not None else 0
-    header = {"kind": kind, "payload_bytes": payload_bytes, "fields": fields}
+    header = {"name": name, "payload_bytes": payload_bytes, "fields": fields}
     stream.write(json.dumps(header).encode() + b"\n")
     if payload is not None:
         stream.write(payload.cast("B"))
@@ -48,13 +48,14 @@ def write_message(
 
 
 def read_message(stream: IO[bytes]) -> Message | None:
-    """Read the next message, waiting for it.
+    """Wait for the next message and read it.
 
     Args:
         stream: A buffered binary stream.
 
     Returns:
-        The message, or None when the other side has closed its end, also amid a message.
+        The message, or None if the other process has closed its end, even in the middle of a
+        message.
     """
     line = stream.readline()
     if not line.endswith(b"\n"):
@@ -68,4 +69,4 @@ def read_message(stream: IO[bytes]) -> Message | None:
             if not count:
                 return None
             received += count
-    return Message(header["kind"], header["fields"], payload)
+    return Message(header["name"], header["fields"], payload)

@@ -1,4 +1,4 @@
-"""The caller's side of the engine's process: starts it, asks it, tells how it ended."""
+"""Client of the engine's process: starts it, sends requests, reports how it ended."""
 
 import os
 import subprocess
@@ -13,17 +13,18 @@ from typing import IO, Any
 
 from gpustack_draw import errors
 from gpustack_draw.engine.messages import Message, read_message, write_message
-from gpustack_draw.engine.process_end import closed_while_drawing, how_it_ended
+from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
+from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
 from gpustack_draw.progress.pixels import Raster
 
-RawProgress = Callable[[str, int, int, float, Raster | None], None]
+EngineProgressFunction = Callable[[EngineProgress], None]
 LogFunction = Callable[[str, str], None]
 
-KEPT_LINES = 30
+MAX_LOG_LINES = 30
 CLOSE_SECONDS = 2.0
 
-# Runs the code of its parent, wherever that was imported from, and nothing of the current folder.
-# The package's folder does not go on the path: beside it may lie what shadows Python's own modules.
+# Imports this package from where the parent imported it, and nothing from the current folder. The
+# package's parent folder is not added to sys.path: files there could shadow standard modules.
 _START = """
 import sys
 if sys.path[0] == "":
@@ -40,102 +41,106 @@ main()
 
 
 class EngineProcess:
-    """An engine in a process of its own, with CoreEngine's calls; not for two threads at once.
+    """An engine in a separate process, with the methods of CoreEngine; not thread-safe.
 
-    The process starts with the first call and stays for the next ones. Whatever interrupts a call
-    (Ctrl-C, an error in a callback) kills it, at any moment, loading and decoding included.
+    The first call starts the process, and later calls reuse it. An interrupted call (Ctrl-C, an
+    error in a callback) kills the process immediately, even while it loads or decodes.
     """
 
     def __init__(self) -> None:
-        """Prepare; the process starts with the first call."""
+        """Create a client; the first call starts the process."""
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
-        self._end: Callable[[], object] = _nothing
+        self._end_process: Callable[[], object] = _do_nothing
         self._log = _Log()
         self._launch: _Launch | None = None
-        self._heard = 0
+        self._messages_received = 0
         self._is_listening = False
 
     @property
-    def heard(self) -> int | None:
-        """How many messages have come; None while none is waited for.
+    def messages_received(self) -> int | None:
+        """Number of messages received; None while no message is awaited.
 
-        The process sends at least one every second while it works.
+        A working process sends at least one message per second.
         """
-        return self._heard if self._is_listening else None
+        return self._messages_received if self._is_listening else None
 
     @property
     def pid(self) -> int | None:
-        """The process's id, None while there is none."""
+        """Process id; None while there is no process."""
         return self._process.pid if self._process is not None else None
 
     @property
     def is_loaded(self) -> bool:
-        """Whether a process is there (and with it what it loaded)."""
+        """True if the process runs, and so still has its model."""
         if self._process is not None and self._owner != os.getpid():
-            self._process = None  # forked: the process belongs to our parent
+            self._process = None  # after a fork the process belongs to the parent
         return self._process is not None and self._process.poll() is None
 
-    def load(self, **fields: Any) -> dict[str, Any]:
+    def load(self, **fields: Any) -> LoadResult:
         """Load a model; see CoreEngine.load."""
-        return self._call("load", **fields)
+        return LoadResult(**self._call("load", **fields).fields)
 
-    def draw(self, **fields: Any) -> dict[str, Any]:
+    def draw(self, **fields: Any) -> DrawResult:
         """Draw a picture; see CoreEngine.draw."""
-        return self._call("draw", **fields)
+        answer = self._call("draw", **fields)
+        return DrawResult(**answer.fields, pixels=memoryview(answer.payload))
 
-    def devices(self) -> dict[str, Any]:
-        """List devices; see CoreEngine.devices."""
-        return self._call("devices")
+    def devices(self) -> list[Device]:
+        """List the devices of this machine; see CoreEngine.devices."""
+        return [Device(**fields) for fields in self._call("devices").fields["devices"]]
 
     def close(self) -> None:
-        """End the process. From another thread or a callback, the call that it works for fails."""
+        """End the process; a running call (this may be its callback) then fails."""
         self._process = None
-        self._end()
+        self._end_process()
 
     def _call(
         self,
-        kind: str,
+        name: str,
         *,
-        on_progress: RawProgress | None = None,
+        on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
         **fields: Any,
-    ) -> dict[str, Any]:
+    ) -> Message:
         try:
             process = self._running_process()
             assert self._launch is not None
             self._log.listener = on_log
-            answer = self._exchange(process, kind, fields, on_progress)
+            answer = self._exchange(process, name, fields, on_progress)
         except BaseException:
-            # Ctrl-C, or an error in a callback: the engine would go on with what nobody waits for.
+            # After Ctrl-C or an error in a callback the engine would continue for nobody.
             self.close()
             raise
         finally:
             self._log.listener = None
         if answer is None:
             raise self._closed() if self._launch.is_ended else self._crash(process)
-        return _result(answer)
+        if answer.name == "failed":
+            error = answer.fields
+            raise getattr(errors, error["error"])(error["message"], hint=error["hint"])
+        return answer
 
     def _exchange(
         self,
         process: "subprocess.Popen[bytes]",
-        kind: str,
+        name: str,
         fields: Mapping[str, Any],
-        on_progress: RawProgress | None,
+        on_progress: EngineProgressFunction | None,
     ) -> Message | None:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            write_message(process.stdin, kind, **fields)
+            write_message(process.stdin, name, **fields)
         except OSError:
             return None
         while (answer := self._next_message(process.stdout)) is not None:
-            if answer.kind == "log":
+            if answer.name == "log":
                 self._log.add(answer.fields["level"], answer.fields["text"])
-            elif answer.kind == "progress":
+            elif answer.name == "progress":
                 if on_progress is not None:
-                    on_progress(*_progress(answer))
-            elif answer.kind != "alive":
+                    on_progress(_progress(answer))
+            elif answer.name != "alive":
                 break
         return answer
 
@@ -146,10 +151,10 @@ class EngineProcess:
         except ValueError:
             if not stream.closed:
                 raise
-            return None  # close() was called by a callback, or another thread
+            return None  # a callback or another thread called close()
         finally:
             self._is_listening = False
-        self._heard += 1
+        self._messages_received += 1
         return answer
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
@@ -163,14 +168,14 @@ class EngineProcess:
         package = str(Path(__file__).resolve().parents[1])
         environment = {
             **os.environ,
-            # Without this, a failed assertion starts a debugger to print a backtrace.
+            # By default a failed assertion starts a debugger to print a backtrace.
             "GGML_NO_BACKTRACE": "1",
         }
         self._log = _Log()
         self._owner = os.getpid()
-        # It must not know this object: its thread would keep it, and so the process, for ever.
+        # The launch must not reference this object: its thread would keep the process alive.
         launch = _Launch([sys.executable, "-c", _START, package], environment, self._log)
-        self._end = weakref.finalize(self, _end, launch, self._owner)
+        self._end_process = weakref.finalize(self, _kill, launch, self._owner)
         self._launch = launch
         try:
             self._process = launch.process()
@@ -182,25 +187,24 @@ class EngineProcess:
     def _closed(self) -> BaseException:
         self.close()
         if not threading.main_thread().is_alive():
-            return SystemExit()  # Python ends, and this daemon thread with it, which nobody awaits
+            return SystemExit()  # Python is exiting; end this daemon thread quietly
         return closed_while_drawing()
 
     def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
         status = process.wait()
         assert self._launch is not None
-        self._launch.reader.join(CLOSE_SECONDS)  # the last words come last
+        self._launch.reader.join(CLOSE_SECONDS)  # the last line often names the cause
         self.close()
         last_lines = tuple(line for line in tuple(self._log.last_lines) if line)
-        said = f": {last_lines[-1]}" if last_lines else ""
-        how, hint = how_it_ended(status)
-        return errors.EngineCrashed(f"the engine {how}{said}", hint=hint, last_lines=last_lines)
+        cause = f": {last_lines[-1]}" if last_lines else ""
+        end, hint = describe_end(status)
+        return errors.EngineCrashed(f"the engine {end}{cause}", hint=hint, last_lines=last_lines)
 
 
 class _Launch:
-    """Starts a process and reads what it says, in a thread, which no signal interrupts.
+    """Starts a process and reads its stderr, in a thread that no signal interrupts.
 
-    So whoever ends it knows of it at every moment: an interrupted Popen leaves a process behind
-    that nobody has a name for.
+    In the main thread, Ctrl-C inside Popen could leave a process behind that nothing refers to.
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: "_Log") -> None:
@@ -208,18 +212,18 @@ class _Launch:
         self.reader = threading.Thread(target=self._run, daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._error: OSError | None = None
-        self._is_done = threading.Event()
+        self._start_attempted = threading.Event()
         self._starting = threading.Lock()
-        self._is_wanted = True
+        self._may_start = True
 
     def process(self) -> "subprocess.Popen[bytes]":
-        """Start it.
+        """Start the process and return it.
 
         Raises:
-            OSError: It could not be started.
+            OSError: The process could not be started.
         """
         self.reader.start()
-        self._is_done.wait()
+        self._start_attempted.wait()
         if self._error is not None:
             raise self._error
         assert self._process is not None
@@ -228,12 +232,12 @@ class _Launch:
     def _run(self) -> None:
         try:
             with self._starting:
-                if self._is_wanted:
+                if self._may_start:
                     self._process = self._popen()
         except OSError as error:
             self._error = error
         finally:
-            self._is_done.set()
+            self._start_attempted.set()
         if self._process is None:
             return
         assert self._process.stderr is not None
@@ -252,25 +256,25 @@ class _Launch:
 
     @property
     def is_ended(self) -> bool:
-        """Whether the process was ended from here, or is about to be."""
-        return not self._is_wanted
+        """True if this side has ended the process, or is about to."""
+        return not self._may_start
 
     def last_process(self) -> "subprocess.Popen[bytes] | None":
-        """Give the process, None if there is none; from now on there will be no other.
+        """Prevent a later start and return the process, None if it was never started.
 
-        A process on its way is waited for, a thread is not: nobody can tell whether one comes that
-        was interrupted while it was started.
+        Waits for a start in progress, but not for the thread: if Thread.start() was interrupted,
+        the thread may or may not run later.
         """
         with self._starting:
-            self._is_wanted = False
+            self._may_start = False
             return self._process
 
 
 class _Log:
-    """What the engine says: the last lines are kept, all go to a listener while there is one."""
+    """Keeps the last problems of the engine's log and passes all lines to a listener, if set."""
 
     def __init__(self) -> None:
-        self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.last_lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
         self.listener: LogFunction | None = None
 
     def add(self, level: str, text: str) -> None:
@@ -281,35 +285,28 @@ class _Log:
             listener(level, text)
 
 
-def _progress(told: Message) -> tuple[str, int, int, float, Raster | None]:
-    values = told.fields
-    preview = Raster(told.payload, *values["preview"]) if told.payload else None
-    return values["phase"], values["step"], values["total"], values["seconds"], preview
+def _progress(message: Message) -> EngineProgress:
+    fields = message.fields
+    preview = Raster(message.payload, *fields["preview"]) if message.payload else None
+    return EngineProgress(
+        fields["phase"], fields["step"], fields["total"], fields["seconds"], preview
+    )
 
 
-def _nothing() -> None:
-    """End no process: there is none yet."""
+def _do_nothing() -> None:
+    pass
 
 
-def _result(answer: Message) -> dict[str, Any]:
-    fields = dict(answer.fields)
-    if answer.kind == "failed":
-        raise getattr(errors, fields["error"])(fields["message"], hint=fields["hint"])
-    if answer.payload:
-        fields["pixels"] = memoryview(answer.payload)
-    return fields
-
-
-def _end(launch: _Launch, owner: int) -> None:
+def _kill(launch: _Launch, owner: int) -> None:
     process = launch.last_process() if owner == os.getpid() else None
     if process is None:
         return
     try:
         process.kill()
-        with suppress(subprocess.TimeoutExpired):  # the kernel holds it, deep in a driver
+        with suppress(subprocess.TimeoutExpired):  # a driver blocks it in the kernel
             process.wait(CLOSE_SECONDS)
     finally:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with suppress(OSError):  # it held bytes for a process that is gone
+                with suppress(OSError):  # unsent bytes for the ended process
                     stream.close()

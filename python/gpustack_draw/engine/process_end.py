@@ -1,56 +1,56 @@
-"""How the engine's process ended, in words."""
+"""Descriptions of how the engine's process ended."""
 
 import signal
 import sys
 
 from gpustack_draw.errors import EngineError
 
-_MORE = "the next drawing starts it again; --debug shows all it said"
+_RESTART_HINT = "the next drawing starts it again; --debug prints the engine's log"
 _ENDS = {
-    "SIGABRT": ("gave up on a failed check (SIGABRT)", _MORE),
+    "SIGABRT": ("aborted on a failed assertion (SIGABRT)", _RESTART_HINT),
     "SIGKILL": (
         "was killed (SIGKILL), as the system does when memory runs out",
-        "a smaller --size or a smaller quantisation needs less memory",
+        "a smaller --size or a smaller quantization needs less memory",
     ),
     **{
-        name: (f"was told to end ({name})", _MORE)
+        name: (f"was terminated ({name})", _RESTART_HINT)
         for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
     },
 }
 
 
 def closed_while_drawing() -> EngineError:
-    """Make the error of a drawing whose model was closed."""
+    """Return the error of a drawing whose model was closed."""
     return EngineError(
-        "the model was closed while it drew", hint="close it when its drawings have ended"
+        "the model was closed while it drew", hint="close it after its drawings have ended"
     )
 
 
-def how_it_ended(status: int) -> tuple[str, str]:
-    """Describe the end of a process of ours that has been waited for.
+def describe_end(status: int) -> tuple[str, str]:
+    """Describe the end of a child process that has been waited for.
 
     Args:
-        status: As ``Popen.returncode`` has it.
+        status: Exit status, or the negative signal number, as in ``Popen.returncode``.
 
     Returns:
-        A phrase that follows "the engine", and a hint.
+        A phrase to follow "the engine", and a hint.
     """
     if status >= 0:
-        return f"ended unexpectedly with status {status}", _MORE
+        return f"ended unexpectedly with status {status}", _RESTART_HINT
     if -status not in set(signal.Signals):
-        return f"was ended by signal {-status}", _MORE
+        return f"was ended by signal {-status}", _RESTART_HINT
     name = signal.Signals(-status).name
-    limit = _spent_cpu_limit() if name in {"SIGKILL", "SIGXCPU"} else 0
+    limit = _exhausted_cpu_limit() if name in {"SIGKILL", "SIGXCPU"} else 0
     if limit:
         return (
             f"was ended ({name}) at the limit of {limit} seconds of CPU time",
             "raise the limit with ulimit -t, or draw with fewer --sample-steps",
         )
-    return _ENDS.get(name, (f"crashed ({name})", _MORE))
+    return _ENDS.get(name, (f"crashed ({name})", _RESTART_HINT))
 
 
-def _spent_cpu_limit() -> int:
-    """Return the limit of CPU seconds of a process; 0 where our processes have not spent it."""
+def _exhausted_cpu_limit() -> int:
+    """Return the limit of CPU seconds per process; 0 if child processes have not used it up."""
     if sys.platform == "win32":
         return 0
     import resource

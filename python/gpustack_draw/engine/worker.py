@@ -1,7 +1,7 @@
-"""The engine's own process: takes messages on standard input, answers on standard output.
+"""Main program of the engine's process: reads requests from stdin, writes answers to stdout.
 
-It lives as long as its parent keeps its input open. A failed assertion, a crash or a kill ends
-this process alone.
+It runs until its parent closes its input. A failed assertion, a crash or a kill ends this process
+only.
 """
 
 import os
@@ -11,43 +11,45 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import IO, Any
 
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.messages import Message, read_message, write_message
+from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import DrawError
-from gpustack_draw.progress.pixels import Raster
 
 PARENT_CHECK_SECONDS = 0.5
-# The library reads prompts with std::regex, which calls itself once for each byte: 8 MiB, as a main
-# thread has, end at about 25,000 bytes, which are 8,000 Chinese characters.
+# The library parses prompts with std::regex, which recurses once per byte: a main thread's stack
+# of 8 MiB overflows at about 25,000 bytes, which is 8,000 Chinese characters.
 STACK_BYTES = 64 * 1024 * 1024
-ALIVE_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 
 
 def main() -> None:
-    """Serve the parent process until it is gone."""
-    # Ctrl-C reaches every process of a terminal; the parent decides what it means.
+    """Serve the parent process until it ends."""
+    # A terminal sends Ctrl-C to all its processes; the parent decides how to handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = _take_over_standard_output()
-    _be_the_first_to_go_when_memory_runs_out()
+    answers = _take_over_stdout()
+    _prefer_oom_kill()
     parent = os.getppid()
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     threading.stack_size(STACK_BYTES)
-    serving = threading.Thread(target=_serve_to_the_end, args=(requests, answers))
+    serving = threading.Thread(target=_serve_until_exit, args=(requests, answers))
     serving.start()
     serving.join()
 
 
-def _serve_to_the_end(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]) -> None:
+def _serve_until_exit(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]) -> None:
     try:
         _serve(requests, partial(_answer, answers, threading.Lock()))
     except BaseException:
-        # The parent quotes the last line. Python's own end would abort over the waiting reader.
+        # The parent quotes the last line. A regular exit of Python would abort, because the
+        # reader thread is blocked on stdin.
         traceback.print_exc()
     finally:
         os._exit(1)
@@ -55,53 +57,79 @@ def _serve_to_the_end(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]
 
 def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) -> None:
     engine = CoreEngine()
-    actions: dict[str, Callable[..., dict[str, Any]]] = {
-        "load": engine.load,
-        "draw": engine.draw,
-        "devices": engine.devices,
-    }
 
-    def on_progress(
-        phase: str, step: int, total: int, seconds: float, preview: Raster | None
-    ) -> None:
-        fields: dict[str, Any] = {"phase": phase, "step": step, "total": total, "seconds": seconds}
-        if preview is not None:
-            fields["preview"] = (preview.width, preview.height)
-            fields["payload"] = preview.pixels
-        answer("progress", **fields)
+    def on_progress(progress: EngineProgress) -> None:
+        answer("progress", **_progress_fields(progress))
 
     def on_log(level: str, text: str) -> None:
         answer("log", level=level, text=text)
 
     is_working = threading.Event()
-    threading.Thread(target=_tell_that_it_lives, args=(is_working, answer), daemon=True).start()
+    threading.Thread(target=_send_heartbeats, args=(is_working, answer), daemon=True).start()
     while True:
         is_working.clear()
         request = requests.get()
         is_working.set()
+        run = _ACTIONS[request.name]
         try:
-            result = actions[request.kind](**request.fields, on_progress=on_progress, on_log=on_log)
+            result = run(engine, **request.fields, on_progress=on_progress, on_log=on_log)
         except DrawError as error:
-            kind = type(error).__name__
-            answer("failed", error=kind, message=error.message, hint=error.hint)
+            answer("failed", error=type(error).__name__, message=error.message, hint=error.hint)
         else:
-            answer("done", payload=result.pop("pixels", None), **result)
+            answer("done", **result)
 
 
-def _tell_that_it_lives(is_working: threading.Event, answer: Callable[..., None]) -> None:
+def _load(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
+    return asdict(engine.load(**arguments))
+
+
+def _draw(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
+    result = engine.draw(**arguments)
+    return {"width": result.width, "height": result.height, "payload": result.pixels}
+
+
+def _list_devices(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
+    return {"devices": [asdict(device) for device in engine.devices(**arguments)]}
+
+
+_ACTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+    "load": _load,
+    "draw": _draw,
+    "devices": _list_devices,
+}
+
+
+def _progress_fields(progress: EngineProgress) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {
+        "phase": progress.phase,
+        "step": progress.step,
+        "total": progress.total,
+        "seconds": progress.seconds,
+    }
+    preview = progress.preview
+    if preview is not None:
+        fields |= {"preview": (preview.width, preview.height), "payload": preview.pixels}
+    return fields
+
+
+def _send_heartbeats(is_working: threading.Event, answer: Callable[..., None]) -> None:
     while is_working.wait():
         answer("alive")
-        time.sleep(ALIVE_SECONDS)
+        time.sleep(HEARTBEAT_SECONDS)
 
 
-def _answer(stream: IO[bytes], lock: threading.Lock, kind: str, **fields: Any) -> None:
-    # Log lines come from the engine's loader threads too.
+def _answer(stream: IO[bytes], lock: threading.Lock, name: str, **fields: Any) -> None:
+    # The engine's loader threads send log lines too.
     with lock:
-        write_message(stream, kind, **fields)
+        write_message(stream, name, **fields)
 
 
-def _take_over_standard_output() -> IO[bytes]:
-    """Keep the pipe for answers alone: what the engine prints goes to standard error."""
+def _take_over_stdout() -> IO[bytes]:
+    """Reserve stdout for answers and redirect other output to stderr.
+
+    Returns:
+        A stream that writes to the original stdout.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answers
@@ -110,20 +138,21 @@ def _take_over_standard_output() -> IO[bytes]:
 def _read_requests(requests: "queue.SimpleQueue[Message]") -> None:
     while (request := read_message(sys.stdin.buffer)) is not None:
         requests.put(request)
-    # Not sys.exit: the main thread may be deep in the engine.
+    # Not sys.exit(): another thread may be inside the engine.
     os._exit(0)
 
 
-def _end_with_parent(parent: int) -> None:
-    # The end of standard input usually says it; not when a sibling process inherited our pipe.
+def _exit_with_parent(parent: int) -> None:
+    # Stdin reaches its end when the parent ends, unless a sibling process inherited the pipe.
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     os._exit(0)
 
 
-def _be_the_first_to_go_when_memory_runs_out() -> None:
+def _prefer_oom_kill() -> None:
+    """Ask Linux to kill this process first when memory runs out."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
             file.write("1000")
     except OSError:
-        pass  # not Linux, or not allowed: then the system chooses
+        pass  # not Linux, or not permitted

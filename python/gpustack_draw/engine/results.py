@@ -1,0 +1,75 @@
+"""Records that the engine returns and reports. Between processes they travel as JSON."""
+
+from dataclasses import dataclass
+
+from gpustack_draw.progress.pixels import Raster
+
+# Name of the project's own CPU device; the same constant is in cpp/cpu/backend.h.
+FAST_CPU = "FastCPU"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that can compute.
+
+    Attributes:
+        name: Value for the ``device`` argument, such as ``FastCPU`` or ``CUDA0``.
+        description: The manufacturer's name for the device.
+        type: Device type: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
+        memory_free: Free memory in bytes; 0 if the driver does not report it.
+        memory_total: Total memory in bytes; 0 if the driver does not report it.
+        used: True for the device that ``auto`` selects.
+    """
+
+    name: str
+    description: str
+    type: str
+    memory_free: int
+    memory_total: int
+    used: bool
+
+
+@dataclass(frozen=True)
+class EngineProgress:
+    """Progress of one phase of the engine.
+
+    Attributes:
+        phase: ``load``, ``encode``, ``sample`` or ``decode``.
+        step: Completed steps of the phase, from 0 to ``total``.
+        total: Number of steps of the phase, at least 1.
+        seconds: Time since the phase began.
+        preview: The unfinished picture, if the step made a preview of it.
+    """
+
+    phase: str
+    step: int
+    total: int
+    seconds: float
+    preview: Raster | None = None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """A loaded model.
+
+    Attributes:
+        device: Name of the device that the model was loaded on.
+    """
+
+    device: str
+
+
+@dataclass(frozen=True)
+class DrawResult:
+    """Pixels of a drawn picture.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        pixels: Red, green and blue of each pixel, row by row from the top, as ``height * width *
+            3`` contiguous bytes of any shape.
+    """
+
+    width: int
+    height: int
+    pixels: memoryview
