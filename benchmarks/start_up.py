@@ -1,15 +1,15 @@
-"""What gpustack-draw adds to Python's start and to the engine's drawing.
+"""Measure the overhead of gpustack-draw over Python's start and over the engine.
 
 Usage: python benchmarks/start_up.py [--runs N]
 
 Prints medians of interleaved runs:
 
-- ``--help`` against a Python that only imports argparse and shows the help of an empty parser;
-- the first picture of a shell command, and of a library call, with the model not loaded yet;
-- a warm library call against the seconds that the engine itself counts for that picture;
-- with everything in the cache: planning with a model of the hub (``--dry-run``) against Python's
-  start, and drawing with it against drawing with its file. The hub is the one of the tests, so this
-  part needs their dependencies.
+- ``--help``, compared with a Python that only imports argparse and prints the help of an empty
+  parser;
+- the first picture of a shell command, and of a library call, including loading the model;
+- a warm library call, compared with the seconds that the engine reports for that picture;
+- with a cached model of the hub: ``--dry-run``, compared with Python's start, and drawing, compared
+  with drawing from its file. This part uses the tests' hub and needs their dependencies.
 """
 
 import argparse
@@ -32,13 +32,13 @@ PROMPT = "a red circle on a blue background"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure everything and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=11, help="runs of each, interleaved")
+    parser.add_argument("--runs", type=int, default=11, help="interleaved runs of each measurement")
     runs = parser.parse_args().runs
     command = shutil.which("gpustack-draw")
     if command is None:
-        sys.exit("gpustack-draw is not on PATH: activate the environment it is installed in")
+        sys.exit("gpustack-draw is not on PATH: activate its environment")
 
     bare, with_help = interleaved(
         runs, lambda: run([sys.executable, "-c", BARE]), lambda: run([command, "--help"])
@@ -50,12 +50,12 @@ def main() -> None:
 
     draw = [command, "demo", PROMPT, "--seed", "7", "--output", "-", "--quiet"]
     (first,) = interleaved(max(3, runs // 4), lambda: run(draw))
-    print(f"gpustack-draw demo, 256x256    {first:6.2f} s from start to the picture's bytes")
+    print(f"gpustack-draw demo, 256x256    {first:6.2f} s from start to the bytes of the picture")
 
     with gpustack_draw.load("demo") as model:
         request = gpustack_draw.DrawRequest(prompt=PROMPT, seed=7)
         (cold,) = interleaved(1, lambda: list(model.draw(request)))
-        print(f"first call of the library      {cold:6.2f} s, worker started and model loaded")
+        print(f"first call of the library      {cold:6.2f} s, with worker start and loading")
         added = []
         for _ in range(runs):
             began = time.perf_counter()
@@ -63,15 +63,13 @@ def main() -> None:
             seconds = time.perf_counter() - began
             added.append(seconds - sum(picture.seconds.values()))
         drawing = sum(picture.seconds.values())
-        print(
-            f"warm call of the library       {drawing:6.2f} s of drawing, as the engine counts it"
-        )
-        print(f"  and what the call adds       {statistics.median(added) * 1000:6.1f} ms")
+        print(f"warm call of the library       {drawing:6.2f} s of drawing, reported by the engine")
+        print(f"  overhead of the call         {statistics.median(added) * 1000:6.1f} ms")
     measure_hub(command, runs)
 
 
 def measure_hub(command: str, runs: int) -> None:
-    """Measure what a reference of the hub costs more than a file, and print it."""
+    """Measure the overhead of a hub reference over a file, and print it."""
     from loopback_hub import LoopbackHub
 
     hub = LoopbackHub()
@@ -97,20 +95,20 @@ def measure_hub(command: str, runs: int) -> None:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    """Run a command that must succeed, its output thrown away."""
+    """Run a command, discard its output, and raise an error if it fails."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 def interleaved(runs: int, *actions: Callable[[], object]) -> list[float]:
-    """Time actions in turn, A B A B ..., so that a slow moment hits all of them.
+    """Time actions alternately (A B A B ...), so that disturbances affect all of them.
 
     Args:
-        runs: How often each is timed; one more run of each comes first and is not counted when
-            there are several.
-        actions: What to time.
+        runs: Number of timed runs of each action. If more than one, an untimed run of each comes
+            first.
+        actions: The actions to time.
 
     Returns:
-        The median seconds of each.
+        The median of each action, in seconds.
     """
     seconds: list[list[float]] = [[] for _ in actions]
     for round_number in range(runs + (runs > 1)):

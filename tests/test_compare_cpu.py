@@ -1,4 +1,4 @@
-"""The CPU comparison's arithmetic: what its tables say is what was measured."""
+"""Tests of the arithmetic behind the tables of the CPU comparison."""
 
 import sys
 from dataclasses import replace
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 from compare_cpu.job import Job, Outcome, Timing
 from compare_cpu.report import aligned, measured_table, ratio_table, rows
-from compare_cpu.steps import differences, step_seconds, taken
+from compare_cpu.steps import differences, logged_seconds, step_seconds
 
 JOB = Job("ours", "f16", "sd15", 256, 3, 7.0, 2, "weights", "sd-cli")
 LOG = """
@@ -47,7 +47,7 @@ def test_sizes_and_models_are_tables_of_their_own() -> None:
     assert set(rows([small, large, failed])) == {("sd15", 256), ("sd15", 512)}
 
 
-def test_shares_are_of_the_measured_peaks() -> None:
+def test_shares_refer_to_the_measured_peaks() -> None:
     (table,) = rows([outcome("ours", "f16", 9.0, 2.0, decode=None)]).values()
     head, line = measured_table(table, {"step": 400e9}, {"f32": 400e9, "bf16": 800e9})
     measured = ["", "first s", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
@@ -82,17 +82,17 @@ def test_steps_from_the_seconds_at_which_they_ended() -> None:
 
 def test_the_engines_log_gives_the_first_step_and_the_mean_of_the_others() -> None:
     assert step_seconds(LOG) == [2.5, 2.0, 2.0]
-    assert taken(LOG, "loading tensors") == 1.25
-    assert taken(LOG, "decode_first_stage") == 4.0
+    assert logged_seconds(LOG, "loading tensors") == 1.25
+    assert logged_seconds(LOG, "decode_first_stage") == 4.0
 
 
-def test_the_engines_log_of_fast_steps_tells_steps_a_second() -> None:
+def test_the_engines_log_of_fast_steps_contains_steps_per_second() -> None:
     log = "| 1/2 - 4.00it/s\n| 2/2 - 5.00it/s\nsampling completed, taking 0.40s\n"
     assert step_seconds(log) == pytest.approx([0.25, 0.15])
 
 
-def test_a_log_without_seconds_is_no_measurement() -> None:
-    with pytest.raises(ValueError, match="the engine's log tells no seconds of sampling"):
-        taken("", "sampling")
-    with pytest.raises(ValueError, match="the engine's log tells no sampling steps"):
+def test_a_log_without_seconds_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no seconds of sampling in the engine's log"):
+        logged_seconds("", "sampling")
+    with pytest.raises(ValueError, match="no sampling steps in the engine's log"):
         step_seconds("sampling completed, taking 0.40s")

@@ -1,17 +1,17 @@
-"""Drawing on a CPU side by side: this package, the engine alone, PyTorch and OpenVINO.
+"""Compare drawing on a CPU: this package, the engine alone, PyTorch and OpenVINO.
 
     python benchmarks/compare_cpu --output results.json [--peers PYTHON] [--sd-cli FILE]
 
-Real architectures with random weights, the same sizes, steps and cfg for all. The runs are
-interleaved, each in a process of its own: what the machine does meanwhile hits all alike, and
-medians are compared. Printed are the seconds of a step, of the decoding and of the loading, the
-peak of memory, and the share of the machine's own matrix peak, measured in the same run. The
-output holds every number; `plot.py` makes the figure of docs/performance.md from it.
+Real architectures with random weights; the same sizes, steps and cfg for all. The runs are
+interleaved, each in its own process, so that disturbances affect all contestants alike. Printed
+are medians: the seconds of a step, of decoding and of loading, the peak memory, and the share of
+the machine's matrix peak, measured in the same call. The output file contains every measurement;
+`plot.py` makes the figure of docs/performance.md from it.
 
-PYTHON is that of an environment with torch, diffusers, transformers, accelerate, openvino, gguf
-and safetensors (default: the one that runs this). FILE is the engine's own command (default: the
-one in build/sd-cli). What is not installed is said and left out. Weights are written once, to
---weights. benchmarks/README.md has the commands in full.
+PYTHON belongs to an environment with torch, diffusers, transformers, accelerate, openvino, gguf
+and safetensors (default: the running Python). FILE is the engine's command (default: the one in
+build/sd-cli). Contestants that are not installed are skipped with a message. Weights are written
+once, to --weights. benchmarks/README.md describes everything.
 """
 
 from __future__ import annotations

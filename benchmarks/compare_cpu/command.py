@@ -1,4 +1,4 @@
-"""The command line of the comparison: what to run, in which order, and what to print."""
+"""The command line of the comparison: jobs, their order, printed tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from compare_cpu.contestants import FROM_FILES, KINDS, SHOWN_KINDS, run
+from compare_cpu.contestants import DEFAULT_KINDS, FROM_FILES, KINDS, run
 from compare_cpu.job import Job, Outcome
 from compare_cpu.report import aligned, measured_table, ratio_table, rows
 
@@ -22,30 +22,30 @@ CFG_SCALES = {"sd15": 7.0, "klein": 1.0, "demo": 1.0}
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure everything, print tables and write the output file."""
     options = _parser().parse_args()
     settings = Job("", "", "", 0, options.steps, 1.0, options.threads, "", options.sd_cli)
     settings = replace(settings, weights=str(options.weights))
     measurement = Measurement(settings, options.peers, options.output)
     measurement.measure_machine()
-    wanted = options.only or ["*"]
+    only = options.only or ["*"]
     for model in options.models:
-        measurement.prepare(model, wanted)
+        measurement.prepare(model, only)
     for model in options.models:
         for side in options.sides:
-            measurement.compare(model, side, wanted, options.runs)
+            measurement.compare(model, side, only, options.runs)
             measurement.print_tables(model, side)
 
 
 class Measurement:
-    """All that one call of the command measures; written anew after each run."""
+    """All measurements of one call, written to the output file after each run."""
 
     def __init__(self, settings: Job, peers: str, output: Path) -> None:
         self._settings = settings
         self._peers = peers
         self._output = output
         self._outcomes: list[Outcome] = []
-        self._gone: set[tuple[str, str]] = set()  # titles and models that are not asked again
+        self._failed: set[tuple[str, str]] = set()  # (title, model) pairs that failed
         self._work: dict[tuple[str, int], dict[str, float]] = {}
         self._machine: dict[str, Any] = {}
 
@@ -54,35 +54,35 @@ class Measurement:
         outcome = self._run("machine", "", "", 0)
         self._machine = {**outcome.answer, "threads": self._settings.threads}
         for kind, peak in self._peaks.items():
-            _say(f"matrix products in {kind}: {peak / 1e9:.3g} G operations/s")
+            _log(f"matrix products in {kind}: {peak / 1e9:.3g} G operations/s")
 
-    def prepare(self, model: str, wanted: Sequence[str]) -> None:
-        """Write the weights that a model's contestants need, where they are not there yet."""
+    def prepare(self, model: str, only: Sequence[str]) -> None:
+        """Write the weights that a model's contestants need, unless they exist."""
         if model != "demo":
-            for kind in sorted({kind for who, kind in _chosen(wanted) if who in FROM_FILES}):
+            for kind in sorted({kind for who, kind in _chosen(only) if who in FROM_FILES}):
                 self._run("weights", kind, model, 0)
         for who in ("diffusers", "openvino"):
-            if any(name == who for name, _kind in _chosen(wanted)):
+            if any(name == who for name, _kind in _chosen(only)):
                 self._run(f"{who} weights", "", model, 0)
 
-    def compare(self, model: str, side: int, wanted: Sequence[str], runs: int) -> None:
-        """Run each contestant in turn, and all of them so many times."""
+    def compare(self, model: str, side: int, only: Sequence[str], runs: int) -> None:
+        """Run all contestants alternately, each `runs` times."""
         self._work[model, side] = self._run("machine", "", model, side).answer.get("work", {})
         for number in range(1, runs + 1):
-            for who, kind in _of_model(model, wanted):
-                if (f"{who} {kind}", model) in self._gone:
+            for who, kind in _of_model(model, only):
+                if (f"{who} {kind}", model) in self._failed:
                     continue
                 outcome = self._run(who, kind, model, side)
                 if outcome.timing is None:
-                    self._gone.add((f"{who} {kind}", model))
+                    self._failed.add((f"{who} {kind}", model))
                     continue
                 self._outcomes.append(outcome)
                 steps = " ".join(f"{second:.2f}" for second in outcome.timing.steps)
-                _say(f"{model} {side} {number}/{runs} {who} {kind}: steps {steps} s")
+                _log(f"{model} {side} {number}/{runs} {who} {kind}: steps {steps} s")
                 self._write()
 
     def print_tables(self, model: str, side: int) -> None:
-        """Print what was measured of a model at one size."""
+        """Print the measurements of a model at one size."""
         table = rows(self._outcomes).get((model, side), [])
         if not table:
             return
@@ -102,7 +102,7 @@ class Measurement:
         outcome = run(job, self._peers)
         reason = outcome.missing or outcome.error
         if reason:
-            _say(f"left out: {f'{job.title} {model}'.strip()}: {reason}")
+            _log(f"skipped: {f'{job.title} {model}'.strip()}: {reason}")
         return outcome
 
     def _write(self) -> None:
@@ -119,35 +119,37 @@ class Measurement:
         partial.replace(self._output)
 
 
-def _chosen(wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Who draws from what; a pattern means those that are shown, a title in full any."""
+def _chosen(only: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (contestant, type) pairs: full titles match all types, patterns the default ones."""
     for who, kinds in KINDS.items():
         for kind in kinds:
             title = f"{who} {kind}"
-            shown = kind in SHOWN_KINDS[who]
-            if title in wanted or (shown and any(fnmatchcase(title, each) for each in wanted)):
+            is_default = kind in DEFAULT_KINDS[who]
+            if title in only or (is_default and any(fnmatchcase(title, each) for each in only)):
                 yield who, kind
 
 
-def _of_model(model: str, wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The demo model has one file: of those who draw with files, each draws once."""
+def _of_model(model: str, only: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs for a model; with demo, a single file, file-based contestants run once."""
     seen = set()
-    for who, kind in _chosen(wanted):
-        shown = "q8_0" if model == "demo" and who in FROM_FILES else kind
-        if (who, shown) not in seen:
-            seen.add((who, shown))
-            yield who, shown
+    for who, kind in _chosen(only):
+        drawn = "q8_0" if model == "demo" and who in FROM_FILES else kind
+        if (who, drawn) not in seen:
+            seen.add((who, drawn))
+            yield who, drawn
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="compare_cpu", description="Drawing on a CPU side by side; see benchmarks/README.md."
+        prog="compare_cpu", description="Compare drawing on a CPU; see benchmarks/README.md."
     )
     parser.add_argument("--output", type=Path, default=Path("compare_cpu.json"))
     parser.add_argument("--models", nargs="+", choices=list(CFG_SCALES), default=list(CFG_SCALES))
     parser.add_argument("--sides", nargs="+", type=int, default=[128, 256, 512])
-    parser.add_argument("--runs", type=int, default=3, help="of each contestant")
-    parser.add_argument("--steps", type=int, default=3, help="of each run; the first warms up")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each contestant")
+    parser.add_argument(
+        "--steps", type=int, default=3, help="steps of each run; the first is a warm-up"
+    )
     parser.add_argument("--only", nargs="+", metavar="TITLE", help="'ours f16', 'diffusers *'")
     parser.add_argument("--threads", type=int, default=_usable_cores())
     parser.add_argument("--weights", type=Path, default=_ROOT / "build" / "bench-weights")
@@ -157,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _usable_cores() -> int:
-    """Cores that this process may use; the two threads of a core count once."""
+    """Return the number of physical cores that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
     cores = set()
@@ -167,5 +169,5 @@ def _usable_cores() -> int:
     return len(cores)
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Who is compared, and how one of them is run in a process of its own."""
+"""The contestants, and running one of them in its own process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from compare_cpu import weights
 from compare_cpu.job import Job, MissingError, Outcome, Timing
 
 _HERE = Path(__file__).resolve().parent
-_PACKAGE = "package"  # runs in the Python that runs the benchmark
+_PACKAGE = "package"  # runs in the Python of the benchmark
 _PEERS = "peers"
 
-# Who: module, function, and whose Python runs it. `plain` is this package, its CPU backend off.
+# By contestant: module, function and Python. `plain` is this package without its CPU backend.
 RUNNERS = {
     "ours": ("run_ours", "run", _PACKAGE),
     "plain": ("run_ours", "run", _PACKAGE),
@@ -27,7 +27,7 @@ RUNNERS = {
     "sd.cpp-python": ("run_sd_cpp_python", "run", _PEERS),
     "diffusers": ("run_diffusers", "run", _PEERS),
     "openvino": ("run_openvino", "run", _PEERS),
-    # These prepare, and measure what is compared with.
+    # Preparation, and measurements of the machine.
     "weights": ("weights", "prepare", _PEERS),
     "diffusers weights": ("run_diffusers", "prepare", _PEERS),
     "openvino weights": ("run_openvino", "prepare", _PEERS),
@@ -42,8 +42,8 @@ KINDS = {
     "openvino": ("f32", "bf16"),
 }
 FROM_FILES = ("ours", "plain", "sd-cli", "sd.cpp-python")
-# Shown where nobody asks for others; of the slow ones two kinds tell enough.
-SHOWN_KINDS = {
+# Run by default; for the slow contestants two types are enough.
+DEFAULT_KINDS = {
     **KINDS,
     "ours": ("f16", "bf16", "q8_0", "q4_0"),
     "plain": ("f16", "q8_0"),
@@ -55,8 +55,8 @@ def run(job: Job, peers: str) -> Outcome:
     """Run a job in a new process and wait for it.
 
     Args:
-        job: What to do.
-        peers: The Python of the environment of PyTorch and OpenVINO.
+        job: The job.
+        peers: Python of the environment with PyTorch and OpenVINO.
     """
     _module, _function, whose = RUNNERS[job.contestant]
     python = peers if whose == _PEERS else sys.executable
@@ -88,7 +88,7 @@ def run(job: Job, peers: str) -> Outcome:
 
 
 def run_here(text: str) -> None:
-    """Do a job in this process and print the answer as JSON."""
+    """Run a job in this process and print its result as JSON."""
     job = Job.from_json(text)
     module, function, _whose = RUNNERS[job.contestant]
     try:
@@ -99,14 +99,18 @@ def run_here(text: str) -> None:
 
 
 def _environment(job: Job) -> dict[str, str]:
-    # OpenMP wants to be told in advance; nobody may look for anything in the network; and what the
-    # engine says last is to be what went wrong.
-    told = {"OMP_NUM_THREADS": str(job.threads), "HF_HUB_OFFLINE": "1", "GGML_NO_BACKTRACE": "1"}
-    return {**os.environ, **told}
+    # OpenMP reads its setting at start; nothing may use the network; without backtraces the last
+    # line of the log is the error.
+    settings = {
+        "OMP_NUM_THREADS": str(job.threads),
+        "HF_HUB_OFFLINE": "1",
+        "GGML_NO_BACKTRACE": "1",
+    }
+    return {**os.environ, **settings}
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Give a process's status and the most memory it, or one that it started, had."""
+    """Return the status of a process, and the peak memory of it or its largest child, in bytes."""
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024

@@ -1,4 +1,4 @@
-"""What one contestant is to do in its process, and what it answers."""
+"""The job of a contestant's process, and its result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Job:
 
     Attributes:
         contestant: A name of :data:`compare_cpu.contestants.RUNNERS`.
-        kind: Type of its weights or of its computing: ``f16``, ``q8_0``, ``bf16``, ...
+        kind: Type of its weights or of its arithmetic: ``f16``, ``q8_0``, ``bf16``, ...
         model: ``sd15``, ``klein`` or ``demo``.
-        side: Of the square picture, in pixels.
-        steps: Sampling steps; the first one warms up.
-        cfg_scale: Classifier-free guidance; 1 for none.
+        side: Side of the square picture, in pixels.
+        steps: Sampling steps; the first is a warm-up.
+        cfg_scale: Classifier-free guidance; 1 turns it off.
         threads: CPU threads.
         weights: Folder of the weights.
-        sd_cli: The engine's own command.
+        sd_cli: Path of the engine's command.
     """
 
     contestant: str
@@ -38,28 +38,28 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The contestant as tables call it."""
+        """Title of the contestant in tables."""
         return f"{self.contestant} {self.kind}".strip()
 
     def to_json(self) -> str:
-        """Give it as a command-line argument."""
+        """Return the job as a command-line argument."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """Read it back."""
+        """Parse the result of :meth:`to_json`."""
         return cls(**json.loads(text))
 
 
 @dataclass
 class Timing:
-    """What a contestant measured of itself.
+    """The measurements of a contestant.
 
     Attributes:
-        load: Seconds from the files to a model that is ready; Python's start is not in it.
+        load: Seconds from the files to a model that is ready, without Python's start.
         steps: Seconds of each sampling step.
-        decode: Seconds from the latent numbers to the picture; None where it has no decoder.
-        note: What a reader should know: the device, the precision really used.
+        decode: Seconds from the latent to the picture; None without a decoder.
+        note: The device or program version that was used.
     """
 
     load: float
@@ -70,15 +70,15 @@ class Timing:
 
 @dataclass
 class Outcome:
-    """How a job ended.
+    """The result of a job.
 
     Attributes:
         job: The job.
-        timing: None where it gave none.
-        peak_bytes: Most memory of the process and of those it started, one by one.
-        missing: What is not installed, where that is why.
-        error: The last line of what went wrong, where something did.
-        answer: What jobs that draw nothing tell.
+        timing: The measurements; None if there are none.
+        peak_bytes: Peak memory of the process or of its largest child.
+        missing: The program that is not installed, if that is the reason.
+        error: The last line of the error, if there was one.
+        answer: Results of jobs that draw nothing.
     """
 
     job: Job
@@ -90,10 +90,10 @@ class Outcome:
 
 
 def outcome_from(values: dict[str, Any]) -> Outcome:
-    """Read an outcome as it stands in the command's output, where it is a plain dictionary."""
+    """Return an outcome from its dictionary in the command's output file."""
     timing = values["timing"]
     return Outcome(**{**values, "job": Job(**values["job"]), "timing": timing and Timing(**timing)})
 
 
 class MissingError(Exception):
-    """A contestant is not installed."""
+    """Raised if a contestant is not installed."""

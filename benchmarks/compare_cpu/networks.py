@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, as diffusers has them, with random weights."""
+"""The same networks in PyTorch, from diffusers, with random weights."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LEVELS = (128, 256, 512, 512)
 
 @dataclass(frozen=True)
 class Network:
-    """A denoiser and the autoencoder of its pictures.
+    """A denoiser and its autoencoder.
 
     Attributes:
         name: ``sd15``, ``klein`` or ``demo``.
         denoiser: Class and configuration.
-        autoencoder: The same; None where diffusers has none of that shape.
+        autoencoder: Class and configuration; None if diffusers has none of that shape.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Network:
     autoencoder: Part | None
 
     def inputs(self, side: int, batch: int) -> tuple[Tensor, ...]:
-        """What the denoiser is given for a picture: noise first, then what belongs to it.
+        """Return the inputs of the denoiser, the noise first.
 
         Args:
-            side: Of the picture, in pixels.
-            batch: 2 with guidance, where the prompt and its absence are computed together.
+            side: Side of the picture, in pixels.
+            batch: 2 with guidance: one evaluation with the prompt and one without.
         """
         words = _WORDS[self.name]
         if self.name == "sd15":
@@ -57,14 +57,14 @@ class Network:
         return (torch.randn(batch, places, 128), torch.full((batch,), 0.5), context, ids, text_ids)
 
     def latent(self, side: int) -> Tensor:
-        """What the autoencoder decodes to a picture."""
+        """Return a random latent for the autoencoder, (1, channels, side / 8, side / 8)."""
         assert self.autoencoder is not None
         channels = self.autoencoder[1]["latent_channels"]
         return torch.randn(1, channels, side // 8, side // 8)
 
 
 def network(name: str) -> Network:
-    """The network of a model of the benchmark."""
+    """Return the network of a model of the benchmark."""
     if name == "sd15":
         kinds = {"down_block_types": ("DownEncoderBlock2D",) * 4}
         kinds |= {"up_block_types": ("UpDecoderBlock2D",) * 4}
@@ -87,14 +87,14 @@ def _klein(sizes: KleinSizes) -> Part:
 
 
 class Denoiser(nn.Module):
-    """A denoiser that takes and gives tensors, whatever diffusers calls its arguments."""
+    """A denoiser with positional tensor arguments, whatever diffusers calls them."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """The noise in the first input."""
+        """Return the noise in the first input."""
         if len(inputs) == 3:
             sample, timestep, context = inputs
             return self.module(sample, timestep, context, return_dict=False)[0]
@@ -110,24 +110,24 @@ class Denoiser(nn.Module):
 
 
 class Decoder(nn.Module):
-    """An autoencoder's way back: latent numbers in, picture out."""
+    """The decoder of an autoencoder, from latents to pictures."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(1, 3, height, width), about -1 to 1."""
+        """Return pictures (1, 3, height, width), about -1 to 1."""
         return self.module.decode(latent, return_dict=False)[0]
 
 
 def load(name: str, folder: Path, dtype: torch.dtype) -> tuple[Denoiser, Decoder | None]:
-    """Load a model's networks, as diffusers loads them.
+    """Load the networks of a model with diffusers.
 
     Args:
         name: The model.
-        folder: Where :func:`write` wrote them.
-        dtype: What to compute in.
+        folder: The folder that :func:`write` wrote to.
+        dtype: Type of the weights and of the arithmetic.
     """
     parts = network(name)
     denoiser, _options = parts.denoiser
@@ -140,7 +140,7 @@ def load(name: str, folder: Path, dtype: torch.dtype) -> tuple[Denoiser, Decoder
 
 
 def write(name: str, folder: Path) -> None:
-    """Write a model's random weights in half precision, where they are not there yet."""
+    """Write random weights of a model in half precision, unless they exist."""
     parts = network(name)
     for part, role in ((parts.denoiser, "denoiser"), (parts.autoencoder, "autoencoder")):
         path = _path(folder, name, role)

@@ -1,9 +1,9 @@
-"""The figure of docs/performance.md from what the comparison wrote.
+"""Draw the figure of docs/performance.md from the comparison's output.
 
     python benchmarks/compare_cpu/plot.py results.json docs/images/cpu-step.svg
 
-Needs matplotlib. A panel a model: seconds of a step over the side of the picture, both
-logarithmic, and the least seconds that the machine's matrix peak allows.
+Needs matplotlib. Each panel is a model: seconds per step over the side of the picture, both
+logarithmic, and the minimum that the machine's matrix peak allows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ STYLES |= {"diffusers": "D:", "openvino": "x:"}
 
 
 def main() -> None:
-    """Read, draw and write."""
+    """Read the results, draw the figure and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path, nargs="+", help="of one machine")
-    parser.add_argument("picture", type=Path, help="in the format of its ending")
+    parser.add_argument("results", type=Path, nargs="+", help="results of one machine")
+    parser.add_argument(
+        "picture", type=Path, help="the file to write; its suffix selects the format"
+    )
     options = parser.parse_args()
     results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
     machine = results[0]["machine"]
@@ -62,7 +64,7 @@ def _draw(axes: Axes, model: str, table: dict[Setting, list[Row]]) -> None:
     for title, points in lines.items():
         axes.plot(*zip(*points, strict=True), STYLES[title.split()[0]], label=title)
     sides = sorted({side for of_model, side in table if of_model == model})
-    axes.set(xscale="log", yscale="log", title=model, xlabel="side, pixels", ylabel="s a step")
+    axes.set(xscale="log", yscale="log", title=model, xlabel="side, pixels", ylabel="s per step")
     axes.set_xticks(sides, [str(side) for side in sides])
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")

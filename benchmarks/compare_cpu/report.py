@@ -1,4 +1,4 @@
-"""Tables of what was measured: medians, ratios, shares of the machine's peak."""
+"""Tables of results: medians, ratios, shares of the machine's peak."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Row:
 
     Attributes:
         title: The contestant.
-        first: The first step of a run, with all that is packed, compiled or allocated in it.
-        step: A sampling step after that.
-        spread: Half of the middle half of the steps' seconds, as a share of the median.
-        decode: From the latent numbers to the picture; None where it has no decoder.
+        first: The first step of a run, including packing, compilation and allocation.
+        step: All other sampling steps.
+        spread: Half of the steps' interquartile range, as a share of the median.
+        decode: From the latent to the picture; None without a decoder.
         load: From the files to a model that is ready.
-        peak_bytes: Most memory.
-        runs: How many runs these are the medians of.
+        peak_bytes: Peak memory.
+        runs: Number of runs.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Row:
 
 
 def rows(outcomes: Iterable[Outcome]) -> dict[Setting, list[Row]]:
-    """Put the runs of each contestant together, in the order in which they first ran."""
+    """Return the medians of each contestant by model and side, in the order of first runs."""
     runs: dict[tuple[Setting, str], list[tuple[Timing, int]]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.timing is not None:
@@ -73,12 +73,12 @@ def _row(title: str, runs: Sequence[tuple[Timing, int]]) -> Row:
 def measured_table(
     table: Sequence[Row], work: Mapping[str, float], peaks: Mapping[str, float]
 ) -> list[list[str]]:
-    """Lines of cells: what was measured, and how much of the machine's peaks a step uses.
+    """Return lines of cells: measurements, and the share of the machine's peaks in a step.
 
     Args:
         table: The rows.
-        work: Operations of a ``step``; empty where they were not counted.
-        peaks: Operations a second by type.
+        work: Operations of a ``step``; empty if they were not counted.
+        peaks: Operations per second by type.
     """
     head = ["", "first s", "step s", "+-", "decode s", "load s", "peak MiB", "runs"]
     counted = "step" in work
@@ -104,10 +104,10 @@ def measured_table(
 
 
 def ratio_table(table: Sequence[Row]) -> list[list[str]]:
-    """Lines of cells: each row's step by those of the references, below 1 where it is faster.
+    """Return lines of cells: ratios of steps to those of the references; below 1 is faster.
 
-    The last columns are the engine without this package's backend and as others build it, both
-    with the same weights; and ours with f16 weights.
+    The last columns are the engine without this package's backend and the engine's command, both
+    with the same weights; and this package with f16 weights.
     """
     by_title = {row.title: row for row in table}
     there = [title for title in REFERENCES if title in by_title]
@@ -120,7 +120,7 @@ def ratio_table(table: Sequence[Row]) -> list[list[str]]:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """A table for the terminal: first column to the left, the others to the right."""
+    """Return a table as text: the first column is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(

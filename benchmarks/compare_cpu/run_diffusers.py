@@ -1,4 +1,4 @@
-"""PyTorch, with the networks and in the way of diffusers."""
+"""PyTorch with the networks of diffusers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compare_cpu.sampling import sample
 
 
 def run(job: Job) -> Timing:
-    """Draw in float32 or bfloat16; images in channels-last order, which is the faster one."""
+    """Draw in float32 or bfloat16, in channels-last order, which is faster."""
     import torch
 
     from compare_cpu.networks import load, network
@@ -26,7 +26,7 @@ def run(job: Job) -> Timing:
     model = network(job.model)
     batch = 1 if job.cfg_scale == 1 else 2
     with torch.inference_mode():
-        # Positions stay exact; diffusers' pipelines do the same.
+        # As in diffusers' pipelines, positions are integers and stay exact.
         inputs = [part.to(dtype) for part in model.inputs(job.side, batch)]
         seconds = sample(denoiser, inputs, job.steps, job.cfg_scale)
         decode = None

@@ -1,4 +1,4 @@
-"""What the machine itself can do: matrix products, and the work that a step is."""
+"""Peak rates of the machine's matrix products, and the operations of a step."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ EXTENSIONS = (
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Measure the peaks; count the operations of a step and of a decoding.
+    """Measure the peaks, or count the operations of a step and of decoding.
 
     Returns:
-        Without a model: ``peaks`` in operations a second by type, and what the ``cpu`` is; with
-        one: ``work`` in operations, of a ``step`` and a ``decode``.
+        Without a model: ``peaks`` in operations per second by type, and facts about the ``cpu``.
+        With one: ``work``, the operations of a ``step`` and a ``decode``.
     """
     import torch
 
@@ -52,13 +52,13 @@ def _peaks() -> dict[str, float]:
     products = {"f32": (torch.float32, torch.mm), "bf16": (torch.bfloat16, torch.mm)}
     products["int8"] = (torch.int8, torch._int_mm)  # noqa: SLF001 - the only one on CPUs
     for name, (dtype, product) in products.items():
-        with suppress(RuntimeError):  # not every machine has products of all types
+        with suppress(RuntimeError):  # machines lack products of some types
             peaks[name] = _peak(product, squares(dtype))
     return peaks
 
 
 def _peak(product: Product, square: Callable[[int], torch.Tensor]) -> float:
-    """The best rate of some products of a matrix with itself, in operations a second."""
+    """Return the best rate of matrix products, in operations per second."""
     best = 0.0
     for side in SIDES:
         matrix = square(side)
@@ -69,7 +69,7 @@ def _peak(product: Product, square: Callable[[int], torch.Tensor]) -> float:
             seconds = time.perf_counter() - began
             best = max(best, 2 * side**3 / seconds)
         if seconds > SECONDS:
-            break  # the type is emulated, and larger ones would take minutes
+            break  # the type is emulated; larger products would take minutes
     return best
 
 
@@ -101,11 +101,11 @@ def _cpu() -> dict[str, Any]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return facts  # only Linux tells more in this way
+        return facts  # not Linux
     pairs = (line.partition(":") for line in lines)
-    told = {name.strip(): value.strip() for name, _colon, value in pairs}
-    flags = told.get("flags", "").split()
+    fields = {name.strip(): value.strip() for name, _colon, value in pairs}
+    flags = fields.get("flags", "").split()
     return {
-        "name": told.get("model name", facts["name"]),
+        "name": fields.get("model name", facts["name"]),
         "extensions": [flag for flag in EXTENSIONS if flag in flags],
     }

@@ -1,4 +1,4 @@
-"""OpenVINO, with the networks converted from the same PyTorch modules."""
+"""OpenVINO with the same networks, converted from PyTorch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from compare_cpu.sampling import sample
 if TYPE_CHECKING:
     import numpy as np
 
-BATCH = 2  # of what is converted; each drawing gives its own shapes
+BATCH = 2  # of the example inputs; each drawing sets its own shapes
 
 
 def run(job: Job) -> Timing:
-    """Draw in float32 or bfloat16, in one stream, with shapes that are known in advance."""
+    """Draw in float32 or bfloat16, in one stream, with static shapes."""
     import openvino
 
     from compare_cpu.networks import network
 
     core = openvino.Core()
     if job.kind == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise MissingError("OpenVINO computes in bf16 only where the CPU does")
+        raise MissingError("OpenVINO supports bf16 only on CPUs that do")
     options = {
         "INFERENCE_PRECISION_HINT": job.kind,
         "INFERENCE_NUM_THREADS": job.threads,
@@ -34,14 +34,14 @@ def run(job: Job) -> Timing:
     inputs = [part.numpy() for part in model.inputs(job.side, batch)]
     latent = None if model.autoencoder is None else model.latent(job.side).numpy()
 
-    def ready(role: str, given: list[np.ndarray]) -> Any:
+    def compiled(role: str, arrays: list[np.ndarray]) -> Any:
         network_file = core.read_model(_path(folder, job.model, role))
-        network_file.reshape(dict(enumerate(list(part.shape) for part in given)))
+        network_file.reshape(dict(enumerate(list(part.shape) for part in arrays)))
         return core.compile_model(network_file, "CPU", options)
 
     began = time.perf_counter()
-    denoiser = ready("denoiser", inputs)
-    decoder = None if latent is None else ready("autoencoder", [latent])
+    denoiser = compiled("denoiser", inputs)
+    decoder = None if latent is None else compiled("autoencoder", [latent])
     loaded = time.perf_counter()
     seconds = sample(lambda *given: denoiser(list(given))[0], inputs, job.steps, job.cfg_scale)
     decode = None
@@ -53,7 +53,7 @@ def run(job: Job) -> Timing:
 
 
 def prepare(job: Job) -> dict[str, str]:
-    """Convert the networks, where that is not done yet."""
+    """Convert the networks, unless that was done before."""
     import openvino
     import torch
 

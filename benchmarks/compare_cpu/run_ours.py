@@ -1,4 +1,4 @@
-"""This package, through its library, in the way that everyone calls it."""
+"""This package, called through its library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> Timing:
-    """Draw a picture; ``plain`` on ggml's own CPU device."""
+    """Draw a picture; ``plain`` uses ggml's CPU device."""
     ends: list[float] = []
 
     def on_progress(progress: Progress) -> None:

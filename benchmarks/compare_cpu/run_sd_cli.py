@@ -1,4 +1,4 @@
-"""The engine's own command."""
+"""The engine's command, sd-cli."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 from compare_cpu.job import PROMPT, SEED, Job, MissingError, Timing
-from compare_cpu.steps import step_seconds, taken
+from compare_cpu.steps import logged_seconds, step_seconds
 from compare_cpu.weights import model_file
 
 
 def run(job: Job) -> Timing:
-    """Draw a picture and read the log."""
+    """Draw a picture and parse the log."""
     if not Path(job.sd_cli).is_file():
-        raise MissingError(f"sd-cli is not at {job.sd_cli}")
+        raise MissingError(f"no sd-cli at {job.sd_cli}")
     reference = model_file(Path(job.weights), job.model, job.kind)
     tiny = ["--taesd", str(reference)] if job.model == "demo" else []
     with tempfile.TemporaryDirectory() as folder:
@@ -33,5 +33,7 @@ def run(job: Job) -> Timing:
         last = (log.strip().splitlines() or [""])[-1]
         raise RuntimeError(f"sd-cli ended with {done.returncode}: {last}")
     return Timing(
-        taken(log, "loading tensors"), step_seconds(log), taken(log, "decode_first_stage")
+        logged_seconds(log, "loading tensors"),
+        step_seconds(log),
+        logged_seconds(log, "decode_first_stage"),
     )

@@ -1,4 +1,4 @@
-"""The Python binding that people install for the engine."""
+"""The Python binding stable-diffusion-cpp-python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compare_cpu.weights import model_file
 
 
 def run(job: Job) -> Timing:
-    """Draw a picture; the end of the last step to the picture counts as decoding."""
+    """Draw a picture; the time after the last step counts as decoding."""
     try:
         from stable_diffusion_cpp import StableDiffusion
     except ModuleNotFoundError as error:
@@ -22,7 +22,7 @@ def run(job: Job) -> Timing:
     ends: list[float] = []
 
     def on_progress(step: int, _steps: int, _seconds: float) -> None:
-        # Step 0 is where sampling starts.
+        # Step 0 is the start of sampling.
         ends[:] = [*ends[:step], time.perf_counter()]
 
     began = time.perf_counter()

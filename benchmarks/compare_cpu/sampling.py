@@ -1,4 +1,4 @@
-"""The same Euler sampling for every network that is called from Python."""
+"""Euler sampling for the networks that are called from Python."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Array = Any  # of PyTorch or NumPy
 def sample(
     evaluate: Callable[..., Array], inputs: Sequence[Array], steps: int, cfg_scale: float
 ) -> list[float]:
-    """Sample and give the seconds of each step.
+    """Sample and return the seconds of each step.
 
     Args:
         evaluate: The denoiser.
-        inputs: Noise first; (2, ...) with guidance, where the prompt's half comes second.
-        steps: How many.
-        cfg_scale: Classifier-free guidance; 1 for none.
+        inputs: Inputs of the denoiser, the noise first; with guidance (2, ...), the prompt second.
+        steps: Number of steps.
+        cfg_scale: Classifier-free guidance; 1 turns it off.
 
     Raises:
-        FloatingPointError: The numbers overflowed, and what was timed is no drawing.
+        FloatingPointError: Values overflowed, so that the timing is meaningless.
     """
     noisy, *rest = inputs
     seconds = []
@@ -34,5 +34,5 @@ def sample(
         noisy = noisy - noise / steps
         seconds.append(time.perf_counter() - began)
     if not abs(float(noisy.mean())) < float("inf"):
-        raise FloatingPointError("the numbers overflowed")
+        raise FloatingPointError("values overflowed")
     return seconds

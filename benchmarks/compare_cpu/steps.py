@@ -1,4 +1,4 @@
-"""Seconds of single steps from what programs tell."""
+"""Seconds of single steps, from progress callbacks and logs."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ _TAKING = r"%s completed, taking ([0-9.]+)s"
 
 
 def differences(ends: list[float]) -> list[float]:
-    """Seconds of each step from the seconds at which each ended."""
+    """Return the seconds of each step from the times at which the steps ended."""
     return [end - start for start, end in pairwise([0.0, *ends])]
 
 
-def taken(log: str, what: str) -> float:
-    """Seconds that the engine's log tells of a part of its work, all of them together.
+def logged_seconds(log: str, phase: str) -> float:
+    """Return the total seconds of a phase in the engine's log.
 
     Args:
-        log: What sd-cli printed.
-        what: The part as the log calls it, ``decode_first_stage``.
+        log: Output of sd-cli.
+        phase: The phase as named in the log, such as ``decode_first_stage``.
 
     Raises:
-        ValueError: The log does not tell.
+        ValueError: The log does not contain them.
     """
-    found = re.findall(_TAKING % re.escape(what), log)
+    found = re.findall(_TAKING % re.escape(phase), log)
     if not found:
-        raise ValueError(f"the engine's log tells no seconds of {what}")
+        raise ValueError(f"no seconds of {phase} in the engine's log")
     return sum(map(float, found))
 
 
 def step_seconds(log: str) -> list[float]:
-    """Seconds of each sampling step from the engine's log.
+    """Return the seconds of each sampling step from the engine's log.
 
-    Its bar tells the mean so far, to a hundredth: that is exact enough for the first step alone,
-    so those after it are given as equal parts of what the sampling took in all.
+    The progress bar prints the running mean in hundredths, which is exact enough for the first
+    step only. The rest of the sampling time is divided equally among the other steps.
 
     Raises:
-        ValueError: The log does not tell.
+        ValueError: The log does not contain them.
     """
     means = {}
     for step, total, number, unit in _PROGRESS.findall(log):
@@ -46,8 +46,8 @@ def step_seconds(log: str) -> list[float]:
             means[int(step), int(total)] = mean if unit == "s/it" else 1 / mean
     steps = max((total for _step, total in means), default=0)
     if (1, steps) not in means:
-        raise ValueError("the engine's log tells no sampling steps")
-    first, whole = means[1, steps], taken(log, "sampling")
+        raise ValueError("no sampling steps in the engine's log")
+    first, whole = means[1, steps], logged_seconds(log, "sampling")
     if steps == 1:
         return [whole]
     return [first, *[(whole - first) / (steps - 1)] * (steps - 1)]

@@ -1,8 +1,8 @@
-"""Random weights of real architectures, in the files that people have: written once and kept.
+"""Random weights of real architectures in common file formats, written once.
 
-Names and shapes are those of tests/architectures.py. A matrix's numbers are drawn so that what
-goes in with a spread of 1 comes out with about that, whatever the depth: nothing overflows, and
-no kernel meets the slow numbers near zero.
+Names and shapes are those of tests/support/architectures.py. Matrices are scaled so that an input
+with deviation 1 has an output with about the same deviation, at any depth: nothing overflows, and
+no kernel computes with slow subnormal numbers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DEMO_FILE = _ROOT / "python" / "gpustack_draw" / "demo" / "demo.gguf"
-GAIN = 1 / math.sqrt(3)  # as PyTorch begins
-# What the gguf package cannot write and the engine's own command can.
+GAIN = 1 / math.sqrt(3)  # as in PyTorch's initialization
+# The engine's command writes these types; the gguf package cannot.
 CONVERTED = ("q2_K", "q3_K", "q4_K", "q5_K", "q6_K")
 KINDS = ("f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", *CONVERTED)
-# Left alone by the engine's own converter, too: what comes before and after the blocks.
+# Layers outside the blocks, which the engine's converter does not quantize either.
 _KEPT = ("embed", "img_in.", "txt_in.", "time_in.", "time_embed.", "final_layer.")
 _QWEN_WORDS = 151_669
 
@@ -41,10 +41,10 @@ class KleinSizes:
     """Sizes of a FLUX.2 klein network.
 
     Attributes:
-        width: Numbers that a token has.
-        double: Blocks where picture and prompt have their own weights.
-        single: Blocks where they share them.
-        context: Numbers that a token of the prompt has.
+        width: Hidden width.
+        double: Number of double-stream blocks, with separate weights for picture and prompt.
+        single: Number of single-stream blocks.
+        context: Width of a prompt token.
     """
 
     width: int
@@ -58,7 +58,7 @@ DEMO = KleinSizes(256, 2, 3, 64)
 
 
 def tensors(model: str) -> Named:
-    """Names, shapes (fastest dimension first) and types of a model's tensors."""
+    """Return names, shapes (fastest dimension first) and types of a model's tensors."""
     if model == "sd15":
         return {
             **prefixed("model.diffusion_model.", sd1_unet()),
@@ -68,7 +68,7 @@ def tensors(model: str) -> Named:
     blocks = klein(KLEIN.width, KLEIN.double, KLEIN.single, context=KLEIN.context)
     return {
         **prefixed("model.diffusion_model.", blocks),
-        # A text encoder without layers: the prompt is not what is measured.
+        # A text encoder without layers, because encoding the prompt is not measured.
         "text_encoders.llm.model.embed_tokens.weight": ((KLEIN.context, _QWEN_WORDS), "F16"),
         "text_encoders.llm.model.norm.weight": ((KLEIN.context,), "F32"),
         **prefixed("first_stage_model.", vae(latent=32, quant=True)),
@@ -76,11 +76,11 @@ def tensors(model: str) -> Named:
 
 
 def model_file(folder: Path, model: str, kind: str) -> Path:
-    """Where the weights of a model are.
+    """Return the path of a model's weights.
 
     Args:
-        folder: Where the files are kept.
-        model: ``sd15``, ``klein``, or ``demo``, which is the package's own whatever the kind.
+        folder: Folder of the weights.
+        model: ``sd15``, ``klein``, or ``demo``, the file in the package for every kind.
         kind: One of :data:`KINDS`.
     """
     if model == "demo":
@@ -89,13 +89,13 @@ def model_file(folder: Path, model: str, kind: str) -> Path:
 
 
 def prepare(job: Job) -> dict[str, str]:
-    """Write the file of a model's weights, where it is not there yet.
+    """Write the weights of a model, unless they exist.
 
     Returns:
-        ``file``: where it is.
+        ``file``: path of the weights.
 
     Raises:
-        MissingError: The engine's own command is to write it and is not there.
+        MissingError: The engine's command, which writes this type, does not exist.
     """
     folder = Path(job.weights)
     path = model_file(folder, job.model, job.kind)
@@ -129,7 +129,7 @@ def _random_weights(named: Named) -> Iterator[tuple[str, np.ndarray]]:
         values = rng.standard_normal(math.prod(shape), np.float32)
         values *= _spread(name, shape)
         if kind == "F32" and not name.endswith(".bias"):
-            values += 1  # of norms
+            values += 1  # norm weights
         dtype = np.float16 if kind == "F16" else np.float32
         yield name, values.astype(dtype).reshape(tuple(reversed(shape)))
 
@@ -147,16 +147,16 @@ def _write_gguf(path: Path, source: Path, kind: str) -> None:
     import numpy as np
     from safetensors import safe_open
 
-    wanted = gguf.GGMLQuantizationType[kind.upper()]
+    quantization = gguf.GGMLQuantizationType[kind.upper()]
     writer = gguf.GGUFWriter(path, "diffusion", use_temp_file=True)
     with safe_open(source, "np") as weights:
-        for name in weights.keys():  # noqa: SIM118 - it is no mapping
+        for name in weights.keys():  # noqa: SIM118 - not a mapping
             values = weights.get_tensor(name)
-            if _takes(name, values.shape, kind):
-                # As one long row: the same blocks, and millions of short ones would take minutes.
-                blocks = gguf.quantize(values.astype(np.float32).reshape(1, -1), wanted)
+            if _is_quantized(name, values.shape, kind):
+                # One long row has the same blocks; quantizing millions of rows takes minutes.
+                blocks = gguf.quantize(values.astype(np.float32).reshape(1, -1), quantization)
                 blocks = blocks.view(np.uint8).reshape(*values.shape[:-1], -1)
-                writer.add_tensor(name, blocks, raw_dtype=wanted)
+                writer.add_tensor(name, blocks, raw_dtype=quantization)
             else:
                 writer.add_tensor(name, values)
     writer.write_header_to_file()
@@ -167,7 +167,7 @@ def _write_gguf(path: Path, source: Path, kind: str) -> None:
 
 def _convert(path: Path, source: Path, job: Job) -> None:
     if not Path(job.sd_cli).is_file():
-        raise MissingError(f"sd-cli, which writes {job.kind}, is not at {job.sd_cli}")
+        raise MissingError(f"no sd-cli, which writes {job.kind}, at {job.sd_cli}")
     subprocess.run(
         [job.sd_cli, "--mode", "convert", "-m", source, "-o", path, "--type", job.kind],
         check=True,
@@ -175,7 +175,7 @@ def _convert(path: Path, source: Path, job: Job) -> None:
     )
 
 
-def _takes(name: str, shape: tuple[int, ...], kind: str) -> bool:
+def _is_quantized(name: str, shape: tuple[int, ...], kind: str) -> bool:
     if len(shape) < 2:
         return False
     if kind == "bf16":
