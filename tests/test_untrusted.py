@@ -2,12 +2,22 @@
 
 import json
 import sys
+import time
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpustack_draw.untrusted import MAX_JSON_DEPTH, MAX_JSON_VALUES, clean, parse_json, printable
+from gpustack_draw.untrusted import (
+    MAX_JSON_DEPTH,
+    MAX_JSON_VALUES,
+    MAX_RETRY_AFTER,
+    clean,
+    parse_json,
+    parse_retry_after,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +115,35 @@ def test_the_recursion_limit_of_the_caller_does_not_matter() -> None:
             parse_json(nested(100_000))
     finally:
         sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        (" 90 ", 90),
+        ("9" * 4000, MAX_RETRY_AFTER),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("\u0663", None),
+        (", , ,", None),
+    ],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    assert parse_retry_after(text) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    seconds = parse_retry_after(formatdate(time.time() + 60, usegmt=True))
+    assert seconds is not None
+    assert 55 <= seconds <= 60
+
+
+@given(st.text())
+def test_any_retry_after_is_parsed_or_refused(text: str) -> None:
+    seconds = parse_retry_after(text)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER

@@ -1,15 +1,18 @@
-"""Text and JSON from other machines: made safe to print, and parsed within limits."""
+"""Text, JSON and headers of untrusted machines: made printable, and parsed within limits."""
 
 import itertools
 import json
 import math
 import re
+import time
 from typing import Any, NoReturn
 
 MAX_TEXT_LENGTH = 300
 MAX_JSON_DEPTH = 64
 MAX_JSON_VALUES = 1_000_000
+MAX_RETRY_AFTER = 86_400.0  # seconds
 _MAX_DIGITS = 40
+_MAX_DATE_LENGTH = 64
 
 _STRING = re.compile(rb'"[^"]*"')
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -50,6 +53,28 @@ def parse_json(data: bytes) -> Any:
     return json.loads(
         data.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_refuse_constant
     )
+
+
+def parse_retry_after(text: str) -> float | None:
+    """Parse a ``Retry-After`` header (RFC 9110, section 10.2.3).
+
+    Args:
+        text: A number of seconds, or a date.
+
+    Returns:
+        Seconds from now, 0 to :data:`MAX_RETRY_AFTER`; ``None`` if the header is empty or invalid.
+    """
+    from email.utils import parsedate_to_datetime
+
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text[:_MAX_DIGITS]), MAX_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(text[:_MAX_DATE_LENGTH])
+        seconds = math.ceil(date.timestamp() - time.time())
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return None
+    return min(max(float(seconds), 0.0), MAX_RETRY_AFTER)
 
 
 def _depth(data: bytes) -> int:

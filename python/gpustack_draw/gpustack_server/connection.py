@@ -10,7 +10,6 @@ import http.client
 import json
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -24,11 +23,10 @@ from gpustack_draw.gpustack_server.cancellation import (
 )
 from gpustack_draw.gpustack_server.deadline import Deadline
 from gpustack_draw.gpustack_server.proxy import proxy_for
-from gpustack_draw.untrusted import clean, printable
+from gpustack_draw.untrusted import clean, parse_retry_after, printable
 
 CONNECT_SECONDS = 10.0
 _READ_BYTES = 65_536
-_MAX_DATE_LENGTH = 64
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 
 LogFunction = Callable[[str, str], None]
@@ -100,16 +98,7 @@ class Reply:
 
     def retry_after(self) -> float | None:
         """Return the seconds of the Retry-After header; ``None`` if absent or invalid."""
-        text = self.header("Retry-After")
-        if text.isdecimal() and len(text) < 10:
-            return float(text)
-        from email.utils import parsedate_to_datetime
-
-        try:
-            date = parsedate_to_datetime(text[:_MAX_DATE_LENGTH])
-            return max(date.timestamp() - time.time(), 0.0)
-        except (TypeError, ValueError, IndexError, OverflowError):
-            return None
+        return parse_retry_after(self.header("Retry-After"))
 
 
 class ServerConnection:

@@ -1,13 +1,9 @@
 """Errors of the hub and of its client, put into words and advice."""
 
-import contextlib
-import math
 import os
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from gpustack_draw.errors import DrawError, FetchError, ModelNotFoundError
 from gpustack_draw.hub.network_variables import (
@@ -16,11 +12,10 @@ from gpustack_draw.hub.network_variables import (
     without_password,
 )
 from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError, reason_of
-from gpustack_draw.untrusted import clean
+from gpustack_draw.untrusted import MAX_RETRY_AFTER, clean, parse_retry_after
 
 LONGEST_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
 
-_MOST_SECONDS = 86_400.0
 _LOG_IN = "log in with 'hf auth login', or set HF_TOKEN"
 
 
@@ -160,23 +155,16 @@ def _refused(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
 
 
 def _when(seconds: float) -> str:
-    if seconds >= _MOST_SECONDS:
+    if seconds >= MAX_RETRY_AFTER:
         return "another day"
     return f"in {seconds:.0f} seconds" if seconds else "in a few minutes"
 
 
 def _wait_seconds(answer: AnswerHead) -> float:
-    """Return how long a hub wants to be left alone, a day at most; 0 where it does not say."""
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return _seconds(text)
-    with contextlib.suppress(ValueError, TypeError, OverflowError):  # a date
-        seconds = math.ceil(parsedate_to_datetime(text).timestamp() - time.time())
-        return min(max(float(seconds), 0.0), _MOST_SECONDS)
-    # The form of Hugging Face: "api";r=0;t=55
+    """Return the seconds to wait before the next request, a day at most; 0 if not stated."""
+    seconds = parse_retry_after(answer.headers.get("retry-after", ""))
+    if seconds is not None:
+        return seconds
+    # Hugging Face sends: "api";r=0;t=55
     found = re.search(r";\s*t=(\d+)", answer.headers.get("ratelimit", ""))
-    return _seconds(found[1]) if found else 0.0
-
-
-def _seconds(digits: str) -> float:
-    return min(float(digits[:20]), _MOST_SECONDS)
+    return parse_retry_after(found[1]) or 0.0 if found else 0.0
