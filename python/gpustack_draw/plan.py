@@ -161,7 +161,7 @@ def plan_model(
         from gpustack_draw.hub import Hub
 
         hub = Hub()
-        notes += tuple(filter(None, [hub.lack_of_room(model.hub_files)]))
+        notes += tuple(filter(None, [hub.disk_shortage(model.hub_files)]))
     names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
     return ModelPlan(
         model=model.reference.text,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpustack_draw.errors import ModelNotFoundError
-from gpustack_draw.hub.choose_file import FALLBACK_TAGS, choose_file, quantisation_of
+from gpustack_draw.hub.choose_file import FALLBACK_TAGS, choose_file, quantization_of
 
 # As of models.md, section 1: what publishers call their files.
 GPUSTACK = [
@@ -282,9 +282,9 @@ def test_component(paths: list[str], parts: list[str], tag: str, expected: str) 
 
 
 def test_quantisation_by_name() -> None:
-    assert quantisation_of("BF16/flux-BF16-00001-of-00002.gguf") == "BF16"
-    assert quantisation_of("flux_mx3_1.gguf") == ""
-    assert all(quantisation_of(f"m-{tag}.gguf") == tag for tag in FALLBACK_TAGS)
+    assert quantization_of("BF16/flux-BF16-00001-of-00002.gguf") == "BF16"
+    assert quantization_of("flux_mx3_1.gguf") == ""
+    assert all(quantization_of(f"m-{tag}.gguf") == tag for tag in FALLBACK_TAGS)
 
 
 names = st.from_regex(r"[A-Za-z0-9._/ -]{1,40}(\.gguf|\.safetensors|)", fullmatch=True)

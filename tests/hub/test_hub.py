@@ -8,7 +8,7 @@ from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
 
 from gpustack_draw.errors import FetchError, ModelNotFoundError
-from gpustack_draw.hub import Hub, HubTroubleError
+from gpustack_draw.hub import Hub, HubUnavailableError
 from gpustack_draw.progress.progress import Progress
 
 MEGABYTE = 1_000_000
@@ -137,7 +137,7 @@ def test_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     message = f"{server.url} does not accept the token that is set up on this machine"
     assert error_of(lambda: look_up(hub)) == (
-        HubTroubleError,
+        HubUnavailableError,
         message,
         (
             "log in again with 'hf auth login', or correct or unset HF_TOKEN;"

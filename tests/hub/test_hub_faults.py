@@ -10,7 +10,7 @@ from hub_steps import DATA, MODEL, error_of, get, look_up, read
 from loopback_hub import Content, LoopbackHub
 
 from gpustack_draw.errors import FetchError, ModelNotFoundError
-from gpustack_draw.hub import Hub, HubTroubleError, patience
+from gpustack_draw.hub import Hub, HubUnavailableError, patience
 from gpustack_draw.hub.advice import AnswerHead, explain_refusal
 from gpustack_draw.progress.progress import Progress
 
@@ -205,7 +205,7 @@ def test_trouble_of_the_hub_is_tried_a_few_times(
     server.fail("/resolve/", status=status)
     server.repositories["acme/third"] = server.repositories["acme/other"]
     for action in (lambda: look_up(hub, "acme/third"), lambda: hub.read_header(get(hub))):
-        assert issubclass(error_of(action)[0], HubTroubleError)
+        assert issubclass(error_of(action)[0], HubUnavailableError)
     assert len(server.requests) == 3 + 1 + 3
 
 
@@ -235,9 +235,9 @@ def test_how_long_the_hub_wants_to_be_left_alone(
 
     head = AnswerHead(status, {name.lower(): value for name, value in headers.items()}, False)
     error = explain_refusal(head, "https://huggingface.co", "acme/tiny", "main")
-    assert isinstance(error, HubTroubleError)
+    assert isinstance(error, HubUnavailableError)
     assert seconds - 60 * (seconds > 1000) <= error.wait_seconds <= seconds
-    assert error.lasting == (seconds > 30)
+    assert error.retryable == (seconds <= 30)
 
 
 def test_a_short_wait_is_kept(hub: Hub, server: LoopbackHub) -> None:
@@ -271,7 +271,7 @@ def test_a_file_that_is_gone(hub: Hub, server: LoopbackHub) -> None:
 def test_an_answer_that_is_no_hubs(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/api/", status=200, headers={"Content-Type": "text/html"})
     kind, message, hint = error_of(lambda: look_up(hub, "acme/new"))
-    assert kind is HubTroubleError
+    assert kind is HubUnavailableError
     assert message == f"{server.url} does not answer as a hub does"
     assert hint.startswith(
         "check the network and HF_ENDPOINT: a page to log in to the network answers like that; "
@@ -308,7 +308,7 @@ def test_nobody_listens(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
     kind, message, hint = error_of(lambda: look_up(hub))
-    assert kind is HubTroubleError
+    assert kind is HubUnavailableError
     assert message == "http://127.0.0.1:1 cannot be reached: connection refused"
     assert hint == (
         "check the network, the proxy settings and HF_ENDPOINT;"

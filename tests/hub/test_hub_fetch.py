@@ -332,7 +332,7 @@ def test_a_disk_that_fills_up(tiny: LoopbackHub, tmp_path: Path) -> None:
             r" \d\d\d kB free \| make room, or set HF_HOME to a folder on another disk",
             before,
         )
-        unknown = "Hub.lack_of_room = lambda *_: ''"
+        unknown = "Hub.disk_shortage = lambda *_: ''"
         assert fetch(tiny, tmp_path, unknown) == (
             "the disk of the cache 'home/hub' is full"
             " | make room, or set HF_HOME to a folder on another disk; what was fetched is kept"

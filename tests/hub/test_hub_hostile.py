@@ -15,7 +15,7 @@ from loopback_hub import LoopbackHub
 
 import gpustack_draw
 from gpustack_draw.errors import FetchError
-from gpustack_draw.hub import Hub, HubTroubleError, RepositoryFile, client, connection
+from gpustack_draw.hub import Hub, HubUnavailableError, RepositoryFile, client, connection
 from gpustack_draw.hub.fetch import Fetch
 from gpustack_draw.hub.repository import is_safe
 
@@ -62,7 +62,7 @@ def test_only_a_commit_is_taken_for_one(
     before = everything_below(tmp_path.parent)
     answer_with(server, list_with(sha, size=5))
     kind, message, _ = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubTroubleError, f"{server.url} does not answer as a hub does")
+    assert (kind, message) == (HubUnavailableError, f"{server.url} does not answer as a hub does")
     assert everything_below(tmp_path.parent) == before
 
 
@@ -131,7 +131,7 @@ def test_a_list_that_is_none(hub: Hub, server: LoopbackHub, body: bytes) -> None
     answer_with(server, body)
     start = time.monotonic()
     kind, message, hint = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubTroubleError, f"{server.url} does not answer as a hub does")
+    assert (kind, message) == (HubUnavailableError, f"{server.url} does not answer as a hub does")
     assert hint.startswith("check the network and HF_ENDPOINT: ")
     assert len(server.requests) == 1  # another try would be in vain
     assert time.monotonic() - start < 10
@@ -218,7 +218,7 @@ def test_how_long_a_hub_may_want_to_be_left_alone(
 ) -> None:
     server.fail("/api/", status=429, headers={"Retry-After": value})
     kind, _, hint = error_of(lambda: look_up(hub))
-    assert kind is HubTroubleError
+    assert kind is HubUnavailableError
     assert hint.startswith(f"try again {when}; ")
 
 
@@ -241,7 +241,7 @@ def test_how_long_a_hub_may_want_to_be_left_alone(
 def test_redirects_that_lead_nowhere(hub: Hub, server: LoopbackHub, location: str) -> None:
     server.fail("/api/", status=302, headers={"Location": location})
     kind, message, hint = error_of(lambda: look_up(hub))
-    assert kind is HubTroubleError
+    assert kind is HubUnavailableError
     assert (message + hint).isprintable()
     if not message.startswith(f"{server.url} cannot be reached: "):  # older versions of httpx
         assert message == f"{server.url} leads nowhere: its redirects do not end in an answer"
@@ -339,7 +339,7 @@ def test_a_hub_that_drips_is_not_waited_for(
     set_short_timeouts(monkeypatch)
     url = raw_hub(send)
     kind, message, _ = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubTroubleError, f"{url} answers too slowly to be waited for")
+    assert (kind, message) == (HubUnavailableError, f"{url} answers too slowly to be waited for")
 
 
 def test_a_header_that_drips_is_not_waited_for(
@@ -351,7 +351,7 @@ def test_a_header_that_drips_is_not_waited_for(
     head = b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-65535/%d\r\nContent-Length: 65536\r\n\r\n"
     url = raw_hub(drip(head % file.bytes, each=b"G"))
     kind, message, _ = error_of(lambda: hub.read_header(file))
-    assert (kind, message) == (HubTroubleError, f"{url} answers too slowly to be waited for")
+    assert (kind, message) == (HubUnavailableError, f"{url} answers too slowly to be waited for")
 
 
 def set_short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:

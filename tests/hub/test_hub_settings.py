@@ -245,7 +245,10 @@ def check(place: Place, variables: dict[str, str], message: str, hint: str) -> N
     assert said.startswith(message.format(**known))
     assert said.isprintable()
     assert "secret" not in said + advice
-    assert (kind, advice) in {("HubTroubleError", hint + HERE), ("NoSuchPageError", hint + HERE)}
+    assert (kind, advice) in {
+        ("HubUnavailableError", hint + HERE),
+        ("NoSuchPageError", hint + HERE),
+    }
     note, is_here = found["cached"]
     assert note.endswith("; what is in the cache is used")
     assert is_here == "True"

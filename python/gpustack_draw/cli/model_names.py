@@ -26,9 +26,11 @@ def _expanded(path: str) -> str:
 def cached_models() -> Iterator[str]:
     """Yield a reference to every cached GGUF model."""
     for repository, paths in _repositories():
-        from gpustack_draw.hub.choose_file import is_part, tag_of  # slow to import
+        from gpustack_draw.hub.choose_file import is_component_file, tag_of  # slow to import
 
-        yield from (f"{repository}:{tag_of(path, paths)}" for path in paths if not is_part(path))
+        yield from (
+            f"{repository}:{tag_of(path, paths)}" for path in paths if not is_component_file(path)
+        )
 
 
 def cached_files() -> Iterator[str]:

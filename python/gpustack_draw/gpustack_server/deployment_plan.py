@@ -9,7 +9,7 @@ from gpustack_draw.errors import DrawError, ModelNotFoundError, NotYetSupportedE
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.hub import Hub
-from gpustack_draw.hub.choose_file import choose_file, quantisation_of
+from gpustack_draw.hub.choose_file import choose_file, quantization_of
 from gpustack_draw.request.model_reference import HubModel
 
 
@@ -91,7 +91,7 @@ def _plan_llama_box(
         if choice.note:
             notes.append(choice.note)
         if not reference.tag_given:  # the chosen file may differ from the default tag
-            suffix = quantisation_of(file) or PurePosixPath(file).stem
+            suffix = quantization_of(file) or PurePosixPath(file).stem
     parameters = ["--no-warmup"]
     if "turbo" in repository and "stable-diffusion" in repository:
         # llama-box does not recognize turbo models; GPUStack's own draw command sent the same.

@@ -9,6 +9,6 @@ fetched. A hub is not trusted: ``connection.py`` limits its answers, ``client.py
 from gpustack_draw.hub.hub import Hub
 from gpustack_draw.hub.removal import Removal
 from gpustack_draw.hub.repository import Repository, RepositoryFile
-from gpustack_draw.hub.trouble import HubTroubleError
+from gpustack_draw.hub.trouble import HubUnavailableError
 
-__all__ = ["Hub", "HubTroubleError", "Removal", "Repository", "RepositoryFile"]
+__all__ = ["Hub", "HubUnavailableError", "Removal", "Repository", "RepositoryFile"]

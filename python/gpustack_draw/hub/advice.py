@@ -11,10 +11,10 @@ from gpustack_draw.hub.network_variables import (
     proxy_variable,
     without_password,
 )
-from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError, reason_of
+from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError, reason_of
 from gpustack_draw.untrusted import MAX_RETRY_AFTER, clean, parse_retry_after
 
-LONGEST_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
+MAX_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
 
 _LOG_IN = "log in with 'hf auth login', or set HF_TOKEN"
 
@@ -34,17 +34,17 @@ class AnswerHead:
     sent_token: bool
 
 
-def offline_error(name: str) -> HubTroubleError:
+def offline_error(name: str) -> HubUnavailableError:
     """Make the error for a repository that is not known while the network must not be used."""
     variable = offline_variable()
-    return HubTroubleError(
+    return HubUnavailableError(
         f"hf.co/{name} is not on this machine, and {variable} is set",
         hint=f"unset {variable} to fetch it",
-        lasting=True,
+        retryable=False,
     )
 
 
-def explain_failure(error: Exception, endpoint: str) -> HubTroubleError:
+def explain_failure(error: Exception, endpoint: str) -> HubUnavailableError:
     """Make the error for a question that got no answer.
 
     Args:
@@ -52,14 +52,14 @@ def explain_failure(error: Exception, endpoint: str) -> HubTroubleError:
         endpoint: The hub's address.
     """
     if type(error).__name__ == "OfflineModeIsEnabled":
-        return HubTroubleError(
+        return HubUnavailableError(
             f"the network is not used, as {offline_variable()} is set",
             hint=f"unset {offline_variable()}",
-            lasting=True,
+            retryable=False,
         )
     variable = proxy_variable(endpoint)
     proxy = f"the proxy {without_password(os.environ[variable])} of {variable}" if variable else ""
-    return HubTroubleError(
+    return HubUnavailableError(
         f"{endpoint} cannot be reached: {reason_of(error)}",
         hint=f"check the network, {proxy or 'the proxy settings'} and HF_ENDPOINT",
     )
@@ -93,10 +93,10 @@ def explain_refusal(  # noqa: PLR0911 - one a kind of refusal
     if code == "EntryNotFound":
         return ModelNotFoundError(f"hf.co/{name} has no file {path!r} at revision {revision!r}")
     if answer.status == 401 and answer.sent_token:
-        return HubTroubleError(
+        return HubUnavailableError(
             f"{endpoint} does not accept the token that is set up on this machine",
             hint="log in again with 'hf auth login', or correct or unset HF_TOKEN",
-            lasting=True,
+            retryable=False,
         )
     if code == "RepoNotFound" or answer.status in {401, 404}:
         return _not_found(answer, endpoint, name)
@@ -135,18 +135,18 @@ def _refused(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
     seconds = _wait_seconds(answer)
     if status == 429:
         also = "" if answer.sent_token else f"; with an account the limit is higher: {_LOG_IN}"
-        return HubTroubleError(
+        return HubUnavailableError(
             f"{endpoint} has had too many requests from here (429)",
             hint=f"try again {_when(seconds)}{also}",
             wait_seconds=seconds,
-            lasting=seconds > LONGEST_WAIT,
+            retryable=seconds <= MAX_WAIT,
         )
     if status in {408, 416} or status >= 500:
-        return HubTroubleError(
+        return HubUnavailableError(
             f"{endpoint} answers with an error of its own ({status}){because}",
             hint="try again later; https://status.huggingface.co tells how the hub is",
             wait_seconds=seconds,
-            lasting=seconds > LONGEST_WAIT,
+            retryable=seconds <= MAX_WAIT,
         )
     return FetchError(
         f"{endpoint} refuses hf.co/{name} ({status}){because}",

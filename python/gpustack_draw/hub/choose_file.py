@@ -128,7 +128,7 @@ def choose_file(
     return _fallback(files, tag, repository)
 
 
-def quantisation_of(path: str) -> str:
+def quantization_of(path: str) -> str:
     """Give the quantisation that a file's name tells, normalised; empty when it tells none."""
     return _read(path).quantisation
 
@@ -140,7 +140,7 @@ def tag_of(path: str, paths: Sequence[str]) -> str:
         path: The file.
         paths: All files of its repository, as far as they are known.
     """
-    tag = quantisation_of(path)
+    tag = quantization_of(path)
     try:
         choice = choose_file(paths, tag, tag_given=True, repository="")
     except ModelNotFoundError:
@@ -150,7 +150,7 @@ def tag_of(path: str, paths: Sequence[str]) -> str:
 
 def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
     files = _models(paths)
-    if len(files) > 1 and all(is_part(file.path) for file in files):
+    if len(files) > 1 and all(is_component_file(file.path) for file in files):
         several = {re.sub(r"[-_.]+$", "", _without_tag(file.path)).lower() for file in files}
         if len(several) > 1:  # quantisations of one file may be a model with an unlucky name
             raise ModelNotFoundError(
@@ -183,7 +183,7 @@ def _models(paths: Sequence[str]) -> list[_File]:
     """Read the names of GGUF files, less those that go beside a model, if any others are there."""
     files = [_read(path) for path in paths if path.lower().endswith(".gguf")]
     files = [file for file in files if file.shards]
-    return [file for file in files if not is_part(file.path)] or files
+    return [file for file in files if not is_component_file(file.path)] or files
 
 
 def _read(path: str) -> _File:
@@ -202,7 +202,7 @@ def _read(path: str) -> _File:
     return _File(path, "", pure=False, shards=shards)
 
 
-def is_part(path: str) -> bool:
+def is_component_file(path: str) -> bool:
     """Tell whether a file goes beside a model, by its name."""
     folders = path.lower().split("/")[:-1]
     if any(_PART_FOLDERS.fullmatch(folder) for folder in folders):

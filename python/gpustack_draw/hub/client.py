@@ -17,7 +17,7 @@ from gpustack_draw.hub import connection, settings
 from gpustack_draw.hub.advice import explain_failure, explain_refusal, offline_error
 from gpustack_draw.hub.connection import Answer
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, make_repository
-from gpustack_draw.hub.trouble import HubTroubleError, is_transport_error
+from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 from gpustack_draw.untrusted import clean, parse_json
 
 # A list of 50,000 files has about so many.
@@ -71,7 +71,7 @@ class HubClient:
         """Ask the hub for a repository's files: one request.
 
         Raises:
-            HubTroubleError: The hub does not answer, or has too much to do.
+            HubUnavailableError: The hub does not answer, or has too much to do.
             DrawError: There is no such repository or revision, or no access to it.
         """
         end = time.monotonic() + SECONDS_FOR_LIST
@@ -93,18 +93,18 @@ class HubClient:
                 data = connection.unpacked(pieces, coding, MOST_LIST_BYTES)
                 return _parse_repository(parse_json(data), name, revision)
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise HubTroubleError(
+                raise HubUnavailableError(
                     f"{endpoint} does not answer as a hub does",
                     hint="check the network and HF_ENDPOINT: a page to log in to the network"
                     " answers like that",
-                    lasting=True,
+                    retryable=False,
                 ) from None
 
     def complete(self, file: RepositoryFile) -> RepositoryFile:
         """Ask for a file's size and digest where the repository's list lacks them: one request.
 
         Raises:
-            HubTroubleError: The hub does not answer, or has too much to do.
+            HubUnavailableError: The hub does not answer, or has too much to do.
             DrawError: There is no such file, or no access to it.
         """
         if file.bytes >= 0 and file.digest:
@@ -121,7 +121,9 @@ class HubClient:
         size = _size_of(headers.get(_LINKED_SIZE) or total)
         etag = headers.get(_LINKED_ETAG) or headers.get("etag", "")
         if file.bytes < 0 and size < 0:
-            raise HubTroubleError(f"the hub does not say how large {file.shown} is", lasting=True)
+            raise HubUnavailableError(
+                f"the hub does not say how large {file.shown} is", retryable=False
+            )
         digest = file.digest or _digest(etag.removeprefix("W/").strip('"'))
         return replace(file, bytes=file.bytes if size < 0 else size, digest=digest)
 
@@ -141,7 +143,7 @@ class HubClient:
             pieces.
 
         Raises:
-            HubTroubleError: The hub does not answer, answers with less, or has too much to do.
+            HubUnavailableError: The hub does not answer, answers with less, or has too much to do.
             DrawError: There is no such file, or no access to it.
         """
         with self._opened(file, start, end) as answer:
@@ -202,7 +204,7 @@ class HubClient:
         with ExitStack() as attempt:
             try:
                 answer = attempt.enter_context(connection.asked(address, own, timeout))
-            except HubTroubleError:
+            except HubUnavailableError:
                 return None
             place = answer.headers.get("content-range", "").partition("/")[0]
             if answer.status != 206 or place != own["range"].replace("=", " "):
@@ -218,7 +220,7 @@ class HubClient:
             raise offline_error(name)
         try:
             yield
-        except (DrawError, HubTroubleError):
+        except (DrawError, HubUnavailableError):
             raise
         except Exception as error:
             if is_transport_error(error):
@@ -275,7 +277,7 @@ def _check_range(answer: Answer, file: RepositoryFile, start: int) -> int:
     given = answer.headers.get("content-range", "")
     place, _, total = given.removeprefix("bytes ").partition("/")
     if not place.startswith(f"{start}-") or (total != "*" and _size_of(total) != file.bytes >= 0):
-        raise HubTroubleError(
+        raise HubUnavailableError(
             f"the hub answered with other bytes of {file.shown} than it was asked for:"
             f" {clean(given, 100)}"
         )

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from gpustack_draw.hub import settings
 from gpustack_draw.hub.advice import AnswerHead, explain_failure
 from gpustack_draw.hub.network_variables import find_cause
-from gpustack_draw.hub.trouble import HubTroubleError, is_transport_error
+from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 
 # For an answer's head, redirects included: then it is an error, however busy the hub looks.
 SECONDS_FOR_HEAD = 30.0
@@ -70,7 +70,7 @@ def asked(address: str, headers: Mapping[str, str], timeout: float) -> Iterator[
         timeout: Seconds without a byte that are too many.
 
     Raises:
-        HubTroubleError: There is no answer.
+        HubUnavailableError: There is no answer.
     """
     answer = _Question(address, headers, timeout).wait(max(SECONDS_FOR_HEAD, timeout))
     try:
@@ -83,7 +83,7 @@ def within(pieces: Iterable[bytes], end: float, address: str) -> Iterator[bytes]
     """Yield pieces of a body until a moment of the monotonic clock.
 
     Raises:
-        HubTroubleError: They have not come by then.
+        HubUnavailableError: They have not come by then.
     """
     for piece in pieces:
         yield piece
@@ -212,10 +212,10 @@ def _join(address: str, location: str, *, is_last: bool) -> str:
     except ValueError:
         leads = False
     if is_last or not leads or not joined.isprintable():
-        raise HubTroubleError(
+        raise HubUnavailableError(
             f"{settings.endpoint()} leads nowhere: its redirects do not end in an answer",
             hint="check HF_ENDPOINT and the network",
-            lasting=True,
+            retryable=False,
         )
     return joined
 
@@ -229,10 +229,10 @@ def _may_have_token(origin: SplitResult, place: SplitResult) -> bool:
     return upgraded or (ports[0] == ports[1] and origin.scheme == place.scheme)
 
 
-def _slow(address: str) -> HubTroubleError:
+def _slow(address: str) -> HubUnavailableError:
     parts = urlsplit(address)
-    return HubTroubleError(
+    return HubUnavailableError(
         f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} answers too slowly to be waited for",
         hint="check the network and HF_ENDPOINT, or try again later",
-        lasting=True,
+        retryable=False,
     )

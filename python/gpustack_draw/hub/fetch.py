@@ -17,7 +17,7 @@ from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, mark_o
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
-from gpustack_draw.hub.trouble import HubTroubleError
+from gpustack_draw.hub.trouble import HubUnavailableError
 from gpustack_draw.progress.progress import Progress
 
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -224,8 +224,8 @@ class Fetch:
                     if not self._receive(file, partial):
                         return ""
                     if partial.size == before and not partial.is_complete:
-                        raise HubTroubleError(f"the hub sends no bytes of {file.shown}")
-                except HubTroubleError as error:
+                        raise HubUnavailableError(f"the hub sends no bytes of {file.shown}")
+                except HubUnavailableError as error:
                     tries = 1 if partial.size > before else tries + 1
                     if self._stop.wait(seconds_before_next_try(error, tries)):
                         raise _StoppedError from None

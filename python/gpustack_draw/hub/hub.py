@@ -10,7 +10,7 @@ from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_header, read_model_header
 from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
-from gpustack_draw.hub.choose_file import is_part, tag_of
+from gpustack_draw.hub.choose_file import is_component_file, tag_of
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.network_variables import offline_variable
@@ -20,7 +20,7 @@ from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
 from gpustack_draw.hub.settings import cache_variable
-from gpustack_draw.hub.trouble import HubTroubleError, NoSuchPageError
+from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.units import format_bytes
 
@@ -71,7 +71,7 @@ class Hub:
                 return known
         try:
             found = self._look_up(name, revision, most=1 if known else _MOST_LOOKS)
-        except (HubTroubleError, NoSuchPageError) as error:
+        except (HubUnavailableError, NoSuchPageError) as error:
             if known is None:
                 error.hint = f"{error.hint}; {self._what_is_here()}"
                 raise
@@ -111,7 +111,7 @@ class Hub:
             tries += 1
             try:
                 return self.client.look_up(name, revision)
-            except HubTroubleError as error:
+            except HubUnavailableError as error:
                 delay = seconds_before_next_try(error, tries, most)
                 if delay + time.monotonic() - start > _LONGEST_LOOK:
                     raise
@@ -210,7 +210,7 @@ class Hub:
         if not wanted:
             return ()
         wanted = [self.client.complete(file) if file in missing else file for file in wanted]
-        self.check_room(wanted)
+        self.check_disk_space(wanted)
         fetch = Fetch(self.client, self.cache, wanted, on_progress)
         fetch.run()
         return tuple(fetch.notes)
@@ -221,18 +221,18 @@ class Hub:
         verified = path is not None and (not file.digest or self.cache.is_verified(file, path))
         return verified and path == self.cache.pointer(file)
 
-    def check_room(self, files: Sequence[RepositoryFile]) -> None:
+    def check_disk_space(self, files: Sequence[RepositoryFile]) -> None:
         """Check that what is missing of files fits on the disk.
 
         Raises:
             FetchError: It does not.
         """
-        if lack := self.lack_of_room(files):
+        if lack := self.disk_shortage(files):
             raise FetchError(
                 lack, hint=f"make room, or set {cache_variable()} to a folder on another disk"
             )
 
-    def lack_of_room(self, files: Sequence[RepositoryFile]) -> str:
+    def disk_shortage(self, files: Sequence[RepositoryFile]) -> str:
         """Tell why what is missing of files does not fit on the disk; empty where it does."""
         needed, free = self.bytes_to_fetch(files), self.cache.free_bytes()
         if not needed or free is None or needed + SPARE_BYTES <= free:
@@ -257,7 +257,7 @@ class Hub:
             for repository in self.cached_repositories()
             for file in repository.files
             if file.path.lower().endswith(".gguf")
-            and not is_part(file.path)
+            and not is_component_file(file.path)
             and self.cache.find(file) is not None
         ]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 from gpustack_draw.errors import quoted
-from gpustack_draw.hub.trouble import HubTroubleError, innermost, reason_of
+from gpustack_draw.hub.trouble import HubUnavailableError, innermost, reason_of
 
 _PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
 _PROXY_VARIABLES = (
@@ -20,9 +20,9 @@ _PROXY_VARIABLES = (
 )
 
 
-def setting_error(message: str, hint: str) -> HubTroubleError:
+def setting_error(message: str, hint: str) -> HubUnavailableError:
     """Make the error for a setting that keeps the network from being used."""
-    return HubTroubleError(message, hint=hint, lasting=True)
+    return HubUnavailableError(message, hint=hint, retryable=False)
 
 
 def is_address(text: str, schemes: set[str]) -> bool:
@@ -36,7 +36,7 @@ def is_address(text: str, schemes: set[str]) -> bool:
         return False
 
 
-def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubTroubleError | None:
+def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubUnavailableError | None:
     """Find a variable of proxies or certificates that keeps a client from being set up.
 
     Args:
@@ -51,7 +51,9 @@ def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubTrouble
     return next(faults, None)
 
 
-def find_cause(error: Exception, endpoint: str, *, uses_requests: bool) -> HubTroubleError | None:
+def find_cause(
+    error: Exception, endpoint: str, *, uses_requests: bool
+) -> HubUnavailableError | None:
     """Find the variable that made a question fail.
 
     Args:
@@ -88,7 +90,7 @@ def without_password(address: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
-def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubTroubleError]:
+def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubUnavailableError]:
     value = os.environ.get(name, "")
     address = value if "://" in value else f"http://{value}"
     shown = quoted(without_password(value))
@@ -105,7 +107,7 @@ def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubTroubleError
         )
 
 
-def _faults_of_no_proxy(error: Exception) -> Iterator[HubTroubleError]:
+def _faults_of_no_proxy(error: Exception) -> Iterator[HubUnavailableError]:
     for name in ("no_proxy", "NO_PROXY"):
         value = os.environ.get(name, "")
         if value and type(error).__name__ == "InvalidURL":
@@ -115,7 +117,7 @@ def _faults_of_no_proxy(error: Exception) -> Iterator[HubTroubleError]:
             )
 
 
-def _faults_of_certificates(uses_requests: bool) -> Iterator[HubTroubleError]:
+def _faults_of_certificates(uses_requests: bool) -> Iterator[HubUnavailableError]:
     if os.environ.get("SSLKEYLOGFILE"):
         try:
             Path(os.environ["SSLKEYLOGFILE"]).open("ab").close()
@@ -134,7 +136,7 @@ def _faults_of_certificates(uses_requests: bool) -> Iterator[HubTroubleError]:
         yield _path_error("SSL_CERT_DIR", "a folder of certificates that is not there")
 
 
-def _path_error(name: str, fault: str, error: Exception | None = None) -> HubTroubleError:
+def _path_error(name: str, fault: str, error: Exception | None = None) -> HubUnavailableError:
     reason = f": {reason_of(error)}" if error else ""
     return setting_error(
         f"{name} names {fault}: {quoted(os.environ[name])}{reason}",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
-from gpustack_draw.hub.trouble import HubTroubleError
+from gpustack_draw.hub.trouble import HubUnavailableError
 
 _MOST_TRIES = 3
 # Most headers are 20 to 100 kB. What is asked for is doubled with each step, so at most twice as
@@ -79,8 +79,8 @@ class RemoteFile:
                             if len(data) >= end - start:
                                 break
                 if len(data) <= before:
-                    raise HubTroubleError(f"the hub sends no bytes of {self.shown}")
-            except HubTroubleError as error:
+                    raise HubUnavailableError(f"the hub sends no bytes of {self.shown}")
+            except HubUnavailableError as error:
                 self._client.forget_address(self._file)
                 tries = 1 if len(data) > before else tries + 1
                 time.sleep(seconds_before_next_try(error, tries, _MOST_TRIES))

@@ -65,7 +65,7 @@ def endpoint() -> str:
     """Return the hub's address.
 
     Raises:
-        HubTroubleError: ``HF_ENDPOINT`` is none.
+        HubUnavailableError: ``HF_ENDPOINT`` is none.
     """
     address: str = client_module("constants").ENDPOINT
     address = _faulty.get("HF_ENDPOINT", address)
@@ -89,7 +89,7 @@ def timeout(name: str) -> float:
         name: Of its constant, which is that of the variable, too.
 
     Raises:
-        HubTroubleError: It is not above 0.
+        HubUnavailableError: It is not above 0.
     """
     seconds: float = getattr(client_module("constants"), name)
     if seconds <= 0:
@@ -101,7 +101,7 @@ def token() -> str | None:
     """Return the user's token; ``None`` where there is none.
 
     Raises:
-        HubTroubleError: It cannot be read, or is none.
+        HubUnavailableError: It cannot be read, or is none.
     """
     if client_module("constants").HF_HUB_DISABLE_IMPLICIT_TOKEN:
         return None
@@ -135,7 +135,7 @@ def session() -> Any:
     """Return the client's HTTP session.
 
     Raises:
-        HubTroubleError: It cannot be made: a variable of proxies or certificates is wrong.
+        HubUnavailableError: It cannot be made: a variable of proxies or certificates is wrong.
     """
     for name, value in _faulty.items():
         kind = "a whole number of seconds" if "TIMEOUT" in name else "what the client expects"

@@ -19,7 +19,7 @@ def check_room(model: ResolvedModel) -> None:
         return
     from gpustack_draw.hub import Hub
 
-    Hub().check_room(model.hub_files)
+    Hub().check_disk_space(model.hub_files)
 
 
 def fetch_model(

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_model_header
-from gpustack_draw.hub import Hub, HubTroubleError, Repository, RepositoryFile
+from gpustack_draw.hub import Hub, HubUnavailableError, Repository, RepositoryFile
 from gpustack_draw.hub.choose_file import choose_file
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.compatibility import check_parts
@@ -204,7 +204,7 @@ class PartFinder:
         try:
             file = self._look_in(source, component, only_here)
             return None if file is None else self._take(file, source, component)
-        except HubTroubleError as error:
+        except HubUnavailableError as error:
             self._hub_is_silent = True  # the other places are on the same hub
             reasons.append(error)
         except (ModelNotFoundError, ModelFileError, FetchError) as error:
