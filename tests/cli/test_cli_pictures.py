@@ -233,4 +233,4 @@ def test_preview_in_coloured_blocks(tmp_path: Path) -> None:
 def test_a_terminal_that_cannot_show_a_preview_is_told_of(tmp_path: Path) -> None:
     screen = Screen(tmp_path, *QUICK, "--preview", answer=XTERM, TERM="xterm")
     assert screen.end() == 0
-    assert screen.said.count("--preview has no effect: this terminal shows no pictures") == 1
+    assert screen.said.count("--preview has no effect: this terminal cannot show pictures") == 1

@@ -170,7 +170,7 @@ def test_ctrl_c_while_another_process_fetches(
         command = Command(server, tmp_path, WHOLE)
         assert command.process.stderr is not None
         for line in command.process.stderr:
-            if line.startswith("fetching"):
+            if line.startswith("downloading"):
                 break
         assert command.end(signal.SIGINT)[0] == 130
     assert kept(tmp_path) == []
@@ -213,12 +213,12 @@ def test_with_everything_here_one_question_or_none(server: LoopbackHub, tmp_path
     server.fail("/resolve/", seconds=0.002)
     status, said = Command(server, tmp_path, PARTS).wait()
     assert status == 0
-    line = r"^fetching \d+\.\d/23\.\d MB, \d+ %, \d+\.\d MB/s, \d+\.\d s left$"
+    line = r"^downloading \d+\.\d/23\.\d MB, \d+ %, \d+\.\d MB/s, \d+\.\d s left$"
     assert re.search(line, said, re.MULTILINE)
     assert "\r" not in said
     server.requests.clear()
     status, said = Command(server, tmp_path, PARTS).wait()
-    assert (status, "fetching" in said) == (0, False)
+    assert (status, "downloading" in said) == (0, False)
     assert server.paths() == ["GET /api/models/acme/parts-GGUF"]
     server.requests.clear()
     assert Command(server, tmp_path, PARTS, HF_HUB_OFFLINE="1").wait()[0] == 0

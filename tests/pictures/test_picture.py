@@ -87,7 +87,7 @@ def test_pixels_in_another_shape_are_taken() -> None:
 
 @pytest.mark.parametrize("count", [0, 23, 25])
 def test_wrong_number_of_bytes(count: int) -> None:
-    with pytest.raises(ValueError, match=f"{count} bytes are no picture of 4x2 pixels"):
+    with pytest.raises(ValueError, match=f"a 4x2 picture takes 24 bytes, not {count}"):
         picture(bytes(count))
 
 

@@ -31,10 +31,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (Progress("load", 0, 0, 0.0), "loading"),
         (Progress("wait", 0, 0, 0.0), "waiting for the server"),
         (Progress("wait", 0, 0, 75.0, 2, 8), "picture 2/8: waiting for the server, 75 s"),
-        (Progress("deploy", 0, 0, 2.0), "the server is getting the model ready, 2.0 s"),
+        (Progress("deploy", 0, 0, 2.0), "deploying the model, 2.0 s"),
         (
             Progress("deploy", 40, 100, 2.0),
-            "the server is getting the model ready, 40 %, 3.0 s left",
+            "deploying the model, 40 %, 3.0 s left",
         ),
         (Progress("load", 0, 1, 0.0), "loading"),
         (Progress("load", 1, 1, 0.9), "loading, 100 %, 0.9 s"),
@@ -55,17 +55,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ),
         (
             Progress("deploy", 40, 100, 60.0, resumed=40, started=60.0),
-            "the server is getting the model ready, 40 %",
+            "deploying the model, 40 %",
         ),
         (
             Progress("deploy", 30, 100, 70.0, resumed=40, started=60.0),
-            "the server is getting the model ready, 30 %",
+            "deploying the model, 30 %",
         ),
         (
             Progress("fetch", 23_999_999, 24_000_000, 2.0),
-            "fetching 24.0/24.0 MB, 99 %, 12.0 MB/s, 0.0 s left",
+            "downloading 24.0/24.0 MB, 99 %, 12.0 MB/s, 0.0 s left",
         ),
-        (Progress("encode", 1, 1, 0.04), "reading the prompt, 100 %, 0.0 s"),
+        (Progress("encode", 1, 1, 0.04), "encoding the prompt, 100 %, 0.0 s"),
         (Progress("sample", 0, 20, 0.0), "drawing 0/20, 0 %"),
         (Progress("sample", 5, 20, 6.0), "drawing 5/20, 25 %, 1.20 s/step, 18 s left"),
         (Progress("sample", 1, 20, 61.0), "drawing 1/20, 5 %, 61.00 s/step, 19:19 left"),
@@ -74,11 +74,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (Progress("decode", 1, 4, 1.0, 2, 3), "picture 2/3: decoding 1/4, 25 %, 3.0 s left"),
         (
             Progress("fetch", 1_500_000_000, 6_000_000_000, 60.0),
-            "fetching 1.50/6.00 GB, 25 %, 25.0 MB/s, 3:00 left",
+            "downloading 1.50/6.00 GB, 25 %, 25.0 MB/s, 3:00 left",
         ),
         (
             Progress("fetch", 6_000_000, 24_000_000, 2.0),
-            "fetching 6.0/24.0 MB, 25 %, 3.00 MB/s, 6.0 s left",
+            "downloading 6.0/24.0 MB, 25 %, 3.00 MB/s, 6.0 s left",
         ),
         (Progress("new phase", 1, 2, 1.0), "new phase 1/2, 50 %, 1.0 s left"),
     ],

@@ -101,7 +101,7 @@ def test_an_old_server_gets_what_the_original_command_sent(
     assert body["model"] == "stable-diffusion-v3-5-large-turbo-Q4_0"
     output = capsys.readouterr()
     assert output.out == "cat.png\n"
-    assert "the server is getting the model ready\n" in output.err
+    assert "deploying the model\n" in output.err
     assert (
         f"deployed on GPUStack 0.7.1 at 127.0.0.1:{old.port} as"
         " 'stable-diffusion-v3-5-large-turbo-Q4_0'" in output.err

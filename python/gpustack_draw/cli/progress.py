@@ -1,4 +1,4 @@
-"""What the command writes to standard error: progress, notes, errors, the engine's log."""
+"""Output of the command on standard error: progress, notes, pictures and the engine's log."""
 
 import os
 import sys
@@ -13,28 +13,28 @@ from gpustack_draw.progress.line import ProgressLine
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 
-_SECONDS_BETWEEN_PREVIEWS = 0.25
+_MIN_SECONDS_BETWEEN_PREVIEWS = 0.25
 
 
 class Reporter(ProgressLine):
-    """Writes to standard error for a command.
+    """The standard error of a command.
 
-    On a terminal, progress is one line that is rewritten in place and kept below everything else;
-    elsewhere it is a few plain lines.
+    On a terminal, progress is one line that is rewritten in place below all other lines; elsewhere
+    it is a few plain lines.
 
     Attributes:
-        canvas: Where pictures are shown on the terminal; None where they are not.
+        canvas: The canvas for pictures on the terminal; None if they are not shown there.
     """
 
     def __init__(
         self, stream: TextIO | None, *, quiet: bool = False, terminal: bool | None = None
     ) -> None:
-        """Write to a stream.
+        """Create a reporter.
 
         Args:
-            stream: Standard error, or ``None`` if there is none.
+            stream: Standard error, or ``None`` to write nothing.
             quiet: Write errors and the debug log only.
-            terminal: Whether lines can be rewritten; by default, what the stream says.
+            terminal: True if lines can be rewritten; by default, True for a terminal.
         """
         super().__init__(stream, terminal=terminal)
         self._quiet = quiet
@@ -43,11 +43,11 @@ class Reporter(ProgressLine):
 
     @contextmanager
     def pictures(self, *, show: bool, preview: bool) -> Iterator[None]:
-        """Show pictures on the terminal in a ``with`` block, unless output is piped.
+        """Return a context manager that shows pictures on the terminal, unless output is piped.
 
         Args:
-            show: Whether finished pictures are shown.
-            preview: Whether growing pictures are shown, in half blocks if need be.
+            show: Show finished pictures.
+            preview: Show intermediate pictures, in half blocks on terminals without graphics.
         """
         if not (show or preview):
             yield
@@ -59,11 +59,11 @@ class Reporter(ProgressLine):
                 yield
                 return
         with Terminal() as terminal:
-            self.canvas = Canvas(terminal, coarse=preview)
+            self.canvas = Canvas(terminal, allow_blocks=preview)
             yield
 
     def progress(self, progress: Progress) -> None:
-        """Show how far the work has come, and a new preview."""
+        """Show progress, and its preview if there is one."""
         if self._quiet:
             return
         with self._lock:
@@ -72,34 +72,34 @@ class Reporter(ProgressLine):
                 self._show_preview(progress.preview)
 
     def finish(self, *, complete: bool = True) -> None:
-        """End the progress line, and leave the picture above it."""
+        """End the progress line, and keep the picture above it."""
         with self._lock:
             super().finish(complete=complete)
             if self.canvas is not None:
-                self.canvas.leave()
+                self.canvas.keep_picture()
 
     def show(self, picture: Raster) -> bool:
-        """Show a picture on the terminal, in the place of its previews.
+        """Show a finished picture on the terminal, in place of its previews.
 
         Returns:
-            Whether it can be seen there as it is.
+            True if the terminal shows it in full resolution.
         """
-        return self._shows(picture) and self.canvas is not None and self.canvas.is_exact
+        return self._draw(picture) and self.canvas is not None and self.canvas.has_graphics
 
     def show_in_blocks(self, picture: Raster) -> bool:
-        """Show a picture on the terminal in half blocks, unless its previews were shown so.
+        """Show a finished picture in half blocks, unless :meth:`show` has done so.
 
         Returns:
-            Whether it can be seen there.
+            True if the terminal shows it.
         """
         if self.canvas is None:
             return False
-        if not self.canvas.coarse:
-            self.canvas.coarse = True
-            return self._shows(picture)
+        if not self.canvas.allow_blocks:
+            self.canvas.allow_blocks = True
+            return self._draw(picture)
         return bool(self.canvas.protocol)
 
-    def _shows(self, picture: Raster) -> bool:
+    def _draw(self, picture: Raster) -> bool:
         with self._lock:
             if self.canvas is None or not self.canvas.protocol:
                 return False
@@ -107,33 +107,33 @@ class Reporter(ProgressLine):
             return True
 
     def note(self, text: str) -> None:
-        """Tell something worth knowing; not with ``--quiet``."""
+        """Write a note, unless the reporter is quiet."""
         if not self._quiet:
             self.line(f"gpustack-draw: {text}")
 
     def line(self, text: str) -> None:
-        """Write a line, above the progress line if there is one."""
+        """Write a line above the progress line."""
         with self._lock:
             if self.canvas is not None:
-                self.canvas.leave()
+                self.canvas.keep_picture()
             super().line(text)
 
     def _show_preview(self, preview: Raster) -> None:
         now = time.monotonic()
-        if self.canvas is None or now - self._preview_time < _SECONDS_BETWEEN_PREVIEWS:
+        if self.canvas is None or now - self._preview_time < _MIN_SECONDS_BETWEEN_PREVIEWS:
             return
         self._preview_time = now
         if self.canvas.protocol:
             self._show_picture(self.canvas, preview)
             return
         self.canvas = None
-        self.note("--preview has no effect: this terminal shows no pictures")
+        self.note("--preview has no effect: this terminal cannot show pictures")
 
     def _show_picture(self, canvas: Canvas, picture: Raster) -> None:
-        shown = self._shown
+        was_visible = bool(self._visible)
         self._erase()
         self._write(canvas.draw(picture.to_image(), self._columns(), self._lines()))
-        if shown:
+        if was_visible:
             self._redraw()
 
     def _lines(self) -> int:

@@ -1,4 +1,4 @@
-"""Checks of the functions that callers pass in."""
+"""Checks of callback functions."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,11 @@ from gpustack_draw.progress.progress import Progress
 
 
 def check_function(value: object, argument: str) -> None:
-    """Check that an argument is a function or None.
+    """Check that a callback is a function or None.
+
+    Args:
+        value: The callback.
+        argument: Name of the argument, for the message.
 
     Raises:
         UsageError: It is neither.
@@ -19,10 +23,10 @@ def check_function(value: object, argument: str) -> None:
 def checked_progress(
     on_progress: Callable[[Progress], None] | None,
 ) -> Callable[[Progress], None] | None:
-    """Return a progress function whose errors all reach the caller of an iterator.
+    """Wrap a progress function so that all its errors reach the caller of an iterator.
 
     Raises:
-        UsageError: It is not a function.
+        UsageError: It is neither a function nor None.
     """
     check_function(on_progress, "on_progress")
     if on_progress is None:
@@ -32,7 +36,7 @@ def checked_progress(
         try:
             on_progress(progress)
         except StopIteration as error:
-            # An iterator that raises it ends as if all pictures were drawn.
+            # Raised inside an iterator, it would end the iteration as if all pictures were drawn.
             raise UsageError(
                 "on_progress raised StopIteration", hint="raise another error to end the drawing"
             ) from error

@@ -1,39 +1,38 @@
-"""How far the work has come, in words: for terminals and notebooks."""
+"""Progress as a line of text, for terminals and notebooks."""
 
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.units import format_bytes, format_bytes_of
 
-# What people see for a phase.
 _TITLES = {
-    "fetch": "fetching",
-    "deploy": "the server is getting the model ready",
+    "fetch": "downloading",
+    "deploy": "deploying the model",
     "wait": "waiting for the server",
     "load": "loading",
-    "encode": "reading the prompt",
+    "encode": "encoding the prompt",
     "sample": "drawing",
     "decode": "decoding",
 }
-# Phases that may tell nothing but that they go on.
-_WAITING = ("deploy", "wait")
-_LONGEST_BAR = 30
-_SHORTEST_BAR = 6
+# Phases that may report nothing but the time that has passed.
+_WAITING_PHASES = ("deploy", "wait")
+_MAX_BAR_WIDTH = 30
+_MIN_BAR_WIDTH = 6
 
 
 def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
-    """Put progress into a line.
+    """Return progress as one line.
 
     Args:
-        progress: What to tell.
-        columns: The most characters the line can have; 0 for any number.
-        bar: The characters for done and not done; empty for no bar.
+        progress: The progress.
+        columns: Maximum number of characters; 0 for no limit.
+        bar: Two characters, for the done and the remaining part of the bar; empty for no bar.
     """
     picture = f"picture {progress.picture}/{progress.pictures}: " if progress.pictures > 1 else ""
     head = picture + _TITLES.get(progress.phase, progress.phase)
     if progress.total <= 0 or (progress.total == 1 and progress.step == 0):
-        if progress.phase in _WAITING and progress.seconds >= 1:
+        if progress.phase in _WAITING_PHASES and progress.seconds >= 1:
             head += f", {_duration(progress.seconds)}"
         return head[:columns] if columns else head
-    # Rounded down: 100 % means that nothing is left.
+    # Rounded down, so that 100 % means finished.
     tail = [f"{int(100 * fraction(progress))} %", *_pace(progress)]
     head += _amount(progress)
     line = ", ".join([head, *tail])
@@ -42,16 +41,16 @@ def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
     while len(line) > columns and len(tail) > 1:
         tail.pop()
         line = ", ".join([head, *tail])
-    room = columns - len(line)  # the bar takes the place of a comma
-    if bar and room >= _SHORTEST_BAR:
-        width = min(room, _LONGEST_BAR)
+    space = columns - len(line)  # the bar replaces a comma
+    if bar and space >= _MIN_BAR_WIDTH:
+        width = min(space, _MAX_BAR_WIDTH)
         done = int(width * fraction(progress))
         line = f"{head} {bar[0] * done}{bar[1] * (width - done)} {', '.join(tail)}"
     return line[:columns]
 
 
 def fraction(progress: Progress) -> float:
-    """Tell what part of a phase is done, 0 to 1."""
+    """Return the finished fraction of a phase, 0 to 1; 0 if the total is unknown."""
     return min(progress.step / progress.total, 1.0) if progress.total > 0 else 0.0
 
 
@@ -59,22 +58,21 @@ def _amount(progress: Progress) -> str:
     if progress.phase == "fetch":
         return f" {format_bytes_of(progress.step, progress.total)}"
     if progress.phase == "deploy":
-        return ""  # it comes in percent
-    # A single part has no parts to count.
+        return ""  # its steps are percent
     return f" {progress.step}/{progress.total}" if progress.total > 1 else ""
 
 
 def _pace(progress: Progress) -> list[str]:
-    """Describe the rate, and the time that remains, or that it took."""
-    counted, seconds = progress.step - progress.resumed, progress.seconds - progress.started
-    each = seconds / counted if counted > 0 else 0.0
-    parts = [f"{each:.2f} s/step"] if progress.phase == "sample" and each else []
-    if progress.phase == "fetch" and each:
-        parts = [f"{format_bytes(round(1 / each))}/s"]
+    """Return the rate, and the remaining or total time."""
+    steps, seconds = progress.step - progress.resumed, progress.seconds - progress.started
+    per_step = seconds / steps if steps > 0 else 0.0
+    rate = [f"{per_step:.2f} s/step"] if progress.phase == "sample" and per_step else []
+    if progress.phase == "fetch" and per_step:
+        rate = [f"{format_bytes(round(1 / per_step))}/s"]
     if progress.step >= progress.total:
-        return [*parts, _duration(progress.seconds)]
-    left = f"{_duration((progress.total - progress.step) * each)} left"
-    return [*parts, left] if each else parts
+        return [*rate, _duration(progress.seconds)]
+    left = f"{_duration((progress.total - progress.step) * per_step)} left"
+    return [*rate, left] if per_step else rate
 
 
 def _duration(seconds: float) -> str:

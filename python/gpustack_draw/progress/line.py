@@ -1,4 +1,4 @@
-"""A progress line on a terminal, rewritten in place; a few plain lines elsewhere."""
+"""A progress line that is rewritten in place on a terminal, and a few lines elsewhere."""
 
 import os
 import sys
@@ -11,24 +11,23 @@ from gpustack_draw.progress.describe import describe, fraction
 from gpustack_draw.progress.progress import Progress
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
-_SECONDS_BETWEEN_LINES = 1.0
-_MOST_SECONDS_BETWEEN_LINES = 10.0
-_SHARE_BETWEEN_LINES = 0.1
+_MIN_SECONDS_BETWEEN_LINES = 1.0
+_MAX_SECONDS_BETWEEN_LINES = 10.0
+_MIN_FRACTION_BETWEEN_LINES = 0.1
 
 
 class ProgressLine:
-    """Writes progress, and other lines above it, to a stream.
+    """A progress line on a stream, with other lines above it.
 
-    A stream that is closed or broken is no reason to stop drawing. Can be called from several
-    threads.
+    Errors of the stream are ignored: a closed terminal must not stop the drawing. Thread-safe.
     """
 
     def __init__(self, stream: TextIO | None, *, terminal: bool | None = None) -> None:
-        """Write to a stream.
+        """Create a progress line.
 
         Args:
-            stream: Standard error, or ``None`` if there is none.
-            terminal: Whether lines can be rewritten; by default, what the stream says.
+            stream: The stream, usually standard error, or ``None`` to write nothing.
+            terminal: True if lines can be rewritten; by default, True for a terminal.
         """
         self._stream = stream
         self._terminal = is_terminal(stream) if terminal is None else terminal
@@ -36,10 +35,10 @@ class ProgressLine:
         self._last: Progress | None = None
         self._last_time = 0.0
         self._last_fraction = 0.0
-        self._shown = ""  # the progress line the terminal shows now
+        self._visible = ""  # the progress line on the terminal
 
     def progress(self, progress: Progress) -> None:
-        """Show how far the work has come."""
+        """Show progress."""
         with self._lock:
             last, self._last = self._last, progress
             new_phase = last is None or _phase(last) != _phase(progress)
@@ -54,28 +53,32 @@ class ProgressLine:
                 self._last_fraction = fraction(progress)
 
     def finish(self, *, complete: bool = True) -> None:
-        """End the progress line: at 100 % if all went well, the cursor below it in any case."""
+        """End the progress line, and move the cursor below it.
+
+        Args:
+            complete: Show 100 % first.
+        """
         with self._lock:
             last, self._last = self._last, None
-            if self._shown:
+            if self._visible:
                 if complete and last is not None and last.step < last.total:
                     self._last = replace(last, step=last.total)
                     self._redraw()
                     self._last = None
-                self._shown = ""
+                self._visible = ""
                 self._write("\n")
 
     def line(self, text: str) -> None:
-        """Write a line, above the progress line if there is one."""
+        """Write a line above the progress line."""
         with self._lock:
-            shown = self._shown
+            was_visible = bool(self._visible)
             self._erase()
             self._write(text + "\n")
-            if shown:
+            if was_visible:
                 self._redraw()
 
     def replace(self, text: str) -> None:
-        """Write a line in the place of the progress line."""
+        """Replace the progress line by another line."""
         with self._lock:
             self._erase()
             self._last = None
@@ -84,27 +87,29 @@ class ProgressLine:
     def _line_is_due(self, progress: Progress) -> bool:
         since = time.monotonic() - self._last_time
         if self._last_fraction >= 1 and fraction(progress) >= 1:
-            return False  # 100 % has been said
+            return False  # 100 % is written once
         if progress.phase in {"fetch", "sample"} and fraction(progress) >= 1:
             return True
-        if since >= _MOST_SECONDS_BETWEEN_LINES:
+        if since >= _MAX_SECONDS_BETWEEN_LINES:
             return True
         advance = fraction(progress) - self._last_fraction
-        return since >= _SECONDS_BETWEEN_LINES and round(advance, 6) >= _SHARE_BETWEEN_LINES
+        return (
+            since >= _MIN_SECONDS_BETWEEN_LINES and round(advance, 6) >= _MIN_FRACTION_BETWEEN_LINES
+        )
 
     def _redraw(self) -> None:
         assert self._last is not None
         bar = _bar_characters(self._stream)
         text = describe(self._last, columns=self._columns() - 1, bar=bar)
-        # Blanks instead of an escape sequence: every terminal knows them.
-        self._write("\r" + text + " " * (len(self._shown) - len(text)))
-        self._shown = text
+        # Blanks erase the rest of the line on terminals without escape sequences too.
+        self._write("\r" + text + " " * (len(self._visible) - len(text)))
+        self._visible = text
         self._last_time = time.monotonic()
 
     def _erase(self) -> None:
-        if self._shown:
-            self._write("\r" + " " * len(self._shown) + "\r")
-            self._shown = ""
+        if self._visible:
+            self._write("\r" + " " * len(self._visible) + "\r")
+            self._visible = ""
 
     def _columns(self) -> int:
         try:
@@ -131,12 +136,12 @@ def _phase(progress: Progress) -> tuple[str, int]:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal on which lines can be rewritten."""
+    """Return True if a stream is a terminal on which lines can be rewritten."""
     try:
         terminal = stream is not None and stream.isatty()
     except ValueError:  # closed
         return False
-    # Such a terminal cannot go back in a line.
+    # A dumb terminal cannot return to the start of a line.
     return terminal and (os.environ.get("TERM") != "dumb" or sys.platform == "win32")
 
 

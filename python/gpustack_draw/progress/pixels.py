@@ -1,4 +1,4 @@
-"""Pixels in memory, as the engine gives them."""
+"""Pixels in memory, in the layout of the engine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,44 +7,43 @@ if TYPE_CHECKING:
 
 
 class Raster:
-    """Red, green and blue of each pixel: a picture, or what one looks like halfway.
+    """An RGB picture, finished or a preview.
 
-    ``numpy.asarray(raster)`` is (height, width, 3) uint8 on the same memory, without a copy.
+    ``numpy.asarray(raster)`` has shape (height, width, 3), dtype uint8, and shares its memory.
 
     Attributes:
-        width: Pixels.
-        height: Pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         pixels: (height, width, 3) uint8, C-contiguous.
     """
 
     def __init__(self, pixels: bytes | bytearray | memoryview, width: int, height: int) -> None:
-        """Wrap the engine's pixels.
+        """Wrap pixels, without copying them.
 
         Args:
-            pixels: Red, green, blue of each pixel, row by row from the top; height * width * 3
-                bytes in one piece. Kept, not copied.
-            width: Pixels.
-            height: Pixels.
+            pixels: Red, green and blue of each pixel, row by row from the top; height * width * 3
+                contiguous bytes.
+            width: Width in pixels.
+            height: Height in pixels.
 
         Raises:
-            ValueError: The number of bytes does not fit the size.
+            ValueError: The number of bytes does not match the size.
         """
         self._bytes = memoryview(pixels).cast("B")
         self.width = width
         self.height = height
-        if len(self._bytes) != self.width * self.height * 3:
-            raise ValueError(
-                f"{len(self._bytes)} bytes are no picture of {self.width}x{self.height} pixels"
-            )
+        count, expected = len(self._bytes), width * height * 3
+        if count != expected:
+            raise ValueError(f"a {width}x{height} picture takes {expected} bytes, not {count}")
 
     @property
     def pixels(self) -> memoryview:
-        """The pixels, (height, width, 3) uint8, on the engine's memory."""
+        """The pixels, (height, width, 3) uint8, without a copy."""
         return self._bytes.cast("B", (self.height, self.width, 3))
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        """NumPy's array interface, version 3, on the engine's memory."""
+        """NumPy's array interface, version 3, without a copy."""
         return {
             "version": 3,
             "shape": (self.height, self.width, 3),
@@ -53,11 +52,11 @@ class Raster:
         }
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        """Give the pixels to ``memoryview(raster)``, from Python 3.12 on."""
+        """Return the pixels for ``memoryview(raster)``, from Python 3.12 on."""
         return self.pixels
 
     def __repr__(self) -> str:
-        """Say what it is, in a line."""
+        """Return the type and the size."""
         return f"<{type(self).__name__} {self.width}x{self.height}>"
 
     def to_image(self) -> "PIL.Image.Image":

@@ -1,4 +1,4 @@
-"""What a progress callback is told."""
+"""The progress record that a progress callback receives."""
 
 from dataclasses import dataclass, field
 
@@ -9,23 +9,23 @@ PHASES: tuple[str, ...] = ("fetch", "deploy", "wait", "load", "encode", "sample"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work has come.
+    """Progress of one phase of the work.
 
     Attributes:
         phase: ``fetch``, ``load``, ``encode``, ``sample`` or ``decode``; on a server ``deploy``,
             ``wait`` or ``sample``.
-        step: What is done, 0 to ``total``.
+        step: Finished steps, 0 to ``total``.
         total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
-            ``sample``, parts for the others; 0 when it is not known.
-        seconds: Time since the phase began.
-        picture: Which picture, from 1.
-        pictures: How many pictures there will be.
-        resumed: The part of ``step`` that is left out of the rate: bytes that an earlier run
-            fetched; tensors, or percent, that were done by the first report.
-        started: The part of ``seconds`` that is left out of the rate: the time before that report,
-            in which the engine starts.
-        preview: What the picture looks like by now, where ``preview=True`` was asked for and there
-            is something new; usually an eighth of its size a side.
+            ``sample``, parts for ``encode`` and ``decode``; 0 if unknown.
+        seconds: Seconds since the phase began.
+        picture: Number of the current picture, from 1.
+        pictures: Number of pictures to draw.
+        resumed: Steps that do not count for the rate: bytes downloaded by an earlier run, or
+            tensors or percent finished before the first report.
+        started: Seconds that do not count for the rate: the time before the first report, in
+            which the engine starts.
+        preview: A new intermediate picture, with ``preview=True``, else None; usually an eighth
+            of the width and height of the final picture.
     """
 
     phase: str

@@ -1,1 +1,1 @@
-"""Pictures in terminals."""
+"""Pictures in a terminal."""

@@ -1,4 +1,4 @@
-"""A place for a growing picture on a terminal, above the line of progress."""
+"""The area of a terminal, above the progress line, that shows a picture and its previews."""
 
 import os
 import sys
@@ -10,72 +10,72 @@ from gpustack_draw.cli.terminal.terminal import Terminal, blocks_by_name
 if TYPE_CHECKING:
     import PIL.Image
 
-_MOST_ROWS = 24
-_LINES_BELOW = 5  # progress, settings, path, and the next prompt, which may take two
-_SAVE, _RESTORE = "\x1b7", "\x1b8"
+_MAX_ROWS = 24
+_LINES_BELOW = 5  # for progress, settings, path, and a shell prompt of two lines
+_SAVE_CURSOR, _RESTORE_CURSOR = "\x1b7", "\x1b8"
 
 
 class Canvas:
-    """Gives what to write so that a picture stands above the cursor's line, again and again.
+    """Encodes pictures so that each replaces the previous one above the line of the cursor.
 
-    The cursor is in the first column before and after.
+    The cursor must be in the first column, and returns there.
 
     Attributes:
-        coarse: Whether half blocks will do, where a terminal shows no pictures.
+        allow_blocks: Draw with half blocks on terminals without graphics.
     """
 
-    def __init__(self, terminal: Terminal, *, coarse: bool) -> None:
-        """Prepare; what the terminal can show is looked at when there is something to show.
+    def __init__(self, terminal: Terminal, *, allow_blocks: bool) -> None:
+        """Create a canvas; the terminal's protocol is determined by the first picture.
 
         Args:
-            terminal: Where it stands.
-            coarse: Whether half blocks will do, where a terminal shows no pictures.
+            terminal: The terminal.
+            allow_blocks: Draw with half blocks on terminals without graphics.
         """
         self._terminal = terminal
-        self.coarse = coarse
+        self.allow_blocks = allow_blocks
         self._protocol: str | None = None
         self._area: Area | None = None
-        # Pictures of other programs on the same terminal have numbers too.
+        # Random, so as not to replace pictures of other programs on the same terminal.
         self._number = int.from_bytes(os.urandom(3), "big") + 1
 
     @property
     def protocol(self) -> str:
-        """How pictures are shown here; empty where they cannot be."""
+        """Key of :data:`ENCODERS` for this terminal; empty if it cannot show pictures."""
         if self._protocol is None:
             self._protocol = self._terminal.protocol()
-        return self._protocol or (_blocks() if self.coarse else "")
+        return self._protocol or (_blocks() if self.allow_blocks else "")
 
     @property
-    def is_exact(self) -> bool:
-        """Whether pictures are shown here as they are."""
+    def has_graphics(self) -> bool:
+        """True if the terminal shows pictures in full resolution."""
         return bool(self.protocol) and not self.protocol.startswith("blocks")
 
     def draw(self, image: "PIL.Image.Image", columns: int, lines: int) -> str:
-        """Put a picture where the one before was; the first takes a new place.
+        """Return the text that draws a picture over the previous one, or in a new area.
 
         Args:
             image: The picture.
-            columns: Of the terminal.
-            lines: Of the terminal.
+            columns: Width of the terminal in cells.
+            lines: Height of the terminal in cells.
         """
-        room = ""
+        blank_lines = ""
         if self._area is None:
             self._area = self._fit(*image.size, columns - 1, lines - _LINES_BELOW)
-            room = "\n" * self._area.rows  # which scrolls, where the cursor is at the bottom
-        shown = ENCODERS[self.protocol](image, self._area)
-        return f"{room}{_SAVE}\x1b[{self._area.rows}A\r{shown}{_RESTORE}"
+            blank_lines = "\n" * self._area.rows  # scrolls if the cursor is at the bottom
+        encoded = ENCODERS[self.protocol](image, self._area)
+        return f"{blank_lines}{_SAVE_CURSOR}\x1b[{self._area.rows}A\r{encoded}{_RESTORE_CURSOR}"
 
-    def leave(self) -> None:
-        """Let the picture be; the next one takes a new place."""
+    def keep_picture(self) -> None:
+        """Keep the picture; the next one is drawn in a new area."""
         self._area = None
         self._number += 1
 
-    def _fit(self, width: int, height: int, most_columns: int, most_rows: int) -> Area:
+    def _fit(self, width: int, height: int, max_columns: int, max_rows: int) -> Area:
         cell_width, cell_height = self._terminal.cell
-        rows = max(min(_MOST_ROWS, most_rows), 1)
+        rows = max(min(_MAX_ROWS, max_rows), 1)
         columns = max(round(rows * cell_height * width / height / cell_width), 1)
-        if columns > most_columns:
-            columns = max(most_columns, 1)
+        if columns > max_columns:
+            columns = max(max_columns, 1)
             rows = max(round(columns * cell_width * height / width / cell_height), 1)
         return Area(columns, rows, self._terminal.cell, self._number)
 

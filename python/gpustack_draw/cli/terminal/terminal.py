@@ -1,4 +1,4 @@
-"""Which pictures the terminal can show, asked without waiting for terminals that do not answer."""
+"""Detection of the graphics protocol of a terminal, by its name or by asking it."""
 
 import os
 import re
@@ -7,54 +7,53 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
-# What a terminal calls itself, in TERM, in TERM_PROGRAM or when it is asked, and how pictures are
-# sent to it: by kitty's graphics protocol, or by iTerm2's inline images.
-_NAMES = {
+# The graphics protocols of terminals, by a part of their name in TERM, TERM_PROGRAM or XTVERSION.
+_PROTOCOLS = {
     "kitty": "kitty",
     "ghostty": "kitty",
     "iterm": "iterm2",
     "wezterm": "iterm2",
 }
-# A TERM or a variable of programs that show terminals inside another terminal: TERM and
-# TERM_PROGRAM may be those of the other one, whose pictures do not get through.
-_INSIDE = ("screen", "tmux")
-_INSIDE_VARIABLES = ("TMUX", "STY", "ZELLIJ", "NVIM", "VIM_TERMINAL", "INSIDE_EMACS")
-# Terminals of 16 million colors, by their TERM. Over ssh, COLORTERM does not come along.
-_COLORFUL = ("kitty", "ghostty", "wezterm", "alacritty", "foot", "-direct")
-_CANNOT_BE_ASKED = ("", "dumb", "linux")
+# TERM and variables of programs that run terminals inside another terminal. TERM and TERM_PROGRAM
+# may then name the outer terminal, whose graphics protocol does not pass through.
+_NESTED_TERMS = ("screen", "tmux")
+_NESTED_VARIABLES = ("TMUX", "STY", "ZELLIJ", "NVIM", "VIM_TERMINAL", "INSIDE_EMACS")
+# Parts of the TERM of terminals with 24-bit color. Over ssh, COLORTERM is not passed on.
+_TRUE_COLOR_TERMS = ("kitty", "ghostty", "wezterm", "alacritty", "foot", "-direct")
+_TERMS_WITHOUT_QUERIES = ("", "dumb", "linux")
 
-# Its name (XTVERSION), its cells' size in pixels, and what every terminal answers, and so comes
-# last: its attributes (DA1), among which 4 is for sixel graphics.
-_QUESTIONS = b"\x1b[>q\x1b[16t\x1b[c"
+# Queries of the name (XTVERSION), of the cell size in pixels, and of the attributes (DA1), where 4
+# means sixel graphics. Every terminal answers the last, so its answer ends the wait.
+_QUERIES = b"\x1b[>q\x1b[16t\x1b[c"
 _NAME = re.compile(rb"\x1bP>\|([^\x1b]*)")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
-_SECONDS_TO_ANSWER = 1.0
+_MAX_SECONDS_TO_ANSWER = 1.0
 
 
 def protocol_by_name(environment: Mapping[str, str]) -> str:
-    """Tell from its name alone how pictures are sent to a terminal; empty where that is unknown."""
+    """Return the graphics protocol of a terminal by its name; empty if unknown."""
     term = environment.get("TERM", "")
-    if term.startswith(_INSIDE) or any(environment.get(name) for name in _INSIDE_VARIABLES):
+    if term.startswith(_NESTED_TERMS) or any(environment.get(name) for name in _NESTED_VARIABLES):
         return ""
     return _protocol_of(f"{term} {environment.get('TERM_PROGRAM', '')}")
 
 
 def blocks_by_name(environment: Mapping[str, str]) -> str:
-    """Tell which half blocks a terminal shows: ``blocks``, ``blocks 256``, or none."""
+    """Return the encoding of half blocks: ``blocks``, ``blocks 256``, or empty if unsupported."""
     term = environment.get("TERM", "")
-    if term in _CANNOT_BE_ASKED:
+    if term in _TERMS_WITHOUT_QUERIES:
         return ""
-    colorful = environment.get("COLORTERM", "") in {"truecolor", "24bit"}
-    colorful = colorful or any(name in term for name in _COLORFUL)
-    if colorful and not environment.get("STY"):  # screen itself has 256
+    true_color = environment.get("COLORTERM", "") in {"truecolor", "24bit"}
+    true_color = true_color or any(name in term for name in _TRUE_COLOR_TERMS)
+    if true_color and not environment.get("STY"):  # screen has 256 colors
         return "blocks"
-    return "blocks 256" if colorful or "256color" in term else ""
+    return "blocks 256" if true_color or "256color" in term else ""
 
 
 def _protocol_of(name: str) -> str:
     name = name.lower()
-    return next((protocol for part, protocol in _NAMES.items() if part in name), "")
+    return next((protocol for part, protocol in _PROTOCOLS.items() if part in name), "")
 
 
 def _cell_of_window() -> tuple[int, int]:
@@ -67,34 +66,34 @@ def _cell_of_window() -> tuple[int, int]:
             lines, columns, width, height = unpack("HHHH", ioctl(2, TIOCGWINSZ, bytes(8)))
             if lines and columns and width >= columns and height >= lines:
                 return width // columns, height // lines
-    return 10, 20  # as good as any: most are twice as high as wide
+    return 10, 20  # most fonts are about twice as high as wide
 
 
 class Terminal:
-    """The terminal of standard error, asked what it can show while the work goes on.
+    """The terminal of standard error, queried in the background.
 
-    Answers come as if they were typed, so until they are there, or a second is over, it does not
-    echo what is typed. Use it in a ``with`` block, which puts that back in any case.
+    Its answers arrive as typed input, so echo is off until they have arrived or one second has
+    passed. Use it in a ``with`` block, which restores the echo in any case.
 
     Attributes:
-        cell: Width and height of a character in pixels.
+        cell: Width and height of a cell in pixels.
     """
 
     def __init__(self) -> None:
-        """Find out by name, or ask."""
+        """Detect the protocol by name, or start the queries."""
         self.cell = _cell_of_window()
         self._protocol = protocol_by_name(os.environ)
         self._answers = bytearray()
         self._thread: threading.Thread | None = None
         self._wake_up = -1
-        if not self._protocol and os.environ.get("TERM", "") not in _CANNOT_BE_ASKED:
-            with suppress(OSError):  # no terminal, or not ours
-                self._ask()
+        if not self._protocol and os.environ.get("TERM", "") not in _TERMS_WITHOUT_QUERIES:
+            with suppress(OSError):  # not a terminal, or not the controlling one
+                self._start_queries()
 
     def protocol(self) -> str:
-        """Tell how pictures are sent to it: ``kitty``, ``iterm2``, ``sixel``; empty if not at all.
+        """Return the protocol: ``kitty``, ``iterm2``, ``sixel``, or empty if unknown or none.
 
-        Does not wait: what has not been answered by now is not known.
+        Does not wait for answers; later ones are ignored.
         """
         self.close()
         if (cell := _CELL.search(self._answers)) and int(cell[1]) and int(cell[2]):
@@ -106,51 +105,53 @@ class Terminal:
         return self._protocol
 
     def close(self) -> None:
-        """Stop waiting for answers; the terminal is as before."""
+        """Stop waiting for answers, and restore the terminal."""
         thread, self._thread = self._thread, None
         if thread is not None:
             os.close(self._wake_up)
             thread.join()
 
     def __enter__(self) -> "Terminal":  # noqa: PYI034 - Self is younger than Python 3.10
-        """Give itself."""
+        """Return the terminal."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Stop waiting for answers."""
+        """Close it."""
         self.close()
 
-    def _ask(self) -> None:
+    def _start_queries(self) -> None:
         if sys.platform == "win32":
             return
         terminal = os.open(os.ttyname(2), os.O_RDWR | os.O_NOCTTY)
-        # A job in the background would be stopped.
+        # The system would stop a background job that writes to the terminal.
         if os.tcgetpgrp(terminal) != os.getpgrp():
             os.close(terminal)
             return
         until, self._wake_up = os.pipe()
-        self._thread = threading.Thread(target=self._listen, args=(terminal, until), daemon=True)
+        self._thread = threading.Thread(
+            target=self._read_answers, args=(terminal, until), daemon=True
+        )
         self._thread.start()
 
-    def _listen(self, terminal: int, until: int) -> None:
+    def _read_answers(self, terminal: int, until: int) -> None:
         import select
         import termios
         import time
 
         before = termios.tcgetattr(terminal)
         quiet = termios.tcgetattr(terminal)
-        quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays what it is
-        end = time.monotonic() + _SECONDS_TO_ANSWER
+        quiet[3] &= ~(termios.ECHO | termios.ICANON)  # ISIG stays on, for Ctrl-C
+        end = time.monotonic() + _MAX_SECONDS_TO_ANSWER
         try:
             termios.tcsetattr(terminal, termios.TCSANOW, quiet)
-            os.write(terminal, _QUESTIONS)
+            os.write(terminal, _QUERIES)
             while not _ATTRIBUTES.search(self._answers) and (left := end - time.monotonic()) > 0:
                 ready, _, _ = select.select([terminal, until], [], [], left)
                 if terminal not in ready:
                     break
                 self._answers += os.read(terminal, 4096)
         except OSError:
-            pass  # it was closed
+            pass  # the terminal was closed
         finally:
             with suppress(termios.error):
                 termios.tcsetattr(terminal, termios.TCSANOW, before)
