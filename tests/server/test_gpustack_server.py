@@ -14,7 +14,7 @@ from gpustack_draw.cli.model_names import cache_folder
 # --- both releases --------------------------------------------------------------------------------
 
 
-def test_a_name_is_drawn_by_an_old_server(
+def test_drawing_by_name_on_a_llama_box_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "--seed 7 --sample-steps 4 --cfg-scale 2.5 --sampler heun --scheduler karras"
@@ -58,7 +58,7 @@ def test_a_name_is_drawn_by_an_old_server(
     )
 
 
-def test_a_name_is_drawn_by_a_new_server(
+def test_drawing_by_name_on_a_new_server(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "--seed 7 --sample-steps 4 --cfg-scale 2.5 --negative-prompt blue --output cat.png"
@@ -83,25 +83,25 @@ def test_a_name_is_drawn_by_a_new_server(
             "seed": 7,
         }
     ]
-    # What the server does not tell is not made up.
+    # Unknown values are left out.
     assert parameters("cat.png").startswith(
         f"{PROMPT}\nNegative prompt: blue\nSteps: 4, CFG scale: 2.5, Seed: 7, Size: 512x512,"
         f" Model: {NAME}, Model reference: {NAME}, Version: gpustack-draw "
     )
 
 
-def test_the_key_is_shown_to_who_needs_it_only(new: LoopbackGpustack) -> None:
+def test_the_version_request_carries_no_key(new: LoopbackGpustack) -> None:
     assert main([NAME, PROMPT, "--output", "cat.png", "-q"]) == 0
     keys = [each.headers.get("Authorization") for each in new.requests]
     assert keys == [None, f"Bearer {new.USER}", f"Bearer {new.USER}"]
 
 
-def test_without_options_an_old_server_draws_with_the_models_own_steps(
+def test_a_llama_box_server_uses_the_models_steps_by_default(
     old: LoopbackGpustack,
 ) -> None:
     assert main([NAME, PROMPT, "--output", "cat.png", "-q"]) == 0
     (body,) = old.drawings()
-    # What the original command sent, less its nulls, and the steps that it left to chance.
+    # The request of the original command without its nulls, plus the number of steps.
     assert {name: body[name] for name in ("model", "prompt", "size", "sampler", "stream")} == {
         "model": NAME,
         "prompt": PROMPT,
@@ -115,7 +115,7 @@ def test_without_options_an_old_server_draws_with_the_models_own_steps(
     assert not {"cfg_scale", "guidance_scale", "negative_prompt", "scheduler"} & set(body)
 
 
-def test_flux_takes_its_cfg_scale_as_such(new: LoopbackGpustack) -> None:
+def test_flux_receives_no_guidance_scale(new: LoopbackGpustack) -> None:
     new.add("FLUX.1-dev")
     assert main(["FLUX.1-dev", PROMPT, "--cfg-scale", "1", "--output", "cat.png", "-q"]) == 0
     (body,) = new.drawings()
@@ -123,7 +123,7 @@ def test_flux_takes_its_cfg_scale_as_such(new: LoopbackGpustack) -> None:
     assert "guidance_scale" not in body
 
 
-def test_json_tells_null_for_what_is_not_known(
+def test_json_has_null_for_unknown_values(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([NAME, PROMPT, "--seed", "3", "--json", "--output", "cat.png"]) == 0
@@ -146,7 +146,7 @@ def test_json_tells_null_for_what_is_not_known(
     }
 
 
-def test_the_servers_values_take_the_place_of_those_asked_for(old: LoopbackGpustack) -> None:
+def test_the_servers_settings_replace_the_requested_ones(old: LoopbackGpustack) -> None:
     seed = 2**32 + 5
     with gpustack_draw.load(NAME) as model:
         request = DrawRequest(prompt=PROMPT, seed=seed, size=(256, 256))
@@ -162,22 +162,22 @@ def test_the_servers_values_take_the_place_of_those_asked_for(old: LoopbackGpust
     assert (settings.sampler, settings.scheduler, settings.guidance) == ("euler", "karras", 3.5)
 
 
-def test_the_library_draws_there_too(old: LoopbackGpustack) -> None:
-    told: list[Progress] = []
-    image = gpustack_draw.generate(NAME, PROMPT, size="256x320", seed=1, on_progress=told.append)
+def test_the_library_draws_on_a_server(old: LoopbackGpustack) -> None:
+    reports: list[Progress] = []
+    image = gpustack_draw.generate(NAME, PROMPT, size="256x320", seed=1, on_progress=reports.append)
     assert image.size == (256, 320)
-    assert [(each.phase, each.step, each.total) for each in told] == [
+    assert [(each.phase, each.step, each.total) for each in reports] == [
         ("wait", 0, 0),
         *(("sample", step, 4) for step in range(1, 5)),
     ]
     old.requests.clear()
     gpustack_draw.generate(NAME, PROMPT, seed=1)
-    assert old.paths() == ["POST /v1-openai/images/generations"]  # the model is kept
+    assert old.paths() == ["POST /v1-openai/images/generations"]  # the loaded model is reused
     gpustack_draw.generate(NAME, PROMPT, seed=1, server=old.url)
     assert "GET /version" in old.paths()
 
 
-def test_a_plan_of_a_servers_model(
+def test_dry_run_of_a_server_model(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([NAME, PROMPT, "--dry-run", "--size", "500x500"]) == 0
@@ -195,15 +195,15 @@ def test_a_plan_of_a_servers_model(
 
 
 @pytest.mark.parametrize("release", ["0.4.0", "0.5.1", "1.0.0", "2.0.0", "2.1.0", "0.0.0", "3.0.1"])
-def test_other_releases(old: LoopbackGpustack, release: str) -> None:
+def test_supported_releases(old: LoopbackGpustack, release: str) -> None:
     old.release = release
     assert main([NAME, PROMPT, "--output", "cat.png", "-q", "--size", "256x256"]) == 0
 
 
-# --- what a server says of itself -----------------------------------------------------------------
+# --- notes and lists ------------------------------------------------------------------------------
 
 
-def test_what_a_server_cannot_honour_is_said(
+def test_ignored_options_are_noted(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "--sampler heun --scheduler karras --vae x.gguf --threads 2 --device CPU"
@@ -219,10 +219,10 @@ def test_what_a_server_cannot_honour_is_said(
     ]
     (body,) = new.drawings()
     assert (body["sampler"], body["scheduler"]) == ("heun", "karras")
-    assert "Sampler" not in parameters("cat.png")  # nobody knows whether it was that one
+    assert "Sampler" not in parameters("cat.png")  # the server may have used another one
 
 
-def test_a_typed_sampler_reaches_a_new_server_whatever_it_is(
+def test_a_new_server_receives_a_typed_sampler(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([NAME, PROMPT, "--sampler", "euler", "--output", "cat.png"]) == 0
@@ -234,7 +234,7 @@ def test_a_typed_sampler_reaches_a_new_server_whatever_it_is(
     assert [body.get("sampler") for body in new.drawings()] == ["euler", None, "euler", None]
 
 
-def test_what_llama_box_does_not_know_is_said(old: LoopbackGpustack) -> None:
+def test_samplers_and_schedulers_unknown_to_llama_box_are_noted(old: LoopbackGpustack) -> None:
     with gpustack_draw.load(NAME) as model:
         request = DrawRequest(
             prompt="", sampler="er_sde", scheduler="simple", cfg_scale=1.0, negative_prompt="x"
@@ -246,7 +246,7 @@ def test_what_llama_box_does_not_know_is_said(old: LoopbackGpustack) -> None:
         )
 
 
-def test_models_lists_those_of_the_server(
+def test_models_lists_the_models_of_the_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.add("qwen3", categories=["llm"])
@@ -266,7 +266,7 @@ def test_models_lists_those_of_the_server(
     assert capsys.readouterr().out.splitlines()[-1].split() == [NAME, "on", old.url]
 
 
-def test_models_without_the_server_that_is_named(
+def test_models_with_an_unreachable_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01,))
@@ -281,11 +281,11 @@ def test_models_without_the_server_that_is_named(
     )
 
 
-def test_models_asks_nobody_when_no_server_is_named(
+def test_models_sends_no_request_without_a_configured_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ask(*_: object) -> None:
-        raise AssertionError("a server was asked")
+        raise AssertionError("a request was sent")
 
     monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_server_release", ask)
     assert main(["models", "--json"]) == 0

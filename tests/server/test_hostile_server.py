@@ -1,4 +1,4 @@
-"""A hostile GPUStack server: no hang, no traceback, no escape codes, and no key for others."""
+"""A hostile GPUStack server causes no hang, no traceback, no escape codes and no leaked key."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from loopback_gpustack import LoopbackGpustack
 from raw_server import RawServer, drip, reply
-from server_commands import NAME, PROMPT, Answer
+from server_commands import NAME, PROMPT, FailingCommand
 
 from gpustack_draw.cli.main import main
 from gpustack_draw.errors import DrawError
@@ -32,7 +32,7 @@ CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: use the host and port of
 def gpustack(
     picture: bytes | Callable[[], Iterable[bytes]] = b"", version: bytes = b""
 ) -> RawServer:
-    """Start a server that has the model, and answers to a drawing as told."""
+    """Start a server that has the model and sends a fixed answer to a drawing."""
 
     def answer(head: bytes) -> bytes | Iterable[bytes]:
         target = head.split()[1]
@@ -48,7 +48,7 @@ def gpustack(
 # --- time -----------------------------------------------------------------------------------------
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-# Beginning, the bytes that come again and again, and the seconds between them.
+# First bytes, then bytes repeated without end, and the seconds between them.
 SLOW: dict[str, tuple[bytes, bytes, float]] = {
     "status line": (b"HTTP", b"/", 0.02),
     "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"a", 0.02),
@@ -64,11 +64,11 @@ SLOW: dict[str, tuple[bytes, bytes, float]] = {
 
 
 @pytest.mark.parametrize("part", SLOW)
-def test_the_timeout_holds_for_the_whole_answer(
-    capsys: pytest.CaptureFixture[str], part: str
-) -> None:
+def test_the_timeout_limits_the_whole_answer(capsys: pytest.CaptureFixture[str], part: str) -> None:
     with gpustack(lambda: drip(*SLOW[part])) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url, "--timeout", "0.5") == (
+        assert FailingCommand(capsys, server.url).run(
+            NAME, "--server", server.url, "--timeout", "0.5"
+        ) == (
             1,
             "URL returned no picture within 0.5 seconds",
             "increase --timeout, or request fewer pictures with --count",
@@ -76,12 +76,12 @@ def test_the_timeout_holds_for_the_whole_answer(
 
 
 @pytest.mark.parametrize("part", ["headers", "100 Continue", "body with a length"])
-def test_a_slow_answer_to_a_question_has_a_limit_too(
+def test_other_requests_have_a_time_limit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.3)
     with RawServer(lambda _: drip(*SLOW[part])) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url) == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url) == (
             1,
             "URL does not answer",
             "it may be busy or starting: try again in a minute",
@@ -89,7 +89,7 @@ def test_a_slow_answer_to_a_question_has_a_limit_too(
 
 
 @pytest.mark.parametrize("part", ["headers", "100 Continue", "size of a chunk"])
-def test_the_limit_holds_for_tls_too(
+def test_the_time_limit_applies_to_tls(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     certificate = Path(__file__).parents[1] / "support" / "loopback.pem"
@@ -98,7 +98,7 @@ def test_the_limit_holds_for_tls_too(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.5)
     with RawServer(lambda _: drip(*SLOW[part]), context=context) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url)[:2] == (
             1,
             "URL does not answer",
         )
@@ -106,7 +106,7 @@ def test_the_limit_holds_for_tls_too(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends no such signal to one process")
 @pytest.mark.parametrize("part", ["headers", "fast 100 Continue"])
-def test_ctrl_c_ends_a_slow_answer_at_once(part: str) -> None:
+def test_ctrl_c_cancels_a_slow_answer(part: str) -> None:
     with gpustack(lambda: drip(*SLOW[part])) as server:
         process = subprocess.Popen(
             [sys.executable, "-m", "gpustack_draw", NAME, PROMPT, "--server", server.url],
@@ -117,12 +117,12 @@ def test_ctrl_c_ends_a_slow_answer_at_once(part: str) -> None:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=10)  # of 1800 seconds
+        output, error = process.communicate(timeout=10)  # the timeout is 1800 seconds
     assert (process.returncode, output) == (130, b"")
     assert error.endswith(b"gpustack-draw: interrupted\n")
 
 
-def test_a_slow_proxy_has_a_limit_too(
+def test_a_slow_proxy_has_a_time_limit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.connection.CONNECT_SECONDS", 0.3)
@@ -130,7 +130,7 @@ def test_a_slow_proxy_has_a_limit_too(
     monkeypatch.delenv("NO_PROXY", raising=False)
     with RawServer(lambda _: drip(b"HTTP/1.1 200 OK\r\nX: ", b"a")) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert Answer(capsys, "no address").to(NAME, "--server", FAR) == (
+        assert FailingCommand(capsys, "no address").run(NAME, "--server", FAR) == (
             1,
             f"{FAR} cannot be reached through the proxy: no answer within 0.3 seconds",
             "check http_proxy and https_proxy, or list the server's host in no_proxy",
@@ -226,7 +226,7 @@ def test_a_redirect_to_the_same_server_is_followed(url: str, location: str, targ
         ),
     ],
 )
-def test_a_redirect_to_elsewhere_is_not_followed(
+def test_a_redirect_to_another_server_is_an_error(
     url: str, location: str, place: str, hint: str
 ) -> None:
     with pytest.raises(DrawError) as caught:
@@ -235,7 +235,7 @@ def test_a_redirect_to_elsewhere_is_not_followed(
     assert "secret" not in str(caught.value)
 
 
-def test_a_server_that_nobody_named_is_not_spoken_of() -> None:
+def test_a_redirect_of_an_unconfigured_server_is_an_unknown_name() -> None:
     with pytest.raises(DrawError) as caught:
         redirect_target(ServerAddress("http://127.0.0.1"), "https://127.0.0.1:1/", "acme/sd")
     assert caught.value.message == "'acme/sd' is neither 'demo' nor a file here"
@@ -251,13 +251,13 @@ def test_a_redirect_is_followed_without_the_key(
     assert keys[2:] == [f"Bearer {new.USER}"] * (len(keys) - 2)
 
 
-def test_the_key_does_not_go_to_another_port(
+def test_the_key_is_not_sent_to_another_port(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPUSTACK_API_KEY", KEY)
     redirect = reply(302, headers={"Location": f"{new.url}/version"})
     with RawServer(lambda _: redirect) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url) == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url) == (
             1,
             f"URL redirects to another port, {new.url}",
             f"if that is your server, type --server {new.url}",
@@ -273,7 +273,7 @@ def test_a_redirected_drawing_is_an_error(
     with gpustack(
         reply(status, headers={"Location": f"{new.url}/v1/images/generations"})
     ) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url)[:2] == (
             1,
             f"GPUStack 2.3.0 at URL could not draw with 'sd-turbo' ({status})",
         )
@@ -283,20 +283,20 @@ def test_a_redirected_drawing_is_an_error(
 # --- text -----------------------------------------------------------------------------------------
 
 
-def test_a_redirect_cannot_send_escapes_to_the_terminal(
+def test_escape_codes_in_a_redirect_are_not_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     headers = {"Location": "http://evil\x1bc.example/version"}
     with RawServer(lambda _: reply(302, headers=headers)) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url) == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url) == (
             1,
             f"URL redirects to 'http://evil c.example/version', {NO_ADDRESS}",
             CHECK_ADDRESS,
         )
 
 
-def test_no_byte_of_a_header_reaches_the_terminal_raw(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every header there is, with --debug, in statuses and answers of every kind."""
+def test_control_characters_in_headers_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --debug, in all headers that are read, for several statuses."""
     bad = "\x1b]0;pwned\x07\x1b[31mred\x9b0m\x08"
     names = (
         "Content-Type",
@@ -314,18 +314,18 @@ def test_no_byte_of_a_header_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
         ):
             with gpustack(**answers) as server:
                 assert main([NAME, PROMPT, "--debug", "--server", server.url]) in {1, 3}
-                said = capsys.readouterr().err
-                assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", said) == []
+                errors = capsys.readouterr().err
+                assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", errors) == []
 
 
-def test_a_proxy_cannot_send_escapes_to_the_terminal(
+def test_escape_codes_of_a_proxy_are_not_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with RawServer(lambda _: b"HTTP/1.1 403 \x1b[31mno\r\n\r\n") as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert Answer(capsys, "no address").to(NAME, "--server", FAR)[:2] == (
+        assert FailingCommand(capsys, "no address").run(NAME, "--server", FAR)[:2] == (
             1,
             f"{FAR} cannot be reached through the proxy: tunnel connection failed: 403 [31mno",
         )
@@ -344,22 +344,23 @@ def test_a_proxy_cannot_send_escapes_to_the_terminal(
         ),
     ],
 )
-def test_a_release_with_an_odd_text(
-    capsys: pytest.CaptureFixture[str], version: str, message: str
-) -> None:
+def test_an_invalid_version(capsys: pytest.CaptureFixture[str], version: str, message: str) -> None:
     body = json.dumps({"version": version, "git_commit": "x"}).encode()
     with gpustack(version=reply(200, body)) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (1, message)
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url)[:2] == (
+            1,
+            message,
+        )
 
 
 @pytest.mark.parametrize(
-    "told",
+    "retry_after",
     ["9" * 400, "-1", "1e999", "nan", "inf", "Fri, 31 Dec 9999 23:59:59 GMT", "0 +00", ", , ,"],
 )
-def test_an_odd_retry_after(capsys: pytest.CaptureFixture[str], told: str) -> None:
-    answer = reply(503, b'{"detail": "busy"}', {"Retry-After": told})
+def test_an_invalid_retry_after(capsys: pytest.CaptureFixture[str], retry_after: str) -> None:
+    answer = reply(503, b'{"detail": "busy"}', {"Retry-After": retry_after})
     with gpustack(answer) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url)[:2] == (
             1,
             "GPUStack 2.3.0 at URL could not draw with 'sd-turbo' (503): busy",
         )
@@ -378,22 +379,22 @@ def test_an_odd_retry_after(capsys: pytest.CaptureFixture[str], told: str) -> No
     ],
     ids=["deep", "wide", "NaN", "digits"],
 )
-def test_json_beyond_any_that_is_expected(capsys: pytest.CaptureFixture[str], body: bytes) -> None:
+def test_json_beyond_the_limits(capsys: pytest.CaptureFixture[str], body: bytes) -> None:
     with gpustack(reply(200, body)) as server:
-        assert Answer(capsys, server.url).to(NAME, "--server", server.url)[:2] == (
+        assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url)[:2] == (
             1,
             "the response of URL is not valid JSON",
         )
 
 
-def test_a_list_of_models_without_an_end(
+def test_an_endless_list_of_models(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.MAX_JSON_BYTES", 1000)
     new.fail("/v1/models", status=200, body=b'{"data": [' + b" " * 2000)
     main(["models", "--server", new.url])
-    said = capsys.readouterr().err.splitlines()
-    assert said[:2] == [
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[:2] == [
         f"gpustack-draw: the response of {new.url} is too long",
         "gpustack-draw: check that this is the address of the GPUStack server itself",
     ]
@@ -413,13 +414,11 @@ def test_a_list_of_models_without_an_end(
         ([40], None),
     ],
 )
-def test_download_progress_is_a_percentage_or_nothing(
-    progress: object, percent: int | None
-) -> None:
+def test_download_progress_is_a_percentage_or_none(progress: object, percent: int | None) -> None:
     instance = parse_instance({"state": ["odd"], "download_progress": progress})
     assert (instance.percent, instance.text) == (percent, "['odd']")
 
 
 @pytest.mark.parametrize("value", [0, -1, 1e9, float("nan"), True, "4", None, [4]])
-def test_a_number_of_the_meta_data_out_of_range_is_nothing(value: object) -> None:
+def test_a_metadata_number_out_of_range_is_none(value: object) -> None:
     assert RunningModel(NAME, {"sampling_steps": value}).number("sampling_steps", 10_000) is None

@@ -1,4 +1,4 @@
-"""Which server is meant, and what goes wrong on the way to it: addresses, TLS, proxies."""
+"""Server addresses, keys, timeouts, and the first contact with a server."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from loopback_gpustack import OLD, LoopbackGpustack
-from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer, free_port
+from server_commands import NAME, NOT_GPUSTACK, PROMPT, FailingCommand, free_port
 
 from gpustack_draw.cli.main import main
 
@@ -32,7 +32,7 @@ NAME_SERVER = "check --server or GPUSTACK_SERVER_URL, and that the server is run
         (" http://[::1]:80 ", "http://[::1]:80"),
     ],
 )
-def test_an_address(typed: str, url: str) -> None:
+def test_a_valid_address(typed: str, url: str) -> None:
     from gpustack_draw.gpustack_server.address import parse_server_url
 
     assert parse_server_url(typed) == url
@@ -63,18 +63,18 @@ ADDRESS_HINT = "write it as http://HOST, http://HOST:PORT or https://HOST"
         ),
     ],
 )
-def test_an_address_that_is_none(
+def test_an_invalid_address(
     capsys: pytest.CaptureFixture[str], typed: str, message: str, hint: str
 ) -> None:
-    assert Answer(capsys, "no address").to(NAME, "--server", typed) == (2, message, hint)
+    assert FailingCommand(capsys, "no address").run(NAME, "--server", typed) == (2, message, hint)
     assert main(["models", "--server", typed]) == 2
 
 
-def test_the_variable_is_named_where_it_is_wrong(
+def test_an_invalid_address_in_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPUSTACK_SERVER_URL", "gopher://x")
-    assert Answer(capsys, "no address").to(NAME) == (
+    assert FailingCommand(capsys, "no address").run(NAME) == (
         2,
         "'gopher://x' (GPUSTACK_SERVER_URL) does not begin with http:// or https://",
         ADDRESS_HINT,
@@ -82,8 +82,8 @@ def test_the_variable_is_named_where_it_is_wrong(
 
 
 @pytest.mark.parametrize("typed", ["0", "-1", "soon", "nan", "1e9", "9999999"])
-def test_a_timeout_that_is_none(capsys: pytest.CaptureFixture[str], typed: str) -> None:
-    assert Answer(capsys, "no address").to(NAME, "--timeout", typed) == (
+def test_an_invalid_timeout(capsys: pytest.CaptureFixture[str], typed: str) -> None:
+    assert FailingCommand(capsys, "no address").run(NAME, "--timeout", typed) == (
         2,
         f"'{typed}' is not a number of seconds above 0 and up to 604800",
         "for example --timeout 600",
@@ -91,14 +91,14 @@ def test_a_timeout_that_is_none(capsys: pytest.CaptureFixture[str], typed: str) 
 
 
 @pytest.mark.parametrize("key", ["two words", "tab\there", "k\u00e9y"])
-def test_a_key_that_is_none_is_not_shown(
+def test_an_invalid_key_is_not_printed(
     old: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     key: str,
 ) -> None:
     monkeypatch.setenv("GPUSTACK_API_KEY", key)
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         2,
         "GPUSTACK_API_KEY contains invalid characters",
         "copy the key again, without quotes, spaces or line breaks",
@@ -138,38 +138,38 @@ def test_a_key_that_is_none_is_not_shown(
         ),
     ],
 )
-def test_a_place_that_does_not_fit(
+def test_an_invalid_place(
     capsys: pytest.CaptureFixture[str],
     arguments: Sequence[str],
     status: int,
     message: str,
     hint: str,
 ) -> None:
-    assert Answer(capsys, "no address").to(*arguments) == (status, message, hint)
+    assert FailingCommand(capsys, "no address").run(*arguments) == (status, message, hint)
 
 
 # --- no such server -------------------------------------------------------------------------------
 
 
-def test_no_server_there(
+def test_a_refused_connection(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    assert Answer(capsys, url).to(NAME, "--server", url) == (
+    assert FailingCommand(capsys, url).run(NAME, "--server", url) == (
         1,
         "no GPUStack server answers at URL: connection refused",
         NAME_SERVER,
     )
 
 
-def test_a_name_that_nothing_has_where_no_server_is_named(
+def test_an_unknown_name_without_a_configured_server(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gpustack_draw.gpustack_server.address import ServerAddress
 
     url = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setattr("gpustack_draw.api.find_server", lambda *_, **__: ServerAddress(url=url))
-    assert Answer(capsys, url).to("acme/sd") == (
+    assert FailingCommand(capsys, url).run("acme/sd") == (
         3,
         "'acme/sd' is neither 'demo' nor a file here",
         (
@@ -179,16 +179,18 @@ def test_a_name_that_nothing_has_where_no_server_is_named(
     )
 
 
-def test_a_host_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    status, message, hint = Answer(capsys, "no address").to(NAME, "--server", "nowhere.invalid")
+def test_an_unknown_host(capsys: pytest.CaptureFixture[str]) -> None:
+    status, message, hint = FailingCommand(capsys, "no address").run(
+        NAME, "--server", "nowhere.invalid"
+    )
     assert (status, hint) == (1, NAME_SERVER)
     assert message.startswith("no GPUStack server answers at http://nowhere.invalid: ")
 
 
-def test_a_server_that_comes_up(
+def test_a_refused_connection_is_retried(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Connection refused is asked again for a while: the server may be starting."""
+    """The server may be starting."""
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.3, 0.3, 0.3, 0.3))
     port = free_port()
     servers = []
@@ -229,7 +231,7 @@ def test_not_a_gpustack_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], fault: Mapping[str, object]
 ) -> None:
     old.fail("/version", **fault)
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         "URL is not a GPUStack server",
         NOT_GPUSTACK,
@@ -237,11 +239,9 @@ def test_not_a_gpustack_server(
     assert old.paths() == ["GET /version"]
 
 
-def test_something_that_speaks_no_http(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_server_without_http(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     old.fail("/version", raw=b"SSH-2.0-OpenSSH_9.9\r\n")
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         "URL is not a GPUStack server: the response is not HTTP",
         f"check the port, or type --server https://127.0.0.1:{old.port}",
@@ -263,7 +263,7 @@ def test_something_that_speaks_no_http(
         ),
     ],
 )
-def test_a_release_that_cannot_draw(
+def test_an_unsupported_release(
     old: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     release: str,
@@ -271,26 +271,24 @@ def test_a_release_that_cannot_draw(
     hint: str,
 ) -> None:
     old.release = release
-    assert Answer(capsys, old.url).to(NAME) == (1, message, hint)
+    assert FailingCommand(capsys, old.url).run(NAME) == (1, message, hint)
 
 
-def test_a_server_that_is_starting(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_starting_server(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     old.fail("/version", status=502, body=b"<html>Bad Gateway</html>", content_type="text/html")
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         "URL returned an error (502)",
         "the server may be starting: try again in a minute",
     )
 
 
-def test_a_server_that_says_nothing(
+def test_a_silent_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.request_json.REQUEST_SECONDS", 0.2)
     old.fail("/version", status=200, seconds=2)
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         "URL does not answer",
         "it may be busy or starting: try again in a minute",

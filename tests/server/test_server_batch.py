@@ -1,4 +1,4 @@
-"""What comes from a GPUStack server on the wire, many pictures at once, and Ctrl-C."""
+"""Pictures of a GPUStack server: streams, many at once, cancellation, logs."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from gpustack_draw.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
-# --- the wire -------------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("piece", [1, 7, 4096])
@@ -42,14 +42,14 @@ def test_a_picture_of_megabytes_in_one_line(old: LoopbackGpustack) -> None:
     assert time.monotonic() - start < 3
 
 
-def test_a_stream_that_the_backend_does_not_know(old: LoopbackGpustack) -> None:
-    """0.7.1 then says 200 and cuts its answer off: asked again, once, without a stream."""
+def test_a_backend_without_streaming(old: LoopbackGpustack) -> None:
+    """0.7.1 answers with status 200 and no body; the request is repeated without a stream."""
     old.ignores_stream = True
     assert gpustack_draw.load(NAME).generate(PROMPT, size=(256, 256)).size == (256, 256)
     assert [body.get("stream") for body in old.drawings()] == [True, None]
 
 
-def test_an_object_where_a_stream_was_asked_for(old: LoopbackGpustack) -> None:
+def test_an_object_instead_of_a_stream(old: LoopbackGpustack) -> None:
     import base64
 
     text = base64.b64encode(png()).decode()
@@ -59,10 +59,12 @@ def test_an_object_where_a_stream_was_asked_for(old: LoopbackGpustack) -> None:
     assert len(old.drawings()) == 1
 
 
-# --- many -----------------------------------------------------------------------------------------
+# --- many pictures --------------------------------------------------------------------------------
 
 
-def test_twenty_at_once_in_order(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_twenty_pictures_in_parallel_arrive_in_order(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
     old.steps = 1
     old.fail("/images/", seconds=0.3)
     start = time.monotonic()
@@ -74,28 +76,27 @@ def test_twenty_at_once_in_order(old: LoopbackGpustack, capsys: pytest.CaptureFi
     assert [record["path"] for record in records] == [f"cat-{n}.png" for n in range(1, 21)]
     for record in records:
         assert f"Seed: {record['seed']}," in parameters(record["path"])
-    assert old.most_in_flight == 20
+    assert old.max_in_flight == 20
     assert sorted(body["seed"] for body in old.drawings()) == list(range(100, 120))
 
 
-def test_a_server_with_few_places_draws_all_of_many(
+def test_refused_requests_wait_while_the_server_draws_others(
     new: LoopbackGpustack, short_waits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is refused waits for as long as the server is at work on the others."""
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.ACCEPTED_SECONDS", 0.2)
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.BUSY_DELAYS", (0.15, 0.15))
-    new.places = 2
+    new.capacity = 2
     new.fail("/images/", seconds=0.6)
     options = "--count 6 --size 256x256 --output cat.png -q"
     assert main([NAME, PROMPT, *options.split()]) == 0
     assert len(list(Path().glob("cat-*.png"))) == 6
-    assert new.most_in_flight == 2
+    assert new.max_in_flight == 2
 
 
-def test_a_server_without_any_place_is_left_after_a_few_tries(
+def test_a_server_that_refuses_all_requests_is_retried_a_few_times(
     new: LoopbackGpustack, short_waits: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    new.places = 0
+    new.capacity = 0
     options = "--count 6 --size 256x256 --output cat.png -q"
     assert main([NAME, PROMPT, *options.split()]) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -105,7 +106,7 @@ def test_a_server_without_any_place_is_left_after_a_few_tries(
     assert len(new.drawings()) == 6 * 3
 
 
-def test_no_more_than_twenty_pictures_are_held(old: LoopbackGpustack) -> None:
+def test_at_most_twenty_pictures_are_undelivered(old: LoopbackGpustack) -> None:
     old.steps = 1
     with gpustack_draw.load(NAME) as model:
         pictures = model.draw(DrawRequest(prompt=PROMPT, size=(256, 256), count=60))
@@ -121,14 +122,14 @@ def test_no_more_than_twenty_pictures_are_held(old: LoopbackGpustack) -> None:
     assert len(old.drawings()) == 21
 
 
-def test_a_server_that_dies_half_way_loses_nothing_that_was_finished(
+def test_finished_pictures_survive_a_crash_of_the_server(
     old: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01,))
     old.steps = 1
-    # The third is slow, and is still being drawn when the others are finished.
+    # The third picture is unfinished when the server ends.
     old.fail("/images/", times=2)
     old.fail("/images/", times=1, seconds=30.0)
     killer = threading.Timer(1.0, old.die)
@@ -139,14 +140,14 @@ def test_a_server_that_dies_half_way_loses_nothing_that_was_finished(
     output = capsys.readouterr()
     assert len(output.out.splitlines()) == 5
     assert len(list(Path().glob("cat-*.png"))) == 5
-    # Nothing had come of the third, so it was asked for again.
+    # The third request, without an answer so far, was repeated.
     assert output.err.splitlines()[-2:] == [
         f"gpustack-draw: no GPUStack server answers at {old.url}: connection refused",
         "gpustack-draw: check --server or GPUSTACK_SERVER_URL, and that the server is running",
     ]
 
 
-def test_an_error_of_on_progress_ends_the_drawing(old: LoopbackGpustack) -> None:
+def test_an_error_in_on_progress_cancels_the_drawing(old: LoopbackGpustack) -> None:
     old.fail("/images/", seconds=0.2)
 
     def stop(progress: Progress) -> None:
@@ -155,7 +156,7 @@ def test_an_error_of_on_progress_ends_the_drawing(old: LoopbackGpustack) -> None
 
     with gpustack_draw.load(NAME) as model, pytest.raises(LookupError, match="enough"):
         model.generate(PROMPT, on_progress=stop)
-    wait_until(lambda: old.broken_off == 1)
+    wait_until(lambda: old.disconnected == 1)
 
 
 def wait_until(condition: Any) -> None:
@@ -185,11 +186,11 @@ def test_ctrl_c_closes_the_requests(
         assert output == b""
         assert error.endswith(b"gpustack-draw: interrupted\n")
         if release == OLD:
-            wait_until(lambda server=server: server.broken_off == 3)
+            wait_until(lambda server=server: server.disconnected == 3)
         assert os.listdir() == []
 
 
-def test_ctrl_c_while_the_server_says_nothing_at_all(old: LoopbackGpustack, tmp_path: Path) -> None:
+def test_ctrl_c_with_a_silent_server(old: LoopbackGpustack, tmp_path: Path) -> None:
     old.fail("/version", status=200, seconds=5.0)
     command = [sys.executable, "-m", "gpustack_draw", NAME, PROMPT]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -202,18 +203,16 @@ def test_ctrl_c_while_the_server_says_nothing_at_all(old: LoopbackGpustack, tmp_
     assert error == b"gpustack-draw: interrupted\n"
 
 
-def test_progress_goes_on_while_nothing_is_told(new: LoopbackGpustack) -> None:
+def test_progress_continues_without_reported_steps(new: LoopbackGpustack) -> None:
     new.fail("/images/", seconds=1.3)
-    told: list[Progress] = []
-    gpustack_draw.load(NAME).generate(PROMPT, on_progress=told.append)
-    assert [each.phase for each in told] == ["wait"] * 3
-    assert 1.0 <= told[-1].seconds < 1.3
+    reports: list[Progress] = []
+    gpustack_draw.load(NAME).generate(PROMPT, on_progress=reports.append)
+    assert [each.phase for each in reports] == ["wait"] * 3
+    assert 1.0 <= reports[-1].seconds < 1.3
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_server_that_does_not_list_its_models_draws_all_the_same(
-    new: LoopbackGpustack, status: int
-) -> None:
+def test_a_server_that_refuses_to_list_models_draws(new: LoopbackGpustack, status: int) -> None:
     new.fail("/v1/models", status=status)
     assert main([NAME, PROMPT, "-q"]) == 0
 
@@ -221,7 +220,7 @@ def test_a_server_that_does_not_list_its_models_draws_all_the_same(
 # --- logs -----------------------------------------------------------------------------------------
 
 
-def test_logs_hold_neither_key_nor_prompt_nor_picture(
+def test_logs_contain_no_key_no_picture_and_the_prompt_only_with_debug(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([NAME, "a secret prompt", "--output", "cat.png"]) == 0

@@ -1,4 +1,4 @@
-"""The way to a GPUStack server: TLS, proxies."""
+"""Connections to a GPUStack server: TLS and proxies."""
 
 import ssl
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from loopback_gpustack import OLD, LoopbackGpustack
-from server_commands import NAME, PROMPT, Answer, free_port
+from server_commands import NAME, PROMPT, FailingCommand, free_port
 
 from gpustack_draw.cli.main import main
 
@@ -36,10 +36,10 @@ TLS_HINT = (
 )
 
 
-def test_a_certificate_that_nobody_knows(
+def test_a_self_signed_certificate(
     protected: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, message, hint = Answer(capsys, protected.url).to(NAME)
+    status, message, hint = FailingCommand(capsys, protected.url).run(NAME)
     assert (status, hint) == (1, TLS_HINT)
     assert message in {
         "the TLS connection to URL failed: self-signed certificate",
@@ -47,7 +47,7 @@ def test_a_certificate_that_nobody_knows(
     }
 
 
-def test_a_certificate_that_is_made_known(
+def test_a_certificate_in_ssl_cert_file(
     protected: LoopbackGpustack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
@@ -61,27 +61,25 @@ def test_a_certificate_for_another_host(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     url = f"https://localhost:{protected.port}"
-    status, message, hint = Answer(capsys, url).to(NAME, "--server", url)
+    status, message, hint = FailingCommand(capsys, url).run(NAME, "--server", url)
     assert (status, hint) == (1, TLS_HINT)
     assert message.startswith("the TLS connection to URL failed: Hostname mismatch")
 
 
-def test_https_where_there_is_none(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_https_to_an_http_server(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     rest = old.url.partition("://")[2]
-    status, message, hint = Answer(capsys, f"https://{rest}").to(
+    status, message, hint = FailingCommand(capsys, f"https://{rest}").run(
         NAME, "--server", f"https://{rest}"
     )
     assert (status, hint) == (1, f"type --server http://{rest}")
     assert message.startswith("URL does not use TLS: ")
 
 
-def test_http_where_there_is_https(
+def test_http_to_an_https_server(
     protected: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"http://127.0.0.1:{protected.port}"
-    status, message, _ = Answer(capsys, url).to(NAME, "--server", url)
+    status, message, _ = FailingCommand(capsys, url).run(NAME, "--server", url)
     assert status == 1
     assert message in {
         "the response of URL is incomplete: the connection was closed",
@@ -95,7 +93,7 @@ def test_http_where_there_is_https(
 def test_a_proxy_of_the_environment_is_used(
     old: LoopbackGpustack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loopback server is its own proxy: it is asked for whole addresses."""
+    """The loopback server acts as the proxy, which receives absolute URLs."""
     monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{old.port}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -104,13 +102,15 @@ def test_a_proxy_of_the_environment_is_used(
     assert old.requests[0].headers["Proxy-Authorization"] == "Basic bWU6c2VjcmV0"
 
 
-def test_a_proxy_that_is_not_there(
+def test_an_unreachable_proxy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", f"127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert Answer(capsys, "no address").to(NAME, "--server", "https://gpustack.example") == (
+    assert FailingCommand(capsys, "no address").run(
+        NAME, "--server", "https://gpustack.example"
+    ) == (
         1,
         "https://gpustack.example cannot be reached through the proxy: connection refused",
         "check http_proxy and https_proxy, or list the server's host in no_proxy",
@@ -165,7 +165,7 @@ SOCKS_HINT = (
         ),
     ],
 )
-def test_a_proxy_that_cannot_be_used(
+def test_an_invalid_proxy(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
@@ -177,11 +177,11 @@ def test_a_proxy_that_cannot_be_used(
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv(variable, value)
-    answer = Answer(capsys, "no address").to(NAME, "--server", "https://gpustack.example")
+    answer = FailingCommand(capsys, "no address").run(NAME, "--server", "https://gpustack.example")
     assert answer == (2, message, hint)
 
 
-def test_a_proxy_that_cannot_be_used_does_not_matter_on_this_machine(
+def test_an_invalid_proxy_is_ignored_for_this_machine(
     old: LoopbackGpustack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:7890")

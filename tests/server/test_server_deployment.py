@@ -1,4 +1,4 @@
-"""--on server with a model of Hugging Face: deployed there, waited for, drawn with."""
+"""--on server deploys a Hugging Face model, waits until it runs, and draws with it."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def new(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
 
 def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
     server = LoopbackGpustack(release)
-    server.life = [
+    server.states = [
         [],
         [{"state": "pending", "state_message": ""}],
         [{"state": "downloading", "download_progress": 12.5}],
@@ -80,7 +80,7 @@ def created(server: LoopbackGpustack) -> list[dict[str, Any]]:
     ]
 
 
-def test_an_old_server_gets_what_the_original_command_sent(
+def test_a_llama_box_server_receives_the_original_commands_request(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert draw(f"hf.co/{TURBO}") == 0
@@ -108,7 +108,7 @@ def test_an_old_server_gets_what_the_original_command_sent(
     )
 
 
-def test_each_tag_is_a_model_of_its_own(old: LoopbackGpustack) -> None:
+def test_each_tag_is_a_separate_model(old: LoopbackGpustack) -> None:
     assert draw(f"hf.co/{TURBO}", "-q") == 0
     assert draw(f"hf.co/{TURBO}:FP16", "-q") == 0
     names = [body["name"] for body in created(old)]
@@ -123,7 +123,7 @@ def test_each_tag_is_a_model_of_its_own(old: LoopbackGpustack) -> None:
     ("file", "name"),
     [("sd3.5-Q4_K_M.gguf", "medium-Q4_K_M"), ("sd3.5_mx3.gguf", "medium-sd3.5_mx3")],
 )
-def test_a_model_is_named_after_what_is_taken_where_there_is_no_default(
+def test_a_model_without_the_default_tag_is_named_after_its_file(
     old: LoopbackGpustack, hub: LoopbackHub, file: str, name: str
 ) -> None:
     hub.add("acme/medium-GGUF", {file: b""})
@@ -133,7 +133,7 @@ def test_a_model_is_named_after_what_is_taken_where_there_is_no_default(
 
 
 @pytest.mark.parametrize("file", ["*Q4_0*", "sd3.5-Q4_0.gguf"])
-def test_what_is_deployed_is_used_whatever_its_name(old: LoopbackGpustack, file: str) -> None:
+def test_a_deployed_model_is_used_under_any_name(old: LoopbackGpustack, file: str) -> None:
     for number in range(120):  # on the second page
         old.add(f"other-{number}")
     source = {"source": "huggingface", "huggingface_repo_id": TURBO, "huggingface_filename": file}
@@ -143,9 +143,7 @@ def test_what_is_deployed_is_used_whatever_its_name(old: LoopbackGpustack, file:
     assert old.drawings()[0]["model"] == "stable-diffusion-v3-5-large-turbo"
 
 
-def test_a_name_that_another_model_has(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_used_name(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     old.add("stable-diffusion-v3-5-large-turbo-Q4_0")
     assert draw(f"hf.co/{TURBO}", "-q") == 0
     assert created(old)[0]["name"] == "acme-stable-diffusion-v3-5-large-turbo-Q4_0"
@@ -162,15 +160,13 @@ def test_a_name_that_another_model_has(
     ]
 
 
-def test_a_tag_that_the_repository_does_not_have(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_tag(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     assert draw(f"hf.co/{TURBO}:Q8_0", "-q") == 3
     assert error_of(capsys, old)[0].startswith(f"hf.co/{TURBO} has no tag 'Q8_0'; it has F16, Q4_0")
     assert created(old) == []
 
 
-def test_a_hub_that_only_the_server_reaches(
+def test_a_hub_that_only_the_server_can_reach(
     old: LoopbackGpustack, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.fail("/api/", status=500)
@@ -179,7 +175,7 @@ def test_a_hub_that_only_the_server_reaches(
     assert "; the server will look the file up itself" in capsys.readouterr().err
 
 
-def test_a_new_server_draws_diffusers_repositories_with_vllm(new: LoopbackGpustack) -> None:
+def test_a_new_server_runs_diffusers_repositories_with_vllm(new: LoopbackGpustack) -> None:
     assert draw("hf.co/Qwen/Qwen-Image", "-q") == 0
     assert created(new) == [
         {
@@ -197,7 +193,7 @@ def test_a_new_server_draws_diffusers_repositories_with_vllm(new: LoopbackGpusta
     assert new.drawings()[0]["model"] == "Qwen-Image"
 
 
-def test_a_new_server_has_nothing_for_gguf_models(
+def test_a_new_server_has_no_backend_for_gguf_models(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert draw(f"hf.co/{TURBO}", "-q") == 3
@@ -254,11 +250,9 @@ def test_a_key_that_may_only_draw(
         assert error_of(capsys, server) == [message, hint]
 
 
-def test_a_server_that_does_not_deploy_it(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rejected_deployment(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     body = b'{"code": 400, "reason": "BadRequest", "message": "No such file"}'
-    old.fail("/v1/models", times=1, seconds=0)  # the list is as it should be
+    old.fail("/v1/models", times=1, seconds=0)  # the list succeeds
     old.fail("/v1/models", status=400, body=body)
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
@@ -267,10 +261,10 @@ def test_a_server_that_does_not_deploy_it(
     ]
 
 
-def test_a_model_that_fails_there(
+def test_a_model_that_fails_to_start(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old.life = [[{"state": "error", "state_message": "no space left"}]]
+    old.states = [[{"state": "error", "state_message": "no space left"}]]
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
         f"hf.co/{TURBO} failed to start on URL: error: no space left",
@@ -279,11 +273,11 @@ def test_a_model_that_fails_there(
 
 
 @pytest.mark.parametrize("beats", [0.05, 0.0])
-def test_what_nothing_can_run_is_given_up(
+def test_a_deployment_without_progress_times_out(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], beats: float
 ) -> None:
-    """Also where the server ends its list again and again instead of letting it beat."""
-    old.life = [[{"state": "pending", "state_message": "No available workers"}]]
+    """With heartbeats, and with a server that ends the stream again and again."""
+    old.states = [[{"state": "pending", "state_message": "No available workers"}]]
     old.fail("/model-instances", seconds=beats)
     start = time.monotonic()
     assert draw(f"hf.co/{TURBO}", "-q", "--timeout", "0.4") == 1
@@ -300,7 +294,7 @@ def test_what_nothing_can_run_is_given_up(
     ]
 
 
-def test_what_is_deployed_without_replicas(
+def test_a_deployed_model_without_replicas(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = {"source": "huggingface", "huggingface_repo_id": TURBO, "replicas": 0}
@@ -312,19 +306,21 @@ def test_what_is_deployed_without_replicas(
     ]
 
 
-def test_the_library_deploys_too_and_tells_how_far_it_is(old: LoopbackGpustack) -> None:
-    told: list[Progress] = []
+def test_the_library_deploys_with_progress(old: LoopbackGpustack) -> None:
+    reports: list[Progress] = []
     with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
         assert created(old) == []
-        image = model.generate(PROMPT, size=(256, 256), on_progress=told.append)
+        image = model.generate(PROMPT, size=(256, 256), on_progress=reports.append)
     assert image.size == (256, 256)
-    deployed = [(each.step, each.total) for each in told if each.phase == "deploy"]
+    deployed = [(each.step, each.total) for each in reports if each.phase == "deploy"]
     assert (12, 100) in deployed
     assert (80, 100) in deployed
-    assert [each.phase for each in told if each.phase != "deploy"] == ["wait"] + ["sample"] * 4
+    assert [each.phase for each in reports if each.phase != "deploy"] == ["wait"] + ["sample"] * 4
 
 
-def test_a_plan_deploys_nothing(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_deploys_nothing(
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert draw("hf.co/acme/none", "--dry-run") == 3
     capsys.readouterr()
     assert draw(f"hf.co/{TURBO}@v1:FP16", "--dry-run") == 0
@@ -339,8 +335,8 @@ def test_a_plan_deploys_nothing(old: LoopbackGpustack, capsys: pytest.CaptureFix
     assert created(old) == []
 
 
-def test_ctrl_c_ends_the_waiting(old: LoopbackGpustack, hub: LoopbackHub, tmp_path: Path) -> None:
-    old.life = [[{"state": "pending", "state_message": "No available workers"}]]
+def test_ctrl_c_ends_the_wait(old: LoopbackGpustack, hub: LoopbackHub, tmp_path: Path) -> None:
+    old.states = [[{"state": "pending", "state_message": "No available workers"}]]
     old.fail("/model-instances", seconds=5.0)
     command = [sys.executable, "-m", "gpustack_draw", f"hf.co/{TURBO}", PROMPT, "--on", "server"]
     process = subprocess.Popen(
@@ -362,11 +358,11 @@ def test_ctrl_c_ends_the_waiting(old: LoopbackGpustack, hub: LoopbackHub, tmp_pa
     assert error.endswith(b"gpustack-draw: interrupted\n")
 
 
-def test_the_time_left_is_measured_from_the_first_percent(old: LoopbackGpustack) -> None:
-    """Whatever came before: a queue, or an earlier download that goes on."""
-    told: list[Progress] = []
+def test_the_download_rate_starts_at_the_first_percent(old: LoopbackGpustack) -> None:
+    """A wait in a queue and an earlier download do not count."""
+    reports: list[Progress] = []
     with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
-        model.generate(PROMPT, size=(256, 256), on_progress=told.append)
-    percents = [each for each in told if each.phase == "deploy" and each.total]
+        model.generate(PROMPT, size=(256, 256), on_progress=reports.append)
+    percents = [each for each in reports if each.phase == "deploy" and each.total]
     assert [(each.step, each.resumed) for each in percents] == [(12, 12), (80, 12)]
     assert [each.started for each in percents] == [percents[0].seconds] * 2

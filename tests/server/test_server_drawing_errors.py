@@ -1,4 +1,4 @@
-"""What goes wrong while a GPUStack server draws: one clear message each, nothing left."""
+"""Errors while a GPUStack server draws: one message and hint each, and no file left."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from fake_models import blank_png, png
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import NAME, NOT_GPUSTACK, PROMPT, Answer
+from server_commands import NAME, NOT_GPUSTACK, PROMPT, FailingCommand
 
 import gpustack_draw
 from gpustack_draw.cli.main import main
@@ -21,15 +21,15 @@ LOG_HINT = "try again; if this happens again, check the log of the model's insta
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def test_what_a_backend_refuses_is_told_in_its_words(
+def test_a_rejected_request_shows_the_backends_message(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = 'Illegal param: "size" must be at most 512'
-    error = {"error": {"code": 400, "message": said, "type": "Bad Request"}, "detail": said}
+    message = 'Illegal param: "size" must be at most 512'
+    error = {"error": {"code": 400, "message": message, "type": "Bad Request"}, "detail": message}
     old.fail("/images/", status=400, body=json.dumps(error).encode())
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
-        f"GPUStack 0.7.1 at URL rejects the request (400): {said}",
+        f"GPUStack 0.7.1 at URL rejects the request (400): {message}",
         "change the option that the message names",
     )
     assert len(old.drawings()) == 1
@@ -58,7 +58,7 @@ WRAPPED = (
         ),
     ],
 )
-def test_what_a_new_backend_refuses(
+def test_a_request_rejected_by_a_new_backend(
     new: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     body: Mapping[str, object],
@@ -66,7 +66,7 @@ def test_what_a_new_backend_refuses(
 ) -> None:
     status = 503 if "error" in body else 422
     new.fail("/images/", status=status, body=json.dumps(body).encode())
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         f"GPUStack 2.3.0 at URL rejects the request (422): {words}",
         "change the option that the message names",
@@ -78,7 +78,7 @@ def test_a_size_that_is_too_large_for_the_model(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.add("small", meta={"max_width": 1024, "max_height": 768})
-    assert Answer(capsys, old.url).to("small", "--size", "2000x512") == (
+    assert FailingCommand(capsys, old.url).run("small", "--size", "2000x512") == (
         2,
         "'2000x512' is too large for 'small' on this server: it draws 1024x768 at most",
         "for example --size 1024x768",
@@ -111,19 +111,19 @@ def test_a_server_that_fails(
 ) -> None:
     words = {"": "", "504": ": Request to worker 1 timed out"}.get(words, f": {words}")
     old.fail("/images/", status=status, body=body)
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         f"GPUStack 0.7.1 at URL could not draw with 'sd-turbo' ({status}){words}",
         INSTANCE_HINT,
     )
-    assert len(old.drawings()) == 1  # not retried: nothing says that it would help
+    assert len(old.drawings()) == 1  # not retried without Retry-After
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "times"),
     [(503, {"Retry-After": "0"}, 2), (429, {"Retry-After": "0"}, 2), (429, {}, 2)],
 )
-def test_a_busy_server_is_asked_again(
+def test_a_busy_server_is_retried(
     old: LoopbackGpustack, status: int, headers: Mapping[str, str], times: int
 ) -> None:
     old.fail("/images/", status=status, headers=headers, times=times)
@@ -135,7 +135,7 @@ def test_a_server_that_stays_busy(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.fail("/images/", status=429, body=b'{"detail": "slow down"}')
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         "URL has too many requests (429): slow down",
         "try again later, or with fewer pictures",
@@ -143,11 +143,11 @@ def test_a_server_that_stays_busy(
     assert len(old.drawings()) == 3
 
 
-def test_a_pause_that_is_too_long_is_an_error(
+def test_a_long_retry_after_is_an_error(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.fail("/images/", status=503, headers={"Retry-After": "86400"})
-    status, message, _ = Answer(capsys, old.url).to(NAME)
+    status, message, _ = FailingCommand(capsys, old.url).run(NAME)
     assert (status, message) == (1, "GPUStack 0.7.1 at URL could not draw with 'sd-turbo' (503)")
 
 
@@ -171,11 +171,11 @@ def test_a_stream_that_ends_without_a_picture(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], fault: Mapping[str, object]
 ) -> None:
     old.fail("/images/", **fault)
-    assert Answer(capsys, old.url).to(NAME) == NO_PICTURE
+    assert FailingCommand(capsys, old.url).run(NAME) == NO_PICTURE
     assert len(old.drawings()) == 1
 
 
-def test_an_empty_answer_is_asked_for_again_once(
+def test_an_empty_answer_is_retried_once(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.fail("/images/", lines=[])
@@ -186,7 +186,7 @@ def test_an_empty_answer_is_asked_for_again_once(
     old.requests.clear()
     old.faults.clear()
     old.fail("/images/", status=200, body=b"")
-    assert Answer(capsys, old.url).to(NAME) == NO_PICTURE
+    assert FailingCommand(capsys, old.url).run(NAME) == NO_PICTURE
     assert [body.get("stream") for body in old.drawings()] == [True, None]
 
 
@@ -198,12 +198,12 @@ def test_an_object_without_a_picture(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:
     new.fail("/images/", status=200, body=body)
-    assert Answer(capsys, new.url).to(NAME) == NO_PICTURE
+    assert FailingCommand(capsys, new.url).run(NAME) == NO_PICTURE
 
 
-def test_an_object_that_is_cut(new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_object(new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     new.fail("/images/", cut=100)
-    assert Answer(capsys, new.url).to(NAME) == NO_PICTURE
+    assert FailingCommand(capsys, new.url).run(NAME) == NO_PICTURE
 
 
 @pytest.mark.parametrize(
@@ -213,18 +213,18 @@ def test_an_answer_that_is_not_json(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:
     new.fail("/images/", status=200, body=body)
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         "the response of URL is not valid JSON",
         "check that this is the address of the GPUStack server itself",
     )
 
 
-def test_a_page_instead_of_a_picture(
+def test_an_html_page_instead_of_a_picture(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new.fail("/images/", status=200, body=b"<html>Log in</html>", content_type="text/html")
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         "URL is not a GPUStack server",
         NOT_GPUSTACK,
@@ -238,11 +238,11 @@ def test_a_page_instead_of_a_picture(
         (png(64, 64)[:2000], "it is truncated, or not a PNG, JPEG or WebP file"),
     ],
 )
-def test_a_picture_that_is_broken(
+def test_a_damaged_picture(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], picture: bytes, words: str
 ) -> None:
     old.fail("/images/", picture=picture)
-    assert Answer(capsys, old.url).to(NAME) == (
+    assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         f"the picture from URL is damaged: {words}",
         LOG_HINT,
@@ -253,7 +253,7 @@ def test_a_picture_that_is_not_base64(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new.fail("/images/", status=200, body=b'{"data": [{"b64_json": "a*b"}]}')
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         "the picture from URL is damaged: it is not base64",
         LOG_HINT,
@@ -294,15 +294,13 @@ def test_an_error_in_the_middle_of_a_stream(
 ) -> None:
     step = b'data: {"data": [{"progressed_steps": 1, "progress_steps": 4, "b64_json": ""}]}'
     old.fail("/images/", lines=[step, line])
-    assert Answer(capsys, old.url).to(NAME)[:2] == (status, message)
+    assert FailingCommand(capsys, old.url).run(NAME)[:2] == (status, message)
 
 
-def test_a_server_that_takes_too_long(
-    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_slow_server_times_out(new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     new.fail("/images/", seconds=3)
     start = time.monotonic()
-    assert Answer(capsys, new.url).to(NAME, "--timeout", "0.3") == (
+    assert FailingCommand(capsys, new.url).run(NAME, "--timeout", "0.3") == (
         1,
         "URL returned no picture within 0.3 seconds",
         "increase --timeout, or request fewer pictures with --count",
@@ -310,12 +308,10 @@ def test_a_server_that_takes_too_long(
     assert time.monotonic() - start < 2
 
 
-def test_a_stream_of_slow_bytes_takes_too_long_too(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_slow_stream_times_out(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     old.steps = 100
     old.fail("/images/", seconds=0.05)
-    status, message, _ = Answer(capsys, old.url).to(NAME, "--timeout", "0.4")
+    status, message, _ = FailingCommand(capsys, old.url).run(NAME, "--timeout", "0.4")
     assert (status, message) == (1, "URL returned no picture within 0.4 seconds")
 
 
@@ -328,7 +324,7 @@ def test_an_answer_longer_than_any_picture(
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.picture_client._BYTES_PER_PIXEL", 1e-3)
     old.release = release
-    status, message, _ = Answer(capsys, old.url).to(NAME)
+    status, message, _ = FailingCommand(capsys, old.url).run(NAME)
     assert (status, message) == (1, "the response of URL is too long")
 
 
@@ -342,14 +338,14 @@ LARGER_HINT = (
     ("size", "asked"),
     [((2049, 2048), "256x256"), ((8192, 8192), "2048x2048"), ((8193, 1), "256x256")],
 )
-def test_a_picture_far_larger_than_asked_for_is_not_decoded(
+def test_a_picture_far_larger_than_requested_is_not_decoded(
     new: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     size: tuple[int, int],
     asked: str,
 ) -> None:
     new.fail("/images/", picture=blank_png(*size))
-    assert Answer(capsys, new.url).to(NAME, "--size", asked) == (
+    assert FailingCommand(capsys, new.url).run(NAME, "--size", asked) == (
         1,
         f"URL sent a picture of {size[0]}x{size[1]} pixels instead of {asked}",
         LARGER_HINT,
@@ -368,7 +364,7 @@ def test_a_server_may_round_the_size_or_choose_its_own(
     assert picture.size == size
 
 
-def test_the_library_raises_the_same(old: LoopbackGpustack) -> None:
+def test_the_library_raises_the_same_errors(old: LoopbackGpustack) -> None:
     with pytest.raises(gpustack_draw.ModelNotFoundError) as caught:
         gpustack_draw.generate("none", PROMPT)
     assert caught.value.exit_status == 3

@@ -1,10 +1,10 @@
-"""What goes wrong when a GPUStack server is to draw: one clear message each, nothing left."""
+"""Errors before a GPUStack server draws: one message and hint each, and no file left."""
 
 import json
 
 import pytest
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
-from server_commands import NAME, PROMPT, Answer, serve
+from server_commands import NAME, PROMPT, FailingCommand, serve
 
 from gpustack_draw.cli.main import main
 
@@ -18,11 +18,11 @@ LOG_HINT = "try again; if this happens again, check the log of the model's insta
 GET_KEY = "create an API key on the server's web page, and set GPUSTACK_API_KEY to it"
 
 
-def test_no_key(
+def test_a_missing_key(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GPUSTACK_API_KEY")
-    assert Answer(capsys, new.url).to(NAME) == (1, "URL requires an API key", GET_KEY)
+    assert FailingCommand(capsys, new.url).run(NAME) == (1, "URL requires an API key", GET_KEY)
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
@@ -31,31 +31,31 @@ def test_a_wrong_key(
 ) -> None:
     for server in serve(release, monkeypatch):
         monkeypatch.setenv("GPUSTACK_API_KEY", "gpustack_wrong")
-        assert Answer(capsys, server.url).to(NAME) == (
+        assert FailingCommand(capsys, server.url).run(NAME) == (
             1,
             "URL rejects the key in GPUSTACK_API_KEY",
             "it may have expired: create another one on the server's web page",
         )
-        assert len(server.requests) == 2  # never again
+        assert len(server.requests) == 2  # not retried
 
 
 def test_a_key_without_the_scope(new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:
     message = "API key does not have permission to access inference features"
     body = json.dumps({"code": 403, "reason": "Forbidden", "message": message}).encode()
     new.fail("/v1/", status=403, body=body)
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         f"the API key is not permitted to draw on URL: {message}",
         "set GPUSTACK_API_KEY to a key with the scope 'inference' that may use this model",
     )
 
 
-def test_a_server_that_repeats_the_key_does_not_get_it_shown(
+def test_a_key_in_an_answer_is_masked(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = json.dumps({"detail": f"key {new.USER} is blocked"}).encode()
     new.fail("/images/", status=403, body=body)
-    status, message, _ = Answer(capsys, new.url).to(NAME)
+    status, message, _ = FailingCommand(capsys, new.url).run(NAME)
     assert (status, message) == (
         1,
         "the API key is not permitted to draw on URL: key *** is blocked",
@@ -72,12 +72,12 @@ def test_an_unknown_name(
     for server in serve(release, monkeypatch):
         server.add("flux-schnell")
         whose = "" if server.uses_llama_box else " for this key"
-        assert Answer(capsys, server.url).to("SD-trubo") == (
+        assert FailingCommand(capsys, server.url).run("SD-trubo") == (
             3,
             f"URL has no model 'SD-trubo'{whose}, the nearest are sd-turbo",
             "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
         )
-        assert Answer(capsys, server.url).to("acme/xyz") == (
+        assert FailingCommand(capsys, server.url).run("acme/xyz") == (
             3,
             f"URL has no model 'acme/xyz'{whose}",
             (
@@ -88,13 +88,13 @@ def test_an_unknown_name(
         assert not [path for path in server.paths() if "instances" in path]
 
 
-def test_an_unknown_name_on_a_server_that_calls_it_forbidden(
+def test_an_unknown_name_with_status_403(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As releases 2.0.x do."""
+    """Releases 2.0.x answer so."""
     body = b'{"error":{"message":"Model not found","code":403,"type":"Forbidden"}}'
     new.fail("/images/", status=403, body=body)
-    assert Answer(capsys, new.url).to("SD-trubo") == (
+    assert FailingCommand(capsys, new.url).run("SD-trubo") == (
         3,
         "URL has no model 'SD-trubo' for this key, the nearest are sd-turbo",
         "for a model of Hugging Face type hf.co/OWNER/REPO, for a file its path",
@@ -105,7 +105,7 @@ def test_a_server_without_any_image_model(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.models.clear()
-    assert Answer(capsys, old.url).to("sd") == (
+    assert FailingCommand(capsys, old.url).run("sd") == (
         3,
         "URL has no model 'sd'",
         (
@@ -115,12 +115,12 @@ def test_a_server_without_any_image_model(
     )
 
 
-def test_a_model_that_is_not_for_this_key(
+def test_a_model_hidden_from_this_key(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """2.x keeps a key's other models to itself."""
+    """2.x hides the models that a key may not use."""
     new.models[NAME].hidden = True
-    assert Answer(capsys, new.url).to(NAME) == (
+    assert FailingCommand(capsys, new.url).run(NAME) == (
         3,
         f"URL has no model '{NAME}' for this key",
         (
@@ -133,12 +133,12 @@ def test_a_model_that_is_not_for_this_key(
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
-def test_a_model_that_is_no_image_model(
+def test_a_model_of_another_category(
     release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for server in serve(release, monkeypatch):
         server.add("qwen3", categories=["llm"])
-        assert Answer(capsys, server.url).to("qwen3") == (
+        assert FailingCommand(capsys, server.url).run("qwen3") == (
             3,
             "'qwen3' on URL is not an image model",
             "image models there: sd-turbo",
@@ -146,7 +146,7 @@ def test_a_model_that_is_no_image_model(
         assert server.drawings() == []
 
 
-def test_a_model_of_no_category_is_tried(old: LoopbackGpustack) -> None:
+def test_a_model_without_a_category_draws(old: LoopbackGpustack) -> None:
     old.add("mine", categories=[])
     assert main(["mine", PROMPT, "-q"]) == 0
 
@@ -155,7 +155,7 @@ STOPPED_HINT = "start it or check its instances on the server's web page"
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])
-def test_a_model_that_does_not_run(
+def test_a_stopped_model(
     release: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for server in serve(release, monkeypatch):
@@ -165,38 +165,41 @@ def test_a_model_that_does_not_run(
         ]
         server.add("big", running=False, instances=instances[:1])
         server.add("bad", running=False, instances=instances)
-        answer = Answer(capsys, server.url)
+        command = FailingCommand(capsys, server.url)
         monkeypatch.setenv("GPUSTACK_API_KEY", server.ADMIN)
-        assert answer.to("big") == (
+        assert command.run("big") == (
             1,
             "'big' is not running on URL: pending: No available workers",
             STOPPED_HINT,
         )
-        assert answer.to("bad") == (
+        assert command.run("bad") == (
             1,
             "'bad' is not running on URL: error: exited with code 1",
             STOPPED_HINT,
         )
-        # Who may only draw is told what a drawing tells.
+        # Without access to the management API, the state is unknown.
         monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
-        assert answer.to("big") == (
+        assert command.run("big") == (
             1,
             "'big' has no running instance on URL",
             STOPPED_HINT,
         )
 
 
-def test_a_new_server_that_does_not_tell_which_of_both_it_is(
+def test_an_unknown_or_stopped_model_on_a_new_server(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """2.x says the same of a name that is not there and of one that does not run."""
+    """2.x sends the same answer for an unknown and for a stopped model."""
     message = "Model not found or no running instances available"
     body = json.dumps({"error": {"message": message, "code": 404, "type": "NotFound"}}).encode()
     new.fail("/images/", status=404, body=body)
     new.add("big", running=False, instances=[{"state": "starting", "state_message": ""}])
-    assert Answer(capsys, new.url).to("big")[:2] == (
+    assert FailingCommand(capsys, new.url).run("big")[:2] == (
         3,
         "URL has no model 'big' for this key, or no running instance of it",
     )
     monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
-    assert Answer(capsys, new.url).to("big")[:2] == (1, "'big' is not running on URL: starting")
+    assert FailingCommand(capsys, new.url).run("big")[:2] == (
+        1,
+        "'big' is not running on URL: starting",
+    )

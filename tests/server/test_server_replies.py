@@ -1,4 +1,4 @@
-"""The wire: what a server sends, in the forms that were recorded, and in pieces of any size."""
+"""Parsing of recorded answers, split into pieces of any size."""
 
 import base64
 import contextlib
@@ -58,7 +58,7 @@ def test_a_stream() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
-def test_a_stream_cut_into_pieces_anywhere(places: list[int]) -> None:
+def test_a_stream_split_anywhere(places: list[int]) -> None:
     bounds = [0, *sorted(places), len(STREAM)]
     pieces = [STREAM[begin:end] for begin, end in itertools.pairwise(bounds)]
     assert read(*pieces) == (STEPS, PICTURE)
@@ -66,7 +66,7 @@ def test_a_stream_cut_into_pieces_anywhere(places: list[int]) -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, len(STREAM) - 1))
-def test_a_stream_that_breaks_off_gives_all_of_the_picture_or_none(end: int) -> None:
+def test_an_incomplete_stream_yields_the_whole_picture_or_none(end: int) -> None:
     try:
         assert read(STREAM[:end])[1] == PICTURE
     except ReplyError as error:
@@ -82,14 +82,14 @@ def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
 
 
 def test_a_picture_in_parts_is_joined() -> None:
-    """llama-box with stream_options.chunk: every part says stop, and the last one 100 %."""
+    """With stream_options.chunk, llama-box marks each part as final and the last with 100 %."""
     size = 1000
     parts = [TEXT[place : place + size] for place in range(0, len(TEXT), size)]
     pieces = [b"data: " + event(2, 2, part, progress=99.0) + b"\n\n" for part in parts]
     assert read(b"data: " + event(1, 2) + b"\n\n", *pieces)[1] == PICTURE
 
 
-def test_a_preview_is_no_picture() -> None:
+def test_a_preview_is_not_a_picture() -> None:
     preview = base64.b64encode(png(4, 4)).decode()
     stream = b"data: " + event(1, 2, preview) + b"\n\ndata: " + event(2, 2, TEXT) + b"\n\n"
     assert read(stream)[1] == PICTURE
@@ -97,14 +97,14 @@ def test_a_preview_is_no_picture() -> None:
         read(b"data: " + event(1, 2, preview) + b"\n\n")
 
 
-def test_a_line_without_an_end_is_bounded() -> None:
+def test_an_endless_line_is_an_error() -> None:
     reader = StreamReader(1000)
     assert list(reader.feed(b"x" * 500)) == []
     with pytest.raises(ReplyError, match="too long"):
         list(reader.feed(b"x" * 501))
 
 
-def test_a_stream_without_an_end_is_bounded() -> None:
+def test_an_endless_stream_is_an_error() -> None:
     reader = StreamReader(1000)
     assert list(reader.feed(b": nothing\n" * 200)) == []
     with pytest.raises(ReplyError, match="too long"):
@@ -130,7 +130,7 @@ def test_an_object() -> None:
         ({"message": "a\x1b[2Jb\u202e"}, "a [2Jb", 0),
         ({"error": {"message": "no", "code": 10**30}}, "no", 0),
         ({"error": {"message": "no", "code": True}}, "no", 0),
-        # A search for the end of the pattern from each of its beginnings would take hours.
+        # A pattern that backtracks from each match of its beginning would take hours.
         (
             {"message": "Worker request failed: " * 1_000_000},
             ("Worker request failed: " * 13)[:297] + "...",
@@ -143,7 +143,7 @@ def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int)
     assert (error.message, error.status) == (words, status)
 
 
-def test_a_page_says_nothing() -> None:
+def test_an_html_page_has_no_message() -> None:
     assert refusal_of(b"<html>502</html>", "text/html", 502).message == ""
     assert refusal_of(b"try later", "text/plain", 502).message == "try later"
 
@@ -168,7 +168,7 @@ def test_a_page_says_nothing() -> None:
         ),
         ("Steps: 1, Seed: -1, CFG scale: nan, Sampler: mine", {"sample_steps": 1}),
         ("Steps: many, Seed: 99999999999999999999", {}),
-        # A pattern that tries each letter as the beginning of a name would take hours.
+        # A pattern that backtracks at each letter would take hours.
         ("Steps: 1, " + "a" * 1_000_000, {"sample_steps": 1}),
         ("Seed: 7, " + "a: " * 1_000_000 + ", Steps: 1", {"seed": 7}),
         ("Steps: 1\n" + "Steps: 2\n" * 100_000, {"sample_steps": 2}),
@@ -176,5 +176,5 @@ def test_a_page_says_nothing() -> None:
         ("", {}),
     ],
 )
-def test_what_a_picture_tells_of_itself(text: str, values: dict[str, Any]) -> None:
+def test_parameters_in_a_picture(text: str, values: dict[str, Any]) -> None:
     assert parse_parameters(text) == values

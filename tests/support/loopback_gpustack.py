@@ -1,7 +1,7 @@
-"""A small GPUStack server on 127.0.0.1 that speaks as 0.7.1 or 2.3.0 do, with faults on demand.
+"""A small GPUStack server on 127.0.0.1 that imitates 0.7.1 or 2.3.0, with faults on demand.
 
-What it says was recorded from servers of both releases (llama-box behind 0.7.1, vLLM-Omni behind
-2.3.0): bodies, statuses and framing, not their code.
+Its bodies, statuses and framing were recorded from servers of both releases, with llama-box behind
+0.7.1 and vLLM-Omni behind 2.3.0.
 """
 
 import base64
@@ -22,7 +22,23 @@ OLD, NEW = "0.7.1", "2.3.0"
 
 
 class LoopbackGpustack:
-    """Serves models; keeps what was asked."""
+    """A server that keeps the requests it received.
+
+    Attributes:
+        release: Version that it reports.
+        models: Its models by name.
+        requests: The requests received.
+        requires_key: Whether requests without an API key are refused.
+        steps: Maximum number of steps that a stream reports.
+        ignores_stream: Whether the backend cannot stream.
+        stores_parameters: Whether pictures of 0.x contain their parameters.
+        in_flight: Number of pictures being drawn.
+        max_in_flight: Maximum of ``in_flight`` so far.
+        capacity: Pictures drawn in parallel; further requests are refused.
+        disconnected: Number of drawings that the client has cancelled.
+        states: Successive instances of a deployed model.
+        clusters: Clusters of 2.x.
+    """
 
     ADMIN = "gpustack_0123456789abcdef_admin"
     USER = "gpustack_0123456789abcdef_user"
@@ -33,14 +49,14 @@ class LoopbackGpustack:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.lock = threading.Lock()
-        self.wants_key = release == NEW
+        self.requires_key = release == NEW
         self.steps = 4
         self.ignores_stream = False
-        self.told = True  # whether pictures tell how they were drawn
-        self.in_flight = self.most_in_flight = 0
-        self.places = 1000  # for pictures to be drawn at once; without one, a request is refused
-        self.broken_off = 0  # by the client
-        self.life: list[list[dict[str, Any]]] = []  # states that a deployed model goes through
+        self.stores_parameters = True
+        self.in_flight = self.max_in_flight = 0
+        self.capacity = 1000
+        self.disconnected = 0
+        self.states: list[list[dict[str, Any]]] = []
         self.clusters = [{"id": 1, "is_default": False}, {"id": 7, "is_default": True}]
         server = self
 
@@ -71,7 +87,7 @@ class LoopbackGpustack:
             self._thread.join()
 
     def die(self) -> None:
-        """End as a killed process does: nobody listens, every connection is reset."""
+        """Stop like a killed process, with all connections closed."""
         self.close()
         self._server.end_connections()
 
@@ -92,7 +108,7 @@ class LoopbackGpustack:
         return Fault("")
 
     def drawings(self) -> list[dict[str, Any]]:
-        """The bodies of the requests for pictures."""
+        """Return the bodies of the requests for pictures."""
         return [each.body for each in self.requests if each.path.endswith("/images/generations")]
 
     def paths(self) -> list[str]:
@@ -157,19 +173,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.fault.status:
             time.sleep(self.fault.seconds)
-            self.say(
+            self.send(
                 self.fault.status, self.fault.body, self.fault.content_type, self.fault.headers
             )
         elif parts.path == "/version":
             self.json({"version": f"v{server.release}", "git_commit": "a6da07d"})
-        elif self.is_known(parts.path):
+        elif self.authorize(parts.path):
             self.route(parts.path, query, body)
 
-    def is_known(self, path: str) -> bool:
-        """Refuse who is not known, as the release does."""
+    def authorize(self, path: str) -> bool:
+        """Return whether the key permits the request; otherwise send the release's refusal."""
         server = self.server_side
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if key not in {server.ADMIN, server.USER} and (server.wants_key or key):
+        if key not in {server.ADMIN, server.USER} and (server.requires_key or key):
             message = "Invalid authentication credentials"
             self.json({"code": 401, "reason": "Unauthorized", "message": message}, 401)
             return False
@@ -210,9 +226,11 @@ class _Handler(BaseHTTPRequestHandler):
     def list_running(self, query: dict[str, str]) -> None:
         data = []
         for model in self.server_side.models.values():
-            wanted = self.categories
-            listed = set(wanted) & set(model.categories) or ("" in wanted and not model.categories)
-            if self.hides(model) or not model.running or (wanted and not listed):
+            categories = self.categories
+            listed = set(categories) & set(model.categories) or (
+                "" in categories and not model.categories
+            )
+            if self.hides(model) or not model.running or (categories and not listed):
                 continue
             entry: dict[str, Any] = {"id": model.name, "object": "model", "created": 1}
             entry |= {"owned_by": "gpustack", "meta": None}
@@ -252,16 +270,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.page(model.instances, query)
             return
         self.begin(200, "text/event-stream", {})
-        states = server.life or [model.instances]
-        kind = 1
+        states = server.states or [model.instances]
+        event_type = 1  # created
         for instances in states:
             for instance in instances:
-                event = {"type": kind, "data": {"id": 1, "model_id": number, **instance}}
+                event = {"type": event_type, "data": {"id": 1, "model_id": number, **instance}}
                 self.chunk(json.dumps(event).encode() + b"\n\n")
                 if instance.get("state") == "running":
                     model.running = True
-            kind = 2
-        while self.fault.seconds:  # as it beats, every 15 seconds
+            event_type = 2  # updated
+        while self.fault.seconds:  # the heartbeat, every 15 seconds
             time.sleep(self.fault.seconds)
             self.chunk(b"\n")
         self.chunk(b"")
@@ -278,17 +296,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.error(503, "No running instances available", "ServiceUnavailable")
             return
         with server.lock:
-            is_full = server.in_flight >= server.places
+            is_full = server.in_flight >= server.capacity
             if not is_full:
                 server.in_flight += 1
-                server.most_in_flight = max(server.most_in_flight, server.in_flight)
+                server.max_in_flight = max(server.max_in_flight, server.in_flight)
         if is_full:
             self.error(429, "Too many requests", "TooManyRequests")
             return
         try:
             self.draw(body)
         except OSError:
-            server.broken_off += 1
+            server.disconnected += 1
             self.close_connection = True
         finally:
             with server.lock:
@@ -304,8 +322,9 @@ class _Handler(BaseHTTPRequestHandler):
             f" Model: x.gguf, RNG: cuda, Sampler: {body.get('sampler', 'euler')} karras,"
             " Version: llama-box"
         )
-        told = server.told and server.uses_llama_box
-        picture = self.fault.picture or png(width, height, text=text if told else "")
+        if not (server.stores_parameters and server.uses_llama_box):
+            text = ""
+        picture = self.fault.picture or png(width, height, text=text)
         if not server.uses_llama_box or not body.get("stream") or server.ignores_stream:
             self.draw_whole(body, picture)
         else:
@@ -320,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer |= {"output_format": "png", "size": body["size"]}
         data = json.dumps(answer).encode()
         if server.ignores_stream and body.get("stream"):
-            # 0.7.1 keeps the length and loses the body.
+            # 0.7.1 sends the headers without the body.
             self.begin(200, "application/json", {"Content-Length": str(len(data))})
             self.cut()
         elif self.fault.cut is not None:
@@ -328,7 +347,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: self.fault.cut])
             self.cut()
         else:
-            self.say(200, data, "application/json", {})
+            self.send(200, data, "application/json", {})
 
     def draw_stream(self, body: dict[str, Any], picture: bytes, steps: int) -> None:
         server = self.server_side
@@ -377,12 +396,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def json(self, value: object, status: int = 200) -> None:
-        self.say(status, json.dumps(value).encode(), "application/json", {})
+        self.send(status, json.dumps(value).encode(), "application/json", {})
 
-    def error(self, status: int, message: str, kind: str) -> None:
-        self.json({"error": {"message": message, "code": status, "type": kind}}, status)
+    def error(self, status: int, message: str, error_type: str) -> None:
+        self.json({"error": {"message": message, "code": status, "type": error_type}}, status)
 
-    def say(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str]) -> None:
+    def send(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str]) -> None:
         self.begin(status, content_type, {**headers, "Content-Length": str(len(body))})
         self.wfile.write(body)
 

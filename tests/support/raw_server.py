@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that answers with the bytes a test gives it, valid HTTP or not."""
+"""A server on 127.0.0.1 that answers with any bytes, valid HTTP or not."""
 
 import contextlib
 import re
@@ -12,11 +12,11 @@ Answer = bytes | Iterable[bytes]
 
 
 class RawServer:
-    """Sends each request to a function, and its answer back; then closes the connection.
+    """A server whose answers come from a function; it closes each connection after one answer.
 
     Attributes:
-        url: Its address.
-        requests: The heads of the requests.
+        url: The server's address.
+        requests: Request lines and headers of the requests.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class RawServer:
         with contextlib.suppress(OSError):
             if self._context is not None:
                 connection = self._context.wrap_socket(connection, server_side=True)
-            self._talk(connection)
+            self._exchange(connection)
 
-    def _talk(self, connection: socket.socket) -> None:
+    def _exchange(self, connection: socket.socket) -> None:
         with connection:
             stream = connection.makefile("rb")
             head = b""
@@ -56,7 +56,7 @@ class RawServer:
                 head += line
             if not head:
                 return
-            # What is left unread when the connection is closed would take the answer with it.
+            # Closing a connection with unread data would reset it, and lose the answer.
             if length := re.search(rb"(?i)content-length: *(\d+)", head):
                 stream.read(int(length[1]))
             self.requests.append(head)
@@ -66,15 +66,15 @@ class RawServer:
 
 
 def reply(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
-    """Write an answer of HTTP; header values are written as they are."""
+    """Return an HTTP answer; header values are not checked or escaped."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def drip(head: bytes, each: bytes, seconds: float = 0.02) -> Iterator[bytes]:
-    """Send a beginning, then the same bytes again and again, without end."""
+def drip(head: bytes, repeated: bytes, seconds: float = 0.02) -> Iterator[bytes]:
+    """Yield ``head``, then ``repeated`` without end, with a pause after each."""
     yield head
     while True:
-        yield each
+        yield repeated
         time.sleep(seconds)

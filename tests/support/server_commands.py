@@ -1,4 +1,4 @@
-"""Runs the command against a loopback server, and reads what it says."""
+"""Runs the command against a loopback GPUStack server and reads its errors."""
 
 import os
 import socket
@@ -17,12 +17,13 @@ NOT_GPUSTACK = "check --server or GPUSTACK_SERVER_URL: use the host and port of 
 
 
 def wait_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pauses before another try be short."""
+    """Shorten the delays before retries."""
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01, 0.01))
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.BUSY_DELAYS", (0.01, 0.01))
 
 
 def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpustack]:
+    """Yield a configured server with one running model, :data:`NAME`."""
     server = LoopbackGpustack(release)
     server.add(NAME, meta=META if release != NEW else {})
     monkeypatch.setenv("GPUSTACK_SERVER_URL", server.url)
@@ -33,25 +34,38 @@ def serve(release: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackGpu
 
 
 def free_port() -> int:
+    """Return a port that refuses connections."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
 
 
 def parameters(path: str) -> str:
+    """Return the parameters text of a PNG file."""
     with Image.open(path) as image:
         image.load()
         return str(image.info["parameters"])
 
 
-class Answer:
-    """What the command says, with the server's address as URL."""
+class FailingCommand:
+    """A command that is expected to print an error and to write no file."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], url: str) -> None:
+        """Create the command.
+
+        Args:
+            capsys: The captured output.
+            url: The server's address; ``URL`` replaces it in the output.
+        """
         self._capsys = capsys
         self._url = url
 
-    def to(self, *arguments: str) -> tuple[int, str, str]:
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Run the command with a model and options.
+
+        Returns:
+            Exit status, message and hint.
+        """
         status = main([arguments[0], PROMPT, "-q", "--size", "256x256", *arguments[1:]])
         output = self._capsys.readouterr()
         assert output.out == ""
