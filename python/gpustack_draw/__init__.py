@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from gpustack_draw.pictures.picture import Picture
     from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
     from gpustack_draw.pictures.save import save
-    from gpustack_draw.plan import ModelPlan, PlannedFile, PlannedSettings
+    from gpustack_draw.plan import ModelPlan, PlannedFile
     from gpustack_draw.progress.pixels import Raster
     from gpustack_draw.progress.progress import Progress
     from gpustack_draw.request.draw_request import DrawRequest
-    from gpustack_draw.request.draw_settings import DrawSettings
+    from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
 _HOMES = {
-    "request.draw_settings": ("DrawSettings",),
+    "request.draw_settings": ("DrawSettings", "PlannedSettings"),
     "errors": (
         "BlankPictureError",
         "DrawError",
@@ -58,7 +58,7 @@ _HOMES = {
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
     "model": ("Model",),
-    "plan": ("ModelPlan", "PlannedFile", "PlannedSettings"),
+    "plan": ("ModelPlan", "PlannedFile"),
     "engine.core_engine": ("build_info",),
     "request.names": ("SAMPLERS", "SCHEDULERS"),
     "display": ("Gallery",),

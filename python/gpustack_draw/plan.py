@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gpustack_draw.display import table
-from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
@@ -55,31 +55,6 @@ class PlannedFile:
     bytes: int
     cached: bool
     origin: str
-
-
-@dataclass(frozen=True)
-class PlannedSettings:
-    """How a picture will be drawn: what was asked for, and the model's defaults for the rest.
-
-    ``None`` stands for what a server decides.
-
-    Attributes:
-        width: Pixels.
-        height: Pixels.
-        sampler: One of ``gpustack_draw.SAMPLERS``.
-        scheduler: One of ``gpustack_draw.SCHEDULERS``.
-        sample_steps: Sampling steps.
-        cfg_scale: Classifier-free guidance.
-        guidance: Distilled guidance, for families that take it as an input.
-    """
-
-    width: int
-    height: int
-    sampler: str | None
-    scheduler: str | None
-    sample_steps: int | None
-    cfg_scale: float | None
-    guidance: float | None
 
 
 @dataclass(frozen=True)
@@ -162,7 +137,6 @@ def plan_model(
 
         hub = Hub()
         notes += tuple(filter(None, [hub.disk_shortage(model.hub_files)]))
-    names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
     return ModelPlan(
         model=model.reference.text,
         source=model.source,
@@ -173,7 +147,7 @@ def plan_model(
         memory_bytes=need.bytes,
         memory_free_bytes=need.free_bytes,
         fits=need.fits,
-        defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
+        defaults=settings.planned(),
         device=device,
         notes=(*model.notes, *notes),
     )

@@ -13,7 +13,7 @@ from gpustack_draw.gpustack_server import (
 )
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.model import Model
-from gpustack_draw.plan import ModelPlan, PlannedSettings
+from gpustack_draw.plan import ModelPlan
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.model_reference import HubModel, ModelReference, ServerModel
 from gpustack_draw.resolver.detect_family import FAMILIES
@@ -98,7 +98,6 @@ class ModelOnServer(Model):
                 f" {quoted(self._wanted.names[0])}, where it is not there yet"
             )
         settings = self._server.plan(request).settings[0]
-        names = ("width", "height", "sampler", "scheduler", "sample_steps", "cfg_scale", "guidance")
         return ModelPlan(
             model=self.resolved.reference.text,
             source="server",
@@ -109,7 +108,7 @@ class ModelOnServer(Model):
             memory_bytes=0,
             memory_free_bytes=None,
             fits=None,
-            defaults=PlannedSettings(**{name: getattr(settings, name) for name in names}),
+            defaults=settings.planned(),
             device=self._server.device,
             notes=tuple(notes),
         )

@@ -90,6 +90,7 @@ def test_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "scheduler": "discrete",
         "sample_steps": 8,
         "cfg_scale": 1.0,
+        "guidance": 3.5,
         "prompt": prompt,
         "negative_prompt": "",
         "seconds": {"load": 0.5, "sample": 1.0},

@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.request.draw_request import (
-    MAX_SEED,
-    DrawRequest,
-    check_threads,
-    parse_cfg_scale,
-    parse_count,
-    parse_seed,
-    parse_size,
-    parse_steps,
-    parse_threads,
-)
+from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.options import CFG_SCALE, COUNT, SAMPLE_STEPS, SEED, THREADS
 
 SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
 
@@ -73,68 +64,68 @@ def test_size_that_is_none(text: str, message: str) -> None:
 @pytest.mark.timeout(5)
 def test_many_digits_are_refused_at_once() -> None:
     with pytest.raises(UsageError, match="is not a guidance scale"):
-        parse_cfg_scale("1" * 100_000 + "x")
+        CFG_SCALE.parse("1" * 100_000 + "x")
 
 
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
-        (parse_steps, "1", 1),
-        (parse_steps, "10000", 10000),
-        (parse_steps, " 20 ", 20),
-        (parse_cfg_scale, "0", 0.0),
-        (parse_cfg_scale, "-0", 0.0),
-        (parse_cfg_scale, "4.5", 4.5),
-        (parse_cfg_scale, ".5", 0.5),
-        (parse_cfg_scale, "7.", 7.0),
-        (parse_cfg_scale, "1e2", 100.0),
-        (parse_seed, "0", 0),
-        (parse_seed, "-1", None),
-        (parse_seed, "9223372036854775807", MAX_SEED),
-        (parse_count, "1", 1),
-        (parse_threads, "512", 512),
+        (SAMPLE_STEPS.parse, "1", 1),
+        (SAMPLE_STEPS.parse, "10000", 10000),
+        (SAMPLE_STEPS.parse, " 20 ", 20),
+        (CFG_SCALE.parse, "0", 0.0),
+        (CFG_SCALE.parse, "-0", 0.0),
+        (CFG_SCALE.parse, "4.5", 4.5),
+        (CFG_SCALE.parse, ".5", 0.5),
+        (CFG_SCALE.parse, "7.", 7.0),
+        (CFG_SCALE.parse, "1e2", 100.0),
+        (SEED.parse, "0", 0),
+        (SEED.parse, "-1", None),
+        (SEED.parse, "9223372036854775807", SEED.maximum),
+        (COUNT.parse, "1", 1),
+        (THREADS.parse, "512", 512),
     ],
 )
 def test_number(parse: Any, text: str, value: object) -> None:
     assert parse(text) == value
 
 
-STEPS = "a number of sample steps from 1 to 10000"
-CFG = "a guidance scale from 0 to 100"
-SEED = "a seed from 0 to 9223372036854775807"
-COUNT = "a number of pictures from 1 to 10000"
-THREADS = "a number of threads from 1 to 512"
+STEPS_TEXT = "a number of sample steps from 1 to 10000"
+CFG_TEXT = "a guidance scale from 0 to 100"
+SEED_TEXT = "a seed from 0 to 9223372036854775807"
+COUNT_TEXT = "a number of pictures from 1 to 10000"
+THREADS_TEXT = "a number of threads from 1 to 512"
 
 
 @pytest.mark.parametrize(
     ("parse", "text", "what"),
     [
-        (parse_steps, "0", STEPS),
-        (parse_steps, "-1", STEPS),
-        (parse_steps, "1.5", STEPS),
-        (parse_steps, "10001", STEPS),
-        (parse_steps, "many", STEPS),
-        (parse_steps, "", STEPS),
-        (parse_steps, "1_000", STEPS),
-        (parse_cfg_scale, "nan", CFG),
-        (parse_cfg_scale, "inf", CFG),
-        (parse_cfg_scale, "-inf", CFG),
-        (parse_cfg_scale, "-1", CFG),
-        (parse_cfg_scale, "100.1", CFG),
-        (parse_cfg_scale, "1e999", CFG),
-        (parse_cfg_scale, "seven", CFG),
-        (parse_cfg_scale, "7,5", CFG),
-        (parse_cfg_scale, "", CFG),
-        (parse_seed, "9223372036854775808", SEED),
-        (parse_seed, "-2", SEED),
-        (parse_seed, "1.0", SEED),
-        (parse_seed, "lucky", SEED),
-        (parse_count, "0", COUNT),
-        (parse_count, "10001", COUNT),
-        (parse_count, "two", COUNT),
-        (parse_threads, "0", THREADS),
-        (parse_threads, "513", THREADS),
-        (parse_threads, "all", THREADS),
+        (SAMPLE_STEPS.parse, "0", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "-1", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "1.5", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "10001", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "many", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "", STEPS_TEXT),
+        (SAMPLE_STEPS.parse, "1_000", STEPS_TEXT),
+        (CFG_SCALE.parse, "nan", CFG_TEXT),
+        (CFG_SCALE.parse, "inf", CFG_TEXT),
+        (CFG_SCALE.parse, "-inf", CFG_TEXT),
+        (CFG_SCALE.parse, "-1", CFG_TEXT),
+        (CFG_SCALE.parse, "100.1", CFG_TEXT),
+        (CFG_SCALE.parse, "1e999", CFG_TEXT),
+        (CFG_SCALE.parse, "seven", CFG_TEXT),
+        (CFG_SCALE.parse, "7,5", CFG_TEXT),
+        (CFG_SCALE.parse, "", CFG_TEXT),
+        (SEED.parse, "9223372036854775808", SEED_TEXT),
+        (SEED.parse, "-2", SEED_TEXT),
+        (SEED.parse, "1.0", SEED_TEXT),
+        (SEED.parse, "lucky", SEED_TEXT),
+        (COUNT.parse, "0", COUNT_TEXT),
+        (COUNT.parse, "10001", COUNT_TEXT),
+        (COUNT.parse, "two", COUNT_TEXT),
+        (THREADS.parse, "0", THREADS_TEXT),
+        (THREADS.parse, "513", THREADS_TEXT),
+        (THREADS.parse, "all", THREADS_TEXT),
     ],
 )
 def test_number_that_is_none(parse: Any, text: str, what: str) -> None:
@@ -146,22 +137,22 @@ def test_number_that_is_none(parse: Any, text: str, what: str) -> None:
 
 def test_seed_hint_says_how_to_ask_for_a_random_one() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_seed("random")
+        SEED.parse("random")
     assert caught.value.hint == "for example --seed 7, or --seed -1 for a random one"
 
 
 def test_error_names_a_long_value_in_part() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_seed("9" * 5000)
-    assert caught.value.message == "'" + "9" * 97 + "...' is not " + SEED
+        SEED.parse("9" * 5000)
+    assert caught.value.message == "'" + "9" * 97 + "...' is not " + SEED_TEXT
 
 
 def test_usage_error_is_a_value_error_with_exit_status_2() -> None:
     with pytest.raises(ValueError, match="is not") as caught:
-        parse_count("0")
+        COUNT.parse("0")
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_status == 2
-    assert str(caught.value) == f"'0' is not {COUNT}\nfor example --count 4"
+    assert str(caught.value) == f"'0' is not {COUNT_TEXT}\nfor example --count 4"
 
 
 def message_of(parse: Any, text: str) -> str | None:
@@ -174,7 +165,14 @@ def message_of(parse: Any, text: str) -> str | None:
 
 @given(st.text())
 def test_any_text_is_a_value_or_a_usage_error(text: str) -> None:
-    parsers = (parse_size, parse_steps, parse_cfg_scale, parse_seed, parse_count, parse_threads)
+    parsers = (
+        parse_size,
+        SAMPLE_STEPS.parse,
+        CFG_SCALE.parse,
+        SEED.parse,
+        COUNT.parse,
+        THREADS.parse,
+    )
     for parse in parsers:
         message = message_of(parse, text)
         assert message != ""
@@ -283,22 +281,22 @@ def test_only_the_negative_prompt_can_be_none() -> None:
         ({"size": (5.0, 5)}, "(5.0, 5) is not a pair of whole numbers"),
         ({"size": (True, 5)}, "(True, 5) is not a pair of whole numbers"),
         ({"size": "512"}, "'512' is not WIDTHxHEIGHT"),
-        ({"sample_steps": 0}, f"0 is not {STEPS}"),
-        ({"sample_steps": 2.0}, f"2.0 is not {STEPS}"),
-        ({"sample_steps": True}, f"True is not {STEPS}"),
-        ({"sample_steps": "20"}, f"'20' is not {STEPS}"),
-        ({"cfg_scale": float("nan")}, f"nan is not {CFG}"),
-        ({"cfg_scale": float("inf")}, f"inf is not {CFG}"),
-        ({"cfg_scale": -1}, f"-1 is not {CFG}"),
-        ({"cfg_scale": "7"}, f"'7' is not {CFG}"),
-        ({"cfg_scale": True}, f"True is not {CFG}"),
-        ({"cfg_scale": 10**400}, f"{str(10**400)[:97]}... is not {CFG}"),
-        ({"seed": -2}, f"-2 is not {SEED}"),
-        ({"seed": 2**63}, f"9223372036854775808 is not {SEED}"),
-        ({"seed": 1.0}, f"1.0 is not {SEED}"),
-        ({"seed": False}, f"False is not {SEED}"),
-        ({"count": 0}, f"0 is not {COUNT}"),
-        ({"count": None}, f"None is not {COUNT}"),
+        ({"sample_steps": 0}, f"0 is not {STEPS_TEXT}"),
+        ({"sample_steps": 2.0}, f"2.0 is not {STEPS_TEXT}"),
+        ({"sample_steps": True}, f"True is not {STEPS_TEXT}"),
+        ({"sample_steps": "20"}, f"'20' is not {STEPS_TEXT}"),
+        ({"cfg_scale": float("nan")}, f"nan is not {CFG_TEXT}"),
+        ({"cfg_scale": float("inf")}, f"inf is not {CFG_TEXT}"),
+        ({"cfg_scale": -1}, f"-1 is not {CFG_TEXT}"),
+        ({"cfg_scale": "7"}, f"'7' is not {CFG_TEXT}"),
+        ({"cfg_scale": True}, f"True is not {CFG_TEXT}"),
+        ({"cfg_scale": 10**400}, f"{str(10**400)[:97]}... is not {CFG_TEXT}"),
+        ({"seed": -2}, f"-2 is not {SEED_TEXT}"),
+        ({"seed": 2**63}, f"9223372036854775808 is not {SEED_TEXT}"),
+        ({"seed": 1.0}, f"1.0 is not {SEED_TEXT}"),
+        ({"seed": False}, f"False is not {SEED_TEXT}"),
+        ({"count": 0}, f"0 is not {COUNT_TEXT}"),
+        ({"count": None}, f"None is not {COUNT_TEXT}"),
     ],
     ids=lambda value: None if isinstance(value, str) else next(iter(value)),
 )
@@ -332,9 +330,9 @@ def test_seed_minus_one_is_random_in_the_library_too() -> None:
 
 
 def test_seeds_must_not_count_past_the_largest() -> None:
-    assert DrawRequest(prompt="a cat", seed=MAX_SEED, count=1).seed == MAX_SEED
+    assert DrawRequest(prompt="a cat", seed=SEED.maximum, count=1).seed == SEED.maximum
     with pytest.raises(UsageError) as caught:
-        DrawRequest(prompt="a cat", seed=MAX_SEED - 1, count=3)
+        DrawRequest(prompt="a cat", seed=SEED.maximum - 1, count=3)
     assert caught.value.message == (
         "seed 9223372036854775806 leaves no room for 3 pictures: their seeds count up, and the"
         " largest is 9223372036854775807"
@@ -365,5 +363,5 @@ def test_sampler_of_another_type(name: Any) -> None:
 @pytest.mark.parametrize("value", [0, 513, 2.0, True, "4", None])
 def test_threads_from_python(value: Any) -> None:
     with pytest.raises(UsageError, match="is not a number of threads from 1 to 512"):
-        check_threads(value)
-    assert check_threads(4) == 4
+        THREADS.check(value)
+    assert THREADS.check(4) == 4

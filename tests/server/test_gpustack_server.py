@@ -140,6 +140,7 @@ def test_json_has_null_for_unknown_values(
         "scheduler": None,
         "sample_steps": None,
         "cfg_scale": None,
+        "guidance": None,
         "prompt": PROMPT,
         "negative_prompt": "",
         "device": f"GPUStack 2.3.0 at 127.0.0.1:{new.port}",

@@ -20,6 +20,7 @@ from gpustack_draw.cli.command_parsers import (
 )
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED, THREADS, NumberOption
 
 SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
@@ -43,14 +44,7 @@ class Arguments(argparse.Namespace):
     shell: str
     words: list[str] | None
     from_picture: str | None
-    size: str | None
-    negative_prompt: str | None
     seed: str | None
-    count: str | None
-    sampler: str | None
-    scheduler: str | None
-    sample_steps: str | None
-    cfg_scale: str | None
     output: str | None
     show: bool
     preview: bool
@@ -177,17 +171,12 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
         metavar="TEXT",
         help="text to avoid; has no effect with --cfg-scale 1 (default: none)",
     )
-    group.add_argument(
-        "--seed",
-        metavar="N",
-        help="seed, 0 to 9223372036854775807, or -1 for a random one; the same seed draws the same"
-        " picture (default: random, and printed)",
-    )
-    group.add_argument(
-        "--count",
-        metavar="N",
-        help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
-    )
+    _add_number(group, SEED)
+    _add_number(group, COUNT)
+
+
+def _add_number(group: "argparse._ArgumentGroup", option: NumberOption) -> None:
+    group.add_argument(option.flag, metavar=option.metavar, help=option.help)
 
 
 def _add_sampling(group: "argparse._ArgumentGroup") -> None:
@@ -202,17 +191,8 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
         metavar="NAME",
         help=f"noise schedule: {', '.join(SCHEDULERS)} (default: the model's)",
     )
-    group.add_argument(
-        "--sample-steps",
-        metavar="N",
-        help="number of sampling steps, 1 to 10000 (default: the model's)",
-    )
-    group.add_argument(
-        "--cfg-scale",
-        metavar="X",
-        help="classifier-free guidance scale, 0 to 100; higher follows the prompt more closely, 1"
-        " turns guidance off (default: the model's)",
-    )
+    for option in SAMPLING_OPTIONS:
+        _add_number(group, option)
 
 
 def _add_output(group: "argparse._ArgumentGroup") -> None:
@@ -257,11 +237,7 @@ def _add_device(group: "argparse._ArgumentGroup") -> None:
         help=f"device to draw on, as listed by '{PROGRAM} devices' (default: auto, the first GPU,"
         " else the CPU)",
     )
-    group.add_argument(
-        "--threads",
-        metavar="N",
-        help="number of CPU threads, 1 to 512 (default: one per core)",
-    )
+    _add_number(group, THREADS)
 
 
 def _add_server(group: "argparse._ArgumentGroup") -> None:

@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.parameters import number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.resolver.resolved_model import option_of
 from gpustack_draw.untrusted import clean
@@ -17,7 +18,10 @@ from gpustack_draw.untrusted import clean
 # A drawing could not follow these.
 _SAY_NOTHING = ("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG")
 # The values that a drawing takes from a picture, and cannot where they are out of range.
-_NUMBERS = {"Size": "size", "Steps": "sample steps", "CFG scale": "cfg scale", "Seed": "seed"}
+_NUMBERS = {
+    "Size": "size",
+    **{option.parameter: option.name for option in (*SAMPLING_OPTIONS, SEED)},
+}
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,9 @@ def _notes(
     if missing:
         yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not say which file"
     for name, argument in _NUMBERS.items():
-        if name in found.extra and argument.replace(" ", "_") not in typed:
+        if name in found.extra and argument not in typed:
             value = quoted(found.extra[name], limit=40)
-            yield f"{quoted(path)} has the {argument} {value}, which cannot be used"
+            yield f"{quoted(path)} has the {_spaced(argument)} {value}, which cannot be used"
     if found.is_of_this_program:
         return
     program = clean(found.program) or "a program that it does not name"
@@ -125,24 +129,9 @@ def show_parameters(arguments: Arguments, write: Callable[[bytes], None]) -> int
 
 
 def _record(found: Parameters) -> bytes:
-    width, height = found.size or (None, None)
-    record = {
-        "model": found.model,
-        "reference": found.reference,
-        "seed": found.seed,
-        "width": width,
-        "height": height,
-        "sampler": found.sampler,
-        "scheduler": found.scheduler,
-        "sample_steps": found.sample_steps,
-        "cfg_scale": found.cfg_scale,
-        "prompt": found.prompt,
-        "negative_prompt": found.negative_prompt,
-        "user_components": list(found.user_components),
-        "program": found.program,
-        "extra": dict(found.extra),
-        "text": found.text,
-    }
+    record = asdict(found)
+    width, height = record.pop("size") or (None, None)
+    record |= {"width": width, "height": height}
     return json.dumps(record).encode()
 
 
@@ -155,8 +144,10 @@ def _lines(found: Parameters) -> str:
         "size": found.size and "{}x{}".format(*found.size),
         "sampler": found.sampler,
         "scheduler": found.scheduler,
-        "sample steps": found.sample_steps,
-        "cfg scale": number_text(found.cfg_scale),
+        **{
+            _spaced(option.name): number_text(getattr(found, option.name))
+            for option in SAMPLING_OPTIONS
+        },
         "user components": " ".join(found.user_components),
         "program": found.program or "unknown",
     }
@@ -170,6 +161,10 @@ def _lines(found: Parameters) -> str:
         f"{name}:".ljust(width) + _printable(value).replace("\n", "\n" + " " * width)
         for name, value in known.items()
     )
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _printable(text: str) -> str:

@@ -140,7 +140,7 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
     """
     from gpustack_draw import load
     from gpustack_draw.gpustack_server.address import parse_timeout
-    from gpustack_draw.request.draw_request import parse_threads
+    from gpustack_draw.request.options import THREADS
 
     return load(
         model_name,
@@ -150,7 +150,7 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
         t5xxl=arguments.t5xxl,
         llm=arguments.llm,
         taesd=arguments.taesd,
-        threads=_parsed(arguments.threads, parse_threads),
+        threads=_parsed(arguments.threads, THREADS.parse),
         device=arguments.device,
         on=arguments.on,
         server=arguments.server,
@@ -231,21 +231,13 @@ def _deliver(
 
 def _record(picture: "Picture", path: str) -> bytes:
     import json
+    from dataclasses import asdict
 
-    settings = picture.settings
     record = {
         "path": path,
-        "seed": settings.seed,
-        "width": picture.width,
-        "height": picture.height,
         "model": picture.model,
         "family": picture.family,
-        "sampler": settings.sampler,
-        "scheduler": settings.scheduler,
-        "sample_steps": settings.sample_steps,
-        "cfg_scale": settings.cfg_scale,
-        "prompt": settings.prompt,
-        "negative_prompt": settings.negative_prompt,
+        **asdict(picture.settings),
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
         "device": picture.device,
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.pictures.parameters import GUIDED_FAMILIES
+from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -79,10 +80,8 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
 
 def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
-    steps = defaults.sample_steps
     known = [
-        steps and ("1 step" if steps == 1 else f"{steps} steps"),
-        None if defaults.cfg_scale is None else f"cfg {defaults.cfg_scale:g}",
+        *describe_sampling(defaults),
         plan.family in GUIDED_FAMILIES and f"guidance {defaults.guidance:g}",
         defaults.sampler,
         defaults.scheduler,

@@ -1,24 +1,16 @@
 """The request that a command line describes, alone or together with the picture of ``--from``."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from gpustack_draw.cli.arguments import Arguments
-from gpustack_draw.request.draw_request import (
-    DrawRequest,
-    parse_cfg_scale,
-    parse_count,
-    parse_seed,
-    parse_size,
-    parse_steps,
-)
+from gpustack_draw.request.draw_request import DrawRequest, parse_size
+from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 
-_PARSERS = {
+_PARSERS: dict[str, Callable[[str], object]] = {
     "size": parse_size,
-    "sample_steps": parse_steps,
-    "cfg_scale": parse_cfg_scale,
-    "seed": parse_seed,
-    "count": parse_count,
+    **{option.name: option.parse for option in (*SAMPLING_OPTIONS, SEED, COUNT)},
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
-from gpustack_draw.request.draw_request import MAX_CFG_SCALE, MAX_STEPS, DrawRequest
+from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
@@ -14,6 +14,7 @@ from gpustack_draw.request.draw_settings import (
     DrawSettings,
 )
 from gpustack_draw.request.names import SAMPLERS
+from gpustack_draw.request.options import CFG_SCALE, SAMPLE_STEPS
 from gpustack_draw.units import round_up
 
 # What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
@@ -64,8 +65,12 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     steps, cfg_scale = request.sample_steps, request.cfg_scale
     known_cfg = cfg_scale
     if release.uses_llama_box:
-        steps = steps or int(model.number("sampling_steps", MAX_STEPS) or 0) or _LLAMA_BOX_STEPS
-        known_cfg = model.number("cfg_scale", MAX_CFG_SCALE) if cfg_scale is None else cfg_scale
+        steps = (
+            steps
+            or int(model.number("sampling_steps", SAMPLE_STEPS.maximum) or 0)
+            or _LLAMA_BOX_STEPS
+        )
+        known_cfg = model.number("cfg_scale", CFG_SCALE.maximum) if cfg_scale is None else cfg_scale
     first = _first_seed(request, release, notes)
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")

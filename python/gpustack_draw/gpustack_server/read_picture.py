@@ -8,9 +8,10 @@ from typing import Any
 
 from gpustack_draw.gpustack_server.replies import ReplyError
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.request.draw_request import MAX_SEED, MAX_SIDE, MAX_STEPS
+from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.options import SAMPLE_STEPS, SEED
 from gpustack_draw.units import round_up
 
 # Some backends ignore the size and draw the size that the model was trained for.
@@ -87,8 +88,8 @@ def parse_parameters(text: str) -> dict[str, Any]:
         name, _, value = pair.partition(":")
         pairs[name.strip().lower()] = value.strip()
     values: dict[str, Any] = {
-        "sample_steps": _parse_integer(pairs.get("steps", ""), 1, MAX_STEPS),
-        "seed": _parse_integer(pairs.get("seed", ""), 0, MAX_SEED),
+        "sample_steps": _parse_integer(pairs.get("steps", ""), 1, SAMPLE_STEPS.maximum),
+        "seed": _parse_integer(pairs.get("seed", ""), 0, SEED.maximum),
         "cfg_scale": _parse_number(pairs.get("cfg scale", "")),
         "guidance": _parse_number(pairs.get("guidance", "")),
     }

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 
 PROGRAM = "gpustack-draw"  # as the value of Version begins
@@ -43,15 +44,18 @@ def parameters_text(picture: Drawn) -> str:
 
 def _pairs(picture: Drawn) -> dict[str, str]:
     settings = picture.settings
+    numbers = {
+        option.parameter: number_text(getattr(settings, option.name)) for option in SAMPLING_OPTIONS
+    }
     pairs: dict[str, object] = {
-        "Steps": settings.sample_steps,
+        SAMPLE_STEPS.parameter: settings.sample_steps,
         "Sampler": settings.sampler and SAMPLER_TITLES.get(settings.sampler, settings.sampler),
         "Schedule type": (
             settings.scheduler and SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler)
         ),
-        "CFG scale": number_text(settings.cfg_scale),
+        **numbers,
         "Distilled CFG Scale": number_text(settings.guidance),
-        "Seed": settings.seed,
+        SEED.parameter: settings.seed,
         "Size": f"{picture.width}x{picture.height}",
         "Model": picture.model,
         REFERENCE: picture.reference or None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.options import describe_sampling
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -72,11 +73,9 @@ class Picture(Raster):
     def summary(self) -> str:
         """Say how it was drawn, in a line."""
         settings = self.settings
-        steps = settings.sample_steps
         known = [
             f"seed {settings.seed}",
-            steps and ("1 step" if steps == 1 else f"{steps} steps"),
-            None if settings.cfg_scale is None else f"cfg {settings.cfg_scale:g}",
+            *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,
             f"{self.width}x{self.height}",

@@ -6,7 +6,7 @@ Any program may have written it, so nothing in it is trusted.
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gpustack_draw.errors import UsageError, quoted
@@ -14,15 +14,10 @@ from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object,
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
 from gpustack_draw.pictures.parameters import PROGRAM, REFERENCE, USER_COMPONENTS
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
-from gpustack_draw.request.draw_request import (
-    DrawRequest,
-    parse_cfg_scale,
-    parse_seed,
-    parse_size,
-    parse_steps,
-)
+from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
 from gpustack_draw.request.names import COMPONENTS
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import names_scheduler, sampling_named
 
 if TYPE_CHECKING:
@@ -98,16 +93,10 @@ class Parameters:
         Raises:
             UsageError: The engine lacks the sampler or the scheduler, or a value is out of range.
         """
-        values: dict[str, Any] = {
-            "prompt": self.prompt,
-            "negative_prompt": self.negative_prompt,
-            "size": self.size,
-            "sampler": self.sampler or None,
-            "scheduler": self.scheduler or None,
-            "sample_steps": self.sample_steps,
-            "cfg_scale": self.cfg_scale,
-            "seed": self.seed,
-        }
+        names = [field.name for field in fields(DrawRequest) if hasattr(self, field.name)]
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
+        values["sampler"] = self.sampler or None
+        values["scheduler"] = self.scheduler or None
         if names_scheduler(changes.get("sampler")):
             values["scheduler"] = None
         return DrawRequest(**{**values, **changes})
@@ -193,6 +182,9 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
     def take_number(name: str, parse: Callable[[str], _Value | None]) -> _Value | None:
         return take(name, lambda text: parse(_ZERO_FRACTION.sub("", text)))
 
+    numbers: dict[str, Any] = {
+        option.name: take_number(option.parameter, option.parse) for option in SAMPLING_OPTIONS
+    }
     sampling = sampling_named(extra.pop("Sampler", ""), extra.pop("Schedule type", ""))
     return Parameters(
         prompt=read.prompt,
@@ -203,15 +195,14 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
         size=take_number("Size", parse_size),
         sampler=sampling.sampler,
         scheduler=sampling.scheduler,
-        sample_steps=take_number("Steps", parse_steps),
-        cfg_scale=take_number("CFG scale", parse_cfg_scale),
-        seed=take_number("Seed", parse_seed),
+        seed=take_number(SEED.parameter, SEED.parse),
         user_components=tuple(
             name for name in extra.pop(USER_COMPONENTS, "").split() if name in COMPONENTS
         ),
         program=program,
         extra=extra,
         text=text,
+        **numbers,
     )
 
 

@@ -1,69 +1,23 @@
 """What to draw, checked. No file, no network, no engine."""
 
-import math
 import operator
 import re
 from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import sampling_named
 
 MAX_SIDE = 8192
-MAX_STEPS = 10_000
-MAX_CFG_SCALE = 100.0
 MAX_PROMPT_LENGTH = 10_000
 # The time of the engine's tokenizers grows with the square of a word's length: 1,000 random letters
 # take 0.25 s, 1,000 rare Chinese characters without punctuation about 1 s, 9,000 letters 50 s.
 MAX_WORD_LENGTH = 1_000
-MAX_SEED = 2**63 - 1
-MAX_COUNT = 10_000
-MAX_THREADS = 512  # ggml's GGML_MAX_N_THREADS
 
 _SIZE_HINT = f"a size is WIDTHxHEIGHT in pixels, each 1 to {MAX_SIDE}, for example 512x768"
 _RUN = re.compile(r"\w+|\s+|[^\w\s]+")  # tokenizers break where these end
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """A whole number that can be given: what it is called, its range, how it is typed."""
-
-    what: str
-    low: int
-    high: int
-    option: str
-    hint: str
-
-    def parse(self, text: str) -> int:
-        stripped = text.strip()
-        # 20 digits are more than any range here has, and int() takes long over many digits.
-        if not _INTEGER.fullmatch(stripped) or len(stripped) > 20:
-            raise self.error(text)
-        return self.check(int(stripped), text)
-
-    def check(self, value: object, shown: object) -> int:
-        try:
-            number = operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
-            raise self.error(shown) from None
-        if isinstance(value, bool) or not self.low <= number <= self.high:
-            raise self.error(shown)
-        return number
-
-    def error(self, shown: object) -> UsageError:
-        return UsageError(
-            f"{quoted(shown)} is not a {self.what} from {self.low} to {self.high}", hint=self.hint
-        )
-
-
-_STEPS = _Whole(
-    "number of sample steps", 1, MAX_STEPS, "--sample-steps", "for example --sample-steps 20"
-)
-_COUNT = _Whole("number of pictures", 1, MAX_COUNT, "--count", "for example --count 4")
-_THREADS = _Whole("number of threads", 1, MAX_THREADS, "--threads", "for example --threads 4")
-_SEED = _Whole("seed", 0, MAX_SEED, "--seed", "for example --seed 7, or --seed -1 for a random one")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -84,67 +38,6 @@ def parse_size(text: str) -> tuple[int, int]:
     # More than 9 digits are too many in any case, and int() refuses thousands of them.
     width, height = (int(side[:10]) for side in sides)
     return _check_size(width, height, text)
-
-
-def parse_steps(text: str) -> int:
-    """Read a number of sampling steps, 1 to 10000.
-
-    Raises:
-        UsageError: The text is not such a number.
-    """
-    return _STEPS.parse(text)
-
-
-def parse_cfg_scale(text: str) -> float:
-    """Read a classifier-free guidance scale, 0 to 100.
-
-    Raises:
-        UsageError: The text is not such a number; NaN and infinity are none.
-    """
-    stripped = text.strip()
-    # No scale needs as many characters, and the pattern takes long over many digits.
-    if len(stripped) > 40 or not _NUMBER.fullmatch(stripped):
-        raise _cfg_scale_error(text)
-    return _check_cfg_scale(float(stripped), text)
-
-
-def parse_seed(text: str) -> int | None:
-    """Read a seed, 0 to 2**63 - 1.
-
-    Returns:
-        The seed; ``None``, a random one, for -1.
-
-    Raises:
-        UsageError: The text is not such a number.
-    """
-    return None if text.strip() == "-1" else _SEED.parse(text)
-
-
-def parse_count(text: str) -> int:
-    """Read a number of pictures, 1 to 10000.
-
-    Raises:
-        UsageError: The text is not such a number.
-    """
-    return _COUNT.parse(text)
-
-
-def parse_threads(text: str) -> int:
-    """Read a number of threads, 1 to 512.
-
-    Raises:
-        UsageError: The text is not such a number.
-    """
-    return _THREADS.parse(text)
-
-
-def check_threads(value: object) -> int:
-    """Check a number of threads that came as a Python value.
-
-    Raises:
-        UsageError: The value is not a whole number from 1 to 512.
-    """
-    return _THREADS.check(value, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,23 +82,21 @@ class DrawRequest:
         checked: dict[str, object] = {
             "sampler": sampler,
             "scheduler": scheduler,
-            "count": _COUNT.check(self.count, self.count),
+            "count": COUNT.check(self.count),
         }
         if self.size is not None:
             checked["size"] = _check_size_pair(self.size)
-        if self.sample_steps is not None:
-            checked["sample_steps"] = _STEPS.check(self.sample_steps, self.sample_steps)
-        if self.cfg_scale is not None:
-            checked["cfg_scale"] = _check_cfg_scale(self.cfg_scale, self.cfg_scale)
-        if self.seed is not None:
-            checked["seed"] = _check_seed(self.seed)
+        for option in (*SAMPLING_OPTIONS, SEED):
+            value = getattr(self, option.name)
+            if value is not None:
+                checked[option.name] = option.check(value)
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the way to set a field of a frozen dataclass
-        if self.seed is not None and self.seed + self.count - 1 > MAX_SEED:
+        if self.seed is not None and self.seed + self.count - 1 > SEED.maximum:
             raise UsageError(
                 f"seed {self.seed} leaves no room for {self.count} pictures:"
-                f" their seeds count up, and the largest is {MAX_SEED}",
-                hint=f"the seed can be at most {MAX_SEED - self.count + 1}",
+                f" their seeds count up, and the largest is {SEED.maximum}",
+                hint=f"the seed can be at most {SEED.maximum - self.count + 1}",
             )
 
 
@@ -235,34 +126,6 @@ def _check_size(width: int, height: int, shown: object) -> tuple[int, int]:
             f"{quoted(shown)} has a side of more than {MAX_SIDE} pixels", hint=_SIZE_HINT
         )
     return width, height
-
-
-def _check_cfg_scale(value: object, shown: object) -> float:
-    if isinstance(value, bool | str | bytes):
-        raise _cfg_scale_error(shown)
-    try:
-        scale = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise _cfg_scale_error(shown) from None
-    if not math.isfinite(scale) or not 0.0 <= scale <= MAX_CFG_SCALE:
-        raise _cfg_scale_error(shown)
-    return scale + 0.0  # -0.0 becomes 0.0
-
-
-def _cfg_scale_error(shown: object) -> UsageError:
-    return UsageError(
-        f"{quoted(shown)} is not a guidance scale from 0 to {MAX_CFG_SCALE:.0f}",
-        hint="for example --cfg-scale 4.5; 1 switches guidance off",
-    )
-
-
-def _check_seed(seed: object) -> int | None:
-    try:
-        if not isinstance(seed, bool) and operator.index(seed) == -1:  # type: ignore[arg-type]
-            return None
-    except TypeError:
-        pass  # the check below says it
-    return _SEED.check(seed, seed)
 
 
 def _check_words(text: str, what: str) -> None:

@@ -1,6 +1,6 @@
 """The settings of one picture: a request with every open value filled in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 # Seeds drawn at random stay below this: short enough to read out and to type again.
 RANDOM_SEED_END = 2**32
@@ -10,24 +10,21 @@ DEFAULT_SAMPLER = "euler"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawSettings:
-    """Every effective value of one picture; ``None`` for what only a server knows.
+class PlannedSettings:
+    """How a picture will be drawn: the values of the request, and defaults for the others.
+
+    ``None`` stands for a value that the server chooses.
 
     Attributes:
-        prompt: What to draw.
-        negative_prompt: What to avoid.
         width: Pixels, a multiple of what the model needs.
         height: Pixels, likewise.
         sampler: One of :data:`gpustack_draw.SAMPLERS`.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
-        sample_steps: 1 to 10000.
+        sample_steps: Sampling steps, 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100.
         guidance: Distilled guidance, for models that were trained to take it as an input.
-        seed: 0 to 2**63 - 1.
     """
 
-    prompt: str
-    negative_prompt: str
     width: int
     height: int
     sampler: str | None
@@ -35,4 +32,23 @@ class DrawSettings:
     sample_steps: int | None
     cfg_scale: float | None
     guidance: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawSettings(PlannedSettings):
+    """Every effective value of one picture: those of :class:`PlannedSettings` and the following.
+
+    Attributes:
+        prompt: Text to draw.
+        negative_prompt: Text to avoid.
+        seed: 0 to 2**63 - 1.
+    """
+
+    prompt: str
+    negative_prompt: str
     seed: int
+
+    def planned(self) -> PlannedSettings:
+        """Return the values that do not depend on the prompts and the seed."""
+        names = [field.name for field in fields(PlannedSettings)]
+        return PlannedSettings(**{name: getattr(self, name) for name in names})

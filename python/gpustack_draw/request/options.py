@@ -1,0 +1,246 @@
+"""The numbers that a user can choose, each declared once: name, range, title and help.
+
+The parser of the command line, the checks of DrawRequest, the summary of a picture and its
+parameters text derive from these declarations. ``--help`` imports this module, so it imports
+nothing that takes long.
+"""
+
+import math
+import operator
+import re
+
+from gpustack_draw.errors import UsageError, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class NumberOption:
+    """A number that a user can choose.
+
+    Attributes:
+        name: Keyword of the library, and field of DrawRequest.
+        title: Noun for messages, such as ``seed``.
+        minimum: Smallest value.
+        maximum: Largest value.
+        help: Text for ``--help``.
+        parameter: Name in the parameters text of pictures; empty for an option that it lacks.
+    """
+
+    metavar = "N"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        title: str,
+        minimum: int,
+        maximum: int,
+        example: str,
+        help: str,  # noqa: A002 - as argparse names it
+        parameter: str = "",
+        label: str = "",
+    ) -> None:
+        """Declare an option; ``example`` follows its name in hints, ``label`` precedes values."""
+        self.name = name
+        self.title = title
+        self.minimum = minimum
+        self.maximum = maximum
+        self.help = help
+        self.parameter = parameter
+        self._example = example
+        self._label = label
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed, such as ``--cfg-scale``."""
+        return "--" + self.name.replace("_", "-")
+
+    def describe(self, value: float) -> str:
+        """Return a value as a summary shows it, such as ``cfg 4.5``."""
+        return f"{self._label} {value:g}"
+
+    def error(self, value: object) -> UsageError:
+        """Make the error for a value that is not allowed."""
+        return UsageError(
+            f"{quoted(value)} is not a {self.title} from {self.minimum} to {self.maximum}",
+            hint=f"for example {self.flag} {self._example}",
+        )
+
+
+class IntegerOption(NumberOption):
+    """A whole number."""
+
+    def parse(self, text: str) -> int:
+        """Parse a typed value.
+
+        Raises:
+            UsageError: It is not a whole number in the option's range.
+        """
+        return _parse_integer(self, text)
+
+    def check(self, value: object) -> int:
+        """Check a Python value; integers of other libraries become ``int``.
+
+        Raises:
+            UsageError: It is not a whole number in the option's range.
+        """
+        return _check_integer(self, value)
+
+
+class StepsOption(IntegerOption):
+    """A number of steps, which a summary shows as ``20 steps``."""
+
+    def describe(self, value: float) -> str:
+        """Return a value as a summary shows it."""
+        return "1 step" if value == 1 else f"{value:.0f} steps"
+
+
+class SeedOption(NumberOption):
+    """A seed; -1 stands for a random one, which is ``None``."""
+
+    def parse(self, text: str) -> int | None:
+        """Parse a typed value.
+
+        Raises:
+            UsageError: It is neither -1 nor a seed.
+        """
+        return None if text.strip() == "-1" else _parse_integer(self, text)
+
+    def check(self, value: object) -> int | None:
+        """Check a Python value; integers of other libraries become ``int``.
+
+        Raises:
+            UsageError: It is neither -1 nor a seed.
+        """
+        try:
+            if not isinstance(value, bool) and operator.index(value) == -1:  # type: ignore[arg-type]
+                return None
+        except TypeError:
+            pass  # the check raises the error
+        return _check_integer(self, value)
+
+
+class DecimalOption(NumberOption):
+    """A finite number."""
+
+    metavar = "X"
+
+    def parse(self, text: str) -> float:
+        """Parse a typed value.
+
+        Raises:
+            UsageError: It is not a number in the option's range; NaN and infinity never are.
+        """
+        stripped = text.strip()
+        # No value needs more characters, and the pattern takes long for many digits.
+        if len(stripped) > 40 or not _DECIMAL.fullmatch(stripped):
+            raise self.error(text)
+        return self._in_range(float(stripped), text)
+
+    def check(self, value: object) -> float:
+        """Check a Python value; numbers of other libraries become ``float``.
+
+        Raises:
+            UsageError: It is not a number in the option's range; NaN and infinity never are.
+        """
+        if isinstance(value, bool | str | bytes):
+            raise self.error(value)
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            raise self.error(value) from None
+        return self._in_range(number, value)
+
+    def _in_range(self, number: float, original: object) -> float:
+        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            raise self.error(original)
+        return number + 0.0  # -0.0 becomes 0.0
+
+
+def _parse_integer(option: NumberOption, text: str) -> int:
+    stripped = text.strip()
+    # No range has numbers of more than 20 digits, and int() takes long for many digits.
+    if not _INTEGER.fullmatch(stripped) or len(stripped) > 20:
+        raise option.error(text)
+    number = int(stripped)
+    if not option.minimum <= number <= option.maximum:
+        raise option.error(text)
+    return number
+
+
+def _check_integer(option: NumberOption, value: object) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise option.error(value) from None
+    if isinstance(value, bool) or not option.minimum <= number <= option.maximum:
+        raise option.error(value)
+    return number
+
+
+SAMPLE_STEPS = StepsOption(
+    "sample_steps",
+    title="number of sample steps",
+    minimum=1,
+    maximum=10_000,
+    example="20",
+    help="number of sampling steps, 1 to 10000 (default: the model's)",
+    parameter="Steps",
+)
+CFG_SCALE = DecimalOption(
+    "cfg_scale",
+    title="guidance scale",
+    minimum=0,
+    maximum=100,
+    example="4.5; 1 switches guidance off",
+    help="classifier-free guidance scale, 0 to 100; higher follows the prompt more closely, 1"
+    " turns guidance off (default: the model's)",
+    parameter="CFG scale",
+    label="cfg",
+)
+SEED = SeedOption(
+    "seed",
+    title="seed",
+    minimum=0,
+    maximum=2**63 - 1,
+    example="7, or --seed -1 for a random one",
+    help="seed, 0 to 9223372036854775807, or -1 for a random one; the same seed draws the same"
+    " picture (default: random, and printed)",
+    parameter="Seed",
+)
+COUNT = IntegerOption(
+    "count",
+    title="number of pictures",
+    minimum=1,
+    maximum=10_000,
+    example="4",
+    help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
+)
+THREADS = IntegerOption(
+    "threads",
+    title="number of threads",
+    minimum=1,
+    maximum=512,  # ggml's GGML_MAX_N_THREADS
+    example="4",
+    help="number of CPU threads, 1 to 512 (default: one per core)",
+)
+
+# The numbers of DrawRequest and DrawSettings that decide how a picture is sampled.
+SAMPLING_OPTIONS: "tuple[IntegerOption | DecimalOption, ...]" = (SAMPLE_STEPS, CFG_SCALE)
+
+
+def describe_sampling(settings: object) -> list[str]:
+    """Return the known sampling numbers of settings as a summary shows them.
+
+    Args:
+        settings: An object with the fields of :data:`SAMPLING_OPTIONS`, such as DrawSettings.
+    """
+    values: list[tuple[Any, Any]] = [
+        (option, getattr(settings, option.name)) for option in SAMPLING_OPTIONS
+    ]
+    return [option.describe(value) for option, value in values if value is not None]
