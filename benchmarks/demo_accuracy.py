@@ -24,10 +24,10 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-from picture_checker import COLOURS, INSIDE, FoundObject, Reading, read_picture
+from picture_checker import COLORS, INSIDE, FoundObject, Reading, read_picture
 
-COLOUR_NAMES, OBJECT_NAMES = list(COLOURS), list(INSIDE)
-ATTRIBUTES = ("background", "colour", "object", "place", "size", "count", "all")
+COLOR_NAMES, OBJECT_NAMES = list(COLORS), list(INSIDE)
+ATTRIBUTES = ("background", "color", "object", "place", "size", "count", "all")
 SYNONYMS = {
     "circle": ("ball", "disc", "dot"),
     "square": ("box",),
@@ -73,7 +73,7 @@ class Thing:
     """What one object should be; nothing is asked of a place or size that is empty."""
 
     name: str
-    colour: str
+    color: str
     place: str = ""
     size: str = ""
 
@@ -118,7 +118,7 @@ class PromptMaker:
 
     def make(self, group: str, number: int) -> Prompt:
         """The next prompt of a group."""
-        background, one, two = self._colours()
+        background, one, two = self._colors()
         if group in ("two alike", "three alike"):
             return self._alike(group, number, background, one)
         if group in ("left/right of", "above/below", "and"):
@@ -141,8 +141,8 @@ class PromptMaker:
         wanted = Thing(name, one, place or "center", size or ("" if place else "normal"))
         return Prompt(group, text, 1000 + number, background, (wanted,))
 
-    def _colours(self) -> tuple[str, str, str]:
-        background, one, two = self.rng.sample(COLOUR_NAMES, 3)
+    def _colors(self) -> tuple[str, str, str]:
+        background, one, two = self.rng.sample(COLOR_NAMES, 3)
         if one == "white":  # it would be lost where the background is left out
             one, background = background, one
         return background, one, two
@@ -151,25 +151,25 @@ class PromptMaker:
         picked = [self.rng.choice((word, *SYNONYMS.get(word, ()))) for word in words.split()]
         return " ".join(picked)
 
-    def _alike(self, group: str, number: int, background: str, colour: str) -> Prompt:
+    def _alike(self, group: str, number: int, background: str, color: str) -> Prompt:
         name = self.names[number % len(self.names)]
         count, places = ("two", ("left", "right"))
         if group == "three alike":
             count, places = ("three", ("left", "center", "right"))
-        text = f"{count} {colour} {_plural(name)} on {_article(background)} background"
-        things = tuple(Thing(name, colour, place) for place in places)
+        text = f"{count} {color} {_plural(name)} on {_article(background)} background"
+        things = tuple(Thing(name, color, place) for place in places)
         return Prompt(group, text, 2000 + number, background, things)
 
-    def _pair(self, group: str, number: int, background: str, colours: tuple[str, str]) -> Prompt:
+    def _pair(self, group: str, number: int, background: str, colors: tuple[str, str]) -> Prompt:
         names = self.rng.sample(OBJECT_NAMES, 2)
         place = self.rng.choice(("top", "bottom") if "above" in group else ("left", "right"))
         joint = "and" if group == "and" else self.rng.choice(RELATIONS[place])
         place = "left" if group == "and" else place
-        first, second = (_article(f"{c} {n}") for c, n in zip(colours, names, strict=True))
+        first, second = (_article(f"{c} {n}") for c, n in zip(colors, names, strict=True))
         text = f"{first} {joint} {second} on {_article(background)} background"
         things = (
-            Thing(names[0], colours[0], place),
-            Thing(names[1], colours[1], OPPOSITE[place]),
+            Thing(names[0], colors[0], place),
+            Thing(names[1], colors[1], OPPOSITE[place]),
         )
         return Prompt(group, text, 3000 + number, background, things)
 
@@ -199,14 +199,14 @@ def _object_hits(things: tuple[Thing, ...], found: tuple[FoundObject, ...]) -> d
     for order in itertools.permutations(found, len(things)):
         pairs = list(zip(things, order, strict=True))
         hits = {
-            "colour": all(thing.colour == seen.colour for thing, seen in pairs),
+            "color": all(thing.color == seen.color for thing, seen in pairs),
             "object": all(thing.name == seen.name for thing, seen in pairs),
             "place": all(thing.place in ("", seen.place) for thing, seen in pairs),
             "size": all(thing.size in ("", seen.size) for thing, seen in pairs),
         }
         if not best or sum(hits.values()) > sum(best.values()):
             best = hits
-    return best or dict.fromkeys(("colour", "object", "place", "size"), False)
+    return best or dict.fromkeys(("color", "object", "place", "size"), False)
 
 
 def score(prompt: Prompt, reading: Reading) -> Score:

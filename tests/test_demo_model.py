@@ -16,7 +16,7 @@ def model() -> Model:
 
 @pytest.mark.parametrize("size", [(256, 256), (128, 128)])
 @pytest.mark.parametrize(
-    ("prompt", "background", "colour", "name"),
+    ("prompt", "background", "color", "name"),
     [
         ("a red circle on a blue background", "blue", "red", "circle"),
         ("a white square on a green background", "green", "white", "square"),
@@ -25,18 +25,18 @@ def model() -> Model:
     ],
 )
 def test_one_object(
-    model: Model, prompt: str, background: str, colour: str, name: str, size: tuple[int, int]
+    model: Model, prompt: str, background: str, color: str, name: str, size: tuple[int, int]
 ) -> None:
     reading = read_picture(model.generate(prompt, seed=7, size=size))
     assert reading.background == background
-    assert [(found.colour, found.name) for found in reading.objects] == [(colour, name)]
+    assert [(found.color, found.name) for found in reading.objects] == [(color, name)]
 
 
 def test_two_objects_each_in_its_place(model: Model) -> None:
     reading = read_picture(model.generate("a red circle left of a blue square", seed=7))
     left, right = sorted(reading.objects, key=lambda found: found.x)
-    assert (left.colour, left.name) == ("red", "circle")
-    assert (right.colour, right.name) == ("blue", "square")
+    assert (left.color, left.name) == ("red", "circle")
+    assert (right.color, right.name) == ("blue", "square")
 
 
 def test_a_negative_prompt_keeps_away_from_its_words(model: Model) -> None:
@@ -44,4 +44,4 @@ def test_a_negative_prompt_keeps_away_from_its_words(model: Model) -> None:
     plain = model.generate("a circle on a white background", **options)
     avoided = model.generate("a circle on a white background", negative_prompt="red", **options)
     assert avoided.tobytes() != plain.tobytes()
-    assert "red" not in [found.colour for found in read_picture(avoided).objects]
+    assert "red" not in [found.color for found in read_picture(avoided).objects]

@@ -1,4 +1,4 @@
-"""The picture checker reads pictures that are rasterised here, and notices what is wrong."""
+"""The picture checker reads pictures that are rasterized here, and notices what is wrong."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from PIL import Image
 NAMES = list(checker.INSIDE)
 
 
-def rasterised(things, background="white", side=256, soft=2):
-    """A picture of (name, colour, x, y, longer side) on a background, edges averaged."""
+def rasterized(things, background="white", side=256, soft=2):
+    """A picture of (name, color, x, y, longer side) on a background, edges averaged."""
     fine = side * soft
     line = (np.arange(fine) + 0.5) / fine
     xs, ys = np.meshgrid(line, line)
-    pixels = np.ones((fine, fine, 3)) * np.array(checker.COLOURS[background])
-    for name, colour, x, y, longer in things:
+    pixels = np.ones((fine, fine, 3)) * np.array(checker.COLORS[background])
+    for name, color, x, y, longer in things:
         frame = checker._FRAMES[name]
         scale = frame.longer / longer
         inside = checker.INSIDE[name]((xs - x) * scale + frame.x, (ys - y) * scale + frame.y)
-        pixels[inside] = checker.COLOURS[colour]
+        pixels[inside] = checker.COLORS[color]
     averaged = pixels.reshape(side, soft, side, soft, 3).mean((1, 3))
     return Image.fromarray((averaged + 0.5).astype(np.uint8))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_object_is_read(name):
-    reading = checker.read_picture(rasterised([(name, "red", 0.5, 0.5, 0.47)], "gray"))
+    reading = checker.read_picture(rasterized([(name, "red", 0.5, 0.5, 0.47)], "gray"))
     assert reading.background == "gray"
     (found,) = reading.objects
-    assert (found.name, found.colour, found.place, found.size) == (name, "red", "center", "normal")
+    assert (found.name, found.color, found.place, found.size) == (name, "red", "center", "normal")
     assert found.iou > 0.97
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_objects_are_told_apart_when_small_and_blurred(name):
-    picture = rasterised([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
+    picture = rasterized([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
     blurred = picture.resize((64, 64), Image.Resampling.BOX).resize((128, 128))
     (found,) = checker.read_picture(blurred).objects
     assert (found.name, found.place, found.size) == (name, "top", "small")
 
 
-@pytest.mark.parametrize(("colour", "background"), list(itertools.permutations(checker.COLOURS, 2)))
-def test_every_pair_of_colours_is_read(colour, background):
-    picture = rasterised([("star", colour, 0.5, 0.5, 0.5)], background, side=64, soft=4)
+@pytest.mark.parametrize(("color", "background"), list(itertools.permutations(checker.COLORS, 2)))
+def test_every_pair_of_colors_is_read(color, background):
+    picture = rasterized([("star", color, 0.5, 0.5, 0.5)], background, side=64, soft=4)
     reading = checker.read_picture(picture)
     assert reading.background == background
-    assert [found.colour for found in reading.objects] == [colour]
+    assert [found.color for found in reading.objects] == [color]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_pair_of_colours_is_read(colour, background):
     ],
 )
 def test_places(x, y, place):
-    (found,) = checker.read_picture(rasterised([("cup", "blue", x, y, 0.3)])).objects
+    (found,) = checker.read_picture(rasterized([("cup", "blue", x, y, 0.3)])).objects
     assert found.place == place
 
 
@@ -72,14 +72,14 @@ def test_places(x, y, place):
     ("longer", "size"), [(0.27, "small"), (0.4, "normal"), (0.49, "normal"), (0.63, "big")]
 )
 def test_sizes(longer, size):
-    (found,) = checker.read_picture(rasterised([("fish", "green", 0.5, 0.5, longer)])).objects
+    (found,) = checker.read_picture(rasterized([("fish", "green", 0.5, 0.5, longer)])).objects
     assert found.size == size
 
 
 def test_two_objects_and_their_order():
     things = [("moon", "yellow", 0.745, 0.5, 0.41), ("house", "brown", 0.255, 0.5, 0.41)]
-    reading = checker.read_picture(rasterised(things, "blue"))
-    assert [(o.name, o.colour, o.place) for o in reading.objects] == [
+    reading = checker.read_picture(rasterized(things, "blue"))
+    assert [(o.name, o.color, o.place) for o in reading.objects] == [
         ("house", "brown", "left"),
         ("moon", "yellow", "right"),
     ]
@@ -87,27 +87,27 @@ def test_two_objects_and_their_order():
 
 def test_three_objects_are_counted():
     things = [("tree", "green", x, 0.5, 0.284) for x in (0.172, 0.5, 0.828)]
-    reading = checker.read_picture(rasterised(things, "pink"))
+    reading = checker.read_picture(rasterized(things, "pink"))
     assert [o.name for o in reading.objects] == ["tree"] * 3
 
 
 def test_an_empty_picture_has_no_objects():
-    reading = checker.read_picture(rasterised([], "purple"))
+    reading = checker.read_picture(rasterized([], "purple"))
     assert reading == checker.Reading("purple", ())
 
 
 def test_noise_and_specks_are_no_objects():
-    pixels = np.asarray(rasterised([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(float)
+    pixels = np.asarray(rasterized([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(float)
     pixels += np.random.default_rng(1).normal(0, 4, pixels.shape)
     pixels[10:14, 10:14] = 255
     picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
     (found,) = checker.read_picture(picture).objects
-    assert (found.name, found.colour) == ("ring", "orange")
+    assert (found.name, found.color) == ("ring", "orange")
 
 
-def test_a_wrong_colour_is_noticed():
-    (found,) = checker.read_picture(rasterised([("heart", "pink", 0.5, 0.5, 0.47)])).objects
-    assert found.colour != "red"
+def test_a_wrong_color_is_noticed():
+    (found,) = checker.read_picture(rasterized([("heart", "pink", 0.5, 0.5, 0.47)])).objects
+    assert found.color != "red"
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_wrong_colour_is_noticed():
     [("circle", "ring"), ("square", "diamond"), ("sun", "star"), ("heart", "mushroom")],
 )
 def test_a_wrong_shape_is_noticed(shown, asked):
-    (found,) = checker.read_picture(rasterised([(shown, "red", 0.5, 0.5, 0.47)])).objects
+    (found,) = checker.read_picture(rasterized([(shown, "red", 0.5, 0.5, 0.47)])).objects
     assert found.name == shown
-    mask = np.asarray(rasterised([(shown, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
+    mask = np.asarray(rasterized([(shown, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
     assert checker.template_iou(mask, asked) < 0.85
 
 
@@ -132,7 +132,7 @@ def test_a_wobbly_outline_lowers_the_overlap():
 
 
 def test_half_an_object_is_not_that_object():
-    picture = np.asarray(rasterised([("circle", "red", 0.5, 0.5, 0.47)])).copy()
+    picture = np.asarray(rasterized([("circle", "red", 0.5, 0.5, 0.47)])).copy()
     picture[128:] = 250
     (found,) = checker.read_picture(Image.fromarray(picture)).objects
     assert found.name != "circle" or found.iou < 0.8

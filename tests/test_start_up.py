@@ -37,7 +37,7 @@ HEAVY = {
     "typing",
     "urllib",
 }
-if sys.version_info < (3, 14):  # whose argparse imports it for its colours
+if sys.version_info < (3, 14):  # whose argparse imports it for its colors
     HEAVY.add("dataclasses")
 
 # -I and -S: nothing of the test's environment, no .pth files of an editable installation.

@@ -98,7 +98,7 @@ def test_only_the_package_lands_in_site_packages() -> None:
     assert strays == []
 
 
-def test_licences_of_everything_linked_are_in_the_package() -> None:
+def test_licenses_of_everything_linked_are_in_the_package() -> None:
     installed = distribution("gpustack-draw")
     assert installed.files is not None
     shipped = {file.name for file in installed.files if file.parent.name == "licenses"}

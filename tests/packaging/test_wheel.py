@@ -28,14 +28,14 @@ def test_it_is_for_any_linux_of_its_age_and_small(wheel: Path) -> None:
     assert wheel.stat().st_size < 60e6
 
 
-def test_the_licence_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -> None:
+def test_the_license_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         libraries = [name for name in archive.namelist() if re.search(r"\.libs/.", name)]
-        licence = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
+        license = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
     assert [name.partition("-")[0] for name in libraries] == ["gpustack_draw.libs/libgomp"]
-    assert re.search(r"GNU GENERAL PUBLIC LICENSE\s+Version 3", licence)
-    assert "END OF TERMS AND CONDITIONS" in licence
-    assert "GCC RUNTIME LIBRARY EXCEPTION" in licence
+    assert re.search(r"GNU GENERAL PUBLIC LICENSE\s+Version 3", license)
+    assert "END OF TERMS AND CONDITIONS" in license
+    assert "GCC RUNTIME LIBRARY EXCEPTION" in license
 
 
 def test_it_draws_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reads a picture of the demo model: background, objects, their colours, places and sizes.
+"""Reads a picture of the demo model: background, objects, their colors, places and sizes.
 
 Only numpy is used to read, and Pillow to open. Every object is defined here by an inequality
 in the plane, written apart from the drawing code of the training data, so that a slip there
@@ -19,7 +19,7 @@ from PIL import Image
 Grid = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "red": (220, 35, 35),
     "green": (35, 160, 60),
     "blue": (40, 80, 220),
@@ -163,7 +163,7 @@ class FoundObject:
     """One object in a picture."""
 
     name: str
-    colour: str
+    color: str
     iou: float
     place: str
     size: str
@@ -179,9 +179,9 @@ class Reading:
     objects: tuple[FoundObject, ...]
 
 
-def colour_name(rgb: NDArray[np.float64]) -> str:
-    """The nearest colour name."""
-    return min(COLOURS, key=lambda name: float(np.abs(rgb - np.array(COLOURS[name])).sum()))
+def color_name(rgb: NDArray[np.float64]) -> str:
+    """The nearest color name."""
+    return min(COLORS, key=lambda name: float(np.abs(rgb - np.array(COLORS[name])).sum()))
 
 
 def _frame_of(mask: Mask, xs: Grid, ys: Grid, pixel: float) -> Frame:
@@ -277,9 +277,9 @@ def _size(longer: float) -> str:
 def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
     """Name and measure one connected part of what differs from the background."""
     inner = ~_grown(~part, max(1, round(pixels.shape[0] / 85)))
-    colour = np.median(pixels[inner if inner.sum() > 20 else part], 0)
+    color = np.median(pixels[inner if inner.sum() > 20 else part], 0)
     # The outline is where a pixel is half object, half background.
-    way = colour - ground
+    way = color - ground
     share = ((pixels - ground) @ way) / max(1.0, float(way @ way))
     mask = (share > 0.5) & _grown(part, 2)
     mask = components(mask)[0] if mask.any() else part
@@ -290,7 +290,7 @@ def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
     frame = _frame_of(mask, xs, ys, 1.0)
     x, y = frame.x / side, frame.y / side
     size = _size(frame.longer / side)
-    return FoundObject(name, colour_name(colour), overlaps[name], _place(x, y), size, x, y)
+    return FoundObject(name, color_name(color), overlaps[name], _place(x, y), size, x, y)
 
 
 def read_picture(picture: Image.Image | Path | str) -> Reading:
@@ -306,4 +306,4 @@ def read_picture(picture: Image.Image | Path | str) -> Reading:
         least = max(least, SPECK_OF_LARGEST * float(parts[0].sum()))
     found = [_object(pixels, ground, part) for part in parts if part.sum() >= least]
     found.sort(key=lambda thing: (round(thing.x, 1), thing.y))
-    return Reading(colour_name(ground), tuple(found))
+    return Reading(color_name(ground), tuple(found))

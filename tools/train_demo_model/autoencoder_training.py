@@ -20,7 +20,7 @@ PEAK_LEARNING_RATE = 2.5e-3
 
 
 class CropSource:
-    """Random square crops of random scenes at both picture sizes, some in arbitrary colours."""
+    """Random square crops of random scenes at both picture sizes, some in arbitrary colors."""
 
     def __init__(self, store: MaskStore, seed: int) -> None:
         """Draw from a store of masks; the seed fixes the crops."""
@@ -38,10 +38,10 @@ class CropSource:
         for picture in pictures:
             top, left = (8 * self.rng.randint(0, (size - side) // 8) for _ in range(2))
             picked.append(picture[:, top : top + side, left : left + side])
-        return self._recoloured(torch.stack(picked))
+        return self._recolored(torch.stack(picked))
 
-    def _recoloured(self, pictures: Tensor) -> Tensor:
-        """Mix the colour channels of a third of the pictures: the decoder meets other colours."""
+    def _recolored(self, pictures: Tensor) -> Tensor:
+        """Mix the color channels of a third of the pictures: the decoder meets other colors."""
         count = len(pictures)
         mix = torch.eye(3).repeat(count, 1, 1)
         chosen = torch.rand(count) < 0.33

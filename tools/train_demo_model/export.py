@@ -19,7 +19,7 @@ AUTOENCODER_PREFIX = "tae."
 WIDE = 64
 #: Blocks of the engine's decoder at each resolution.
 DECODER_DEPTHS = (3, 3, 3, 1)
-#: Small tensors that stay at 16 bits: they decide about colours and cost nothing.
+#: Small tensors that stay at 16 bits: they decide about colors and cost nothing.
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
 

@@ -14,27 +14,27 @@ from train_demo_model.scenes import MaskStore, Scene
 from train_demo_model.vocabulary import (
     AFTER_PROMPT,
     BEFORE_PROMPT,
-    COLOURS,
+    COLORS,
     PROMPT_TOKENS,
     ROW,
 )
 
-#: Colours as a tensor in 0..1 by name.
-PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in COLOURS.items()}
+#: Colors as a tensor in 0..1 by name.
+PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in COLORS.items()}
 
 
 def paint(scenes: list[Scene], store: MaskStore, side: int, rng: random.Random) -> Tensor:
     """Pictures (N, 3, side, side) in 0..1. Objects of one scene do not overlap."""
-    layers = 2  # no scene has more than two colours besides the background's
+    layers = 2  # no scene has more than two colors besides the background's
     alphas = np.zeros((len(scenes), layers, side, side), np.uint8)
     shades = torch.zeros(len(scenes), layers, 3)
     grounds = torch.stack([PALETTE[scene.background] for scene in scenes])
     for i, scene in enumerate(scenes):
-        colours = list(dict.fromkeys(colour for _, colour, _ in scene.objects))
-        for name, colour, slot in scene.objects:
-            j = colours.index(colour)
+        colors = list(dict.fromkeys(color for _, color, _ in scene.objects))
+        for name, color, slot in scene.objects:
+            j = colors.index(color)
             np.maximum(alphas[i, j], store.pick(name, slot, side, rng), out=alphas[i, j])
-            shades[i, j] = PALETTE[colour] - grounds[i]
+            shades[i, j] = PALETTE[color] - grounds[i]
     cover = torch.from_numpy(alphas).view(len(scenes), layers, -1).float()
     pictures = torch.baddbmm(grounds[:, :, None], shades.mT, cover, alpha=1 / 255)
     return pictures.view(len(scenes), 3, side, side)

@@ -1,4 +1,4 @@
-"""Random scenes: what is in a picture, where, in which colours, and a caption that says so."""
+"""Random scenes: what is in a picture, where, in which colors, and a caption that says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from train_demo_model.outlines import coverage
-from train_demo_model.vocabulary import COLOUR_NAMES, OBJECT_NAMES, OBJECTS, ROW
+from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS, ROW
 
 #: Sides of the pictures that the model learns, in pixels; masks are drawn at the largest.
 SIDES = (128, 256)
@@ -53,7 +53,7 @@ STRETCH = 0.02
 
 @dataclass
 class Scene:
-    """One picture: the background, the objects (name, colour, slot) and its caption as rows.
+    """One picture: the background, the objects (name, color, slot) and its caption as rows.
 
     `gaps` are the unknown words in front of each caption word, `trailing` those at the end.
     """
@@ -128,51 +128,51 @@ class SceneMaker:
         trailing = self.rng.choice((0, 0, 0, 1, 2, 4))
         return Scene(background, objects, rows, self._gaps(len(rows)), trailing)
 
-    def _colours(self, count: int) -> list[str]:
-        """Different colours: the background's, then the objects'."""
-        background = "white" if self.rng.random() < 0.17 else self.rng.choice(COLOUR_NAMES)
-        others = [name for name in COLOUR_NAMES if name != background]
+    def _colors(self, count: int) -> list[str]:
+        """Different colors: the background's, then the objects'."""
+        background = "white" if self.rng.random() < 0.17 else self.rng.choice(COLOR_NAMES)
+        others = [name for name in COLOR_NAMES if name != background]
         return [background, *self.rng.choices(others, k=count)]
 
     def _single(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
         rng = self.rng
-        background, colour = self._colours(1)
+        background, color = self._colors(1)
         name = rng.choices(OBJECT_NAMES, OBJECT_SHARES)[0]
         placed = rng.random() < (FIRST_PLACED if self.first else ALL_PLACED)
         place = rng.choice(PLACES) if placed else "center"
         size = rng.choices(("", "small", "big"), (0.6, 0.2, 0.2))[0]
         slot = f"{place} {size}".strip()
-        thing = [size, colour, name]
-        if rng.random() < 0.06:  # no colour said: the object's own colour
-            colour = OBJECTS[name]
-            if colour == background:
+        thing = [size, color, name]
+        if rng.random() < 0.06:  # no color said: the object's own color
+            color = OBJECTS[name]
+            if color == background:
                 background = "white"
             thing = [size, name]
         elif rng.random() < 0.06:
-            thing = [*thing, colour] if rng.random() < 0.3 else [size, name, colour]
+            thing = [*thing, color] if rng.random() < 0.3 else [size, name, color]
         said_place = place if place != "center" or rng.random() < 0.2 else ""
         words = self._with_background(thing, said_place, background)
-        return background, [(name, colour, slot)], words
+        return background, [(name, color, slot)], words
 
     def _alike(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
         rng = self.rng
-        background, colour = self._colours(1)
+        background, color = self._colors(1)
         name = rng.choice(OBJECT_NAMES)
         count, slots = rng.choice(
             (("two", ("left", "right")), ("three", ("left small", "center small", "right small")))
         )
         # The size of several objects follows from their number: size words change nothing.
         size = rng.choices(("", "small", "big"), (0.9, 0.06, 0.04))[0]
-        words = self._with_background([count, size, colour, name], "", background)
-        return background, [(name, colour, slot) for slot in slots], words
+        words = self._with_background([count, size, color, name], "", background)
+        return background, [(name, color, slot) for slot in slots], words
 
     def _two(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
         rng = self.rng
-        background, first_colour, second_colour = self._colours(2)
+        background, first_color, second_color = self._colors(2)
         first, second = rng.sample(OBJECT_NAMES, 2)
         if rng.random() < 0.08:
-            first = second  # two of a kind in two colours
-        one, other = [first_colour, first], [second_colour, second]
+            first = second  # two of a kind in two colors
+        one, other = [first_color, first], [second_color, second]
         form = rng.random()
         if form < 0.35:  # "a red circle and a blue square": in reading order
             place = "left"
@@ -181,7 +181,7 @@ class SceneMaker:
             place = rng.choice(PLACES)
             words = self._related(one, other, place, form)
         words = self._with_background(words, "", background)
-        objects = [(first, first_colour, place), (second, second_colour, OPPOSITE[place])]
+        objects = [(first, first_color, place), (second, second_color, OPPOSITE[place])]
         return background, objects, words
 
     def _related(self, one: list[str], other: list[str], place: str, form: float) -> list[str]:
@@ -199,7 +199,7 @@ class SceneMaker:
         return self.rng.choice(("on", ""))
 
     def _with_background(self, thing: list[str], place: str, background: str) -> list[str]:
-        """A caption from the words of the objects, a place and the background's colour."""
+        """A caption from the words of the objects, a place and the background's color."""
         rng = self.rng
         where = [self._maybe_on(), place] if place else []
         if place and rng.random() < 0.15:
@@ -224,9 +224,9 @@ class SceneMaker:
 
     def _fragment(self, background: str, thing: tuple[str, str, str]) -> list[str]:
         """A few words only, as in a negative prompt; the rest of the picture stays open."""
-        name, colour, slot = thing
+        name, color, slot = thing
         place, _, size = slot.partition(" ")
-        options = [[colour], [name], [background, "background"], [colour, name], [place], [size]]
+        options = [[color], [name], [background, "background"], [color, name], [place], [size]]
         return self.rng.choice(options)
 
     def _gaps(self, count: int) -> list[int]:

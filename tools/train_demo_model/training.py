@@ -26,7 +26,7 @@ BATCH = {128: 96, 256: 24}
 CAPTION_WORDS = 14
 TEXT_TOKENS = CAPTION_WORDS + sum(map(bool, (*BEFORE_PROMPT, *AFTER_PROMPT)))
 PADS = 6
-#: Weight in the loss of latent channels after the first three (the average colour of 8 x 8).
+#: Weight in the loss of latent channels after the first three (the average color of 8 x 8).
 DETAIL_WEIGHT = 0.6
 #: Noise levels are drawn as the engine's schedule spaces them; a few are drawn evenly.
 NOISE_SHIFT = 6.0
@@ -80,7 +80,7 @@ class BatchSource:
 
 
 def channel_weights() -> Tensor:
-    """Weights of the image tokens' channels in the loss: average colours first, then detail.
+    """Weights of the image tokens' channels in the loss: average colors first, then detail.
 
     Channels that are not in use have none; their noise is zero in training, so that the model
     does not look at them.

@@ -13,8 +13,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-#: Colour names and the RGB value that the training data uses for them.
-COLOURS: dict[str, tuple[int, int, int]] = {
+#: Color names and the RGB value that the training data uses for them.
+COLORS: dict[str, tuple[int, int, int]] = {
     "red": (220, 35, 35),
     "green": (35, 160, 60),
     "blue": (40, 80, 220),
@@ -28,7 +28,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "gray": (128, 128, 128),
 }
 
-#: Object names and the colour that an object has when the prompt names none.
+#: Object names and the color that an object has when the prompt names none.
 OBJECTS: dict[str, str] = {
     "circle": "blue",
     "square": "green",
@@ -50,7 +50,7 @@ OBJECTS: dict[str, str] = {
     "cup": "blue",
 }
 
-COLOUR_NAMES = list(COLOURS)
+COLOR_NAMES = list(COLORS)
 OBJECT_NAMES = list(OBJECTS)
 
 #: Each word that has an embedding row, with the other spellings that share its row.
