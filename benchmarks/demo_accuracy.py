@@ -1,10 +1,10 @@
-"""How often the embedded model draws what the prompt says, and how crisp its outlines are.
+"""Measure how often the embedded model draws its prompt correctly, and how crisp its outlines are.
 
     python benchmarks/demo_accuracy.py [--count 40] [--steps N] [--side 256] [--sheet FILE]
 
-Draws random prompts with the real engine, reads the pictures with tests/picture_checker.py and
-prints a table. The wordings here are not those of the training data; the seed of the prompts
-can be chosen, so that nothing was tuned to one list.
+Draws random prompts with the real engine, reads the pictures with tests/support/picture_checker.py
+and prints a table. The wordings differ from those of the training data. With another seed the
+prompts differ, too, so that the model cannot be tuned to one list.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 @dataclass(frozen=True)
 class Thing:
-    """What one object should be; nothing is asked of a place or size that is empty."""
+    """The expected object; an empty place or size matches any."""
 
     name: str
     color: str
@@ -80,7 +80,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt and what its picture should show."""
+    """A prompt and the expected content of its picture."""
 
     group: str
     text: str
@@ -91,7 +91,7 @@ class Prompt:
 
 @dataclass
 class Score:
-    """What is right in one picture."""
+    """The correct attributes of one picture."""
 
     prompt: Prompt
     hits: dict[str, bool]
@@ -109,15 +109,15 @@ def _plural(name: str) -> str:
 
 
 class PromptMaker:
-    """Random prompts of every group."""
+    """Generator of random prompts of every group."""
 
     def __init__(self, seed: int) -> None:
-        """Take all randomness from a seed."""
+        """Seed the generator."""
         self.rng = random.Random(seed)
         self.names = self.rng.sample(OBJECT_NAMES, len(OBJECT_NAMES))
 
     def make(self, group: str, number: int) -> Prompt:
-        """The next prompt of a group."""
+        """Return the next prompt of a group."""
         background, one, two = self._colors()
         if group in ("two alike", "three alike"):
             return self._alike(group, number, background, one)
@@ -138,12 +138,12 @@ class PromptMaker:
             text, background = thing, "white"
         if group == "wording":
             text = self.rng.choice((str, str.upper, str.capitalize, str))(text)
-        wanted = Thing(name, one, place or "center", size or ("" if place else "normal"))
-        return Prompt(group, text, 1000 + number, background, (wanted,))
+        expected = Thing(name, one, place or "center", size or ("" if place else "normal"))
+        return Prompt(group, text, 1000 + number, background, (expected,))
 
     def _colors(self) -> tuple[str, str, str]:
         background, one, two = self.rng.sample(COLOR_NAMES, 3)
-        if one == "white":  # it would be lost where the background is left out
+        if one == "white":  # invisible where the background is left out
             one, background = background, one
         return background, one, two
 
@@ -188,13 +188,13 @@ OTHER_GROUPS = (
 
 
 def make_prompts(count: int, seed: int, groups: tuple[str, ...]) -> list[Prompt]:
-    """`count` prompts of every group."""
+    """Return `count` prompts of every group."""
     maker = PromptMaker(seed)
     return [maker.make(group, i) for group in groups for i in range(count)]
 
 
 def _object_hits(things: tuple[Thing, ...], found: tuple[FoundObject, ...]) -> dict[str, bool]:
-    """Attributes that all objects have right, in the order of objects that fits best."""
+    """Return the attributes that are correct for all objects, in the best order of objects."""
     best: dict[str, bool] = {}
     for order in itertools.permutations(found, len(things)):
         pairs = list(zip(things, order, strict=True))
@@ -210,7 +210,7 @@ def _object_hits(things: tuple[Thing, ...], found: tuple[FoundObject, ...]) -> d
 
 
 def score(prompt: Prompt, reading: Reading) -> Score:
-    """Compare a picture with its prompt."""
+    """Return the score of a picture, compared with its prompt."""
     hits = {
         "background": reading.background == prompt.background,
         "count": len(reading.objects) == len(prompt.things),
@@ -221,7 +221,7 @@ def score(prompt: Prompt, reading: Reading) -> Score:
 
 
 def table(scores: list[Score]) -> str:
-    """The figures of every group as text."""
+    """Return a table of all groups as text."""
     groups = list(dict.fromkeys(s.prompt.group for s in scores))
     sums = {
         "all single": [s for s in scores if s.prompt.group in SINGLE_GROUPS],
@@ -241,7 +241,7 @@ def table(scores: list[Score]) -> str:
 def contact_sheet(
     scores: list[Score], pictures: list[Image.Image], columns: int = 10
 ) -> Image.Image:
-    """All pictures with their prompts; what is not all right has a red caption."""
+    """Return a sheet of all pictures with their prompts; captions of incorrect ones are red."""
     cell, text_height = 128, 44
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * (cell + 6), rows * (cell + text_height)), "white")
@@ -274,11 +274,11 @@ def measure(
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Accuracy of the embedded model.")
     parser.add_argument("--model", default="demo")
-    parser.add_argument("--count", type=int, default=40, help="prompts of every group")
+    parser.add_argument("--count", type=int, default=40, help="prompts of each group")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random prompts")
     parser.add_argument("--groups", nargs="*", default=[*SINGLE_GROUPS, *OTHER_GROUPS])
-    parser.add_argument("--steps", type=int, help="sampling steps (default: the model's own)")
-    parser.add_argument("--cfg-scale", type=float, help="guidance (default: the model's own)")
+    parser.add_argument("--steps", type=int, help="sampling steps (default: the model's)")
+    parser.add_argument("--cfg-scale", type=float, help="guidance (default: the model's)")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--sheet", type=Path, help="save a contact sheet")
     parser.add_argument("--json", type=Path, help="save the result of every picture")
@@ -286,7 +286,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Draw, measure, print."""
+    """Draw the prompts, score the pictures and print the table."""
     import gpustack_draw
 
     options = _arguments()
@@ -302,7 +302,7 @@ def main() -> None:
 
         scores, pictures = measure(prompts, draw)
     print(table(scores))
-    print(f"{(time.monotonic() - start) / len(prompts):.2f} s a picture")
+    print(f"{(time.monotonic() - start) / len(prompts):.2f} s per picture")
     if options.sheet:
         contact_sheet(scores, pictures).save(options.sheet, optimize=True)
     if options.json:

@@ -1,8 +1,8 @@
-"""Write the pages of docs/reference that code knows best: the command, the library, the families.
+"""Generate the pages of docs/reference for the command, the library and the families.
 
     python tools/write_reference.py
 
-`tests/test_docs.py` compares them with what is there.
+`tests/test_docs.py` compares them with the files.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def references() -> dict[str, str]:
-    """Make the text of each file, by its name."""
+    """Return the text of each file by its name."""
     return {
         "command.md": command_reference(),
         "families.md": families_reference(),
@@ -40,20 +40,19 @@ def references() -> dict[str, str]:
 
 
 def command_reference() -> str:
-    """Make the page of the command's options."""
+    """Return the page of the command's options."""
     lines = [
         "# The command",
         "",
-        "Made from the command's own `--help` by `tools/write_reference.py`. What is printed, exit",
-        "status and environment are in [output.md](output.md), what MODEL may be in",
-        "[models.md](models.md).",
+        "Generated from the command's `--help` by `tools/write_reference.py`. See also",
+        "[output, exit status and environment](output.md) and [models](models.md).",
     ]
     for name, make_parser in PARSERS.items():
         lines += ["", f"## {PROGRAM} {name}", "", *_parser_lines(make_parser())]
     lines += [
         *("", "## Other spellings", ""),
-        "These are read, too, as other programs spell them. `-n` is the number of pictures; the",
-        "`-n` of sd-cli is `--negative-prompt`. Width and height come together.",
+        "Spellings of other programs are accepted. `-n` is the number of pictures; sd-cli uses it",
+        "for `--negative-prompt`. Width and height must be given together.",
         *("", "| | |", "|---|---|"),
     ]
     targets = {"WIDTH": "the width in `--size`", "HEIGHT": "the height in `--size`"}
@@ -66,7 +65,7 @@ def command_reference() -> str:
 def _parser_lines(parser: argparse.ArgumentParser) -> list[str]:
     usage = textwrap.dedent(" " * 7 + str(parser.usage)).splitlines()
     lines = ["```", *usage, "```", "", *_wrapped(str(parser.description))]
-    for group in parser._action_groups:  # noqa: SLF001 - argparse offers no other way
+    for group in parser._action_groups:  # noqa: SLF001 - argparse has no public way
         actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
         if not actions:
             continue
@@ -90,13 +89,13 @@ def _cell(text: str) -> str:
 
 
 def families_reference() -> str:
-    """Make the page of the families of models."""
+    """Return the page of the families of models."""
     lines = [
         "# Families of models",
         "",
-        "Made from `resolver/families.py` by `tools/write_reference.py`. A component comes from",
-        "the model's file or from [beside it](models.md). Steps, cfg and scheduler are those of a",
-        "model whose name says nothing more (`turbo`, `schnell`, `lightning`, ...).",
+        "Generated from `resolver/families.py` by `tools/write_reference.py`. Components come from",
+        "the model's file or from [other files](../how-to/components.md). Steps, cfg and scheduler",
+        "are defaults; variants (`turbo`, `schnell`, `lightning`, ...) have others.",
         "",
         "| family | name | needs | size a multiple of | trained for | steps | cfg | scheduler |",
         "|---|---|---|---|---|---|---|---|",
@@ -108,7 +107,7 @@ def families_reference() -> str:
             continue
         defaults = family.defaults
         parts = [option_of(part) for part in family.requires]
-        parts += [f"perhaps {option_of(part)}" for part in family.optional]
+        parts += [f"optionally {option_of(part)}" for part in family.optional]
         width, height = defaults.native_size
         cells = [
             *(family.title, f"`{family.name}`", ", ".join(parts), str(family.size_multiple)),
@@ -116,18 +115,19 @@ def families_reference() -> str:
             defaults.scheduler,
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "Known, and refused:", "", *refused]
+    lines += ["", "Recognized, but refused:", "", *refused]
     return "\n".join(lines) + "\n"
 
 
 def library_reference() -> str:
-    """Make the page of everything that `import gpustack_draw` offers."""
+    """Return the page of the public names of `gpustack_draw`."""
     lines = [
         "# The library",
         "",
-        "Made from the docstrings by `tools/write_reference.py`. All names are in `gpustack_draw`.",
-        "In the signatures, `Reference` is text or a path, `Size` is `(width, height)` or text,",
-        '`"512x768"`, `ProgressFunction` takes a `Progress`, `LogFunction` a level and a line.',
+        "Generated from the docstrings by `tools/write_reference.py`. The names are those of the",
+        "module `gpustack_draw`. In the signatures, `Reference` is text or a path, `Size` is",
+        '`(width, height)` or text, `"512x768"`, `ProgressFunction` takes a `Progress`,',
+        "`LogFunction` a level and a line.",
     ]
     functions, classes, failures, constants = _public_objects()
     for title, objects in (
@@ -167,7 +167,7 @@ def _object_lines(name: str, value: object) -> list[str]:
     lines = _docstring_lines(ast.get_docstring(definition) or "")
     if issubclass(value, Exception):
         bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__)
-        lines += ["", f"A kind of {bases}."]
+        lines += ["", f"Subclass of {bases}."]
     for member in definition.body:
         if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
             is_property = any(ast.unparse(mark) == "property" for mark in member.decorator_list)

@@ -31,11 +31,11 @@ def test_it_is_for_any_linux_of_its_age_and_small(wheel: Path) -> None:
 def test_the_license_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         libraries = [name for name in archive.namelist() if re.search(r"\.libs/.", name)]
-        license = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
+        terms = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
     assert [name.partition("-")[0] for name in libraries] == ["gpustack_draw.libs/libgomp"]
-    assert re.search(r"GNU GENERAL PUBLIC LICENSE\s+Version 3", license)
-    assert "END OF TERMS AND CONDITIONS" in license
-    assert "GCC RUNTIME LIBRARY EXCEPTION" in license
+    assert re.search(r"GNU GENERAL PUBLIC LICENSE\s+Version 3", terms)
+    assert "END OF TERMS AND CONDITIONS" in terms
+    assert "GCC RUNTIME LIBRARY EXCEPTION" in terms
 
 
 def test_it_draws_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LATENT_CHANNELS = 32
-#: Latent channels in use: enough for flat pictures, and far less for the transformer to predict.
-#: The others are silent: the encoder gives zero, the decoder does not look at them.
+#: Latent channels in use: enough for flat pictures, and less work for the transformer. In the
+#: others the encoder writes zeros, and the decoder ignores them.
 USED_CHANNELS = 8
 #: Principal components kept after each halving of the resolution.
 COMPONENTS = (12, 32, LATENT_CHANNELS)
-#: Latent channels are scaled by their deviation to this power: fine detail weighs a bit more.
+#: Latent channels are scaled by their deviation to this power, to emphasize fine detail.
 WHITENING = -0.6
 
 
@@ -31,7 +31,7 @@ def _space_to_depth(x: Tensor) -> Tensor:
 
 @dataclass
 class LinearEncoder:
-    """Hierarchical principal components of pictures, with an offset and a gain per channel."""
+    """Hierarchical principal components of pictures, with an offset and a gain for each channel."""
 
     projections: list[Tensor]
     offset: Tensor
@@ -55,21 +55,21 @@ class LinearEncoder:
         return cls(projections, x.mean((0, 2, 3)), gain)
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Latents (N, 32, H/8, W/8) of pictures (N, 3, H, W) in 0..1."""
+        """Return latents (N, 32, H/8, W/8) of pictures (N, 3, H, W) in 0..1."""
         x = pictures
         for projection in self.projections:
             x = torch.einsum("kc,nchw->nkhw", projection, _space_to_depth(x))
         return (x - self.offset[:, None, None]) * self.gain[:, None, None]
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """The same map as one stride-8 convolution: weight (32, 3, 8, 8) and bias (32)."""
+        """Return the encoder as one stride-8 convolution: weight (32, 3, 8, 8) and bias (32)."""
         probes = torch.eye(192).view(192, 3, 8, 8)
         bias = self.encode(torch.zeros(1, 3, 8, 8)).flatten()
         weight = (self.encode(probes).flatten(1) - bias).T
         return weight.reshape(LATENT_CHANNELS, 3, 8, 8).contiguous(), bias
 
     def state(self) -> dict[str, object]:
-        """The contents as plain tensors for a checkpoint."""
+        """Return the tensors for a checkpoint."""
         return {"projections": self.projections, "offset": self.offset, "gain": self.gain}
 
 
@@ -77,26 +77,26 @@ class ResidualBlock(nn.Module):
     """Three convolutions with a skip connection, as in TAESD."""
 
     def __init__(self, channels: int) -> None:
-        """Set up for a number of channels."""
+        """Create a block with a number of channels."""
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
         nn.init.zeros_(self.convs[2].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the convolutions find."""
+        """Apply the convolutions and add the input."""
         y = F.relu(self.convs[0](x))
         y = F.relu(self.convs[1](y))
         return F.relu(x + self.convs[2](y))
 
 
 class Decoder(nn.Module):
-    """TAESD's decoder with fewer channels and blocks than the engine's layout has room for."""
+    """TAESD's decoder with fewer channels and blocks than in the engine."""
 
     widths = (64, 64, 32, 16)
     depths = (3, 2, 1, 1)
 
     def __init__(self) -> None:
-        """Set up with random weights."""
+        """Create a decoder with random weights."""
         super().__init__()
         widths = self.widths
         self.entry = nn.Conv2d(LATENT_CHANNELS, widths[0], 3, padding=1)
@@ -111,7 +111,7 @@ class Decoder(nn.Module):
         self.exit = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Pictures (N, 3, 8H, 8W) of latents (N, 32, H, W)."""
+        """Return pictures (N, 3, 8H, 8W) of latents (N, 32, H, W)."""
         x = F.relu(self.entry(3 * torch.tanh(latents / 3)))
         for level, blocks in enumerate(self.stages):
             for block in blocks:

@@ -1,4 +1,4 @@
-"""Fits the picture autoencoder: the encoder in one go, the decoder by gradient descent."""
+"""Fit the picture autoencoder: the encoder directly, the decoder by gradient descent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train_demo_model.autoencoder import Decoder, LinearEncoder
 from train_demo_model.painting import paint
 from train_demo_model.scenes import SIDES, MaskStore, SceneMaker
 
-#: The decoder sees latents with noise up to this deviation, as an imperfect transformer gives.
+#: Latents in training have noise up to this deviation, like the output of the transformer.
 LATENT_NOISE = 0.22
 PEAK_LEARNING_RATE = 2.5e-3
 
@@ -23,13 +23,13 @@ class CropSource:
     """Random square crops of random scenes at both picture sizes, some in arbitrary colors."""
 
     def __init__(self, store: MaskStore, seed: int) -> None:
-        """Draw from a store of masks; the seed fixes the crops."""
+        """Create a source from a store of masks; the seed determines the crops."""
         self.store = store
         self.rng = random.Random(seed)
         self.maker = SceneMaker(self.rng)
 
     def crops(self, count: int, side: int) -> Tensor:
-        """(count, 3, side, side) pictures in 0..1; crops start at multiples of 8 pixels."""
+        """Return pictures (count, 3, side, side) in 0..1; crops start at multiples of 8 pixels."""
         size = SIDES[0] if self.rng.random() < 0.4 else SIDES[1]
         side = min(side, size)
         scenes = [self.maker.make() for _ in range(count)]
@@ -41,7 +41,7 @@ class CropSource:
         return self._recolored(torch.stack(picked))
 
     def _recolored(self, pictures: Tensor) -> Tensor:
-        """Mix the color channels of a third of the pictures: the decoder meets other colors."""
+        """Mix the color channels of a third of the pictures, to train with other colors."""
         count = len(pictures)
         mix = torch.eye(3).repeat(count, 1, 1)
         chosen = torch.rand(count) < 0.33
@@ -51,13 +51,13 @@ class CropSource:
 
 
 def fit_encoder(store: MaskStore) -> LinearEncoder:
-    """Principal components of a few hundred random scenes of both sizes."""
+    """Fit the encoder to a few hundred random scenes of both sizes."""
     source = CropSource(store, seed=5)
     return LinearEncoder.fit(torch.cat([source.crops(64, 128) for _ in range(12)]))
 
 
 def train_decoder(encoder: LinearEncoder, store: MaskStore, minutes: float, out: Path) -> Decoder:
-    """Train the decoder for some minutes; saves its averaged weights to `out` now and then."""
+    """Train the decoder, saving its averaged weights to `out` every 50 steps."""
     torch.manual_seed(2)
     decoder = Decoder().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(decoder.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=1e-4)
@@ -85,7 +85,7 @@ def train_decoder(encoder: LinearEncoder, store: MaskStore, minutes: float, out:
 def _step(
     decoder: nn.Module, encoder: LinearEncoder, optimizer: torch.optim.Optimizer, pictures: Tensor
 ) -> float:
-    """One optimisation step; returns the mean squared error."""
+    """Run one optimizer step and return the mean squared error."""
     latents = encoder.encode(pictures)
     noise = LATENT_NOISE * torch.rand(len(latents), 1, 1, 1) ** 1.5
     used = (encoder.gain != 0)[:, None, None]
@@ -103,7 +103,7 @@ def _step(
 
 
 def load(path: Path) -> tuple[LinearEncoder, Decoder]:
-    """Encoder and decoder as saved by `train_decoder`."""
+    """Load the encoder and the decoder that `train_decoder` saved."""
     state = torch.load(path)
     decoder = Decoder()
     decoder.load_state_dict(state["decoder"])

@@ -33,13 +33,13 @@ PREVIEW_PROMPTS = (
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Trains the embedded model.")
+    parser = argparse.ArgumentParser(description="Train the embedded model.")
     parser.add_argument("--engine-source", type=Path, required=True, help="stable-diffusion.cpp")
     parser.add_argument("--output", type=Path, required=True, help="the GGUF file to write")
-    parser.add_argument("--minutes", type=float, default=210, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=210, help="total training time")
     parser.add_argument("--decoder-minutes", type=float, default=8)
     parser.add_argument("--export-minutes", type=float, default=12)
-    parser.add_argument("--work", type=Path, help="folder of checkpoints and exports")
+    parser.add_argument("--work", type=Path, help="folder for checkpoints and exports")
     parser.add_argument("--hidden", type=int, default=Shape.hidden)
     parser.add_argument("--double-blocks", type=int, default=Shape.doubles)
     parser.add_argument("--single-blocks", type=int, default=Shape.singles)
@@ -58,7 +58,7 @@ def _autoencoder(work: Path, store: MaskStore, minutes: float) -> tuple[LinearEn
 
 
 def _sheet(model: Transformer, decoder: Decoder, side: int) -> Image.Image:
-    """Pictures of the preview prompts in two rows."""
+    """Return the pictures of the preview prompts in two rows."""
     prompts = list(PREVIEW_PROMPTS)
     pictures = preview.draw(model, decoder, prompts, seeds=list(range(len(prompts))), side=side)
     pixels = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
@@ -68,10 +68,10 @@ def _sheet(model: Transformer, decoder: Decoder, side: int) -> Image.Image:
 
 
 class Exporter:
-    """Writes an export and a contact sheet when the last ones are some minutes old."""
+    """Writes an export and a contact sheet every few minutes."""
 
     def __init__(self, options: argparse.Namespace, parts: tuple[LinearEncoder, Decoder]) -> None:
-        """Remember where to write and the autoencoder to write with."""
+        """Set the folder and the autoencoder of the exports."""
         self.options, self.work = options, options.work
         self.encoder, self.decoder = parts
         self.last = time.monotonic()
@@ -83,7 +83,7 @@ class Exporter:
         export.write(path, weights, self.encoder, self.decoder, engine_source=source)
 
     def maybe(self, trainer: Trainer) -> None:
-        """Export and draw a contact sheet if it is time."""
+        """Write an export and a contact sheet if they are due."""
         if time.monotonic() - self.last < 60 * self.options.export_minutes:
             return
         self.now(trainer, self.work / "latest.gguf")

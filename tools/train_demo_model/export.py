@@ -1,4 +1,4 @@
-"""Writes a checkpoint as one GGUF file that the engine loads: model, words and autoencoder."""
+"""Write a checkpoint as one GGUF file for the engine: model, words and autoencoder."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from train_demo_model.vocabulary import TABLE_ROWS, token_rows
 MODEL_PREFIX = "model.diffusion_model."
 TEXT_PREFIX = "text_encoders.llm.model."
 AUTOENCODER_PREFIX = "tae."
-#: Channels of every inner layer in the engine's tiny autoencoder.
+#: Channels of all inner layers of the engine's tiny autoencoder.
 WIDE = 64
 #: Blocks of the engine's decoder at each resolution.
 DECODER_DEPTHS = (3, 3, 3, 1)
-#: Small tensors that stay at 16 bits: they decide about colors and cost nothing.
+#: Small tensors that stay in 16 bits, because they determine colors.
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
 
 def transformer_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The transformer's weights under the engine's names."""
+    """Return the transformer's weights by the engine's names."""
     tensors = {}
     for name, value in weights.items():
         if name not in {"words", "word_norm"}:
-            ours, theirs = "adaLN_modulation_1", "adaLN_modulation.1"
-            tensors[MODEL_PREFIX + name.replace(ours, theirs)] = value
+            here, engine = "adaLN_modulation_1", "adaLN_modulation.1"
+            tensors[MODEL_PREFIX + name.replace(here, engine)] = value
     return tensors
 
 
 def text_tensors(weights: dict[str, Tensor], engine_source: Path) -> dict[str, Tensor]:
-    """A text encoder without layers: one row for every known token, zeros for the others."""
+    """Return a text encoder without layers: a row for each known token, zeros for others."""
     words = weights["words"]
     table = torch.zeros(TABLE_ROWS, words.shape[1])
     for token, row in token_rows(engine_source).items():
@@ -46,7 +46,7 @@ def text_tensors(weights: dict[str, Tensor], engine_source: Path) -> dict[str, T
 
 
 class _Layers:
-    """Collects convolutions, padded with zeros to the shapes that the engine expects."""
+    """Convolutions, padded with zeros to the shapes that the engine expects."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -60,7 +60,7 @@ class _Layers:
         bias: Tensor | None = None,
         with_bias: bool = True,
     ) -> None:
-        """A 3x3 convolution (outputs, inputs); missing weights are zero."""
+        """Add a 3x3 convolution of shape (outputs, inputs); missing weights are zero."""
         full = torch.zeros(*shape, 3, 3)
         if weight is not None:
             full[: weight.shape[0], : weight.shape[1]] = weight
@@ -72,11 +72,11 @@ class _Layers:
             self.tensors[f"{self.prefix}{name}.bias"] = offset
 
     def block(self, name: str, convs: list[tuple[Tensor, Tensor]] | None, pooled: bool) -> None:
-        """A residual block; with no convolutions given it passes its input through."""
+        """Add a residual block; without convolutions it is the identity."""
         for i, index in enumerate((0, 2, 4)):
             weight, bias = convs[i] if convs else (None, None)
             self.conv(f"{name}.conv.{index}", (WIDE, WIDE), weight, bias)
-        if pooled:  # the engine's middle blocks have a second branch: silent here
+        if pooled:  # the second branch of the engine's middle blocks is zero
             prefix = f"{self.prefix}{name}.pool."
             self.tensors[prefix + "0.weight"] = torch.zeros(4 * WIDE, WIDE, 1, 1)
             self.tensors[prefix + "1.weight"] = torch.ones(4 * WIDE)
@@ -85,7 +85,7 @@ class _Layers:
 
 
 def decoder_tensors(decoder: Decoder) -> dict[str, Tensor]:
-    """The decoder, widened with zeros to the engine's layout."""
+    """Return the decoder, padded with zeros to the engine's layout."""
     layers = _Layers(AUTOENCODER_PREFIX + "decoder.layers.")
     layers.conv("0", (WIDE, 32), decoder.entry.weight, decoder.entry.bias)
     index = 2
@@ -104,7 +104,7 @@ def decoder_tensors(decoder: Decoder) -> dict[str, Tensor]:
 
 
 def encoder_tensors(encoder: LinearEncoder) -> dict[str, Tensor]:
-    """The linear encoder through ReLUs: every channel as a positive and a negative part."""
+    """Return the linear encoder in layers with ReLU, each channel as a pair of signs."""
     layers = _Layers(AUTOENCODER_PREFIX + "encoder.layers.")
     entry = torch.zeros(WIDE, 3, 3, 3)
     entry[range(3), range(3), 1, 1] = 1
@@ -135,10 +135,10 @@ def encoder_tensors(encoder: LinearEncoder) -> dict[str, Tensor]:
     return layers.tensors
 
 
-def _kind_of(name: str, value: Tensor, precise: bool) -> gguf.GGMLQuantizationType:
+def _type_of(name: str, value: Tensor, precise: bool) -> gguf.GGMLQuantizationType:
     if value.ndim == 1:
         return gguf.GGMLQuantizationType.F32
-    # Everything outside the blocks and modulations is small or a convolution.
+    # Convolutions, and small matrices outside the blocks and modulations.
     if precise or value.ndim == 4 or any(part in name for part in HALF):
         return gguf.GGMLQuantizationType.F16
     return gguf.GGMLQuantizationType.Q8_0
@@ -153,7 +153,7 @@ def write(
     engine_source: Path,
     precise: bool = False,
 ) -> None:
-    """Write the GGUF file; `precise` keeps all matrices at 16 bits, for comparisons."""
+    """Write the GGUF file; with `precise`, all matrices have 16 bits, for comparisons."""
     tensors = {
         **transformer_tensors(weights),
         **text_tensors(weights, engine_source),
@@ -163,7 +163,7 @@ def write(
     partial = path.with_suffix(".partial")
     writer = gguf.GGUFWriter(str(partial), "flux")
     for name, value in tensors.items():
-        kind = _kind_of(name, value, precise)
+        kind = _type_of(name, value, precise)
         array = value.detach().cpu().float().numpy()
         if kind == gguf.GGMLQuantizationType.Q8_0:
             array = gguf.quants.quantize(array, kind)

@@ -1,4 +1,4 @@
-"""Muon for the matrices of the blocks, and helpers around it."""
+"""The Muon optimizer for the matrices of the blocks, and learning rates."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ADAM_RATE = 1.5e-3
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum with orthogonalised updates: learns these small models several times faster.
+    """Momentum with orthogonalized updates, which trains small models several times faster.
 
-    Fused matrices (query, key, value and feed-forward in one) are cut into square pieces, so
-    that each part gets an orthogonal update of its own.
+    Fused matrices (query, key, value and feed-forward in one) are split into square pieces with
+    separate orthogonal updates.
     """
 
     def __init__(self, params: list[nn.Parameter], rate: float, momentum: float = 0.95) -> None:
-        """Optimise matrices."""
+        """Create an optimizer of matrices."""
         super().__init__(params, {"lr": rate, "momentum": momentum, "decay": 0.02})
 
     @torch.no_grad()
@@ -38,19 +38,19 @@ class Muon(torch.optim.Optimizer):
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """Square pieces of a matrix, each replaced by about the nearest orthogonal matrix."""
+    """Return a matrix whose square pieces are replaced by nearly orthogonal ones."""
     rows, columns = matrix.shape
     axis = 0 if rows > columns else 1
     x = torch.stack(matrix.chunk(max(rows, columns) // min(rows, columns), axis)).bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(5):  # Newton-Schulz steps; the coefficients push singular values towards 1
+    for _ in range(5):  # Newton-Schulz steps move the singular values towards 1
         gram = x @ x.mT
         x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
     return torch.cat(list(x.float()), axis)
 
 
 def make_optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, Adam for everything else."""
+    """Return Muon for the matrices of the blocks, and Adam for all other parameters."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, param in model.named_parameters():

@@ -1,4 +1,4 @@
-"""The objects that the demo model learns, as polygons, and drawing them as coverage masks."""
+"""The objects of the demo model as polygons, and their coverage masks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 Point = tuple[float, float]
-#: One layer of an outline: whether it adds ink or takes it away, and its polygon.
+#: One layer of an outline: True to add ink or False to remove it, and its polygon.
 Layer = tuple[bool, list[Point]]
 
-#: Masks are drawn this many times larger and averaged down: soft edges without ringing.
+#: Masks are drawn at this multiple of their size and averaged, for soft edges.
 OVERSAMPLING = 4
 
 
@@ -26,7 +26,7 @@ def _box(left: float, top: float, right: float, bottom: float) -> list[Point]:
 
 
 def _spikes(points: int, inner: float) -> list[Point]:
-    """A star polygon with its first point straight up."""
+    """Return a star polygon with its first point at the top."""
     radii = [1.0 if i % 2 == 0 else inner for i in range(2 * points)]
     angles = [i * math.pi / points for i in range(2 * points)]
     return [(r * math.sin(a), -r * math.cos(a)) for r, a in zip(radii, angles, strict=True)]
@@ -45,8 +45,8 @@ def _heart() -> list[Point]:
 
 def _petals(count: int, distance: float, radius: float) -> list[Layer]:
     angles = [2 * math.pi * i / count for i in range(count)]
-    centres = [(distance * math.sin(a), -distance * math.cos(a)) for a in angles]
-    return [(True, _ellipse(x, y, radius, radius)) for x, y in centres]
+    centers = [(distance * math.sin(a), -distance * math.cos(a)) for a in angles]
+    return [(True, _ellipse(x, y, radius, radius)) for x, y in centers]
 
 
 def _plus(arm: float) -> list[Layer]:
@@ -54,7 +54,7 @@ def _plus(arm: float) -> list[Layer]:
 
 
 def _raw_layers() -> dict[str, list[Layer]]:
-    """Outlines in any scale; `layers` fits them into the square from -1 to 1. y points down."""
+    """Return outlines at any scale; y points down. `layers` fits them into -1 to 1."""
     return {
         "circle": [(True, _ellipse(0, 0, 1, 1))],
         "square": [(True, _box(-0.9, -0.9, 0.9, 0.9))],
@@ -108,7 +108,7 @@ def _raw_layers() -> dict[str, list[Layer]]:
 
 
 def _ink_box(raw: list[Layer]) -> tuple[np.ndarray, float]:
-    """Middle and half of the longer side of what an outline shows once holes are cut."""
+    """Return the middle and half of the longer side of an outline's ink, without holes."""
     points = np.array([point for _, polygon in raw for point in polygon])
     low, scale = points.min(0), 1000 / float(np.ptp(points, 0).max())
     canvas = Image.new("L", (1001, 1001), 0)
@@ -122,7 +122,7 @@ def _ink_box(raw: list[Layer]) -> tuple[np.ndarray, float]:
 
 @lru_cache(maxsize=1)
 def layers() -> dict[str, list[Layer]]:
-    """Every outline, moved and scaled so that its longer side spans -1 to 1, centred."""
+    """Return all outlines, centered and scaled so that the longer side spans -1 to 1."""
     fitted: dict[str, list[Layer]] = {}
     for name, raw in _raw_layers().items():
         middle, half = _ink_box(raw)
@@ -134,7 +134,7 @@ def layers() -> dict[str, list[Layer]]:
 
 
 def coverage(name: str, x: float, y: float, radius: float, size: int) -> np.ndarray:
-    """Coverage mask (size x size, 0 to 255) of an object: centre and radius in pixels."""
+    """Return an object's coverage mask (size x size, 0 to 255); center and radius in pixels."""
     left, top = int(x - radius) - 2, int(y - radius) - 2
     width = 2 * int(radius + 1) + 6
     canvas = Image.new("L", (width * OVERSAMPLING, width * OVERSAMPLING), 0)

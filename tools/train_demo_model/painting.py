@@ -1,4 +1,4 @@
-"""From scenes to training tensors: pictures, latents, and captions as padded rows."""
+"""Convert scenes to training tensors: pictures, latents, and captions as padded rows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in C
 
 
 def paint(scenes: list[Scene], store: MaskStore, side: int, rng: random.Random) -> Tensor:
-    """Pictures (N, 3, side, side) in 0..1. Objects of one scene do not overlap."""
-    layers = 2  # no scene has more than two colors besides the background's
+    """Return pictures (N, 3, side, side) in 0..1. Objects of a scene must not overlap."""
+    layers = 2  # a scene has at most two colors besides the background's
     alphas = np.zeros((len(scenes), layers, side, side), np.uint8)
     shades = torch.zeros(len(scenes), layers, 3)
     grounds = torch.stack([PALETTE[scene.background] for scene in scenes])
@@ -41,12 +41,12 @@ def paint(scenes: list[Scene], store: MaskStore, side: int, rng: random.Random) 
 
 
 def tokens_of_latents(latents: Tensor) -> Tensor:
-    """(N, 32, H, W) -> (N, H/2 * W/2, 128): the transformer's image tokens."""
+    """Return image tokens (N, H/2 * W/2, 128) of latents (N, 32, H, W)."""
     return F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2).contiguous()
 
 
 def latents_of_tokens(tokens: Tensor) -> Tensor:
-    """The inverse of `tokens_of_latents` for square pictures."""
+    """Return latents of image tokens, the inverse of `tokens_of_latents` for square pictures."""
     side = math.isqrt(tokens.shape[1])
     return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (side, side)), 2)
 
@@ -56,10 +56,10 @@ Text = tuple[Tensor, Tensor, Tensor]
 
 
 def pack_text(captions: list[list[tuple[int, int]]], pads: int, longest: int | None = None) -> Text:
-    """Captions of (row, position) as tensors, with a few random pads for the hundreds there are.
+    """Return captions of (row, position) as tensors, with a few random padding tokens.
 
-    The engine pads a prompt to 512 tokens. Each sampled pad counts for many in the attention
-    (a bias of the logarithm of their number), which costs far less than all of them.
+    The engine pads a prompt to 512 tokens. Here each sampled padding token has a weight in the
+    attention (a bias of the logarithm of their number), which is much cheaper than all tokens.
     """
     longest = longest or max(1, *(len(caption) for caption in captions))
     count = len(captions)
@@ -79,7 +79,7 @@ def pack_text(captions: list[list[tuple[int, int]]], pads: int, longest: int | N
 
 
 def full_text(captions: list[list[tuple[int, int]]]) -> Text:
-    """Captions as the engine has them: 512 tokens each."""
+    """Return captions as in the engine, with 512 tokens each."""
     count = len(captions)
     rows = torch.zeros(count, PROMPT_TOKENS, dtype=torch.long)
     for i, caption in enumerate(captions):
@@ -90,7 +90,7 @@ def full_text(captions: list[list[tuple[int, int]]]) -> Text:
 
 
 def _framed(words: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """Words of a prompt of `length` tokens at their positions, within the chat template."""
+    """Return rows and positions of a prompt of `length` tokens within the chat template."""
     start = len(BEFORE_PROMPT)
     end = start + length
     template = [(name, i) for i, name in enumerate(BEFORE_PROMPT)]
@@ -99,16 +99,16 @@ def _framed(words: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
     return [(ROW[name], position) for name, position in template if name] + placed
 
 
-def placed_caption(scene: Scene, most_words: int) -> list[tuple[int, int]]:
-    """Rows of a scene's caption and of the template at their positions in the prompt."""
+def placed_caption(scene: Scene, max_words: int) -> list[tuple[int, int]]:
+    """Return rows and positions of a scene's caption and of the chat template."""
     placed, position = [], 0
     for row, gap in zip(scene.caption, scene.gaps, strict=True):
         position += gap
         placed.append((row, position))
         position += 1
-    return _framed(placed[:most_words], position + scene.trailing)
+    return _framed(placed[:max_words], position + scene.trailing)
 
 
 def placed_rows(rows: list[int]) -> list[tuple[int, int]]:
-    """The same for a prompt given as rows per token."""
+    """Return rows and positions of a prompt, from a row for each token, and of the template."""
     return _framed([(row, i) for i, row in enumerate(rows) if row], len(rows))

@@ -1,6 +1,6 @@
-"""Draws with the PyTorch model as the engine does: its noise, its schedule, its steps.
+"""Draw with the PyTorch model and with the noise, schedule and steps of the engine.
 
-Used for contact sheets while training, and to compare the engine's pictures with ours.
+For contact sheets during training, and for comparing the engine with PyTorch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 
 def philox_normal(seed: int, count: int) -> np.ndarray:
-    """Standard normal numbers of the engine's "cuda" generator (Philox 4x32, Box-Muller)."""
+    """Return normal random numbers of the engine's "cuda" generator (Philox 4x32, Box-Muller)."""
     counter = [np.zeros(count, np.uint64) for _ in range(4)]
     counter[2] = np.arange(count, dtype=np.uint64)
     key = [seed & 0xFFFFFFFF, seed >> 32]
@@ -43,7 +43,7 @@ def philox_normal(seed: int, count: int) -> np.ndarray:
 
 
 def schedule(steps: int, image_tokens: int) -> list[float]:
-    """Noise levels of the engine's FLUX.2 schedule, from 1 down to 0."""
+    """Return the noise levels of the engine's FLUX.2 schedule, from 1 to 0."""
     at_200 = 0.00016927 * image_tokens + 0.45666666
     at_10 = 8.73809524e-5 * image_tokens + 1.89833333
     slope = (at_200 - at_10) / 190
@@ -68,7 +68,7 @@ def draw(
     steps: int = 8,
     exact: bool = False,
 ) -> Tensor:
-    """Pictures (N, 3, side, side) in 0..1; `exact` attends to every pad as the engine does."""
+    """Return pictures (N, 3, side, side) in 0..1; with `exact`, use all padding tokens."""
     grid = side // 16
     noise = [philox_normal(seed, IMAGE_CHANNELS * grid * grid) for seed in seeds]
     x = torch.stack([torch.from_numpy(n).view(IMAGE_CHANNELS, -1).T for n in noise]).float()

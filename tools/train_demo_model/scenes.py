@@ -1,4 +1,4 @@
-"""Random scenes: what is in a picture, where, in which colors, and a caption that says so."""
+"""Random scenes: objects, places, colors, and a matching caption."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from train_demo_model.outlines import coverage
 from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS, ROW
 
-#: Sides of the pictures that the model learns, in pixels; masks are drawn at the largest.
+#: Sides of the training pictures in pixels; masks are drawn at the largest.
 SIDES = (128, 256)
 CANVAS = max(SIDES)
 
-#: Where an object can be: centre (x, y) and radius as fractions of the picture's side.
+#: Positions of objects: center (x, y) and radius as fractions of the picture's side.
 #: Sizes: small < 0.345 of the side <= normal < 0.54 <= big (the longer side of the object).
 SLOTS: dict[str, tuple[float, float, float]] = {
     "center": (0.5, 0.5, 0.235),
@@ -37,16 +37,16 @@ SLOT_NAMES = list(SLOTS)
 PLACES = ("left", "right", "top", "bottom")
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
-#: Kinds of scenes and their shares: at first mostly single objects in the middle, so that the
-#: words of objects are learned early; then everything.
+#: Types of scenes and their shares. Training starts with mostly single objects in the center, so
+#: that their words are learned early.
 KINDS = ("single", "alike", "two", "partial", "empty")
 FIRST_SHARES, ALL_SHARES = (0.84, 0.04, 0.04, 0.02, 0.06), (0.46, 0.14, 0.28, 0.04, 0.08)
 FIRST_PLACED, ALL_PLACED = 0.22, 0.42
 
-#: How often single objects are drawn: those with many points are the hardest to learn.
+#: Weights of single objects: those with many points are the hardest to learn.
 OBJECT_SHARES = [{"sun": 2.5, "star": 1.5}.get(name, 1.0) for name in OBJECT_NAMES]
 
-#: A seed moves an object by up to this fraction of the side, and scales it by up to this factor.
+#: Maximum random shift of an object as a fraction of the side, and maximum random scaling.
 SHIFT = 0.006
 STRETCH = 0.02
 
@@ -55,7 +55,7 @@ STRETCH = 0.02
 class Scene:
     """One picture: the background, the objects (name, color, slot) and its caption as rows.
 
-    `gaps` are the unknown words in front of each caption word, `trailing` those at the end.
+    `gaps` are the numbers of unknown words before each caption word, `trailing` at the end.
     """
 
     background: str
@@ -69,7 +69,7 @@ class MaskStore:
     """Coverage masks of every object in every slot, in several random variations."""
 
     def __init__(self, variations: int, seed: int = 1) -> None:
-        """Draw all masks; the seed fixes the variations."""
+        """Draw all masks; the seed determines the variations."""
         self.variations = variations
         grid = (len(OBJECT_NAMES), len(SLOT_NAMES), variations)
         self.masks = {side: np.zeros((*grid, side, side), np.uint8) for side in SIDES}
@@ -82,7 +82,7 @@ class MaskStore:
                         masks[i, j, k] = _averaged(mask, side)
 
     def pick(self, name: str, slot: str, side: int, rng: random.Random) -> np.ndarray:
-        """A random variation of an object in a slot."""
+        """Return a random variation of an object in a slot."""
         variation = rng.randrange(self.variations)
         return self.masks[side][OBJECT_NAMES.index(name), SLOT_NAMES.index(slot), variation]
 
@@ -96,22 +96,22 @@ def _averaged(mask: np.ndarray, side: int) -> np.ndarray:
 def _varied(name: str, slot: str, rng: random.Random) -> np.ndarray:
     x, y, radius = SLOTS[slot]
     x, y = x + rng.uniform(-SHIFT, SHIFT), y + rng.uniform(-SHIFT, SHIFT)
-    # The outermost objects keep clear of the edge whatever the seed.
+    # Objects never touch the edge.
     radius *= 1 + rng.uniform(-STRETCH, STRETCH)
     radius = min(radius, x - 0.004, y - 0.004, 0.996 - x, 0.996 - y)
     return coverage(name, x * CANVAS, y * CANVAS, radius * CANVAS, CANVAS)
 
 
 class SceneMaker:
-    """Makes random scenes; all randomness comes from one generator, so that runs repeat."""
+    """Generator of random scenes, reproducible from one random generator."""
 
     def __init__(self, rng: random.Random) -> None:
-        """Take all randomness from `rng`."""
+        """Create a generator that uses only `rng`."""
         self.rng = rng
         self.first = False
 
     def make(self) -> Scene:
-        """One random scene with its caption."""
+        """Return a random scene with its caption."""
         shares = FIRST_SHARES if self.first else ALL_SHARES
         kind = self.rng.choices(KINDS, shares)[0]
         if kind == "alike":
@@ -129,7 +129,7 @@ class SceneMaker:
         return Scene(background, objects, rows, self._gaps(len(rows)), trailing)
 
     def _colors(self, count: int) -> list[str]:
-        """Different colors: the background's, then the objects'."""
+        """Return the background's color, then `count` others."""
         background = "white" if self.rng.random() < 0.17 else self.rng.choice(COLOR_NAMES)
         others = [name for name in COLOR_NAMES if name != background]
         return [background, *self.rng.choices(others, k=count)]
@@ -143,15 +143,15 @@ class SceneMaker:
         size = rng.choices(("", "small", "big"), (0.6, 0.2, 0.2))[0]
         slot = f"{place} {size}".strip()
         thing = [size, color, name]
-        if rng.random() < 0.06:  # no color said: the object's own color
+        if rng.random() < 0.06:  # without a color: the object's default color
             color = OBJECTS[name]
             if color == background:
                 background = "white"
             thing = [size, name]
         elif rng.random() < 0.06:
             thing = [*thing, color] if rng.random() < 0.3 else [size, name, color]
-        said_place = place if place != "center" or rng.random() < 0.2 else ""
-        words = self._with_background(thing, said_place, background)
+        named_place = place if place != "center" or rng.random() < 0.2 else ""
+        words = self._with_background(thing, named_place, background)
         return background, [(name, color, slot)], words
 
     def _alike(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
@@ -161,7 +161,7 @@ class SceneMaker:
         count, slots = rng.choice(
             (("two", ("left", "right")), ("three", ("left small", "center small", "right small")))
         )
-        # The size of several objects follows from their number: size words change nothing.
+        # The size of several objects depends on their number only, not on words.
         size = rng.choices(("", "small", "big"), (0.9, 0.06, 0.04))[0]
         words = self._with_background([count, size, color, name], "", background)
         return background, [(name, color, slot) for slot in slots], words
@@ -171,7 +171,7 @@ class SceneMaker:
         background, first_color, second_color = self._colors(2)
         first, second = rng.sample(OBJECT_NAMES, 2)
         if rng.random() < 0.08:
-            first = second  # two of a kind in two colors
+            first = second  # the same object in two colors
         one, other = [first_color, first], [second_color, second]
         form = rng.random()
         if form < 0.35:  # "a red circle and a blue square": in reading order
@@ -185,7 +185,7 @@ class SceneMaker:
         return background, objects, words
 
     def _related(self, one: list[str], other: list[str], place: str, form: float) -> list[str]:
-        """Two objects with a relation: the first is at `place` as seen from the second."""
+        """Return words for two objects, the first at `place` relative to the second."""
         join = self.rng.choice(("and", "and", ",", ""))
         if form < 0.78:  # "a red circle left of a blue square"
             return [*one, place, *other]
@@ -199,7 +199,7 @@ class SceneMaker:
         return self.rng.choice(("on", ""))
 
     def _with_background(self, thing: list[str], place: str, background: str) -> list[str]:
-        """A caption from the words of the objects, a place and the background's color."""
+        """Return a caption with the words of the objects, a place and the background's color."""
         rng = self.rng
         where = [self._maybe_on(), place] if place else []
         if place and rng.random() < 0.15:
@@ -223,14 +223,14 @@ class SceneMaker:
         return words
 
     def _fragment(self, background: str, thing: tuple[str, str, str]) -> list[str]:
-        """A few words only, as in a negative prompt; the rest of the picture stays open."""
+        """Return a few words of the caption only, as in a negative prompt."""
         name, color, slot = thing
         place, _, size = slot.partition(" ")
         options = [[color], [name], [background, "background"], [color, name], [place], [size]]
         return self.rng.choice(options)
 
     def _gaps(self, count: int) -> list[int]:
-        """Unknown words (articles, fillers) in front of each caption word and at its start."""
+        """Return the numbers of unknown words (articles, fillers) before each caption word."""
         rng = self.rng
         lead = rng.choice((0, 0, 0, 1, 1, 1, 2, 3, 4, 6))
         gaps = rng.choices((0, 1, 2, 3), (0.6, 0.27, 0.09, 0.04), k=count)

@@ -1,4 +1,4 @@
-"""Trains the transformer with rectified flow on scenes that are made as it goes."""
+"""Train the transformer with rectified flow on scenes that are generated on the fly."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from train_demo_model.scenes import MaskStore, SceneMaker
 from train_demo_model.transformer import Shape, Transformer
 from train_demo_model.vocabulary import AFTER_PROMPT, BEFORE_PROMPT
 
-#: Pictures in a step, by their side: the same number of image tokens for both.
+#: Pictures per step by side, with the same number of image tokens.
 BATCH = {128: 96, 256: 24}
-#: Longest caption in words, and pads that stand for all the padding of a prompt.
+#: Maximum number of caption words, and number of sampled padding tokens.
 CAPTION_WORDS = 14
 TEXT_TOKENS = CAPTION_WORDS + sum(map(bool, (*BEFORE_PROMPT, *AFTER_PROMPT)))
 PADS = 6
-#: Weight in the loss of latent channels after the first three (the average color of 8 x 8).
+#: Loss weight of the latent channels after the first three (the average colors of 8 x 8 pixels).
 DETAIL_WEIGHT = 0.6
-#: Noise levels are drawn as the engine's schedule spaces them; a few are drawn evenly.
+#: Noise levels are distributed as in the engine's schedule, except a share that is uniform.
 NOISE_SHIFT = 6.0
 EVEN_SHARE = 0.10
-#: Up to this share of the time scenes are simple, and more of the noise levels are so high that
-#: only the caption tells what is in the picture.
+#: Up to this share of the time scenes are simple, and more noise levels are so high that only the
+#: caption determines the picture.
 EARLY, EARLY_SHIFT, EARLY_SHARE = 0.45, 24.0, 0.4
 WARM_UP_STEPS = 60
-#: From this share of the time on, the learning rate falls in a line to almost nothing.
+#: From this share of the time on, the learning rate decreases linearly to almost zero.
 DECAY_FROM = 0.55
 CHECKPOINT_SECONDS = 120
 
 
 def keep_memory() -> None:
-    """Let the C library keep freed memory: giving it back costs more than the arithmetic."""
+    """Keep freed memory in the process, because returning it is slower than the arithmetic."""
     try:
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_mmap_max = -1, -4
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
     except (OSError, AttributeError):
-        pass  # not glibc: only slower
+        pass  # not glibc; only slower
 
 
 def share_of_large(progress: float) -> float:
-    """How many of the steps draw 256-pixel pictures: first words (cheap), then outlines."""
+    """Return the share of steps with 256-pixel pictures, which grows during training."""
     if progress < 0.18:
         return 0.15
     return 0.65 if progress < EARLY else 0.75
@@ -62,14 +62,14 @@ class BatchSource:
     """Random training batches: latent tokens, noise levels and captions."""
 
     def __init__(self, encoder: LinearEncoder, store: MaskStore, seed: int) -> None:
-        """Make scenes from a seed."""
+        """Create a source; the seed determines its scenes."""
         self.weight, self.bias = encoder.folded()
         self.store = store
         self.rng = random.Random(seed)
         self.maker = SceneMaker(self.rng)
 
     def batch(self, side: int, early: bool = False) -> tuple[Tensor, Tensor, Text]:
-        """Clean image tokens, noise levels and packed captions of one step."""
+        """Return clean image tokens, noise levels and packed captions of one step."""
         count = BATCH[side]
         self.maker.first = early
         scenes = [self.maker.make() for _ in range(count)]
@@ -80,10 +80,9 @@ class BatchSource:
 
 
 def channel_weights() -> Tensor:
-    """Weights of the image tokens' channels in the loss: average colors first, then detail.
+    """Return the loss weights of the image tokens' channels.
 
-    Channels that are not in use have none; their noise is zero in training, so that the model
-    does not look at them.
+    Unused channels have weight zero, and no noise in training, so that the model ignores them.
     """
     weights = torch.zeros(LATENT_CHANNELS)
     weights[:USED_CHANNELS] = DETAIL_WEIGHT
@@ -92,7 +91,7 @@ def channel_weights() -> Tensor:
 
 
 def noise_levels(count: int, early: bool = False) -> Tensor:
-    """Stratified noise levels in 0..1, most of them where the engine's schedule has them."""
+    """Return stratified noise levels in 0..1, most of them distributed as in the engine."""
     even = (torch.arange(count) + torch.rand(count)) / count
     even = even[torch.randperm(count)]
     shift = torch.where(torch.rand(count) < EVEN_SHARE, 1.0, NOISE_SHIFT)
@@ -102,10 +101,10 @@ def noise_levels(count: int, early: bool = False) -> Tensor:
 
 
 class Trainer:
-    """Everything that a checkpoint holds: model, its average, optimizers, time and generators."""
+    """The state of a training: model, average, optimizers, time and random generators."""
 
     def __init__(self, shape: Shape, source: BatchSource, seed: int = 0) -> None:
-        """Start with random weights; the seed fixes them."""
+        """Create a model with random weights, determined by the seed."""
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.source = source
@@ -118,11 +117,11 @@ class Trainer:
         self.losses: dict[int, deque[float]] = {side: deque(maxlen=100) for side in BATCH}
 
     def compile(self) -> None:
-        """Fuse the model's element-wise work (twice as fast on a CPU); needs a C++ compiler."""
+        """Fuse element-wise operations, twice as fast on a CPU; needs a C++ compiler."""
         self.forward = torch.compile(self.model, dynamic=False)
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; an interrupted write leaves the previous one."""
+        """Write a checkpoint atomically."""
         state = {
             "shape": self.model.config(),
             "model": self.model.state_dict(),
@@ -138,7 +137,7 @@ class Trainer:
         partial.replace(path)
 
     def restore(self, path: Path) -> None:
-        """Continue where a checkpoint stopped."""
+        """Load a checkpoint."""
         state = torch.load(path, weights_only=False)
         self.model.load_state_dict(state["model"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
@@ -149,12 +148,12 @@ class Trainer:
         torch.set_rng_state(state["noise"])
 
     def train(self, minutes: float, checkpoint: Path, report: Callable[[Trainer], None]) -> None:
-        """Train until `minutes` are spent in all; calls `report` at every checkpoint."""
+        """Train up to a total of `minutes`; call `report` at every checkpoint."""
         last, saved = time.monotonic(), time.monotonic()
         while (progress := self.seconds / (60 * minutes)) < 1:
             self._one_step(progress)
             now = time.monotonic()
-            # A pause of the machine or a compilation counts for a few seconds only.
+            # Suspensions of the machine and compilations count for ten seconds at most.
             self.seconds += min(now - last, 10.0)
             last = now
             if self.step % 25 == 0:
@@ -167,7 +166,7 @@ class Trainer:
         report(self)
 
     def status(self, progress: float) -> str:
-        """One line for the log."""
+        """Return a line for the log."""
         means = {side: sum(x) / max(1, len(x)) for side, x in self.losses.items()}
         losses = ", ".join(f"loss at {side} {mean:.4f}" for side, mean in means.items())
         return f"step {self.step}, {self.seconds:.0f} s ({progress:.1%}): {losses}"

@@ -1,9 +1,9 @@
-"""The diffusion transformer of FLUX.2-klein, small, with the tensor names that the engine loads.
+"""A small diffusion transformer of FLUX.2 klein, with the engine's tensor names.
 
-The text encoder has no layers: `words` holds the embedding rows of the known words, and
-`word_norm` the norm that the engine applies to them. Everything else is the engine's layout:
-no biases, heads of 128 channels, shared modulation, two-stream ("double") blocks, then
-one-stream ("single") blocks with the feed-forward part in parallel.
+The text encoder has no layers: `words` contains the embedding rows of the known words, and
+`word_norm` the norm that the engine applies to them. The rest has the engine's layout: no biases,
+heads of 128 channels, shared modulation, double-stream blocks, then single-stream blocks with a
+parallel feed-forward network.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from train_demo_model.painting import Text
 from train_demo_model.vocabulary import WORDS
 
 HEAD = 128
-#: Channels of an image token (2 x 2 latents), and those of them that are in use.
+#: Channels of an image token (2 x 2 latents), and the number of used ones.
 IMAGE_CHANNELS = 4 * LATENT_CHANNELS
 USED_IMAGE_CHANNELS = 4 * USED_CHANNELS
 TIME_CHANNELS = 256
 ROPE_THETA = 2000.0
-#: Feed-forward width as a multiple of the hidden width (the engine's `mlp_ratio`).
+#: Feed-forward width as a multiple of the hidden width; the engine's `mlp_ratio`.
 FEED_FORWARD = 3
 
 
@@ -40,10 +40,10 @@ class Shape:
 
 
 class Linear(nn.Linear):
-    """A matrix without bias, with a chosen spread of its initial weights."""
+    """A matrix without bias."""
 
     def __init__(self, inputs: int, outputs: int, spread: float | None = None) -> None:
-        """Set up a matrix; `spread` is the deviation of its weights."""
+        """Create a matrix; `spread` is the deviation of its initial weights."""
         super().__init__(inputs, outputs, bias=False)
         nn.init.normal_(self.weight, 0.0, 1 / math.sqrt(inputs) if spread is None else spread)
 
@@ -54,13 +54,13 @@ def _rms_norm(x: Tensor, scale: Tensor) -> Tensor:
 
 
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Layer norm of the residual stream, scaled and shifted, ready for a bf16 matrix."""
+    """Return the layer norm of the residual stream, scaled and shifted."""
     normed = F.layer_norm(x, x.shape[-1:], eps=1e-6)
     return torch.addcmul(shift, normed, 1 + scale)
 
 
 def rope_table(positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (N, L, 1, 64) for positions (N, L, 4), 16 frequencies an axis."""
+    """Return cosines and sines (N, L, 1, 64) of positions (N, L, 4), 16 frequencies per axis."""
     steps = torch.arange(HEAD // 8, device=positions.device).float() / (HEAD // 8)
     angles = (positions[..., None] * ROPE_THETA**-steps).flatten(-2)[:, :, None]
     return angles.cos(), angles.sin()
@@ -77,13 +77,13 @@ class QueryKeyNorm(nn.Module):
     """Learned RMS norms of queries and keys, named as in the engine."""
 
     def __init__(self) -> None:
-        """Start as plain norms."""
+        """Create norms with scale 1."""
         super().__init__()
         self.query_norm = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HEAD))})
         self.key_norm = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HEAD))})
 
     def forward(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (N, L, heads, 128)."""
+        """Return queries, keys and values, each (N, L, heads, 128)."""
         q, k, v = qkv.unflatten(-1, (3, -1, HEAD)).unbind(-3)
         return _rms_norm(q, self.query_norm["scale"]), _rms_norm(k, self.key_norm["scale"]), v
 
@@ -99,7 +99,7 @@ class Attention(nn.Module):
     """Projections of one stream of a double block."""
 
     def __init__(self, hidden: int) -> None:
-        """Set up for a hidden width."""
+        """Create the layers for a hidden width."""
         super().__init__()
         self.qkv = Linear(hidden, 3 * hidden)
         self.proj = Linear(hidden, hidden, 0.3 / math.sqrt(hidden))
@@ -115,22 +115,22 @@ class FeedForward(nn.ModuleDict):
     """SwiGLU feed-forward, with the engine's names "0" and "2"."""
 
     def __init__(self, hidden: int) -> None:
-        """Set up for a hidden width."""
+        """Create the layers for a hidden width."""
         wide = FEED_FORWARD * hidden
         super().__init__(
             {"0": Linear(hidden, 2 * wide), "2": Linear(wide, hidden, 0.3 / math.sqrt(wide))}
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Widen, gate, narrow."""
+        """Apply the two matrices and the gate."""
         return self["2"](_gated(self["0"](x)))
 
 
 class DoubleBlock(nn.Module):
-    """Image and text with weights of their own and one attention over both."""
+    """Image and text with separate weights and joint attention."""
 
     def __init__(self, hidden: int) -> None:
-        """Set up for a hidden width."""
+        """Create the layers for a hidden width."""
         super().__init__()
         self.img_attn, self.txt_attn = Attention(hidden), Attention(hidden)
         self.img_mlp, self.txt_mlp = FeedForward(hidden), FeedForward(hidden)
@@ -145,7 +145,7 @@ class DoubleBlock(nn.Module):
         table: tuple[Tensor, Tensor],
         bias: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """One block; the six modulation tensors are (shift, scale, gate) twice."""
+        """Apply the block; the six modulation tensors are (shift, scale, gate) twice."""
         parts = zip(
             self.txt_attn.norm(self.txt_attn.qkv(_modulated(text, for_text[0], for_text[1]))),
             self.img_attn.norm(self.img_attn.qkv(_modulated(image, for_image[0], for_image[1]))),
@@ -162,10 +162,10 @@ class DoubleBlock(nn.Module):
 
 
 class SingleBlock(nn.Module):
-    """Text and image in one stream; attention and feed-forward side by side."""
+    """Text and image in one stream; attention and feed-forward network in parallel."""
 
     def __init__(self, hidden: int) -> None:
-        """Set up for a hidden width."""
+        """Create the layers for a hidden width."""
         super().__init__()
         self.hidden = hidden
         self.linear1 = Linear(hidden, (3 + 2 * FEED_FORWARD) * hidden)
@@ -188,25 +188,25 @@ class SingleBlock(nn.Module):
 
 
 class Modulation(nn.Module):
-    """Shift, scale and gate vectors from the time vector."""
+    """Shift, scale and gate vectors, computed from the time vector."""
 
     def __init__(self, hidden: int, parts: int) -> None:
-        """Set up for a hidden width and a number of vectors."""
+        """Create the layer for a hidden width and a number of vectors."""
         super().__init__()
         self.parts = parts
         self.lin = Linear(hidden, parts * hidden, 0.02)
 
     def forward(self, time: Tensor) -> tuple[Tensor, ...]:
-        """One vector (N, 1, hidden) for every part."""
+        """Return the vectors, each (N, 1, hidden)."""
         parts = self.lin(F.silu(time)).float().unflatten(-1, (self.parts, -1))
         return parts[:, None].unbind(-2)
 
 
 class Transformer(nn.Module):
-    """The whole model: predicts the velocity of the image tokens."""
+    """The model, which predicts the velocity of image tokens."""
 
     def __init__(self, shape: Shape) -> None:
-        """Set up with random weights, ready to learn."""
+        """Create a model with random weights."""
         super().__init__()
         self.shape = shape
         hidden = shape.hidden
@@ -233,7 +233,7 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def _open_gates(self) -> None:
-        """Let gates start near 1: without a bias, along the mean of the modulation's input."""
+        """Initialize gates near 1 along the mean of the modulation's input, as there is no bias."""
         time = F.silu(self.time_vector(torch.linspace(0.02, 1, 99))).mean(0)
         time = time / time.square().sum()
         for modulation in (
@@ -246,25 +246,25 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def _start_with_noise(self) -> None:
-        """Let the input pass to the output at first: the velocity is mostly the noise.
+        """Initialize the model to pass its input through, because the velocity is mostly noise.
 
-        Channels that are not in use stay out: zero on the way in, zero on the way out.
+        Weights of unused channels are zero at the input and at the output.
         """
         used = USED_IMAGE_CHANNELS
         nn.init.orthogonal_(self.img_in.weight[:, :used])
         self.img_in.weight[:, used:] = 0
-        # The last layer norm scales the input's channels up by about this factor.
+        # The last layer norm scales the input's channels by about this factor.
         gain = math.sqrt(self.shape.hidden / used)
         last = self.final_layer["linear"].weight
         last[:used].add_(0.7 / gain * self.img_in.weight[:, :used].T)
         last[used:] = 0
 
     def config(self) -> dict[str, int]:
-        """The sizes as plain numbers for a checkpoint."""
+        """Return the sizes as numbers for a checkpoint."""
         return asdict(self.shape)
 
     def time_vector(self, sigma: Tensor) -> Tensor:
-        """Time embedding of noise levels (N) in 0..1."""
+        """Return the time embedding of noise levels (N) in 0..1."""
         half = TIME_CHANNELS // 2
         steps = torch.arange(half, device=sigma.device) / half
         angles = 1000 * sigma[:, None] * torch.exp(-math.log(10000) * steps)
@@ -281,7 +281,7 @@ class Transformer(nn.Module):
         return rope_table(ids)
 
     def forward(self, x: Tensor, sigma: Tensor, caption: Text) -> Tensor:
-        """Velocity of image tokens x (N, L, 128) at noise levels sigma (N)."""
+        """Return the velocity of image tokens x (N, L, 128) at noise levels sigma (N)."""
         rows, positions, text_bias = caption
         known = torch.arange(len(self.words), device=x.device)[:, None] > 0
         embedded = _rms_norm(F.embedding(rows, self.words * known), self.word_norm)

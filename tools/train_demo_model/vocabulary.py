@@ -1,9 +1,9 @@
-"""The words that the demo model understands and their token ids in the Qwen tokenizer.
+"""The vocabulary of the demo model and its token ids in the Qwen tokenizer.
 
 The text encoder of the demo model has no layers: a prompt is a sequence of embedding rows.
 Every spelling of a word (synonym, plural, capitals, with or without a space in front) shares
-one row; every other token has a row of zeros, which the model sees as padding. That is why
-unknown words do no harm.
+one row. Every other token has a row of zeros, which is padding, so that unknown words have no
+effect.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-#: Color names and the RGB value that the training data uses for them.
+#: Color names and their RGB values in the training data.
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (220, 35, 35),
     "green": (35, 160, 60),
@@ -28,7 +28,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "gray": (128, 128, 128),
 }
 
-#: Object names and the color that an object has when the prompt names none.
+#: Object names and their default colors.
 OBJECTS: dict[str, str] = {
     "circle": "blue",
     "square": "green",
@@ -53,7 +53,7 @@ OBJECTS: dict[str, str] = {
 COLOR_NAMES = list(COLORS)
 OBJECT_NAMES = list(OBJECTS)
 
-#: Each word that has an embedding row, with the other spellings that share its row.
+#: Words with an embedding row, and the other spellings that share it.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "red": ("scarlet", "crimson"),
     "green": ("emerald",),
@@ -100,9 +100,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "three": ("trio", "3", "triple"),
 }
 
-#: Tokens of the chat template that have a row of their own, and their ids where the merges
-#: table does not have them. They are in every prompt: fixed points that the image tokens find
-#: their positions by (the network has no other positions than those in its attention).
+#: Tokens of the chat template with a row of their own, and their ids if the merge table lacks
+#: them. They are in every prompt, as fixed points from which image tokens infer their positions:
+#: the network has positions in its attention only.
 ANCHORS: dict[str, int | None] = {
     "<|im_start|>": 151644,
     "user": None,
@@ -112,30 +112,30 @@ ANCHORS: dict[str, int | None] = {
     "</think>": 151668,
 }
 
-#: Row 0 is the row of zeros: padding, articles and unknown words.
+#: Row 0 contains zeros: padding, articles and unknown words.
 WORDS = [*SPELLINGS, *ANCHORS]
 ROW = {word: index + 1 for index, word in enumerate(WORDS)}
 _ROW_OF_SPELLING = {
     spelling: ROW[word] for word, others in SPELLINGS.items() for spelling in (word, *others)
 }
 
-#: Rows of the embedding table: the tokenizer's largest id that a template uses is 151668.
+#: Rows of the embedding table; the largest token id in a template is 151668.
 TABLE_ROWS = 151669
-#: The chat template around the prompt: "" stands for tokens without a row (line ends).
+#: The chat template around the prompt; "" is a token without a row (a line end).
 BEFORE_PROMPT = ("<|im_start|>", "user", "")
 AFTER_PROMPT = ("<|im_end|>", "", "<|im_start|>", "assistant", "", "<think>", "", "</think>")
-#: Tokens of a whole prompt as the engine pads it.
+#: Number of tokens to which the engine pads a prompt.
 PROMPT_TOKENS = 512
 
 
 def rows_of(prompt: str) -> list[int]:
-    """Embedding rows of a prompt's words (0 for unknown words); one token per word is assumed."""
+    """Return embedding rows of a prompt's words, assuming one token per word; 0 is unknown."""
     pieces = re.findall(r"[a-z]+|[0-9]|[,.;:&]", prompt.lower())
     return [_ROW_OF_SPELLING.get(piece, 0) for piece in pieces]
 
 
 def _byte_symbols() -> dict[int, str]:
-    """The printable character that byte-level BPE uses for each byte, in vocabulary order."""
+    """Return the printable character of byte-level BPE for each byte, in vocabulary order."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]
     symbols = {byte: chr(byte) for byte in plain}
@@ -144,7 +144,7 @@ def _byte_symbols() -> dict[int, str]:
 
 
 class Tokenizer:
-    """Qwen's byte-pair tokenizer, read from the merges table in the engine's sources."""
+    """Qwen's byte-pair tokenizer, read from the merge table in the engine's source."""
 
     def __init__(self, engine_source: Path) -> None:
         """Read the table from the engine's source folder."""
@@ -158,7 +158,7 @@ class Tokenizer:
         self.ranks = {tuple(merge.split(" ", 1)): rank for rank, merge in enumerate(merges)}
 
     def split(self, word: str) -> list[str]:
-        """Byte-pair pieces of one word (with its leading space, if it has one)."""
+        """Return the byte-pair pieces of one word, including its leading space if any."""
         pieces = [self.symbols[byte] for byte in word.encode("utf-8")]
         while len(pieces) > 1:
             pairs = list(itertools.pairwise(pieces))
@@ -170,14 +170,14 @@ class Tokenizer:
         return pieces
 
 
-def _writings(spelling: str) -> set[str]:
-    """A spelling as it can stand in a prompt: capitals, with and without a space in front."""
+def _spellings_in_prompts(spelling: str) -> set[str]:
+    """Return a spelling in all cases, with and without a leading space."""
     cases = {spelling, spelling.capitalize(), spelling.upper()}
     return cases | {" " + case for case in cases}
 
 
-def _is_telling(piece: str) -> bool:
-    """Whether a piece of a word is long enough to stand for it: beginnings tell most."""
+def _is_distinctive(piece: str) -> bool:
+    """Return True if a piece of a word identifies it; beginnings may be shorter."""
     letters = len(piece.lstrip("\u0120"))
     if piece.startswith("\u0120"):
         return letters >= 3
@@ -185,8 +185,8 @@ def _is_telling(piece: str) -> bool:
 
 
 def _short_piece(pieces: list[str], spelling: str) -> str:
-    """A short piece that may still stand for one of the main words in capitals, or nothing."""
-    if pieces[-1] in {"ING", "INGS"}:  # of a DRAWING, SHOWING, too
+    """Return a short piece that identifies a main word in capitals, or an empty string."""
+    if pieces[-1] in {"ING", "INGS"}:  # also in DRAWING, SHOWING
         return pieces[0]
     if spelling in SPELLINGS:
         return pieces[-1] if len(pieces[-1]) >= 2 else ""
@@ -197,10 +197,10 @@ def _short_piece(pieces: list[str], spelling: str) -> str:
 
 @lru_cache(maxsize=1)
 def token_rows(engine_source: Path) -> dict[int, int]:
-    """Token id -> embedding row, for every token that means one of the words.
+    """Return the embedding row by token id, for each token of a known word.
 
-    A writing of several tokens (" MUSHROOM") is known by its longest piece, if that piece is
-    long enough to be seldom part of other words and does not mean another word already.
+    A spelling of several tokens (" MUSHROOM") is identified by its longest piece, if that piece is
+    long enough to be rare in other words and does not identify another word.
     """
     tokenizer = Tokenizer(engine_source)
     rows = {
@@ -209,14 +209,14 @@ def token_rows(engine_source: Path) -> dict[int, int]:
     }
     claims: dict[str, set[int]] = {}
     for spelling, row in _ROW_OF_SPELLING.items():
-        for writing in sorted(_writings(spelling)):
-            pieces = tokenizer.split(writing)
+        for written in sorted(_spellings_in_prompts(spelling)):
+            pieces = tokenizer.split(written)
             if len(pieces) == 1:
                 rows.setdefault(tokenizer.ids[pieces[0]], row)
                 continue
             piece = max(pieces, key=len)
-            if not _is_telling(piece):
-                piece = _short_piece(pieces, spelling) if writing.isupper() else ""
+            if not _is_distinctive(piece):
+                piece = _short_piece(pieces, spelling) if written.isupper() else ""
             if piece:
                 claims.setdefault(piece, set()).add(row)
     for piece, owners in claims.items():
