@@ -1,9 +1,9 @@
-"""Text to image from one model reference: on this machine, or on a GPUStack cluster.
+"""Text-to-image generation with GGUF models, on this machine or on a GPUStack server.
 
 >>> import gpustack_draw
 >>> gpustack_draw.generate("demo", "a red circle on a blue background", seed=7)
 
-Names are imported when they are first used, so that ``import gpustack_draw`` costs nothing.
+Public names are imported on first use, which keeps ``import gpustack_draw`` fast.
 """
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
-_HOMES = {
+_MODULES = {
     "request.draw_settings": ("DrawSettings", "PlannedSettings"),
     "errors": (
         "BlankPictureError",
@@ -69,7 +69,7 @@ _HOMES = {
     "request.draw_request": ("DrawRequest",),
     "pictures.save": ("save",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "SAMPLERS",
@@ -116,11 +116,11 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("gpustack-draw")
-    if name not in _HOME_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'gpustack_draw' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"gpustack_draw.{_HOME_OF[name]}"), name)
+    value = getattr(import_module(f"gpustack_draw.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

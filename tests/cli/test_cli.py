@@ -242,7 +242,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     monkeypatch.setattr(gpustack_draw, "devices", lambda: found)
     assert main(["devices"]) == 0
     assert capsys.readouterr().out == (
-        "   NAME   KIND  MEMORY              DESCRIPTION\n"
+        "   NAME   TYPE  MEMORY              DESCRIPTION\n"
         "*  CUDA0  gpu   140 of 150 GB free  NVIDIA H200\n"
         "   CPU    cpu   unknown             AMD EPYC\n"
     )

@@ -382,7 +382,7 @@ def test_vae(tmp_path: Path) -> None:
 
 def test_devices_of_this_machine(tmp_path: Path) -> None:
     table = run(tmp_path, "devices").output.splitlines()
-    assert table[0].split() == ["NAME", "KIND", "MEMORY", "DESCRIPTION"]
+    assert table[0].split() == ["NAME", "TYPE", "MEMORY", "DESCRIPTION"]
     devices = run(tmp_path, "devices", "--json").records
     assert len(table) == len(devices) + 1
     assert [device["used"] for device in devices].count(True) == 1

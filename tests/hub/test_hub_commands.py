@@ -87,7 +87,7 @@ def test_pull_names_every_file_as_json(run: Run, server: LoopbackHub, tmp_path: 
 def test_pull_of_what_is_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_offline(monkeypatch)
     (tmp_path / "sd.gguf").write_bytes(SD)
-    note = "gpustack-draw: nothing of {} is to be fetched\n"
+    note = "gpustack-draw: nothing to download for {}\n"
     assert run("pull", "demo") == (0, f"{DEMO_FILE}\n", note.format("demo"))
     assert run("pull", "sd.gguf") == (0, "sd.gguf\n", note.format("sd.gguf"))
 
@@ -97,10 +97,7 @@ def test_rm_removes_a_model_and_leaves_no_trace(run: Run, tmp_path: Path) -> Non
     assert run("rm", "--yes", "hf.co/acme/sd") == (
         0,
         "",
-        (
-            f"gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed"
-            f" {len(SD) / 1e3:.1f} kB\n"
-        ),
+        (f"gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed {len(SD) / 1e3:.1f} kB\n"),
     )
     assert everything_in(tmp_path / "hub") == {".locks"}
 
@@ -171,7 +168,7 @@ def test_bytes_that_another_revision_uses_stay(
         0,
         "",
         (
-            "gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed no space\n"
+            "gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed no space\n"
             f"gpustack-draw: its bytes stay, as commit {old[:12]} of the repository uses them: to"
             f" free them, remove hf.co/acme/sd@{old}:sd-Q4_0.gguf too\n"
         ),
@@ -188,7 +185,7 @@ def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert (status, err.splitlines()[0]) == (
         0,
-        ("gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed 9.00 kB"),
+        ("gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed 9.00 kB"),
     )
 
 
@@ -214,7 +211,7 @@ def test_a_link_to_a_file_outside_goes_alone(run: Run, tmp_path: Path, server: L
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert (status, err) == (
         0,
-        "gpustack-draw: hf.co/acme/sd:sd-Q4_0.gguf was removed, which freed no space\n",
+        "gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed no space\n",
     )
     assert outside.read_bytes() == SD
     assert not pointer.is_symlink()
@@ -249,8 +246,8 @@ def test_rm_without_a_terminal_needs_yes(run: Run, hub: Hub) -> None:
         "",
         (
             "gpustack-draw: removing hf.co/acme/sd:sd-Q4_0.gguf, which frees"
-            f" {len(SD) / 1e3:.1f} kB, needs a yes, and there is no terminal to ask on\n"
-            "gpustack-draw: add --yes to remove it without a question\n"
+            f" {len(SD) / 1e3:.1f} kB, needs confirmation, but there is no terminal\n"
+            "gpustack-draw: add --yes to remove it without confirmation\n"
         ),
     )
     assert Path(out[:-1]).is_file()
@@ -279,7 +276,7 @@ def test_rm_asks_on_a_terminal(
     assert process.wait(60) == 0
     shown += os.read(terminal, 4096)
     os.close(terminal)
-    question = f"remove hf.co/acme/sd:sd-Q4_0.gguf, which frees {len(SD) / 1e3:.1f} kB? [y/N] "
+    question = f"remove hf.co/acme/sd:sd-Q4_0.gguf and free {len(SD) / 1e3:.1f} kB? [y/N] "
     assert question in shown.decode()
     assert f"  {out[:-1]}\r\n" in shown.decode()
     assert ("nothing was removed" in shown.decode()) is not removed
@@ -330,7 +327,7 @@ def test_rm_asks_on_a_terminal(
             3,
             [
                 "'flux' is neither an hf.co reference, a file nor 'demo'",
-                "write hf.co/OWNER/REPO[:TAG]; a GPUStack server fetches its models itself",
+                "type hf.co/OWNER/REPO[:TAG]; a GPUStack server downloads its models itself",
             ],
         ),
         (

@@ -7,17 +7,17 @@ from gpustack_draw.units import format_bytes_of
 
 
 def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Print what can compute on this machine.
+    """Print the devices of this machine.
 
     Args:
         arguments: The command line.
-        write: Receives the output.
+        write: Function that writes to standard output.
 
     Returns:
         The exit status.
 
     Raises:
-        EngineCrashed: A driver failed.
+        EngineCrashed: A driver crashed.
     """
     from dataclasses import asdict
 
@@ -29,7 +29,7 @@ def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
 
         write("".join(json.dumps(asdict(device)) + "\n" for device in found).encode())
         return 0
-    rows = [("", "NAME", "KIND", "MEMORY", "DESCRIPTION")]
+    rows = [("", "NAME", "TYPE", "MEMORY", "DESCRIPTION")]
     for device in found:
         free, total = device.memory_free, device.memory_total
         memory = f"{format_bytes_of(free, total, ' of ')} free" if total else "unknown"

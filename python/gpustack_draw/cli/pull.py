@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Fetch every file that drawing with a model needs, and print the path of its main file.
+    """Download every file that a model needs, and print the path of its main file.
 
     Args:
         arguments: The command line.
-        write: Receives the output.
+        write: Function that writes to standard output.
 
     Returns:
         The exit status.
 
     Raises:
-        DrawError: The model cannot be found, fetched or drawn with.
+        DrawError: The model is not found, not supported or cannot be downloaded.
     """
     import gpustack_draw
     from gpustack_draw.errors import ModelNotFoundError, quoted
@@ -34,7 +34,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     if isinstance(parse_model_reference(arguments.model), ServerModel):
         raise ModelNotFoundError(
             f"{quoted(arguments.model)} is neither an hf.co reference, a file nor 'demo'",
-            hint="write hf.co/OWNER/REPO[:TAG]; a GPUStack server fetches its models itself",
+            hint="type hf.co/OWNER/REPO[:TAG]; a GPUStack server downloads its models itself",
         )
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model = gpustack_draw.load(
@@ -66,7 +66,7 @@ def _fetch(model: "Model", reporter: Reporter) -> None:
     for note in notes:
         reporter.note(note)
     if not model.resolved.hub_files:
-        reporter.note(f"nothing of {model.resolved.reference.text} is to be fetched")
+        reporter.note(f"nothing to download for {model.resolved.reference.text}")
 
 
 def _record(model: "Model") -> bytes:

@@ -1,4 +1,4 @@
-"""The command ``rm``: remove a fetched model, after a question."""
+"""The command ``rm``: remove a downloaded model after confirmation."""
 
 import json
 import sys
@@ -15,56 +15,55 @@ if TYPE_CHECKING:
 
 
 def remove(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Remove a fetched model.
+    """Remove a downloaded model.
 
     Args:
         arguments: The command line.
-        write: Receives the output.
+        write: Function that writes to standard output.
 
     Returns:
         The exit status.
 
     Raises:
-        UsageError: Nobody can be asked, and ``--yes`` was not typed.
-        DrawError: The model is not here, or cannot be removed.
+        UsageError: There is no terminal for the confirmation, and no ``--yes``.
+        DrawError: The model is not cached, or cannot be removed.
     """
     from gpustack_draw.remove_model import plan_model_removal, remove_model
 
     assert arguments.model is not None
     planned = plan_model_removal(arguments.model)
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
-    if not arguments.yes and not _agrees(planned, reporter):
+    if not arguments.yes and not _confirm(planned, reporter):
         reporter.note("nothing was removed")
         return 0
     remove_model(planned)
-    shown = planned.removal.file.shown
-    reporter.note(f"{shown} was removed, which freed {_freed(planned)}")
-    for note in planned.notes if arguments.yes else ():  # else they were shown with the question
+    reporter.note(f"removed {planned.removal.file.shown} and freed {_size_text(planned)}")
+    for note in planned.notes if arguments.yes else ():  # else the question has shown them
         reporter.note(note)
     if arguments.json:
         write(_record(planned))
     return 0
 
 
-def _agrees(planned: "ModelRemoval", reporter: Reporter) -> bool:
-    """Ask whether to go on."""
-    shown = planned.removal.file.shown
+def _confirm(planned: "ModelRemoval", reporter: Reporter) -> bool:
+    """Ask for confirmation; return True for yes."""
+    name = planned.removal.file.shown
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UsageError(
-            f"removing {shown}, which frees {_freed(planned)}, needs a yes, and there is no"
-            " terminal to ask on",
-            hint="add --yes to remove it without a question",
+            f"removing {name}, which frees {_size_text(planned)}, needs confirmation, but there is"
+            " no terminal",
+            hint="add --yes to remove it without confirmation",
         )
     for path in planned.removal.paths:
         reporter.line(f"  {path.path}")
     for note in planned.notes:
         reporter.note(note)
-    sys.stderr.write(f"gpustack-draw: remove {shown}, which frees {_freed(planned)}? [y/N] ")
+    sys.stderr.write(f"gpustack-draw: remove {name} and free {_size_text(planned)}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _freed(planned: "ModelRemoval") -> str:
+def _size_text(planned: "ModelRemoval") -> str:
     return format_bytes(planned.removal.bytes) if planned.removal.bytes else "no space"
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and other requests to stop, turned into exceptions once."""
+"""Handlers that turn the first SIGINT, SIGTERM or SIGHUP into an exception."""
 
 import os
 import signal
@@ -11,31 +11,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-# Cleaning up takes less; who still waits after this may interrupt that, too.
-_SECONDS_TO_CLEAN_UP = 3.0
-# Long enough for what swallowed the exception to be over.
-_SECONDS_TO_TRY_AGAIN = 0.02
+# Clean-up takes less time; a signal after this interrupts a clean-up that hangs.
+_MAX_SECONDS_TO_CLEAN_UP = 3.0
+# Long enough for the callback that lost the exception to return.
+_SECONDS_TO_RESEND = 0.02
 
 _REASONS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 
 
 class Interruptions:
-    """While it lasts, the first SIGINT, SIGTERM or SIGHUP raises an exception in the main thread.
+    """A context in which the first SIGINT, SIGTERM or SIGHUP raises an exception.
 
-    What follows while that exception is on its way is ignored, so that a second Ctrl-C does not
-    stop the clean-up. Signals that were ignored before (nohup, a shell's background job) stay so.
+    The exception is raised in the main thread. Signals that follow during the clean-up are ignored,
+    so that a second Ctrl-C does not interrupt it. Signals that were ignored before, as with nohup
+    or in a background job, stay ignored.
 
     Attributes:
-        exit_status: 128 and the signal's number once one has come, else 0.
-        reason: In words what has come.
+        exit_status: 128 plus the number of the first signal, or 0 before one.
+        reason: Description of the first signal, or an empty string.
     """
 
     def __init__(self, *, restore: bool) -> None:
-        """Prepare.
+        """Create the context.
 
         Args:
-            restore: Put the handlers back at the end even after an interruption. A program that
-                is about to end ignores what still comes, so that its exit status is right.
+            restore: Restore the handlers at exit even after a signal. A program that is about to
+                exit ignores further signals instead, to keep its exit status.
         """
         self.exit_status = 0
         self.reason = ""
@@ -43,10 +44,10 @@ class Interruptions:
         self._time = 0.0
         self._before: dict[int, object] = {}
         self._hook_before = sys.unraisablehook
-        self._again: threading.Timer | None = None
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> "Interruptions":  # noqa: PYI034 - Self is younger than Python 3.10
-        """Start to listen; in the main thread only, as Python demands."""
+        """Install the handlers; only in the main thread, as Python requires."""
         if threading.current_thread() is not threading.main_thread():
             return self
         for name in _REASONS:
@@ -54,23 +55,23 @@ class Interruptions:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._stop)
         if self._before:
-            sys.unraisablehook = self._try_again
+            sys.unraisablehook = self._resend_signal
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Stop listening."""
+        """Restore the previous handlers, or ignore further signals."""
         ending = self.exit_status and not self._restore
         for number, handler in self._before.items():
-            # Python itself would put the system's handlers back at its end: sudden death.
+            # Python restores the default handlers at its end, which kill the process.
             signal.signal(number, signal.SIG_IGN if ending else handler)  # type: ignore[arg-type]
         if self._before:
             sys.unraisablehook = self._hook_before
-        if self._again is not None:
-            self._again.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self.exit_status and now - self._time < _SECONDS_TO_CLEAN_UP:
+        if self.exit_status and now - self._time < _MAX_SECONDS_TO_CLEAN_UP:
             return
         if not self.exit_status:
             self.exit_status = 128 + number
@@ -80,16 +81,16 @@ class Interruptions:
             raise KeyboardInterrupt
         raise SystemExit(self.exit_status)
 
-    def _try_again(self, lost: "UnraisableHookArgs") -> None:
-        """Send the signal once more where its exception could not go on its way.
+    def _resend_signal(self, lost: "UnraisableHookArgs") -> None:
+        """Send the signal again if Python has dropped its exception.
 
-        Python drops what is raised in a destructor or in a weak reference's callback, and every
-        import has such a callback.
+        Python drops exceptions raised in destructors and in callbacks of weak references, and every
+        import runs such a callback.
         """
         if not self.exit_status or not issubclass(lost.exc_type, KeyboardInterrupt | SystemExit):
             self._hook_before(lost)
             return
-        self._time = -_SECONDS_TO_CLEAN_UP
+        self._time = -_MAX_SECONDS_TO_CLEAN_UP
         number = self.exit_status - 128
-        self._again = threading.Timer(_SECONDS_TO_TRY_AGAIN, os.kill, (os.getpid(), number))
-        self._again.start()
+        self._timer = threading.Timer(_SECONDS_TO_RESEND, os.kill, (os.getpid(), number))
+        self._timer.start()

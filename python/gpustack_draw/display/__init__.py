@@ -1,6 +1,6 @@
-"""What notebooks show: the drawing as it goes on, several pictures side by side, a model.
+"""Output for notebooks and terminals: progress, galleries and tables.
 
-Nothing of Jupyter's is imported unless this process is a notebook's kernel, which has it already.
+IPython is imported only in a notebook's kernel, which has imported it already.
 """
 
 from gpustack_draw.display.gallery import Gallery

@@ -12,10 +12,10 @@ from gpustack_draw.progress.pixels import Raster
 if TYPE_CHECKING:
     import PIL.Image
 
-SIDE = 192  # pixels of a picture's longer side on the page
-_LONGEST_PROMPT = 60
-# How captions write the values of parameters, in their order.
-_WORDING = {
+SIDE = 192  # longer side of a picture on the page, in pixels
+_MAX_PROMPT_LENGTH = 60
+# Formats of the values in captions, in order.
+_FORMATS = {
     "prompt": "{}",
     "negative prompt": "negative {}",
     "Model": "{}",
@@ -30,7 +30,7 @@ _WORDING = {
 
 
 class Gallery(list["PIL.Image.Image"]):
-    """A list of pictures that a notebook shows side by side, each with what tells it apart.
+    """A list of pictures that a notebook shows side by side, captioned by their differences.
 
     Example:
         >>> Gallery(gpustack_draw.load("demo").generate_many("a red circle", count=4))
@@ -40,8 +40,8 @@ class Gallery(list["PIL.Image.Image"]):
         """Collect pictures.
 
         Args:
-            pictures: Pillow images, what ``Model.draw`` gives, or previews; drawn now, where they
-                come from ``generate_many``.
+            pictures: Pillow images, pictures of ``Model.draw``, or previews. An iterator, such as
+                that of ``generate_many``, is consumed, which draws its pictures.
         """
         super().__init__(
             picture.to_image() if isinstance(picture, Raster) else picture for picture in pictures
@@ -62,20 +62,20 @@ def _figure(image: "PIL.Image.Image", parameters: str, caption: str) -> str:
 
 
 def captions(texts: Iterable[str]) -> list[str]:
-    """Write what tells pictures apart; the seed where nothing does.
+    """Return a caption per picture: the values that differ, or the seed if none does.
 
     Args:
-        texts: The pictures' parameters; empty for a picture without.
+        texts: Parameters of each picture; empty if it has none.
     """
-    described = [_values(text) for text in texts]
+    all_values = [_values(text) for text in texts]
     differing = [
-        name for name in _WORDING if len({values.get(name) for values in described if values}) > 1
+        name for name in _FORMATS if len({values.get(name) for values in all_values if values}) > 1
     ]
     return [
         ", ".join(
-            _WORDING[name].format(values[name]) for name in differing or ["Seed"] if name in values
+            _FORMATS[name].format(values[name]) for name in differing or ["Seed"] if name in values
         )
-        for values in described
+        for values in all_values
     ]
 
 
@@ -84,5 +84,7 @@ def _values(text: str) -> dict[str, str]:
     if read is None:
         return {}
     prompts = {"prompt": read.prompt, "negative prompt": read.negative_prompt}
-    shown = {name: quoted(prompt, limit=_LONGEST_PROMPT) for name, prompt in prompts.items()}
-    return {**read.pairs, **shown}
+    quoted_prompts = {
+        name: quoted(prompt, limit=_MAX_PROMPT_LENGTH) for name, prompt in prompts.items()
+    }
+    return {**read.pairs, **quoted_prompts}

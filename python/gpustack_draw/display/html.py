@@ -1,4 +1,4 @@
-"""Pieces of HTML."""
+"""HTML for pictures and tables."""
 
 import base64
 import io
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def image_tag(image: "PIL.Image.Image", side: int, *, title: str = "") -> str:
-    """Put a picture into a tag.
+    """Return an ``img`` tag that contains a picture.
 
     Args:
         image: The picture.
-        side: Pixels of its longer side on the page; a larger picture is made smaller, because
-            notebooks keep what they show.
-        title: Shown where the mouse rests on it.
+        side: Longer side on the page in pixels. Larger pictures are scaled down, because notebooks
+            store their output.
+        title: Tooltip and alternative text.
     """
     small = image.convert("RGB")
     small.thumbnail((side, side))
@@ -33,7 +33,7 @@ def image_tag(image: "PIL.Image.Image", side: int, *, title: str = "") -> str:
 
 
 def grid(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Put rows of values under the names of their columns."""
+    """Return a table with a header row."""
     head = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in names)
     lines = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
@@ -44,7 +44,7 @@ def _cell(value: str) -> str:
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    """Put names and values side by side, under a title."""
+    """Return a table of names and values with a caption."""
     lines = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th>{_cell(value)}</tr>'
         for name, value in rows

@@ -9,14 +9,14 @@ _Element = TypeVar("_Element")
 
 
 class Listing(list[_Element]):
-    """A list that a notebook shows as a table, with a row for each element.
+    """A list that a notebook shows as a table, one row per element.
 
     Attributes:
-        columns: How to write the cells of a row, by the names of the columns.
+        columns: Functions that return the cells of an element, by name of the column.
     """
 
     columns: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
 
     def _repr_html_(self) -> str:
-        rows = ([write(element) for write in self.columns.values()] for element in self)
+        rows = ([cell_text(element) for cell_text in self.columns.values()] for element in self)
         return grid(self.columns, rows)

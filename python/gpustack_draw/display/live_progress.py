@@ -1,4 +1,4 @@
-"""A line, a bar and the growing picture, updated in place in a notebook's output."""
+"""A progress bar and the latest preview, updated in place in the output of a notebook cell."""
 
 import sys
 import time
@@ -12,39 +12,39 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.progress.describe import describe, fraction
 from gpustack_draw.progress.progress import Progress
 
-# Jupyter cuts off who sends more than 1 MB/s; a preview takes about 10 kB.
-_SECONDS_BETWEEN_UPDATES = 0.1
+# Jupyter drops output above 1 MB/s; a preview takes about 10 kB.
+_MIN_SECONDS_BETWEEN_UPDATES = 0.1
 _PREVIEW_SIDE = 256
 
 
 def live_progress() -> "LiveProgress | None":
-    """Give what shows progress here; None where this is no cell of a notebook."""
+    """Return a progress display for a notebook, or None outside of one."""
     return LiveProgress() if _is_kernel() else None
 
 
 def _is_kernel() -> bool:
-    """Tell whether this is a notebook's kernel. IPython in a terminal has a shell without one."""
+    """Return True in a notebook's kernel; IPython in a terminal has a shell without one."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_shell() if get_shell is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 def _shorten_traceback(error: BaseException) -> None:
-    """Have IPython show an error by its name alone."""
+    """Make IPython print only the name of an error."""
     error._render_traceback_ = lambda: [type(error).__name__]  # type: ignore[attr-defined]
 
 
 class LiveProgress:
-    """Shows how far the work has come; what is left of it in the end is a line.
+    """A progress display for a notebook cell; a line of text remains of it in the end.
 
-    Use it in a ``with`` block, and as the function that is told of progress. HTML alone, so that
-    it needs no widgets: it looks the same in every notebook, and in one that was saved.
+    Use it in a ``with`` block, and as the progress function. It consists of HTML without widgets,
+    so it looks the same in every notebook application and in a saved notebook.
     """
 
     shows_previews = True
 
     def __init__(self) -> None:
-        """Prepare; nothing is shown before there is something to tell."""
+        """Create the display; it appears with the first progress."""
         self._handle: Any = None
         self._last: Progress | None = None
         self._last_time = 0.0
@@ -52,7 +52,7 @@ class LiveProgress:
         self._drawn: list[Picture] = []
 
     def __enter__(self) -> "LiveProgress":  # noqa: PYI034 - Self is younger than Python 3.10
-        """Give itself."""
+        """Return the display."""
         return self
 
     def __call__(self, progress: Progress) -> None:
@@ -64,12 +64,12 @@ class LiveProgress:
             self._preview = ""
         new_phase = last is None or last.phase != progress.phase
         now = time.monotonic()
-        if new_phase or now - self._last_time >= _SECONDS_BETWEEN_UPDATES:
+        if new_phase or now - self._last_time >= _MIN_SECONDS_BETWEEN_UPDATES:
             self._last_time = now
             self._show_progress(progress)
 
     def drawn(self, picture: Picture) -> None:
-        """Take note of a picture that is done."""
+        """Record a finished picture."""
         self._drawn.append(picture)
         if self._last is not None and self._last.picture < self._last.pictures:
             self._show_progress(self._last)
@@ -80,7 +80,7 @@ class LiveProgress:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Put a line in the place of the bar: how it was drawn, or how far it came."""
+        """Replace the bar by a line: the settings of the pictures, or the progress at an error."""
         if isinstance(error, KeyboardInterrupt):
             _shorten_traceback(error)
         if self._last is None:
@@ -98,7 +98,7 @@ class LiveProgress:
 
     def _show_progress(self, progress: Progress) -> None:
         text = describe(progress)
-        # Without a value the bar moves to and fro: a first step, or decoding, may take long.
+        # Without a value the bar is animated, for long phases and first steps.
         value = f" value={fraction(progress):.3f}" if progress.step else ""
         html = f"<progress{value}></progress> {escape(text)}"
         self._show(text, f"<div>{html}</div><div>{self._preview}</div>")
@@ -106,7 +106,7 @@ class LiveProgress:
     def _show(self, text: str, html: str = "") -> None:
         data = {"text/plain": text, "text/html": html or f"<small>{escape(text)}</small>"}
         if self._handle is None:
-            display = import_module("IPython.display").display  # which has no types
+            display = import_module("IPython.display").display  # untyped
             self._handle = display(data, raw=True, display_id=True)
         else:
             self._handle.update(data, raw=True)

@@ -1,4 +1,4 @@
-"""The display of progress for callers without their own: in a notebook or on a terminal."""
+"""The default progress display of the library, in a notebook or on a terminal."""
 
 import os
 import sys
@@ -11,22 +11,26 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.progress.line import ProgressLine, is_terminal
 from gpustack_draw.progress.progress import Progress
 
-SWITCH = "GPUSTACK_DRAW_PROGRESS"
+_VARIABLE = "GPUSTACK_DRAW_PROGRESS"
 
 
 class ProgressDisplay(Protocol):
-    """Shows progress from its start to its end, in a ``with`` block."""
+    """A progress display, used in a ``with`` block and as the progress function.
+
+    Attributes:
+        shows_previews: True if it shows intermediate pictures.
+    """
 
     shows_previews: bool
 
     def __enter__(self) -> object:
-        """Begin; nothing is shown before there is progress."""
+        """Start; the display appears with the first progress."""
 
     def __call__(self, progress: Progress) -> None:
         """Show progress."""
 
     def drawn(self, picture: Picture) -> None:
-        """Show that a picture is finished."""
+        """Show a finished picture or its settings."""
 
     def __exit__(
         self,
@@ -34,34 +38,34 @@ class ProgressDisplay(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End, and leave a line about what was done."""
+        """End; a line of text remains."""
 
 
 def progress_display() -> ProgressDisplay | None:
     """Return the display for this process.
 
     Returns:
-        A notebook's bar; a line on standard error where that is a terminal; None elsewhere, in
-        threads other than the main one, and with ``GPUSTACK_DRAW_PROGRESS=0``.
+        A bar in a notebook, a line if standard error is a terminal; None elsewhere, outside of the
+        main thread, and with ``GPUSTACK_DRAW_PROGRESS=0``.
     """
-    # Output of another thread would land in another cell, or amid another line.
+    # Output of another thread could appear in another cell or inside another line.
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or os.environ.get(SWITCH) == "0":
+    if not is_main or os.environ.get(_VARIABLE) == "0":
         return None
     return live_progress() or (TerminalProgress() if is_terminal(sys.stderr) else None)
 
 
 class TerminalProgress:
-    """A progress line on standard error; the settings of a finished picture replace it."""
+    """A progress line on standard error, replaced by the settings of each finished picture."""
 
     shows_previews = False
 
     def __init__(self) -> None:
-        """Prepare."""
+        """Create the progress line."""
         self._line = ProgressLine(sys.stderr)
 
     def __enter__(self) -> "TerminalProgress":  # noqa: PYI034 - Self is younger than Python 3.10
-        """Return itself."""
+        """Return the display."""
         return self
 
     def __call__(self, progress: Progress) -> None:
@@ -69,9 +73,9 @@ class TerminalProgress:
         self._line.progress(progress)
 
     def drawn(self, picture: Picture) -> None:
-        """Replace the progress line."""
+        """Replace the progress line by the settings of a picture."""
         self._line.replace(picture.summary())
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        """Leave the cursor below the line."""
+        """Move the cursor below the line."""
         self._line.finish(complete=kind is None)
