@@ -93,7 +93,7 @@ def families_reference() -> str:
     lines = [
         "# Families of models",
         "",
-        "Generated from `resolver/families.py` by `tools/write_reference.py`. Components come from",
+        "Generated from `resolver/families/` by `tools/write_reference.py`. Components come from",
         "the model's file or from [other files](../how-to/components.md). Steps, cfg and scheduler",
         "are defaults; variants (`turbo`, `schnell`, `lightning`, ...) have others.",
         "",

@@ -58,7 +58,8 @@ def models() -> list[AvailableModel]:
     found = _Models()
     if DEMO_FILE.is_file():
         size = DEMO_FILE.stat().st_size
-        found.append(AvailableModel("demo", "demo", "flux2-klein", "", size, DEMO_FILE))
+        family = family_of(read_model_header(DEMO_FILE), str(DEMO_FILE))
+        found.append(AvailableModel("demo", "demo", family.name, "", size, DEMO_FILE))
     hub = Hub()
     for repository in hub.cached_repositories():
         for file in repository.files:

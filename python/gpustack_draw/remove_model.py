@@ -12,7 +12,7 @@ from gpustack_draw.request.model_reference import (
     LocalModel,
     parse_model_reference,
 )
-from gpustack_draw.resolver.find_components import PartFinder
+from gpustack_draw.resolver.find_components import ComponentFinder
 from gpustack_draw.resolver.requirements import family_of
 from gpustack_draw.units import format_bytes
 
@@ -112,11 +112,11 @@ def _parts_of(hub: Hub, repository: Repository, file: RepositoryFile) -> list[Re
     with suppress(DrawError):  # a damaged file, or one that is no model, has no parts
         header = hub.read_header(file)
         family = family_of(header, file.shown)
-        finder = PartFinder(hub, family, header, file.shown)
+        finder = ComponentFinder(hub, family, header, file.shown)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):
                 part = finder.find_beside(repository.files, component, [file, *parts])
-                part = part or finder.find_elsewhere(component, only_here=True)
+                part = part or finder.find_elsewhere(component, only_cached=True)
                 found = part.file if part is not None else None
                 if isinstance(found, RepositoryFile) and hub.path_of(found) is not None:
                     parts.append(found)

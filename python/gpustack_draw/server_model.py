@@ -16,8 +16,7 @@ from gpustack_draw.model import Model
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.model_reference import HubModel, ModelReference, ServerModel
-from gpustack_draw.resolver.detect_family import FAMILIES
-from gpustack_draw.resolver.families import Family
+from gpustack_draw.resolver.families import FAMILIES, Family
 from gpustack_draw.resolver.resolved_model import ResolvedModel, option_of
 
 _FAMILY = Family(name="", title="a model on a server", defaults=FAMILIES["sd1"].defaults)

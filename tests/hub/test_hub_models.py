@@ -337,7 +337,7 @@ def test_bare_repository_as_a_component(server: LoopbackHub) -> None:
         (
             {"something.weight": ((4,), "F32")},
             ModelFileError,
-            "'hf.co/acme/m:m-Q4_0.gguf' is not of a model family that is known here",
+            "'hf.co/acme/m:m-Q4_0.gguf' is not a model of a known family",
         ),
     ],
 )

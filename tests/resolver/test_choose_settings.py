@@ -10,7 +10,7 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.choose_settings import choose_settings
-from gpustack_draw.resolver.detect_family import Defaults
+from gpustack_draw.resolver.families import Defaults
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 

@@ -1,36 +1,32 @@
-"""Where components are looked for."""
+"""Places of components, and their file names."""
 
 import re
 
 import pytest
 
-from gpustack_draw.resolver.component_sources import SOURCES, beside, sources_of
-from gpustack_draw.resolver.detect_family import FAMILIES
+from gpustack_draw.resolver.candidate_files import files_named_like
+from gpustack_draw.resolver.families import FAMILIES
 
-WITH_PARTS = [name for name, family in FAMILIES.items() if not family.why_not]
+USABLE = [name for name, family in FAMILIES.items() if not family.why_not]
 
 
-@pytest.mark.parametrize("name", WITH_PARTS)
-def test_every_part_that_a_family_needs_has_a_place(name: str) -> None:
+@pytest.mark.parametrize("name", USABLE)
+def test_every_component_of_a_family_has_a_place(name: str) -> None:
     family = FAMILIES[name]
-    # SDXS has a tiny decoder of its own, which is nowhere by itself.
+    # SDXS has a tiny decoder of its own, which is not published separately.
     for component in {*family.requires, *family.optional} - {"taesd"}:
-        places = sources_of(family, component)
+        places = family.sources_of(component)
         assert places, component
         for place in places:
             assert re.fullmatch(r"[\w.-]+/[\w.-]+", place.repository)
             assert place.file
 
 
-def test_sources_are_of_families_that_there_are() -> None:
-    assert set(SOURCES) <= set(FAMILIES)
-
-
-def test_language_model_follows_the_width_of_the_text() -> None:
+def test_language_model_of_the_right_width_comes_first() -> None:
     klein = FAMILIES["flux2-klein"]
-    assert sources_of(klein, "llm", 7680)[0].repository == "unsloth/Qwen3-4B-GGUF"
-    assert sources_of(klein, "llm", 12288)[0].repository == "unsloth/Qwen3-8B-GGUF"
-    assert len(sources_of(klein, "llm")) == 2
+    assert klein.sources_of("llm", 7680)[0].repository == "unsloth/Qwen3-4B-GGUF"
+    assert klein.sources_of("llm", 12288)[0].repository == "unsloth/Qwen3-8B-GGUF"
+    assert len(klein.sources_of("llm")) == 2
 
 
 PATHS = [
@@ -56,5 +52,5 @@ PATHS = [
         ("llm", []),
     ],
 )
-def test_files_beside_the_model(component: str, expected: list[str]) -> None:
-    assert beside(PATHS, component) == expected
+def test_files_named_like_a_component(component: str, expected: list[str]) -> None:
+    assert files_named_like(component, PATHS) == expected

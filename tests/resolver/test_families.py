@@ -10,13 +10,13 @@ from build_tools import engine_source
 from gpustack_draw.headers.header import ModelHeader, TensorInfo
 from gpustack_draw.request.names import COMPONENTS, SCHEDULERS
 from gpustack_draw.resolver.detect_family import (
-    FAMILIES,
     components_inside,
     defaults_of,
     detect_family,
-    kind_of,
+    identify_file,
     variant_of,
 )
+from gpustack_draw.resolver.families import FAMILIES, Family
 
 
 def header(tensors: files.Tensors) -> ModelHeader:
@@ -222,7 +222,7 @@ def test_unet_of_no_known_family(tensors: files.Tensors) -> None:
 )
 def test_kind_of_what_is_no_model(kind: str, tensors: files.Tensors) -> None:
     assert detect_family(header(tensors)) is None
-    assert kind_of(header(tensors)) == kind
+    assert identify_file(header(tensors)) == kind
 
 
 @pytest.mark.parametrize(
@@ -375,11 +375,9 @@ def test_an_architecture_by_its_name_in_the_file() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
-def test_family_is_complete(family: object) -> None:
-    from gpustack_draw.resolver.detect_family import Family
-
-    assert isinstance(family, Family)
-    assert set(family.requires) | set(family.optional) <= set(COMPONENTS)
+def test_family_is_complete(family: Family) -> None:
+    assert set(family.requires) | set(family.optional) | set(family.sources) <= set(COMPONENTS)
+    assert family.network in {"", "flux", "mmdit", "wan"}
     for defaults in (family.defaults, *family.variants.values()):
         assert 1 <= defaults.sample_steps <= 50
         assert 1.0 <= defaults.cfg_scale <= 7.0

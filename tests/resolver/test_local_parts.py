@@ -250,14 +250,14 @@ MISFITS: dict[str, tuple[str, files.Tensors, str, str]] = {
         "vae",
         files.VAE_4,
         VAE_PLACE,
-        "'part_vae.safetensors' decodes 4 channels, and FLUX.1 gives 16",
+        "'part_vae.safetensors' decodes 4 channels, and latents of FLUX.1 have 16",
     ),
     "VAE of another family by its name": (
         "sd3_vae",
         files.VAE_16,
         VAE_PLACE,
         (
-            "'part_sd3_vae.safetensors' is Stable Diffusion 3's VAE by its name, and FLUX.1 has"
+            "'part_sd3_vae.safetensors' is named like Stable Diffusion 3's VAE, and FLUX.1 has"
             " another one"
         ),
     ),
@@ -275,8 +275,8 @@ MISFITS: dict[str, tuple[str, files.Tensors, str, str]] = {
         LONG_CLIP,
         CLIP_PLACE,
         (
-            "'part_clip_l.safetensors' is a CLIP text encoder of 248 tokens, and the engine takes"
-            " prompts in pieces of 77"
+            "'part_clip_l.safetensors' is a CLIP text encoder of 248 tokens, and the engine splits"
+            " prompts into pieces of 77"
         ),
     ),
     "T5 of another size": (
@@ -299,7 +299,7 @@ def test_a_file_that_does_not_fit_is_passed_over_with_a_note(
     write(FLUX1, **{f"part_{name}": tensors})
     model = resolve(FLUX1)
     assert place in places(model).values()
-    assert model.notes[0] == f"passed over: {why}"
+    assert model.notes[0] == f"skipped: {why}"
 
 
 def test_damaged_file_is_passed_over_with_a_note(server: LoopbackHub) -> None:
@@ -308,7 +308,7 @@ def test_damaged_file_is_passed_over_with_a_note(server: LoopbackHub) -> None:
     Path("ae.safetensors").write_bytes(files.safetensors_bytes(files.VAE_16)[:-10])
     model = resolve(FLUX1)
     assert places(model)["vae"] == VAE_PLACE
-    assert model.notes[0].startswith("passed over: 'ae.safetensors' is cut short: it has ")
+    assert model.notes[0].startswith("skipped: 'ae.safetensors' is cut short: it has ")
 
 
 def test_nothing_is_said_of_a_file_that_does_not_fit_where_another_does(

@@ -100,7 +100,7 @@ def test_vae_by_option_goes_before_the_tiny_decoder_inside() -> None:
 def test_component_that_the_family_has_no_use_for_is_noted() -> None:
     write("clip_l.safetensors", files.CLIP_L)
     model = resolve(write("tiny.gguf", files.KLEIN_ALL), clip_l="clip_l.safetensors")
-    assert model.notes == ("--clip-l has no effect: FLUX.2 klein has no use for it",)
+    assert model.notes == ("--clip-l has no effect: FLUX.2 klein does not use it",)
 
 
 def test_denoiser_alone_with_components() -> None:
@@ -145,13 +145,13 @@ def test_llama_box_numbers_its_text_encoders() -> None:
         (
             files.SD3,
             "ae.safetensors",
-            "'ae.safetensors' is FLUX.1's VAE by its name, and Stable Diffusion 3 has another one",
+            "'ae.safetensors' is named like FLUX.1's VAE, and Stable Diffusion 3 has another one",
         ),
         (
             files.FLUX1,
             "sd3_vae.safetensors",
             (
-                "'sd3_vae.safetensors' is Stable Diffusion 3's VAE by its name, and FLUX.1 has"
+                "'sd3_vae.safetensors' is named like Stable Diffusion 3's VAE, and FLUX.1 has"
                 " another one"
             ),
         ),
@@ -231,7 +231,7 @@ def test_the_demo_model_that_ships() -> None:
 def test_a_name_of_a_server_has_no_files() -> None:
     assert error_of("flux-schnell") == (
         ModelNotFoundError,
-        "'flux-schnell' is neither a file here nor 'demo': only a server can have it",
+        "'flux-schnell' is neither a local file nor 'demo': only a server can have it",
         "",
     )
 
@@ -278,7 +278,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "unknown": (
         UNKNOWN,
         ModelFileError,
-        "'x.gguf' is not of a model family that is known here",
+        "'x.gguf' is not a model of a known family",
         FAMILIES_HINT,
     ),
     "a video model": (
@@ -309,7 +309,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a UNet that attends to no text": (
         files.UNET,
         ModelFileError,
-        "'x.gguf' is not of a model family that is known here",
+        "'x.gguf' is not a model of a known family",
         FAMILIES_HINT,
     ),
     "one component missing": (
@@ -456,13 +456,13 @@ WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
     "anything as TAESD": (
         "taesd",
         UNKNOWN,
-        "'part.safetensors' is of a kind that is not known here, not a tiny autoencoder (TAESD)",
+        "'part.safetensors' is of an unknown type, not a tiny autoencoder (TAESD)",
         "--taesd takes a tiny autoencoder (TAESD)",
     ),
     "VAE of another family": (
         "vae",
         files.VAE_16,
-        "'part.safetensors' decodes 16 channels, and FLUX.2 klein gives 32",
+        "'part.safetensors' decodes 16 channels, and latents of FLUX.2 klein have 32",
         "use one made for FLUX.2 klein",
     ),
     "language model of another width": (
@@ -490,7 +490,7 @@ def test_component_of_the_wrong_kind(
 def test_component_without_a_name() -> None:
     with pytest.raises(UsageError) as caught:
         resolve_model(DemoModel(), {"clip_l": " "})
-    assert caught.value.message == "--clip-l names no file: ' '"
+    assert caught.value.message == "missing file after --clip-l: ' '"
     assert caught.value.hint == "type --clip-l FILE"
 
 
@@ -664,7 +664,7 @@ def test_junk_as_a_component(component: str) -> None:
     )
     Path("junk.pt").write_bytes(checkpoints.checkpoint_bytes({"junk": ((4,), "F32")}))
     assert error_of("x.gguf", **{component: "junk.pt"})[1].startswith(
-        "'junk.pt' is of a kind that is not known here, not "
+        "'junk.pt' is of an unknown type, not "
     )
 
 

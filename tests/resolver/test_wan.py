@@ -176,19 +176,19 @@ def test_missing_parts_are_named() -> None:
         (
             T2V,
             {"vae": "ae.gguf"},
-            "'ae.gguf' is a VAE of another kind than Wan's",
+            "'ae.gguf' is a VAE of another type than Wan's",
             "use one made for Wan",
         ),
         (
             T2V,
             {"vae": "wan22_vae.gguf"},
-            "'wan22_vae.gguf' decodes 48 channels, and Wan gives 16",
+            "'wan22_vae.gguf' decodes 48 channels, and latents of Wan have 16",
             "use one made for Wan",
         ),
         (
             "ti2v.gguf",
             {"vae": "wan_vae.gguf"},
-            "'wan_vae.gguf' decodes 16 channels, and Wan 2.2 TI2V gives 48",
+            "'wan_vae.gguf' decodes 16 channels, and latents of Wan 2.2 TI2V have 48",
             "use one made for Wan 2.2 TI2V",
         ),
     ],
@@ -204,7 +204,7 @@ def test_parts_of_wan_in_other_families() -> None:
     reference = parse_model_reference("flux.gguf")
     assert resolve_model(reference, parts).family.name == "flux1"
     for wrong, message in (
-        ({"vae": "wan_vae.gguf"}, "'wan_vae.gguf' is a VAE of another kind than FLUX.1's"),
+        ({"vae": "wan_vae.gguf"}, "'wan_vae.gguf' is a VAE of another type than FLUX.1's"),
         (
             {"t5xxl": "umt5.gguf"},
             (
@@ -225,7 +225,7 @@ def test_safetensors_join_the_same_dimensions() -> None:
     }
     files.write_model(Path("small.safetensors"), tensors)
     assert error_of(T2V, vae="small.safetensors")[1] == (
-        "'small.safetensors' decodes 48 channels, and Wan gives 16"
+        "'small.safetensors' decodes 48 channels, and latents of Wan have 16"
     )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
-from gpustack_draw.pictures.parameters import GUIDED_FAMILIES
 from gpustack_draw.request.options import describe_sampling
+from gpustack_draw.resolver.families import takes_guidance
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     known = [
         *describe_sampling(defaults),
-        plan.family in GUIDED_FAMILIES and f"guidance {defaults.guidance:g}",
+        takes_guidance(plan.family) and f"guidance {defaults.guidance:g}",
         defaults.sampler,
         defaults.scheduler,
         f"{defaults.width}x{defaults.height}",

@@ -7,15 +7,13 @@ from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
+from gpustack_draw.resolver.families import takes_guidance
 
 PROGRAM = "gpustack-draw"  # as the value of Version begins
 # Pairs that web UIs do not have: the reference of the model, where theirs is a name, and the
 # components that the user chose. Paths stay out of the picture: they are private.
 REFERENCE = "Model reference"
 USER_COMPONENTS = "User components"
-
-# Families that take the distilled guidance as an input. Forge names it as below.
-GUIDED_FAMILIES = ("flux1", "flux1-fill", "flux1-controls", "flex2", "flux2")
 
 
 class Drawn(Protocol):
@@ -62,7 +60,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         USER_COMPONENTS: " ".join(picture.user_components) or None,
         "Version": f"{PROGRAM} {package_version()}",
     }
-    if picture.family not in GUIDED_FAMILIES:
+    if not takes_guidance(picture.family):
         del pairs["Distilled CFG Scale"]
     return {name: str(value) for name, value in pairs.items() if value is not None}
 

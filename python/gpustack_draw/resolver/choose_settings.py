@@ -93,7 +93,7 @@ def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) ->
     It has noise levels of ``ays`` for two families, and takes one step less than it is asked for as
     an index or divisor in three schedulers (``src/denoiser.hpp``; seen with 0.4.7's source).
     """
-    if scheduler == "ays" and not model.family.name.startswith(("sd1", "sdxl")):
+    if scheduler == "ays" and not model.family.has_ays:
         raise UsageError(
             f"scheduler 'ays' does not fit this model, which is {model.family.title}:"
             " it is for Stable Diffusion 1 and XL",

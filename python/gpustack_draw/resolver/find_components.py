@@ -1,4 +1,4 @@
-"""The components that a model's file lacks: found beside it, in the cache, or in usual places."""
+"""Find the components that a model's file lacks: beside it, in the cache, or on the hub."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -10,104 +10,126 @@ from gpustack_draw.headers.header import ModelHeader, read_model_header
 from gpustack_draw.hub import Hub, HubUnavailableError, Repository, RepositoryFile
 from gpustack_draw.hub.choose_file import choose_file
 from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.resolver.compatibility import check_parts
-from gpustack_draw.resolver.component_sources import Source, beside, may_be_part, sources_of
-from gpustack_draw.resolver.detect_family import Family, detect_family, kind_of
+from gpustack_draw.resolver.candidate_files import files_named_like, may_be_component
+from gpustack_draw.resolver.compatibility import check_components
+from gpustack_draw.resolver.component_sources import Source
+from gpustack_draw.resolver.detect_family import detect_family, identify_file
+from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.local_components import LocalFile
-from gpustack_draw.resolver.requirements import check_kind, missing_parts, with_stand_in
+from gpustack_draw.resolver.requirements import (
+    check_component,
+    missing_components,
+    treat_taesd_as_vae,
+)
 from gpustack_draw.resolver.resolved_model import ModelFile, option_of, title_of
-from gpustack_draw.resolver.user_components import FoundParts, Given, component_of_hub
+from gpustack_draw.resolver.user_components import ComponentFile, hub_component
 from gpustack_draw.units import format_bytes
 
-PartFile = LocalFile | RepositoryFile
+CandidateFile = LocalFile | RepositoryFile
 
-# Components that a name can stand for at once: a tiny autoencoder does a VAE's work, and the words
-# of a language model's name stand for other text encoders, too.
+# Components whose file names look alike. The pattern for language models matches other text
+# encoders, too.
 _ALIKE = {"vae": {"taesd"}, "taesd": {"vae"}}
 _VAGUE = {"llm"}
-# Headers that are read to find out what the files beside a model are, on the hub and here.
-_MOST_REMOTE_HEADERS = 6
-_MOST_LOCAL_HEADERS = 60
+# Headers to read of the files beside a model, on the hub and locally.
+_MAX_REMOTE_HEADERS = 6
+_MAX_LOCAL_HEADERS = 60
 
 
 @dataclass(frozen=True)
-class FoundPart:
+class FoundComponent:
     """A component that was found.
 
     Attributes:
-        component: What it serves as: a tiny autoencoder can take the VAE's place.
-        file: Where it is.
-        header: Of the file; ``None`` where it has not been read yet.
+        component: Component that it is used as; a tiny autoencoder can replace a VAE.
+        file: The file.
+        header: Header of the file; ``None`` if it has not been read.
     """
 
     component: str
-    file: PartFile
+    file: CandidateFile
     header: ModelHeader | None
 
 
-def find_parts(
+@dataclass(frozen=True)
+class FoundComponents:
+    """The components that a model lacked.
+
+    Attributes:
+        files: Found files, by component.
+        notes: Notes on where they were found, and on files beside the model that do not fit.
+    """
+
+    files: dict[str, ComponentFile]
+    notes: tuple[str, ...]
+
+
+def find_components(
     family: Family,
-    there: AbstractSet[str],
+    present: AbstractSet[str],
     main: ModelHeader,
-    shown: str,
-    files: Sequence[PartFile],
+    display_name: str,
+    files: Sequence[CandidateFile],
     *,
     hub: Hub | None = None,
     fetch_optional: bool = True,
-) -> FoundParts:
-    """Find the components that a model lacks, of those that its family uses.
+) -> FoundComponents:
+    """Find the components that a model lacks and its family uses.
 
     Args:
         family: The model's family.
-        there: Components in its file, or named by the user.
+        present: Components in its file, or chosen by the user.
         main: Header of its file.
-        shown: What messages call that.
-        files: The files beside it, in its repository or in its folder on this machine.
-        hub: The hub and its cache, where to look next.
-        fetch_optional: Whether to fetch also what the family draws without.
+        display_name: Name of that file in messages.
+        files: The files beside it, in its repository or in its local folder.
+        hub: The hub and its cache, to search next; made when needed if ``None``.
+        fetch_optional: Whether to download optional components, too.
 
     Raises:
-        ModelNotFoundError: A component that it cannot draw without is nowhere.
-        FetchError: The hub cannot be asked.
+        ModelNotFoundError: A required component was not found.
+        FetchError: The hub is unavailable.
     """
-    finder = PartFinder(hub, family, main, shown)
-    there = with_stand_in(set(there))
-    found: dict[str, FoundPart] = {}
+    finder = ComponentFinder(hub, family, main, display_name)
+    present = treat_taesd_as_vae(set(present))
+    found: dict[str, FoundComponent] = {}
     missing = []
-    for component in (*missing_parts(family, there), *family.optional):
-        if component in there:
+    for component in (*missing_components(family, present), *family.optional):
+        if component in present:
             continue
-        part = finder.find_beside(files, component, [part.file for part in found.values()])
-        if part is None:
-            only_here = component in family.optional and not fetch_optional
-            part = finder.find_elsewhere(component, only_here=only_here)
-        if part is not None:
-            found[part.component] = part
+        one = finder.find_beside(files, component, [each.file for each in found.values()])
+        if one is None:
+            only_cached = component in family.optional and not fetch_optional
+            one = finder.find_elsewhere(component, only_cached=only_cached)
+        if one is not None:
+            found[one.component] = one
         elif component not in family.optional:
             missing.append(component)
     if missing:
         raise finder.error(missing)
-    notes = (*finder.notes, *_places(found.values(), finder))
-    return FoundParts({name: _given(part, files, finder) for name, part in found.items()}, notes)
+    notes = (*finder.notes, *_notes_on_places(found.values(), finder))
+    component_files = {name: _component_file(one, files, finder) for name, one in found.items()}
+    return FoundComponents(component_files, notes)
 
 
-def _given(part: FoundPart, files: Sequence[PartFile], finder: "PartFinder") -> Given:
-    file, header = part.file, part.header
+def _component_file(
+    found: FoundComponent, files: Sequence[CandidateFile], finder: "ComponentFinder"
+) -> ComponentFile:
+    file, header = found.file, found.header
     if isinstance(file, RepositoryFile):
         origin = "beside" if file in files else "hub"
-        return component_of_hub(part.component, file, header, finder.hub, origin)
-    assert header is not None  # it is what a file here is chosen by
-    size = header.file_bytes
-    return Given(
-        ModelFile(part.component, file.location, size, origin="beside"), header, file.shown
-    )
+        return hub_component(found.component, file, header, finder.hub, origin)
+    assert header is not None  # local files are chosen by their headers
+    model_file = ModelFile(found.component, file.location, header.file_bytes, origin="beside")
+    return ComponentFile(model_file, header, file.shown)
 
 
-def _places(parts: Iterable[FoundPart], finder: "PartFinder") -> Iterator[str]:
-    """Say where components were found: beside the model, in the cache, or only on the hub."""
+def _notes_on_places(
+    components: Iterable[FoundComponent], finder: "ComponentFinder"
+) -> Iterator[str]:
+    """Return a note for each place where components were found."""
     places: dict[str, list[str]] = {}
-    for part in parts:
-        file, option = part.file, option_of(part.component)
+    for found in components:
+        file, option = found.file, option_of(found.component)
         if isinstance(file, LocalFile):
             places.setdefault("found beside the model", []).append(f"{file.shown} ({option})")
         elif finder.hub.path_of(file) is not None:
@@ -119,161 +141,168 @@ def _places(parts: Iterable[FoundPart], finder: "PartFinder") -> Iterator[str]:
     return (f"{place}: {', '.join(files)}" for place, files in places.items())
 
 
-class PartFinder:
-    """Finds the components of one model.
+class ComponentFinder:
+    """Search for the components of one model.
 
     Attributes:
-        notes: Files beside the model that are named like a component and do not fit.
+        notes: Notes on files beside the model that are named like a component and do not fit.
     """
 
-    def __init__(self, hub: Hub | None, family: Family, main: ModelHeader, shown: str) -> None:
-        """Prepare to look.
+    def __init__(
+        self, hub: Hub | None, family: Family, main: ModelHeader, display_name: str
+    ) -> None:
+        """Prepare a search.
 
         Args:
-            hub: The hub and its cache; ``None`` for one that is made when it is needed.
+            hub: The hub and its cache; made when needed if ``None``.
             family: The model's family.
             main: Header of the model's file.
-            shown: What messages call that.
+            display_name: Name of that file in messages.
         """
-        self._given_hub = hub
+        self._own_hub = hub
         self._family = family
         self._main = main
-        self._shown = shown
+        self._display_name = display_name
         widths = (
             tensor.shape[0]
             for name, tensor in main.tensors.items()
             if family.text_input and name.endswith(family.text_input)
         )
         self._text_width = next(widths, 0)
-        self._headers: dict[PartFile, ModelHeader | None] = {}
-        self._misfits: dict[PartFile, DrawError] = {}
+        self._headers: dict[CandidateFile, ModelHeader | None] = {}
+        self._misfits: dict[CandidateFile, DrawError] = {}
         self._reasons: dict[str, list[DrawError]] = {}
-        self._hub_is_silent = False
+        self._hub_is_unavailable = False
         self.notes: list[str] = []
 
     @cached_property
     def hub(self) -> Hub:
         """The hub and its cache."""
-        return self._given_hub or Hub()
+        return self._own_hub or Hub()
 
     def find_beside(
-        self, files: Sequence[PartFile], component: str, taken: Sequence[PartFile]
-    ) -> FoundPart | None:
-        """Find a component beside the model: likely by its name, and fitting by its header.
+        self, files: Sequence[CandidateFile], component: str, used: Sequence[CandidateFile]
+    ) -> FoundComponent | None:
+        """Find a component beside the model, by its name and header.
 
         Args:
-            files: Those of the model's repository, or of its folder on this machine.
-            component: What to find; for a VAE, a tiny autoencoder will do.
-            taken: Files that are in use already.
+            files: Files of the model's repository, or of its local folder.
+            component: Component to find; a tiny autoencoder counts as a VAE.
+            used: Files that already are another component.
         """
-        by_path = {file.path: file for file in files if file not in taken}
-        for wanted in ("vae", "taesd") if component == "vae" else (component,):
-            likely = [by_path[path] for path in _candidates([*by_path], wanted)]
+        by_path = {file.path: file for file in files if file not in used}
+        for name in ("vae", "taesd") if component == "vae" else (component,):
+            likely = [by_path[path] for path in _candidates([*by_path], name)]
             is_local = any(isinstance(file, LocalFile) for file in likely)
-            for file in likely[: _MOST_LOCAL_HEADERS if is_local else _MOST_REMOTE_HEADERS]:
-                if self._serves_as(file) == wanted:
-                    return FoundPart(wanted, file, self._known_header(file))
-        named = [by_path[path] for path in beside([*by_path], component)]
+            for file in likely[: _MAX_LOCAL_HEADERS if is_local else _MAX_REMOTE_HEADERS]:
+                if self._component_in(file) == name:
+                    return FoundComponent(name, file, self._known_header(file))
+        named = [by_path[path] for path in files_named_like(component, [*by_path])]
         errors = (self._misfits[file] for file in named if file in self._misfits)
-        self.notes += [f"passed over: {error.message}" for error in errors]
+        self.notes += [f"skipped: {error.message}" for error in errors]
         return None
 
-    def find_elsewhere(self, component: str, *, only_here: bool = False) -> FoundPart | None:
-        """Find a component in one of its usual places, the first that gives it.
+    def find_elsewhere(self, component: str, *, only_cached: bool = False) -> FoundComponent | None:
+        """Find a component in the first of its known places that has it.
 
         Args:
-            component: What to find.
-            only_here: Whether to take it only where it is in the cache.
+            component: Component to find.
+            only_cached: Whether to search only the cache.
 
         Returns:
-            None where it is nowhere; :meth:`error` says why.
+            The component; ``None`` if no place has it. :meth:`error` has the reasons.
         """
-        sources = sources_of(self._family, component, self._text_width)
-        # What is here already goes first: then nobody need be asked.
-        for is_cached in (True,) if only_here else (True, False):
+        sources = self._family.sources_of(component, self._text_width)
+        # Cached files go first: they need no request.
+        for is_cached in (True,) if only_cached else (True, False):
             for source in sources:
-                if self._hub_is_silent and not is_cached:
+                if self._hub_is_unavailable and not is_cached:
                     return None
-                part = self._try_place(source, component, is_cached)
-                if part is not None:
-                    return part
+                found = self._try_source(source, component, only_cached=is_cached)
+                if found is not None:
+                    return found
         return None
 
-    def _try_place(self, source: Source, component: str, only_here: bool) -> FoundPart | None:
+    def _try_source(
+        self, source: Source, component: str, *, only_cached: bool
+    ) -> FoundComponent | None:
         reasons = self._reasons.setdefault(component, [])
         try:
-            file = self._look_in(source, component, only_here)
+            file = self._look_in(source, component, only_cached=only_cached)
             return None if file is None else self._take(file, source, component)
         except HubUnavailableError as error:
-            self._hub_is_silent = True  # the other places are on the same hub
+            self._hub_is_unavailable = True  # the other places are on the same hub
             reasons.append(error)
         except (ModelNotFoundError, ModelFileError, FetchError) as error:
-            if not only_here:
+            if not only_cached:
                 reasons.append(error)
         return None
 
-    def _take(self, file: RepositoryFile, source: Source, component: str) -> FoundPart:
-        """Take a file from its usual place, after a look into it where there may be a surprise.
+    def _take(self, file: RepositoryFile, source: Source, component: str) -> FoundComponent:
+        """Take a file from a known place.
 
-        A GGUF file is taken at its name there, and checked once it is here.
+        Its header is read first if that is cheap or if the width may differ. Other GGUF files are
+        checked after the download.
         """
-        surprising = bool(source.width and self._text_width % source.width)
-        small = file.path.lower().endswith(".safetensors")
-        if not small and not surprising and self.hub.path_of(file) is None:
-            return FoundPart(component, file, None)
+        may_differ = bool(source.width and self._text_width % source.width)
+        is_cheap = file.path.lower().endswith(".safetensors")
+        if not is_cheap and not may_differ and self.hub.path_of(file) is None:
+            return FoundComponent(component, file, None)
         header = self.hub.read_header(file)
-        if component == "vae" and _is_kind("taesd", header):
+        if component == "vae" and _is_component("taesd", header):
             component = "taesd"
         else:
-            check_kind(component, header, file.shown)
+            check_component(component, header, file.shown)
         self._check_fit(component, header, file.shown)
-        return FoundPart(component, file, header)
+        return FoundComponent(component, file, header)
 
-    def _look_in(self, source: Source, component: str, only_here: bool) -> RepositoryFile | None:
-        def chosen(repository: Repository) -> RepositoryFile:
+    def _look_in(
+        self, source: Source, component: str, *, only_cached: bool
+    ) -> RepositoryFile | None:
+        def choose(repository: Repository) -> RepositoryFile:
             choice = choose_file(
                 repository.paths,
                 source.file,
                 tag_given=True,
                 repository=source.repository,
-                parts=beside(repository.paths, component),
+                parts=files_named_like(component, repository.paths),
             )
             return repository.file(choice.path)
 
         known = self.hub.cache.read_repository(source.repository, source.revision)
         is_offline = self.hub.client.is_offline
-        if known is not None and (only_here or is_offline):
-            file = chosen(known)
+        if known is not None and (only_cached or is_offline):
+            file = choose(known)
             if self.hub.path_of(file) is not None:
                 return file
-            if is_offline and not only_here:
+            if is_offline and not only_cached:
                 raise self.hub.missing_offline(file)
-        if only_here:
+        if only_cached:
             return None
-        return chosen(self.hub.repository(source.repository, source.revision, wanted=None))
+        return choose(self.hub.repository(source.repository, source.revision, wanted=None))
 
-    def _serves_as(self, file: PartFile) -> str:
-        """Return which component of this model a file is; empty where it is none.
+    def _component_in(self, file: CandidateFile) -> str:
+        """Return the component of this model that a file is; empty if it is none.
 
-        The hub is asked once: repositories hold files that are no part of their model. A file that
-        is here may tell more than its beginning on the hub did.
+        Results for files on the hub are cached, since each costs a request. A downloaded file is
+        read again: its whole header can show more than the start that was read from the hub.
         """
         if isinstance(file, LocalFile):
             return self._component_of(file)
-        what = f"part-{self._family.name}-{self._text_width}"
-        known = self.hub.cache.read_fact(file, what)
+        fact = f"component-{self._family.name}-{self._text_width}"
+        known = self.hub.cache.read_fact(file, fact)
         if known is not None and self.hub.path_of(file) is None:
             return known
-        serves_as = self._component_of(file)
-        self.hub.cache.keep_fact(file, what, serves_as)
-        return serves_as
+        component = self._component_of(file)
+        self.hub.cache.keep_fact(file, fact, component)
+        return component
 
-    def _component_of(self, file: PartFile) -> str:
+    def _component_of(self, file: CandidateFile) -> str:
         header = self._header(file)
         if header is None:
             return ""
         for component in COMPONENTS:
-            if _is_kind(component, header):
+            if _is_component(component, header):
                 try:
                     self._check_fit(component, header, file.shown)
                 except ModelFileError as error:
@@ -282,7 +311,7 @@ class PartFinder:
                     return component
         return ""
 
-    def _header(self, file: PartFile) -> ModelHeader | None:
+    def _header(self, file: CandidateFile) -> ModelHeader | None:
         if file not in self._headers:
             self._headers[file] = None
             try:
@@ -294,51 +323,54 @@ class PartFinder:
                 self._misfits[file] = error
         return self._headers[file]
 
-    def _known_header(self, file: PartFile) -> ModelHeader | None:
-        """Return a header that costs no request; one that was checked before is not read again."""
-        is_here = isinstance(file, LocalFile) or self.hub.path_of(file) is not None
-        return self._header(file) if is_here or file in self._headers else None
+    def _known_header(self, file: CandidateFile) -> ModelHeader | None:
+        """Return a file's header if reading it takes no request."""
+        is_local = isinstance(file, LocalFile) or self.hub.path_of(file) is not None
+        return self._header(file) if is_local or file in self._headers else None
 
-    def _check_fit(self, component: str, header: ModelHeader, shown: str) -> None:
-        check_parts(self._family, self._main, self._shown, {component: (header, shown)})
+    def _check_fit(self, component: str, header: ModelHeader, display_name: str) -> None:
+        components = {component: (header, display_name)}
+        check_components(self._family, self._main, self._display_name, components)
 
     def error(self, components: Sequence[str]) -> DrawError:
-        """Make the error for components that are nowhere, the first of them with its places."""
+        """Return the error for components that were not found, with the places of the first."""
         is_one = len(components) == 1
         titles = " and ".join(title_of(component, self._family) for component in components)
         options = " ".join(f"{option_of(component)} FILE" for component in components)
         reasons = self._reasons.get(components[0], [])
         why = "".join(f"; {reason.message}" for reason in reasons)
         hint = f"name {'it' if is_one else 'them'} with {options}"
-        sources = sources_of(self._family, components[0], self._text_width)
+        sources = self._family.sources_of(components[0], self._text_width)
         places = " or ".join(f"hf.co/{source.repository}:{source.file}" for source in sources)
         if places and is_one:
             hint += f"; it is usually in {places}"
-        # Terms to accept help; the spelling of a place that the user never typed does not.
+        # Hints about access help; those about spelling concern names that the user never typed.
         helpful = [reason.hint for reason in reasons if isinstance(reason, FetchError)]
         hint += "".join(f"; {text}" for text in helpful[:1] if text)
         return ModelNotFoundError(
-            f"{quoted(self._shown)} ({self._family.title}) cannot draw without {titles},"
+            f"{quoted(self._display_name)} ({self._family.title}) cannot draw without {titles},"
             f" {'which is' if is_one else 'which are'} neither in the file nor beside it{why}",
             hint=hint,
         )
 
 
-def _is_kind(component: str, header: ModelHeader) -> bool:
+def _is_component(component: str, header: ModelHeader) -> bool:
     if component == "taesd" and any(name.startswith("tae.decoder.") for name in header.tensors):
         return True
-    return kind_of(header) == component and detect_family(header) is None
+    return identify_file(header) == component and detect_family(header) is None
 
 
 def _candidates(paths: Sequence[str], component: str) -> list[str]:
-    """Give the files that may be a component, the likeliest first, so that few are looked into.
+    """Return the files that may be a component, the likeliest first, so that few need be read.
 
-    First those that are named like it and nothing else, last those that are named like another.
+    Files named like it and nothing else come first, those named like another component last.
     """
     others = set(COMPONENTS) - {component} - _ALIKE.get(component, set()) - _VAGUE
-    like_others = {path for other in others for path in beside(paths, other)}
-    named = beside(paths, component)
-    unnamed = [path for path in paths if may_be_part(path) and not path.lower().endswith(".gguf")]
+    like_others = {path for other in others for path in files_named_like(other, paths)}
+    named = files_named_like(component, paths)
+    unnamed = [
+        path for path in paths if may_be_component(path) and not path.lower().endswith(".gguf")
+    ]
     return [
         path
         for group in (named, [path for path in unnamed if path not in named])

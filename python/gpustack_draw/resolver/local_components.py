@@ -1,4 +1,4 @@
-"""The files beside a model on this machine, among which its components may be."""
+"""Local files near a model that may be its components."""
 
 import contextlib
 import os
@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Folders for components, beside a model or beside the folder that it is in, and folders for
-# diffusion models, as ComfyUI, the web UIs and diffusers name them. In lower case.
+# Folders of components and of models, as ComfyUI, web UIs and diffusers name them, in lower case.
+# Components lie beside the model or beside its folder.
 _COMPONENT_FOLDERS = frozenset(("clip", "text_encoder", "text_encoder_2", "text_encoders", "vae"))
 _MODEL_FOLDERS = frozenset(
     ("checkpoints", "diffusion_models", "stable-diffusion", "transformer", "unet")
 )
 _ENDINGS = (".gguf", ".safetensors")
-# Folders between a folder for models and the model, and inside of a folder for components.
+# Levels of subfolders in a folder of models or of components.
 _DEPTH = 2
-_MOST_FILES = 2000
+_MAX_FILES = 2000
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of this machine that may be a component.
+    """A local file that may be a component.
 
     Attributes:
-        path: Its path in the folder of models, with ``/`` between folders.
-        location: Where it is.
-        shown: What messages call it.
+        path: Path relative to the folder of models, with ``/`` between folders.
+        location: Path of the file.
+        shown: Name of the file in messages.
     """
 
     path: str
@@ -33,14 +33,14 @@ class LocalFile:
     shown: str
 
 
-def files_beside(model: Path, shown: str) -> list[LocalFile]:
-    """Return the model files in a model's folder and in the folders for components near it.
+def files_beside(model: Path, typed_path: str) -> list[LocalFile]:
+    """Return the model files in a model's folder and in component folders near it.
 
     Args:
         model: The model's file.
-        shown: What messages call it: the path as typed.
+        typed_path: Its path as typed; decides between absolute and relative paths in messages.
     """
-    # Links are not followed: the neighbors of a link are those that the user sees.
+    # Links are not followed: components lie beside the link, not beside its target.
     model = Path(os.path.abspath(model))  # noqa: PTH100
     folder = model.parent
     roots = [folder]
@@ -53,10 +53,10 @@ def files_beside(model: Path, shown: str) -> list[LocalFile]:
         for entry in _entries(root):
             if entry.name.lower() in _COMPONENT_FOLDERS and entry.is_dir():
                 found += _files_in(Path(entry.path), root, _DEPTH)
-    is_typed_whole = Path(shown).is_absolute() or shown.startswith("~")
+    is_absolute = Path(typed_path).is_absolute() or typed_path.startswith("~")
     return [
-        LocalFile(path, location, str(location) if is_typed_whole else _relative(location))
-        for path, location in found[:_MOST_FILES]
+        LocalFile(path, location, str(location) if is_absolute else _relative(location))
+        for path, location in found[:_MAX_FILES]
         if location != model
     ]
 
@@ -71,7 +71,7 @@ def _files_in(folder: Path, root: Path, depth: int) -> Iterator[tuple[str, Path]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, by name; nothing where it cannot be read."""
+    """Return the entries of a folder, sorted by name; none if it cannot be read."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return sorted(entries, key=lambda entry: entry.name)
     return []

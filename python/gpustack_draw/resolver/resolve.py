@@ -1,14 +1,11 @@
-"""A model reference becomes files, all of them read and checked as far as they are here."""
+"""Resolve a model reference to files whose headers are checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpustack_draw.errors import (
-    ModelNotFoundError,
-    quoted,
-)
+from gpustack_draw.errors import ModelNotFoundError, quoted
 from gpustack_draw.headers.diffusers_folder import is_model_folder, read_model_folder
 from gpustack_draw.headers.header import ModelHeader, read_model_header
 from gpustack_draw.request.model_reference import (
@@ -17,21 +14,21 @@ from gpustack_draw.request.model_reference import (
     LocalModel,
     ModelReference,
 )
-from gpustack_draw.resolver.compatibility import check_parts, fit_family
-from gpustack_draw.resolver.detect_family import Family, components_inside, defaults_of, variant_of
-from gpustack_draw.resolver.families import Defaults
+from gpustack_draw.resolver.compatibility import check_components, fit_family
+from gpustack_draw.resolver.detect_family import components_inside, defaults_of, variant_of
+from gpustack_draw.resolver.families import Defaults, Family
 from gpustack_draw.resolver.requirements import (
     family_of,
     has_engine_names,
-    notes_on_lacks,
-    unused,
-    with_stand_in,
+    notes_on_missing,
+    notes_on_unused,
+    treat_taesd_as_vae,
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
-from gpustack_draw.resolver.user_components import FoundParts, Given, read_components
+from gpustack_draw.resolver.user_components import ComponentFile, read_components
 
 if TYPE_CHECKING:
-    from gpustack_draw.hub import Hub, Repository, RepositoryFile
+    from gpustack_draw.hub import RepositoryFile
 
 DEMO_DEFAULTS = Defaults(
     sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128)
@@ -41,37 +38,38 @@ DEMO_DEFAULTS = Defaults(
 def resolve_model(
     reference: ModelReference, components: Mapping[str, str] | None = None
 ) -> ResolvedModel:
-    """Find a model's files and check that they can draw together.
+    """Find a model's files and check that they fit together.
 
-    Reads headers only: those of files of the hub over the network, where they are not here. Nothing
-    is fetched: :func:`gpustack_draw.resolver.fetch.fetch_model` does that.
+    Reads only headers, over the network for files that are not cached. Downloads nothing; see
+    :func:`gpustack_draw.resolver.fetch.fetch_model`.
 
     Args:
-        reference: What to draw with.
-        components: Files named by the user, by component (``vae``, ``clip_l``, ...).
+        reference: The model.
+        components: Files chosen by the user, by component (``vae``, ``clip_l``, ...).
 
     Raises:
-        UsageError: A component has no such name.
-        ModelNotFoundError: A file is missing, or a component the model cannot draw without.
-        ModelFileError: A file is damaged, or is not what it is used as.
-        FetchError: The hub cannot be asked, or refuses.
-        NotYetSupportedError: The model is of a kind that this version does not draw with.
+        UsageError: The name of a component is unknown.
+        ModelNotFoundError: A file or a required component is missing.
+        ModelFileError: A file is damaged, or not the component that it is used as.
+        FetchError: The hub is unavailable, or refuses the request.
+        NotYetSupportedError: This version cannot draw with the model's family.
     """
-    given = read_components(components or {})
+    user_files = read_components(components or {})
     if isinstance(reference, DemoModel):
-        resolved = _resolve_demo(reference, given)
+        resolved = _resolve_demo(reference, user_files)
     elif isinstance(reference, LocalModel):
-        resolved = _resolve_local(reference, given)
+        resolved = _resolve_local(reference, user_files)
     elif isinstance(reference, HubModel):
-        resolved = _resolve_hub(reference, given)
+        resolved = _resolve_hub(reference, user_files)
     else:
         raise ModelNotFoundError(
-            f"{quoted(reference.text)} is neither a file here nor 'demo': only a server can have it"
+            f"{quoted(reference.text)} is neither a local file nor 'demo': only a server can have"
+            " it"
         )
-    return replace(resolved, user_components=tuple(given))
+    return replace(resolved, user_components=tuple(user_files))
 
 
-def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedModel:
+def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
     from gpustack_draw.demo import DEMO_FILE
 
     if not DEMO_FILE.is_file():
@@ -86,23 +84,30 @@ def _resolve_demo(reference: DemoModel, given: Mapping[str, Given]) -> ResolvedM
         source="demo",
         family=family,
         variant="",
-        files=_files(ModelFile("model", DEMO_FILE, header.file_bytes), {"taesd"}, given),
+        files=_files(ModelFile("model", DEMO_FILE, header.file_bytes), {"taesd"}, user_files),
         defaults=DEMO_DEFAULTS,
-        notes=unused(family, given),
+        notes=notes_on_unused(family, user_files),
     )
 
 
-def _resolve_local(reference: LocalModel, given: Mapping[str, Given]) -> ResolvedModel:
-    path, shown = reference.path, reference.text
+def _resolve_local(reference: LocalModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
+    path, typed = reference.path, reference.text
     is_folder = is_model_folder(path)
-    header = read_model_folder(path, shown) if is_folder else read_model_header(path, shown=shown)
+    header = read_model_folder(path, typed) if is_folder else read_model_header(path, shown=typed)
     name = path.resolve().name if is_folder else path.stem
-    main = _Main(header, shown, name, path)
-    found = _find_parts(main, given, None)
-    return _join(reference, main, "local", {**found.parts, **given}, found.notes)
+    main = _MainFile(header, typed, name, path)
+    family, present = _check_main_file(main, user_files)
+    if _is_complete(family, present):
+        return _assemble(reference, main, "local", user_files)
+    from gpustack_draw.resolver.find_components import find_components
+    from gpustack_draw.resolver.local_components import files_beside
+
+    neighbors = [] if is_folder else files_beside(path, typed)
+    found = find_components(family, present, header, typed, neighbors, fetch_optional=False)
+    return _assemble(reference, main, "local", {**found.files, **user_files}, found.notes)
 
 
-def _resolve_hub(reference: HubModel, given: "Mapping[str, Given]") -> ResolvedModel:
+def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
     from gpustack_draw.hub import Hub
     from gpustack_draw.hub.choose_file import choose_file
 
@@ -114,113 +119,113 @@ def _resolve_hub(reference: HubModel, given: "Mapping[str, Given]") -> ResolvedM
     )
     file = repository.file(choice.path)
     header = hub.read_header(file)
-    main = _Main(header, file.shown, Path(file.path).stem, hub.cache.pointer(file), file)
-    found = _find_parts(main, given, (hub, repository))
+    main = _MainFile(
+        header, file.shown, Path(file.path).stem, hub.cache.pointer(file), hub_file=file
+    )
     notes = tuple(note for note in (repository.note, choice.note) if note)
-    return _join(reference, main, "hub", {**found.parts, **given}, notes)
+    family, present = _check_main_file(main, user_files)
+    if _is_complete(family, present):
+        return _assemble(reference, main, "hub", user_files, notes)
+    from gpustack_draw.resolver.find_components import find_components
 
-
-def _find_parts(
-    main: "_Main", given: Mapping[str, Given], place: "tuple[Hub, Repository] | None"
-) -> FoundParts:
-    """Find the components that a model lacks, after a look at those that the user named.
-
-    Args:
-        main: The model's main file.
-        given: The components that the user named.
-        place: The hub and the model's repository; ``None`` for a model on this machine.
-    """
-    family, inside = _look_inside(main)
-    _check_parts(family, main, given)
-    there = with_stand_in(inside | set(given))
-    if there.issuperset((*family.requires, *family.optional)):
-        return FoundParts({}, ())
-    from gpustack_draw.resolver.find_components import find_parts
-    from gpustack_draw.resolver.local_components import files_beside
-
-    if place is not None:
-        hub, repository = place
-        beside = [file for file in repository.files if file != main.file]
-        return find_parts(family, there, main.header, main.shown, beside, hub=hub)
-    neighbors = [] if main.path.is_dir() else files_beside(main.path, main.shown)
-    return find_parts(family, there, main.header, main.shown, neighbors, fetch_optional=False)
-
-
-def _check_parts(family: Family, main: "_Main", given: Mapping[str, Given]) -> None:
-    parts = {component: (one.header, one.shown) for component, one in given.items()}
-    check_parts(family, main.header, main.shown, parts)
+    beside = [each for each in repository.files if each != file]
+    found = find_components(family, present, header, file.shown, beside, hub=hub)
+    return _assemble(reference, main, "hub", {**found.files, **user_files}, notes)
 
 
 @dataclass(frozen=True)
-class _Main:
+class _MainFile:
     """The main file of a model."""
 
     header: ModelHeader
-    shown: str
+    display_name: str
     name: str
     path: Path
-    file: "RepositoryFile | None" = None
+    hub_file: "RepositoryFile | None" = None
 
 
-def _look_inside(main: _Main) -> tuple[Family, set[str]]:
-    """Tell a model's family, and which components its main file brings."""
-    family = family_of(main.header, main.shown)
-    # The engine gives every name of a file without its prefixes the denoiser's: it finds nothing
-    # else in it.
+def _look_inside(main: _MainFile) -> tuple[Family, set[str]]:
+    """Return a model's family and the components in its main file."""
+    family = family_of(main.header, main.display_name)
+    # The engine adds the diffusion model's prefix to every name in a file without prefixes, so it
+    # finds nothing else there.
     is_prefixed = has_engine_names(main.header) or family.unet
     return family, components_inside(main.header, family) if is_prefixed else set()
 
 
-def _join(
+def _check_main_file(
+    main: _MainFile, user_files: Mapping[str, ComponentFile]
+) -> tuple[Family, set[str]]:
+    """Check that the user's components fit a model, before any others are searched.
+
+    Returns:
+        The model's family, and the components that are present.
+    """
+    family, inside = _look_inside(main)
+    _check_components(family, main, user_files)
+    return family, treat_taesd_as_vae(inside | set(user_files))
+
+
+def _is_complete(family: Family, present: set[str]) -> bool:
+    return present.issuperset((*family.requires, *family.optional))
+
+
+def _check_components(
+    family: Family, main: _MainFile, component_files: Mapping[str, ComponentFile]
+) -> None:
+    components = {
+        component: (one.header, one.display_name) for component, one in component_files.items()
+    }
+    check_components(family, main.header, main.display_name, components)
+
+
+def _assemble(
     reference: HubModel | LocalModel,
-    main: _Main,
+    main: _MainFile,
     source: str,
-    given: "Mapping[str, Given]",
+    component_files: Mapping[str, ComponentFile],
     notes: tuple[str, ...] = (),
 ) -> ResolvedModel:
-    """Check that a main file and its components can draw together."""
-    header, shown = main.header, main.shown
+    """Check that a main file and its components fit together, and build the model."""
+    header = main.header
     family, inside = _look_inside(main)
     names = [main.name]
     if isinstance(reference, HubModel):
         names.append(reference.repository.rpartition("/")[2])
     variant = variant_of(family, *names, header=header)
     slot = "model" if has_engine_names(header) or family.unet else "diffusion_model"
-    family = fit_family(family, header, shown)
-    _check_parts(family, main, given)
+    family = fit_family(family, header, main.display_name)
+    _check_components(family, main, component_files)
+    present = inside | set(component_files)
     notes += tuple(note for note in (family.note, family.variant_notes.get(variant)) if note)
-    notes += notes_on_lacks(family, inside | set(given))
-    # A tiny decoder in the file does the VAE's work where there is no other.
-    also = {"taesd"} if "taesd" in inside and not {"vae"} & (inside | set(given)) else set()
+    notes += notes_on_missing(family, present)
+    # A tiny decoder in the main file replaces the VAE if there is no other.
+    also = {"taesd"} if "taesd" in inside and "vae" not in present else set()
+    main_file = ModelFile(
+        slot, main.path, header.file_bytes, main.hub_file, loaded_bytes=header.loaded_bytes
+    )
     return ResolvedModel(
         reference=reference,
         name=main.name,
         source=source,
         family=family,
         variant=variant,
-        files=_files(
-            ModelFile(
-                slot,
-                main.path,
-                header.file_bytes,
-                main.file,
-                loaded_bytes=header.loaded_bytes,
-            ),
-            also,
-            given,
-        ),
+        files=_files(main_file, also, component_files),
         defaults=defaults_of(family, variant, header),
-        notes=notes + unused(family, given),
+        notes=notes + notes_on_unused(family, component_files),
     )
 
 
-def _files(main: ModelFile, also: set[str], given: Mapping[str, Given]) -> tuple[ModelFile, ...]:
+def _files(
+    main: ModelFile, also: set[str], component_files: Mapping[str, ComponentFile]
+) -> tuple[ModelFile, ...]:
+    """Return the files to load; ``also`` has components that are in the main file."""
     files = {main.component: main}
     for component in also:
         files[component] = replace(main, component=component)
-    for component, one in given.items():
+    for component, one in component_files.items():
         loaded = one.header.loaded_bytes if one.header is not None else 0
         files[component] = replace(one.file, loaded_bytes=loaded)
-    if "vae" in given and "taesd" not in given:
-        files.pop("taesd", None)  # the VAE that the user named is the one to use
+    if "vae" in component_files and "taesd" not in component_files:
+        files.pop("taesd", None)  # a VAE in a file of its own goes before a tiny decoder
     return tuple(files.values())

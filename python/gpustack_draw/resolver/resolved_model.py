@@ -1,4 +1,4 @@
-"""A model whose files are known, wherever they are."""
+"""A model whose files are known, local or on the hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +25,15 @@ class ModelFile:
     """A file that the engine loads.
 
     Attributes:
-        component: ``model`` for a file with the engine's own prefixes, ``diffusion_model`` for one
-            with the denoiser alone, else one of :data:`gpustack_draw.request.names.COMPONENTS`.
-        path: The file, or a folder in diffusers layout. One of the hub may not be there yet.
-        bytes: Its size.
-        hub_file: Where on the hub it is from; ``None`` for a file that the user has.
-        loaded_bytes: Its size in memory, as far as its header tells.
-        origin: How it was found: ``named`` by the user, ``beside`` the model, or in one of its
-            usual places on the ``hub``.
+        component: ``model`` for a file whose tensor names have the engine's prefixes,
+            ``diffusion_model`` for a diffusion model alone, else one of
+            :data:`gpustack_draw.request.names.COMPONENTS`.
+        path: The file, or a folder in diffusers layout. A file of the hub may still be missing.
+        bytes: Size of the file.
+        hub_file: The file on the hub; ``None`` for a file of the user.
+        origin: How it was found: ``named`` by the user, ``beside`` the model, or in a known
+            place on the ``hub``.
+        loaded_bytes: Size in memory according to its header; 0 if unknown.
     """
 
     component: str
@@ -45,17 +46,17 @@ class ModelFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedModel:
-    """A model that can be loaded once its files are here.
+    """A model that can be loaded once its files are downloaded.
 
     Attributes:
-        reference: What the user named.
-        name: ``demo``, or the file's name without its ending; shown, and stored in pictures.
+        reference: Reference as the user typed it.
+        name: ``demo``, or the file name without its ending; stored in pictures.
         source: Where it comes from: ``demo``, ``hub``, ``local`` or ``server``.
         family: Its family, with the sizes of this model.
-        variant: ``turbo``, ``schnell``, ...; empty when its name says none.
-        files: What to load.
-        defaults: How it draws best.
-        notes: For the user.
+        variant: ``turbo``, ``schnell``, ...; empty if unknown.
+        files: Files to load.
+        defaults: Settings where the user chose none.
+        notes: Notes for the user.
         user_components: Names of the components that the user chose.
     """
 
@@ -70,31 +71,31 @@ class ResolvedModel:
     user_components: tuple[str, ...] = ()
 
     def path_of(self, component: str) -> Path | None:
-        """Give the file of a component, ``None`` when there is none of its own."""
+        """Return the path of a component's own file; ``None`` if it has none."""
         return next((file.path for file in self.files if file.component == component), None)
 
     @property
     def portable_reference(self) -> str:
-        """What to type for the model on another machine; empty for a file of this one."""
+        """Reference that names the model on any machine; empty for a local file."""
         return "" if self.source == "local" else self.reference.text
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all files in memory; one that serves as two components counts once."""
+        """Bytes of all files in memory; a file of two components counts once."""
         return sum({file.path: max(file.bytes, file.loaded_bytes) for file in self.files}.values())
 
     @property
     def hub_files(self) -> "list[RepositoryFile]":
-        """What of it is from the hub."""
+        """Files of the model that are on the hub."""
         return [file.hub_file for file in self.files if file.hub_file is not None]
 
 
 def title_of(component: str, family: Family) -> str:
-    """Return what people call a component of a family."""
+    """Return the title of a component of a family, for messages."""
     own = {"t5xxl": family.t5_title, "clip_l": family.clip_title}
     return own.get(component, COMPONENT_TITLES[component])
 
 
 def option_of(component: str) -> str:
-    """Give the option that names a component."""
+    """Return the option of a component, such as ``--clip-l``."""
     return "--" + component.replace("_", "-")

@@ -1,4 +1,4 @@
-"""Components of a model that the user named, or that were found."""
+"""Component files that the user chose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from gpustack_draw.request.model_reference import (
     parse_model_reference,
 )
 from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.resolver.requirements import check_kind
+from gpustack_draw.resolver.requirements import check_component
 from gpustack_draw.resolver.resolved_model import ModelFile, option_of
 
 if TYPE_CHECKING:
@@ -23,67 +23,68 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Given:
-    """A component file. One of the hub may be unread yet."""
+class ComponentFile:
+    """A file used as a component.
+
+    Attributes:
+        file: The file.
+        header: Header of the file; ``None`` if it is on the hub and has not been read.
+        display_name: Name of the file in messages.
+    """
 
     file: ModelFile
     header: ModelHeader | None
-    shown: str
+    display_name: str
 
 
-@dataclass(frozen=True)
-class FoundParts:
-    """The components that a model lacked.
-
-    Attributes:
-        parts: Found files, by component.
-        notes: Where they were found, and what lies beside the model and does not fit.
-    """
-
-    parts: dict[str, Given]
-    notes: tuple[str, ...]
-
-
-def component_of_hub(
+def hub_component(
     component: str,
     file: "RepositoryFile",
     header: ModelHeader | None,
     hub: "Hub",
     origin: str = "named",
-) -> Given:
-    """Use a file of the hub as a component. An unread header is read once the file is fetched."""
+) -> ComponentFile:
+    """Return a file of the hub as a component.
+
+    Args:
+        component: One of :data:`gpustack_draw.request.names.COMPONENTS`.
+        file: The file.
+        header: Its header; ``None`` to read it after the download.
+        hub: The hub and its cache.
+        origin: How it was found; see :class:`ModelFile`.
+    """
     size = header.file_bytes if header is not None else max(file.bytes, 0)
-    part = ModelFile(component, hub.cache.pointer(file), size, file, origin)
-    return Given(part, header, file.shown)
+    model_file = ModelFile(component, hub.cache.pointer(file), size, file, origin)
+    return ComponentFile(model_file, header, file.shown)
 
 
-def read_components(components: Mapping[str, str]) -> dict[str, Given]:
-    """Read the components that the user named.
+def read_components(components: Mapping[str, str]) -> dict[str, ComponentFile]:
+    """Read the headers of the components that the user chose.
 
     Args:
         components: Paths and hf.co references, by component (``vae``, ``clip_l``, ...).
 
     Raises:
-        UsageError: A component has no such name, or no file is named.
-        ModelNotFoundError: There is no such file.
-        ModelFileError: A file is damaged, or is not what it is used as.
-        FetchError: The hub cannot be asked, or refuses.
+        UsageError: The name of a component is unknown, or a reference is empty.
+        ModelNotFoundError: A file does not exist.
+        ModelFileError: A file is damaged, or another component than it is used as.
+        FetchError: The hub is unavailable, or refuses the request.
     """
-    given = {}
+    files = {}
     for component, text in components.items():
         if component not in COMPONENTS:
             raise UsageError(
                 f"{quoted(component)} is not a component",
                 hint=f"components: {', '.join(COMPONENTS)}",
             )
-        given[component] = _read_component(component, text)
-    return given
+        files[component] = _read_component(component, text)
+    return files
 
 
-def _read_component(component: str, text: str) -> Given:
+def _read_component(component: str, text: str) -> ComponentFile:
     if not text.strip():
         raise UsageError(
-            f"{option_of(component)} names no file: {text!r}",
+            f"missing file after {option_of(component)}: {text!r}",
             hint=f"type {option_of(component)} FILE",
         )
     reference = parse_model_reference(text)
@@ -91,36 +92,36 @@ def _read_component(component: str, text: str) -> Given:
         return _read_hub_component(component, reference)
     if isinstance(reference, DemoModel | ServerModel):
         reference = LocalModel(Path(reference.text), reference.text)
-    path, shown = reference.path, reference.text
-    header = read_model_header(path, shown=shown)
-    check_kind(component, header, shown)
-    return Given(ModelFile(component, path, header.file_bytes), header, shown)
+    path, display_name = reference.path, reference.text
+    header = read_model_header(path, shown=display_name)
+    check_component(component, header, display_name)
+    return ComponentFile(ModelFile(component, path, header.file_bytes), header, display_name)
 
 
-def _read_hub_component(component: str, reference: HubModel) -> Given:
+def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
     from gpustack_draw.hub import Hub
     from gpustack_draw.hub.choose_file import choose_file
-    from gpustack_draw.resolver.component_sources import beside
+    from gpustack_draw.resolver.candidate_files import files_named_like
 
     hub = Hub()
 
-    def chosen(repository: "Repository") -> "RepositoryFile":
+    def choose(repository: "Repository") -> "RepositoryFile":
         choice = choose_file(
             repository.paths,
             reference.tag,
             tag_given=reference.tag_given,
             repository=repository.name,
-            parts=beside(repository.paths, component),
+            parts=files_named_like(component, repository.paths),
         )
         return repository.file(choice.path)
 
-    def is_here(repository: "Repository") -> bool:
+    def is_cached(repository: "Repository") -> bool:
         try:
-            return hub.path_of(chosen(repository)) is not None
+            return hub.path_of(choose(repository)) is not None
         except ModelNotFoundError:
             return False
 
-    file = chosen(hub.repository(reference.repository, reference.revision, wanted=is_here))
+    file = choose(hub.repository(reference.repository, reference.revision, wanted=is_cached))
     header = hub.read_header(file)
-    check_kind(component, header, file.shown)
-    return component_of_hub(component, file, header, hub)
+    check_component(component, header, file.shown)
+    return hub_component(component, file, header, hub)

@@ -1,0 +1,154 @@
+"""The records that describe a family of models."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gpustack_draw.resolver.component_sources import Source
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The settings of a model where the user chose none.
+
+    Attributes:
+        sample_steps: Sampling steps.
+        cfg_scale: Classifier-free guidance; 1 is off, which distilled models need.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
+        guidance: Distilled guidance, for families that take it as an input.
+        native_size: Width and height that the model was trained for, in pixels.
+        smallest_size: Smallest width and height that it was trained for; ``None`` for the native
+            size.
+    """
+
+    sample_steps: int
+    cfg_scale: float
+    scheduler: str = "discrete"
+    guidance: float = 3.5
+    native_size: tuple[int, int] = (1024, 1024)
+    smallest_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class SimilarVae:
+    """A VAE of the same shapes as a family's own, which only its file name tells apart.
+
+    Attributes:
+        title: Name of the family that it belongs to.
+        file_name: Pattern to search its file names for; case does not matter.
+    """
+
+    title: str
+    file_name: str
+
+    def has_name(self, file: str) -> bool:
+        """Return True if a file is named like this VAE."""
+        return re.search(self.file_name, file, re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+        name: Short and stable, because it is stored in pictures: ``sd1``, ``flux2-klein``.
+        title: Name in messages.
+        defaults: Settings of a model whose variant is unknown.
+        variants: Settings by variant, for the variants whose settings differ.
+        requires: Components (see ``COMPONENTS``) that it cannot draw without, in the model's file
+            or in files of their own.
+        optional: Components that improve its pictures.
+        sources: Places to download components from, by component, in order of preference.
+        evidence: Parts of tensor names that only this family has, each of them enough; empty where
+            ``detect_family`` looks at sizes.
+        evidence_side: First dimension of the tensor that ``evidence`` names; 0 for any.
+        architecture: Value of ``general.architecture`` in its GGUF files, where the tensors do not
+            show the family.
+        variant_evidence: Pairs of a part of a tensor name and the variant it proves, in order; an
+            empty part is in every file.
+        older_variants: By variant, a part of a tensor name that only the newer of two models of
+            that variant has, and the key in ``variants`` of the older one's settings.
+        component_prefixes: Pairs of a prefix of tensor names in an all-in-one file and the
+            component it stands for, beside the prefixes that all families share; longer ones first.
+        size_multiple: Pixels that both sides must be a multiple of; the engine rounds up.
+        max_side: Largest side in pixels; the engine aborts above it.
+        has_ays: Whether the engine has noise levels of the scheduler ``ays`` for it.
+        takes_guidance: Whether distilled guidance is an input of its network.
+        network: Architecture whose sizes are checked and read from the tensors: ``flux``,
+            ``mmdit``, ``wan``, or empty.
+        network_heads: Attention heads by number of blocks and width, of the ``wan`` networks that
+            the engine knows.
+        unet: Whether it is a UNet, which the engine recognizes by its text encoders.
+        latent_channels: Channels of its latents.
+        token_pixels: Side, in pixels, of a token of the largest attention.
+        heads: Attention heads over those tokens.
+        hidden: Width of a token there.
+        text_input: Tensor whose first dimension must fit the LLM's width; empty if unknown.
+        llm_layers: Layers of the LLM that it reads side by side.
+        vocabulary: Tokens that the LLM's embedding must have; the engine aborts with fewer.
+        clip_title: Name of its first CLIP text encoder in messages.
+        clip_width: Width of that text encoder.
+        t5_title: Name of its T5 text encoder in messages.
+        t5_tokens: Tokens of that text encoder.
+        video_vae: Whether its VAE is one for videos, such as Wan's.
+        vae_is_taesd: Whether the engine reads its VAE as a tiny autoencoder.
+        similar_vae: A VAE of another family that would load but decode wrong colors.
+        note: Note for users who draw with it; empty for none.
+        variant_notes: Notes by variant.
+        why_not: Why this version cannot draw with it; empty if it can.
+        why_not_variant: The same by variant.
+        instead: Hint for a model that cannot be used.
+    """
+
+    name: str
+    title: str
+    defaults: Defaults
+    variants: Mapping[str, Defaults] = field(default_factory=dict)
+    requires: tuple[str, ...] = ("vae", "llm")
+    optional: tuple[str, ...] = ()
+    sources: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    evidence_side: int = 0
+    architecture: str = ""
+    variant_evidence: tuple[tuple[str, str], ...] = ()
+    older_variants: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    component_prefixes: tuple[tuple[str, str], ...] = ()
+    size_multiple: int = 8
+    max_side: int = 8192
+    has_ays: bool = False
+    takes_guidance: bool = False
+    network: str = ""
+    network_heads: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    unet: bool = False
+    latent_channels: int = 16
+    token_pixels: int = 16
+    heads: int = 24
+    hidden: int = 3072
+    text_input: str = ""
+    llm_layers: int = 1
+    vocabulary: int = 0
+    clip_title: str = "the CLIP-L text encoder"
+    clip_width: int = 768
+    t5_title: str = "the T5-XXL text encoder"
+    t5_tokens: int = 32_128
+    video_vae: bool = False
+    vae_is_taesd: bool = False
+    similar_vae: SimilarVae | None = None
+    note: str = ""
+    variant_notes: Mapping[str, str] = field(default_factory=dict)
+    why_not: str = ""
+    why_not_variant: Mapping[str, str] = field(default_factory=dict)
+    instead: str = "use a text-to-image model"
+
+    def sources_of(self, component: str, text_width: int = 0) -> tuple[Source, ...]:
+        """Return the places to download a component from, in order of preference.
+
+        Args:
+            component: One of :data:`gpustack_draw.request.names.COMPONENTS`.
+            text_width: First dimension of ``text_input`` in this model; 0 if unknown. Language
+                models of a width that does not divide it come last.
+        """
+        sources = self.sources.get(component, ())
+        return tuple(
+            sorted(sources, key=lambda source: bool(source.width and text_width % source.width))
+        )
