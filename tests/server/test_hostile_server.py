@@ -132,7 +132,7 @@ def test_a_slow_proxy_has_a_time_limit(
         monkeypatch.setenv("https_proxy", proxy.url)
         assert FailingCommand(capsys, "no address").run(NAME, "--server", FAR) == (
             1,
-            f"{FAR} cannot be reached through the proxy: no answer within 0.3 seconds",
+            f"{FAR} cannot be reached through the proxy: no response within 0.3 seconds",
             "check http_proxy and https_proxy, or list the server's host in no_proxy",
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gpustack_draw.errors import DrawError, ModelNotFoundError, ServerError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import TransportError
-from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.request.place import hub_reference
 
 CHECK_SERVER = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
@@ -20,7 +20,7 @@ _START_INSTANCE = "start it or check its instances on the server's web page"
 def explain_transport(  # noqa: PLR0911 - one per problem
     error: TransportError, address: ServerAddress, name: str = "", *, drawing: bool = False
 ) -> DrawError:
-    """Return the error for a request without a complete answer.
+    """Return the error for a request without a complete response.
 
     Args:
         error: The transport error.
@@ -74,13 +74,13 @@ def _explain_tls(error: TransportError, url: str) -> DrawError:
     )
 
 
-def explain_reply(  # noqa: PLR0911 - one per problem
-    error: ReplyError, address: ServerAddress, release: str, *, model: str = ""
+def explain_response(  # noqa: PLR0911 - one per problem
+    error: ResponseError, address: ServerAddress, release: str, *, model: str = ""
 ) -> DrawError:
-    """Return the error for an answer without the expected content.
+    """Return the error for a response without the expected content.
 
     Args:
-        error: The answer's problem.
+        error: The response's problem.
         address: The server.
         release: Title of its release, such as ``GPUStack 0.7.1``.
         model: The model's name, if the request was for a picture.
@@ -116,7 +116,7 @@ def explain_reply(  # noqa: PLR0911 - one per problem
 
 
 def _explain_client_error(
-    error: ReplyError, address: ServerAddress, release: str, because: str
+    error: ResponseError, address: ServerAddress, release: str, because: str
 ) -> DrawError:
     if error.status == 401 and address.key:
         return ServerError(
@@ -141,8 +141,8 @@ def _explain_client_error(
     )
 
 
-def explain_deployment_reply(
-    error: ReplyError,
+def explain_deployment_response(
+    error: ResponseError,
     address: ServerAddress,
     release: str,
     *,
@@ -152,7 +152,7 @@ def explain_deployment_reply(
     """Return the error for a refused request of the management API.
 
     Args:
-        error: The answer's problem.
+        error: The response's problem.
         address: The server.
         release: Title of its release.
         repository: ``OWNER/REPO`` of the model.
@@ -174,7 +174,7 @@ def explain_deployment_reply(
             f"{address.url} rejects the deployment of hf.co/{repository} ({error.status}){because}",
             hint="deploy it on the server's web page, and draw with its name there",
         )
-    return explain_reply(error, address, release)
+    return explain_response(error, address, release)
 
 
 def not_gpustack(address: ServerAddress, name: str = "") -> DrawError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gpustack_draw.gpustack_server.cancellation import Cancellation
-from gpustack_draw.gpustack_server.replies import Step
+from gpustack_draw.gpustack_server.responses import Step
 from gpustack_draw.progress.progress import Progress
 
 # Limits pending requests plus undelivered files: enough to keep a cluster's replicas busy, with
@@ -135,7 +135,7 @@ class _Clock:
         self._first = self._first or self._last
 
     def stop(self) -> None:
-        """Record the end of the answer."""
+        """Record the end of the response."""
         self._end = time.monotonic()
 
     def progress(self, picture: int, pictures: int) -> Progress:
@@ -147,7 +147,7 @@ class _Clock:
         return Progress("sample", step.done, step.total, self._sampled(), picture, pictures)
 
     def phases(self) -> dict[str, float]:
-        """Return the seconds of each phase, once the answer has ended."""
+        """Return the seconds of each phase, once the response has ended."""
         total = self._end - self._begin
         if self._last is None:
             return {"sample": total}  # without steps, the wait cannot be separated

@@ -23,11 +23,11 @@ TransportProblem = Literal[
 
 
 class TransportError(Exception):
-    """A request without a complete answer.
+    """A request without a complete response.
 
     Attributes:
         problem: ``refused`` (the connection), ``unreachable``, ``timeout``, ``tls``, ``proxy``,
-            ``not http`` (another protocol answered), ``cut`` (the answer is incomplete) or
+            ``not http`` (another protocol answered), ``cut`` (the response is incomplete) or
             ``cancelled``.
         reason: The system's error message.
     """

@@ -32,31 +32,31 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 LogFunction = Callable[[str, str], None]
 
 
-class Reply:
-    """A server's answer, with its body still unread.
+class Response:
+    """A server's response, with its body still unread.
 
     Attributes:
         status: The HTTP status.
     """
 
     def __init__(
-        self, response: http.client.HTTPResponse, deadline: Deadline, address: ServerAddress
+        self, raw: http.client.HTTPResponse, deadline: Deadline, address: ServerAddress
     ) -> None:
-        """Wrap a response of the HTTP client.
+        """Wrap a response, whose body is read later.
 
         Args:
-            response: The response.
+            raw: The response of the HTTP client.
             deadline: Time limit of the connection.
             address: The server, whose key is masked in the body.
         """
-        self.status = response.status
-        self._response = response
+        self.status = raw.status
+        self._raw = raw
         self._deadline = deadline
         self._key = address.key.encode()
 
     def header(self, name: str) -> str:
         """Return a header's text, safe to print; empty without the header."""
-        return printable(str(self._response.headers.get(name, ""))).strip()
+        return printable(str(self._raw.headers.get(name, ""))).strip()
 
     @property
     def content_type(self) -> str:
@@ -64,7 +64,7 @@ class Reply:
         return self.header("Content-Type").partition(";")[0].strip().lower()
 
     def extend(self, seconds: float) -> None:
-        """Limit the rest of the answer to ``seconds`` from now."""
+        """Limit the rest of the response to ``seconds`` from now."""
         self._deadline.extend(seconds)
 
     def pieces(self) -> Iterator[bytes]:
@@ -76,15 +76,15 @@ class Reply:
         while True:
             self._deadline.seconds_left()
             with _transport_errors(self._deadline):
-                piece = self._response.read1(_READ_BYTES)
+                piece = self._raw.read1(_READ_BYTES)
             if not piece:
                 break
             yield piece
         if self._deadline.has_passed:  # the shutdown looks like the end of the body
             raise TransportError("timeout", "timed out")
         # http.client reports an incomplete chunked body, but not one with a Content-Length.
-        if self._response.length:
-            raise TransportError("cut", f"{self._response.length} bytes are missing")
+        if self._raw.length:
+            raise TransportError("cut", f"{self._raw.length} bytes are missing")
 
     def read(self, limit: int) -> bytes:
         """Return the first ``limit`` bytes of the body, with the API key masked."""
@@ -136,8 +136,8 @@ class ServerConnection:
         query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
         with_key: bool = True,
-    ) -> Iterator[Reply]:
-        """Send a request and yield the answer once its headers arrived, without redirects.
+    ) -> Iterator[Response]:
+        """Send a request and yield the response once its headers arrived, without redirects.
 
         Args:
             method: ``GET`` or ``POST``.
@@ -149,18 +149,13 @@ class ServerConnection:
             with_key: Whether to send the API key.
 
         Raises:
-            TransportError: No complete answer arrived.
+            TransportError: No complete response arrived.
         """
         deadline = Deadline(seconds)
         url = self.address.url + quote(path) + (f"?{urlencode(query)}" if query else "")
         parts = urlsplit(url)
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Accept-Encoding": "identity", "User-Agent": "gpustack-draw"}
-        headers["Connection"] = "close"
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        if with_key and self.address.key:
-            headers["Authorization"] = f"Bearer {self.address.key}"
+        headers = self._headers(has_body=data is not None, with_key=with_key)
         self.log(f"{method} {url}" + ("" if data is None else f" {data.decode()}"))
         connection = self._connect(parts, deadline)
         connected = connection.sock  # http.client drops it once the headers have arrived
@@ -170,17 +165,26 @@ class ServerConnection:
                     target = url if self._is_plainly_proxied(parts) else _target(parts)
                     headers |= self._proxy_headers(parts)
                     connection.request(method, target, data, headers)
-                    response = connection.getresponse()
-                with response:
-                    reply = Reply(response, deadline, self.address)
-                    self.log(f"{reply.status} {clean(reply.header('Content-Type'))}")
-                    yield reply
+                    raw = connection.getresponse()
+                with raw:
+                    response = Response(raw, deadline, self.address)
+                    self.log(f"{response.status} {clean(response.header('Content-Type'))}")
+                    yield response
         except TransportError:
             if cancellation.is_cancelled:
                 raise TransportError("cancelled", "cancelled") from None
             raise
         finally:
             connection.close()
+
+    def _headers(self, *, has_body: bool, with_key: bool) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "gpustack-draw"}
+        headers["Connection"] = "close"
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if with_key and self.address.key:
+            headers["Authorization"] = f"Bearer {self.address.key}"
+        return headers
 
     def _connect(self, parts: SplitResult, deadline: Deadline) -> http.client.HTTPConnection:
         host = parts.hostname or ""
@@ -250,10 +254,10 @@ def _transport_errors(
         raise
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
         # http.client raises ValueError or AttributeError if the socket is closed during a call, or
-        # if the answer is not HTTP.
+        # if the response is not HTTP.
         problem, reason = ("timeout", "timed out") if deadline.has_passed else _classify(error)
         if problem == "timeout" and connecting_to:
-            reason = f"no answer within {deadline.seconds:.3g} seconds"
+            reason = f"no response within {deadline.seconds:.3g} seconds"
         if problem != "tls" and (connecting_to == "proxy" or problem == "timeout"):
             problem = connecting_to or problem
         raise TransportError(problem, clean(reason)) from error
@@ -272,7 +276,7 @@ def _classify(error: Exception) -> tuple[TransportProblem, str]:  # noqa: PLR091
     if isinstance(error, ConnectionRefusedError):
         return "refused", "connection refused"
     if isinstance(error, ConnectionError | http.client.IncompleteRead):
-        # RemoteDisconnected, an answer without a byte, is a ConnectionError as well.
+        # RemoteDisconnected, a response without a byte, is a ConnectionError as well.
         return "cut", "the connection was closed"
     if isinstance(error, UnicodeError):
         return "unreachable", "invalid host name"

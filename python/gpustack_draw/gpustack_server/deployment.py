@@ -10,7 +10,7 @@ from gpustack_draw.gpustack_server.instance_watcher import InstanceWatcher
 from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import DeployedModel, list_models
 from gpustack_draw.gpustack_server.release import FoundServer
-from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.progress.progress import Progress
 
 ProgressFunction = Callable[[Progress], None]
@@ -49,7 +49,7 @@ class Deployment:
         api = ManagementApi(self._server, self._plan.repository, cancellation)
         model = self._find_or_create(api)
         if not model.name:
-            raise api.explain(ReplyError("not json"))
+            raise api.explain(ResponseError("not json"))
         if model.is_stopped:
             raise ServerError(
                 f"{quoted(model.name)} is deployed on {self._address.url} without replicas",

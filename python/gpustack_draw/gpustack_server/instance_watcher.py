@@ -8,10 +8,10 @@ from gpustack_draw.gpustack_server import request_json, retry
 from gpustack_draw.gpustack_server.address import DRAW_SECONDS
 from gpustack_draw.gpustack_server.advice import explain_transport
 from gpustack_draw.gpustack_server.cancellation import TransportError
-from gpustack_draw.gpustack_server.connection import Reply
+from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import Instance, parse_instance
-from gpustack_draw.gpustack_server.replies import ReplyError, parse_object, refusal_of
+from gpustack_draw.gpustack_server.responses import ResponseError, parse_error_body, parse_object
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.untrusted import clean
 
@@ -72,21 +72,21 @@ class InstanceWatcher:
                 query=[("watch", "true"), ("model_id", self._model_id)],
                 seconds=self._max_silence,
                 cancellation=self._api.cancellation,
-            ) as reply:
-                if reply.status >= 300:
-                    body = reply.read(_MAX_ERROR_BYTES)
-                    raise self._api.explain(refusal_of(body, "", reply.status))
-                return self._read_stream(reply)
+            ) as response:
+                if response.status >= 300:
+                    body = response.read(_MAX_ERROR_BYTES)
+                    raise self._api.explain(parse_error_body(body, "", response.status))
+                return self._read_stream(response)
         except TransportError as error:
             if error.problem not in {"cut", "refused", "timeout"}:
                 raise explain_transport(error, self._address) from error
         return False
 
-    def _read_stream(self, reply: Reply) -> bool:
+    def _read_stream(self, response: Response) -> bool:
         line, count = bytearray(), 0
-        for piece in reply.pieces():
+        for piece in response.pieces():
             # The server sends at least an empty line every 15 seconds.
-            reply.extend(self._max_silence)
+            response.extend(self._max_silence)
             *ends, rest = piece.split(b"\n")
             for end in ends:
                 line += end
@@ -95,7 +95,7 @@ class InstanceWatcher:
                 line.clear()
             line += rest
             if len(line) > _MAX_LINE_BYTES:
-                raise self._api.explain(ReplyError("too long"))
+                raise self._api.explain(ResponseError("too long"))
             self._report()
             self._check_progress()
             count += len(piece)
@@ -115,7 +115,7 @@ class InstanceWatcher:
                 self._instances.pop(key, None)
                 return False
             instance = parse_instance(data)
-        except (ReplyError, KeyError, TypeError, AttributeError):
+        except (ResponseError, KeyError, TypeError, AttributeError):
             return False
         if len(self._instances) >= _MAX_INSTANCES:
             self._instances.clear()

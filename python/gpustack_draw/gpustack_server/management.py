@@ -7,14 +7,14 @@ from typing import Any
 from gpustack_draw.errors import DrawError, ServerError
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.advice import (
-    explain_deployment_reply,
+    explain_deployment_response,
     explain_transport,
 )
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.models import DeployedModel, parse_deployed_model, parse_items
 from gpustack_draw.gpustack_server.release import FoundServer
-from gpustack_draw.gpustack_server.replies import ReplyError
 from gpustack_draw.gpustack_server.request_json import request_object
+from gpustack_draw.gpustack_server.responses import ResponseError
 
 _MAX_PAGES = 100
 
@@ -51,9 +51,9 @@ class ManagementApi:
         """
         for page in range(1, _MAX_PAGES):
             query = [("page", str(page)), ("perPage", "100")]
-            answer = self._request("GET", "/models", query=query)
-            yield from map(parse_deployed_model, parse_items(answer))
-            pagination = answer.get("pagination")
+            response = self._request("GET", "/models", query=query)
+            yield from map(parse_deployed_model, parse_items(response))
+            pagination = response.get("pagination")
             pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
             if not isinstance(pages, int) or page >= pages:
                 break
@@ -73,10 +73,10 @@ class ManagementApi:
             request["cluster_id"] = self._default_cluster_id()
         return parse_deployed_model(self._request("POST", "/models", body=request))
 
-    def explain(self, error: ReplyError) -> DrawError:
-        """Return the error for an answer of the API without the expected content."""
+    def explain(self, error: ResponseError) -> DrawError:
+        """Return the error for a response of the API without the expected content."""
         release = self.server.release
-        return explain_deployment_reply(
+        return explain_deployment_response(
             error,
             self.address,
             release.title,
@@ -102,5 +102,5 @@ class ManagementApi:
             )
         except TransportError as error:
             raise explain_transport(error, self.address) from error
-        except ReplyError as error:
+        except ResponseError as error:
             raise self.explain(error) from error

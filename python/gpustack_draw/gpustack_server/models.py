@@ -6,14 +6,14 @@ from typing import Any
 
 from gpustack_draw.errors import DrawError
 from gpustack_draw.gpustack_server.advice import (
-    explain_reply,
+    explain_response,
     explain_transport,
     not_an_image_model,
 )
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.release import FoundServer
-from gpustack_draw.gpustack_server.replies import ReplyError
 from gpustack_draw.gpustack_server.request_json import request_object, try_request_object
+from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.untrusted import clean
 
 _MAX_NAME_LENGTH = 255
@@ -109,9 +109,9 @@ def parse_instance(item: Mapping[str, Any]) -> Instance:
     )
 
 
-def parse_items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def parse_items(response: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the objects in a list of the management API."""
-    items = answer.get("items")
+    items = response.get("items")
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
@@ -134,12 +134,12 @@ def list_models(
     if tuple(categories) == ("image",) and release.number < (0, 5):
         query.append(("image_only", "true"))
     try:
-        answer = request_object(connection, "GET", release.models_path, cancellation, query=query)
+        response = request_object(connection, "GET", release.models_path, cancellation, query=query)
     except TransportError as error:
         raise explain_transport(error, connection.address) from error
-    except ReplyError as error:
-        raise explain_reply(error, connection.address, release.title) from error
-    data = answer.get("data")
+    except ResponseError as error:
+        raise explain_response(error, connection.address, release.title) from error
+    data = response.get("data")
     models: list[RunningModel] = []
     for item in data[:_MAX_MODELS] if isinstance(data, list) else []:
         name = _parse_name(item.get("id")) if isinstance(item, dict) else ""
@@ -162,8 +162,8 @@ def try_list_models(
     try:
         return list_models(server, cancellation, categories)
     except DrawError as error:
-        reply = error.__cause__
-        if not isinstance(reply, ReplyError) or reply.status == 401:
+        cause = error.__cause__
+        if not isinstance(cause, ResponseError) or cause.status == 401:
             raise
         server.connection.log(f"the models cannot be listed: {error.message}")
         return None
@@ -214,16 +214,16 @@ def find_state(server: FoundServer, name: str, cancellation: Cancellation) -> st
     """
     connection, path = server.connection, server.release.management_path
     query = [("search", name), ("perPage", "100")]
-    answer = try_request_object(connection, "GET", f"{path}/models", cancellation, query=query)
-    models = map(parse_deployed_model, parse_items(answer))
+    response = try_request_object(connection, "GET", f"{path}/models", cancellation, query=query)
+    models = map(parse_deployed_model, parse_items(response))
     model = next((each for each in models if each.name == name), None)
     if model is None:
         return ""
     query = [("model_id", model.id), ("perPage", "100")]
-    answer = try_request_object(
+    response = try_request_object(
         connection, "GET", f"{path}/model-instances", cancellation, query=query
     )
-    instances = [parse_instance(item) for item in parse_items(answer)]
+    instances = [parse_instance(item) for item in parse_items(response)]
     if not instances:
         return "it has no replicas" if model.is_stopped else "it has no instance yet"
     return min(

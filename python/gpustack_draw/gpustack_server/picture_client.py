@@ -8,7 +8,7 @@ from typing import Any
 from gpustack_draw.errors import DrawError
 from gpustack_draw.gpustack_server import retry
 from gpustack_draw.gpustack_server.advice import (
-    explain_reply,
+    explain_response,
     explain_transport,
     not_gpustack,
     stopped_model,
@@ -16,16 +16,16 @@ from gpustack_draw.gpustack_server.advice import (
 )
 from gpustack_draw.gpustack_server.batch import StepFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
-from gpustack_draw.gpustack_server.connection import Reply
+from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.models import find_state, image_model_names
 from gpustack_draw.gpustack_server.plan_request import ServerPlan
 from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS
 from gpustack_draw.gpustack_server.release import FoundServer
-from gpustack_draw.gpustack_server.replies import (
-    ReplyError,
+from gpustack_draw.gpustack_server.responses import (
+    ResponseError,
     StreamReader,
-    picture_of,
-    refusal_of,
+    parse_error_body,
+    parse_picture,
 )
 from gpustack_draw.gpustack_server.retry import BusyRetry, RequestTracker
 
@@ -39,7 +39,7 @@ class _Limits:
     """Limits of one picture.
 
     Attributes:
-        max_bytes: Maximum size of an answer.
+        max_bytes: Maximum size of a response.
         end: Deadline of all its requests, in seconds of ``time.monotonic``.
     """
 
@@ -89,13 +89,13 @@ class PictureClient:
             if self._plan.streams:
                 try:
                     return self._post({**body, "stream": True}, limits, on_step, cancellation)
-                except _EmptyAnswerError:
+                except _EmptyResponseError:
                     # GPUStack 0.7.1 sends no body for a backend that cannot stream.
-                    self._connection.log("empty answer: repeating the request without a stream")
+                    self._connection.log("empty response: repeating the request without a stream")
             return self._post(body, limits, on_step, cancellation)
-        except _EmptyAnswerError as error:
-            raise self._explain_reply(ReplyError("no picture")) from error
-        except ReplyError as error:
+        except _EmptyResponseError as error:
+            raise self._explain_response(ResponseError("no picture")) from error
+        except ResponseError as error:
             raise self._explain_refusal(error, cancellation) from error
         except TransportError as error:
             raise explain_transport(error, self._address, drawing=True) from error
@@ -119,14 +119,14 @@ class PictureClient:
                         body=body,
                         seconds=max(limits.seconds_left(), 0.001),
                         cancellation=cancellation,
-                    ) as reply,
+                    ) as response,
                 ):
-                    delay = busy_retry.next_delay(reply.status, reply.retry_after())
+                    delay = busy_retry.next_delay(response.status, response.retry_after())
                     if delay is None or delay > limits.seconds_left():
-                        file = self._read(reply, limits.max_bytes, on_step)
+                        file = self._read(response, limits.max_bytes, on_step)
                         self._tracker.count_drawn()
                         return file
-            except ReplyError as error:
+            except ResponseError as error:
                 raise error.without(self._address.key) from None
             except TransportError as error:
                 if error.problem != "refused" or not refused_delays:
@@ -135,24 +135,24 @@ class PictureClient:
             self._connection.log(f"repeating the request in {delay:.1f} s")
             cancellation.wait(delay)
 
-    def _read(self, reply: Reply, max_bytes: int, on_step: StepFunction) -> bytes:
-        media_type = reply.content_type
-        if reply.status >= 300:
-            raise refusal_of(reply.read(_MAX_ERROR_BYTES), media_type, reply.status)
+    def _read(self, response: Response, max_bytes: int, on_step: StepFunction) -> bytes:
+        media_type = response.content_type
+        if response.status >= 300:
+            raise parse_error_body(response.read(_MAX_ERROR_BYTES), media_type, response.status)
         if "html" in media_type:
             raise not_gpustack(self._address)
         if media_type == "text/event-stream":
-            return _read_stream(reply, max_bytes, on_step)
-        return _read_object(reply, max_bytes)
+            return _read_stream(response, max_bytes, on_step)
+        return _read_object(response, max_bytes)
 
-    def _explain_refusal(self, error: ReplyError, cancellation: Cancellation) -> DrawError:
+    def _explain_refusal(self, error: ResponseError, cancellation: Cancellation) -> DrawError:
         """Return the error for a refusal, with the model's state if it is the cause."""
         message = error.message.lower()
         # 2.0 forbids models that do not exist or that it hides from a key.
         is_missing = error.status == 404 or (error.status == 403 and message == "model not found")
         is_stopped = "no running instances" in message
         if not (is_missing or is_stopped):
-            return self._explain_reply(error)
+            return self._explain_response(error)
         if is_stopped:
             state = find_state(self._server, self._name, cancellation)
             if state or not is_missing:
@@ -165,19 +165,19 @@ class PictureClient:
             may_be_hidden=bool(self._address.key) and not self._server.release.uses_llama_box,
         )
 
-    def _explain_reply(self, error: ReplyError) -> DrawError:
+    def _explain_response(self, error: ResponseError) -> DrawError:
         title = self._server.release.title
-        return explain_reply(error, self._address, title, model=self._name)
+        return explain_response(error, self._address, title, model=self._name)
 
 
-class _EmptyAnswerError(Exception):
-    """The answer ended before any content arrived."""
+class _EmptyResponseError(Exception):
+    """The response ended before any content arrived."""
 
 
-def _read_stream(reply: Reply, max_bytes: int, on_step: StepFunction) -> bytes:
+def _read_stream(response: Response, max_bytes: int, on_step: StepFunction) -> bytes:
     reader = StreamReader(max_bytes)
     try:
-        for piece in reply.pieces():
+        for piece in response.pieces():
             for step in reader.feed(piece):
                 on_step(step)
             if reader.is_complete:
@@ -186,29 +186,29 @@ def _read_stream(reply: Reply, max_bytes: int, on_step: StepFunction) -> bytes:
         if error.problem != "cut":
             raise
         if not reader.events:
-            raise _EmptyAnswerError from error
-        raise ReplyError("no picture") from error
+            raise _EmptyResponseError from error
+        raise ResponseError("no picture") from error
     if reader.events:
         return reader.finish()
     try:
         return reader.finish()  # a single line without an end
-    except ReplyError as error:
+    except ResponseError as error:
         if error.problem == "no picture":
-            raise _EmptyAnswerError from error
+            raise _EmptyResponseError from error
         raise
 
 
-def _read_object(reply: Reply, max_bytes: int) -> bytes:
+def _read_object(response: Response, max_bytes: int) -> bytes:
     body = bytearray()
     try:
-        for piece in reply.pieces():
+        for piece in response.pieces():
             body += piece
             if len(body) > max_bytes:
-                raise ReplyError("too long")
+                raise ResponseError("too long")
     except TransportError as error:
         if error.problem == "cut":
-            raise _EmptyAnswerError from error
+            raise _EmptyResponseError from error
         raise
     if not body:
-        raise _EmptyAnswerError
-    return picture_of(bytes(body))
+        raise _EmptyResponseError
+    return parse_picture(bytes(body))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DrawSettings
@@ -34,7 +34,7 @@ def read_picture(
         seconds: Duration of each phase.
 
     Raises:
-        ReplyError: The file is damaged, or its picture far larger than requested.
+        ResponseError: The file is damaged, or its picture far larger than requested.
     """
     import io
 
@@ -49,11 +49,11 @@ def read_picture(
                 pixels = image.convert("RGB").tobytes()
                 text = str(image.info.get("parameters", ""))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise ReplyError(
+        raise ResponseError(
             "broken picture", "it is truncated, or not a PNG, JPEG or WebP file"
         ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ReplyError("too large", "more pixels than the maximum size") from error
+        raise ResponseError("too large", "more pixels than the maximum size") from error
     settings = replace(settings, width=width, height=height, **parse_parameters(text))
     return Picture(
         pixels, settings, model=model, family="", device=device, seconds=seconds, reference=model
@@ -64,14 +64,14 @@ def _check_size(width: int, height: int, settings: DrawSettings) -> None:
     """Check that a picture has the requested size, rounded up, or a size of the model's own.
 
     Raises:
-        ReplyError: It is larger.
+        ResponseError: It is larger.
     """
     rounded = [round_up(side, _ALIGNMENT) for side in (settings.width, settings.height)]
     is_rounded = width <= rounded[0] and height <= rounded[1]
     is_large = width * height > MAX_UNREQUESTED_PIXELS and not is_rounded
     if is_large or max(width, height) > MAX_SIDE:
         requested = f"{settings.width}x{settings.height}"
-        raise ReplyError("too large", f"{width}x{height} pixels instead of {requested}")
+        raise ResponseError("too large", f"{width}x{height} pixels instead of {requested}")
 
 
 def parse_parameters(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gpustack_draw.gpustack_server.advice import explain_transport, not_gpustack
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.redirect import redirect_target
-from gpustack_draw.gpustack_server.replies import ReplyError, parse_object
+from gpustack_draw.gpustack_server.responses import ResponseError, parse_object
 
 MIN_RELEASE = (0, 4)
 MAX_TESTED_RELEASE = (2, 3)
@@ -72,7 +72,7 @@ class FoundServer:
 
 
 @dataclass(frozen=True)
-class _VersionReply:
+class _VersionResponse:
     status: int
     body: bytes
     location: str
@@ -97,26 +97,26 @@ def find_server_release(
         address = connection.address
         delays = retry.REFUSED_DELAYS if address.is_configured else ()
         try:
-            reply = _request_version(connection, cancellation, delays)
+            response = _request_version(connection, cancellation, delays)
         except TransportError as error:
             raise explain_transport(error, address, name) from error
-        if not 300 <= reply.status < 400:
-            return FoundServer(connection, _parse_release(reply, address, name))
-        target = redirect_target(address, reply.location, name)
+        if not 300 <= response.status < 400:
+            return FoundServer(connection, _parse_release(response, address, name))
+        target = redirect_target(address, response.location, name)
         connection = connection.moved_to(replace(address, url=target))
     raise not_gpustack(connection.address, name)
 
 
 def _request_version(
     connection: ServerConnection, cancellation: Cancellation, delays: tuple[float, ...]
-) -> _VersionReply:
+) -> _VersionResponse:
     seconds = request_json.REQUEST_SECONDS
     try:
         with connection.request(
             "GET", "/version", seconds=seconds, cancellation=cancellation, with_key=False
-        ) as reply:
-            body = reply.read(_MAX_VERSION_BYTES)
-            return _VersionReply(reply.status, body, reply.header("Location"))
+        ) as response:
+            body = response.read(_MAX_VERSION_BYTES)
+            return _VersionResponse(response.status, body, response.header("Location"))
     except TransportError as error:
         if error.problem != "refused" or not delays:
             raise
@@ -124,18 +124,18 @@ def _request_version(
     return _request_version(connection, cancellation, delays[1:])
 
 
-def _parse_release(reply: _VersionReply, address: ServerAddress, name: str) -> Release:
-    if reply.status >= 500 and address.is_configured:
+def _parse_release(response: _VersionResponse, address: ServerAddress, name: str) -> Release:
+    if response.status >= 500 and address.is_configured:
         raise ServerError(
-            f"{address.url} returned an error ({reply.status})",
+            f"{address.url} returned an error ({response.status})",
             hint="the server may be starting: try again in a minute",
         )
     try:
-        answer = parse_object(reply.body) if reply.status == 200 else {}
-    except ReplyError:
-        answer = {}
-    text = answer.get("version")
-    if not isinstance(text, str) or not ("git_commit" in answer or _VERSION.fullmatch(text)):
+        document = parse_object(response.body) if response.status == 200 else {}
+    except ResponseError:
+        document = {}
+    text = document.get("version")
+    if not isinstance(text, str) or not ("git_commit" in document or _VERSION.fullmatch(text)):
         raise not_gpustack(address, name)
     match = _VERSION.fullmatch(text)
     if match is None:

@@ -75,7 +75,7 @@ class BusyRetry:
         """Return the seconds to wait before the next try, or ``None`` to give up.
 
         Args:
-            status: HTTP status of the answer.
+            status: HTTP status of the response.
             retry_after: Seconds in its Retry-After header; ``None`` without one.
         """
         if status not in {429, 503} or (status == 503 and retry_after is None):

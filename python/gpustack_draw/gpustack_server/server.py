@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.advice import explain_reply
+from gpustack_draw.gpustack_server.advice import explain_response
 from gpustack_draw.gpustack_server.batch import Batch, Outcome
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
 from gpustack_draw.gpustack_server.connection import LogFunction, ServerConnection
@@ -13,7 +13,7 @@ from gpustack_draw.gpustack_server.picture_client import PictureClient
 from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
 from gpustack_draw.gpustack_server.release import FoundServer, Release, find_server_release
-from gpustack_draw.gpustack_server.replies import ReplyError
+from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
@@ -37,7 +37,7 @@ class GpustackServer:
         Args:
             address: The server.
             name: The model's name there; empty to use the server without a model.
-            on_log: Called with level and text of each request and answer, from several threads.
+            on_log: Called with level and text of each request and response, from several threads.
                 Prompts are logged, API keys and pictures are not.
         """
         self.address = address
@@ -175,6 +175,6 @@ class GpustackServer:
                 device=self.device,
                 seconds=outcome.seconds,
             )
-        except ReplyError as error:
+        except ResponseError as error:
             title = self.release().title
-            raise explain_reply(error, self.address, title, model=self.name) from error
+            raise explain_response(error, self.address, title, model=self.name) from error

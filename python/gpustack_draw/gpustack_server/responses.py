@@ -1,4 +1,4 @@
-"""Parses the body of a server's answer: steps, the picture, errors.
+"""Parses the body of a server's response: steps, the picture, errors.
 
 A picture arrives in one of two forms: as an event stream of llama-box, which GPUStack 0.x forwards
 line by line, or as one JSON object from every other backend.
@@ -28,7 +28,7 @@ class Step:
     total: int
 
 
-ReplyProblem = Literal[
+ResponseProblem = Literal[
     "refused",
     "no picture",
     "broken picture",
@@ -38,8 +38,8 @@ ReplyProblem = Literal[
 ]
 
 
-class ReplyError(Exception):
-    """An answer without the expected content.
+class ResponseError(Exception):
+    """A response without the expected content.
 
     Attributes:
         problem: ``refused`` (the server sent an error), ``no picture``, ``broken picture``, ``too
@@ -48,17 +48,17 @@ class ReplyError(Exception):
         status: HTTP status of the error, 0 if unknown.
     """
 
-    def __init__(self, problem: ReplyProblem, message: str = "", status: int = 0) -> None:
+    def __init__(self, problem: ResponseProblem, message: str = "", status: int = 0) -> None:
         """Create the error."""
         super().__init__(f"{problem}: {message}")
-        self.problem: ReplyProblem = problem
+        self.problem: ResponseProblem = problem
         self.message = message
         self.status = status
 
-    def without(self, secret: str) -> "ReplyError":
+    def without(self, secret: str) -> "ResponseError":
         """Return the same error with a secret masked in its message."""
         message = self.message.replace(secret, "***") if secret else self.message
-        return ReplyError(self.problem, message, self.status)
+        return ResponseError(self.problem, message, self.status)
 
 
 class StreamReader:
@@ -90,11 +90,11 @@ class StreamReader:
         """Parse a piece of the stream, of any size, and yield its steps.
 
         Raises:
-            ReplyError: The stream contains an error, or is invalid.
+            ResponseError: The stream contains an error, or is invalid.
         """
         self._bytes += len(piece)
         if self._bytes > 2 * self._limit:  # the picture, and as much for steps
-            raise ReplyError("too long")
+            raise ResponseError("too long")
         # A picture is one line of megabytes: search only the new piece for line ends.
         *ends, rest = piece.split(b"\n")
         for end in ends:
@@ -103,23 +103,23 @@ class StreamReader:
             yield from self._read_line(line)
         self._line += rest
         if len(self._line) > self._limit:
-            raise ReplyError("too long")
+            raise ResponseError("too long")
 
     def finish(self) -> bytes:
         """Return the picture's file, once the stream has ended.
 
         Raises:
-            ReplyError: The picture is missing or damaged.
+            ResponseError: The picture is missing or damaged.
         """
         if self._line:
             line, self._line = bytes(self._line), bytearray()
             try:
                 list(self._read_line(line))
-            except ReplyError as error:
+            except ResponseError as error:
                 if error.problem != "not json":  # the stream ended within a line
                     raise
         if not self._parts:
-            raise ReplyError("no picture")
+            raise ResponseError("no picture")
         return decode_picture("".join(self._parts))
 
     def _read_line(self, line: bytes) -> Iterator[Step]:
@@ -134,9 +134,9 @@ class StreamReader:
         event = parse_object(data)
         self.events += 1
         if error := event.get("error") or (not event.get("data") and event.get("detail")):
-            raise refusal({"error": error})
+            raise parse_error_object({"error": error})
         if name == b"error":
-            raise refusal(event)
+            raise parse_error_object(event)
         item = _first_item(event)
         if item is None:
             return
@@ -150,34 +150,34 @@ class StreamReader:
         if reason is None:
             return  # a picture without a finish reason is a preview
         if reason != "stop":
-            raise ReplyError("refused", clean(f"the drawing ended with '{reason}'"))
+            raise ResponseError("refused", clean(f"the drawing ended with '{reason}'"))
         text = item.get("b64_json")
         if isinstance(text, str) and text:
             # A picture may come in several parts with the same finish reason; the last one has a
             # progress of 100 %.
             self._part_bytes += len(text)
             if self._part_bytes > self._limit:
-                raise ReplyError("too long")
+                raise ResponseError("too long")
             self._parts.append(text)
             progress = item.get("progress", 100)
             self.is_complete = isinstance(progress, int | float) and progress >= 100
 
 
-def picture_of(body: bytes) -> bytes:
-    """Return the picture's file from an answer that is one JSON object.
+def parse_picture(body: bytes) -> bytes:
+    """Return the picture's file from a response that is one JSON object.
 
     Raises:
-        ReplyError: The answer is an error or not JSON, or its picture is missing or damaged.
+        ResponseError: The response is an error or not JSON, or its picture is missing or damaged.
     """
-    answer = parse_object(body)
-    if "data" not in answer and ({"error", "detail", "message"} & set(answer)):
-        raise refusal(answer)
-    item = _first_item(answer)
+    response = parse_object(body)
+    if "data" not in response and ({"error", "detail", "message"} & set(response)):
+        raise parse_error_object(response)
+    item = _first_item(response)
     text = item.get("b64_json") if item else None
     if item and not text and str(item.get("url") or "").startswith("data:"):
         text = str(item["url"])
     if not isinstance(text, str) or not text:
-        raise ReplyError("no picture")
+        raise ResponseError("no picture")
     return decode_picture(text)
 
 
@@ -185,59 +185,59 @@ def decode_picture(text: str) -> bytes:
     """Decode base64, optionally as a data URL.
 
     Raises:
-        ReplyError: The text is not base64.
+        ResponseError: The text is not base64.
     """
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise ReplyError("broken picture", "it is not base64") from None
+        raise ResponseError("broken picture", "it is not base64") from None
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object.
 
     Raises:
-        ReplyError: The data is not a JSON object.
+        ResponseError: The data is not a JSON object.
     """
     try:
         value = parse_json(data)
     except ValueError:
-        raise ReplyError("not json") from None  # without the data, which may be a picture
+        raise ResponseError("not json") from None  # without the data, which may be a picture
     if not isinstance(value, dict):
-        raise ReplyError("not json")
+        raise ResponseError("not json")
     return value
 
 
-def refusal(answer: Mapping[str, Any], status: int = 0) -> ReplyError:
+def parse_error_object(response: Mapping[str, Any], status: int = 0) -> ResponseError:
     """Parse a server's error.
 
     Known shapes are ``{"error": {"message": ..., "code": ...}}`` (images API), ``{"message": ...}``
     (GPUStack) and ``{"detail": ...}`` with text or FastAPI's list (backends).
 
     Args:
-        answer: The JSON object.
-        status: The answer's HTTP status; 0 to use the one in the object.
+        response: The JSON object.
+        status: The response's HTTP status; 0 to use the one in the object.
     """
-    error = answer.get("error")
-    content = error if error is not None else answer
+    error = response.get("error")
+    content = error if error is not None else response
     if isinstance(content, dict):
         status = status or _status_of(content.get("code"))
-        content = content.get("message") or content.get("detail") or answer.get("detail") or ""
+        content = content.get("message") or content.get("detail") or response.get("detail") or ""
     if isinstance(content, list):
         content = "; ".join(_list_item(item) for item in content[:5])
     message = str(content)[:_MAX_MESSAGE_LENGTH]
     if wrapped := _WRAPPED.search(message):
         inner = wrapped[2]
         try:
-            return refusal(parse_object(inner.strip().encode()), int(wrapped[1]))
-        except ReplyError:
-            return ReplyError("refused", clean(inner), int(wrapped[1]))
-    return ReplyError("refused", clean(message), status)
+            return parse_error_object(parse_object(inner.strip().encode()), int(wrapped[1]))
+        except ResponseError:
+            return ResponseError("refused", clean(inner), int(wrapped[1]))
+    return ResponseError("refused", clean(message), status)
 
 
-def refusal_of(body: bytes, content_type: str, status: int) -> ReplyError:
+def parse_error_body(body: bytes, content_type: str, status: int) -> ResponseError:
     """Parse the error in a body; HTML pages have no message.
 
     Args:
@@ -246,11 +246,11 @@ def refusal_of(body: bytes, content_type: str, status: int) -> ReplyError:
         status: HTTP status, 300 or more.
     """
     try:
-        return refusal(parse_object(body), status)
-    except ReplyError:
+        return parse_error_object(parse_object(body), status)
+    except ResponseError:
         if "html" in content_type or body.lstrip()[:1] == b"<":
-            return ReplyError("refused", "", status)
-        return ReplyError("refused", clean(body.decode(errors="replace")), status)
+            return ResponseError("refused", "", status)
+        return ResponseError("refused", clean(body.decode(errors="replace")), status)
 
 
 def _status_of(code: object) -> int:
@@ -265,8 +265,8 @@ def _list_item(item: object) -> str:
     return f"{'.'.join(names)}: {item.get('msg', '')}" if names else str(item.get("msg", item))
 
 
-def _first_item(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    data = answer.get("data")
+def _first_item(response: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    data = response.get("data")
     if isinstance(data, list) and data and isinstance(data[0], dict):
         return data[0]
     return None

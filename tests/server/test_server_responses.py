@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpustack_draw.gpustack_server.read_picture import parse_parameters
-from gpustack_draw.gpustack_server.replies import (
-    ReplyError,
+from gpustack_draw.gpustack_server.responses import (
+    ResponseError,
     Step,
     StreamReader,
-    picture_of,
-    refusal,
-    refusal_of,
+    parse_error_body,
+    parse_error_object,
+    parse_picture,
 )
 
 PICTURE = png(8, 8)
@@ -69,15 +69,19 @@ def test_a_stream_split_anywhere(places: list[int]) -> None:
 def test_an_incomplete_stream_yields_the_whole_picture_or_none(end: int) -> None:
     try:
         assert read(STREAM[:end])[1] == PICTURE
-    except ReplyError as error:
+    except ResponseError as error:
         assert error.problem == "no picture"  # noqa: PT017 - both are right, by the place
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
-    for attempt in (lambda: read(data), lambda: read(b"data: {" + data), lambda: picture_of(data)):
-        with contextlib.suppress(ReplyError):
+    for attempt in (
+        lambda: read(data),
+        lambda: read(b"data: {" + data),
+        lambda: parse_picture(data),
+    ):
+        with contextlib.suppress(ResponseError):
             attempt()
 
 
@@ -93,28 +97,28 @@ def test_a_preview_is_not_a_picture() -> None:
     preview = base64.b64encode(png(4, 4)).decode()
     stream = b"data: " + event(1, 2, preview) + b"\n\ndata: " + event(2, 2, TEXT) + b"\n\n"
     assert read(stream)[1] == PICTURE
-    with pytest.raises(ReplyError, match="no picture"):
+    with pytest.raises(ResponseError, match="no picture"):
         read(b"data: " + event(1, 2, preview) + b"\n\n")
 
 
 def test_an_endless_line_is_an_error() -> None:
     reader = StreamReader(1000)
     assert list(reader.feed(b"x" * 500)) == []
-    with pytest.raises(ReplyError, match="too long"):
+    with pytest.raises(ResponseError, match="too long"):
         list(reader.feed(b"x" * 501))
 
 
 def test_an_endless_stream_is_an_error() -> None:
     reader = StreamReader(1000)
     assert list(reader.feed(b": nothing\n" * 200)) == []
-    with pytest.raises(ReplyError, match="too long"):
+    with pytest.raises(ResponseError, match="too long"):
         list(reader.feed(b": nothing\n"))
 
 
 def test_an_object() -> None:
-    assert picture_of(json.dumps({"data": [{"b64_json": TEXT}]}).encode()) == PICTURE
+    assert parse_picture(json.dumps({"data": [{"b64_json": TEXT}]}).encode()) == PICTURE
     address = f"data:image/png;base64,{TEXT}"
-    assert picture_of(json.dumps({"data": [{"url": address}]}).encode()) == PICTURE
+    assert parse_picture(json.dumps({"data": [{"url": address}]}).encode()) == PICTURE
 
 
 @pytest.mark.parametrize(
@@ -139,13 +143,13 @@ def test_an_object() -> None:
     ],
 )
 def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int) -> None:
-    error = refusal(answer)
+    error = parse_error_object(answer)
     assert (error.message, error.status) == (words, status)
 
 
 def test_an_html_page_has_no_message() -> None:
-    assert refusal_of(b"<html>502</html>", "text/html", 502).message == ""
-    assert refusal_of(b"try later", "text/plain", 502).message == "try later"
+    assert parse_error_body(b"<html>502</html>", "text/html", 502).message == ""
+    assert parse_error_body(b"try later", "text/plain", 502).message == "try later"
 
 
 @pytest.mark.parametrize(
