@@ -1,6 +1,6 @@
-"""Shared by all tests: the --update-golden option, and quick tests before slow ones.
+"""Shared fixtures, the option --update-golden, and the order of tests: quick ones first.
 
-``--hypothesis-profile=thorough`` tries 10,000 inputs where a usual run tries 400.
+``--hypothesis-profile=thorough`` tries 10,000 inputs; the default profile tries 400.
 """
 
 import signal
@@ -27,14 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="rewrite the files that outputs are compared with",
+        help="rewrite the files with expected outputs",
     )
 
 
 def pytest_configure() -> None:
-    # A script's shell has what runs in its background ignore Ctrl-C, and all that this starts.
+    # Background jobs of shell scripts, and their child processes, ignore SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP"):  # which nohup has ignored
+    if hasattr(signal, "SIGHUP"):  # nohup ignores it
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_server_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GPUSTACK_SERVER_URL", raising=False)
     monkeypatch.delenv("GPUSTACK_API_KEY", raising=False)
 

@@ -1,4 +1,4 @@
-"""The layers of the package: imports go one way, and each library has one user."""
+"""Tests of the package's layers: imports go downward, and each library has few users."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ import gpustack_draw
 PACKAGE = Path(gpustack_draw.__file__).parent
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
 
-# From the top down: a module imports from its own layer and from those below it.
+# From top to bottom: a module imports from its own layer and from lower layers.
 LAYERS: tuple[set[str], ...] = (
     {"__main__"},
     {"cli"},
@@ -28,8 +28,8 @@ LAYERS: tuple[set[str], ...] = (
     {"demo", "errors", "units", "untrusted"},
 )
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-# Packages of one layer that must not know each other.
-STRANGERS = {frozenset({"engine", "gpustack_server"}), frozenset({"headers", "progress"})}
+# Packages of one layer that must not import each other.
+INDEPENDENT = {frozenset({"engine", "gpustack_server"}), frozenset({"headers", "progress"})}
 
 ONLY_USERS = {
     "gpustack_draw._core": {"engine.import_core"},
@@ -59,7 +59,7 @@ def imports_of(file: Path, *, type_only: bool) -> set[str]:
 
     Args:
         file: The file.
-        type_only: Whether imports for type checkers count.
+        type_only: Include imports for type checkers.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     skipped = {
@@ -92,12 +92,12 @@ def test_imports_go_down(module: str) -> None:
     imported = {name.partition(".")[0] for name in own_imports_of(MODULES[module])} - {layer}
     upward = {name for name in imported if LAYER_OF[name] < LAYER_OF[layer]}
     assert upward == set()
-    assert not {frozenset({layer, name}) for name in imported} & STRANGERS
+    assert not {frozenset({layer, name}) for name in imported} & INDEPENDENT
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     left = {module: own_imports_of(file) for module, file in MODULES.items()}
-    # Importing a module imports its packages first, but their names say nothing about their use.
+    # Importing a module also imports its packages, which is not a use of their content.
     packages = {module for module, file in MODULES.items() if file.name == "__init__.py"}
     while free := {module for module, imported in left.items() if not imported - packages}:
         left = {module: imported - free for module, imported in left.items() if module not in free}
@@ -126,5 +126,5 @@ def test_few_modules_lie_outside_packages() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_no_file_is_too_long_to_be_read_at_once(module: str) -> None:
+def test_no_file_has_more_than_400_lines(module: str) -> None:
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 400

@@ -1,4 +1,4 @@
-"""The embedded model draws what the prompt says, as far as the checker can read it."""
+"""Tests that the embedded model draws its prompts, as read by the picture checker."""
 
 import pytest
 from picture_checker import read_picture
@@ -32,14 +32,14 @@ def test_one_object(
     assert [(found.color, found.name) for found in reading.objects] == [(color, name)]
 
 
-def test_two_objects_each_in_its_place(model: Model) -> None:
+def test_two_objects_in_their_places(model: Model) -> None:
     reading = read_picture(model.generate("a red circle left of a blue square", seed=7))
     left, right = sorted(reading.objects, key=lambda found: found.x)
     assert (left.color, left.name) == ("red", "circle")
     assert (right.color, right.name) == ("blue", "square")
 
 
-def test_a_negative_prompt_keeps_away_from_its_words(model: Model) -> None:
+def test_a_negative_prompt_avoids_its_words(model: Model) -> None:
     options = {"seed": 7, "cfg_scale": 3.0}
     plain = model.generate("a circle on a white background", **options)
     avoided = model.generate("a circle on a white background", negative_prompt="red", **options)

@@ -1,6 +1,7 @@
-"""The README and the docs are true: examples run, where `demo` draws them, or are at least read.
+"""Tests of the README and the docs: examples with `demo` are run, all others are parsed.
 
-Fenced blocks: `sh` for commands, `console` for commands and what they print, `python` for code.
+Fenced blocks: `sh` for commands, `console` for commands with their output, `python` for code,
+`text` for illustrative output, which is not tested.
 """
 
 import ast
@@ -33,11 +34,11 @@ LINKS = sorted(
 
 
 def blocks(name: str, language: str) -> list[str]:
-    return [block for kind, block in FENCE.findall(TEXTS[name]) if kind == language]
+    return [block for found, block in FENCE.findall(TEXTS[name]) if found == language]
 
 
 def commands_in(block: str) -> Iterator[list[str]]:
-    """Give the arguments of every gpustack-draw command of a shell script."""
+    """Yield the arguments of every gpustack-draw command in a shell script."""
     for line in block.replace("|\n", "| ").replace("\\\n", " ").splitlines():
         words = shlex.shlex(line, posix=True, punctuation_chars=True)
         words.whitespace_split = True
@@ -53,25 +54,25 @@ def commands_in(block: str) -> Iterator[list[str]]:
                 command.append(word)
 
 
-def draws_here(block: str) -> bool:
-    """Whether a script asks nobody and draws with the demo model alone."""
-    asks_others = "export " in block or "hf.co/" in block
+def draws_locally(block: str) -> bool:
+    """Return True if a script draws with the demo model only and uses no network."""
+    uses_network = "export " in block or "hf.co/" in block
     first_words = {command[0] for command in commands_in(block)}
-    here = {"demo", "models", "devices", "show", "--from"}
-    return bool(first_words) and first_words <= here and not asks_others
+    local = {"demo", "models", "devices", "show", "--from"}
+    return bool(first_words) and first_words <= local and not uses_network
 
 
-def code_draws_here(block: str) -> bool:
+def code_draws_locally(block: str) -> bool:
     return '"demo"' in block and ">>>" not in block
 
 
-SHELL = [name for name in TEXTS if any(map(draws_here, blocks(name, "sh")))]
-PYTHON = [name for name in TEXTS if any(map(code_draws_here, blocks(name, "python")))]
+SHELL = [name for name in TEXTS if any(map(draws_locally, blocks(name, "sh")))]
+PYTHON = [name for name in TEXTS if any(map(code_draws_locally, blocks(name, "python")))]
 
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, empty_folder: None) -> None:
-    """An empty folder in which the command is found, and no cache of the user's."""
+    """Run in an empty folder with the command on the path and without the user's cache."""
     beside = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([beside, os.environ["PATH"]]))
     monkeypatch.setenv("HF_HOME", "cache")
@@ -88,12 +89,12 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.engine
 @pytest.mark.parametrize("name", SHELL)
 def test_commands_that_draw_with_the_demo_model(name: str, shell: None) -> None:
-    for block in filter(draws_here, blocks(name, "sh")):
+    for block in filter(draws_locally, blocks(name, "sh")):
         bash(block)
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "console")])
-def test_what_commands_print(name: str, shell: None) -> None:
+def test_commands_print_the_documented_output(name: str, shell: None) -> None:
     for block in blocks(name, "console"):
         command, _, printed = block.removeprefix("$ ").partition("\n")
         assert bash(f"({command}) 2>&1 || true").stdout == printed
@@ -102,26 +103,26 @@ def test_what_commands_print(name: str, shell: None) -> None:
 @pytest.mark.engine
 @pytest.mark.parametrize("name", PYTHON)
 def test_code_that_draws_with_the_demo_model(name: str, shell: None) -> None:
-    for block in filter(code_draws_here, blocks(name, "python")):
+    for block in filter(code_draws_locally, blocks(name, "python")):
         run_python(block)
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "sh")])
-def test_commands_are_read_by_the_real_parser(name: str) -> None:
+def test_commands_are_accepted_by_the_parser(name: str) -> None:
     for block in blocks(name, "sh"):
         for command in commands_in(block):
             arguments = parse_arguments(command)
             if arguments.command == "draw" and arguments.model is not None:
-                kind = type(parse_model_reference(arguments.model)).__name__
-                typed = arguments.model.rpartition(".")[2]
+                reference = type(parse_model_reference(arguments.model)).__name__
+                suffix = arguments.model.rpartition(".")[2]
                 files = {"gguf": "LocalModel", "safetensors": "LocalModel"}
-                assert kind == files.get(typed, kind)
+                assert reference == files.get(suffix, reference)
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if blocks(name, "python")])
-def test_calls_of_the_library_fit_it(name: str) -> None:
+def test_calls_match_the_signatures_of_the_library(name: str) -> None:
     for block in blocks(name, "python"):
-        if name.startswith("docs/reference"):  # signatures, written by the tool
+        if name.startswith("docs/reference"):  # generated signatures
             continue
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("gpustack_draw."):
@@ -131,7 +132,7 @@ def test_calls_of_the_library_fit_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(load_tool("write_reference").references()))
-def test_the_reference_is_what_the_code_says(name: str, update_golden: bool) -> None:
+def test_the_reference_matches_the_code(name: str, update_golden: bool) -> None:
     text = load_tool("write_reference").references()[name]
     if update_golden:
         (REFERENCE / name).write_text(text, encoding="utf-8")
@@ -139,7 +140,7 @@ def test_the_reference_is_what_the_code_says(name: str, update_golden: bool) -> 
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name != "docs/demo-model.md"])
-def test_every_option_that_is_mentioned_is_there(name: str) -> None:
+def test_every_mentioned_option_exists(name: str) -> None:
     known = {
         option
         for make_parser in PARSERS.values()
@@ -154,7 +155,7 @@ def test_every_option_that_is_mentioned_is_there(name: str) -> None:
     assert sorted(mentioned - known - others) == []
 
 
-# Of pip 23.0.1, which Python's venv installs on Debian 12.
+# Options of pip 23.0.1, which venv installs on Debian 12.
 PIP_OPTIONS = {
     "install": {"--config-settings", "--no-build-isolation", "--upgrade", "--editable", "-e"},
     "uninstall": {"--yes", "-y"},
@@ -168,7 +169,7 @@ PIP_LINES = [
 
 
 @pytest.mark.parametrize(("name", "command", "rest"), PIP_LINES)
-def test_pip_lines_are_read_by_old_pips_too(name: str, command: str, rest: str) -> None:
+def test_pip_lines_work_with_old_versions_of_pip(name: str, command: str, rest: str) -> None:
     words = shlex.split(rest, comments=True)
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     assert options <= PIP_OPTIONS[command]
@@ -177,13 +178,13 @@ def test_pip_lines_are_read_by_old_pips_too(name: str, command: str, rest: str) 
             assert re.fullmatch(r"--config-settings=[\w.-]+=\w+", word)
 
 
-def test_every_kind_of_pip_line_is_found() -> None:
+def test_pip_lines_are_found() -> None:
     assert len(PIP_LINES) >= 12
     assert {"README.md", "CONTRIBUTING.md", "docs/how-to/gpu.md"} <= {line[0] for line in PIP_LINES}
 
 
 @pytest.mark.parametrize(("name", "target"), LINKS)
-def test_links_lead_somewhere(name: str, target: str) -> None:
+def test_links_have_targets(name: str, target: str) -> None:
     path, _, anchor = target.partition("#")
     page = (SOURCE / name).parent / path if path else SOURCE / name
     assert page.exists()
@@ -206,12 +207,12 @@ FILE = re.compile(r"`([\w./]+(?:/|\.py|\.cmake|\.cpp|\.h|\.md))`")
         }
     ),
 )
-def test_files_that_are_mentioned_are_there(file: str) -> None:
+def test_mentioned_files_exist(file: str) -> None:
     folders = (SOURCE, SOURCE / "python" / "gpustack_draw", SOURCE / "cpp" / "cpu", REFERENCE)
     assert any((folder / file).exists() for folder in folders)
 
 
-def test_sessions_that_are_mentioned_are_there() -> None:
+def test_mentioned_sessions_exist() -> None:
     sessions = {
         node.name
         for node in ast.parse((SOURCE / "noxfile.py").read_text(encoding="utf-8")).body
@@ -221,10 +222,10 @@ def test_sessions_that_are_mentioned_are_there() -> None:
         assert sessions >= set(line.split())
 
 
-def test_build_options_that_are_mentioned_are_there() -> None:
+def test_mentioned_build_options_exist() -> None:
     folder = engine_source()
     if folder is None:
-        pytest.skip("no engine source is here")
+        pytest.skip("no engine source in the build folder")
     files = [*folder.glob("CMakeLists.txt"), *folder.glob("ggml/CMakeLists.txt")]
     files += [*SOURCE.glob("CMakeLists.txt"), *SOURCE.glob("cmake/*.cmake")]
     cmake = "".join(file.read_text() for file in files)

@@ -1,4 +1,4 @@
-"""The library: generate(), load() and what they give, with the real engine and the demo model."""
+"""Tests of the library, generate() and load(), with the real engine and the demo model."""
 
 import struct
 import subprocess
@@ -28,7 +28,7 @@ QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
 
 
 @pytest.mark.engine
-def test_generate_gives_a_picture_that_says_how_it_was_drawn() -> None:
+def test_generate_returns_a_picture_with_its_parameters() -> None:
     image = gpustack_draw.generate("demo", PROMPT, **QUICK)
     assert image.mode == "RGB"
     assert image.size == (128, 128)
@@ -47,19 +47,19 @@ def test_generate_keeps_the_model_for_the_next_call() -> None:
 
 
 @pytest.mark.engine
-def test_progress_tells_every_phase_to_its_end() -> None:
-    told: list[Progress] = []
+def test_progress_reports_every_phase_to_its_end() -> None:
+    reports: list[Progress] = []
     with gpustack_draw.load("demo") as model:
-        list(model.generate_many(PROMPT, count=2, **QUICK, on_progress=told.append))
-    phases = [progress.phase for progress in told]
+        list(model.generate_many(PROMPT, count=2, **QUICK, on_progress=reports.append))
+    phases = [progress.phase for progress in reports]
     assert list(dict.fromkeys(phases)) == ["load", "encode", "sample", "decode"]
-    last = {(progress.picture, progress.phase): progress for progress in told}
+    last = {(progress.picture, progress.phase): progress for progress in reports}
     assert all(progress.step == progress.total for progress in last.values())
-    assert all(progress.pictures == 2 for progress in told)
-    sampled = [progress.step for progress in told if progress.phase == "sample"]
+    assert all(progress.pictures == 2 for progress in reports)
+    sampled = [progress.step for progress in reports if progress.phase == "sample"]
     assert sampled == [0, 1, 2, 0, 1, 2]
-    # What happens before the first tensors says nothing about the time that the rest takes.
-    loaded = [progress for progress in told if progress.phase == "load" and progress.step]
+    # The time before the first tensor is excluded from estimates of the rest.
+    loaded = [progress for progress in reports if progress.phase == "load" and progress.step]
     assert {(each.resumed, each.started) for each in loaded} == {
         (loaded[0].step, loaded[0].seconds)
     }
@@ -159,7 +159,7 @@ def test_stop_iteration_of_a_callback_does_not_end_the_pictures_silently(
         assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
-def test_editors_are_offered_the_names_of_the_engine() -> None:
+def test_literal_types_contain_the_names_of_the_engine() -> None:
     assert get_args(name_types.Sampler) == gpustack_draw.SAMPLERS
     assert get_args(name_types.Scheduler) == gpustack_draw.SCHEDULERS
 
@@ -173,7 +173,7 @@ def test_arguments_are_checked_before_anything_starts() -> None:
         assert not model._engine.is_loaded
 
 
-def test_too_large_a_picture_is_refused_before_the_model_is_loaded() -> None:
+def test_a_picture_too_large_for_memory_is_refused_before_loading() -> None:
     with gpustack_draw.load("demo") as model:
         with pytest.raises(NotEnoughMemoryError, match=r"to draw 8192x8192, and .* are free"):
             model.generate(PROMPT, size=(8192, 8192))
@@ -181,7 +181,7 @@ def test_too_large_a_picture_is_refused_before_the_model_is_loaded() -> None:
 
 
 @pytest.mark.engine
-def test_unknown_device_names_the_ones_there_are() -> None:
+def test_an_unknown_device_is_an_error_that_lists_the_devices() -> None:
     with gpustack_draw.load("demo", device="tpu") as model, pytest.raises(UsageError) as caught:
         model.generate(PROMPT, **QUICK)
     assert caught.value.message == "no device named 'tpu'"
@@ -189,7 +189,7 @@ def test_unknown_device_names_the_ones_there_are() -> None:
 
 
 @pytest.mark.engine
-def test_a_plan_names_the_device_or_says_that_there_is_none() -> None:
+def test_a_plan_contains_the_device_or_refuses_an_unknown_one() -> None:
     assert gpustack_draw.resolve("demo", device="cpu").device == "CPU"
     with pytest.raises(UsageError) as caught:
         gpustack_draw.resolve("demo", device="tpu")
@@ -209,7 +209,7 @@ def test_devices_lists_the_cpu() -> None:
 @pytest.mark.parametrize("part", ["final_layer", "tae.decoder"])
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("size", [(16, 16), (64, 64), (128, 128)])
-def test_numbers_that_overflow_are_an_error_not_a_picture(
+def test_overflowing_values_are_an_error_not_a_picture(
     tmp_path: Path, part: str, steps: int, size: tuple[int, int]
 ) -> None:
     broken = tmp_path / "overflowing.gguf"
@@ -231,12 +231,12 @@ def test_numbers_that_overflow_are_an_error_not_a_picture(
     [
         ("model.diffusion_model.final_layer.linear.weight", None),
         ("tae.decoder.layers.18.weight", None),
-        # A ReLU follows, which makes 0 of NaN: no result shows it.
+        # The ReLU that follows turns NaN into 0, so that no result contains it.
         ("tae.decoder.layers.3.conv.0.weight", 1),
         ("tae.decoder.layers.3.conv.0.bias", 1),
     ],
 )
-def test_weights_that_are_no_numbers_are_an_error(
+def test_weights_that_are_nan_or_infinite_are_an_error(
     tmp_path: Path, tensor: str, count: int | None, value: str
 ) -> None:
     broken = tmp_path / "damaged.gguf"
@@ -253,7 +253,7 @@ def test_weights_that_are_no_numbers_are_an_error(
 
 
 def fill(content: bytearray, tensor: str, value: bytes, count: int | None = None) -> None:
-    """Replace the first numbers of a tensor in the demo file's bytes; all where count is None."""
+    """Replace the first `count` values of a tensor in the demo file's bytes; None replaces all."""
     header = read_model_header(DEMO_FILE)
     info = header.tensors[tensor]
     name = tensor.encode()
@@ -262,7 +262,7 @@ def fill(content: bytearray, tensor: str, value: bytes, count: int | None = None
     (offset,) = struct.unpack_from("<Q", content, entry + 4 + 8 * dimensions + 4)
     total = sum(-(-each.bytes // 32) * 32 for each in header.tensors.values())
     begin = len(content) - total + offset
-    # Of Q8_0's blocks of 34 bytes, the first number is the scale.
+    # Blocks of Q8_0 have 34 bytes and start with the scale.
     step = {"F16": 2, "F32": 4, "Q8_0": 34}[info.type]
     if info.type == "F32" and len(value) == 2:
         value = struct.pack("<f", *struct.unpack("<e", value))
@@ -281,7 +281,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in gpustack_draw.__all__:
         assert getattr(gpustack_draw, name) is not None
     assert callable(gpustack_draw.generate)

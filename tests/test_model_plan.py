@@ -1,4 +1,4 @@
-"""The plan of a drawing: the same figures, and the same refusals, as the drawing itself."""
+"""Tests that the plan of a drawing has the same figures and errors as the drawing."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from gpustack_draw.units import format_bytes
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
-# Models of the real sizes; their weights are holes in the files.
+# Models of real sizes, in sparse files.
 FULL_SIZE: dict[str, Named] = {
     "sd1": all_in_one(sd1_unet(), {"cond_stage_model.transformer.": CLIP_L}),
     "sdxl": {
@@ -68,7 +68,7 @@ def set_free_memory(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
 @pytest.mark.engine
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("family", ["demo", *FULL_SIZE])
-def test_the_plan_and_the_refusal_name_the_same_memory(
+def test_the_plan_and_the_error_contain_the_same_memory(
     family: str, size: str, models: dict[str, str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free_memory(monkeypatch, 150_000_000)
@@ -79,7 +79,7 @@ def test_the_plan_and_the_refusal_name_the_same_memory(
     needed = format_bytes(plan["memory_bytes"])
     assert errors[0].startswith(f"gpustack-draw: '{family}' needs about {needed} to ")
     assert errors[0].endswith(", and 150 MB are free")
-    # Notes come first where the drawing has some; the plan has them on standard output.
+    # The drawing prints its notes before the error; the plan prints them on standard output.
     drawing = run(*arguments)
     assert (drawing[0], drawing[2][-2:]) == (1, errors)
     text = run(*arguments, "--dry-run")
@@ -89,7 +89,7 @@ def test_the_plan_and_the_refusal_name_the_same_memory(
 
 @pytest.mark.engine
 @pytest.mark.parametrize("family", ["demo", *FULL_SIZE])
-def test_what_fits_by_the_plan_passes_the_check(
+def test_a_plan_that_fits_passes_the_check(
     family: str, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free_memory(monkeypatch, 10**12)

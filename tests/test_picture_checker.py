@@ -1,4 +1,4 @@
-"""The picture checker reads pictures that are rasterized here, and notices what is wrong."""
+"""Tests of the picture checker with rasterized pictures, correct and wrong ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = list(checker.INSIDE)
 
 
 def rasterized(things, background="white", side=256, soft=2):
-    """A picture of (name, color, x, y, longer side) on a background, edges averaged."""
+    """Draw objects (name, color, x, y, longer side) on a background, with averaged edges."""
     fine = side * soft
     line = (np.arange(fine) + 0.5) / fine
     xs, ys = np.meshgrid(line, line)
@@ -38,7 +38,7 @@ def test_every_object_is_read(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_objects_are_told_apart_when_small_and_blurred(name):
+def test_small_and_blurred_objects_are_distinguished(name):
     picture = rasterized([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
     blurred = picture.resize((64, 64), Image.Resampling.BOX).resize((128, 128))
     (found,) = checker.read_picture(blurred).objects
@@ -96,7 +96,7 @@ def test_an_empty_picture_has_no_objects():
     assert reading == checker.Reading("purple", ())
 
 
-def test_noise_and_specks_are_no_objects():
+def test_noise_and_specks_are_not_objects():
     pixels = np.asarray(rasterized([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(float)
     pixels += np.random.default_rng(1).normal(0, 4, pixels.shape)
     pixels[10:14, 10:14] = 255
@@ -111,14 +111,14 @@ def test_a_wrong_color_is_noticed():
 
 
 @pytest.mark.parametrize(
-    ("shown", "asked"),
+    ("drawn", "expected"),
     [("circle", "ring"), ("square", "diamond"), ("sun", "star"), ("heart", "mushroom")],
 )
-def test_a_wrong_shape_is_noticed(shown, asked):
-    (found,) = checker.read_picture(rasterized([(shown, "red", 0.5, 0.5, 0.47)])).objects
-    assert found.name == shown
-    mask = np.asarray(rasterized([(shown, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
-    assert checker.template_iou(mask, asked) < 0.85
+def test_a_wrong_shape_is_noticed(drawn, expected):
+    (found,) = checker.read_picture(rasterized([(drawn, "red", 0.5, 0.5, 0.47)])).objects
+    assert found.name == drawn
+    mask = np.asarray(rasterized([(drawn, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
+    assert checker.template_iou(mask, expected) < 0.85
 
 
 def test_a_wobbly_outline_lowers_the_overlap():

@@ -1,4 +1,4 @@
-"""Start-up is speed too: what the first milliseconds may import."""
+"""Tests of the start-up time: modules that must not be imported early."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ import pytest
 
 import gpustack_draw
 
-# Each would cost more than all that --help does.
+# Importing any of these takes longer than printing --help.
 HEAVY = {
     "PIL",
     "asyncio",
@@ -37,10 +37,10 @@ HEAVY = {
     "typing",
     "urllib",
 }
-if sys.version_info < (3, 14):  # whose argparse imports it for its colors
+if sys.version_info < (3, 14):  # later versions of argparse import it for colors
     HEAVY.add("dataclasses")
 
-# -I and -S: nothing of the test's environment, no .pth files of an editable installation.
+# -I and -S exclude the test's environment and .pth files of editable installations.
 PYTHON = [sys.executable, "-I", "-S"]
 ROOT = Path(gpustack_draw.__file__).parent.parent
 USE_ROOT = f"import sys; sys.path.append({str(ROOT)!r})\n"
@@ -48,7 +48,7 @@ HELP = "from gpustack_draw.cli import run; sys.argv = ['gpustack-draw', '--help'
 
 
 def modules_after(code: str) -> set[str]:
-    """Run code in a fresh Python, and tell what it has imported."""
+    """Run code in a new Python process and return the modules that it imported."""
     script = (
         f"{USE_ROOT}try:\n    {code}\nexcept SystemExit: pass\n"
         "modules = sorted(sys.modules); import json; sys.__stderr__.write(json.dumps(modules))"
@@ -81,8 +81,8 @@ def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
     assert not modules_after(code) & unwanted
 
 
-def test_nothing_is_imported_before_ctrl_c_is_listened_for() -> None:
-    """Each import is time in which Ctrl-C would be a traceback."""
+def test_nothing_is_imported_before_the_handler_of_ctrl_c() -> None:
+    """During imports before that, Ctrl-C would print a traceback."""
     code = (
         "import os, sys, _signal\n"
         f"sys.path.append({str(ROOT)!r})\n"
@@ -106,9 +106,9 @@ def test_completing_needs_nothing_heavy() -> None:
 
 
 def test_help_takes_hardly_longer_than_argparse(tmp_path: Path) -> None:
-    """At most 1.3 times as long, and some for the noise of a busy machine.
+    """The limit is a factor of 1.3, plus a margin for a busy machine.
 
-    Measured in turns, so that noise meets both; with compiled modules, as an installation has them.
+    Interleaved, so that noise affects both; with compiled modules, as in an installation.
     """
 
     def seconds_of(code: str) -> float:

@@ -1,4 +1,4 @@
-"""Text and JSON of other machines: nothing in them reaches a terminal, the stack or memory."""
+"""Tests that text and JSON from other machines cannot harm the terminal, stack or memory."""
 
 import json
 import sys
@@ -106,7 +106,7 @@ def test_hostile_json(data: bytes, why: str | None) -> None:
 
 
 def test_the_recursion_limit_of_the_caller_does_not_matter() -> None:
-    """A notebook may have raised it so far that the parser would overflow the C stack."""
+    """With a limit raised by a notebook, the parser would overflow the C stack."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10_000_000)
     try:

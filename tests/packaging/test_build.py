@@ -1,4 +1,4 @@
-"""What someone sees who builds from source: one sentence when something is missing."""
+"""Tests of building from source: if something is missing, the error is one sentence."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from build_tools import SOURCE, engine_source, pybind11_dir, tool
 def configure(
     build: Path, *options: str, environment: dict[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run CMake's configure step; give its status and its error message, joined to one line."""
+    """Run CMake's configure step; return its status and its error output as one line."""
     done = subprocess.run(
         [
             tool("cmake") or "cmake",
@@ -34,56 +34,56 @@ def configure(
 
 
 @pytest.mark.build
-def test_missing_compiler_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_missing_compiler_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
-    status, said = configure(
+    status, error = configure(
         tmp_path / "build", environment={"PATH": str(empty), "CC": "", "CXX": ""}
     )
     assert status != 0
     assert (
         "gpustack-draw is compiled on your machine and needs a C and C++ compiler:"
         " install gcc and g++ (or clang), for example the package build-essential,"
-        " and install gpustack-draw again." in said
+        " and install gpustack-draw again." in error
     )
 
 
 @pytest.mark.build
-def test_unreachable_index_is_told_in_one_sentence(tmp_path: Path) -> None:
-    status, said = configure(tmp_path / "build", environment={"PIP_NO_INDEX": "1"})
+def test_unreachable_index_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    status, error = configure(tmp_path / "build", environment={"PIP_NO_INDEX": "1"})
     assert status != 0
     assert (
         "The engine's source (stable-diffusion-cpp-python 0.4.7) could not be downloaded with pip:"
         " connect to a package index, or give a folder that holds stable-diffusion.cpp with"
-        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in said
+        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in error
     )
 
 
 @pytest.mark.build
-def test_folder_without_the_engine_is_told_in_one_sentence(tmp_path: Path) -> None:
-    status, said = configure(tmp_path / "build", f"-DGPUSTACK_DRAW_ENGINE_SOURCE={tmp_path}")
+def test_folder_without_the_engine_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    status, error = configure(tmp_path / "build", f"-DGPUSTACK_DRAW_ENGINE_SOURCE={tmp_path}")
     assert status != 0
     assert (
         f"'{tmp_path}' holds no stable-diffusion.cpp (include/stable-diffusion.h is missing):"
         " give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR."
-        in said
+        in error
     )
 
 
 @pytest.mark.build
-def test_build_needs_no_network_when_the_source_is_there(tmp_path: Path) -> None:
+def test_build_needs_no_network_with_a_local_source(tmp_path: Path) -> None:
     source = engine_source()
     if source is None:
-        pytest.skip("no build folder of an earlier build is here")
-    status, said = configure(
+        pytest.skip("no engine source in the build folder")
+    status, error = configure(
         tmp_path / "build",
         f"-DGPUSTACK_DRAW_ENGINE_SOURCE={source}",
         environment={"PIP_NO_INDEX": "1"},
     )
-    assert status == 0, said
+    assert status == 0, error
 
 
-def test_only_the_package_lands_in_site_packages() -> None:
+def test_only_the_package_is_installed() -> None:
     installed = distribution("gpustack-draw")
     if "editable" in (installed.read_text("direct_url.json") or ""):
         pytest.skip("an editable install")

@@ -1,11 +1,11 @@
-"""The metadata that package indexes and installers show."""
+"""Tests of the metadata for package indexes and installers."""
 
 import re
 
 from build_tools import SOURCE
 
-# Of what cmake/EngineLibrary.cmake ships the license of. libgomp is only in repaired wheels, under
-# the exception of GCC's runtime library.
+# Libraries whose license cmake/EngineLibrary.cmake ships. libgomp is in repaired wheels only, under
+# the GCC runtime library exception.
 LICENSES = {
     "stable-diffusion.cpp": "MIT",
     "ggml": "MIT",
@@ -19,7 +19,7 @@ LICENSES = {
 PROJECT = (SOURCE / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_the_license_covers_all_that_is_linked() -> None:
+def test_the_license_covers_all_linked_libraries() -> None:
     cmake = (SOURCE / "cmake" / "EngineLibrary.cmake").read_text(encoding="utf-8")
     shipped = re.findall(r'^\s*copy_license\(([\w.-]+) "', cmake, re.MULTILINE)
     shipped += re.findall(r'^copy_license_at_top_of\("[^"]+" ([\w.-]+)', cmake, re.MULTILINE)
@@ -29,7 +29,7 @@ def test_the_license_covers_all_that_is_linked() -> None:
     assert set(expression.split(" AND ")) == {"Apache-2.0", *terms}
 
 
-def test_an_index_can_show_where_the_project_is() -> None:
+def test_the_urls_of_the_project_are_complete() -> None:
     (urls,) = re.findall(r"^\[project\.urls\]\n((?:\w+ = .*\n)+)", PROJECT, re.MULTILINE)
     addresses = re.findall(r'"(.*)"', urls)
     assert len(addresses) >= 4

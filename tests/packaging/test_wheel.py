@@ -1,4 +1,4 @@
-"""What `nox -s wheel` leaves in dist/wheelhouse/ serves a machine with nothing but Python."""
+"""Tests of wheels that `nox -s wheel` built in dist/wheelhouse/, on a machine with Python only."""
 
 import re
 import subprocess
@@ -23,12 +23,12 @@ def wheel(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_it_is_for_any_linux_of_its_age_and_small(wheel: Path) -> None:
+def test_it_is_a_small_manylinux_wheel(wheel: Path) -> None:
     assert "-manylinux_2_" in wheel.name
     assert wheel.stat().st_size < 60e6
 
 
-def test_the_license_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -> None:
+def test_it_contains_the_license_of_the_bundled_library(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         libraries = [name for name in archive.namelist() if re.search(r"\.libs/.", name)]
         terms = archive.read("gpustack_draw/licenses/libgomp.txt").decode("utf-8")
@@ -38,8 +38,8 @@ def test_the_license_of_the_library_that_was_put_into_it_is_in_it(wheel: Path) -
     assert "GCC RUNTIME LIBRARY EXCEPTION" in terms
 
 
-def test_it_draws_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:
-    """No compiler, no library path, no other package than those it asks for."""
+def test_it_draws_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    """Without compiler, library path or packages other than its dependencies."""
     python = tmp_path / "bare" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "bare"], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
