@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.engine.local_engine import LocalEngine, ProgressFunction
-from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.gpustack_server.address import find_server
 from gpustack_draw.model import Model, Size
 from gpustack_draw.plan import ModelPlan
@@ -16,14 +15,13 @@ from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.request.place import is_drawn_on_server
+from gpustack_draw.request.target import Components, Reference, Target
 from gpustack_draw.resolver.resolve import resolve_model
 
 if TYPE_CHECKING:
     import PIL.Image
 
-Reference = str | os.PathLike[str]
 LogFunction = Callable[[str, str], None]
-_Place = tuple[str, str | None, float | None]  # on, server, timeout
 
 
 def load(
@@ -80,46 +78,34 @@ def load(
         ModelFileError: A file cannot be used.
         FetchError: The hub cannot be asked, or refuses.
     """
-    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    place = (on, server, timeout)
-    return _load(model, components, threads, device, in_process, place, on_log)
-
-
-def _given(**components: Reference | None) -> dict[str, str]:
-    given = {}
-    for name, path in components.items():
-        if path is None:
-            continue
-        text = os.fspath(path) if isinstance(path, os.PathLike) else path
-        if not isinstance(text, str):
-            raise UsageError(f"{name} is {type(text).__name__}, not text or a path: {quoted(path)}")
-        given[name] = text
-    return given
+    components = Components(
+        vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd
+    )
+    target = Target(
+        on=on, server=server, timeout=timeout, threads=threads, device=device, in_process=in_process
+    )
+    return _load(model, components, target, on_log)
 
 
 def _load(
-    model: Reference,
-    components: dict[str, str],
-    threads: int | None,
-    device: str,
-    in_process: bool,
-    place: _Place,
-    on_log: LogFunction | None = None,
+    model: Reference, components: Components, target: Target, on_log: LogFunction | None = None
 ) -> Model:
     check_function(on_log, "on_log")
     reference = parse_model_reference(model)
-    if is_drawn_on_server(reference, place[0]):
+    named = components.named()
+    if is_drawn_on_server(reference, target.on):
         from gpustack_draw.server_model import ModelOnServer
 
-        ignored = dict(components)
-        if threads is not None:
-            ignored["threads"] = str(threads)
-        if device != "auto":
-            ignored["device"] = device
-        return ModelOnServer(reference, find_server(*place[1:]), ignored, on_log)
-    resolved = resolve_model(reference, components)
+        ignored = [*named, *target.local_options()]
+        address = find_server(target.server, target.timeout)
+        return ModelOnServer(reference, address, ignored, on_log)
+    resolved = resolve_model(reference, named)
     engine = LocalEngine(
-        resolved, threads=threads, device=device, in_process=in_process, on_log=on_log
+        resolved,
+        threads=target.threads,
+        device=target.device,
+        in_process=target.in_process,
+        on_log=on_log,
     )
     return Model(resolved, engine)
 
@@ -158,8 +144,11 @@ def resolve(
     Raises:
         DrawError: The model cannot be drawn with; see :func:`load`.
     """
-    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    with _load(model, components, None, device, False, (on, server, timeout)) as loaded:
+    components = Components(
+        vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd
+    )
+    target = Target(on=on, server=server, timeout=timeout, device=device)
+    with _load(model, components, target) as loaded:
         return loaded.plan(request or DrawRequest(prompt=""))
 
 
@@ -246,12 +235,17 @@ def generate(
     Raises:
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
-    components = _given(vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd)
-    arguments = (model, components, threads, device, in_process, (on, server, timeout))
-    # The same name can mean another file than it did before.
-    # So can the same name on another server.
+    components = Components(
+        vae=vae, clip_l=clip_l, clip_g=clip_g, t5xxl=t5xxl, llm=llm, taesd=taesd
+    )
+    target = Target(
+        on=on, server=server, timeout=timeout, threads=threads, device=device, in_process=in_process
+    )
+    arguments = (model, components, target)
+    # A name can stand for another file, or a model of another server, than in the last call.
     variables = [os.environ.get(name) for name in ("GPUSTACK_SERVER_URL", "GPUSTACK_API_KEY")]
-    key = (arguments, variables, [_state_of(name) for name in (model, *components.values())])
+    files = [_state_of(name) for name in (model, *components.named().values())]
+    key = (arguments, variables, files)
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:
         if _last_model is None or _last_model[0] != key:

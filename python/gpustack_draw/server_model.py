@@ -1,6 +1,6 @@
 """A model on a GPUStack server, to draw with as with one on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from gpustack_draw.errors import quoted
 from gpustack_draw.gpustack_server import (
@@ -33,7 +33,7 @@ class ModelOnServer(Model):
         self,
         reference: ModelReference,
         address: ServerAddress,
-        ignored: Mapping[str, object],
+        ignored: Sequence[str],
         on_log: LogFunction | None = None,
     ) -> None:
         """Find the server; ask it for the model, or tell what deploying it there takes.
@@ -41,7 +41,7 @@ class ModelOnServer(Model):
         Args:
             reference: A name on the server, or a model of Hugging Face to be deployed there.
             address: The server.
-            ignored: What was given that only drawing on this machine heeds, by argument.
+            ignored: Arguments that have no effect on a server.
             on_log: Called with level and text.
 
         Raises:

@@ -48,12 +48,6 @@ class Arguments(argparse.Namespace):
     output: str | None
     show: bool
     preview: bool
-    vae: str | None
-    clip_l: str | None
-    clip_g: str | None
-    t5xxl: str | None
-    llm: str | None
-    taesd: str | None
     device: str
     threads: str | None
     on: str

@@ -140,16 +140,12 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
     """
     from gpustack_draw import load
     from gpustack_draw.gpustack_server.address import parse_timeout
+    from gpustack_draw.request.names import COMPONENTS
     from gpustack_draw.request.options import THREADS
 
     return load(
         model_name,
-        vae=arguments.vae,
-        clip_l=arguments.clip_l,
-        clip_g=arguments.clip_g,
-        t5xxl=arguments.t5xxl,
-        llm=arguments.llm,
-        taesd=arguments.taesd,
+        **{name: getattr(arguments, name) for name in COMPONENTS},
         threads=_parsed(arguments.threads, THREADS.parse),
         device=arguments.device,
         on=arguments.on,

@@ -29,6 +29,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     import gpustack_draw
     from gpustack_draw.errors import ModelNotFoundError, quoted
     from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.names import COMPONENTS
 
     assert arguments.model is not None
     if isinstance(parse_model_reference(arguments.model), ServerModel):
@@ -39,12 +40,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model = gpustack_draw.load(
         arguments.model,
-        vae=arguments.vae,
-        clip_l=arguments.clip_l,
-        clip_g=arguments.clip_g,
-        t5xxl=arguments.t5xxl,
-        llm=arguments.llm,
-        taesd=arguments.taesd,
+        **{name: getattr(arguments, name) for name in COMPONENTS},
         on="local",
     )
     _fetch(model, reporter)

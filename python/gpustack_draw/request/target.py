@@ -1,0 +1,74 @@
+"""The components that a caller names, and the place where a picture is drawn, as records."""
+
+import os
+from dataclasses import dataclass, fields
+
+from gpustack_draw.errors import UsageError, quoted
+
+Reference = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """References of the components that replace those found; ``None`` for all others.
+
+    Attributes:
+        vae: The VAE.
+        clip_l: The CLIP-L text encoder.
+        clip_g: The CLIP-G text encoder.
+        t5xxl: The T5-XXL text encoder.
+        llm: The language model that encodes the text.
+        taesd: The tiny autoencoder.
+
+    Raises:
+        UsageError: A reference is neither text nor a path.
+    """
+
+    vae: Reference | None = None
+    clip_l: Reference | None = None
+    clip_g: Reference | None = None
+    t5xxl: Reference | None = None
+    llm: Reference | None = None
+    taesd: Reference | None = None
+
+    def __post_init__(self) -> None:
+        """Check every reference; paths become text."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            text = os.fspath(value) if isinstance(value, os.PathLike) else value
+            if text is not None and not isinstance(text, str):
+                raise UsageError(
+                    f"{field.name} is {type(text).__name__}, not text or a path: {quoted(value)}"
+                )
+            object.__setattr__(self, field.name, text)  # a frozen dataclass has no other way
+
+    def named(self) -> dict[str, str]:
+        """Return the references by component, without those that are ``None``."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: text for name, text in values.items() if text is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where and how to compute.
+
+    Attributes:
+        on: ``auto``, ``local`` or ``server``.
+        server: Address of the GPUStack server; ``None`` for the environment's.
+        timeout: Seconds to wait for a picture of the server; ``None`` for the default.
+        threads: CPU threads of this machine; ``None`` for one per core.
+        device: ``auto``, or the name of a device of this machine.
+        in_process: Run the engine in this process.
+    """
+
+    on: str = "auto"
+    server: str | None = None
+    timeout: float | None = None
+    threads: int | None = None
+    device: str = "auto"
+    in_process: bool = False
+
+    def local_options(self) -> list[str]:
+        """Return the names of the chosen values that have no effect on a server."""
+        chosen = {"threads": self.threads is not None, "device": self.device != "auto"}
+        return [name for name, is_chosen in chosen.items() if is_chosen]
