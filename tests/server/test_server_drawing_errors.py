@@ -42,7 +42,7 @@ WRAPPED = (
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"detail": "no such thing"}, "no such thing"),
         ({"error": {"message": WRAPPED + '{"detail": "bad size"}', "code": 503}}, "bad size"),
@@ -62,13 +62,13 @@ def test_a_request_rejected_by_a_new_backend(
     new: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
     body: Mapping[str, object],
-    words: str,
+    message: str,
 ) -> None:
     status = 503 if "error" in body else 422
     new.fail("/images/", status=status, body=json.dumps(body).encode())
     assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
-        f"GPUStack 2.3.0 at URL rejects the request (422): {words}",
+        f"GPUStack 2.3.0 at URL rejects the request (422): {message}",
         "change the option that the message names",
     )
     assert len(new.drawings()) == 1
@@ -93,7 +93,7 @@ INSTANCE_HINT = (
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("status", "body", "message"),
     [
         (500, b"{}", ""),
         (500, b"<html>oops</html>", ""),
@@ -107,13 +107,13 @@ def test_a_server_that_fails(
     capsys: pytest.CaptureFixture[str],
     status: int,
     body: bytes,
-    words: str,
+    message: str,
 ) -> None:
-    words = {"": "", "504": ": Request to worker 1 timed out"}.get(words, f": {words}")
+    suffix = {"": "", "504": ": Request to worker 1 timed out"}.get(message, f": {message}")
     old.fail("/images/", status=status, body=body)
     assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
-        f"GPUStack 0.7.1 at URL could not draw with 'sd-turbo' ({status}){words}",
+        f"GPUStack 0.7.1 at URL could not draw with 'sd-turbo' ({status}){suffix}",
         INSTANCE_HINT,
     )
     assert len(old.drawings()) == 1  # not retried without Retry-After
@@ -232,19 +232,19 @@ def test_an_html_page_instead_of_a_picture(
 
 
 @pytest.mark.parametrize(
-    ("picture", "words"),
+    ("picture", "message"),
     [
         (b"no picture at all", "it is truncated, or not a PNG, JPEG or WebP file"),
         (png(64, 64)[:2000], "it is truncated, or not a PNG, JPEG or WebP file"),
     ],
 )
 def test_a_damaged_picture(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], picture: bytes, words: str
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], picture: bytes, message: str
 ) -> None:
     old.fail("/images/", picture=picture)
     assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
-        f"the picture from URL is damaged: {words}",
+        f"the picture from URL is damaged: {message}",
         LOG_HINT,
     )
 

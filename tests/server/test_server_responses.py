@@ -1,4 +1,4 @@
-"""Parsing of recorded answers, split into pieces of any size."""
+"""Parsing of recorded responses, split into pieces of any size."""
 
 import base64
 import contextlib
@@ -122,7 +122,7 @@ def test_an_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "words", "status"),
+    ("response", "message", "status"),
     [
         ({"error": {"message": "Model not found", "code": 404}}, "Model not found", 404),
         ({"code": 401, "reason": "Unauthorized", "message": "no"}, "no", 401),
@@ -142,9 +142,9 @@ def test_an_object() -> None:
         ),
     ],
 )
-def test_an_error_in_each_shape(answer: dict[str, Any], words: str, status: int) -> None:
-    error = parse_error_object(answer)
-    assert (error.message, error.status) == (words, status)
+def test_an_error_in_each_shape(response: dict[str, Any], message: str, status: int) -> None:
+    error = parse_error_object(response)
+    assert (error.message, error.status) == (message, status)
 
 
 def test_an_html_page_has_no_message() -> None:

@@ -31,7 +31,6 @@ class LoopbackGpustack:
         requires_key: Whether requests without an API key are refused.
         steps: Maximum number of steps that a stream reports.
         ignores_stream: Whether the backend cannot stream.
-        stores_parameters: Whether pictures of 0.x contain their parameters.
         in_flight: Number of pictures being drawn.
         max_in_flight: Maximum of ``in_flight`` so far.
         capacity: Pictures drawn in parallel; further requests are refused.
@@ -52,7 +51,6 @@ class LoopbackGpustack:
         self.requires_key = release == NEW
         self.steps = 4
         self.ignores_stream = False
-        self.stores_parameters = True
         self.in_flight = self.max_in_flight = 0
         self.capacity = 1000
         self.disconnected = 0
@@ -322,8 +320,8 @@ class _Handler(BaseHTTPRequestHandler):
             f" Model: x.gguf, RNG: cuda, Sampler: {body.get('sampler', 'euler')} karras,"
             " Version: llama-box"
         )
-        if not (server.stores_parameters and server.uses_llama_box):
-            text = ""
+        # Only llama-box stores the parameters in the picture.
+        text = text if server.uses_llama_box else ""
         picture = self.fault.picture or png(width, height, text=text)
         if not server.uses_llama_box or not body.get("stream") or server.ignores_stream:
             self.draw_whole(body, picture)
