@@ -21,21 +21,21 @@ std::function<bool()>& cancellation() {
   return is_cancelled;
 }
 
-const Kernels* chosen_kernels() {
+const Kernels* selected_kernels() {
   const char* name = std::getenv("GPUSTACK_DRAW_CPU");
   return name != nullptr ? kernels_named(name) : best_kernels();
 }
 
-// ggml's own device for the same CPU, which knows its name and its memory.
-ggml_backend_dev_t plain_cpu() { return ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0); }
+// ggml's device for the same CPU, which reports its name and memory.
+ggml_backend_dev_t ggml_cpu_device() { return ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0); }
 
-GraphComputer& computer_of(ggml_backend_t backend) {
-  return *static_cast<GraphComputer*>(backend->context);
+GraphExecutor& executor_of(ggml_backend_t backend) {
+  return *static_cast<GraphExecutor*>(backend->context);
 }
 
 ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   try {
-    const ggml_status status = computer_of(backend).compute(*graph);
+    const ggml_status status = executor_of(backend).compute(*graph);
     if (status == GGML_STATUS_ABORTED) {
       throw Cancelled();
     }
@@ -45,7 +45,7 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   }
 }
 
-void set_threads(ggml_backend_t backend, int threads) { computer_of(backend).use_threads(threads); }
+void set_threads(ggml_backend_t backend, int threads) { executor_of(backend).use_threads(threads); }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
   static ggml_guid guid = {0x67, 0x70, 0x75, 0x2d, 0x64, 0x72, 0x61, 0x77,
@@ -53,26 +53,26 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
   ggml_backend_i iface{};
   iface.get_name = [](ggml_backend_t) { return device_name; };
   iface.free = [](ggml_backend_t backend) {
-    const std::unique_ptr<GraphComputer> computer(&computer_of(backend));
+    const std::unique_ptr<GraphExecutor> computer(&executor_of(backend));
     const std::unique_ptr<ggml_backend> itself(backend);
   };
   iface.graph_compute = &compute;
   auto computer =
-      std::make_unique<GraphComputer>(*chosen_kernels(), GGML_DEFAULT_N_THREADS, cancellation());
+      std::make_unique<GraphExecutor>(*selected_kernels(), GGML_DEFAULT_N_THREADS, cancellation());
   return std::make_unique<ggml_backend>(ggml_backend{&guid, iface, device, computer.release()})
       .release();
 }
 
 void properties(ggml_backend_dev_t device, ggml_backend_dev_props* props) {
-  ggml_backend_dev_get_props(plain_cpu(), props);
+  ggml_backend_dev_get_props(ggml_cpu_device(), props);
   props->name = ggml_backend_dev_name(device);
   props->description = ggml_backend_dev_description(device);
   props->caps.buffer_from_host_ptr = false;
 }
 
 const char* description(ggml_backend_dev_t /*device*/) {
-  static const std::string text =
-      std::string(ggml_backend_dev_description(plain_cpu())) + ", " + chosen_kernels()->name;
+  static const std::string text = std::string(ggml_backend_dev_description(ggml_cpu_device())) +
+                                  ", " + selected_kernels()->name;
   return text.c_str();
 }
 
@@ -81,14 +81,14 @@ ggml_backend_device_i device_interface() {
   iface.get_name = [](ggml_backend_dev_t) { return device_name; };
   iface.get_description = &description;
   iface.get_memory = [](ggml_backend_dev_t, std::size_t* free, std::size_t* total) {
-    ggml_backend_dev_memory(plain_cpu(), free, total);
+    ggml_backend_dev_memory(ggml_cpu_device(), free, total);
   };
   iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_CPU; };
   iface.get_props = &properties;
   iface.init_backend = &make_backend;
   iface.get_buffer_type = &buffer_type;
   iface.supports_op = [](ggml_backend_dev_t, const ggml_tensor* node) {
-    return ggml_backend_dev_supports_op(plain_cpu(), node);
+    return ggml_backend_dev_supports_op(ggml_cpu_device(), node);
   };
   iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
     return ggml_backend_buft_is_host(type);
@@ -97,12 +97,12 @@ ggml_backend_device_i device_interface() {
 }
 
 ggml_backend_dev_t device() {
-  static ggml_backend_device the_device = {device_interface(), fast_cpu(), nullptr};
-  return &the_device;
+  static ggml_backend_device fast_cpu_device = {device_interface(), fast_cpu(), nullptr};
+  return &fast_cpu_device;
 }
 
-// The library sets threads through this name.
-void* function_named(ggml_backend_reg_t /*backend*/, const char* name) {
+// The library looks up the function that sets the number of threads by this name.
+void* find_function(ggml_backend_reg_t /*backend*/, const char* name) {
   return std::strcmp(name, "ggml_backend_set_n_threads") == 0
              ? reinterpret_cast<void*>(&set_threads)
              : nullptr;
@@ -116,9 +116,9 @@ ggml_backend_reg_t fast_cpu() {
       {/*get_name=*/[](ggml_backend_reg_t) { return device_name; },
        /*get_device_count=*/[](ggml_backend_reg_t) { return std::size_t{1}; },
        /*get_device=*/[](ggml_backend_reg_t, std::size_t) { return device(); },
-       /*get_proc_address=*/&function_named},
+       /*get_proc_address=*/&find_function},
       nullptr};
-  return chosen_kernels() != nullptr ? &backend : nullptr;
+  return selected_kernels() != nullptr ? &backend : nullptr;
 }
 
 ScopedCancellation::ScopedCancellation(std::function<bool()> is_cancelled) {
@@ -127,6 +127,6 @@ ScopedCancellation::ScopedCancellation(std::function<bool()> is_cancelled) {
 
 ScopedCancellation::~ScopedCancellation() { cancellation() = nullptr; }
 
-void release_kept_memory() { release_kept_buffer(); }
+void release_cached_memory() { release_cached_buffer(); }
 
 }  // namespace gpustack_draw::cpu

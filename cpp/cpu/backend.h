@@ -7,24 +7,24 @@
 
 namespace gpustack_draw::cpu {
 
-/// The name of the device, as --device takes it. ggml's own code for the same CPU is "CPU".
+/// Name of the device, as passed to --device. ggml's own device for the same CPU is "CPU".
 constexpr const char* device_name = "FastCPU";
 
-/// The project's own backend for CPUs: it computes with the kernels in cpu/kernels what they can
-/// and hands the rest to ggml's CPU code. Null where this CPU lacks the instructions (see
-/// best_kernels()), or the program was built without the backend (see absent.cpp).
+/// Return this project's CPU backend. It computes with the kernels in cpu/kernels and leaves
+/// unsupported operations to ggml's CPU code. Null if this CPU lacks the instructions (see
+/// best_kernels()), or in builds without the backend (see backend_stub.cpp).
 ///
-/// The environment variable GPUSTACK_DRAW_CPU chooses a lower level of instructions by its name.
+/// The environment variable GPUSTACK_DRAW_CPU selects another target by name.
 ggml_backend_reg_t fast_cpu();
 
-/// Thrown by graphs that were stopped half-way, to whoever has them computed. They do not just
-/// fail, because the library ends the process where the graph of a text encoder fails.
+/// Thrown through graph computations that are cancelled. An error status would not do: the library
+/// ends the process when the graph of a text encoder fails.
 struct Cancelled : std::exception {
-  const char* what() const noexcept override { return "stopped"; }
+  const char* what() const noexcept override { return "cancelled"; }
 };
 
-/// While one of these exists, graphs ask between any two tasks, on all their threads, whether to
-/// stop. Only one at a time; make and destroy it while nothing is computed.
+/// Lets graphs be cancelled for its lifetime: `is_cancelled` is called between tasks, on all
+/// threads. Only one may exist at a time; create and destroy it while nothing is computed.
 class ScopedCancellation {
  public:
   explicit ScopedCancellation(std::function<bool()> is_cancelled);
@@ -35,7 +35,7 @@ class ScopedCancellation {
   ScopedCancellation& operator=(ScopedCancellation&&) = delete;
 };
 
-/// Give back the memory that is kept for the next drawing.
-void release_kept_memory();
+/// Free the memory that is cached for the next drawing.
+void release_cached_memory();
 
 }  // namespace gpustack_draw::cpu

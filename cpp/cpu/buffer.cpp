@@ -34,48 +34,49 @@ Memory allocate(std::size_t size) {
   memory.begin.reset(std::aligned_alloc(unit, memory.size));
 #ifdef __linux__
   if (memory.begin && unit == huge_page) {
-    madvise(memory.begin.get(), memory.size, MADV_HUGEPAGE);  // a wish: nothing is lost without
+    madvise(memory.begin.get(), memory.size, MADV_HUGEPAGE);  // best effort
   }
 #endif
   return memory;
 }
 
-/// At most one buffer that nobody uses now.
-class KeptMemory {
+/// Keeps at most one unused buffer.
+class CachedBuffer {
  public:
-  /// The kept buffer, if it fits, else a new one. Steps may have the large one of the decoding, or
-  /// both would be there at once; what is tiny beside it may not, or steps would find it taken.
+  /// Return the cached buffer if it is large enough, else a new one. Sampling steps may take the
+  /// large buffer of the decoder, so that only one exists; requests below a sixteenth of it may
+  /// not, so that it stays available for the steps.
   Memory take(std::size_t size) {
-    constexpr std::size_t tiny = 16;
+    constexpr std::size_t max_excess = 16;
     const std::scoped_lock lock(mutex_);
-    if (kept_.size >= size && kept_.size / tiny <= size) {
-      return std::exchange(kept_, {});
+    if (cached_.size >= size && cached_.size / max_excess <= size) {
+      return std::exchange(cached_, {});
     }
-    if (kept_.size < size) {
-      kept_ = {};  // the new one will take its place
+    if (cached_.size < size) {
+      cached_ = {};  // the new buffer replaces it
     }
     return allocate(size);
   }
 
   void keep(Memory memory) {
     const std::scoped_lock lock(mutex_);
-    if (memory.size > kept_.size) {
-      kept_ = std::move(memory);
+    if (memory.size > cached_.size) {
+      cached_ = std::move(memory);
     }
   }
 
   void release() {
     const std::scoped_lock lock(mutex_);
-    kept_ = {};
+    cached_ = {};
   }
 
  private:
   std::mutex mutex_;
-  Memory kept_;
+  Memory cached_;
 };
 
-KeptMemory& kept_memory() {
-  static KeptMemory memory;
+CachedBuffer& cached_buffer() {
+  static CachedBuffer memory;
   return memory;
 }
 
@@ -84,16 +85,16 @@ void free_buffer(ggml_backend_buffer_t buffer) {
   memory.begin.reset(buffer->context);
   memory.size = buffer->size;
   if (buffer->usage == GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
-    kept_memory().keep(std::move(memory));
+    cached_buffer().keep(std::move(memory));
   }
 }
 
 ggml_backend_buffer_t allocate_buffer(ggml_backend_buffer_type_t type, std::size_t size) {
-  Memory memory = kept_memory().take(size);
+  Memory memory = cached_buffer().take(size);
   if (!memory.begin) {
     return nullptr;
   }
-  // Ggml's own buffer over given memory, which we free.
+  // A ggml buffer over memory that is owned here.
   ggml_backend_buffer_t buffer = ggml_backend_cpu_buffer_from_ptr(memory.begin.get(), size);
   buffer->buft = type;
   buffer->size = memory.size;
@@ -117,6 +118,6 @@ ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t device) {
   return &type;
 }
 
-void release_kept_buffer() { kept_memory().release(); }
+void release_cached_buffer() { cached_buffer().release(); }
 
 }  // namespace gpustack_draw::cpu

@@ -4,14 +4,12 @@
 
 namespace gpustack_draw::cpu {
 
-/// Plain memory, in huge pages where the system has them. The library allocates what a graph
-/// computes in anew for each picture; the last such buffer is kept for the next, because the system
-/// clears each page that it gives.
-///
-/// @param device What the memory belongs to.
+/// Return the buffer type of a device: host memory, in huge pages where available. The library
+/// allocates its compute buffer anew for each picture; the last one is cached for the next, because
+/// the system has to clear all pages of a new one.
 ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t device);
 
-/// Give back the buffer that is kept.
-void release_kept_buffer();
+/// Free the cached buffer.
+void release_cached_buffer();
 
 }  // namespace gpustack_draw::cpu

@@ -3,35 +3,36 @@
 #include <memory>
 #include <new>
 
-#include "cpu/operations/chain.h"
 #include "cpu/operations/convolution.h"
+#include "cpu/operations/elementwise_fusion.h"
 #include "ggml-cpu.h"
 #include "ggml-impl.h"
 
 namespace gpustack_draw::cpu {
 namespace {
 
-// Other names for memory that is there: nothing to compute.
+// True for nodes that only rename memory.
 bool is_view(const ggml_tensor& node) {
   return node.op == GGML_OP_NONE || node.op == GGML_OP_RESHAPE || node.op == GGML_OP_VIEW ||
          node.op == GGML_OP_PERMUTE || node.op == GGML_OP_TRANSPOSE || ggml_is_empty(&node);
 }
 
-// What we do for a node, or null.
+// Return the implementation of a node, or null to leave it to ggml.
 const Operation* operation_of(const ggml_tensor& node) {
-  const Operation* operation = is_view(node) ? nullptr : operation_for(node.op);
-  return operation != nullptr && operation->takes(node) ? operation : nullptr;
+  const Operation* operation = is_view(node) ? nullptr : find_operation(node.op);
+  return operation != nullptr && operation->supports(node) ? operation : nullptr;
 }
 
-// Whether a node is what the next one alone reads, and makes on its way.
-bool goes_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels) {
-  return i + 1 < graph.n_nodes && can_enlarge(*graph.nodes[i + 1], *graph.nodes[i], kernels) &&
+// True if the node's only consumer is the next node and can be fused with it.
+bool can_fuse_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels) {
+  return i + 1 < graph.n_nodes &&
+         can_fuse_upsample(*graph.nodes[i + 1], *graph.nodes[i], kernels) &&
          ggml_node_has_n_uses(&graph, i, 1);
 }
 
 }  // namespace
 
-GraphComputer::GraphComputer(const Kernels& kernels, int threads,
+GraphExecutor::GraphExecutor(const Kernels& kernels, int threads,
                              const std::function<bool()>& is_cancelled)
     : kernels_(kernels), is_cancelled_(is_cancelled), ggml_(ggml_backend_cpu_init()) {
   if (!ggml_) {
@@ -39,53 +40,54 @@ GraphComputer::GraphComputer(const Kernels& kernels, int threads,
   }
   ggml_backend_cpu_set_abort_callback(
       ggml_.get(),
-      [](void* asked) {
-        const auto& ask = *static_cast<const std::function<bool()>*>(asked);
-        return ask && ask();
+      [](void* data) {
+        const auto& cancelled = *static_cast<const std::function<bool()>*>(data);
+        return cancelled && cancelled();
       },
-      const_cast<std::function<bool()>*>(&is_cancelled_));  // ggml hands it back as it is
+      const_cast<std::function<bool()>*>(&is_cancelled_));  // passed back unchanged
   use_threads(threads);
 }
 
-void GraphComputer::use_threads(int threads) {
-  if (!team_ || team_->threads() != threads) {
-    team_ = std::make_unique<Team>(threads, is_cancelled_);
+void GraphExecutor::use_threads(int threads) {
+  if (!pool_ || pool_->threads() != threads) {
+    pool_ = std::make_unique<ThreadPool>(threads, is_cancelled_);
     ggml_backend_cpu_set_n_threads(ggml_.get(), threads);
   }
 }
 
-ggml_status GraphComputer::compute(ggml_cgraph& graph) {
-  team_->start();
-  int not_ours = 0;  // where a run of nodes begins that is ggml's
+ggml_status GraphExecutor::compute(ggml_cgraph& graph) {
+  pool_->reset();
+  int ggml_begin = 0;  // first node that ggml has yet to compute
   for (int i = 0; i < graph.n_nodes;) {
     const Operation* operation = operation_of(*graph.nodes[i]);
     if (operation == nullptr) {
       ++i;
       continue;
     }
-    const ggml_status status = compute_with_ggml(graph, not_ours, i);
+    const ggml_status status = compute_with_ggml(graph, ggml_begin, i);
     if (status != GGML_STATUS_SUCCESS) {
       return status;
     }
-    i = not_ours = compute_with_ours(graph, i, *operation);
-    if (team_->is_stopped()) {
+    i = ggml_begin = compute_with_kernels(graph, i, *operation);
+    if (pool_->was_cancelled()) {
       return GGML_STATUS_ABORTED;
     }
   }
-  return compute_with_ggml(graph, not_ours, graph.n_nodes);
+  return compute_with_ggml(graph, ggml_begin, graph.n_nodes);
 }
 
-int GraphComputer::compute_with_ours(const ggml_cgraph& graph, int i, const Operation& operation) {
+int GraphExecutor::compute_with_kernels(const ggml_cgraph& graph, int i,
+                                        const Operation& operation) {
   const ggml_tensor& node = *graph.nodes[i];
-  if (goes_with_next(graph, i, kernels_)) {
-    ggml_tensor merged = *graph.nodes[i + 1];
-    merged.src[1] = node.src[0];
-    convolution.run(merged, kernels_, *team_);
+  if (can_fuse_with_next(graph, i, kernels_)) {
+    ggml_tensor fused = *graph.nodes[i + 1];
+    fused.src[1] = node.src[0];
+    ops::convolution.run(fused, kernels_, *pool_);
     return i + 2;
   }
-  Chain chain;
+  ElementwiseFusion chain;
   if (!chain.add(node, operation)) {
-    operation.run(node, kernels_, *team_);
+    operation.run(node, kernels_, *pool_);
     return i + 1;
   }
   int end = i + 1;
@@ -99,11 +101,11 @@ int GraphComputer::compute_with_ours(const ggml_cgraph& graph, int i, const Oper
     }
     end = next + 1;
   }
-  chain.run(kernels_, *team_);
+  chain.run(kernels_, *pool_);
   return end;
 }
 
-ggml_status GraphComputer::compute_with_ggml(ggml_cgraph& graph, int begin, int end) {
+ggml_status GraphExecutor::compute_with_ggml(ggml_cgraph& graph, int begin, int end) {
   while (begin < end && is_view(*graph.nodes[begin])) {
     ++begin;
   }

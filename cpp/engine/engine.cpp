@@ -123,7 +123,7 @@ Picture take_picture(const Draw& draw, const LibrarySession& session) {
 
 void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
   free_sd_ctx(context);
-  cpu::release_kept_memory();
+  cpu::release_cached_memory();
 }
 
 Engine::Engine(const ModelOptions& options, const LogFunction& on_log,

@@ -5,20 +5,20 @@ import pytest
 from compare import (
     U32,
     assert_near,
-    assert_same_kind,
+    assert_same_class,
     compute,
-    each_level,
+    compute_supported,
+    each_target,
     normal,
-    ours,
     seeds,
     sizes,
-    takes,
+    supports,
     threads,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
-# The last two are beyond f16, and so beyond ggml's tables.
+# The last two exceed f16, and so ggml's lookup tables.
 POISON = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e-40, 3e38, -3e38], np.float32)
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 9), sizes)
 
@@ -27,11 +27,11 @@ each_binary = pytest.mark.parametrize(
 )
 
 
-@each_level
+@each_target
 @each_binary
 @given(shape=shapes, data=st.data(), seed=seeds, threads=threads)
 def test_broadcasts(
-    level: str,
+    target: str,
     operation: str,
     reference: np.ufunc,
     shape: tuple[int, ...],
@@ -39,7 +39,7 @@ def test_broadcasts(
     seed: int,
     threads: int,
 ) -> None:
-    """The second operand is repeated, whole times, along any dimension."""
+    """The second operand is broadcast along any dimension."""
     smaller = tuple(
         data.draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
         for size in shape[:-1]
@@ -47,14 +47,14 @@ def test_broadcasts(
     last = data.draw(st.sampled_from((1, shape[-1])))
     a, b = normal(seed, *shape), normal(seed + 1, *smaller, last)
     times = [n // m for n, m in zip(shape, b.shape)]
-    found = ours(level, operation, a, b, threads=threads)
+    found = compute_supported(target, operation, a, b, threads=threads)
     np.testing.assert_array_equal(found, reference(a, np.tile(b, times)))
     np.testing.assert_array_equal(found, compute("ggml", operation, a, b))
 
 
-@each_level
+@each_target
 @each_binary
-def test_operands_that_lie_apart(level: str, operation: str, reference: np.ufunc) -> None:
+def test_strided_operands(target: str, operation: str, reference: np.ufunc) -> None:
     a = normal(1, 2, 3, 5, 33)
     for other in (
         normal(3, 2, 3, 5, 66)[..., 20:53],
@@ -62,7 +62,7 @@ def test_operands_that_lie_apart(level: str, operation: str, reference: np.ufunc
         normal(3, 2, 6, 5, 33)[:, ::2],
     ):
         for b in (a, a[:1, :, :1], a[..., :1], a[:, :1, :1, :1]):
-            found = ours(level, operation, other, b)
+            found = compute_supported(target, operation, other, b)
             np.testing.assert_array_equal(found, reference(other, b))
     for b in (
         normal(2, 2, 3, 5, 66)[..., :33],
@@ -70,51 +70,51 @@ def test_operands_that_lie_apart(level: str, operation: str, reference: np.ufunc
         normal(2, 2, 3, 5, 7)[..., 3:4],
         normal(2, 2, 6, 1, 1)[:, ::2],
     ):
-        found = ours(level, operation, a, b)
+        found = compute_supported(target, operation, a, b)
         np.testing.assert_array_equal(found, reference(a, b))
 
 
 @each_binary
-def test_what_lies_otherwise_is_left_to_ggml(operation: str, reference: np.ufunc) -> None:
+def test_other_layouts_are_left_to_ggml(operation: str, reference: np.ufunc) -> None:
     a = normal(1, 2, 3, 5, 32)
-    assert takes(operation, a, a)
-    assert not takes(operation, a[..., ::2], a[..., ::2])
-    assert not takes(operation, a, normal(2, 2, 3, 5, 16))
+    assert supports(operation, a, a)
+    assert not supports(operation, a[..., ::2], a[..., ::2])
+    assert not supports(operation, a, normal(2, 2, 3, 5, 16))
 
 
-@each_level
+@each_target
 @each_binary
 @pytest.mark.parametrize("over", [0, 1])
-def test_over_an_operand(level: str, operation: str, reference: np.ufunc, over: int) -> None:
-    """ggml's allocator lets a result take the memory of an operand."""
+def test_over_an_operand(target: str, operation: str, reference: np.ufunc, over: int) -> None:
+    """ggml may place a result over an operand."""
     a, b = normal(1, 3, 70_001), normal(2, 3, 70_001)
-    wanted = reference(a, b)
-    np.testing.assert_array_equal(ours(level, operation, a, b, over=over), wanted)
+    expected = reference(a, b)
+    np.testing.assert_array_equal(compute_supported(target, operation, a, b, over=over), expected)
 
 
-@each_level
+@each_target
 @each_binary
-def test_nan_and_infinity_of_two(level: str, operation: str, reference: np.ufunc) -> None:
+def test_nan_and_infinity_of_binaries(target: str, operation: str, reference: np.ufunc) -> None:
     a, b = np.repeat(POISON, len(POISON)), np.tile(POISON, len(POISON))
-    found = ours(level, operation, a, b)
+    found = compute_supported(target, operation, a, b)
     np.testing.assert_array_equal(found.ravel(), compute("ggml", operation, a, b).ravel())
     for number in POISON:
         one = np.array([number])
         np.testing.assert_array_equal(
-            ours(level, operation, a, one), compute("ggml", operation, a, one)
+            compute_supported(target, operation, a, one), compute("ggml", operation, a, one)
         )
 
 
-@each_level
+@each_target
 @given(shape=shapes, scale=st.floats(-100, 100, width=32), seed=seeds, threads=threads)
-def test_scale(level: str, shape: tuple[int, ...], scale: float, seed: int, threads: int) -> None:
+def test_scale(target: str, shape: tuple[int, ...], scale: float, seed: int, threads: int) -> None:
     a = normal(seed, *shape)
-    found = ours(level, "scale", a, numbers=(scale, 0), threads=threads)
+    found = compute_supported(target, "scale", a, numbers=(scale, 0), threads=threads)
     np.testing.assert_array_equal(found, a * np.float32(scale))
 
 
-def test_a_scale_that_also_adds_is_left_to_ggml() -> None:
-    assert not takes("scale", normal(1, 9), numbers=(2, 1))
+def test_scale_with_bias_is_left_to_ggml() -> None:
+    assert not supports("scale", normal(1, 9), numbers=(2, 1))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ ACTIVATIONS = {
 each_activation = pytest.mark.parametrize("operation", ACTIVATIONS)
 
 
-@each_level
+@each_target
 @each_activation
 @given(
     shape=shapes,
@@ -143,7 +143,7 @@ each_activation = pytest.mark.parametrize("operation", ACTIVATIONS)
     over=st.sampled_from((-1, 0)),
 )
 def test_activations(
-    level: str,
+    target: str,
     operation: str,
     shape: tuple[int, ...],
     size: float,
@@ -152,36 +152,36 @@ def test_activations(
     over: int,
 ) -> None:
     x = normal(seed, *shape) * np.float32(size)
-    wanted = ACTIVATIONS[operation](x.astype(np.float64))
+    expected = ACTIVATIONS[operation](x.astype(np.float64))
     plain = compute("ggml", operation, x).astype(np.float64)
-    found = ours(level, operation, x.copy(), threads=threads, over=over)
-    # Sums like 1 + tanh are off by U32 of 1, and most of them are multiplied by x.
+    found = compute_supported(target, operation, x.copy(), threads=threads, over=over)
+    # Sums like 1 + tanh have an error of U32, and most of them are multiplied by x.
     factor = 1 if operation in {"tanh", "sigmoid"} else np.minimum(np.abs(x), 10)
-    assert_near(found, wanted, 8 * U32 * (np.abs(wanted) + factor) + 1e-37)
-    if size < 1000:  # ggml looks some up in a table of f16
+    assert_near(found, expected, 8 * U32 * (np.abs(expected) + factor) + 1e-37)
+    if size < 1000:  # ggml uses an f16 lookup table for some
         assert_near(found, plain, 2e-3 * np.abs(plain) + 1e-3)
 
 
-@each_level
+@each_target
 @each_activation
-def test_nan_and_infinity(level: str, operation: str) -> None:
+def test_nan_and_infinity(target: str, operation: str) -> None:
     x = np.concatenate([POISON[:-2], np.float32([88, 89, -88, -89, 104, -104, 1e4, -1e4])])
     for count in (5, len(x)):
-        found = ours(level, operation, x[:count].copy()).ravel()
-        assert_same_kind(found, compute("ggml", operation, x[:count].copy()).ravel())
+        found = compute_supported(target, operation, x[:count].copy()).ravel()
+        assert_same_class(found, compute("ggml", operation, x[:count].copy()).ravel())
 
 
-@each_level
-def test_another_activation_is_left_to_ggml(level: str) -> None:
+@each_target
+def test_another_activation_is_left_to_ggml(target: str) -> None:
     x = normal(1, 100)
-    assert not takes("elu", x)
-    np.testing.assert_array_equal(compute(level, "elu", x), compute("ggml", "elu", x))
+    assert not supports("elu", x)
+    np.testing.assert_array_equal(compute(target, "elu", x), compute("ggml", "elu", x))
 
 
-@each_level
+@each_target
 @each_activation
-def test_threads_change_nothing(level: str, operation: str) -> None:
+def test_threads_change_nothing(target: str, operation: str) -> None:
     x = normal(1, 100_003)
-    one, *others = (ours(level, operation, x, threads=n) for n in (1, 2, 3))
+    one, *others = (compute_supported(target, operation, x, threads=n) for n in (1, 2, 3))
     for other in others:
         np.testing.assert_array_equal(other, one)

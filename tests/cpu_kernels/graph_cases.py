@@ -1,29 +1,29 @@
-"""Graphs: nodes of ours and of ggml's in turn, views between them, cancellation."""
+"""Graphs: nodes of this backend and of ggml alternate, with views between them; cancellation."""
 
 import numpy as np
 import pytest
-from compare import compute, each_level, normal, seeds, threads
+from compare import compute, each_target, normal, seeds, threads
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 
-@each_level
+@each_target
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_nodes_in_turn(level: str, threads: int) -> None:
-    """The chain in node.cpp, against the same in float64."""
+def test_alternating_nodes(target: str, threads: int) -> None:
+    """The graph "alternating" of node.cpp matches the same in float64."""
     weights, x = normal(1, 24, 32), normal(2, 40, 32) / 4
-    found = compute(level, "chain", weights, x, threads=threads)
+    found = compute(target, "alternating", weights, x, threads=threads)
     product = x.astype(np.float64) @ weights.astype(np.float64).T
     squared = (product / (1 + np.exp(-product))) ** 2
-    wanted = (3 * squared.T[:, :20]) ** 2
-    near = {"rtol": 0.05, "atol": 0.05} if "bf16" in level else {"rtol": 1e-4, "atol": 1e-6}
-    np.testing.assert_allclose(found.squeeze(), wanted, **near)
-    plain = compute("ggml", "chain", weights, x)
+    expected = (3 * squared.T[:, :20]) ** 2
+    near = {"rtol": 0.05, "atol": 0.05} if "bf16" in target else {"rtol": 1e-4, "atol": 1e-6}
+    np.testing.assert_allclose(found.squeeze(), expected, **near)
+    plain = compute("ggml", "alternating", weights, x)
     np.testing.assert_allclose(found, plain, rtol=0.05, atol=0.05)
 
 
-@each_level
-# A result over the memory of a channel's numbers that the first node reads.
+@each_target
+# A result is placed over the per-channel operand of the first node.
 @example(
     program=[(7, 0, 0), (4, 1, 0), (4, 2, 0), (4, 3, 0)],
     side=33,
@@ -45,8 +45,8 @@ def test_nodes_in_turn(level: str, threads: int) -> None:
     seed=seeds,
     threads=threads,
 )
-def test_small_operations_in_any_order(
-    level: str,
+def test_elementwise_programs(
+    target: str,
     program: list[tuple[int, int, int]],
     side: int,
     channels: int,
@@ -54,19 +54,19 @@ def test_small_operations_in_any_order(
     seed: int,
     threads: int,
 ) -> None:
-    """Part by part through some nodes, whatever memory ggml lets them share."""
+    """Fused nodes are correct whatever memory ggml lets them share."""
     x = normal(seed, pictures, channels, side, side)
     sources = (x, normal(seed + 1, channels, 1, 1), normal(seed + 2, side))
     numbers = [number for step in program for number in step]
-    found = compute(level, "small_operations", *sources, numbers=numbers, threads=threads)
-    plain = compute("ggml", "small_operations", *sources, numbers=numbers)
+    found = compute(target, "elementwise_program", *sources, numbers=numbers, threads=threads)
+    plain = compute("ggml", "elementwise_program", *sources, numbers=numbers)
     np.testing.assert_allclose(found, plain, rtol=1e-3, atol=1e-3)
 
 
-@each_level
-@pytest.mark.parametrize("operation", ["mul_mat", "add", "elu", "chain"])
-def test_a_cancelled_graph_fails(level: str, operation: str) -> None:
+@each_target
+@pytest.mark.parametrize("operation", ["mul_mat", "add", "elu", "alternating"])
+def test_a_cancelled_graph_fails(target: str, operation: str) -> None:
     a, b = normal(1, 64, 64), normal(2, 64, 64)
     sources = (a,) if operation == "elu" else (a, b)
     with pytest.raises(RuntimeError, match="aborted"):
-        compute(level, operation, *sources, cancelled=True)
+        compute(target, operation, *sources, cancelled=True)

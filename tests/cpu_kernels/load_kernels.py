@@ -1,4 +1,4 @@
-"""Loads the extension cpu_kernels, which test_cpu_kernels.py has built."""
+"""Loading of the extension cpu_kernels, which test_cpu_kernels.py builds."""
 
 import importlib.util
 import os
@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def load_kernels() -> ModuleType:
-    """Load it from the path in GPUSTACK_DRAW_EXTENSION."""
+    """Load the extension from the path in GPUSTACK_DRAW_EXTENSION."""
     path = os.environ["GPUSTACK_DRAW_EXTENSION"]
     spec = importlib.util.spec_from_file_location("cpu_kernels", path)
     assert spec is not None

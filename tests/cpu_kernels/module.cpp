@@ -1,5 +1,5 @@
-// The Python extension cpu_kernels: a node of ggml's over NumPy's memory, computed by our backend
-// for CPUs at a level of instructions of choice, or by ggml's own.
+// The Python extension cpu_kernels: computes a ggml node over NumPy arrays, with a target of the
+// FastCPU backend or with ggml's CPU code.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -26,21 +26,21 @@ namespace py = pybind11;
 
 namespace gpustack_draw::cpu {
 
-namespace avx512_in_halves {
+namespace avx512_emulated {
 extern const Kernels kernels;
 }
-namespace avx512_bf16_in_halves {
+namespace avx512_bf16_emulated {
 extern const Kernels kernels;
 }
-namespace amx_bf16_in_memory {
+namespace amx_bf16_emulated {
 extern const Kernels kernels;
 }
 
 namespace tests {
 namespace {
 
-/// An array and the type of ggml's that its bytes are of.
-using Given = std::pair<py::array, std::string>;
+/// An array and its ggml type.
+using TypedArray = std::pair<py::array, std::string>;
 
 std::vector<const Kernels*> all_kernels() {
   std::vector<const Kernels*> found;
@@ -49,15 +49,15 @@ std::vector<const Kernels*> all_kernels() {
       found.push_back(kernels);
     }
   }
-  if (!found.empty()) {  // the halves are AVX2
-    found.push_back(&avx512_in_halves::kernels);
-    found.push_back(&avx512_bf16_in_halves::kernels);
-    found.push_back(&amx_bf16_in_memory::kernels);
+  if (!found.empty()) {  // emulated with AVX2
+    found.push_back(&avx512_emulated::kernels);
+    found.push_back(&avx512_bf16_emulated::kernels);
+    found.push_back(&amx_bf16_emulated::kernels);
   }
   return found;
 }
 
-std::vector<std::string> levels() {
+std::vector<std::string> targets() {
   std::vector<std::string> names;
   for (const Kernels* kernels : all_kernels()) {
     names.emplace_back(kernels->name);
@@ -65,33 +65,33 @@ std::vector<std::string> levels() {
   return names;
 }
 
-const Kernels& kernels_of(const std::string& level) {
+const Kernels& kernels_of(const std::string& target) {
   for (const Kernels* kernels : all_kernels()) {
-    if (kernels->name == level) {
+    if (kernels->name == target) {
       return *kernels;
     }
   }
-  throw std::invalid_argument("no level '" + level + "' can run here");
+  throw std::invalid_argument("no target '" + target + "' can run here");
 }
 
 ggml_type type_named(const std::string& name) {
   for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
-    const char* its_name = ggml_type_name(static_cast<ggml_type>(type));
-    if (its_name != nullptr && name == its_name) {
+    const char* type_name = ggml_type_name(static_cast<ggml_type>(type));
+    if (type_name != nullptr && name == type_name) {
       return static_cast<ggml_type>(type);
     }
   }
   throw std::invalid_argument("ggml has no type '" + name + "'");
 }
 
-Source source_of(const Given& given) {
-  const auto& [array, name] = given;
+Source source_of(const TypedArray& typed) {
+  const auto& [array, name] = typed;
   Source source{const_cast<void*>(array.data()), type_named(name), {}, {}};
   for (py::ssize_t i = array.ndim(); i-- > 0;) {
     source.sizes.push_back(array.shape(i));
     source.strides.push_back(static_cast<std::size_t>(array.strides(i)));
   }
-  // Quantised rows come as rows of bytes.
+  // Quantized rows are rows of bytes.
   if (static_cast<std::size_t>(array.itemsize()) != ggml_type_size(source.type)) {
     source.strides[0] = ggml_type_size(source.type);
     source.sizes[0] = source.sizes[0] / static_cast<std::int64_t>(source.strides[0]) *
@@ -100,18 +100,18 @@ Source source_of(const Given& given) {
   return source;
 }
 
-Graph graph_of(const std::string& operation, const std::vector<Given>& given,
+Graph graph_of(const std::string& operation, const std::vector<TypedArray>& arrays,
                const std::vector<float>& numbers) {
   std::vector<Source> sources;
-  std::transform(given.begin(), given.end(), std::back_inserter(sources), &source_of);
+  std::transform(arrays.begin(), arrays.end(), std::back_inserter(sources), &source_of);
   return Graph(operation, sources, numbers);
 }
 
-bool takes(const std::string& operation, const std::vector<Given>& given,
-           const std::vector<float>& numbers) {
-  const Graph graph = graph_of(operation, given, numbers);
-  const Operation* ours = operation_for(graph.result().op);
-  return ours != nullptr && ours->takes(graph.result());
+bool supports(const std::string& operation, const std::vector<TypedArray>& arrays,
+              const std::vector<float>& numbers) {
+  const Graph graph = graph_of(operation, arrays, numbers);
+  const Operation* operation_impl = find_operation(graph.result().op);
+  return operation_impl != nullptr && operation_impl->supports(graph.result());
 }
 
 struct FreeAllocator {
@@ -128,7 +128,7 @@ ggml_status compute_with_ggml(ggml_cgraph& graph, int threads) {
   return ggml_backend_graph_compute(backend.get(), &graph);
 }
 
-/// An array of the result's shape, unless the result lies in the memory of a source.
+/// Return an array of NaN with the shape of the result, and use its memory for the result.
 py::array output_of(ggml_tensor& result) {
   std::vector<py::ssize_t> shape(result.ne, result.ne + GGML_MAX_DIMS);
   std::reverse(shape.begin(), shape.end());
@@ -138,37 +138,37 @@ py::array output_of(ggml_tensor& result) {
   return output;
 }
 
-/// `where` is "ggml" or a level. With `place` from 0 on the result is put over that source, as
-/// ggml's allocator does.
+/// Compute with `where`, "ggml" or a target. `over` is the source whose memory the result takes, as
+/// ggml's allocator may do, or -1.
 py::array compute(const std::string& where, const std::string& operation,
-                  const std::vector<Given>& given, const std::vector<float>& numbers, int threads,
-                  int place, bool cancelled) {
-  const Graph graph = graph_of(operation, given, numbers);
+                  const std::vector<TypedArray>& arrays, const std::vector<float>& numbers,
+                  int threads, int over, bool cancelled) {
+  const Graph graph = graph_of(operation, arrays, numbers);
   py::array output;
-  if (place >= 0) {
-    output = given.at(static_cast<std::size_t>(place)).first;
+  if (over >= 0) {
+    output = arrays.at(static_cast<std::size_t>(over)).first;
     graph.result().data = output.mutable_data();
   } else if (graph.result().view_src != nullptr) {
-    output = given.back().first;
+    output = arrays.back().first;
   } else {
     output = output_of(graph.result());
   }
   const std::unique_ptr<ggml_gallocr, FreeAllocator> allocator(
       ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
-  ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // what is between, if anything
+  ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // intermediate results
   const std::function<bool()> is_cancelled = [=] { return cancelled; };
   const ggml_status status =
       where == "ggml"
           ? compute_with_ggml(graph.graph(), threads)
-          : GraphComputer(kernels_of(where), threads, is_cancelled).compute(graph.graph());
+          : GraphExecutor(kernels_of(where), threads, is_cancelled).compute(graph.graph());
   if (status != GGML_STATUS_SUCCESS) {
     throw std::runtime_error(ggml_status_to_string(status));
   }
   return output;
 }
 
-/// Rows of f32 as rows of bytes of a type.
-py::array quantise(const py::array_t<float, py::array::c_style>& numbers, const std::string& name) {
+/// Quantize rows of f32 to rows of bytes.
+py::array quantize(const py::array_t<float, py::array::c_style>& numbers, const std::string& name) {
   const ggml_type type = type_named(name);
   std::vector<py::ssize_t> shape(numbers.shape(), numbers.shape() + numbers.ndim());
   const py::ssize_t length = shape.back();
@@ -179,8 +179,8 @@ py::array quantise(const py::array_t<float, py::array::c_style>& numbers, const 
   return bytes;
 }
 
-/// And back: the numbers that the bytes stand for.
-py::array dequantise(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
+/// Dequantize rows of bytes to f32.
+py::array dequantize(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
                      const std::string& name) {
   const ggml_type type = type_named(name);
   std::vector<py::ssize_t> shape(bytes.shape(), bytes.shape() + bytes.ndim());
@@ -197,9 +197,9 @@ py::array dequantise(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
 
 PYBIND11_MODULE(cpu_kernels, module) {
   using namespace gpustack_draw::cpu::tests;
-  module.def("levels", &levels);
-  module.def("takes", &takes);
+  module.def("targets", &targets);
+  module.def("supports", &supports);
   module.def("compute", &compute);
-  module.def("quantise", &quantise);
-  module.def("dequantise", &dequantise);
+  module.def("quantize", &quantize);
+  module.def("dequantize", &dequantize);
 }

@@ -26,10 +26,10 @@ ggml_tensor* tensor_over(ggml_context* context, const Source& source) {
 
 int whole(float number) { return static_cast<int>(number); }
 
-// Small operations on pictures of as many columns as rows, each on earlier results: `numbers` are
-// (operation, first operand, second operand) of one after the other.
-ggml_tensor* small_operations(ggml_context* c, const Tensors& t, const Numbers& numbers) {
-  // Computed, too: their memory is free for others as soon as they were read.
+// A program of elementwise operations on square pictures: `numbers` are triples of (operation,
+// first operand, second operand), where operands are earlier results.
+ggml_tensor* elementwise_program(ggml_context* c, const Tensors& t, const Numbers& numbers) {
+  // Computed as well, so that their memory can be reused once they were read.
   const auto channels = [&] { return ggml_scale(c, t[1], 2); };  // [1, 1, channels]
   const auto row = [&] { return ggml_scale(c, t[2], 3); };
   Tensors done = {t[0]};
@@ -46,7 +46,7 @@ ggml_tensor* small_operations(ggml_context* c, const Tensors& t, const Numbers& 
       case 2:
         done.push_back(ggml_silu(c, a));
         break;
-      case 3:  // where it is: what was there is not read again
+      case 3:  // in place: the old value is not read again
         a = ggml_relu_inplace(c, ggml_scale(c, a, 0.5F));
         break;
       case 4:
@@ -128,23 +128,22 @@ const std::map<std::string, Make>& operations() {
          return ggml_interpolate(c, t[0], whole(n[0]), whole(n[1]), whole(n[2]), whole(n[3]),
                                  static_cast<std::uint32_t>(whole(n[4])));
        }},
-      // Nodes of ours and of ggml's (elu, sqr) in turn, with views of what was just computed.
-      {"chain",
+      // Nodes of this backend alternate with nodes left to ggml (elu, sqr), with views in between.
+      {"alternating",
        [](ggml_context* c, const Tensors& t, const Numbers&) {
          ggml_tensor* x = ggml_silu(c, ggml_mul_mat(c, t[0], t[1]));
          x = ggml_cont(c, ggml_transpose(c, ggml_elu(c, ggml_sqr(c, x))));
          x = ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
          return ggml_sqr(c, ggml_add(c, x, ggml_scale(c, x, 2)));
        }},
-      // A convolution of an enlarged picture, which is made and forgotten meanwhile or, with
-      // another number, read again.
-      {"enlarged",
+      // A convolution of an upsampled picture, which is read again if n[1] is not 0.
+      {"upsampled",
        [](ggml_context* c, const Tensors& t, const Numbers& n) {
          ggml_tensor* x = ggml_upscale(c, ggml_relu(c, t[1]), whole(n[0]), GGML_SCALE_MODE_NEAREST);
          ggml_tensor* y = ggml_conv_2d_direct(c, t[0], x, 1, 1, 1, 1, 1, 1);
          return n[1] == 0 ? y : ggml_add(c, y, x);
        }},
-      {"small_operations", &small_operations},
+      {"elementwise_program", &elementwise_program},
       {"cpy",
        [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_cpy(c, t[0], t[1]); }},
   };
@@ -160,7 +159,7 @@ Graph::Graph(const std::string& operation, const std::vector<Source>& sources,
       graph_(ggml_new_graph(context_.get())) {
   const auto found = operations().find(operation);
   if (found == operations().end()) {
-    throw std::invalid_argument("the tests know no operation '" + operation + "'");
+    throw std::invalid_argument("unknown operation '" + operation + "'");
   }
   Tensors tensors;
   for (const Source& source : sources) {

@@ -10,7 +10,7 @@
 
 namespace gpustack_draw::cpu::tests {
 
-/// A tensor over memory that is there. Sizes and strides in ggml's order, fastest dimension first.
+/// A tensor over existing memory. Sizes and strides are in ggml's order, fastest dimension first.
 struct Source {
   void* data;
   ggml_type type;
@@ -18,18 +18,18 @@ struct Source {
   std::vector<std::size_t> strides;  ///< Bytes.
 };
 
-/// A graph of ggml's, most often of one node, and what it writes to.
+/// A ggml graph, usually of one node.
 class Graph {
  public:
-  /// `operation` with its numbers in the order of ggml's function of that name.
+  /// Build a graph; `numbers` are in the order of the parameters of ggml's function.
   ///
-  /// @throws std::invalid_argument for an operation that the tests do not know.
+  /// @throws std::invalid_argument for an unknown operation.
   Graph(const std::string& operation, const std::vector<Source>& sources,
         const std::vector<float>& numbers);
 
   ggml_cgraph& graph() const { return *graph_; }
 
-  /// The last node. Its memory must be set by the caller, unless it has some.
+  /// The last node. The caller must set its memory, unless it is a view.
   ggml_tensor& result() const { return *result_; }
 
  private:

@@ -1,16 +1,25 @@
-"""REPEAT, CONCAT, UPSCALE and PAD: rows of others, each number kept as it is."""
+"""REPEAT, CONCAT, UPSCALE and PAD, which copy numbers unchanged."""
 
 import numpy as np
-from compare import each_level, normal, ours, seeds, sizes, takes, threads, with_gaps
+from compare import (
+    compute_supported,
+    each_target,
+    normal,
+    seeds,
+    sizes,
+    supports,
+    threads,
+    with_gaps,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), sizes)
-steps = st.tuples(*[st.integers(1, 2)] * 3, st.just(1))  # rows must lie side by side
+steps = st.tuples(*[st.integers(1, 2)] * 3, st.just(1))  # rows must be contiguous
 NEAREST, BILINEAR = 0, 1
 
 
-@each_level
+@each_target
 @given(
     shape=shapes,
     times=st.tuples(*[st.integers(1, 3)] * 4),
@@ -18,8 +27,8 @@ NEAREST, BILINEAR = 0, 1
     seed=seeds,
     threads=threads,
 )
-def test_repetitions(
-    level: str,
+def test_repeat(
+    target: str,
     shape: tuple[int, ...],
     times: tuple[int, ...],
     step: tuple[int, ...],
@@ -27,24 +36,24 @@ def test_repetitions(
     threads: int,
 ) -> None:
     view = with_gaps(seed, shape, step)
-    wanted = np.tile(view, times)
-    found = ours(level, "repeat", view, np.zeros_like(wanted), threads=threads)
-    np.testing.assert_array_equal(found, wanted)
+    expected = np.tile(view, times)
+    found = compute_supported(target, "repeat", view, np.zeros_like(expected), threads=threads)
+    np.testing.assert_array_equal(found, expected)
 
 
-@each_level
+@each_target
 @given(shape=shapes, step=steps, threads=threads)
 def test_each_number_twice(
-    level: str, shape: tuple[int, ...], step: tuple[int, ...], threads: int
+    target: str, shape: tuple[int, ...], step: tuple[int, ...], threads: int
 ) -> None:
-    """What rotary embeddings ask for: rows of one number become rows of two."""
+    """Rows of one number become rows of two, as in rotary embeddings."""
     view = with_gaps(5, (*shape[:2], shape[2] * shape[3], 1), step)
-    wanted = np.repeat(view, 2, axis=3)
-    found = ours(level, "repeat", view, np.zeros_like(wanted), threads=threads)
-    np.testing.assert_array_equal(found, wanted)
+    expected = np.repeat(view, 2, axis=3)
+    found = compute_supported(target, "repeat", view, np.zeros_like(expected), threads=threads)
+    np.testing.assert_array_equal(found, expected)
 
 
-@each_level
+@each_target
 @given(
     shape=shapes,
     other=st.integers(1, 9),
@@ -53,8 +62,8 @@ def test_each_number_twice(
     seed=seeds,
     threads=threads,
 )
-def test_concatenations(
-    level: str,
+def test_concat(
+    target: str,
     shape: tuple[int, ...],
     other: int,
     axis: int,
@@ -64,29 +73,29 @@ def test_concatenations(
 ) -> None:
     first = with_gaps(seed, shape, step)
     second = normal(seed + 1, *shape[:axis], other, *shape[axis + 1 :])
-    found = ours(level, "concat", first, second, numbers=[3 - axis], threads=threads)
+    found = compute_supported(target, "concat", first, second, numbers=[3 - axis], threads=threads)
     np.testing.assert_array_equal(found, np.concatenate([first, second], axis))
 
 
-@each_level
+@each_target
 @given(shape=shapes, times=st.tuples(*[st.integers(1, 3)] * 4), step=steps, threads=threads)
-def test_enlargements(
-    level: str,
+def test_upsample(
+    target: str,
     shape: tuple[int, ...],
     times: tuple[int, ...],
     step: tuple[int, ...],
     threads: int,
 ) -> None:
     view = with_gaps(1, shape, step)
-    wanted = view
+    expected = view
     for axis, count in enumerate(times):
-        wanted = np.repeat(wanted, count, axis)
-    numbers = [*reversed(wanted.shape), NEAREST]
-    found = ours(level, "interpolate", view, numbers=numbers, threads=threads)
-    np.testing.assert_array_equal(found, wanted)
+        expected = np.repeat(expected, count, axis)
+    numbers = [*reversed(expected.shape), NEAREST]
+    found = compute_supported(target, "interpolate", view, numbers=numbers, threads=threads)
+    np.testing.assert_array_equal(found, expected)
 
 
-@each_level
+@each_target
 @given(
     shape=shapes,
     zeros=st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 300))] * 2),
@@ -94,8 +103,8 @@ def test_enlargements(
     step=steps,
     threads=threads,
 )
-def test_zeros_around(
-    level: str,
+def test_pad(
+    target: str,
     shape: tuple[int, ...],
     zeros: tuple[tuple[int, int], ...],
     planes: tuple[tuple[int, int], ...],
@@ -105,13 +114,13 @@ def test_zeros_around(
     view = with_gaps(1, shape, step)
     around = [*planes, *zeros]
     numbers = [number for pair in reversed(around) for number in pair]
-    found = ours(level, "pad", view, numbers=numbers, threads=threads)
+    found = compute_supported(target, "pad", view, numbers=numbers, threads=threads)
     np.testing.assert_array_equal(found, np.pad(view, around))
 
 
-def test_what_is_left_to_ggml() -> None:
+def test_other_modes_are_left_to_ggml() -> None:
     x = normal(1, 2, 3, 4, 5)
-    assert not takes("pad_circular", x, numbers=[1])
-    assert not takes("interpolate", x, numbers=[10, 8, 3, 2, BILINEAR])
-    assert not takes("interpolate", x, numbers=[7, 4, 3, 2, NEAREST])
-    assert not takes("pad", x.transpose(0, 1, 3, 2), numbers=[0] * 8)
+    assert not supports("pad_circular", x, numbers=[1])
+    assert not supports("interpolate", x, numbers=[10, 8, 3, 2, BILINEAR])
+    assert not supports("interpolate", x, numbers=[7, 4, 3, 2, NEAREST])
+    assert not supports("pad", x.transpose(0, 1, 3, 2), numbers=[0] * 8)

@@ -1,7 +1,7 @@
-"""Our backend for CPUs beside ggml's and beside references in float64, under the sanitizers.
+"""The FastCPU backend against ggml's CPU code and float64 references, under the sanitizers.
 
-The cases are in tests/cpu_kernels/*_cases.py. They try every level of instructions that this
-machine has, and AVX-512, AVX-512 BF16 and AMX in terms of AVX2.
+The cases are in tests/cpu_kernels/*_cases.py. They run every target that this machine supports, and
+the AVX-512, AVX-512 BF16 and AMX targets emulated with AVX2.
 """
 
 import platform
@@ -13,7 +13,7 @@ from sanitized_python import build_extension, needs_sanitizers, run_cases
 
 pytestmark = [
     pytest.mark.build,
-    pytest.mark.timeout(900),  # the first one builds
+    pytest.mark.timeout(900),  # the first test builds the extension
     needs_sanitizers,
     pytest.mark.skipif(
         platform.machine() != "x86_64" or " avx2 " not in Path("/proc/cpuinfo").read_text(),
@@ -26,7 +26,7 @@ CASES = SOURCE / "tests" / "cpu_kernels"
 
 @pytest.fixture(scope="session")
 def kernels() -> Path:
-    options = {"CMAKE_BUILD_TYPE": "Release"}  # of ggml's
+    options = {"CMAKE_BUILD_TYPE": "Release"}  # for ggml
     return build_extension(CASES, "cpu_kernels", "cpu-kernels-sanitized", **options)
 
 

@@ -1,11 +1,11 @@
-"""Whole pictures by our own backend for CPUs: as ggml's own code draws them, only faster.
+"""Whole pictures by the FastCPU backend match those of ggml's CPU code.
 
-What each kernel computes is tried in test_cpu_kernels.py.
+The kernels themselves are tested in test_cpu_kernels.py.
 """
 
 import numpy as np
 import pytest
-from cpu_levels import LEVELS, assert_alike, cpus, level_in_use, needs_fast_cpu, use_level
+from cpu_targets import TARGETS, assert_alike, cpus, needs_fast_cpu, target_in_use, use_target
 
 import gpustack_draw
 from gpustack_draw.engine import memory
@@ -25,19 +25,19 @@ def plain() -> np.ndarray:
     return draw("CPU")
 
 
-def test_the_best_level_is_used_and_comes_before_ggml() -> None:
-    assert level_in_use() in LEVELS
+def test_the_best_target_is_used_and_comes_before_ggml() -> None:
+    assert target_in_use() in TARGETS
     assert [device.name for device in cpus()] == ["FastCPU", "CPU"]
     has_gpu = "gpu" in [device.type for device in gpustack_draw.devices()]
     assert cpus()[0].used is not has_gpu
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_the_same_picture_at_each_level(
-    monkeypatch: pytest.MonkeyPatch, plain: np.ndarray, level: str
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_same_picture_on_each_target(
+    monkeypatch: pytest.MonkeyPatch, plain: np.ndarray, target: str
 ) -> None:
-    use_level(monkeypatch, level)
-    assert_alike(level, draw("FastCPU"), plain)
+    use_target(monkeypatch, target)
+    assert_alike(target, draw("FastCPU"), plain)
 
 
 def test_threads_change_nothing() -> None:
@@ -46,16 +46,16 @@ def test_threads_change_nothing() -> None:
         np.testing.assert_array_equal(draw("FastCPU", threads), one)
 
 
-@pytest.mark.parametrize("level", ["off", "AVX2", "avx1024"])
-def test_what_is_no_level_leaves_the_plain_cpu(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
-    monkeypatch.setenv("GPUSTACK_DRAW_CPU", level)
+@pytest.mark.parametrize("target", ["off", "AVX2", "avx1024"])
+def test_unknown_targets_leave_the_plain_cpu(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    monkeypatch.setenv("GPUSTACK_DRAW_CPU", target)
     assert [device.name for device in cpus()] == ["CPU"]
     with gpustack_draw.load("demo", device="FastCPU") as model, pytest.raises(UsageError) as caught:
         model.generate("a red circle")
     assert caught.value.message == "no device named 'FastCPU'"
 
 
-def test_a_picture_for_which_only_its_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_cpu_needs_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 500_000_000)
     with gpustack_draw.load("demo", device="FastCPU") as model:
         assert model.generate("a red circle", size=(512, 512), sample_steps=1).size == (512, 512)

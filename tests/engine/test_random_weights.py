@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cpu_levels import LEVELS, assert_alike, needs_fast_cpu, use_level
+from cpu_targets import TARGETS, assert_alike, needs_fast_cpu, use_target
 
 import gpustack_draw
 
@@ -41,12 +41,12 @@ def plain(weights: Path) -> np.ndarray:
     return draw(weights, "CPU")
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("target", TARGETS)
 def test_the_same_picture_at_each_level(
-    monkeypatch: pytest.MonkeyPatch, weights: Path, plain: np.ndarray, level: str
+    monkeypatch: pytest.MonkeyPatch, weights: Path, plain: np.ndarray, target: str
 ) -> None:
-    use_level(monkeypatch, level)
+    use_target(monkeypatch, target)
     picture = draw(weights, "FastCPU")
     assert plain.std() > 20  # there is something to see
-    assert_alike(level, picture, plain)
-    assert np.abs(picture - plain).max() <= (16 if level.endswith("bf16") else 3)
+    assert_alike(target, picture, plain)
+    assert np.abs(picture - plain).max() <= (16 if target.endswith("bf16") else 3)

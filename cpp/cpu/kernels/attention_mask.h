@@ -1,14 +1,14 @@
 #pragma once
 
-#include "cpu/kernels/units.h"
+#include "cpu/kernels/blocking.h"
 
-namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
-/// How many keys queries meet at once.
-constexpr int64_t key_block = 128 * Units::depth;
+/// Keys that are processed at a time.
+constexpr int64_t key_block = 128 * PackedElement::k_pack;
 
-/// What the mask has for some queries and a block of keys: f16, minus infinity where a query does
-/// not meet a key.
+/// The mask of some queries and a block of keys: f16, minus infinity where a query must not see a
+/// key.
 class MaskRows {
  public:
   MaskRows(const Attention& attention, int64_t query_begin, int64_t query_end, int64_t key)
@@ -17,30 +17,30 @@ class MaskRows {
         stride_(attention.mask_stride),
         queries_(query_end - query_begin) {}
 
-  /// Of so many keys those up to the last one that a query meets: the rest is often padding.
-  int64_t met(int64_t keys) const {
-    int64_t met = 0;
+  /// Return the keys up to the last one that any query sees; the rest is often padding.
+  int64_t visible_keys(int64_t keys) const {
+    int64_t visible = 0;
     for (int64_t query = 0; query < queries_; ++query) {
       const auto* numbers = reinterpret_cast<const std::uint16_t*>(row(query));
-      if (meets_any(numbers + met, keys - met)) {
-        met = keys;
-        while (numbers[met - 1] == minus_infinity) {
-          --met;
+      if (sees_any(numbers + visible, keys - visible)) {
+        visible = keys;
+        while (numbers[visible - 1] == minus_infinity) {
+          --visible;
         }
       }
     }
-    return met;
+    return visible;
   }
 
-  /// Scores [key][query], column_tile apart, become scale * score + mask.
+  /// Replace scores[key][query], rows nr apart, by scale * score + mask.
   void add_to(float* scores, int64_t keys, float scale) const {
     alignas(64) float masks[key_block];
     if (is_same_for_all(keys)) {
       read(0, keys, masks);
       for (int64_t i = 0; i < keys; ++i) {
-        for (int64_t j = 0; j < column_tile; j += lanes) {
-          float* some = scores + i * column_tile + j;
-          store(some, multiply_add(load(some), all(scale), all(masks[i])));
+        for (int64_t j = 0; j < nr; j += lanes) {
+          float* vector = scores + i * nr + j;
+          store(vector, multiply_add(load(vector), broadcast(scale), broadcast(masks[i])));
         }
       }
       return;
@@ -48,7 +48,7 @@ class MaskRows {
     for (int64_t query = 0; query < queries_; ++query) {
       read(query, keys, masks);
       for (int64_t i = 0; i < keys; ++i) {
-        float& score = scores[i * column_tile + query];
+        float& score = scores[i * nr + query];
         score = score * scale + masks[i];
       }
     }
@@ -60,8 +60,8 @@ class MaskRows {
 
   const char* row(int64_t query) const { return first_ + query * stride_; }
 
-  // Without a way out of the loop, so that it goes in vectors.
-  static bool meets_any(const std::uint16_t* numbers, int64_t count) {
+  // No early exit, so that the compiler vectorizes the loop.
+  static bool sees_any(const std::uint16_t* numbers, int64_t count) {
     unsigned difference = 0;
     for (int64_t i = 0; i < count; ++i) {
       difference |= numbers[i] ^ minus_infinity;
@@ -69,7 +69,7 @@ class MaskRows {
     return difference != 0;
   }
 
-  // As it is where only padding is masked.
+  // True where only padding is masked.
   bool is_same_for_all(int64_t keys) const {
     const auto bytes = static_cast<std::size_t>(keys * number_bytes);
     for (int64_t query = 1; query < queries_; ++query) {
@@ -82,10 +82,10 @@ class MaskRows {
 
   void read(int64_t query, int64_t keys, float* masks) const {
     for (int64_t i = 0; i < keys; i += lanes) {
-      alignas(64) std::uint16_t some[lanes] = {};
-      __builtin_memcpy(some, row(query) + i * number_bytes,
-                       static_cast<std::size_t>(least(lanes, keys - i) * number_bytes));
-      store(masks + i, load_f16(some));
+      alignas(64) std::uint16_t numbers[lanes] = {};
+      __builtin_memcpy(numbers, row(query) + i * number_bytes,
+                       static_cast<std::size_t>(min(lanes, keys - i) * number_bytes));
+      store(masks + i, load_f16(numbers));
     }
   }
 
@@ -94,4 +94,4 @@ class MaskRows {
   int64_t queries_;
 };
 
-}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

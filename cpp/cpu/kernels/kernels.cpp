@@ -10,12 +10,12 @@
 #include <unistd.h>
 #endif
 
-#include "cpu/kernels/levels.h"
+#include "cpu/kernels/targets.h"
 
 namespace gpustack_draw::cpu {
 namespace {
 
-// The extensions that each level's flags in CMakeLists.txt let the compiler use.
+// The extensions that the compiler flags of each target allow: see cmake/CpuTargets.cmake.
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
@@ -28,12 +28,12 @@ bool has_avx512() {
 
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
-// Linux lets a process use the tile registers when it has asked for them:
-// https://docs.kernel.org/arch/x86/xstate.html. Whether the CPU has them, not every compiler's
-// __builtin_cpu_supports knows.
+// On Linux a process must request permission to use tile registers:
+// https://docs.kernel.org/arch/x86/xstate.html. CPUID is read here because not every compiler's
+// __builtin_cpu_supports knows AMX.
 bool has_amx_bf16() {
 #ifdef __linux__
-  constexpr unsigned amx_bf16_and_tile = 1U << 22 | 1U << 24;  // of CPUID's leaf 7 in EDX
+  constexpr unsigned amx_bf16_and_tile = 1U << 22 | 1U << 24;  // EDX of CPUID leaf 7
   constexpr long request_permission = 0x1023;                  // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;
   unsigned eax = 0;
@@ -48,39 +48,39 @@ bool has_amx_bf16() {
 #endif
 }
 
-// Intel's vectors multiply in bf16 at little more than half the rate of f32 (74 and 128 GFLOP/s,
-// measured on one core of an Emerald Rapids, where AMX makes 440).
+// On Intel CPUs bf16 vector instructions are slower than f32: 74 instead of 128 GFLOP/s, measured
+// on one core of an Emerald Rapids, where AMX reaches 440.
 bool is_faster_in_bf16() { return !__builtin_cpu_is("intel"); }
 
 bool always() { return true; }
 
-struct Level {
+struct Target {
   const Kernels* kernels;
   bool (*can_run)();
-  bool (*is_worth_it)();
+  bool (*is_preferred)();
 };
 
-// The best first.
-constexpr Level levels[] = {{&amx_bf16::kernels, &has_amx_bf16, &always},
-                            {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16},
-                            {&avx512::kernels, &has_avx512, &always},
-                            {&avx2::kernels, &has_avx2, &always}};
+// In order of preference.
+constexpr Target targets[] = {{&amx_bf16::kernels, &has_amx_bf16, &always},
+                              {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16},
+                              {&avx512::kernels, &has_avx512, &always},
+                              {&avx2::kernels, &has_avx2, &always}};
 
 }  // namespace
 
 const Kernels* best_kernels() {
-  for (const Level& level : levels) {
-    if (level.can_run() && level.is_worth_it()) {
-      return level.kernels;
+  for (const Target& target : targets) {
+    if (target.can_run() && target.is_preferred()) {
+      return target.kernels;
     }
   }
   return nullptr;
 }
 
 const Kernels* kernels_named(const char* name) {
-  for (const Level& level : levels) {
-    if (std::strcmp(level.kernels->name, name) == 0 && level.can_run()) {
-      return level.kernels;
+  for (const Target& target : targets) {
+    if (std::strcmp(target.kernels->name, name) == 0 && target.can_run()) {
+      return target.kernels;
     }
   }
   return nullptr;

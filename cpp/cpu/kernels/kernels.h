@@ -1,14 +1,14 @@
 #pragma once
 
-// The kernels' outside: plain memory and sizes, no ggml, no vector types. The code behind it is
-// compiled once for each level of instructions (see level.h) and found through the table `Kernels`.
+// Interface of the kernels: plain memory and sizes, no ggml types and no vector types. The code
+// behind it is compiled once for each target (see target.cpp) and reached through `Kernels`.
 
 #include <cstddef>
 #include <cstdint>
 
 namespace gpustack_draw::cpu {
 
-/// How a row of numbers lies in memory.
+/// Storage format of a row of numbers.
 enum class Format {
   f32,
   f16,
@@ -23,67 +23,72 @@ enum class Format {
   q4_k,
   q5_k,
   q6_k,
-  blocks,  ///< Otherwise quantised: read by Rows::dequantise, which takes a run of whole blocks.
+  other,  ///< Another quantized format; Rows::dequantize decodes a run of whole blocks.
 };
 
-using Dequantise = void (*)(const void* blocks, float* numbers, std::int64_t count);
+using Dequantize = void (*)(const void* blocks, float* numbers, std::int64_t count);
 
-/// Rows of numbers that lie `stride` bytes apart; the numbers of a row lie side by side.
+/// An element of a packed panel: one f32 or two bf16, depending on the target. Only the kernels
+/// read and write it.
+struct Packed {
+  float bits;
+};
+
+/// Rows of numbers `stride` bytes apart; the numbers within a row are contiguous.
 struct Rows {
   const void* data;
   std::int64_t stride;
   Format format = Format::f32;
-  Dequantise dequantise = nullptr;
-  std::int64_t block_numbers = 1;  ///< Quantised rows: numbers in a block ...
-  std::int64_t block_bytes = 0;    ///< ... and bytes.
+  Dequantize dequantize = nullptr;
+  std::int64_t block_size = 1;   ///< Numbers in a quantized block.
+  std::int64_t block_bytes = 0;  ///< Bytes of a quantized block.
 };
 
-/// How long the rows of a product are, and how much of them is packed at once.
-struct Depth {
-  std::int64_t whole;
-  std::int64_t chunk;
+/// The depth of a GEMM, and how much of it is packed at a time.
+struct KBlocking {
+  std::int64_t k;
+  std::int64_t kc;
 };
 
-/// One side of a product.
-struct Side {
+/// One operand of a GEMM, stored as rows along k.
+struct Operand {
   Rows rows;
   std::int64_t count;
-  Depth depth;
-  const float* panels = nullptr;  ///< What Kernels::pack_left or pack_right made of all, or null.
+  KBlocking blocking;
+  const Packed* panels = nullptr;  ///< All packed by Kernels::pack_a or pack_b, or null.
 };
 
-/// output[row][column] = sum over depth of left[row][depth] * right[column][depth].
-struct MatrixProduct {
-  Side left;
-  Side right;
+/// output[row][column] = sum over k of a[row][k] * b[column][k].
+struct Gemm {
+  Operand a;
+  Operand b;
   float* output;
-  std::int64_t output_stride;  ///< Numbers from one row of the output to the next.
+  std::int64_t output_stride;  ///< Numbers from one output row to the next.
 };
 
-/// A product of many rows with few: weights[row] . inputs[input].
-struct NarrowProduct {
+/// A GEMM with few columns: dot products of each row of weights with each input.
+struct SkinnyGemm {
   Rows weights;
-  const float* inputs;  ///< What Kernels::pack_input makes of each, one after the other.
+  const Packed* inputs;  ///< Inputs packed by Kernels::pack_skinny_input, one after the other.
   std::int64_t input_count;
-  std::int64_t depth;
+  std::int64_t k;
   float* output;
-  std::int64_t row_step;    ///< Numbers of the output from one row's to the next's,
-  std::int64_t input_step;  ///< and from one input's to the next's.
+  std::int64_t row_step;    ///< Output numbers from one row to the next.
+  std::int64_t input_step;  ///< Output numbers from one input to the next.
 };
 
-/// A picture of many channels convolved: output[c][y][x]. Width, height and the rest in pixels.
+/// A 2D convolution. Width, height, padding and so on are in pixels.
 struct Convolution {
-  const float*
-      input;  ///< [channel][y][x], rows side by side, channels `input_channel_stride` apart.
+  const float* input;  ///< [channel][y][x], with contiguous planes.
   std::int64_t input_channel_stride;
   std::int64_t input_width;
   std::int64_t input_height;
-  bool input_is_enlarged;  ///< Its pixels stand for 2x2 each: Kernels::convolution_in_tiles only.
-  Side weights;            ///< A row an output channel, [input channel][y][x] within it.
+  bool upsamples_input;  ///< Read the input upsampled 2x; Kernels::winograd_convolution only.
+  Operand weights;       ///< A row per output channel: [input channel][y][x].
   std::int64_t kernel_width;
   std::int64_t kernel_height;
   std::int64_t input_channels;
-  float* output;  ///< [channel][y][x] without gaps.
+  float* output;  ///< [channel][y][x], contiguous.
   std::int64_t output_width;
   std::int64_t output_height;
   std::int64_t stride_x;
@@ -92,43 +97,42 @@ struct Convolution {
   std::int64_t padding_y;
   std::int64_t dilation_x;
   std::int64_t dilation_y;
-  Side patches;  ///< Of a pixel of the output each, which are no rows: Kernels::pack_patches.
+  Operand patches;  ///< One patch per output pixel (im2col), packed by Kernels::pack_patches.
 };
 
-/// Some tiles of a picture that is convolved by way of them: side x side pixels of the output each,
-/// counted row by row.
-struct Tiles {
-  std::int64_t side;  ///< 2 or 4
+/// A range of Winograd tiles in row-major order, each tile_size x tile_size output pixels.
+struct WinogradTiles {
+  std::int64_t tile_size;  ///< 2 or 4
   std::int64_t begin;
   std::int64_t count;
-  float* input;  ///< What Kernels::transform_tiles makes of the picture.
+  Packed* input;  ///< Input transformed by Kernels::winograd_transform_input.
 };
 
-/// Some rows of a picture that is convolved tap by tap.
+/// A range of output rows of a shifted-GEMM convolution.
 struct Strip {
   std::int64_t row_begin;
   std::int64_t row_end;
-  const float* taps;  ///< What TapKernels::pack_taps makes of the weights,
-  float* planes;      ///< and pack_plane of the picture.
+  const Packed* taps;  ///< Weights packed by ShiftedGemmKernels::pack_taps.
+  Packed* planes;      ///< Input packed by ShiftedGemmKernels::pack_plane.
 };
 
-/// softmax(scale * queries * keys^T + mask) * values of one head, without the scores in memory.
+/// softmax(scale * queries * keys^T + mask) * values of one head; scores are never stored whole.
 struct Attention {
-  Rows queries;                ///< [query][depth], f32
-  Rows keys;                   ///< [key][depth]
-  Rows values;                 ///< [key][value_depth]
+  Rows queries;                ///< [query][head_size], f32
+  Rows keys;                   ///< [key][head_size]
+  Rows values;                 ///< [key][value_size]
   const void* mask;            ///< f16 [query][key], or null.
   std::int64_t mask_stride;    ///< Bytes from one query to the next.
-  float* output;               ///< [query][value_depth]
+  float* output;               ///< [query][value_size]
   std::int64_t output_stride;  ///< Numbers from one query to the next.
   std::int64_t query_count;
   std::int64_t key_count;
-  std::int64_t depth;
-  std::int64_t value_depth;
+  std::int64_t head_size;
+  std::int64_t value_size;
   float scale;
 };
 
-/// A part of an output: rows and columns from begin up to, not including, end.
+/// A block of an output: rows [row_begin, row_end) and columns [column_begin, column_end).
 struct Block {
   std::int64_t row_begin;
   std::int64_t row_end;
@@ -136,7 +140,7 @@ struct Block {
   std::int64_t column_end;
 };
 
-/// Memory a thread works in: grows as asked and is kept for the next call. Aligned for vectors.
+/// Scratch memory that grows on demand and is kept between calls; aligned for vectors.
 class Scratch {
  public:
   Scratch() = default;
@@ -154,93 +158,95 @@ class Scratch {
   std::size_t bytes_ = 0;
 };
 
-/// What a thread works in.
+/// Scratch memory of one thread.
 struct Workspace {
-  Scratch panels;  ///< Packed pieces of what is multiplied.
-  Scratch sums;    ///< What comes out, until it is done.
+  Scratch panels;  ///< Packed panels.
+  Scratch sums;    ///< Accumulators.
 };
 
 enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
 
-/// How large a block may be, how small it is worth making it, and what there is to do besides.
+/// Bounds for the size of a block, and the cost of packing.
 struct BlockLimits {
-  std::int64_t most_rows;
-  std::int64_t most_columns;
-  std::int64_t fewest_rows;
-  std::int64_t fewest_columns;
-  std::int64_t packing = 8;  ///< Of a number of a side, in products: 6 to 11 on the CPUs tried.
+  std::int64_t max_rows;
+  std::int64_t max_columns;
+  std::int64_t min_rows;
+  std::int64_t min_columns;
+  std::int64_t packing_cost = 8;  ///< Packing one number, in multiply-adds: 6 to 11 measured.
 };
 
-/// Convolutions of 3x3 without stride or dilation, padded by 1, tap by tap: pack the weights, a
-/// tile of rows at a time; of each strip pack the planes; then do blocks of it. Rows are output
-/// channels, columns pixels, one more for each row of the picture.
-struct TapKernels {
-  std::int64_t (*tap_numbers)(const Convolution&);  ///< Strip::taps' count.
-  void (*pack_taps)(const Convolution&, std::int64_t row, float* taps);
-  std::int64_t (*plane_numbers)(const Convolution&, const Strip&);  ///< Strip::planes' count.
+/// Convolution as nine shifted GEMMs, for 3x3 kernels with padding 1 and without stride or
+/// dilation. Pack the weights, mr rows at a time; for each strip pack the planes, then compute its
+/// blocks. Rows are output channels; columns are pixels, plus one for each row of the picture.
+struct ShiftedGemmKernels {
+  std::int64_t (*packed_taps_size)(const Convolution&);  ///< Elements in Strip::taps.
+  void (*pack_taps)(const Convolution&, std::int64_t row, Packed* taps);
+  std::int64_t (*packed_planes_size)(const Convolution&, const Strip&);  ///< In Strip::planes.
   std::int64_t (*plane_count)(const Convolution&);
   void (*pack_plane)(const Convolution&, const Strip&, std::int64_t plane);
   void (*convolution)(const Convolution&, const Strip&, const Block&, Workspace&);
 };
 
-/// What one level of instructions offers. Each call works alone, on one thread.
+/// The kernels of one target. Each call runs on one thread.
 struct Kernels {
-  const char* name;       ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
-  std::int64_t row_tile;  ///< Blocks of products begin at multiples of these.
-  std::int64_t column_tile;
-  BlockLimits product_limits;
-  double product_cost;  ///< Of one number in a product, next to one in f32.
+  const char* name;  ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
+  std::int64_t mr;   ///< Rows of a register tile; blocks of a GEMM begin at multiples of it.
+  std::int64_t nr;   ///< Columns of a register tile; likewise.
+  BlockLimits gemm_limits;
+  double gemm_cost;  ///< Cost of a multiply-add in a GEMM relative to f32.
 
-  /// What is best for a product of some depth: chunks are whole blocks of quantised rows, whose
-  /// numbers are given.
-  Depth (*depth_for)(std::int64_t whole, std::int64_t block_numbers);
-  /// Whether what several blocks read is worth packing once for all of them.
-  bool shares_sides;
-  /// Packs a part of Side::panels: a tile of rows, from a multiple of row_tile or column_tile on,
-  /// and of their depth a chunk, from a multiple of Depth::chunk on.
-  void (*pack_left)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
-  void (*pack_right)(const Side&, std::int64_t row, std::int64_t depth, float* panels, Workspace&);
-  std::int64_t (*left_numbers)(const Side&);  ///< Side::panels' count.
-  std::int64_t (*right_numbers)(const Side&);
-  void (*matrix_product)(const MatrixProduct&, const Block&, Workspace&);
-  void (*pack_input)(const float* numbers, std::int64_t depth, float* units);
-  std::int64_t (*input_units)(std::int64_t depth);  ///< Its count.
-  /// For some rows of the weights, and all inputs: the shorter way up to `most_narrow` of them.
-  void (*narrow_product)(const NarrowProduct&, std::int64_t row_begin, std::int64_t row_end,
-                         Workspace&);
-  std::int64_t (*most_narrow)(std::int64_t depth);
-  /// Rows are output channels, columns are pixels.
+  /// Return the blocking for a depth. kc is a multiple of the block size of quantized rows.
+  KBlocking (*k_blocking_for)(std::int64_t k, std::int64_t block_size);
+  /// True if operands that several blocks read should be packed once for all of them.
+  bool packs_whole_operands;
+  /// Pack one panel of Operand::panels: mr (a) or nr (b) rows from `row`, a multiple of that, and
+  /// kc numbers of each from `k`, a multiple of kc.
+  void (*pack_a)(const Operand&, std::int64_t row, std::int64_t k, Packed* panels, Workspace&);
+  void (*pack_b)(const Operand&, std::int64_t row, std::int64_t k, Packed* panels, Workspace&);
+  std::int64_t (*packed_a_size)(const Operand&);  ///< Elements in Operand::panels.
+  std::int64_t (*packed_b_size)(const Operand&);
+  void (*gemm)(const Gemm&, const Block&, Workspace&);
+  void (*pack_skinny_input)(const float* numbers, std::int64_t k, Packed* packed);
+  std::int64_t (*skinny_input_size)(std::int64_t k);
+  /// Compute rows [row_begin, row_end) for all inputs.
+  void (*skinny_gemm)(const SkinnyGemm&, std::int64_t row_begin, std::int64_t row_end, Workspace&);
+  /// Return the number of columns up to which skinny_gemm is faster than gemm.
+  std::int64_t (*max_skinny_columns)(std::int64_t k);
+  /// Compute a block; rows are output channels, columns are pixels.
   void (*convolution)(const Convolution&, const Block&, Workspace&);
-  /// Packs a part of a convolution's patches, as pack_right does of another side.
-  void (*pack_patches)(const Convolution&, std::int64_t pixel, std::int64_t depth, float* patches);
-  /// The same for kernels of 3x3 and neither stride nor dilation, by way of tiles, which are the
-  /// columns; blocks keep to tile_limits. Null where that is never the shorter way.
-  void (*convolution_in_tiles)(const Convolution&, const Tiles&, const Block&, Workspace&);
-  /// What it needs before: for each column_tile of tiles, and all channels, the input.
-  void (*transform_tiles)(const Convolution&, const Tiles&, std::int64_t panel,
-                          std::int64_t channel_begin, std::int64_t channel_end);
-  std::int64_t (*tiled_numbers)(const Convolution&, const Tiles&);  ///< Tiles::input's count.
-  BlockLimits tile_limits;
-  const TapKernels* by_taps;  ///< Null where another way is the shorter one.
+  /// Pack one panel of Convolution::patches, as pack_b does for rows in memory.
+  void (*pack_patches)(const Convolution&, std::int64_t pixel, std::int64_t k, Packed* patches);
+  /// Winograd convolution, for 3x3 kernels without stride or dilation. Columns are tiles; blocks
+  /// obey winograd_limits. Null on targets where it never pays.
+  void (*winograd_convolution)(const Convolution&, const WinogradTiles&, const Block&, Workspace&);
+  /// Transform the input of nr tiles, panel by panel, before winograd_convolution.
+  void (*winograd_transform_input)(const Convolution&, const WinogradTiles&, std::int64_t panel,
+                                   std::int64_t channel_begin, std::int64_t channel_end);
+  /// Return the elements in WinogradTiles::input.
+  std::int64_t (*winograd_input_size)(const Convolution&, const WinogradTiles&);
+  BlockLimits winograd_limits;
+  const ShiftedGemmKernels* shifted_gemm;  ///< Null on targets that use Winograd instead.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.
-  void (*normalise)(const float* input, float* output, std::int64_t count, float epsilon);
+  void (*normalize)(const float* input, float* output, std::int64_t count, float epsilon);
   /// output = input / sqrt(mean of squares + epsilon), over `count` numbers.
-  void (*normalise_rms)(const float* input, float* output, std::int64_t count, float epsilon);
+  void (*normalize_rms)(const float* input, float* output, std::int64_t count, float epsilon);
   void (*unary)(Unary, const float* input, float* output, std::int64_t count);
   void (*add)(const float* a, const float* b, float* output, std::int64_t count);
-  void (*add_number)(const float* a, float b, float* output, std::int64_t count);
+  void (*add_scalar)(const float* a, float b, float* output, std::int64_t count);
   void (*multiply)(const float* a, const float* b, float* output, std::int64_t count);
-  void (*multiply_number)(const float* a, float b, float* output, std::int64_t count);
+  void (*multiply_scalar)(const float* a, float b, float* output, std::int64_t count);
   void (*to_f16)(const float* input, void* output, std::int64_t count);
-  /// output[column][row] = input[row][column] of rows `input_stride` numbers apart.
+  /// output[column][row] = input[row][column]; strides in numbers.
   void (*transpose)(const float* input, std::int64_t input_stride, float* output,
                     std::int64_t output_stride, std::int64_t rows, std::int64_t columns);
 };
 
-/// The best level this CPU can run, or the named one; null where there is none.
+/// Return the kernels of the best target this CPU supports, or null.
 const Kernels* best_kernels();
+
+/// Return the kernels of the named target, or null if this CPU does not support it.
 const Kernels* kernels_named(const char* name);
 
 }  // namespace gpustack_draw::cpu

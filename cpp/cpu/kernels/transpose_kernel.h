@@ -1,10 +1,10 @@
 #pragma once
 
-// Matrices turned: rows become columns.
+// Transposing matrices.
 
-#include "cpu/kernels/units.h"
+#include "cpu/kernels/packed_element.h"
 
-namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
 inline void transpose_block(const float* input, int64_t input_stride, float* output,
                             int64_t output_stride, int64_t rows, int64_t columns) {
@@ -23,8 +23,8 @@ inline void transpose(const float* input, int64_t input_stride, float* output,
       const float* from = input + i * input_stride + j;
       float* to = output + j * output_stride + i;
       if (i + 8 > rows || j + 8 > columns) {
-        transpose_block(from, input_stride, to, output_stride, least(8, rows - i),
-                        least(8, columns - j));
+        transpose_block(from, input_stride, to, output_stride, min(8, rows - i),
+                        min(8, columns - j));
         continue;
       }
       for (int64_t k = 0; k < 8; k += 4) {
@@ -33,7 +33,7 @@ inline void transpose(const float* input, int64_t input_stride, float* output,
           lines[l] = _mm256_set_m128(_mm_loadu_ps(from + (l + 4) * input_stride + k),
                                      _mm_loadu_ps(from + l * input_stride + k));
         }
-        turn_four(lines);
+        transpose_four(lines);
         for (int64_t l = 0; l < 4; ++l) {
           _mm256_storeu_ps(to + (k + l) * output_stride, lines[l]);
         }
@@ -42,4 +42,4 @@ inline void transpose(const float* input, int64_t input_stride, float* output,
   }
 }
 
-}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

@@ -1,114 +1,117 @@
 #pragma once
 
-// The first of Winograd's three parts: the input, tile by tile.
+// The input transform of Winograd convolution.
 
-#include "cpu/kernels/product.h"
-#include "cpu/kernels/winograd_bases.h"
+#include "cpu/kernels/gemm_block.h"
+#include "cpu/kernels/winograd_transforms.h"
 
-namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
-/// Where the tiles lie in the picture, and their transformed input in memory.
-template <typename Basis>
-class TiledPicture {
+/// Positions of the tiles in the picture, and their transformed input in memory.
+template <typename Transform>
+class WinogradInput {
  public:
-  static constexpr int64_t side = Basis::side;
-  static constexpr int64_t places = Basis::points * Basis::points;
+  static constexpr int64_t tile_size = Transform::tile_size;
+  static constexpr int64_t positions = Transform::points * Transform::points;
 
-  /// A tile's first pixel of the output.
+  /// Top left output pixel of a tile.
   struct Corner {
     int64_t x;
     int64_t y;
   };
 
-  TiledPicture(const Convolution& convolution, const Tiles& tiles)
+  WinogradInput(const Convolution& convolution, const WinogradTiles& tiles)
       : tiles_(tiles),
-        across_(divide_up(convolution.output_width, side)),
-        panels_(divide_up(tiles.count, column_tile)),
-        panel_numbers_((divide_up(convolution.input_channels, Basis::Units::depth) + 1) *
-                       column_tile) {}
+        across_(ceil_div(convolution.output_width, tile_size)),
+        panels_(ceil_div(tiles.count, nr)),
+        panel_size_((ceil_div(convolution.input_channels, Transform::PackedElement::k_pack) + 1) *
+                    nr) {}
 
-  /// What is past the last tile is that tile again.
+  /// Past the last tile, that tile is repeated.
   Corner corner(int64_t i) const {
-    const int64_t tile = tiles_.begin + least(i, tiles_.count - 1);
-    return {tile % across_ * side, tile / across_ * side};
+    const int64_t tile = tiles_.begin + min(i, tiles_.count - 1);
+    return {tile % across_ * tile_size, tile / across_ * tile_size};
   }
 
-  /// [place][panel][unit of channels][tile]. Panels are an odd number of cache lines apart, or all
-  /// places would want the same part of the cache.
-  float* input(int64_t place, int64_t panel) const {
-    return tiles_.input + (place * panels_ + panel) * panel_numbers_;
+  /// Panel of [position][panel][element of channels][tile]. Panels are an odd number of cache lines
+  /// apart, so that positions use different cache sets.
+  Packed* input(int64_t position, int64_t panel) const {
+    return tiles_.input + (position * panels_ + panel) * panel_size_;
   }
-  int64_t input_numbers() const { return places * panels_ * panel_numbers_; }
+  int64_t input_size() const { return positions * panels_ * panel_size_; }
 
  private:
-  const Tiles& tiles_;
+  const WinogradTiles& tiles_;
   int64_t across_;
   int64_t panels_;
-  int64_t panel_numbers_;
+  int64_t panel_size_;
 };
 
 /// Transforms the input of a panel of tiles.
-template <typename Basis>
-class InputTransform {
+template <typename Transform>
+class WinogradInputPacker {
  public:
-  InputTransform(const Convolution& convolution, const Tiles& tiles, int64_t panel)
+  WinogradInputPacker(const Convolution& convolution, const WinogradTiles& tiles, int64_t panel)
       : c_(convolution), picture_(convolution, tiles), panel_(panel) {
-    for (int64_t i = 0; i < column_tile; ++i) {
-      const Corner corner = picture_.corner(panel * column_tile + i);
-      corners_[i] = {corner.x / Basis::enlargement - c_.padding_x,
-                     corner.y / Basis::enlargement - c_.padding_y};
+    for (int64_t i = 0; i < nr; ++i) {
+      const Corner corner = picture_.corner(panel * nr + i);
+      corners_[i] = {corner.x / Transform::upsampling - c_.padding_x,
+                     corner.y / Transform::upsampling - c_.padding_y};
     }
   }
 
   void run(int64_t channel_begin, int64_t channel_end) const {
-    for (int64_t channel = channel_begin; channel < channel_end; channel += Units::depth) {
-      for (int64_t tile = 0; tile < column_tile; tile += 8) {
-        const int64_t place_in_panel = channel / Units::depth * column_tile + tile;
-        const auto store_eight = [&](int64_t place, const Eight(&lines)[Units::depth]) {
-          _mm256_storeu_ps(picture_.input(place, panel_) + place_in_panel,
-                           Units::eight_of_lines(lines));
+    for (int64_t channel = channel_begin; channel < channel_end; channel += PackedElement::k_pack) {
+      for (int64_t tile = 0; tile < nr; tile += 8) {
+        const int64_t offset = channel / PackedElement::k_pack * nr + tile;
+        const auto store_elements = [&](int64_t position,
+                                        const Vector8(&lines)[PackedElement::k_pack]) {
+          TARGET_NAMESPACE::store_eight(picture_.input(position, panel_) + offset,
+                                        PackedElement::eight_from_lines(lines));
         };
-        if constexpr (Units::depth == 1) {
-          transform_eight(channel, tile, [&](int64_t place, Eight x) { store_eight(place, {x}); });
+        if constexpr (PackedElement::k_pack == 1) {
+          transform_eight(channel, tile,
+                          [&](int64_t position, Vector8 x) { store_elements(position, {x}); });
         } else {
-          // Past the last channel that one again, which meets zeros.
-          const int64_t other = least(channel + 1, channel_end - 1);
-          Eight first[places];
-          transform_eight(channel, tile, [&](int64_t place, Eight x) { first[place] = x; });
-          transform_eight(other, tile,
-                          [&](int64_t place, Eight x) { store_eight(place, {first[place], x}); });
+          // Past the last channel, that one is repeated; its weights are zeros.
+          const int64_t other = min(channel + 1, channel_end - 1);
+          Vector8 first[positions];
+          transform_eight(channel, tile, [&](int64_t position, Vector8 x) { first[position] = x; });
+          transform_eight(other, tile, [&](int64_t position, Vector8 x) {
+            store_elements(position, {first[position], x});
+          });
         }
       }
     }
   }
 
  private:
-  using Units = typename Basis::Units;
-  static constexpr int64_t pixels = Basis::pixels;
-  static constexpr int64_t points = Basis::points;
-  static constexpr int64_t places = TiledPicture<Basis>::places;
+  using PackedElement = typename Transform::PackedElement;
+  static constexpr int64_t pixels = Transform::pixels;
+  static constexpr int64_t points = Transform::points;
+  static constexpr int64_t positions = WinogradInput<Transform>::positions;
 
-  using Corner = typename TiledPicture<Basis>::Corner;
+  using Corner = typename WinogradInput<Transform>::Corner;
 
   /// The input of a tile: lines `stride` numbers apart.
-  struct Input {
+  struct TileInput {
     const float* first;
     int64_t stride;
   };
 
-  // Has the memory bring what will be read of the next channel: mostly eight tiles lie side by
-  // side.
-  void ask_for_eight(const float* plane, const Corner& corner) const {
+  // Prefetch the next channel; the eight tiles usually are neighbors.
+  void prefetch_eight(const float* plane, const Corner& corner) const {
     for (int64_t line = 0; line < pixels; ++line) {
       const float* first = plane + (corner.y + line) * c_.input_width + corner.x;
-      for (int64_t i = 0; i < 8 * Basis::side / Basis::enlargement; i += 16) {
+      for (int64_t i = 0; i < 8 * Transform::tile_size / Transform::upsampling; i += 16) {
         _mm_prefetch(first + i, _MM_HINT_T0);
       }
     }
   }
 
-  // Within the picture, or in `room` with zeros around the picture's part.
-  Input input_of(const float* plane, const Corner& corner, float (&room)[pixels][pixels]) const {
+  // The input of a tile: in the picture, or copied to `padded` with zeros around it.
+  TileInput input_of(const float* plane, const Corner& corner,
+                     float (&padded)[pixels][pixels]) const {
     const float* first = plane + corner.y * c_.input_width + corner.x;
     if (corner.x >= 0 && corner.x + pixels <= c_.input_width && corner.y >= 0 &&
         corner.y + pixels <= c_.input_height) {
@@ -118,16 +121,16 @@ class InputTransform {
       const int64_t y = corner.y + line;
       const bool is_inside = y >= 0 && y < c_.input_height;
       for (int64_t column = 0; column <= pixels - 4; column += 2) {
-        _mm_storeu_ps(&room[line][column],
+        _mm_storeu_ps(&padded[line][column],
                       is_inside ? _mm_maskload_ps(first + line * c_.input_width + column,
                                                   columns_inside(corner.x + column))
                                 : _mm_setzero_ps());
       }
     }
-    return {room[0], pixels};
+    return {padded[0], pixels};
   }
 
-  // Which of four neighbours are in the picture.
+  // Mask of the four pixels from x on that are inside the picture.
   __m128i columns_inside(int64_t x) const {
     const __m128i columns =
         _mm_add_epi32(_mm_set1_epi32(static_cast<int>(x)), _mm_setr_epi32(0, 1, 2, 3));
@@ -136,17 +139,17 @@ class InputTransform {
         _mm_cmplt_epi32(columns, _mm_set1_epi32(static_cast<int>(c_.input_width))));
   }
 
-  // A line of eight tiles, column by column.
-  static void load_line(const Input (&inputs)[8], int64_t line, Eight (&columns)[pixels]) {
+  // Load a line of eight tiles, transposed.
+  static void load_line(const TileInput (&inputs)[8], int64_t line, Vector8 (&columns)[pixels]) {
     for (int64_t column = 0; column <= pixels - 4; column += 2) {
-      Eight halves[4];
+      Vector8 halves[4];
       for (int64_t i = 0; i < 4; ++i) {
-        const Input& low = inputs[i];
-        const Input& high = inputs[i + 4];
+        const TileInput& low = inputs[i];
+        const TileInput& high = inputs[i + 4];
         halves[i] = _mm256_set_m128(_mm_loadu_ps(high.first + line * high.stride + column),
                                     _mm_loadu_ps(low.first + line * low.stride + column));
       }
-      turn_four(halves);
+      transpose_four(halves);
       for (int64_t i = 0; i < 4; ++i) {
         columns[column + i] = halves[i];
       }
@@ -154,31 +157,32 @@ class InputTransform {
   }
 
   template <typename Store>
-  void transform_eight(int64_t channel, int64_t tile, const Store& store_place) const {
+  void transform_eight(int64_t channel, int64_t tile, const Store& store_point) const {
     const float* plane = c_.input + channel * c_.input_channel_stride;
-    ask_for_eight(plane + Units::depth * c_.input_channel_stride, corners_[tile]);
-    float rooms[8][pixels][pixels];
-    Input inputs[8];
+    prefetch_eight(plane + PackedElement::k_pack * c_.input_channel_stride, corners_[tile]);
+    float padded[8][pixels][pixels];
+    TileInput inputs[8];
     for (int64_t i = 0; i < 8; ++i) {
-      inputs[i] = input_of(plane, corners_[tile + i], rooms[i]);
+      inputs[i] = input_of(plane, corners_[tile + i], padded[i]);
     }
-    Eight lines[pixels][points];
+    Vector8 lines[pixels][points];
     for (int64_t y = 0; y < pixels; ++y) {
-      Eight line[pixels];
+      Vector8 line[pixels];
       load_line(inputs, y, line);
-      Basis::transform_input(line, lines[y]);
+      Transform::transform_input(line, lines[y]);
     }
-    transform_columns(lines, &Basis::transform_input, [&](int64_t x, const Eight(&column)[points]) {
-      for (int64_t y = 0; y < points; ++y) {
-        store_place(y * points + x, column[y]);
-      }
-    });
+    transform_columns(lines, &Transform::transform_input,
+                      [&](int64_t x, const Vector8(&column)[points]) {
+                        for (int64_t y = 0; y < points; ++y) {
+                          store_point(y * points + x, column[y]);
+                        }
+                      });
   }
 
   const Convolution& c_;
-  TiledPicture<Basis> picture_;
+  WinogradInput<Transform> picture_;
   int64_t panel_;
-  Corner corners_[column_tile];  ///< Of the input that the tiles need.
+  Corner corners_[nr];  ///< Top left input pixels of the tiles.
 };
 
-}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

@@ -1,70 +1,69 @@
 #pragma once
 
-// Convolutions of 3x3 with fewer multiplications: Lavin and Gray, "Fast algorithms for
-// convolutional neural networks", arXiv:1509.09308.
+// Winograd convolution for 3x3 kernels: Lavin and Gray, "Fast algorithms for convolutional neural
+// networks", arXiv:1509.09308.
 //
-// The picture is cut into tiles of side x side pixels of the output, each of which needs (side +
-// 2)^2 of the input. Input and weights are brought into a basis of as many places in which the
-// convolution is a product place by place; summed over the channels that is one matrix product a
-// place. With a side of 4 there are 36 products where the plain way has 144, with a side of 2 there
-// are 16 for 36; in f32, whose 24 bits these bases can spare a few of: bf16 could not. Where the
-// picture was enlarged to twice its size, with neighbours alike, 25 products do, and in bf16.
+// The output is cut into tiles of tile_size x tile_size pixels, each of which depends on
+// (tile_size + 2)^2 input pixels. Input and weights are transformed into bases of as many positions
+// in which convolution is an element-wise product; summed over channels this is one GEMM per
+// position. Tiles of 4x4 take 36 multiplications instead of 144, tiles of 2x2 take 16 instead
+// of 36. The transforms cost a few bits of precision, which f32 can spare and bf16 cannot. For
+// inputs that were upsampled 2x (nearest), 25 multiplications suffice, also in bf16.
 //
-// First the threads transform the input of many tiles, once for all output channels. Then each does
-// blocks, some output channels of some tiles: a chunk of input channels of their weights, and the
-// products.
+// First all threads transform the input of many tiles, once for all output channels. Then each
+// thread computes blocks of output channels and tiles: transform the weights of a chunk of input
+// channels, multiply, and finally transform the output.
 
 #include "cpu/kernels/tap_sorter.h"
 #include "cpu/kernels/winograd_input.h"
 
-namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
-/// A block holds one chunk of weights and its sums in the second cache. Its rows fill whole tiles,
-/// tall ones too.
-constexpr BlockLimits tile_limits =
+/// The weights of a channel chunk and the accumulators of a block fit in L2. Rows fill whole
+/// register tiles, tall ones too.
+constexpr BlockLimits winograd_limits =
     lanes == 8 ? BlockLimits{24, 64, 24, 16, 32} : BlockLimits{32, 64, 32, 16, 32};
 
-/// Vectors of numbers.
-struct NumberLanes {
+/// Vectors of f32 numbers, for TapSorter.
+struct F32Lanes {
   using Index = std::int32_t;
   static constexpr int64_t count = lanes;
 
   template <std::uint32_t mask>
   static Vector blend(Vector a, Vector b) {
-    return LEVEL_NAMESPACE::blend<mask>(a, b);
+    return TARGET_NAMESPACE::blend<mask>(a, b);
   }
   static Vector permute(const Index (&order)[count], Vector x) {
-    return LEVEL_NAMESPACE::permute(load(order), x);
+    return TARGET_NAMESPACE::permute(load(order), x);
   }
 };
 
-/// Some output channels (rows, at most most_rows) of some tiles (columns).
-template <typename Basis>
-class TiledBlock {
+/// A block of output channels (rows, at most max_rows) and tiles (columns).
+template <typename Transform>
+class WinogradBlock {
  public:
-  static constexpr int64_t most_rows = tile_limits.most_rows;
-  static_assert(most_rows % row_tile == 0);
+  static constexpr int64_t max_rows = winograd_limits.max_rows;
+  static_assert(max_rows % mr == 0);
 
-  TiledBlock(const Convolution& convolution, const Tiles& tiles, const Block& block,
-             Workspace& workspace)
+  WinogradBlock(const Convolution& convolution, const WinogradTiles& tiles, const Block& block,
+                Workspace& workspace)
       : c_(convolution),
-        picture_(convolution, tiles),
+        input_(convolution, tiles),
         block_(block),
-        tile_step_(round_up(columns(), column_tile)) {
-    constexpr int64_t weight_numbers = places * weight_stride;
-    sums_ = reinterpret_cast<float*>(workspace.sums.take(
-        static_cast<std::size_t>(weight_numbers + places * sum_stride()) * sizeof(float)));
-    weights_ = sums_ + places * sum_stride();
+        tile_step_(round_up(columns(), nr)) {
+    constexpr int64_t weights_size = positions * weight_stride;
+    sums_ = take<float>(workspace.sums, weights_size + positions * sum_stride());
+    weights_ = reinterpret_cast<Packed*>(sums_ + positions * sum_stride());
   }
 
   void run() const {
     for (int64_t channel = 0; channel < c_.input_channels; channel += channel_chunk) {
-      const int64_t channels = least(channel_chunk, c_.input_channels - channel);
+      const int64_t channels = min(channel_chunk, c_.input_channels - channel);
       transform_weights(channel, channels);
       if (channel == 0) {
-        multiply_places<false>(channel, channels);
+        multiply_positions<false>(channel, channels);
       } else {
-        multiply_places<true>(channel, channels);
+        multiply_positions<true>(channel, channels);
       }
     }
     for (int64_t i = 0; i < rows(); ++i) {
@@ -73,116 +72,115 @@ class TiledBlock {
   }
 
  private:
-  using Units = typename Basis::Units;
-  static constexpr int64_t side = TiledPicture<Basis>::side;
-  static constexpr int64_t points = Basis::points;
-  static constexpr int64_t places = TiledPicture<Basis>::places;
+  using PackedElement = typename Transform::PackedElement;
+  static constexpr int64_t tile_size = WinogradInput<Transform>::tile_size;
+  static constexpr int64_t points = Transform::points;
+  static constexpr int64_t positions = WinogradInput<Transform>::positions;
   static constexpr int64_t channel_chunk = 64;
-  // A row's weights at a place, and then 16 numbers, or all rows would want the same part of the
-  // cache.
-  static constexpr int64_t weight_row = channel_chunk / Units::depth + 16;
-  static constexpr int64_t weight_stride = weight_row * most_rows + 16;
+  // Elements from one row of weights to the next, padded so that rows use different cache sets.
+  static constexpr int64_t weight_row = channel_chunk / PackedElement::k_pack + 16;
+  static constexpr int64_t weight_stride = weight_row * max_rows + 16;
 
   int64_t rows() const { return block_.row_end - block_.row_begin; }
   int64_t columns() const { return block_.column_end - block_.column_begin; }
-  int64_t sum_stride() const { return most_rows * tile_step_ + 16; }
-  float* weights(int64_t place) const { return weights_ + place * weight_stride; }
-  float* sums(int64_t place, int64_t row) const {
-    return sums_ + place * sum_stride() + row * tile_step_;
+  int64_t sum_stride() const { return max_rows * tile_step_ + 16; }
+  Packed* weights(int64_t position) const { return weights_ + position * weight_stride; }
+  float* sums(int64_t position, int64_t row) const {
+    return sums_ + position * sum_stride() + row * tile_step_;
   }
 
   void transform_weights(int64_t channel, int64_t channels) const {
     const RowReader reader(c_.weights.rows, block_.row_end);
-    for (int64_t row = 0; row < round_up(rows(), row_tile); ++row) {
-      const char* numbers = reader.place(block_.row_begin + row, channel * taps);
-      const char* soon = reader.place(block_.row_begin + row + 2, channel * taps);
+    for (int64_t row = 0; row < round_up(rows(), mr); ++row) {
+      const char* numbers = reader.address(block_.row_begin + row, channel * taps);
+      const char* next = reader.address(block_.row_begin + row + 2, channel * taps);
       if (reader.format() == Format::f32) {
-        transform_row<4>(numbers, soon, channels, row,
+        transform_row<4>(numbers, next, channels, row,
                          [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
       } else {
-        transform_row<2>(numbers, soon, channels, row, [](const char* p) { return load_f16(p); });
+        transform_row<2>(numbers, next, channels, row, [](const char* p) { return load_f16(p); });
       }
     }
   }
 
-  // `soon`: what the memory is to bring meanwhile.
+  // `next`: weights to prefetch.
   template <int64_t number_bytes, typename Load>
-  void transform_row(const char* numbers, const char* soon, int64_t channels, int64_t row,
+  void transform_row(const char* numbers, const char* next, int64_t channels, int64_t row,
                      const Load& load_numbers) const {
     constexpr int64_t group_bytes = taps * lanes * number_bytes;
     int64_t channel = 0;
     for (; channel + lanes <= channels; channel += lanes, numbers += group_bytes) {
-      for (int64_t i = 0; i < group_bytes; i += 64, soon += 64) {
-        _mm_prefetch(soon, _MM_HINT_T0);
+      for (int64_t i = 0; i < group_bytes; i += 64, next += 64) {
+        _mm_prefetch(next, _MM_HINT_T0);
       }
-      transform_group<number_bytes>(numbers, row * weight_row + channel / Units::depth,
+      transform_group<number_bytes>(numbers, row * weight_row + channel / PackedElement::k_pack,
                                     load_numbers);
     }
     if (channel < channels) {
       alignas(64) char rest[group_bytes] = {};
       __builtin_memcpy(rest, numbers,
                        static_cast<std::size_t>((channels - channel) * taps * number_bytes));
-      transform_group<number_bytes>(rest, row * weight_row + channel / Units::depth, load_numbers);
+      transform_group<number_bytes>(rest, row * weight_row + channel / PackedElement::k_pack,
+                                    load_numbers);
     }
   }
 
-  // A vector of channels.
+  // Transform the weights of a vector of channels.
   template <int64_t number_bytes, typename Load>
-  void transform_group(const char* numbers, int64_t place_in_panel,
-                       const Load& load_numbers) const {
+  void transform_group(const char* numbers, int64_t offset, const Load& load_numbers) const {
     Vector vectors[taps];
 #pragma GCC unroll 9
     for (int64_t i = 0; i < taps; ++i) {
       vectors[i] = load_numbers(numbers + i * lanes * number_bytes);
     }
     Vector sorted[taps];
-    TapSorter<NumberLanes>::sort(vectors, sorted);
+    TapSorter<F32Lanes>::sort(vectors, sorted);
     Vector lines[3][points];
     for (int64_t y = 0; y < 3; ++y) {
       const Vector line[3] = {sorted[y * 3], sorted[y * 3 + 1], sorted[y * 3 + 2]};
-      Basis::transform_weights(line, lines[y]);
+      Transform::transform_weights(line, lines[y]);
     }
-    transform_columns(lines, &Basis::transform_weights,
+    transform_columns(lines, &Transform::transform_weights,
                       [&](int64_t x, const Vector(&column)[points]) {
                         for (int64_t y = 0; y < points; ++y) {
-                          Units::store_units(weights(y * points + x) + place_in_panel, column[y]);
+                          PackedElement::store_packed(weights(y * points + x) + offset, column[y]);
                         }
                       });
   }
 
   template <bool accumulate>
-  void multiply_places(int64_t channel, int64_t channels) const {
-    const int64_t panel = block_.column_begin / column_tile;
-    const int64_t unit = channel / Units::depth;
-    const int64_t units = divide_up(channels, Units::depth);
-    for (int64_t place = 0; place < places; ++place) {
-      for (int64_t tile = 0; tile < columns(); tile += column_tile) {
-        const float* input = picture_.input(place, panel + tile / column_tile) + unit * column_tile;
-        for_tiles(rows(), least(column_tile, columns() - tile),
-                  multiply_tile<accumulate, Units, weight_row>,
-                  multiply_tall_tile<accumulate, Units, weight_row>,
-                  [&](const auto& multiply_some, int64_t row, int64_t /*rows*/) {
-                    const Place here{sums(place, row) + tile, tile_step_};
-                    multiply_some(units, weights(place) + row * weight_row, input, here, here);
-                  });
+  void multiply_positions(int64_t channel, int64_t channels) const {
+    const int64_t panel = block_.column_begin / nr;
+    const int64_t element = channel / PackedElement::k_pack;
+    const int64_t elements = ceil_div(channels, PackedElement::k_pack);
+    for (int64_t position = 0; position < positions; ++position) {
+      for (int64_t tile = 0; tile < columns(); tile += nr) {
+        const Packed* input = input_.input(position, panel + tile / nr) + element * nr;
+        for_tiles(
+            rows(), min(nr, columns() - tile), micro_kernel<accumulate, PackedElement, weight_row>,
+            tall_micro_kernel<accumulate, PackedElement, weight_row>,
+            [&](const auto& kernel, int64_t row, int64_t /*rows*/) {
+              const StridedTile sums_tile{sums(position, row) + tile, tile_step_};
+              kernel(elements, weights(position) + row * weight_row, input, sums_tile, sums_tile);
+            });
       }
     }
   }
 
   void transform_output(int64_t row) const {
     for (int64_t tile = 0; tile < columns(); tile += 8) {
-      Eight lines[points][side];
+      Vector8 lines[points][tile_size];
       for (int64_t y = 0; y < points; ++y) {
-        Eight line[points];
+        Vector8 line[points];
         for (int64_t x = 0; x < points; ++x) {
           line[x] = _mm256_loadu_ps(sums(y * points + x, row) + tile);
         }
-        Basis::transform_output(line, lines[y]);
+        Transform::transform_output(line, lines[y]);
       }
-      alignas(32) float done[side][side][8];
-      transform_columns(lines, &Basis::transform_output,
-                        [&](int64_t x, const Eight(&column)[side]) {
-                          for (int64_t y = 0; y < side; ++y) {
+      alignas(32) float done[tile_size][tile_size][8];
+      transform_columns(lines, &Transform::transform_output,
+                        [&](int64_t x, const Vector8(&column)[tile_size]) {
+                          for (int64_t y = 0; y < tile_size; ++y) {
                             _mm256_store_ps(done[y][x], column[y]);
                           }
                         });
@@ -190,13 +188,14 @@ class TiledBlock {
     }
   }
 
-  void store_tiles(int64_t channel, int64_t tile, const float (&done)[side][side][8]) const {
+  void store_tiles(int64_t channel, int64_t tile,
+                   const float (&done)[tile_size][tile_size][8]) const {
     float* plane = c_.output + channel * c_.output_width * c_.output_height;
-    for (int64_t i = 0; i < least(8, block_.column_end - tile); ++i) {
-      const auto corner = picture_.corner(tile + i);
-      for (int64_t y = 0; y < least(side, c_.output_height - corner.y); ++y) {
+    for (int64_t i = 0; i < min(8, block_.column_end - tile); ++i) {
+      const auto corner = input_.corner(tile + i);
+      for (int64_t y = 0; y < min(tile_size, c_.output_height - corner.y); ++y) {
         float* pixels = plane + (corner.y + y) * c_.output_width + corner.x;
-        for (int64_t x = 0; x < least(side, c_.output_width - corner.x); ++x) {
+        for (int64_t x = 0; x < min(tile_size, c_.output_width - corner.x); ++x) {
           pixels[x] = done[y][x][i];
         }
       }
@@ -204,41 +203,43 @@ class TiledBlock {
   }
 
   const Convolution& c_;
-  TiledPicture<Basis> picture_;
+  WinogradInput<Transform> input_;
   const Block& block_;
-  int64_t tile_step_;  ///< Sums from one row to the next.
-  float* sums_;        ///< [place][row][tile]
-  float* weights_;     ///< [place][row][channel]
+  int64_t tile_step_;  ///< Accumulators from one row to the next.
+  float* sums_;        ///< [position][row][tile]
+  Packed* weights_;    ///< [position][row][element of channels]
 };
 
-/// What a function makes of the basis that these tiles need.
+/// Call a function with the transform that these tiles use.
 template <typename Function>
-inline auto with_basis(const Convolution& convolution, const Tiles& tiles,
-                       const Function& function) {
-  if (convolution.input_is_enlarged) {
-    return function(EnlargedTilesOfFour());
+inline auto with_transform(const Convolution& convolution, const WinogradTiles& tiles,
+                           const Function& function) {
+  if (convolution.upsamples_input) {
+    return function(WinogradUpsampledF4x4());
   }
-  return tiles.side == TilesOfFour::side ? function(TilesOfFour()) : function(TilesOfTwo());
+  return tiles.tile_size == WinogradF4x4::tile_size ? function(WinogradF4x4())
+                                                    : function(WinogradF2x2());
 }
 
-inline int64_t tiled_numbers(const Convolution& convolution, const Tiles& tiles) {
-  return with_basis(convolution, tiles, [&](auto basis) {
-    return TiledPicture<decltype(basis)>(convolution, tiles).input_numbers();
+inline int64_t winograd_input_size(const Convolution& convolution, const WinogradTiles& tiles) {
+  return with_transform(convolution, tiles, [&](auto transform) {
+    return WinogradInput<decltype(transform)>(convolution, tiles).input_size();
   });
 }
 
-inline void transform_tiles(const Convolution& convolution, const Tiles& tiles, int64_t panel,
-                            int64_t channel_begin, int64_t channel_end) {
-  with_basis(convolution, tiles, [&](auto basis) {
-    InputTransform<decltype(basis)>(convolution, tiles, panel).run(channel_begin, channel_end);
+inline void winograd_transform_input(const Convolution& convolution, const WinogradTiles& tiles,
+                                     int64_t panel, int64_t channel_begin, int64_t channel_end) {
+  with_transform(convolution, tiles, [&](auto transform) {
+    WinogradInputPacker<decltype(transform)>(convolution, tiles, panel)
+        .run(channel_begin, channel_end);
   });
 }
 
-inline void convolution_in_tiles(const Convolution& convolution, const Tiles& tiles,
+inline void winograd_convolution(const Convolution& convolution, const WinogradTiles& tiles,
                                  const Block& block, Workspace& workspace) {
-  with_basis(convolution, tiles, [&](auto basis) {
-    TiledBlock<decltype(basis)>(convolution, tiles, block, workspace).run();
+  with_transform(convolution, tiles, [&](auto transform) {
+    WinogradBlock<decltype(transform)>(convolution, tiles, block, workspace).run();
   });
 }
 
-}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

@@ -9,7 +9,7 @@ namespace {
 struct Parameters {
   float scale;
   float max_bias;       ///< ALiBi
-  float logit_softcap;  ///< Both belong to text models.
+  float logit_softcap;  ///< Both are used by text models only.
 };
 
 Parameters parameters_of(const ggml_tensor& node) {
@@ -23,7 +23,7 @@ bool is_float(const ggml_tensor& tensor) {
   return (tensor.type == GGML_TYPE_F32 || tensor.type == GGML_TYPE_F16) && has_plain_rows(tensor);
 }
 
-bool takes(const ggml_tensor& node) {
+bool supports(const ggml_tensor& node) {
   const ggml_tensor& queries = *node.src[0];
   const ggml_tensor* mask = node.src[3];
   const Parameters parameters = parameters_of(node);
@@ -34,7 +34,7 @@ bool takes(const ggml_tensor& node) {
          parameters.logit_softcap == 0;
 }
 
-// ggml: queries [depth, query, head, picture], keys and values alike with perhaps fewer heads,
+// ggml: queries [depth, query, head, picture], keys and values likewise with perhaps fewer heads,
 // node [value depth, head, query, picture].
 Attention of_head(const ggml_tensor& node, std::int64_t head, std::int64_t picture) {
   const ggml_tensor& queries = *node.src[0];
@@ -57,27 +57,26 @@ Attention of_head(const ggml_tensor& node, std::int64_t head, std::int64_t pictu
   attention.output_stride = static_cast<std::int64_t>(node.nb[2] / sizeof(float));
   attention.query_count = queries.ne[1];
   attention.key_count = keys.ne[1];
-  attention.depth = queries.ne[0];
-  attention.value_depth = values.ne[0];
+  attention.head_size = queries.ne[0];
+  attention.value_size = values.ne[0];
   attention.scale = parameters_of(node).scale;
   return attention;
 }
 
-void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  // Keys and values are packed once a block. Its output is kept in the cache: half a megabyte.
-  const std::int64_t most_queries = std::clamp<std::int64_t>(131'072 / node.ne[0], 256, 1024);
-  constexpr std::int64_t fewest_queries = 64;
-  constexpr std::int64_t tasks_a_thread = 4;
+void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  // Keys and values are packed once per block, whose output, half a megabyte, stays in the cache.
+  const std::int64_t max_queries = std::clamp<std::int64_t>(131'072 / node.ne[0], 256, 1024);
+  constexpr std::int64_t min_queries = 64;
+  constexpr std::int64_t tasks_per_thread = 4;
   const std::int64_t heads = node.src[0]->ne[2];
   const std::int64_t queries = node.src[0]->ne[1];
   const std::int64_t planes = node.ne[3] * heads;
-  const std::int64_t enough = divided_up(tasks_a_thread * team.threads(), planes);
-  const std::int64_t parts = std::max(divided_up(queries, most_queries),
-                                      std::min(divided_up(queries, fewest_queries), enough));
-  const std::int64_t block =
-      divided_up(divided_up(queries, parts), kernels.column_tile) * kernels.column_tile;
-  const std::int64_t blocks = divided_up(queries, block);
-  team.run(planes * blocks, [&](std::int64_t task, Workspace& workspace) {
+  const std::int64_t enough = ceil_div(tasks_per_thread * pool.threads(), planes);
+  const std::int64_t parts =
+      std::max(ceil_div(queries, max_queries), std::min(ceil_div(queries, min_queries), enough));
+  const std::int64_t block = ceil_div(ceil_div(queries, parts), kernels.nr) * kernels.nr;
+  const std::int64_t blocks = ceil_div(queries, block);
+  pool.parallel_for(planes * blocks, [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t begin = task % blocks * block;
     const std::int64_t plane = task / blocks;
     kernels.attention(of_head(node, plane % heads, plane / heads), begin,
@@ -87,6 +86,6 @@ void run(const ggml_tensor& node, const Kernels& kernels, Team& team) {
 
 }  // namespace
 
-const Operation attention{&takes, &run};
+const Operation ops::attention{&supports, &run};
 
 }  // namespace gpustack_draw::cpu

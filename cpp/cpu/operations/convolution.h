@@ -2,30 +2,33 @@
 
 #include "cpu/operations/operation.h"
 
-// Ways to convolve beside the product of weights and packed patches.
+// Convolution algorithms other than implicit GEMM.
 
 namespace gpustack_draw::cpu {
 
-/// A convolution of what an enlargement makes of its input may have that input itself instead,
-/// where it can enlarge it on its way.
-bool can_enlarge(const ggml_tensor& node, const ggml_tensor& enlargement, const Kernels& kernels);
+/// True if a convolution can read the input of a 2x upsampling itself and fuse the upsampling.
+bool can_fuse_upsample(const ggml_tensor& node, const ggml_tensor& upsample,
+                       const Kernels& kernels);
 
-/// One of the pictures of a CONV_2D.
+/// Return the convolution of one picture of a CONV_2D node.
 Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kernels& kernels);
 
-/// Whether the kernel is of 3x3, without stride and dilation.
+/// True for 3x3 kernels without stride or dilation.
 bool is_plain_three_by_three(const Convolution& c);
 
-/// With few pixels to come out: the patches as they are.
-bool has_few_pixels(const Convolution& c, const Kernels& kernels);
-void run_as_narrow_product(const ggml_tensor& node, const Kernels& kernels, Team& team);
+/// Skinny GEMM, for outputs of few pixels.
+bool has_small_output(const Convolution& c, const Kernels& kernels);
+void run_small_output_convolution(const ggml_tensor& node, const Kernels& kernels,
+                                  ThreadPool& pool);
 
-/// Winograd's way: the side of the tiles to work in, or 0 where the product is the shorter way.
-std::int64_t best_side(const Convolution& c, const Kernels& kernels);
-void run_in_tiles(const ggml_tensor& node, std::int64_t side, const Kernels& kernels, Team& team);
+/// Winograd convolution. Return the best tile size, or 0 if implicit GEMM is faster.
+std::int64_t best_winograd_tile(const Convolution& c, const Kernels& kernels);
+void run_winograd_convolution(const ggml_tensor& node, std::int64_t tile_size,
+                              const Kernels& kernels, ThreadPool& pool);
 
-/// Tap by tap, with AMX.
-bool suits_taps(const Convolution& c, const Kernels& kernels);
-void run_by_taps(const ggml_tensor& node, const Kernels& kernels, Team& team);
+/// Nine shifted GEMMs, with AMX.
+bool suits_shifted_gemm(const Convolution& c, const Kernels& kernels);
+void run_shifted_gemm_convolution(const ggml_tensor& node, const Kernels& kernels,
+                                  ThreadPool& pool);
 
 }  // namespace gpustack_draw::cpu

@@ -6,7 +6,7 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-// Rows whose numbers lie side by side: numbers of the output from one's first to another's last.
+// Copy contiguous rows; `begin` and `end` are multiples of the row length.
 void copy_rows(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
                std::int64_t end) {
   const ggml_tensor& input = *node.src[0];
@@ -24,34 +24,34 @@ void copy_rows(const ggml_tensor& node, const Kernels& kernels, std::int64_t beg
                    });
 }
 
-std::int64_t row_unit(const ggml_tensor& node) {
+std::int64_t row_granularity(const ggml_tensor& node) {
   return has_float_rows(*node.src[0]) ? node.src[0]->ne[0] : 0;
 }
 
-// The numbers of another dimension than the first lie side by side: planes of it and the first are
-// turned.
-void copy_turned(const ggml_tensor& input, const ggml_tensor& node, std::size_t dense,
-                 const Kernels& kernels, Team& team) {
+// Dimension `dense` of the input is contiguous: transpose its planes with the first dimension.
+void copy_transposed(const ggml_tensor& input, const ggml_tensor& node, std::size_t dense,
+                     const Kernels& kernels, ThreadPool& pool) {
   const std::size_t one = dense == 1 ? 2 : 1;
   const std::size_t other = dense == 3 ? 2 : 3;
   const std::int64_t gap[4] = {1, input.ne[0], input.ne[0] * input.ne[1],
                                input.ne[0] * input.ne[1] * input.ne[2]};
-  team.run(input.ne[one] * input.ne[other], [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t i = task % input.ne[one];
-    const std::int64_t j = task / input.ne[one];
-    const char* from = static_cast<const char*>(input.data) +
-                       i * static_cast<std::int64_t>(input.nb[one]) +
-                       j * static_cast<std::int64_t>(input.nb[other]);
-    kernels.transpose(reinterpret_cast<const float*>(from),
-                      static_cast<std::int64_t>(input.nb[0] / sizeof(float)),
-                      floats(node) + i * gap[one] + j * gap[other], gap[dense], input.ne[0],
-                      input.ne[dense]);
-  });
+  pool.parallel_for(input.ne[one] * input.ne[other],
+                    [&](std::int64_t task, Workspace& /*workspace*/) {
+                      const std::int64_t i = task % input.ne[one];
+                      const std::int64_t j = task / input.ne[one];
+                      const char* from = static_cast<const char*>(input.data) +
+                                         i * static_cast<std::int64_t>(input.nb[one]) +
+                                         j * static_cast<std::int64_t>(input.nb[other]);
+                      kernels.transpose(reinterpret_cast<const float*>(from),
+                                        static_cast<std::int64_t>(input.nb[0] / sizeof(float)),
+                                        floats(node) + i * gap[one] + j * gap[other], gap[dense],
+                                        input.ne[0], input.ne[dense]);
+                    });
 }
 
-void copy_numbers(const ggml_tensor& input, const ggml_tensor& node, Team& team) {
+void copy_numbers(const ggml_tensor& input, const ggml_tensor& node, ThreadPool& pool) {
   const auto step = static_cast<std::int64_t>(input.nb[0]);
-  for_rows(input, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  for_rows(input, pool, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     const char* from = row_of(input, i1, i2, i3);
     float* to = floats(node) + i * input.ne[0];
     for (std::int64_t j = 0; j < input.ne[0]; ++j) {
@@ -60,8 +60,8 @@ void copy_numbers(const ggml_tensor& input, const ggml_tensor& node, Team& team)
   });
 }
 
-// Into a contiguous tensor of the same shape, or of any shape from a contiguous one.
-bool takes_copy(const ggml_tensor& node) {
+// The output is contiguous; the input has the same shape or is contiguous.
+bool supports_copy(const ggml_tensor& node) {
   const ggml_tensor& input = *node.src[0];
   if (input.type != GGML_TYPE_F32 || !ggml_is_contiguous(&node)) {
     return false;
@@ -71,21 +71,21 @@ bool takes_copy(const ggml_tensor& node) {
   return same_shape && (node.type == GGML_TYPE_F32 || (node.type == GGML_TYPE_F16 && plain_rows));
 }
 
-void run_copy(const ggml_tensor& node, const Kernels& kernels, Team& team) {
-  constexpr std::int64_t worth_turning = 16;  // smaller planes are copied number by number
+void run_copy(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  constexpr std::int64_t min_transposed = 16;  // smaller planes are copied one number at a time
   const ggml_tensor& input = *node.src[0];
   for (std::size_t dimension = 1; dimension < GGML_MAX_DIMS; ++dimension) {
-    if (input.nb[dimension] == sizeof(float) && input.ne[dimension] >= worth_turning &&
-        input.ne[0] >= worth_turning) {
-      copy_turned(input, node, dimension, kernels, team);
+    if (input.nb[dimension] == sizeof(float) && input.ne[dimension] >= min_transposed &&
+        input.ne[0] >= min_transposed) {
+      copy_transposed(input, node, dimension, kernels, pool);
       return;
     }
   }
-  copy_numbers(input, node, team);
+  copy_numbers(input, node, pool);
 }
 
 }  // namespace
 
-const Operation copy{&takes_copy, &run_copy, {&row_unit, &copy_rows}};
+const Operation ops::copy{&supports_copy, &run_copy, {&row_granularity, &copy_rows}};
 
 }  // namespace gpustack_draw::cpu

@@ -11,21 +11,21 @@ bool are_contiguous_floats(const ggml_tensor& node) {
   return is_plain(node) && is_plain(*node.src[0]);
 }
 
-// The second operand is repeated over the first: ggml's broadcast.
-bool takes_binary(const ggml_tensor& node) {
+// The second operand is broadcast over the first, as in ggml.
+bool supports_binary(const ggml_tensor& node) {
   const ggml_tensor& a = *node.src[0];
   const ggml_tensor& b = *node.src[1];
   return is_plain(node) && has_float_rows(a) && has_float_rows(b) &&
          (b.ne[0] == node.ne[0] || b.ne[0] == 1);
 }
 
-/// Runs of numbers for which both operands lie side by side, or the second is one number.
+/// Runs of numbers for which both operands are contiguous, or the second is a single number.
 struct Runs {
   std::int64_t length = 1;
-  int dimensions = 0;  ///< How many of the first dimensions a run spans.
+  int dimensions = 0;  ///< Leading dimensions that a run spans.
 };
 
-bool lies_on(const ggml_tensor& tensor, int dimension) {
+bool continues_in(const ggml_tensor& tensor, int dimension) {
   return dimension == 0 ||
          tensor.nb[dimension] ==
              tensor.nb[dimension - 1] * static_cast<std::size_t>(tensor.ne[dimension - 1]);
@@ -36,7 +36,8 @@ Runs runs_of(const ggml_tensor& a, const ggml_tensor& b) {
   Runs runs;
   while (runs.dimensions < GGML_MAX_DIMS) {
     const int i = runs.dimensions;
-    if (!lies_on(a, i) || (one_number ? b.ne[i] != 1 : b.ne[i] != a.ne[i] || !lies_on(b, i))) {
+    if (!continues_in(a, i) ||
+        (one_number ? b.ne[i] != 1 : b.ne[i] != a.ne[i] || !continues_in(b, i))) {
       break;
     }
     runs.length *= a.ne[i];
@@ -74,27 +75,27 @@ void run_binary(const ggml_tensor& node, std::int64_t begin, std::int64_t end,
   }
 }
 
-void run_addition(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+void run_add(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+             std::int64_t end) {
+  run_binary(node, begin, end, kernels.add, kernels.add_scalar);
+}
+
+void run_multiply(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
                   std::int64_t end) {
-  run_binary(node, begin, end, kernels.add, kernels.add_number);
+  run_binary(node, begin, end, kernels.multiply, kernels.multiply_scalar);
 }
 
-void run_multiplication(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
-                        std::int64_t end) {
-  run_binary(node, begin, end, kernels.multiply, kernels.multiply_number);
-}
-
-bool takes_scaling(const ggml_tensor& node) {
+bool supports_scale(const ggml_tensor& node) {
   float bias = 0;
   std::memcpy(&bias, node.op_params + 1, sizeof(bias));
   return are_contiguous_floats(node) && bias == 0;
 }
 
-void run_scaling(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
-                 std::int64_t end) {
+void run_scale(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+               std::int64_t end) {
   float scale = 0;
   std::memcpy(&scale, node.op_params, sizeof(scale));
-  kernels.multiply_number(floats(*node.src[0]) + begin, scale, floats(node) + begin, end - begin);
+  kernels.multiply_scalar(floats(*node.src[0]) + begin, scale, floats(node) + begin, end - begin);
 }
 
 std::optional<Unary> unary_of(const ggml_tensor& node) {
@@ -116,13 +117,13 @@ std::optional<Unary> unary_of(const ggml_tensor& node) {
   }
 }
 
-bool takes_activation(const ggml_tensor& node) {
+bool supports_activation(const ggml_tensor& node) {
   return are_contiguous_floats(node) && unary_of(node).has_value();
 }
 
 void run_activation(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
                     std::int64_t end) {
-  // takes_activation() has looked.
+  // supports_activation() has checked.
   const Unary function = unary_of(node).value();  // NOLINT(bugprone-unchecked-optional-access)
   kernels.unary(function, floats(*node.src[0]) + begin, floats(node) + begin, end - begin);
 }
@@ -131,9 +132,9 @@ std::int64_t one_number(const ggml_tensor& /*node*/) { return 1; }
 
 }  // namespace
 
-const Operation addition{&takes_binary, nullptr, {&one_number, &run_addition}};
-const Operation multiplication{&takes_binary, nullptr, {&one_number, &run_multiplication}};
-const Operation scaling{&takes_scaling, nullptr, {&one_number, &run_scaling}};
-const Operation activation{&takes_activation, nullptr, {&one_number, &run_activation}};
+const Operation ops::add{&supports_binary, nullptr, {&one_number, &run_add}};
+const Operation ops::multiply{&supports_binary, nullptr, {&one_number, &run_multiply}};
+const Operation ops::scale{&supports_scale, nullptr, {&one_number, &run_scale}};
+const Operation ops::activation{&supports_activation, nullptr, {&one_number, &run_activation}};
 
 }  // namespace gpustack_draw::cpu

@@ -2,40 +2,40 @@
 
 namespace gpustack_draw::cpu {
 
-const Operation* operation_for(ggml_op op) {
+const Operation* find_operation(ggml_op op) {
   switch (op) {
     case GGML_OP_MUL_MAT:
-      return &matrix_product;
+      return &ops::gemm;
     case GGML_OP_CONV_2D:
-      return &convolution;
+      return &ops::convolution;
     case GGML_OP_FLASH_ATTN_EXT:
-      return &attention;
+      return &ops::attention;
     case GGML_OP_GROUP_NORM:
-      return &group_norm;
+      return &ops::group_norm;
     case GGML_OP_NORM:
-      return &layer_norm;
+      return &ops::layer_norm;
     case GGML_OP_RMS_NORM:
-      return &rms_norm;
+      return &ops::rms_norm;
     case GGML_OP_ADD:
-      return &addition;
+      return &ops::add;
     case GGML_OP_MUL:
-      return &multiplication;
+      return &ops::multiply;
     case GGML_OP_SCALE:
-      return &scaling;
+      return &ops::scale;
     case GGML_OP_UNARY:
-      return &activation;
+      return &ops::activation;
     case GGML_OP_CONT:
     case GGML_OP_CPY:
     case GGML_OP_DUP:
-      return &copy;
+      return &ops::copy;
     case GGML_OP_REPEAT:
-      return &repetition;
+      return &ops::repeat;
     case GGML_OP_CONCAT:
-      return &concatenation;
+      return &ops::concat;
     case GGML_OP_UPSCALE:
-      return &enlargement;
+      return &ops::upsample;
     case GGML_OP_PAD:
-      return &padding;
+      return &ops::pad;
     default:
       return nullptr;
   }
@@ -72,7 +72,7 @@ Format format_of(ggml_type type) {
     case GGML_TYPE_Q6_K:
       return Format::q6_k;
     default:
-      return Format::blocks;
+      return Format::other;
   }
 }
 
@@ -86,8 +86,8 @@ bool has_plain_rows(const ggml_tensor& tensor) {
 Rows rows_of(const ggml_tensor& tensor, std::int64_t i2, std::int64_t i3) {
   Rows rows{row_of(tensor, 0, i2, i3), static_cast<std::int64_t>(tensor.nb[1])};
   rows.format = format_of(tensor.type);
-  rows.dequantise = ggml_get_type_traits(tensor.type)->to_float;
-  rows.block_numbers = ggml_blck_size(tensor.type);
+  rows.dequantize = ggml_get_type_traits(tensor.type)->to_float;
+  rows.block_size = ggml_blck_size(tensor.type);
   rows.block_bytes = static_cast<std::int64_t>(ggml_type_size(tensor.type));
   return rows;
 }

@@ -1,4 +1,4 @@
-// Tensors made of others' rows: repeated, side by side, enlarged, with zeros around them.
+// Operations that copy rows of other tensors: repeat, concat, upsample and pad.
 
 #include <algorithm>
 
@@ -8,21 +8,21 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-bool takes_repetition(const ggml_tensor& node) {
+bool supports_repeat(const ggml_tensor& node) {
   return is_plain(node) && has_float_rows(*node.src[0]);
 }
 
-// Each number twice, as rotary embeddings have it: rows too short to be worth a call.
+// Each number twice, as in rotary embeddings; rows of two are too short for the general loop.
 bool is_doubling(const ggml_tensor& node) {
   const ggml_tensor& input = *node.src[0];
   return node.ne[0] == 2 && input.ne[0] == 1 && ggml_nrows(&node) == ggml_nrows(&input) &&
          ggml_is_contiguous(&input);
 }
 
-void run_doubling(const ggml_tensor& node, Team& team) {
+void run_doubling(const ggml_tensor& node, ThreadPool& pool) {
   const float* from = floats_at(*node.src[0], 0, 0, 0);
   float* to = floats(node);
-  for_runs(ggml_nrows(&node), team, [&](std::int64_t begin, std::int64_t count) {
+  for_runs(ggml_nrows(&node), pool, [&](std::int64_t begin, std::int64_t count) {
     for (std::int64_t i = begin; i < begin + count; ++i) {
       to[2 * i] = from[i];
       to[2 * i + 1] = from[i];
@@ -30,16 +30,16 @@ void run_doubling(const ggml_tensor& node, Team& team) {
   });
 }
 
-void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
+void run_repeat(const ggml_tensor& node, const Kernels& /*kernels*/, ThreadPool& pool) {
   if (is_doubling(node)) {
-    run_doubling(node, team);
+    run_doubling(node, pool);
     return;
   }
   const ggml_tensor& input = *node.src[0];
   const bool same[GGML_MAX_DIMS] = {false, input.ne[1] == node.ne[1], input.ne[2] == node.ne[2],
                                     input.ne[3] == node.ne[3]};
   const auto place = [&](int d, std::int64_t i) { return same[d] ? i : i % input.ne[d]; };
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  for_rows(node, pool, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     const float* from = floats_at(input, place(1, i1), place(2, i2), place(3, i3));
     float* to = floats(node) + i * node.ne[0];
     if (input.ne[0] == 1) {
@@ -52,15 +52,15 @@ void run_repetition(const ggml_tensor& node, const Kernels& /*kernels*/, Team& t
   });
 }
 
-bool takes_concatenation(const ggml_tensor& node) {
+bool supports_concat(const ggml_tensor& node) {
   return is_plain(node) && has_float_rows(*node.src[0]) && has_float_rows(*node.src[1]);
 }
 
-void run_concatenation(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
+void run_concat(const ggml_tensor& node, const Kernels& /*kernels*/, ThreadPool& pool) {
   const ggml_tensor& first = *node.src[0];
   const ggml_tensor& second = *node.src[1];
   const int dimension = node.op_params[0];
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  for_rows(node, pool, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     float* to = floats(node) + i * node.ne[0];
     if (dimension == 0) {
       to = std::copy_n(floats_at(first, i1, i2, i3), first.ne[0], to);
@@ -75,21 +75,21 @@ void run_concatenation(const ggml_tensor& node, const Kernels& /*kernels*/, Team
   });
 }
 
-// Every number several times, beside and below itself; other ways of scaling are ggml's.
-bool takes_enlargement(const ggml_tensor& node) {
+// Nearest upsampling by integer factors; other modes are left to ggml.
+bool supports_upsample(const ggml_tensor& node) {
   const ggml_tensor& input = *node.src[0];
-  bool is_whole = true;
+  bool is_integer = true;
   for (int d = 0; d < GGML_MAX_DIMS; ++d) {
-    is_whole = is_whole && node.ne[d] % input.ne[d] == 0;
+    is_integer = is_integer && node.ne[d] % input.ne[d] == 0;
   }
-  return is_plain(node) && has_float_rows(input) && is_whole &&
+  return is_plain(node) && has_float_rows(input) && is_integer &&
          node.op_params[0] == GGML_SCALE_MODE_NEAREST;
 }
 
-void run_enlargement(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
+void run_upsample(const ggml_tensor& node, const Kernels& /*kernels*/, ThreadPool& pool) {
   const ggml_tensor& input = *node.src[0];
   const std::int64_t times = node.ne[0] / input.ne[0];
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  for_rows(node, pool, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     const float* from = floats_at(input, i1 / (node.ne[1] / input.ne[1]),
                                   i2 / (node.ne[2] / input.ne[2]), i3 / (node.ne[3] / input.ne[3]));
     float* to = floats(node) + i * node.ne[0];
@@ -99,17 +99,17 @@ void run_enlargement(const ggml_tensor& node, const Kernels& /*kernels*/, Team& 
   });
 }
 
-// ggml: op_params hold the zeros before and after each dimension, then whether the input goes round
-// instead, which is left to ggml.
-bool takes_padding(const ggml_tensor& node) {
+// ggml: op_params are the zeros before and after each dimension, then a flag for circular padding,
+// which is left to ggml.
+bool supports_pad(const ggml_tensor& node) {
   return is_plain(node) && has_float_rows(*node.src[0]) && node.op_params[8] == 0;
 }
 
-void run_padding(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team) {
+void run_pad(const ggml_tensor& node, const Kernels& /*kernels*/, ThreadPool& pool) {
   const ggml_tensor& input = *node.src[0];
   const auto* before = node.op_params;
   const auto is_inside = [&](int d, std::int64_t i) { return i >= 0 && i < input.ne[d]; };
-  for_rows(node, team, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
+  for_rows(node, pool, [&](std::int64_t i, std::int64_t i1, std::int64_t i2, std::int64_t i3) {
     i1 -= before[2];
     i2 -= before[4];
     i3 -= before[6];
@@ -126,9 +126,9 @@ void run_padding(const ggml_tensor& node, const Kernels& /*kernels*/, Team& team
 
 }  // namespace
 
-const Operation concatenation{&takes_concatenation, &run_concatenation};
-const Operation enlargement{&takes_enlargement, &run_enlargement};
-const Operation padding{&takes_padding, &run_padding};
-const Operation repetition{&takes_repetition, &run_repetition};
+const Operation ops::concat{&supports_concat, &run_concat};
+const Operation ops::upsample{&supports_upsample, &run_upsample};
+const Operation ops::pad{&supports_pad, &run_pad};
+const Operation ops::repeat{&supports_repeat, &run_repeat};
 
 }  // namespace gpustack_draw::cpu

@@ -6,19 +6,20 @@
 
 namespace gpustack_draw::cpu {
 
-/// What a task works on: enough to be worth a task, little enough to stay in a core's cache.
-constexpr std::int64_t numbers_a_task = 32'768;
+/// Elements of a task: enough to be worth a task, and few enough to stay in the cache of a core.
+constexpr std::int64_t elements_per_task = 32'768;
 
-/// For numbers that lie side by side: do_run(begin, count).
+/// Run do_run(begin, count) over contiguous numbers, in parallel.
 template <typename Do>
-void for_runs(std::int64_t count, Team& team, const Do& do_run) {
-  team.run(divided_up(count, numbers_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t begin = task * numbers_a_task;
-    do_run(begin, std::min(numbers_a_task, count - begin));
-  });
+void for_runs(std::int64_t count, ThreadPool& pool, const Do& do_run) {
+  pool.parallel_for(ceil_div(count, elements_per_task),
+                    [&](std::int64_t task, Workspace& /*workspace*/) {
+                      const std::int64_t begin = task * elements_per_task;
+                      do_run(begin, std::min(elements_per_task, count - begin));
+                    });
 }
 
-/// For the rows of a tensor from one up to, not including, another: do_row(i, i1, i2, i3).
+/// Run do_row(i, i1, i2, i3) for the rows [begin, end) of a tensor.
 template <typename Do>
 void for_rows_between(const ggml_tensor& tensor, std::int64_t begin, std::int64_t end,
                       const Do& do_row) {
@@ -37,15 +38,16 @@ void for_rows_between(const ggml_tensor& tensor, std::int64_t begin, std::int64_
   }
 }
 
-/// The same for all rows, several a task.
+/// Run do_row for all rows, in parallel.
 template <typename Do>
-void for_rows(const ggml_tensor& tensor, Team& team, const Do& do_row) {
+void for_rows(const ggml_tensor& tensor, ThreadPool& pool, const Do& do_row) {
   const std::int64_t rows = ggml_nrows(&tensor);
-  const std::int64_t rows_a_task = std::max<std::int64_t>(1, numbers_a_task / tensor.ne[0]);
-  team.run(divided_up(rows, rows_a_task), [&](std::int64_t task, Workspace& /*workspace*/) {
-    const std::int64_t begin = task * rows_a_task;
-    for_rows_between(tensor, begin, std::min(rows, begin + rows_a_task), do_row);
-  });
+  const std::int64_t rows_per_task = std::max<std::int64_t>(1, elements_per_task / tensor.ne[0]);
+  pool.parallel_for(
+      ceil_div(rows, rows_per_task), [&](std::int64_t task, Workspace& /*workspace*/) {
+        const std::int64_t begin = task * rows_per_task;
+        for_rows_between(tensor, begin, std::min(rows, begin + rows_per_task), do_row);
+      });
 }
 
 }  // namespace gpustack_draw::cpu

@@ -7,14 +7,14 @@ import pytest
 from compare import (
     U32,
     assert_near,
-    assert_same_kind,
+    assert_same_class,
     compute,
-    each_level,
+    compute_supported,
+    each_target,
     normal,
-    ours,
     seeds,
     sizes,
-    takes,
+    supports,
     threads,
 )
 from hypothesis import given
@@ -24,21 +24,21 @@ EPSILON = 1e-5
 
 
 def layer(x: np.ndarray, epsilon: float) -> np.ndarray:
-    centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+    centered = x - x.mean(axis=-1, keepdims=True)
+    return centered / np.sqrt((centered**2).mean(axis=-1, keepdims=True) + epsilon)
 
 
 def rms(x: np.ndarray, epsilon: float) -> np.ndarray:
     return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon)
 
 
-def check(level: str, operation: str, x: np.ndarray, wanted: np.ndarray, **options: Any) -> None:
-    found = ours(level, operation, x.copy(), **options)
+def check(target: str, operation: str, x: np.ndarray, expected: np.ndarray, **options: Any) -> None:
+    found = compute_supported(target, operation, x.copy(), **options)
     plain = compute("ggml", operation, x.copy(), numbers=options["numbers"])
-    # What is lost where a mean is far from 0 comes back larger by its share of the deviation.
+    # The rounding error of a mean far from 0 is amplified by its ratio to the deviation.
     spread = np.abs(x).max() / (np.abs(x - x.mean()).max() + EPSILON**0.5)
-    bound = 64 * U32 * (1 + np.abs(wanted)) * (1 + spread)
-    assert_near(found, wanted, bound)
+    bound = 64 * U32 * (1 + np.abs(expected)) * (1 + spread)
+    assert_near(found, expected, bound)
     assert_near(found, plain, 100 * bound)
 
 
@@ -50,7 +50,7 @@ shapes = st.tuples(
 )
 
 
-@each_level
+@each_target
 @pytest.mark.parametrize(("operation", "reference"), [("norm", layer), ("rms_norm", rms)])
 @given(
     shape=shapes,
@@ -61,7 +61,7 @@ shapes = st.tuples(
     over=st.sampled_from((-1, 0)),
 )
 def test_rows(
-    level: str,
+    target: str,
     operation: str,
     reference: Any,
     shape: tuple[int, ...],
@@ -72,11 +72,11 @@ def test_rows(
     over: int,
 ) -> None:
     x = (normal(seed, *shape) + np.float32(shift)) * np.float32(size)
-    wanted = reference(x.astype(np.float64), EPSILON)
-    check(level, operation, x, wanted, numbers=(EPSILON,), threads=threads, over=over)
+    expected = reference(x.astype(np.float64), EPSILON)
+    check(target, operation, x, expected, numbers=(EPSILON,), threads=threads, over=over)
 
 
-@each_level
+@each_target
 @given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 12), st.integers(1, 9), sizes),
     groups=st.sampled_from((1, 2, 3, 4, 8, 32)),
@@ -86,7 +86,7 @@ def test_rows(
     over=st.sampled_from((-1, 0)),
 )
 def test_groups(
-    level: str,
+    target: str,
     shape: tuple[int, ...],
     groups: int,
     size: float,
@@ -94,58 +94,58 @@ def test_groups(
     threads: int,
     over: int,
 ) -> None:
-    """Of channels; the last group may have fewer, or there may be fewer groups than asked."""
+    """The last group may have fewer channels, and there may be fewer groups than requested."""
     x = normal(seed, *shape) * np.float32(size)
     channels = -(-shape[1] // groups)
-    wanted = np.zeros(shape)
+    expected = np.zeros(shape)
     for begin in range(0, shape[1], channels):
         part = x[:, begin : begin + channels].astype(np.float64)
         flat = layer(part.reshape(shape[0], -1), EPSILON)
-        wanted[:, begin : begin + channels] = flat.reshape(part.shape)
-    check(level, "group_norm", x, wanted, numbers=(groups, EPSILON), threads=threads, over=over)
+        expected[:, begin : begin + channels] = flat.reshape(part.shape)
+    check(target, "group_norm", x, expected, numbers=(groups, EPSILON), threads=threads, over=over)
 
 
-@each_level
-def test_a_large_group(level: str) -> None:
-    """The error of the sums does not grow with the picture."""
+@each_target
+def test_a_large_group(target: str) -> None:
+    """Errors of sums do not grow with the picture."""
     x = normal(1, 1, 4, 300, 401) + np.float32(3)
-    wanted = layer(x.astype(np.float64).reshape(2, -1), EPSILON).reshape(x.shape)
-    check(level, "group_norm", x, wanted, numbers=(2, EPSILON))
+    expected = layer(x.astype(np.float64).reshape(2, -1), EPSILON).reshape(x.shape)
+    check(target, "group_norm", x, expected, numbers=(2, EPSILON))
 
 
-@each_level
+@each_target
 @pytest.mark.parametrize("operation", ["norm", "rms_norm"])
-def test_rows_of_one_number_everywhere(level: str, operation: str) -> None:
+def test_constant_rows(target: str, operation: str) -> None:
     x = np.full((3, 100), 0.1, np.float32)
-    found = ours(level, operation, x, numbers=(EPSILON,))
+    found = compute_supported(target, operation, x, numbers=(EPSILON,))
     assert_near(found, compute("ggml", operation, x, numbers=(EPSILON,)), 1e-4)
 
 
-@each_level
+@each_target
 @pytest.mark.parametrize("operation", ["norm", "rms_norm"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e30])
 @pytest.mark.parametrize("length", [9, 64, 1030])
-def test_nan_and_infinity(level: str, operation: str, poison: float, length: int) -> None:
+def test_nan_and_infinity(target: str, operation: str, poison: float, length: int) -> None:
     x = normal(1, 3, length)
     x[1, length - 1] = poison
-    found = ours(level, operation, x, numbers=(EPSILON,))
-    assert_same_kind(found, compute("ggml", operation, x, numbers=(EPSILON,)))
+    found = compute_supported(target, operation, x, numbers=(EPSILON,))
+    assert_same_class(found, compute("ggml", operation, x, numbers=(EPSILON,)))
 
 
-@each_level
+@each_target
 @pytest.mark.parametrize(("operation", "reference"), [("norm", layer), ("rms_norm", rms)])
-def test_rows_that_lie_apart(level: str, operation: str, reference: Any) -> None:
+def test_strided_rows(target: str, operation: str, reference: Any) -> None:
     heads = normal(1, 2, 7, 3, 40).transpose(0, 2, 1, 3)
     part = normal(2, 2, 3, 7, 100)[..., 30:70]
     for x in (heads, part):
-        found = ours(level, operation, x, numbers=(EPSILON,))
+        found = compute_supported(target, operation, x, numbers=(EPSILON,))
         assert_near(found, reference(x.astype(np.float64), EPSILON), 1e-5)
 
 
-def test_what_lies_otherwise_is_left_to_ggml() -> None:
+def test_other_layouts_are_left_to_ggml() -> None:
     x = normal(1, 2, 4, 6, 64)
     for operation in ("norm", "rms_norm"):
-        assert takes(operation, x, numbers=(EPSILON,))
-        assert not takes(operation, x[..., ::2], numbers=(EPSILON,))
-    assert takes("group_norm", x, numbers=(2, EPSILON))
-    assert not takes("group_norm", x[..., :32], numbers=(2, EPSILON))
+        assert supports(operation, x, numbers=(EPSILON,))
+        assert not supports(operation, x[..., ::2], numbers=(EPSILON,))
+    assert supports("group_norm", x, numbers=(2, EPSILON))
+    assert not supports("group_norm", x[..., :32], numbers=(2, EPSILON))

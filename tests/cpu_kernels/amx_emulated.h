@@ -1,13 +1,13 @@
 #pragma once
 
-// The AMX that cpp/cpu/kernels use, with memory for registers, and the AVX-512 of that level in
-// halves: so it is tested on machines that lack both.
+// Emulation of the AMX intrinsics that cpp/cpu/kernels uses, with registers in memory, and of the
+// AVX-512 ones: the target is tested on machines that lack both.
 
-#include "avx512_in_halves.h"
+#include "avx512_emulated.h"
 
-#define amx_bf16 amx_bf16_in_memory
+#define amx_bf16 amx_bf16_emulated
 
-// Macros, in the compiler's header.
+// These are macros in the compiler's header.
 #undef _tile_loadconfig
 #undef _tile_release
 #undef _tile_zero
@@ -23,7 +23,7 @@
 
 namespace gpustack_draw::cpu {
 
-/// A register: 16 lines of 64 bytes. Filled with NaN while it may not be used.
+/// A tile register: 16 lines of 64 bytes, filled with NaN while not configured.
 struct Tile {
   std::uint32_t lines[16][16];
 };
@@ -33,7 +33,7 @@ inline thread_local bool tiles_are_configured = false;
 
 inline void fill_tiles(int byte) { std::memset(tiles, byte, sizeof(tiles)); }
 
-// Refuses what is not 16 lines of 64 bytes in all eight: the results are NaN then.
+// Accept only eight registers of 16 lines of 64 bytes; otherwise results are NaN.
 inline void configure_tiles(const void* sizes) {
   unsigned char bytes[64];
   std::memcpy(bytes, sizes, sizeof(bytes));
@@ -70,7 +70,7 @@ inline void store_tile(int tile, void* base, std::int64_t stride) {
   }
 }
 
-// (That small numbers count as zeros is left out.)
+// Denormals are not flushed to zero here, unlike in hardware.
 inline void multiply_tiles(int sums, int rows, int columns) {
   __m256 lines[16][2];
   std::memcpy(lines, &tiles[columns], sizeof(lines));

@@ -1,9 +1,9 @@
 #pragma once
 
-// The AVX-512 that cpp/cpu/kernels use, each vector as two of AVX2: so the code of those levels is
-// tested on machines that lack them. Every function does what Intel's intrinsics guide says of the
-// one whose name it has, which it hides inside of the kernels' namespace. One that is missing here
-// does not compile: its vectors are not the compiler's.
+// Emulation of the AVX-512 intrinsics that cpp/cpu/kernels uses, each vector as two of AVX2: the
+// targets are tested on machines that lack AVX-512. Each function behaves as documented in Intel's
+// intrinsics guide and hides the intrinsic of the same name inside the kernels' namespace. An
+// intrinsic that is missing here does not compile, as the vector types differ.
 
 #include <immintrin.h>
 
@@ -11,11 +11,11 @@
 #include <cstdint>
 #include <cstring>
 
-// Both may be linked into one program.
-#define avx512 avx512_in_halves
-#define avx512_bf16 avx512_bf16_in_halves
+// Both may be linked into one program with the real targets.
+#define avx512 avx512_emulated
+#define avx512_bf16 avx512_bf16_emulated
 
-// Where these are macros.
+// Some compilers define these as macros.
 #undef _mm512_cvtps_ph
 #undef _mm512_roundscale_ps
 #undef _mm512_reduce_ps
@@ -40,17 +40,17 @@ struct Whole {
 #define __m512i Whole
 #define __m512bh Floats
 
-#define HALVES_OF_ONE(name)                                              \
+#define DEFINE_BINARY(name)                                              \
   inline Floats _mm512_##name(Floats a, Floats b) {                      \
     return {_mm256_##name(a.low, b.low), _mm256_##name(a.high, b.high)}; \
   }
-HALVES_OF_ONE(add_ps)
-HALVES_OF_ONE(sub_ps)
-HALVES_OF_ONE(mul_ps)
-HALVES_OF_ONE(div_ps)
-HALVES_OF_ONE(max_ps)
-HALVES_OF_ONE(min_ps)
-#undef HALVES_OF_ONE
+DEFINE_BINARY(add_ps)
+DEFINE_BINARY(sub_ps)
+DEFINE_BINARY(mul_ps)
+DEFINE_BINARY(div_ps)
+DEFINE_BINARY(max_ps)
+DEFINE_BINARY(min_ps)
+#undef DEFINE_BINARY
 
 inline Floats _mm512_fmadd_ps(Floats a, Floats b, Floats c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
@@ -64,7 +64,7 @@ inline Floats _mm512_loadu_ps(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
 
-// Its upper half is anything in the real one.
+// The upper half is undefined in the real intrinsic.
 inline Floats _mm512_castps256_ps512(__m256 x) { return {x, x}; }
 
 inline Floats _mm512_insertf32x8(Floats x, __m256 half, int which) {
@@ -80,7 +80,7 @@ inline void _mm512_storeu_ps(float* p, Floats x) {
   _mm256_storeu_ps(p + 8, x.high);
 }
 
-// Number by number, so that the address sanitizer sees each.
+// One number at a time, so that the address sanitizer checks each access.
 inline Floats _mm512_maskz_loadu_ps(__mmask16 mask, const float* p) {
   float numbers[16] = {};
   for (int i = 0; i < 16; ++i) {
@@ -108,7 +108,7 @@ inline Floats each_number(Floats a, Floats b, const Function& function) {
   return _mm512_loadu_ps(x);
 }
 
-// What is left without the nearest whole number.
+// x minus the nearest integer.
 inline Floats _mm512_reduce_ps(Floats x, int /*to nearest*/) {
   return each_number(x, _mm512_roundscale_ps(x, 0), [](float number, float whole) {
     return std::isinf(number) ? 0 : number - whole;
@@ -228,7 +228,7 @@ inline __mmask16 _mm512_cmplt_epu32_mask(Whole a, Whole b) {
   return static_cast<__mmask16>(mask);
 }
 
-// Number by number, so that the address sanitizer sees each.
+// One number at a time, so that the address sanitizer checks each access.
 inline Floats _mm512_mask_i32gather_ps(Floats others, __mmask16 mask, Whole places, const float* p,
                                        int scale) {
   std::int32_t offsets[16];
@@ -244,7 +244,7 @@ inline Floats _mm512_mask_i32gather_ps(Floats others, __mmask16 mask, Whole plac
   return _mm512_loadu_ps(numbers);
 }
 
-// To nearest, ties to even; numbers too small for the usual form become zeros, NaN quiet.
+// Round to nearest even; denormals become zeros, and NaN becomes quiet.
 inline std::uint32_t bf16_of(std::uint32_t bits) {
   const std::uint32_t sign = bits & 0x80000000U;
   const std::uint32_t size = bits & 0x7fffffffU;
@@ -266,14 +266,14 @@ inline __m256i _mm512_cvtneps_pbh(Floats x) {
   return result;
 }
 
-// The second operand's 16 numbers come first.
+// The numbers of the second operand come first.
 inline Floats _mm512_cvtne2ps_pbh(Floats high, Floats low) {
   const __m256i halves[2] = {_mm512_cvtneps_pbh(low), _mm512_cvtneps_pbh(high)};
   return {_mm256_castsi256_ps(halves[0]), _mm256_castsi256_ps(halves[1])};
 }
 
-// One half: the odd numbers' products are added first, each product and sum rounded once. (That
-// small numbers count as zeros is left out.)
+// One half: the products of odd numbers are added first, each with one rounding. Denormals are not
+// flushed to zero here, unlike in hardware.
 inline __m256 add_products(__m256 sum, __m256 a, __m256 b) {
   const auto odd = [](__m256 x) {
     return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(-65536)));

@@ -1,4 +1,4 @@
-// In place of the backend where it is not built: see cmake/FastCpu.cmake.
+// Stub of the backend for builds without it: see cmake/FastCpu.cmake.
 
 #include "cpu/backend.h"
 
@@ -10,6 +10,6 @@ ScopedCancellation::ScopedCancellation(std::function<bool()> /*is_cancelled*/) {
 
 ScopedCancellation::~ScopedCancellation() = default;
 
-void release_kept_memory() {}
+void release_cached_memory() {}
 
 }  // namespace gpustack_draw::cpu

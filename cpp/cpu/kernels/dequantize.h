@@ -1,12 +1,12 @@
 #pragma once
 
-// The common quantisations of weights, sixteen numbers at a time; for others Rows brings a function
-// of ggml's. A number is scale * small whole number + offset. The formats are those of ggml's
+// Dequantization of the common formats, sixteen numbers at a time; others use Rows::dequantize, a
+// ggml function. A number is scale * small integer + offset. Formats are defined by ggml's
 // block_q4_0 and so on (ggml-common.h), little-endian.
 
 #include "cpu/kernels/simd.h"
 
-namespace gpustack_draw::cpu::LEVEL_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
 inline __m128i sixteen_bytes(const char* p) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -18,13 +18,13 @@ inline float number_of_f16(const char* p) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
 }
 
-/// The `bits` bits of each byte from bit `first` on.
+/// Extract `bits` bits of each byte, from bit `first` on.
 inline __m128i bits_of(__m128i bytes, int64_t first, int64_t bits) {
   const auto mask = static_cast<char>((1 << bits) - 1);
   return _mm_and_si128(_mm_srli_epi16(bytes, static_cast<int>(first)), _mm_set1_epi8(mask));
 }
 
-/// The upper bits above `count` lower ones.
+/// Combine upper bits with `count` lower bits.
 inline __m128i joined(__m128i lower, __m128i upper, int count) {
   return _mm_or_si128(lower, _mm_slli_epi16(upper, count));
 }
@@ -33,16 +33,17 @@ inline __m128i minus(__m128i bytes, int number) {
   return _mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(number)));
 }
 
-/// Sixteen bytes from -128 to 127.
+/// Convert sixteen signed bytes and store scale * byte + offset.
 inline void store_numbers(float* numbers, __m128i bytes, float scale, float offset) {
-  store(numbers, multiply_add(all(scale), numbers_of(bytes), all(offset)));
+  store(numbers, multiply_add(broadcast(scale), convert_i8(bytes), broadcast(offset)));
   if constexpr (lanes == 8) {
-    store(numbers + 8, multiply_add(all(scale), numbers_of(_mm_srli_si128(bytes, 8)), all(offset)));
+    store(numbers + 8,
+          multiply_add(broadcast(scale), convert_i8(_mm_srli_si128(bytes, 8)), broadcast(offset)));
   }
 }
 
 /// q8_0, blocks of 32: scale, 32 bytes.
-inline void dequantise_q8_0(const char* blocks, float* numbers, int64_t count) {
+inline void dequantize_q8_0(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t block_bytes = 34;
   for (int64_t i = 0; i < count; i += 32, blocks += block_bytes) {
     const float scale = number_of_f16(blocks);
@@ -51,7 +52,7 @@ inline void dequantise_q8_0(const char* blocks, float* numbers, int64_t count) {
   }
 }
 
-/// Sixteen bits as bytes of 1 or 0.
+/// Expand sixteen bits into bytes of 1 or 0.
 inline __m128i bits_as_bytes(const char* p) {
   std::int16_t bits = 0;
   __builtin_memcpy(&bits, p, sizeof(bits));
@@ -61,11 +62,11 @@ inline __m128i bits_as_bytes(const char* p) {
   return _mm_min_epu8(_mm_and_si128(spread, each), _mm_set1_epi8(1));
 }
 
-/// q4_0, q4_1, q5_0, q5_1, blocks of 32: scale, offset if there is one, fifth bits if there are,
-/// 16 bytes: the lower halves are the first 16 numbers, the upper ones the others. Where there is
-/// no offset, numbers are half their range too large.
+/// q4_0, q4_1, q5_0, q5_1, blocks of 32: scale, optional offset, optional fifth bits, 16 bytes
+/// whose lower halves are the first 16 numbers and upper halves the others. Without an offset, half
+/// the range is subtracted.
 template <int bits, bool has_offset>
-inline void dequantise_32(const char* blocks, float* numbers, int64_t count) {
+inline void dequantize_32(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t high = has_offset ? 4 : 2;
   constexpr int64_t low = high + (bits == 5 ? 4 : 0);
   constexpr int64_t block_bytes = low + 16;
@@ -83,19 +84,19 @@ inline void dequantise_32(const char* blocks, float* numbers, int64_t count) {
   }
 }
 
-/// Go through a block of 256 numbers sixteen at a time: `store_part(j, half, quarter, k)` is to
-/// store the j-th sixteen, from number `k` on of 32 that are a quarter of a half. All j are written
-/// out, so that what is shifted by them is by constants: a fifth faster.
+/// Loop over a block of 256 numbers, sixteen at a time: store_part(j, half, quarter, k) stores the
+/// j-th sixteen, which begin at number k of the 32 in a quarter of a half. The loop is unrolled, so
+/// that shift counts are constants: a fifth faster.
 template <typename StorePart>
-inline void for_sixteens(const StorePart& store_part) {
+inline void for_each_sixteen(const StorePart& store_part) {
 #pragma GCC unroll 16
   for (int64_t j = 0; j < 16; ++j) {
     store_part(j, j / 8, j / 2 % 4, j % 2 * 16);
   }
 }
 
-/// Of 12 bytes: eight factors of the scale, then of the offset, in six bits each. The first four of
-/// either fill a byte but for its upper two bits, which are those of the last four.
+/// Unpack 12 bytes: eight 6-bit factors of the scale, then of the offset. The first four of each
+/// are in the lower six bits of a byte, whose upper two bits belong to the last four.
 inline void unpack_offset_factors(const char* packed, std::uint8_t (&factors)[16]) {
   std::uint32_t words[3];
   __builtin_memcpy(words, packed, sizeof(words));
@@ -107,10 +108,10 @@ inline void unpack_offset_factors(const char* packed, std::uint8_t (&factors)[16
   }
 }
 
-/// q4_K, q5_K, blocks of 256: scale, offset, a factor of each for 32 numbers, fifth bits if there
-/// are, lower four bits: 32 bytes hold two quarters, all fifth bits.
+/// q4_K, q5_K, blocks of 256: scale, offset, factors of both for each 32 numbers, optional fifth
+/// bits, lower four bits. 32 bytes hold the lower bits of two quarters, or all fifth bits.
 template <int bits>
-inline void dequantise_with_offsets(const char* blocks, float* numbers, int64_t count) {
+inline void dequantize_with_offsets(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t high = 16;
   constexpr int64_t low = high + (bits == 5 ? 32 : 0);
   constexpr int64_t block_bytes = low + 128;
@@ -119,7 +120,7 @@ inline void dequantise_with_offsets(const char* blocks, float* numbers, int64_t 
     const float offset = -number_of_f16(blocks + 2);
     std::uint8_t factors[16];
     unpack_offset_factors(blocks + 4, factors);
-    for_sixteens([&](int64_t j, int64_t /*half*/, int64_t quarter, int64_t k) {
+    for_each_sixteen([&](int64_t j, int64_t /*half*/, int64_t quarter, int64_t k) {
       const int64_t pair = j / 2;
       const char* place = blocks + low + pair / 2 * 32 + k;
       __m128i bytes = bits_of(sixteen_bytes(place), quarter % 2 * 4, 4);
@@ -132,17 +133,17 @@ inline void dequantise_with_offsets(const char* blocks, float* numbers, int64_t 
   }
 }
 
-/// q6_K, blocks of 256: lower four bits, upper two, a factor of the scale for each sixteen, the
-/// scale. Of a half, 64 bytes hold the lower bits (of two quarters each) and 32 the upper ones (of
-/// all four).
-inline void dequantise_q6_k(const char* blocks, float* numbers, int64_t count) {
+/// q6_K, blocks of 256: lower four bits, upper two, a factor of the scale for each sixteen, scale.
+/// 64 bytes hold the lower bits of a half (two quarters in each byte), 32 bytes its upper bits (all
+/// four quarters).
+inline void dequantize_q6_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t high = 128;
   constexpr int64_t factors = 192;
   constexpr int64_t scale_at = 208;
   constexpr int64_t block_bytes = 210;
   for (int64_t i = 0; i < count; i += 256, blocks += block_bytes) {
     const float scale = number_of_f16(blocks + scale_at);
-    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
+    for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const char* low = blocks + half * 64 + quarter % 2 * 32 + k;
       const __m128i lower = bits_of(sixteen_bytes(low), quarter / 2 * 4, 4);
       const __m128i upper = bits_of(sixteen_bytes(blocks + high + half * 32 + k), quarter * 2, 2);
@@ -152,16 +153,16 @@ inline void dequantise_q6_k(const char* blocks, float* numbers, int64_t count) {
   }
 }
 
-/// q2_K, blocks of 256: for each sixteen factors of the scale (lower half) and of the offset (upper
-/// one), two bits a number, scale, offset. 32 bytes hold a half's numbers.
-inline void dequantise_q2_k(const char* blocks, float* numbers, int64_t count) {
+/// q2_K, blocks of 256: factors of the scale (lower four bits) and offset (upper four) for each
+/// sixteen, two bits per number, scale, offset. 32 bytes hold the numbers of a half.
+inline void dequantize_q2_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t low = 16;
   constexpr int64_t scale_at = 80;
   constexpr int64_t block_bytes = 84;
   for (int64_t i = 0; i < count; i += 256, blocks += block_bytes) {
     const float scale = number_of_f16(blocks + scale_at);
     const float offset = -number_of_f16(blocks + scale_at + 2);
-    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
+    for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const __m128i bytes = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
       const auto factors = static_cast<unsigned char>(blocks[j]);
       store_numbers(numbers + i + j * 16, bytes, scale * static_cast<float>(factors & 15),
@@ -170,7 +171,8 @@ inline void dequantise_q2_k(const char* blocks, float* numbers, int64_t count) {
   }
 }
 
-/// Of 12 bytes the first eight hold the lower four bits of all sixteen, the others the upper two.
+/// Unpack 12 bytes: the first eight hold the lower four bits of sixteen factors, the others the
+/// upper two.
 inline void unpack_q3_k_factors(const char* packed, std::int8_t (&factors)[16]) {
   std::uint32_t lower[2];
   std::uint32_t upper = 0;
@@ -186,9 +188,9 @@ inline void unpack_q3_k_factors(const char* packed, std::int8_t (&factors)[16]) 
   }
 }
 
-/// q3_K, blocks of 256: a third bit of each number, two bits, for each sixteen a factor of the
-/// scale in six bits, the scale. 32 bytes hold a half's two bits, and all third ones.
-inline void dequantise_q3_k(const char* blocks, float* numbers, int64_t count) {
+/// q3_K, blocks of 256: the third bit of each number, the lower two bits, a 6-bit factor of the
+/// scale for each sixteen, scale. 32 bytes hold the lower bits of a half, or all third bits.
+inline void dequantize_q3_k(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t low = 32;
   constexpr int64_t factors_at = 96;
   constexpr int64_t scale_at = 108;
@@ -197,7 +199,7 @@ inline void dequantise_q3_k(const char* blocks, float* numbers, int64_t count) {
     const float scale = number_of_f16(blocks + scale_at);
     std::int8_t factors[16];
     unpack_q3_k_factors(blocks + factors_at, factors);
-    for_sixteens([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
+    for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const __m128i lower = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
       const __m128i upper = bits_of(sixteen_bytes(blocks + k), half * 4 + quarter, 1);
       store_numbers(numbers + i + j * 16, minus(joined(lower, upper, 2), 4),
@@ -206,31 +208,31 @@ inline void dequantise_q3_k(const char* blocks, float* numbers, int64_t count) {
   }
 }
 
-inline void dequantise(const Rows& rows, const char* blocks, float* numbers, int64_t count) {
+inline void dequantize(const Rows& rows, const char* blocks, float* numbers, int64_t count) {
   switch (rows.format) {
     case Format::q8_0:
-      return dequantise_q8_0(blocks, numbers, count);
+      return dequantize_q8_0(blocks, numbers, count);
     case Format::q4_0:
-      return dequantise_32<4, false>(blocks, numbers, count);
+      return dequantize_32<4, false>(blocks, numbers, count);
     case Format::q4_1:
-      return dequantise_32<4, true>(blocks, numbers, count);
+      return dequantize_32<4, true>(blocks, numbers, count);
     case Format::q5_0:
-      return dequantise_32<5, false>(blocks, numbers, count);
+      return dequantize_32<5, false>(blocks, numbers, count);
     case Format::q5_1:
-      return dequantise_32<5, true>(blocks, numbers, count);
+      return dequantize_32<5, true>(blocks, numbers, count);
     case Format::q2_k:
-      return dequantise_q2_k(blocks, numbers, count);
+      return dequantize_q2_k(blocks, numbers, count);
     case Format::q3_k:
-      return dequantise_q3_k(blocks, numbers, count);
+      return dequantize_q3_k(blocks, numbers, count);
     case Format::q4_k:
-      return dequantise_with_offsets<4>(blocks, numbers, count);
+      return dequantize_with_offsets<4>(blocks, numbers, count);
     case Format::q5_k:
-      return dequantise_with_offsets<5>(blocks, numbers, count);
+      return dequantize_with_offsets<5>(blocks, numbers, count);
     case Format::q6_k:
-      return dequantise_q6_k(blocks, numbers, count);
+      return dequantize_q6_k(blocks, numbers, count);
     default:
-      return rows.dequantise(blocks, numbers, count);
+      return rows.dequantize(blocks, numbers, count);
   }
 }
 
-}  // namespace gpustack_draw::cpu::LEVEL_NAMESPACE
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

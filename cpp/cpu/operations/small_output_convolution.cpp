@@ -1,11 +1,11 @@
 #include "cpu/operations/convolution.h"
-#include "cpu/operations/narrow.h"
-#include "cpu/operations/sharing.h"
+#include "cpu/operations/shared_packing.h"
+#include "cpu/operations/skinny_gemm.h"
 
 namespace gpustack_draw::cpu {
 namespace {
 
-// What the kernel lays over the picture for a pixel of the output.
+// Copy the input pixels that one output pixel depends on.
 void copy_patch(const Convolution& c, std::int64_t pixel, float* patch) {
   const std::int64_t left = pixel % c.output_width * c.stride_x - c.padding_x;
   const std::int64_t top = pixel / c.output_width * c.stride_y - c.padding_y;
@@ -24,25 +24,26 @@ void copy_patch(const Convolution& c, std::int64_t pixel, float* patch) {
 
 }  // namespace
 
-bool has_few_pixels(const Convolution& c, const Kernels& kernels) {
-  return c.patches.count <= kernels.most_narrow(c.patches.depth.whole);
+bool has_small_output(const Convolution& c, const Kernels& kernels) {
+  return c.patches.count <= kernels.max_skinny_columns(c.patches.blocking.k);
 }
 
-void run_as_narrow_product(const ggml_tensor& node, const Kernels& kernels, Team& team) {
+void run_small_output_convolution(const ggml_tensor& node, const Kernels& kernels,
+                                  ThreadPool& pool) {
   for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
     const Convolution c = of_picture(node, picture, kernels);
-    const std::int64_t depth = c.weights.depth.whole;
-    const std::int64_t units = kernels.input_units(depth);
-    float* patches = take_shared(c.patches.count * units, team);
-    team.run(c.patches.count, [&](std::int64_t pixel, Workspace& workspace) {
+    const std::int64_t k = c.weights.blocking.k;
+    const std::int64_t patch_size = kernels.skinny_input_size(k);
+    Packed* patches = take_shared(c.patches.count * patch_size, pool);
+    pool.parallel_for(c.patches.count, [&](std::int64_t pixel, Workspace& workspace) {
       auto* patch = reinterpret_cast<float*>(
-          workspace.panels.take(static_cast<std::size_t>(depth) * sizeof(float)));
+          workspace.panels.take(static_cast<std::size_t>(k) * sizeof(float)));
       copy_patch(c, pixel, patch);
-      kernels.pack_input(patch, depth, patches + pixel * units);
+      kernels.pack_skinny_input(patch, k, patches + pixel * patch_size);
     });
-    const NarrowProduct product{c.weights.rows,  patches, c.patches.count, depth, c.output,
-                                c.patches.count, 1};
-    run_narrow(1, c.weights.count, kernels, team, [&](std::int64_t) { return product; });
+    const SkinnyGemm gemm{c.weights.rows,  patches, c.patches.count, k, c.output,
+                          c.patches.count, 1};
+    run_skinny_gemm(1, c.weights.count, kernels, pool, [&](std::int64_t) { return gemm; });
   }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <omp.h>
+
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -10,39 +12,39 @@
 
 namespace gpustack_draw::cpu {
 
-/// The threads that share the work of a graph. They are OpenMP's, the same that ggml's own CPU code
-/// uses, so that the two never compete.
-class Team {
+/// The threads that compute a graph. They are OpenMP's, shared with ggml's CPU code, so that the
+/// two never compete for cores.
+class ThreadPool {
  public:
-  /// `is_cancelled` is asked between tasks, from any thread.
-  Team(int threads, const std::function<bool()>& is_cancelled)
+  /// `is_cancelled` is called between tasks, from any thread.
+  ThreadPool(int threads, const std::function<bool()>& is_cancelled)
       : threads_(threads),
         is_cancelled_(is_cancelled),
         workspaces_(static_cast<std::size_t>(threads)) {}
 
   int threads() const noexcept { return threads_; }
 
-  /// Whether the work was cancelled; what is computed then means nothing.
-  bool is_stopped() const noexcept { return stopped_; }
+  /// True once the work was cancelled; results are then incomplete.
+  bool was_cancelled() const noexcept { return cancelled_; }
 
-  /// What all threads read that take part in an operation.
+  /// Scratch memory that all threads of an operation read.
   Scratch& shared() noexcept { return shared_; }
 
-  /// Work on the next graph.
-  void start() noexcept { stopped_ = false; }
+  /// Reset the cancellation before the next graph.
+  void reset() noexcept { cancelled_ = false; }
 
-  /// Do task(0, workspace) to task(count - 1, workspace), each once, a thread taking the next one
-  /// when it is done: one that is slow, because its core has other work, simply does fewer.
+  /// Run task(0, workspace) to task(count - 1, workspace), each once. A thread takes the next task
+  /// when it has finished one, so a slow core gets fewer of them.
   ///
-  /// @throws whatever a task threw first.
+  /// @throws the first exception of a task.
   template <typename Task>
-  void run(std::int64_t count, const Task& task) {
+  void parallel_for(std::int64_t count, const Task& task) {
     std::atomic<std::int64_t> next{0};
     std::exception_ptr failure;
     std::atomic<bool> failed{false};
 #pragma omp parallel num_threads(threads_) if (count > 1)
     {
-      Workspace& workspace = workspaces_[thread_number()];
+      Workspace& workspace = workspaces_[static_cast<std::size_t>(omp_get_thread_num())];
       while (!failed) {
         const std::int64_t i = next++;
         if (i >= count || should_stop()) {
@@ -63,20 +65,18 @@ class Team {
   }
 
  private:
-  static std::size_t thread_number() noexcept;
-
   bool should_stop() {
-    if (!stopped_ && is_cancelled_ && is_cancelled_()) {
-      stopped_ = true;
+    if (!cancelled_ && is_cancelled_ && is_cancelled_()) {
+      cancelled_ = true;
     }
-    return stopped_;
+    return cancelled_;
   }
 
   int threads_;
   const std::function<bool()>& is_cancelled_;
   std::vector<Workspace> workspaces_;
   Scratch shared_;
-  std::atomic<bool> stopped_{false};
+  std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace gpustack_draw::cpu

@@ -1,0 +1,21 @@
+# The targets that the CPU backend's kernels are compiled for, and the compiler flags of each. The
+# program selects one of them at run time: cpp/cpu/kernels/kernels.cpp must check for the same
+# extensions.
+
+set(cpu_targets avx2 avx512 avx512_bf16 amx_bf16)
+set(avx2_flags -mavx2 -mfma -mf16c)
+set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
+set(avx512_bf16_flags ${avx512_flags} -mavx512bf16)
+set(amx_bf16_flags ${avx512_bf16_flags} -mamx-tile -mamx-bf16)
+
+# Add the object library LIBRARY: the kernels of one CPU target, compiled with the remaining
+# arguments as flags.
+function(add_cpu_target library cpu_target)
+  set(cpp "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../cpp")
+  add_library(${library} OBJECT "${cpp}/cpu/kernels/target.cpp")
+  string(TOUPPER "GPUSTACK_DRAW_${cpu_target}" target_macro)
+  target_compile_definitions(${library} PRIVATE GPUSTACK_DRAW_TARGET=${target_macro})
+  # gcc 12 warns about its own headers: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
+  target_compile_options(${library} PRIVATE ${ARGN} -Wno-uninitialized -Wno-maybe-uninitialized)
+  target_include_directories(${library} PRIVATE "${cpp}")
+endfunction()

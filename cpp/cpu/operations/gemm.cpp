@@ -1,0 +1,99 @@
+#include <algorithm>
+
+#include "cpu/operations/block_partition.h"
+#include "cpu/operations/operation.h"
+#include "cpu/operations/shared_packing.h"
+#include "cpu/operations/skinny_gemm.h"
+
+namespace gpustack_draw::cpu {
+namespace {
+
+// GEMMs with a single row or few columns are left to ggml, which also reads each weight once.
+constexpr std::int64_t min_size = 8;
+
+bool supports(const ggml_tensor& node) {
+  const ggml_tensor& weights = *node.src[0];
+  const ggml_tensor& input = *node.src[1];
+  return input.type == GGML_TYPE_F32 && node.type == GGML_TYPE_F32 && has_plain_rows(weights) &&
+         has_plain_rows(input) && ggml_is_contiguous(&node) && node.ne[1] > 1 &&
+         node.ne[0] >= min_size && input.ne[0] >= min_size;
+}
+
+// ggml: node[row][column] = weights[column] . input[row]. Several planes of the input may share one
+// plane of weights.
+Gemm of_plane(const ggml_tensor& node, std::int64_t plane, const Kernels& kernels) {
+  const ggml_tensor& weights = *node.src[0];
+  const ggml_tensor& input = *node.src[1];
+  const std::int64_t i2 = plane % node.ne[2];
+  const std::int64_t i3 = plane / node.ne[2];
+  const Rows a = rows_of(input, i2, i3);
+  const Rows b =
+      rows_of(weights, i2 / (node.ne[2] / weights.ne[2]), i3 / (node.ne[3] / weights.ne[3]));
+  const KBlocking blocking =
+      kernels.k_blocking_for(input.ne[0], std::max(a.block_size, b.block_size));
+  return {{a, node.ne[1], blocking},
+          {b, node.ne[0], blocking},
+          reinterpret_cast<float*>(row_of(node, 0, i2, i3)),
+          node.ne[0]};
+}
+
+void pack_whole_operands(Gemm& gemm, const BlockPartition& blocks, const Kernels& kernels,
+                         ThreadPool& pool) {
+  const std::int64_t a_size = shared_size(blocks.block_columns(), kernels.packed_a_size(gemm.a));
+  const std::int64_t b_size = shared_size(blocks.block_rows(), kernels.packed_b_size(gemm.b));
+  Packed* panels = take_shared(a_size + b_size, pool);
+  if (a_size > 0) {
+    pack_whole_a(gemm.a, panels, kernels, pool);
+  }
+  if (b_size > 0) {
+    pack_whole_b(gemm.b, panels + a_size, kernels, pool);
+  }
+}
+
+void run_skinny(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  const ggml_tensor& input = *node.src[1];
+  const std::int64_t input_size = kernels.skinny_input_size(input.ne[0]);
+  const std::int64_t planes = node.ne[3] * node.ne[2];
+  Packed* inputs = take_shared(planes * node.ne[1] * input_size, pool);
+  pool.parallel_for(planes * node.ne[1], [&](std::int64_t row, Workspace&) {
+    const std::int64_t plane = row / node.ne[1];
+    kernels.pack_skinny_input(
+        floats_at(input, row % node.ne[1], plane % node.ne[2], plane / node.ne[2]), input.ne[0],
+        inputs + row * input_size);
+  });
+  run_skinny_gemm(planes, node.ne[0], kernels, pool, [&](std::int64_t plane) {
+    const Gemm gemm = of_plane(node, plane, kernels);
+    return SkinnyGemm{gemm.b.rows,       inputs + plane * node.ne[1] * input_size,
+                      node.ne[1],        input.ne[0],
+                      gemm.output,       1,
+                      gemm.output_stride};
+  });
+}
+
+void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  const BlockPartition blocks(node.ne[1], node.ne[0], kernels, pool.threads(), kernels.gemm_limits);
+  const std::int64_t planes = node.ne[3] * node.ne[2];
+  Gemm first = of_plane(node, 0, kernels);
+  if (kernels.packs_whole_operands && planes == 1) {
+    pack_whole_operands(first, blocks, kernels, pool);
+  }
+  pool.parallel_for(planes * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+    const std::int64_t plane = task / blocks.count();
+    kernels.gemm(plane == 0 ? first : of_plane(node, plane, kernels),
+                 blocks.at(task % blocks.count()), workspace);
+  });
+}
+
+void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
+    run_in_blocks(node, kernels, pool);
+  } else {
+    run_skinny(node, kernels, pool);
+  }
+}
+
+}  // namespace
+
+const Operation ops::gemm{&supports, &run};
+
+}  // namespace gpustack_draw::cpu
