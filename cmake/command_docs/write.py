@@ -1,8 +1,8 @@
-"""Write the man page of the command, from its parser, and copy its completions for shells.
+"""Write the man page of the command, and copy its shell completions.
 
     python write.py FOLDER VERSION
 
-Writes the contents of a ``share`` folder. Needs argparse-manpage, not the extension.
+Writes the contents of a ``share`` folder. Needs argparse-manpage, but not the compiled extension.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from gpustack_draw.cli.arguments import PARSERS, draw_parser  # noqa: E402
 from gpustack_draw.cli.command_line import PROGRAM  # noqa: E402
 
 SUMMARY = "draw a picture with a text-to-image model"
-COMPLETIONS = {  # where shells look for them
+COMPLETIONS = {  # the paths that shells search
     "bash": f"bash-completion/completions/{PROGRAM}",
     "zsh": f"zsh/site-functions/_{PROGRAM}",
     "fish": f"fish/vendor_completions.d/{PROGRAM}.fish",
@@ -31,7 +31,12 @@ MACRO = re.compile(r"\.([A-Z][A-Za-z]*|br|nf|fi)( |$)")
 
 
 def main(folder: Path, version: str) -> None:
-    """Write every file."""
+    """Write the man page and the completions.
+
+    Args:
+        folder: The ``share`` folder.
+        version: Version of the package.
+    """
     page = folder / "man" / "man1" / f"{PROGRAM}.1"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(man_page(version), encoding="utf-8")
@@ -43,10 +48,10 @@ def main(folder: Path, version: str) -> None:
 
 
 def man_page(version: str) -> str:
-    """Make gpustack-draw(1): options from the parsers, the rest from the file beside this one."""
+    """Return gpustack-draw(1): options from the parsers, the rest from ``sections.txt``."""
     root = draw_parser()
     usage = str(root.usage).replace("-", r"\-").splitlines()
-    root.epilog = None  # it would be a section COMMENTS
+    root.epilog = None  # argparse-manpage would add it as a section COMMENTS
     add_commands(root, [name for name in PARSERS if name != "draw"])
     page = Manpage(
         root,
@@ -61,12 +66,12 @@ def man_page(version: str) -> str:
     )
     page.add_section("synopsis", "=", "\n.br\n".join(line.strip() for line in usage))
     title, *lines = str(page).splitlines()
-    # argparse-manpage escapes the date's dashes, which mandoc then cannot read.
+    # mandoc cannot parse the dashes of the date that argparse-manpage escapes.
     return "\n".join([title.replace("\\-", "-"), *map(text_line, lines)]) + "\n"
 
 
 def text_line(line: str) -> str:
-    """Keep roff from taking text for a macro, as .ckpt is; argparse-manpage does not."""
+    """Escape lines of text that start like a macro, such as .ckpt, and wrap them."""
     if MACRO.match(line):
         return line
     wrapped = textwrap.wrap(line, 80, break_long_words=False, break_on_hyphens=False) or [""]
@@ -74,14 +79,14 @@ def text_line(line: str) -> str:
 
 
 def add_commands(root: argparse.ArgumentParser, names: list[str]) -> None:
-    """Give a parser the other commands as sub-parsers, which is how the generators know them."""
+    """Add the other commands to a parser as subparsers, which argparse-manpage expects."""
     commands = root.add_subparsers(title="commands", parser_class=command_parser, prog=PROGRAM)
     for name in names:
         commands.add_parser(name, help="")
 
 
 def command_parser(prog: str, **_: object) -> argparse.ArgumentParser:
-    """Make the parser of ``gpustack-draw NAME``."""
+    """Return the parser of ``gpustack-draw NAME``."""
     return PARSERS[prog.rpartition(" ")[2]]()
 
 
