@@ -1,4 +1,4 @@
-"""The command line's shape: which options there are, and what is said when it is wrong."""
+"""Options of the command, their defaults, and the errors for wrong command lines."""
 
 import re
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_every_component_has_an_option() -> None:
     assert options <= set(draw_parser()._option_string_actions)
 
 
-def test_help_strings_are_in_house_style() -> None:
+def test_help_strings_are_in_lower_case_without_full_stop() -> None:
     for action in draw_parser()._actions:
         assert action.help
         assert not action.help.endswith("."), action.help
@@ -214,7 +214,7 @@ def test_switches_may_come_before_a_command() -> None:
         ("demo cat --sead=7", "'--sead' is not an option", "did you mean --seed?"),
         ("--sead 7", "'--sead' is not an option", "did you mean --seed?"),
         ("demo cat --xyzzy", "'--xyzzy' is not an option", "see gpustack-draw --help"),
-        # No abbreviations: a later version may have two options that start alike.
+        # No abbreviations: a later version may have two options with the same prefix.
         (
             "demo cat --sampl euler",
             "'--sampl' is not an option",

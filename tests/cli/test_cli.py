@@ -1,4 +1,4 @@
-"""The command, run in this process: what it prints where, and what its options do.
+"""The command, run in this process: its output and its options.
 
 A stand-in draws here; test_options.py has the real engine.
 """
@@ -44,7 +44,9 @@ def test_it_prints_the_path_and_nothing_else(
     assert files() == ["cat.png"]
 
 
-def test_it_prints_a_line_a_picture(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_one_line_per_picture(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["demo", PROMPT, "--output", "./cat.png", "--count", "3"]) == 0
     assert capsys.readouterr().out == "./cat-1.png\n./cat-2.png\n./cat-3.png\n"
     assert files() == ["cat-1.png", "cat-2.png", "cat-3.png"]
@@ -109,7 +111,7 @@ def test_picture_on_standard_output(
     assert files() == []
 
 
-def test_a_path_that_is_no_text_in_the_output_encoding(
+def test_a_path_that_the_output_encoding_cannot_represent(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = io.BytesIO()
@@ -134,7 +136,7 @@ def test_notes_and_settings(stand_in: StandIn, capsys: pytest.CaptureFixture[str
     assert "drawing 4/4, 100 %, 0.50 s/step, 2.0 s" in lines
 
 
-def test_seed_minus_one_is_random_and_says_so(
+def test_seed_minus_one_is_random_and_noted(
     stand_in: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", PROMPT, "--seed", "-1"]) == 0
@@ -149,7 +151,7 @@ def test_quiet(stand_in: StandIn, capsys: pytest.CaptureFixture[str], option: st
     assert capsys.readouterr() == ("cat.png\n", "")
 
 
-def test_quiet_still_tells_errors(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_still_prints_errors(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     stand_in.error = EngineCrashed("the engine crashed (SIGSEGV)", hint="try again")
     assert main(["demo", PROMPT, "-q"]) == 1
     assert capsys.readouterr().err == (
@@ -157,7 +159,7 @@ def test_quiet_still_tells_errors(stand_in: StandIn, capsys: pytest.CaptureFixtu
     )
 
 
-def test_a_closed_standard_error_stops_nothing(
+def test_a_closed_standard_error_is_ignored(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
@@ -208,15 +210,15 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
 def test_show_opens_each_picture(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown: list[str] = []
+    opened: list[str] = []
 
-    def show(path: str) -> str:
-        shown.append(path)
+    def open_in_viewer(path: str) -> str:
+        opened.append(path)
         return ""
 
-    monkeypatch.setattr("gpustack_draw.cli.viewer.open_in_viewer", show)
+    monkeypatch.setattr("gpustack_draw.cli.viewer.open_in_viewer", open_in_viewer)
     assert main(["demo", PROMPT, "--output", "cat.png", "--count", "2", "--show"]) == 0
-    assert shown == ["cat-1.png", "cat-2.png"]
+    assert opened == ["cat-1.png", "cat-2.png"]
 
 
 def test_a_missing_viewer_is_a_warning(
@@ -275,7 +277,7 @@ def test_as_a_program() -> None:
 
 
 @pytest.mark.parametrize("where", ["full", "closed pipe"])
-def test_help_that_nobody_can_read(where: str) -> None:
+def test_help_that_cannot_be_written(where: str) -> None:
     if where == "full":
         if not Path("/dev/full").exists():
             pytest.skip("there is no /dev/full")

@@ -1,6 +1,6 @@
-"""The command when something is wrong: one clear message, the right exit status, nothing left.
+"""Errors of the command: one clear message, the right exit status, no files left.
 
-A stand-in draws here, or nothing may draw at all.
+A stand-in replaces the engine, or the engine must not start.
 """
 
 import os
@@ -113,7 +113,7 @@ def test_a_bad_prompt(
     "prompt",
     ["", "\N{CAT FACE}\u200d\N{FIRE}", "\u05e9\u05dc\u05d5\u05dd", "x " * 4_999 + "xx", "a\nb"],
 )
-def test_an_unusual_prompt_is_fine(stand_in: StandIn, prompt: str) -> None:
+def test_an_unusual_prompt_is_accepted(stand_in: StandIn, prompt: str) -> None:
     assert main(["demo", prompt]) == 0
     (name,) = files()
     with Image.open(name) as image:
@@ -153,7 +153,7 @@ def test_a_bad_output(
         ("./no.gguf", "there is no file './no.gguf'"),
     ],
 )
-def test_a_model_that_cannot_be_had(
+def test_a_model_that_does_not_exist(
     no_engine: None, capsys: pytest.CaptureFixture[str], model: str, message: str
 ) -> None:
     assert main([model, PROMPT]) == 3
@@ -163,15 +163,15 @@ def test_a_model_that_cannot_be_had(
 
 
 @pytest.mark.parametrize("option", ["--vae", "--clip-l", "--clip-g", "--t5xxl", "--llm", "--taesd"])
-def test_a_part_that_is_no_such_part(
+def test_a_component_file_of_the_wrong_type(
     no_engine: None, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    Path("part.gguf").write_text("this is text")
-    assert main(["demo", PROMPT, option, "part.gguf"]) == 3
-    assert capsys.readouterr().err.startswith("gpustack-draw: 'part.gguf' ")
+    Path("component.gguf").write_text("this is text")
+    assert main(["demo", PROMPT, option, "component.gguf"]) == 3
+    assert capsys.readouterr().err.startswith("gpustack-draw: 'component.gguf' ")
 
 
-def test_the_command_line_is_wrong(no_engine: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelled_option(no_engine: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", PROMPT, "--sead", "7"]) == 2
     assert capsys.readouterr() == (
         "",
@@ -186,7 +186,7 @@ def test_the_command_line_is_wrong(no_engine: None, capsys: pytest.CaptureFixtur
         ("--output - --count 2", 2, "2 pictures do not fit on standard output"),
     ],
 )
-def test_what_standard_output_cannot_hold(
+def test_options_that_conflict_on_standard_output(
     no_engine: None,
     capsys: pytest.CaptureFixture[str],
     command_line: str,
@@ -246,8 +246,8 @@ def test_a_full_standard_output(
         output.close()
 
 
-def test_a_reader_that_went_away(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with `gpustack-draw ... | head -1`: no traceback, and the status that tools have then."""
+def test_a_closed_pipe(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gpustack-draw ... | head -1` ends without a traceback, with the status of SIGPIPE."""
     reading, writing = os.pipe()
     os.close(reading)
     output = os.fdopen(writing, "w")
@@ -311,7 +311,7 @@ def test_a_second_signal_does_not_stop_the_clean_up(
     assert stand_in.closed == 1
 
 
-def test_what_an_interruption_leads_to_is_not_the_reason(
+def test_an_error_caused_by_an_interruption_is_not_reported(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw(*_: object, **__: object) -> Iterator[Picture]:
@@ -326,13 +326,13 @@ def test_what_an_interruption_leads_to_is_not_the_reason(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_that_python_swallows_comes_again(
+def test_an_interruption_that_python_drops_is_sent_again(
     stand_in: StandIn,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     number: signal.Signals,
 ) -> None:
-    """What is raised in a weak reference's callback is dropped; every import has such a one."""
+    """Python drops exceptions in callbacks of weak references; every import runs one."""
 
     def draw(*_: object, **__: object) -> Iterator[Picture]:
         thing = make_picture()
@@ -352,7 +352,7 @@ def test_an_interruption_that_python_swallows_comes_again(
     assert sys.unraisablehook is before
 
 
-def test_what_else_python_swallows_is_told_as_ever(
+def test_other_dropped_exceptions_reach_the_previous_hook(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw(*_: object, **__: object) -> Iterator[Picture]:
@@ -362,11 +362,11 @@ def test_what_else_python_swallows_is_told_as_ever(
         assert callback() is None
         yield make_picture()
 
-    told: list[object] = []
+    received: list[object] = []
     monkeypatch.setattr(stand_in, "draw", draw)
-    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: received.append(lost.exc_type))
     assert main(["demo", PROMPT, "--output", "cat.png"]) == 0
-    assert told == [ZeroDivisionError]
+    assert received == [ZeroDivisionError]
 
 
 def test_an_ignored_signal_stays_ignored(

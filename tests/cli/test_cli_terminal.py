@@ -23,12 +23,12 @@ pytestmark = [
 ]
 
 PROMPT = "a red circle on a blue background"
-# One thread: two would wait for each other where other tests run at the same time.
+# One thread, because two wait for each other while other tests use the processors.
 QUICK = ("--seed", "7", "--size", "128x128", "--sample-steps", "2", "--threads", "1")
 LONG = ("--seed", "7", "--size", "128x128", "--sample-steps", "9999", "--threads", "1")
 LONG_DECODE = ("--seed", "7", "--size", "1024x1024", "--sample-steps", "1", "--threads", "1")
 
-# Stage -> what the command says when it begins, and options that make it last.
+# Text that the command prints at the start of each stage, and options that make the stage last.
 STAGES = {
     "start": ("means a random seed", (*LONG, "--seed", "-1")),
     "load": ("loading", LONG),
@@ -37,11 +37,11 @@ STAGES = {
 }
 
 SECONDS_TO_END = 1.0
-SECONDS_OF_NOISE = 1.0  # of a machine that does other things too
+SECONDS_OF_NOISE = 1.0  # tolerance for a busy machine
 
 
 class Running:
-    """A command that runs, with a terminal or a pipe for its standard error."""
+    """A running command, with a terminal or a pipe as its standard error."""
 
     def __init__(self, folder: Path, *options: str, terminal: bool = False, columns: int = 80):
         self.folder = folder
@@ -63,29 +63,29 @@ class Running:
             preexec_fn=(lambda: ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None,  # noqa: PLW1509
         )
         os.close(child)
-        self.said = ""
+        self.printed = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # a terminal whose last user has gone
+        with contextlib.suppress(OSError):  # the other end was closed
             while data := os.read(self._reading, 65536):
-                self.said += data.decode(errors="replace")
+                self.printed += data.decode(errors="replace")
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"{what} took over {seconds} s:\n{self.said[-500:]}"
+            assert time.monotonic() < end, f"{what} took over {seconds} s:\n{self.printed[-500:]}"
             time.sleep(0.005)
 
     def wait_for(self, text: str) -> None:
-        self.wait_until(lambda: text in self.said, 60, f"saying {text!r}")
+        self.wait_until(lambda: text in self.printed, 60, f"printing {text!r}")
 
     def press_ctrl_c(self) -> None:
         os.write(self._reading, b"\x03")
 
     def workers(self) -> list[int]:
-        """The processes of this package in the command's session, without the command itself."""
+        """Return the other processes in the command's session."""
         session = self.process.pid
         return [
             process.pid
@@ -94,7 +94,7 @@ class Running:
         ]
 
     def end(self, seconds: float = SECONDS_TO_END + SECONDS_OF_NOISE) -> tuple[int, str]:
-        """Wait for the end, and give status and standard output."""
+        """Wait for the end; return the exit status and standard output."""
         output, _ = self.process.communicate(timeout=seconds)
         self._reader.join(5)
         return self.process.returncode, output.decode()
@@ -109,13 +109,13 @@ class Running:
 
     @property
     def screen(self) -> list[str]:
-        """What a terminal shows: a carriage return goes back to the first column."""
+        """Lines on the terminal, where a carriage return goes back to the first column."""
         lines = []
-        for line in self.said.replace("\r\n", "\n").split("\n"):
-            shown = ""
+        for line in self.printed.replace("\r\n", "\n").split("\n"):
+            visible = ""
             for part in line.split("\r"):
-                shown = part + shown[len(part) :]
-            lines.append(shown.rstrip())
+                visible = part + visible[len(part) :]
+            lines.append(visible.rstrip())
         return lines
 
 
@@ -147,26 +147,26 @@ def test_a_terminal_shows_one_line_of_progress(start: Start, tmp_path: Path) -> 
     assert " 100 %, " in progress
     assert settings.startswith("gpustack-draw: seed 7, 2 steps, cfg 1, euler, ")
     assert last == ""
-    drawn = [part for part in running.said.split("\r") if part.startswith("drawing")]
+    drawn = [part for part in running.printed.split("\r") if part.startswith("drawing")]
     assert drawn
     assert max(map(len, drawn)) < 70
-    assert "drawing 2/2" in running.said
-    assert "\x1b" not in running.said
+    assert "drawing 2/2" in running.printed
+    assert "\x1b" not in running.printed
     assert files_in(tmp_path) == ["cat.png"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c(start: Start, tmp_path: Path, stage: str) -> None:
-    """The whole foreground group gets it, the engine's process too."""
-    says, options = STAGES[stage]
+    """The whole foreground process group receives it, the worker process included."""
+    text, options = STAGES[stage]
     running = start(*options, terminal=True)
-    running.wait_for(says)
+    running.wait_for(text)
     running.press_ctrl_c()
     assert running.end() == (130, "")
     assert running.workers() == []
     assert files_in(tmp_path) == []
     assert running.screen[-2:] == ["gpustack-draw: interrupted", ""]
-    assert "Traceback" not in running.said
+    assert "Traceback" not in running.printed
 
 
 def test_ctrl_c_while_python_imports(tmp_path: Path) -> None:
@@ -196,26 +196,26 @@ def test_ctrl_c_again_and_again(start: Start, tmp_path: Path) -> None:
     assert running.end() == (130, "")
     assert running.workers() == []
     assert files_in(tmp_path) == []
-    assert "Traceback" not in running.said
+    assert "Traceback" not in running.printed
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_sigterm(start: Start, tmp_path: Path, stage: str) -> None:
-    says, options = STAGES[stage]
+    text, options = STAGES[stage]
     running = start(*options)
-    running.wait_for(says)
+    running.wait_for(text)
     running.process.terminate()
     assert running.end() == (143, "")
     assert running.workers() == []
     assert files_in(tmp_path) == []
-    assert running.said.endswith("gpustack-draw: terminated\n")
+    assert running.printed.endswith("gpustack-draw: terminated\n")
 
 
 @pytest.mark.parametrize("stage", ["load", "sample", "decode"])
 def test_the_command_killed(start: Start, tmp_path: Path, stage: str) -> None:
-    says, options = STAGES[stage]
+    text, options = STAGES[stage]
     running = start(*options)
-    running.wait_for(says)
+    running.wait_for(text)
     running.process.kill()
     running.end()
     running.wait_until(lambda: running.workers() == [], 2.0 + SECONDS_OF_NOISE, "the worker's end")
@@ -224,15 +224,15 @@ def test_the_command_killed(start: Start, tmp_path: Path, stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["load", "sample", "decode"])
 def test_the_engine_killed(start: Start, tmp_path: Path, stage: str) -> None:
-    says, options = STAGES[stage]
+    text, options = STAGES[stage]
     running = start(*options)
-    running.wait_for(says)
+    running.wait_for(text)
     (worker,) = running.workers()
     os.kill(worker, signal.SIGKILL)
     assert running.end() == (1, "")
-    message = running.said.splitlines()[-2]
+    message = running.printed.splitlines()[-2]
     assert message.startswith("gpustack-draw: the engine was killed (SIGKILL)")
-    assert "Traceback" not in running.said
+    assert "Traceback" not in running.printed
     assert files_in(tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""The man page and the completions of an installation, read by man and by real shells."""
+"""The man page and completions of an installation, read by man and by real shells."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ FILES = {
 
 
 def tool(name: str) -> str:
-    """Find a program that reads them; where it is missing, the test is left out, but in CI."""
+    """Return the path of a program; skip the test if it is missing, except in CI."""
     found = shutil.which(name)
     if found is None:
         assert "GPUSTACK_DRAW_TEST_READERS" not in os.environ, f"{name} is not installed"
@@ -57,7 +57,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def test_they_are_in_the_wheel(prefix: Path) -> None:
+def test_the_wheel_contains_the_files(prefix: Path) -> None:
     assert [file for file in FILES if not (prefix / file).is_file()] == []
 
 
@@ -76,7 +76,7 @@ def test_man_finds_the_page_by_the_path_of_the_command(prefix: Path) -> None:
     assert done.stdout == f"{prefix}/share/man/man1/gpustack-draw.1\n"
 
 
-def test_the_page_is_without_fault(prefix: Path) -> None:
+def test_the_page_passes_mandoc_lint(prefix: Path) -> None:
     command = [tool("mandoc"), "-T", "lint", str(prefix / "share/man/man1/gpustack-draw.1")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -98,14 +98,14 @@ def test_the_page_lists_everything(prefix: Path) -> None:
     assert "--words" not in text
 
 
-def plain(shown: str) -> str:
-    """Take the overstriking off, and put all into one line."""
-    return " ".join(re.sub(".\b", "", shown).split())
+def plain(formatted: str) -> str:
+    """Remove overstriking, and join all lines."""
+    return " ".join(re.sub(".\b", "", formatted).split())
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A folder with a few files, and a cache of the hub's client with two models and a part."""
+    """A folder with a few files, and a Hugging Face cache with two models and a component."""
     (tmp_path / "folder").mkdir()
     for name in ("cat.png", "notes.txt", "weights.gguf", "folder/dog.png"):
         (tmp_path / name).touch()
@@ -115,8 +115,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (repository / "snapshots" / "0a1b").mkdir(parents=True)
     for name in ("tiny-Q4_0.gguf", "tiny-Q8_0.gguf", "vae.gguf"):
         (repository / "snapshots" / "0a1b" / name).touch()
-    beside = Path(sys.executable).parent  # the command
-    return {"PATH": f"{beside}:{os.environ['PATH']}", "HF_HOME": str(tmp_path / "home")}
+    scripts = Path(sys.executable).parent  # contains the command
+    return {"PATH": f"{scripts}:{os.environ['PATH']}", "HF_HOME": str(tmp_path / "home")}
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("gpustack-draw draw dem", "gpustack-draw draw demo"),
         ("gpustack-draw dev", "gpustack-draw devices"),
         ("gpustack-draw wei", "gpustack-draw weights.gguf"),
-        ("gpustack-draw ca", "gpustack-draw ca"),  # no picture is a model
+        ("gpustack-draw ca", "gpustack-draw ca"),  # a picture is not a model
         ("gpustack-draw hf.co/acme/tiny:Q8", "gpustack-draw hf.co/acme/tiny:Q8_0"),
         ("gpustack-draw hf.co/acme/v", "gpustack-draw hf.co/acme/v"),
         ("gpustack-draw demo 'a cat' --sampler heu", "gpustack-draw demo a cat --sampler heun"),
@@ -179,7 +179,7 @@ def test_completion(
     tool(shell)
     prepare = PREPARE[shell].format(script=scripts / shell)
     line = completed(shell, prepare, typed, tmp_path, environment)
-    assert line.rstrip(" /") == expected  # zsh takes the slash back
+    assert line.rstrip(" /") == expected  # zsh removes the slash
 
 
 def test_zsh_finds_the_completion_of_an_installation(

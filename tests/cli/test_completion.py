@@ -1,4 +1,4 @@
-"""What `gpustack-draw completion` prints, and what it offers to shells at each place."""
+"""The scripts and candidates that `gpustack-draw completion` prints."""
 
 import shlex
 from pathlib import Path
@@ -14,13 +14,13 @@ from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 MODEL_FILES = ":files gguf safetensors ckpt"
 PICTURE_FILES = ":files png jpg jpeg webp"
 MODELS = ["demo", MODEL_FILES, "hf.co/acme/tiny:Q4_0", "hf.co/acme/tiny:Q8_0"]
-PARTS = [f"hf.co/acme/tiny:tiny-{tag}.gguf" for tag in ("Q4_0", "Q8_0")]
+COMPONENT_FILES = [f"hf.co/acme/tiny:tiny-{tag}.gguf" for tag in ("Q4_0", "Q8_0")]
 DEVICES = ["auto", "FastCPU", "CUDA0"]
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the hub's client with two models and a part, and two devices."""
+    """A Hugging Face cache with two models and a component, and two devices."""
     snapshot = tmp_path / "models--acme--tiny" / "snapshots" / "0a1b"
     snapshot.mkdir(parents=True)
     (snapshot.parent.parent / "refs").mkdir()
@@ -65,7 +65,7 @@ def offered(line: str) -> list[str]:
         ("demo --on s", ["server"]),
         ("demo cat --device ", DEVICES),
         ("demo cat --device CU", ["CUDA0"]),
-        ("demo cat --vae ", [*PARTS, "hf.co/acme/tiny:vae.gguf", MODEL_FILES]),
+        ("demo cat --vae ", [*COMPONENT_FILES, "hf.co/acme/tiny:vae.gguf", MODEL_FILES]),
         ("pull --clip-l hf.co/acme/tiny:v", ["hf.co/acme/tiny:vae.gguf", MODEL_FILES]),
         ("demo cat --vae=hf.co/acme/tiny:v", ["--vae=hf.co/acme/tiny:vae.gguf"]),
         ("demo cat --seed ", []),
@@ -120,7 +120,7 @@ def test_a_shell_without_a_script(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_words_that_make_no_sense_are_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_command_line_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "--words", "demo", "-zzz", "--nothing", "--sampler=", "--", ""]) == 0
     assert main(["completion", "--words"]) == 0
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""Pictures in the words of terminals, read back as a terminal would."""
+"""Encoded pictures, decoded as a terminal does."""
 
 import base64
 import io
@@ -27,15 +27,15 @@ def read_png(data: str) -> PIL.Image.Image:
     return PIL.Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
 
 
-def test_kitty_gets_the_whole_picture_in_chunks_and_is_not_to_answer() -> None:
+def test_kitty_gets_the_whole_picture_in_chunks_without_answering() -> None:
     large = PIL.Image.effect_noise((100, 100), 50).convert("RGB")
     parts = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", kitty(large, AREA))
     assert parts[0][0] == "a=T,f=100,q=2,C=1,c=8,r=2,i=77,p=1,m=1"
     assert {keys for keys, _data in parts[1:-1]} <= {"m=1"}
     assert parts[-1][0] == "m=0"
     assert max(len(data) for _keys, data in parts) <= 4096
-    shown = read_png("".join(data for _keys, data in parts))
-    assert shown.tobytes() == large.tobytes()
+    decoded = read_png("".join(data for _keys, data in parts))
+    assert decoded.tobytes() == large.tobytes()
 
 
 def test_a_small_picture_is_one_chunk() -> None:
@@ -53,10 +53,10 @@ def test_iterm2_gets_the_whole_picture() -> None:
 
 @pytest.mark.parametrize("cell", [(10, 20), (8, 17)])
 def test_sixels_fill_the_cells_with_the_picture(cell: tuple[int, int]) -> None:
-    shown = read_sixel(sixel(IMAGE, Area(columns=8, rows=2, cell=cell, number=1)))
-    assert shown.size == (8 * cell[0], 2 * cell[1])
-    # Few colours in few percent.
-    assert pixels_apart(shown, IMAGE.resize(shown.size)) < 8
+    decoded = read_sixel(sixel(IMAGE, Area(columns=8, rows=2, cell=cell, number=1)))
+    assert decoded.size == (8 * cell[0], 2 * cell[1])
+    # 256 colors in whole percents.
+    assert pixels_apart(decoded, IMAGE.resize(decoded.size)) < 8
 
 
 def test_sixels_of_one_color_are_short() -> None:
@@ -65,10 +65,10 @@ def test_sixels_of_one_color_are_short() -> None:
     assert read_sixel(red).getcolors() == [(80 * 40, (255, 0, 0))]
 
 
-def test_blocks_are_two_pixels_a_cell() -> None:
+def test_blocks_are_two_pixels_per_cell() -> None:
     image = PIL.Image.new("RGB", (1, 4))
-    for y, colour in enumerate([(1, 2, 3), (4, 5, 6), (7, 8, 9), (255, 0, 0)]):
-        image.putpixel((0, y), colour)
+    for y, color in enumerate([(1, 2, 3), (4, 5, 6), (7, 8, 9), (255, 0, 0)]):
+        image.putpixel((0, y), color)
     assert blocks(image, Area(columns=1, rows=2, cell=(10, 20), number=1)) == (
         "\x1b[38;2;1;2;3;48;2;4;5;6m\N{UPPER HALF BLOCK}\x1b[0m"
         "\x1b[E"
@@ -101,7 +101,7 @@ def test_blocks_of_256_colors_are_the_nearest_ones() -> None:
         ({"TERM": "dumb", "COLORTERM": "truecolor"}, "", ""),
         ({"TERM": "linux"}, "", ""),
         ({}, "", ""),
-        # Inside another terminal, whose name and variables come along.
+        # Inside another terminal, whose name and variables are inherited.
         ({"TERM": "tmux-256color", "TERM_PROGRAM": "WezTerm"}, "", "blocks 256"),
         ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, "", "blocks"),
         ({"TERM": "xterm-kitty", "STY": "1.pts-0.host"}, "", "blocks 256"),

@@ -1,4 +1,4 @@
-"""The models in the hub client's cache that shells complete."""
+"""Completion of the models in the Hugging Face cache."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gpustack_draw.cli.model_names import cache_folder, cached_files, cached_mod
 from gpustack_draw.hub import Hub
 
 
-def test_they_are_those_that_models_lists(
+def test_the_models_are_those_of_the_models_command(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -21,7 +21,7 @@ def test_they_are_those_that_models_lists(
     assert ["demo", *cached_models()] == [model.model for model in gpustack_draw.models()]
 
 
-def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--acme--tiny"
     for path in ("vae.gguf", "text_encoder/t5-Q8_0.gguf", "sd-Q8_0.gguf", "README.md", "sd.ckpt"):
@@ -31,7 +31,7 @@ def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
     (repository / "snapshots" / "0a1b" / "gone-Q4_0.gguf").symlink_to("nowhere")
     (tmp_path / "datasets--acme--pictures").mkdir()
     (tmp_path / "models--acme--empty").mkdir()
-    assert list(cached_models()) == []  # of no revision it is known that it is the main branch
+    assert list(cached_models()) == []  # the revision of the main branch is unknown
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0a1b\n")
     assert list(cached_models()) == ["hf.co/acme/tiny:Q8_0"]
@@ -53,7 +53,7 @@ def test_what_is_no_model_is_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
         {"HF_HUB_CACHE": "~/cache", "HUGGINGFACE_HUB_CACHE": "/older"},
     ],
 )
-def test_the_cache_is_the_hub_clients(
+def test_the_cache_folder_is_that_of_huggingface_hub(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("XDG_CACHE_HOME", "HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"):

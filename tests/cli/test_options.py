@@ -1,7 +1,7 @@
-"""Every option of the command, with the real engine: that it changes what it says.
+"""Effect of every option of the command, with the real engine.
 
-The pictures are small and have few steps, and one thread draws them: two would wait for each other
-on a busy machine.
+The pictures are small, with few steps, and drawn by one thread, as two would wait for each other on
+a busy machine.
 """
 
 import json
@@ -33,7 +33,7 @@ QUICK = ("--seed", "7", "--size", "128x128", "--sample-steps", "2", "--threads",
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a run of the command left."""
+    """The result of a run of the command."""
 
     status: int
     output: str
@@ -78,7 +78,7 @@ Draw = Callable[..., Drawing]
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Draw:
-    """Draws with the command and these options, as quickly as it can be done."""
+    """A function that draws a small picture with the command and some options."""
 
     def draw_with(*options: str, prompt: str = PROMPT, **environment: str) -> Drawing:
         drawing = run(tmp_path, "demo", prompt, "--json", *QUICK, *options, **environment)
@@ -90,7 +90,7 @@ def draw(tmp_path: Path) -> Draw:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
-    """The picture without any option but those that make it quick."""
+    """The picture drawn without further options."""
     drawing = run(tmp_path_factory.mktemp("plain"), "demo", PROMPT, "--json", *QUICK)
     assert drawing.status == 0, drawing.errors
     return drawing
@@ -225,13 +225,14 @@ def test_every_sampler_and_scheduler_draws_a_picture_of_its_own() -> None:
     assert len(set(pictures.values())) == len(pictures)
 
 
-def test_output_of_each_kind(draw: Draw, plain: Drawing) -> None:
-    for name, kind, most in (("cat.jpg", "JPEG", 6), ("cat.webp", "WEBP", 6), ("c.png", "PNG", 0)):
+def test_output_in_each_format(draw: Draw, plain: Drawing) -> None:
+    outputs = (("cat.jpg", "JPEG", 6), ("cat.webp", "WEBP", 6), ("c.png", "PNG", 0))
+    for name, image_format, max_error in outputs:
         drawing = draw("--output", name)
         assert drawing.record["path"] == name
         with Image.open(drawing.folder / name) as image:
-            assert image.format == kind
-        assert numpy.abs(drawing.pixels - plain.pixels).mean() <= most
+            assert image.format == image_format
+        assert numpy.abs(drawing.pixels - plain.pixels).mean() <= max_error
 
 
 def test_output_on_standard_output(tmp_path: Path, plain: Drawing) -> None:
@@ -308,7 +309,7 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_show(draw: Draw, tmp_path: Path) -> None:
-    """A viewer of our own writes down what it is asked to show."""
+    """A fake viewer records the path."""
     if sys.platform != "linux":
         pytest.skip("the viewer is found otherwise there")
     programs = tmp_path / "programs"
@@ -340,7 +341,7 @@ def test_llm(draw: Draw, plain: Drawing, tmp_path: Path) -> None:
 
 
 def test_taesd(draw: Draw, plain: Drawing, tmp_path: Path) -> None:
-    """The demo's own decoder, its last bias changed: every colour is shifted."""
+    """The demo's own decoder, its last bias changed: every color is shifted."""
     header = read_model_header(DEMO_FILE)
     biases = [name for name in header.tensors if name.startswith("tae.decoder.")]
     last = max(

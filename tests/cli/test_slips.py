@@ -1,6 +1,6 @@
-"""Slips at the command line: an exact answer to each, and never a misleading one.
+"""Mistakes at the command line: an exact message and hint for each.
 
-Lines are written as a shell reads them.
+Command lines are in shell syntax.
 """
 
 import shlex
@@ -30,7 +30,7 @@ PATH_OR = (
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A folder with a picture and a file; nothing draws, and no server is configured."""
+    """A folder with a picture; the engine must not start, and no server is configured."""
     forbid_engine(monkeypatch, tmp_path)
     monkeypatch.delenv("GPUSTACK_SERVER_URL", raising=False)
     monkeypatch.setattr(
@@ -90,9 +90,9 @@ def test_spellings_of_other_programs_are_not_in_the_help() -> None:
     assert not listed & set(ALIASES)
 
 
-# --- slips ----------------------------------------------------------------------------------------
+# --- mistakes -------------------------------------------------------------------------------------
 
-SLIPS = [
+MISTAKES = [
     # Options of other programs.
     ("demo 'a cat' --outdir x", "'--outdir' is not an option", "did you mean --output?"),
     ("demo 'a cat' -v", "'-v' is not an option", "did you mean --debug?"),
@@ -442,7 +442,7 @@ SLIPS = [
 
 
 def answer_to(line: str) -> tuple[int, str, str]:
-    """Run a line, and return its exit status, the error and the hint."""
+    """Run a command line; return its exit status, message and hint."""
     from contextlib import redirect_stderr, redirect_stdout
     from io import StringIO
 
@@ -454,10 +454,12 @@ def answer_to(line: str) -> tuple[int, str, str]:
     return status, message.removeprefix("gpustack-draw: "), hint.removeprefix("gpustack-draw: ")
 
 
-@pytest.mark.parametrize(("line", "message", "hint"), SLIPS, ids=[line for line, _, _ in SLIPS])
-def test_a_slip(folder: None, line: str, message: str, hint: str | None) -> None:
-    status, *said = answer_to(line)
-    assert said == [message, said[1] if hint is None else hint]
+@pytest.mark.parametrize(
+    ("line", "message", "hint"), MISTAKES, ids=[line for line, _, _ in MISTAKES]
+)
+def test_a_mistake(folder: None, line: str, message: str, hint: str | None) -> None:
+    status, *lines = answer_to(line)
+    assert lines == [message, lines[1] if hint is None else hint]
     assert status == 2
 
 
@@ -472,7 +474,7 @@ def test_a_slip(folder: None, line: str, message: str, hint: str | None) -> None
         ("mymodel 'a cat'", "mymodel", PATH_OR.format("hf.co/OWNER/REPO")),
     ],
 )
-def test_a_name_that_nothing_has(folder: None, line: str, name: str, hint: str) -> None:
+def test_an_unknown_model_name(folder: None, line: str, name: str, hint: str) -> None:
     assert answer_to(line) == (3, f"'{name}' is neither 'demo' nor a file here", hint)
 
 
@@ -488,9 +490,7 @@ def test_a_configured_server_may_have_any_name(
     assert answer_to("a red circle")[2] == 'put the prompt in quotes: "red circle"'
 
 
-def test_a_reserved_word_is_a_model_where_there_is_such_a_file(
-    folder: None, tmp_path: Path
-) -> None:
+def test_a_foreign_command_is_a_model_if_such_a_file_exists(folder: None, tmp_path: Path) -> None:
     (tmp_path / "search").mkdir()
     assert answer_to("search 'a cat'")[:2] == (3, "'search' is a folder without a model")
     assert answer_to("search")[1] == "missing PROMPT"
@@ -537,7 +537,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str], line: str, start: 
         ("demo 'seed 7'", "demo", "seed 7"),
     ],
 )
-def test_what_is_no_slip(line: str, model: str, prompt: str) -> None:
+def test_unusual_but_correct_command_lines(line: str, model: str, prompt: str) -> None:
     arguments = parse_arguments(shlex.split(line))
     assert (arguments.command, arguments.model, arguments.prompt) == ("draw", model, prompt)
 
@@ -562,7 +562,7 @@ FOREIGN_OPTIONS = [
     for names in table.values()
     for name in names.split()
 ]
-RESERVED_WORDS = [
+FOREIGN_COMMANDS = [
     *foreign_commands.DRAW_COMMANDS.split(),
     *(
         word
@@ -581,23 +581,23 @@ def options_of_draw() -> dict[str, str]:
     return PARSERS["draw"]().spellings()
 
 
-def test_every_option_of_another_program_has_one_answer() -> None:
+def test_every_foreign_option_has_one_hint() -> None:
     assert repeated(FOREIGN_OPTIONS) == set()
     known = options_of_draw()
     assert all(equivalent_option(name, known) or hint_for_option(name) for name in FOREIGN_OPTIONS)
 
 
-def test_no_option_of_ours_is_answered_as_one_of_another_program() -> None:
+def test_no_option_of_this_program_is_a_foreign_option() -> None:
     assert set(FOREIGN_OPTIONS) & set(options_of_draw()) == set()
 
 
-def test_every_reserved_word_has_one_answer_and_is_no_command() -> None:
-    assert repeated(RESERVED_WORDS) == set()
-    assert set(RESERVED_WORDS) & set(COMMANDS) == set()
+def test_every_foreign_command_has_one_hint_and_is_no_command() -> None:
+    assert repeated(FOREIGN_COMMANDS) == set()
+    assert set(FOREIGN_COMMANDS) & set(COMMANDS) == set()
 
 
-@pytest.mark.parametrize("word", RESERVED_WORDS)
-def test_a_reserved_word(folder: None, word: str) -> None:
+@pytest.mark.parametrize("word", FOREIGN_COMMANDS)
+def test_a_foreign_command(folder: None, word: str) -> None:
     status, message, hint = answer_to(f"{word} x")
     assert (status, message) == (2, f"'{word}' is not a command")
     assert "GPUStack server" not in hint.split(";")[0]
@@ -605,7 +605,7 @@ def test_a_reserved_word(folder: None, word: str) -> None:
     assert {command.split()[0] for command in commands} <= {*COMMANDS, "--help", "MODEL"}
 
 
-def test_arguments_that_are_no_options_stay_out_of_the_record() -> None:
+def test_aliases_of_arguments_add_no_attributes() -> None:
     assert set(vars(parse_arguments(shlex.split("-m demo -p x -W 1 -H 1")))) == set(
         vars(parse_arguments(["demo", "x"]))
     )

@@ -1,4 +1,4 @@
-"""Opening a picture in the viewer: detached, silent, and no reason to fail."""
+"""Opening a picture in the default viewer, detached and without output."""
 
 import os
 import sys
@@ -9,12 +9,14 @@ import pytest
 
 from gpustack_draw.cli.viewer import open_in_viewer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="viewers are found otherwise there")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems start viewers differently"
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, which is the only place for programs too."""
+    """The current folder, which is also the only one in PATH."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DISPLAY", ":0")
@@ -37,7 +39,7 @@ def test_the_viewer_is_silent_and_detached(folder: Path, capfd: pytest.CaptureFi
     make_viewer(folder, f"echo noise; echo noise >&2; read line; echo $$ > {folder}/pid")
     assert open_in_viewer("cat.png") == ""
     assert capfd.readouterr() == ("", "")
-    assert (folder / "pid").exists()  # reading from it ends at once
+    assert (folder / "pid").exists()  # reading standard input ends at once
 
 
 def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
@@ -46,7 +48,7 @@ def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
     assert open_in_viewer("cat.png") == ""
     assert time.monotonic() - start < 5
     pid = int((folder / "pid").read_text())
-    assert os.getsid(pid) == pid  # Ctrl-C in our terminal does not reach it
+    assert os.getsid(pid) == pid  # Ctrl-C in this terminal does not reach it
     os.kill(pid, 9)
     os.waitpid(pid, 0)
 
@@ -58,7 +60,7 @@ def test_a_viewer_that_stays_is_not_waited_for(folder: Path) -> None:
         ("", ""),
     ],
 )
-def test_what_the_viewer_says(folder: Path, script: str, problem: str) -> None:
+def test_exit_status_of_the_viewer(folder: Path, script: str, problem: str) -> None:
     make_viewer(folder, script)
     assert open_in_viewer("cat.png") == problem
 

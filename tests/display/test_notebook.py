@@ -1,4 +1,4 @@
-"""Drawing in a notebook: a real Jupyter kernel, with the real engine."""
+"""Drawing in a notebook, with a real Jupyter kernel and the real engine."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ from gpustack_draw.list_models import AvailableModel, _Models
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
 QUICK = "size=(64, 64), sample_steps=2, seed=7, threads=1"
@@ -61,7 +61,7 @@ def test_the_bar_moves_in_place_and_the_picture_grows(kernel: Kernel) -> None:
     assert len(output.shown) == 2
 
 
-def test_the_bar_moves_to_and_fro_where_nothing_is_counted_yet(kernel: Kernel) -> None:
+def test_the_bar_is_animated_before_the_first_step(kernel: Kernel) -> None:
     bars = [update["text/html"].removeprefix("<div>") for update in kernel.run(DRAW).updates]
     assert any(bar.startswith("<progress></progress> drawing 0/2") for bar in bars)
     assert any(bar.startswith("<progress></progress> decoding") for bar in bars)
@@ -102,7 +102,7 @@ def test_the_end_of_the_engine_leaves_the_kernel_alive(kernel: Kernel) -> None:
     assert kernel.run(DRAW).shown[0]["text/plain"].startswith(SUMMARY)
 
 
-def test_an_error_before_there_is_anything_to_tell_shows_no_bar(kernel: Kernel) -> None:
+def test_an_error_before_any_progress_shows_no_bar(kernel: Kernel) -> None:
     output = kernel.run('gpustack_draw.generate("demo", "x", sample_steps=0)')
     assert output.traceback == [
         "UsageError: 0 is not a number of sample steps from 1 to 10000",
@@ -133,7 +133,7 @@ def test_several_pictures_are_a_gallery_under_one_line(kernel: Kernel) -> None:
         assert f"<figcaption>seed {seed}</figcaption>" in gallery["text/html"]
 
 
-def test_a_model_tells_what_it_is(kernel: Kernel) -> None:
+def test_a_model_is_a_table(kernel: Kernel) -> None:
     shown = kernel.run('gpustack_draw.load("demo")').shown[0]
     assert shown["text/plain"].startswith("<Model demo (FLUX.2")
     assert "demo.gguf" in shown["text/html"]
@@ -146,9 +146,9 @@ def test_the_environment_turns_the_bar_off(kernel: Kernel) -> None:
     assert (output.shown, output.text, output.error) == ([], "", "")
 
 
-def test_who_is_told_of_progress_shows_it(kernel: Kernel) -> None:
+def test_a_progress_function_replaces_the_bar(kernel: Kernel) -> None:
     output = kernel.run(
-        f"told = []\n_ = {DRAW[:-1]}, on_progress=told.append)\ntold[-1].phase, told[-1].preview"
+        f"seen = []\n_ = {DRAW[:-1]}, on_progress=seen.append)\nseen[-1].phase, seen[-1].preview"
     )
     assert output.shown == [{"text/plain": "('decode', None)"}]
 
@@ -203,7 +203,7 @@ def test_a_gallery_is_a_list_of_pictures_with_their_parameters() -> None:
         ),
     ],
 )
-def test_captions_tell_pictures_apart(pictures: list[dict[str, Any]], captions: list[str]) -> None:
+def test_captions_distinguish_pictures(pictures: list[dict[str, Any]], captions: list[str]) -> None:
     html = Gallery(make_picture(**settings) for settings in pictures)._repr_html_()
     assert re.findall("<figcaption>(.*?)</figcaption>", html) == captions
 
@@ -236,7 +236,7 @@ def test_lists_are_tables() -> None:
     ]
 
 
-def test_what_lists_models_gives_a_table() -> None:
+def test_the_list_of_models_is_a_table() -> None:
     models = gpustack_draw.models()
     assert models[0].model == "demo"
     assert CELLS.findall(models._repr_html_())[4] == "demo"  # type: ignore[attr-defined]

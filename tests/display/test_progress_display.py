@@ -1,4 +1,4 @@
-"""Progress that the library shows by itself: a line on a terminal, nothing elsewhere."""
+"""The default progress display: a line on a terminal, nothing elsewhere."""
 
 import os
 import pty
@@ -25,30 +25,30 @@ SUMMARY = r"seed {}, 2 steps, cfg 1, euler, discrete, 64x64, \w+, \d+\.\d s"
 
 
 def run_in_terminal(action: str, **environment: str) -> list[str]:
-    """Run a script with a terminal as its standard error; return the lines the terminal shows."""
-    ours, its = pty.openpty()
+    """Run a script with a terminal as its standard error; return the lines on the terminal."""
+    controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", DRAW.replace("ACTION", action)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=its,
+        stderr=terminal,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment},
     )
-    os.close(its)
-    said = b""
+    os.close(terminal)
+    printed = b""
     while True:
         try:
-            data = os.read(ours, 65536)
-        except OSError:  # nobody has the terminal open any more
+            data = os.read(controller, 65536)
+        except OSError:  # the script has closed the terminal
             break
         if not data:
             break
-        said += data
-    os.close(ours)
+        printed += data
+    os.close(controller)
     output, _ = process.communicate(timeout=60)
     assert output == b""
     stream = Stream()
-    stream.write(said.decode().replace("\r\n", "\n"))
+    stream.write(printed.decode().replace("\r\n", "\n"))
     return stream.screen
 
 
@@ -76,7 +76,7 @@ def test_each_of_several_pictures_has_a_line() -> None:
         (f"{ONE[:-1]}, on_progress=lambda progress: None)", {}),
     ],
 )
-def test_a_script_that_wants_no_line_has_none(action: str, environment: dict[str, str]) -> None:
+def test_a_script_without_a_line(action: str, environment: dict[str, str]) -> None:
     assert run_in_terminal(action, **environment) == [""]
 
 
@@ -105,14 +105,14 @@ def test_an_error_leaves_the_line_where_it_stopped(monkeypatch: pytest.MonkeyPat
     assert end == ""
 
 
-def test_a_fetch_alone_ends_at_100_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_alone_ends_at_100_percent(monkeypatch: pytest.MonkeyPatch) -> None:
     display, terminal = on_a_terminal(monkeypatch)
     with display:
         display(Progress("fetch", 5_000_000, 10_000_000, 1.0))
     assert " 100 %" in terminal.screen[0]
 
 
-def test_a_picture_takes_the_place_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_replaces_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     display, terminal = on_a_terminal(monkeypatch)
     with display:
         display(Progress("decode", 0, 1, 0.0))
@@ -128,6 +128,6 @@ def test_other_threads_and_files_have_no_line(monkeypatch: pytest.MonkeyPatch) -
     thread.join()
     monkeypatch.setattr(sys, "stderr", Stream(terminal=False))
     found.append(progress_display())
-    monkeypatch.setattr(sys, "stderr", None)  # as pythonw has it
+    monkeypatch.setattr(sys, "stderr", None)  # as in pythonw
     found.append(progress_display())
     assert found == [None, None, None]

@@ -1,4 +1,4 @@
-"""The tour runs in a real kernel, from top to bottom, and shows what it promises."""
+"""The tour notebook runs in a real kernel, and its outputs are as described."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def test_the_tour(tmp_path: Path, update_golden: bool) -> None:
     folder = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(tour, kernel_name="python3", resources=folder, record_timing=False).execute()
     outputs = [output for cell in tour.cells for output in cell.get("outputs", [])]
-    shown = [output["data"] for output in outputs if "data" in output]
-    assert sum("image/png" in data for data in shown) == 2
-    assert sum(data.get("text/html", "").count("<figure") for data in shown) == 16
-    assert not any("<progress" in data.get("text/html", "") for data in shown)
+    displayed = [output["data"] for output in outputs if "data" in output]
+    assert sum("image/png" in data for data in displayed) == 2
+    assert sum(data.get("text/html", "").count("<figure") for data in displayed) == 16
+    assert not any("<progress" in data.get("text/html", "") for data in displayed)
     assert not any(output.get("name") == "stderr" for output in outputs)
     assert list(tmp_path.iterdir()) == []
     if update_golden:
-        tour.metadata.pop("language_info")  # it names this Python
+        tour.metadata.pop("language_info")  # contains the version of Python
         nbformat.write(tour, TOUR)

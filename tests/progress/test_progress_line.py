@@ -1,4 +1,4 @@
-"""What the command tells while it draws: one line on a terminal, few lines elsewhere."""
+"""Progress of the command: one line on a terminal, a few lines elsewhere."""
 
 import sys
 import threading
@@ -19,7 +19,7 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, for tests to set."""
+    """A clock that tests set."""
     now = [100.0]
     monkeypatch.setattr("gpustack_draw.progress.line.time.monotonic", lambda: now[0])
     return now
@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (Progress("load", 0, 1, 0.0), "loading"),
         (Progress("load", 1, 1, 0.9), "loading, 100 %, 0.9 s"),
         (Progress("load", 120, 300, 2.0), "loading 120/300, 40 %, 3.0 s left"),
-        # The engine took 3.5 s to start, and 47 tensors were there at the first report.
+        # The engine took 3.5 s to start, and had loaded 47 tensors by the first report.
         (Progress("load", 47, 252, 3.5, resumed=47, started=3.5), "loading 47/252, 18 %"),
         (
             Progress("load", 97, 252, 3.55, resumed=47, started=3.5),
@@ -189,7 +189,7 @@ def test_few_lines_without_a_terminal(clock: list[float]) -> None:
     ]  # fmt: skip
 
 
-def test_slow_steps_are_told_without_a_terminal(clock: list[float]) -> None:
+def test_slow_steps_are_printed_without_a_terminal(clock: list[float]) -> None:
     stream = Stream(terminal=False)
     reporter = Reporter(stream)
     for step in range(5):
@@ -199,8 +199,8 @@ def test_slow_steps_are_told_without_a_terminal(clock: list[float]) -> None:
 
 
 @pytest.mark.parametrize("phase", ["fetch", "sample", "load"])
-def test_100_percent_is_said_once_without_a_terminal(clock: list[float], phase: str) -> None:
-    """A fetch reports its last byte, then verifies for minutes, and reports it again."""
+def test_100_percent_is_printed_once_without_a_terminal(clock: list[float], phase: str) -> None:
+    """A download reports its last byte, verifies for minutes, and reports it again."""
     stream = Stream(terminal=False)
     reporter = Reporter(stream)
     for step in (0, 500, 999, 1000, 1000, 1000, 1000):
@@ -210,7 +210,7 @@ def test_100_percent_is_said_once_without_a_terminal(clock: list[float], phase: 
     assert percents == ["0 %", "50 %", "99 %", "100 %"]
 
 
-def test_a_phase_that_begins_anew_is_told_of_again(clock: list[float]) -> None:
+def test_a_restarted_phase_is_printed_again(clock: list[float]) -> None:
     stream = Stream(terminal=False)
     reporter = Reporter(stream)
     for step in (1000, 1000, 500, 1000, 1000):
@@ -220,7 +220,7 @@ def test_a_phase_that_begins_anew_is_told_of_again(clock: list[float]) -> None:
     assert percents == ["100 %", "50 %", "100 %"]
 
 
-def test_quiet_tells_nothing_but_lines(clock: list[float]) -> None:
+def test_quiet_prints_neither_progress_nor_notes(clock: list[float]) -> None:
     stream = Stream()
     reporter = Reporter(stream, quiet=True)
     reporter.progress(Progress("sample", 1, 4, 1.0))
@@ -231,7 +231,7 @@ def test_quiet_tells_nothing_but_lines(clock: list[float]) -> None:
 
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "win32":
-        pytest.skip("terminals there have no such variable")
+        pytest.skip("Windows terminals do not set TERM")
     monkeypatch.setenv("TERM", "dumb")
     stream = Stream()
     reporter = Reporter(stream)
@@ -239,14 +239,14 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> No
     assert stream.getvalue() == "drawing 4/4, 100 %, 0.25 s/step, 1.0 s\n"
 
 
-def test_a_bar_of_ascii_where_blocks_cannot_be_written(clock: list[float]) -> None:
+def test_an_ascii_bar_if_blocks_cannot_be_encoded(clock: list[float]) -> None:
     stream = Stream(encoding="latin-1")
     Reporter(stream).progress(Progress("sample", 1, 2, 1.0))
     assert f"{15 * '#'}{15 * '-'}" in stream.getvalue()
 
 
 @pytest.mark.parametrize("stream", [None, "closed"])
-def test_a_stream_that_is_not_there(stream: object) -> None:
+def test_a_missing_or_closed_stream(stream: object) -> None:
     output = None
     if stream == "closed":
         output = Stream()
@@ -261,11 +261,11 @@ def test_lines_of_several_threads_stay_whole() -> None:
     stream = Stream()
     reporter = Reporter(stream)
 
-    def talk(name: str) -> None:
+    def write_lines(name: str) -> None:
         for number in range(200):
             reporter.line(f"{name}{number}")
 
-    threads = [threading.Thread(target=talk, args=(name,)) for name in "ab"]
+    threads = [threading.Thread(target=write_lines, args=(name,)) for name in "ab"]
     for thread in threads:
         thread.start()
     for step in range(200):

@@ -1,4 +1,4 @@
-"""Reads pictures as terminals do."""
+"""Decoders of terminal pictures."""
 
 import base64
 import io
@@ -10,19 +10,19 @@ import PIL.ImageStat
 
 
 def read_sixel(text: str) -> PIL.Image.Image:
-    """Draw sixels: colours, repetitions, carriage returns, new lines."""
+    """Decode sixels: colors, repetitions, carriage returns, new lines."""
     found = re.fullmatch(r'\x1bPq"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
     assert found is not None
     image = PIL.Image.new("RGB", (int(found[1]), int(found[2])))
-    colours: dict[str, tuple[int, ...]] = {}
+    colors: dict[str, tuple[int, ...]] = {}
     x = y = 0
-    colour = ""
+    color = ""
     tokens = re.finditer(r"#(\d+)(;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([?-~])|([$-])", found[3])
     for token in tokens:
         if token[1] is not None:
-            colour = token[1]
+            color = token[1]
             if token[2]:
-                colours[colour] = tuple(round(int(token[i]) * 2.55) for i in (3, 4, 5))
+                colors[color] = tuple(round(int(token[i]) * 2.55) for i in (3, 4, 5))
         elif token[9] is not None:
             x, y = 0, y + (6 if token[9] == "-" else 0)
         else:
@@ -30,15 +30,15 @@ def read_sixel(text: str) -> PIL.Image.Image:
             end = x + int(token[6] or 1)
             for row in range(6):
                 if bits >> row & 1:
-                    image.paste(colours[colour], (x, y + row, end, y + row + 1))
+                    image.paste(colors[color], (x, y + row, end, y + row + 1))
             x = end
     return image
 
 
-def read_kitty(said: str) -> list[tuple[str, PIL.Image.Image]]:
-    """Give the number and the pixels of each picture that was sent to kitty."""
+def read_kitty(text: str) -> list[tuple[str, PIL.Image.Image]]:
+    """Return number and pixels of each picture in kitty's protocol."""
     found = []
-    for first, rest in re.findall(r"\x1b_G(a=T[^\x1b]*)\x1b\\((?:\x1b_Gm=[^\x1b]*\x1b\\)*)", said):
+    for first, rest in re.findall(r"\x1b_G(a=T[^\x1b]*)\x1b\\((?:\x1b_Gm=[^\x1b]*\x1b\\)*)", text):
         keys, data = first.split(";")
         data += "".join(re.findall(r"\x1b_Gm=\d;([^\x1b]*)", rest))
         number = dict(key.split("=") for key in keys.split(","))["i"]
@@ -47,6 +47,6 @@ def read_kitty(said: str) -> list[tuple[str, PIL.Image.Image]]:
 
 
 def pixels_apart(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Give the mean difference of the pixels, 0 to 255."""
+    """Return the mean difference of the pixels, 0 to 255."""
     difference = PIL.ImageChops.difference(one.convert("RGB"), other.convert("RGB"))
     return sum(PIL.ImageStat.Stat(difference).mean) / 3

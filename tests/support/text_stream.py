@@ -4,7 +4,7 @@ import io
 
 
 class Stream(io.StringIO):
-    """Keeps what is written to it."""
+    """A text stream in memory."""
 
     def __init__(self, *, terminal: bool = True, encoding: str = "utf-8") -> None:
         super().__init__()
@@ -20,11 +20,11 @@ class Stream(io.StringIO):
 
     @property
     def screen(self) -> list[str]:
-        """The lines that a terminal shows: a carriage return goes back to the first column."""
+        """Lines on a terminal, where a carriage return goes back to the first column."""
         lines = []
         for line in self.getvalue().split("\n"):
-            shown = ""
+            visible = ""
             for part in line.split("\r"):
-                shown = part + shown[len(part) :]
-            lines.append(shown.rstrip())
+                visible = part + visible[len(part) :]
+            lines.append(visible.rstrip())
         return lines

@@ -1,4 +1,4 @@
-"""Types into a real shell on a real terminal, and reads what a Tab makes of it."""
+"""Completion of a command line by a real shell on a real terminal."""
 
 import os
 import pty
@@ -17,7 +17,7 @@ PREPARE = {
     "zsh": "autoload -Uz compinit; compinit -u -D; source {script}; bindkey -e; PS1='ready> '",
     "fish": "source {script}; function fish_prompt; echo -n 'ready> '; end",
 }
-# As zsh itself finds it.
+# Loads the completion from a folder in fpath.
 AUTOLOAD = (
     "fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; bindkey -e; PS1='ready> '"
 )
@@ -28,16 +28,16 @@ _SECONDS = 60.0
 def completed(
     shell: str, prepare: str, line: str, folder: Path, environment: dict[str, str]
 ) -> str:
-    """Return what a shell makes of a line when Tab is hit at its end.
+    """Return a line as a shell completes it after a Tab at its end.
 
-    The shell is then asked to print the line, so nothing waits for a terminal to fall silent.
+    The shell then prints the line, which ends the wait for the completion.
 
     Args:
         shell: ``bash``, ``zsh`` or ``fish``.
         prepare: A command that loads the completion and sets the shell's prompt.
-        line: What is typed.
-        folder: The current folder, and the shell's home.
-        environment: Of the shell.
+        line: The typed line.
+        folder: The current folder and home of the shell.
+        environment: Environment of the shell.
     """
     process, terminal = pty.fork()
     if process == 0:
@@ -62,8 +62,8 @@ def _read_until(terminal: int, pattern: str) -> str:
     end = time.monotonic() + _SECONDS
     while not re.search(pattern, text):
         left = end - time.monotonic()
-        assert left > 0, f"the shell said: {text!r}"
+        assert left > 0, f"the shell printed: {text!r}"
         if select.select([terminal], [], [], left)[0]:
             text += os.read(terminal, 65536).decode(errors="replace")
-            text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # the terminal's modes
+            text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # terminal modes
     return text
