@@ -1,25 +1,25 @@
-"""Every error a user can expect, with its exit status and a hint on what to type."""
+"""The errors that users can expect, each with a hint and an exit status."""
 
 
 class DrawError(Exception):
-    """An expected failure: what is wrong, and what to do about it.
+    """An expected failure.
 
     Attributes:
-        message: What is wrong, with the value as typed. Lower case, no full stop.
-        hint: What to type or change; empty when there is nothing to say.
-        exit_status: What the command ends with.
+        message: The problem, with the value as typed. Lower case, no full stop.
+        hint: What to do about it; empty for none.
+        exit_status: Exit status of the command.
     """
 
     exit_status = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        """Keep the message and the hint."""
+        """Store the message and the hint."""
         super().__init__(message)
         self.message = message
         self.hint = hint
 
     def __str__(self) -> str:
-        """Give the message, and the hint on a line of its own."""
+        """Return the message, and the hint on a line of its own."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def _render_traceback_(self) -> list[str]:
@@ -38,25 +38,25 @@ class UsageError(DrawError, ValueError):
 
 
 class ModelNotFoundError(DrawError):
-    """There is no such model, or a part of it is missing."""
+    """A model, or a component of it, does not exist."""
 
     exit_status = 3
 
 
 class ModelFileError(DrawError):
-    """A model file is there, but cannot be used."""
+    """A model file exists and cannot be used."""
 
     exit_status = 3
 
 
 class FetchError(DrawError):
-    """A model is there, but could not be fetched."""
+    """A model exists and could not be downloaded."""
 
     exit_status = 3
 
 
 class NotYetSupportedError(DrawError):
-    """The request is understood, but this version cannot do it."""
+    """The request is valid, but this version does not support it."""
 
     exit_status = 3
 
@@ -73,7 +73,7 @@ class EngineCrashed(EngineError):  # noqa: N818 - "the engine crashed" is how pe
     """
 
     def __init__(self, message: str, *, hint: str = "", last_lines: tuple[str, ...] = ()) -> None:
-        """Keep the message, the hint and the engine's last words."""
+        """Store the message, the hint and the engine's last lines."""
         super().__init__(message, hint=hint)
         self.last_lines = last_lines
 
@@ -83,11 +83,11 @@ class NotEnoughMemoryError(EngineError):
 
 
 class BlankPictureError(EngineError):
-    """The numbers of a picture overflowed, or it has one single color."""
+    """The numbers of a picture overflowed, or it has a single color."""
 
 
 class ServerError(DrawError):
-    """A GPUStack server cannot be asked, or gave no picture."""
+    """A GPUStack server is unavailable, or returned no picture."""
 
 
 class OutputError(DrawError):
@@ -97,11 +97,11 @@ class OutputError(DrawError):
 
 
 def quoted(value: object, *, limit: int = 100) -> str:
-    """Write a value for a message: in quotes, as typed, shortened when it is long.
+    """Return a value for a message: text in quotes, shortened if it is long.
 
     Args:
-        value: What the user gave; text comes out in quotes.
-        limit: The most characters to show of it.
+        value: The value as the user typed or passed it.
+        limit: Maximum length in characters.
     """
     if isinstance(value, str):
         return repr(value) if len(value) <= limit else repr(value[: limit - 3] + "...")
@@ -112,8 +112,8 @@ def quoted(value: object, *, limit: int = 100) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _rebuild(kind: type[DrawError], attributes: dict[str, object]) -> DrawError:
-    error = kind.__new__(kind)
+def _rebuild(error_type: type[DrawError], attributes: dict[str, object]) -> DrawError:
+    error = error_type.__new__(error_type)
     error.args = (attributes.get("message", ""),)
     error.__dict__.update(attributes)
     return error

@@ -126,9 +126,9 @@ def test_an_unusual_prompt_is_accepted(stand_in: StandIn, prompt: str) -> None:
         ("no/cat.png", "folder 'no' does not exist"),
         ("no/", "folder 'no/' does not exist"),
         ("cat.bmp", "'cat.bmp' ends in .bmp"),
-        ("cat", "'cat' is no folder that exists, and has no extension"),
+        ("cat", "'cat' is not an existing folder, and has no extension"),
         ("folder.png", "'folder.png' is a folder"),
-        ("", "'' names no file"),
+        ("", "'' is not a file name"),
     ],
 )
 def test_a_bad_output(

@@ -27,7 +27,7 @@ WEB_UI = (
 )
 
 TELLING = (
-    "pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another program has"
+    "pictures of gpustack-draw and of Stable Diffusion web UIs have one, unless another program has"
     " removed it"
 )
 LACKED = "which the engine does not have"
@@ -148,12 +148,12 @@ def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) ->
         ("--from cut.png", "'cut.png' is damaged", "copy or download it again"),
         (
             "--from plain.png",
-            "'plain.png' does not say how it was drawn",
+            "'plain.png' has no record of how it was drawn",
             TELLING,
         ),
         (
             "--from bomb.png",
-            "'bomb.png' holds more text than the parameters of a picture can be",
+            "'bomb.png' holds more text than parameters can have",
             "",
         ),
         (

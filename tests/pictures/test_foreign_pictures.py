@@ -174,7 +174,7 @@ def test_graphs_of_comfyui(tmp_path: Path, nodes: Any, changes: dict[str, Any]) 
 def test_a_graph_whose_prompt_cannot_be_told_is_refused(tmp_path: Path, nodes: Any) -> None:
     path = write_png(tmp_path / "cat.png", {"prompt": graph(**nodes)})
     assert refusal(path) == (
-        f"'{path}' was written by ComfyUI, in a form that cannot be read here", BY_HAND
+        f"'{path}' was written by ComfyUI, in a form that is not supported", BY_HAND
     )  # fmt: skip
 
 
@@ -273,14 +273,14 @@ def test_a_program_whose_pictures_are_not_read_is_named(
     path = write_png(tmp_path / "cat.png", texts)
     message, hint = refusal(path)
     assert message.startswith(f"'{path}' was written by {program}, ")
-    assert message.endswith(" be read here")
+    assert message.endswith(" not supported")
     assert hint == BY_HAND
 
 
 def test_swarmui_in_a_user_comment(tmp_path: Path) -> None:
     path = write_exif(tmp_path / "cat", "JPEG", {0x9286: '{"sui_image_params": {}}'})
     assert refusal(path) == (
-        f"'{path}' was written by SwarmUI, whose pictures cannot be read here", BY_HAND
+        f"'{path}' was written by SwarmUI, whose pictures are not supported", BY_HAND
     )  # fmt: skip
 
 
@@ -302,7 +302,7 @@ def test_without_the_extra(
     monkeypatch.setitem(sys.modules, "sd_parsers", None)
     path = write_png(tmp_path / "cat.png", texts)
     assert refusal(path) == (
-        f"'{path}' was written by {program}, whose pictures take the package sd-parsers to read",
+        f"'{path}' was written by {program}, whose pictures need the package sd-parsers",
         "install it: pip install 'gpustack-draw[pictures]'",
     )
 
@@ -357,9 +357,7 @@ def test_odd_results_of_sd_parsers(
 
     monkeypatch.setattr(parsers.ComfyUIParser, "parse", parse)
     path = write_png(tmp_path / "cat.png", {"prompt": GRAPH})
-    assert (
-        refusal(path)[0] == f"'{path}' was written by ComfyUI, in a form that cannot be read here"
-    )
+    assert refusal(path)[0] == f"'{path}' was written by ComfyUI, in a form that is not supported"
 
 
 @pytest.mark.parametrize(

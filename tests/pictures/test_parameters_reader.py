@@ -451,10 +451,10 @@ def png(*chunks: bytes, size: int = 8) -> bytes:
 
 LONG = b"a" * 2_000_000
 TELLING = (
-    "pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another program has"
+    "pictures of gpustack-draw and of Stable Diffusion web UIs have one, unless another program has"
     " removed it"
 )
-TOO_MUCH = "holds more text than the parameters of a picture can be"
+TOO_MUCH = "holds more text than parameters can have"
 
 
 @pytest.mark.parametrize(
@@ -474,23 +474,27 @@ TOO_MUCH = "holds more text than the parameters of a picture can be"
             "is damaged",
             "copy or download it again",
         ),
-        (png(), "does not say how it was drawn", TELLING),
-        (png(chunk(b"tEXt", b"prompt\0{}")), "does not say how it was drawn", TELLING),
+        (png(), "has no record of how it was drawn", TELLING),
+        (png(chunk(b"tEXt", b"prompt\0{}")), "has no record of how it was drawn", TELLING),
         (
             png(chunk(b"tEXt", b'parameters\0{"sui": "a cat"}')),
-            'does not say how it was drawn: its text is \'{"sui": "a cat"}\'',
+            'has no record of how it was drawn: its text is \'{"sui": "a cat"}\'',
             TELLING,
         ),
         (
             png(chunk(b"tEXt", b"parameters\0a cat, Seed: 3")),
-            "does not say how it was drawn: its text is 'a cat, Seed: 3'",
+            "has no record of how it was drawn: its text is 'a cat, Seed: 3'",
             TELLING,
         ),
         (png(chunk(b"tEXt", b"parameters\0" + LONG)), TOO_MUCH, ""),
         (png(chunk(b"zTXt", b"parameters\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
         (png(chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(LONG))), TOO_MUCH, ""),
         (png(*[chunk(b"tEXt", b"a\0" + LONG)] * 40), TOO_MUCH, ""),
-        (png(size=60_000), "does not say how it was drawn", TELLING),  # nobody decodes its pixels
+        (
+            png(size=60_000),
+            "has no record of how it was drawn",
+            TELLING,
+        ),  # nobody decodes its pixels
     ],
 )
 def test_a_file_that_does_not_do(tmp_path: Path, data: bytes, message: str, hint: str) -> None:
@@ -570,7 +574,7 @@ def test_an_image_that_pillow_has_opened(name: str) -> None:
         (b"", "the picture is not a PNG, JPEG or WebP picture", ""),
         (io.BytesIO(b"GIF89a"), "the picture is not a PNG, JPEG or WebP picture", ""),
         (png()[:40], "the picture is damaged", "copy or download it again"),
-        (Image.new("L", (1, 1)), "the picture does not say how it was drawn", TELLING),
+        (Image.new("L", (1, 1)), "the picture has no record of how it was drawn", TELLING),
     ],
 )
 def test_a_source_that_is_refused(source: Any, message: str, hint: str) -> None:

@@ -184,7 +184,7 @@ READ: Mapping[str, Drawn] = {
 }  # fmt: skip
 
 TELLING = (
-    "pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another program has"
+    "pictures of gpustack-draw and of Stable Diffusion web UIs have one, unless another program has"
     " removed it"
 )
 NO_FORMAT = ("is not a PNG, JPEG or WebP picture", "")
@@ -192,11 +192,11 @@ REFUSED = {
     "pic.avif": NO_FORMAT,
     "pic.gif": NO_FORMAT,
     "prompt_only.png": (
-        "does not say how it was drawn: its text is 'a lighthouse on a cliff, stormy sea, ...'",
+        "has no record of how it was drawn: its text is 'a lighthouse on a cliff, stormy sea, ...'",
         TELLING,
     ),
     "swarmui.png": (
-        "was written by SwarmUI, whose pictures cannot be read here",
+        "was written by SwarmUI, whose pictures are not supported",
         "type its prompt and settings yourself: gpustack-draw MODEL PROMPT --seed N ...",
     ),
     "z_cut.png": ("is damaged", "copy or download it again"),

@@ -210,7 +210,7 @@ def test_save_in_a_folder_makes_a_name_of_the_prompt(folder: Path) -> None:
         ),
         (make_picture(), None, UsageError, "None is not a path", ""),
         (make_picture(), 7, UsageError, "7 is not a path", ""),
-        (make_picture(), "-", OutputError, "'-' names no file", "for example circle.png"),
+        (make_picture(), "-", OutputError, "'-' is not a file name", "for example circle.png"),
         (make_picture(), "a.gif", OutputError, "'a.gif' ends in .gif",
          "pictures can be .png, .jpg or .webp"),
         (make_picture(), "no/a.png", OutputError, "folder 'no' does not exist",
@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
     )
     assert output.strip() == (
         "'cat.png' cannot be written: file too large"
-        "|make room, or name another place with --output|4"
+        "|free some space, or choose another place with --output|4"
     )
     assert os.listdir() == ["cat.png"]
     assert Path("cat.png").read_bytes() == b"old"

@@ -319,8 +319,8 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         parse_model_reference("https://me:hf_secret@huggingface.co/acme/tiny")
     assert str(caught.value) == (
-        "the address of the model has a user name or password in it\n"
-        "leave it out, and put a token of Hugging Face into HF_TOKEN"
+        "the address of the model contains a user name or password\n"
+        "remove it, and set HF_TOKEN to a token of Hugging Face"
     )
 
 

@@ -5,7 +5,7 @@ from gpustack_draw.request.draw_settings import DrawSettings
 
 
 def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Picture:
-    """Make a picture of coloured slopes, drawn with seed 7; changes go into its settings."""
+    """Make a picture of color gradients, drawn with seed 7; ``changes`` replace its settings."""
     import numpy
 
     values: dict[str, object] = {

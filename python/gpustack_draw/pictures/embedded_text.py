@@ -1,14 +1,13 @@
-"""Texts out of bytes that programs put into pictures: plain text, EXIF data, XMP.
+"""Decode the texts that programs embed in pictures: plain text, EXIF data, XMP.
 
-Nothing here trusts the bytes: lengths and offsets in them are checked, and no text takes longer
-than its length.
+The bytes are not trusted: lengths and offsets are checked, and time is linear in the size.
 """
 
 import re
 import struct
 from collections.abc import Iterator
 
-# EXIF fields that hold text, with the names used here (Exif 2.3; XP fields are Windows').
+# Names of the EXIF fields that hold text (Exif 2.3; XP fields are from Windows).
 _FIELDS = {
     0x010E: "ImageDescription",
     0x010F: "Make",
@@ -20,7 +19,7 @@ _FIELDS = {
 _EXIF_DIRECTORY = 0x8769
 _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 129: 1}
 
-# Eight bytes in front of a UserComment are the code of its encoding. Programs contradict it.
+# A UserComment starts with eight bytes that name its encoding. Many programs set a wrong one.
 _ENCODING_CODES = {b"", b"ASCII", b"JIS", b"UNICODE"}
 
 _BYTE_ORDER_MARKS = {
@@ -39,7 +38,7 @@ def decode_text(data: bytes) -> str:
             return data[len(mark) :].decode(encoding, errors="replace").rstrip("\0")
     body = data.rstrip(b"\0")
     if b"\0" in body:
-        # Every such text has ASCII letters in it. Their zero bytes come first in big-endian order.
+        # Such texts contain ASCII letters, whose zero bytes come first in big-endian order.
         is_big = body[0::2].count(0) >= body[1::2].count(0)
         whole = data[: len(data) & ~1]
         text = whole.decode("utf-16-be" if is_big else "utf-16-le", errors="replace")
@@ -51,10 +50,10 @@ def decode_text(data: bytes) -> str:
 
 
 def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
-    """Read the text fields of EXIF data, each with its name.
+    """Yield the name and text of each text field in EXIF data.
 
     Args:
-        data: In TIFF form, with or without the six bytes of "Exif" in front.
+        data: EXIF data in TIFF form, with or without the six-byte prefix "Exif".
     """
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
@@ -75,7 +74,7 @@ def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _fields(data: bytes, order: str, start: int) -> dict[int, bytes]:
-    """Return the values of a directory's fields by their tags, as far as they are in the data."""
+    """Return the values of a directory's fields by tag; fields beyond the data are cut."""
     fields: dict[int, bytes] = {}
     if start + 2 > len(data):
         return fields
@@ -84,10 +83,10 @@ def _fields(data: bytes, order: str, start: int) -> dict[int, bytes]:
         entry = start + 2 + 12 * index
         if entry + 12 > len(data):
             break
-        tag, kind, number = struct.unpack_from(f"{order}HHI", data, entry)
+        tag, field_type, number = struct.unpack_from(f"{order}HHI", data, entry)
         if tag not in _FIELDS and tag != _EXIF_DIRECTORY:
             continue
-        length, offset = _BYTES_OF_TYPE.get(kind, 1) * number, entry + 8
+        length, offset = _BYTES_OF_TYPE.get(field_type, 1) * number, entry + 8
         if length > 4:
             (offset,) = struct.unpack_from(f"{order}I", data, offset)
         fields[tag] = data[offset : offset + length]
@@ -95,9 +94,9 @@ def _fields(data: bytes, order: str, start: int) -> dict[int, bytes]:
 
 
 def xmp_texts(data: bytes) -> Iterator[str]:
-    """Read every text and attribute of an XMP packet, without a parser of XML.
+    """Yield every text and attribute of an XMP packet.
 
-    A parser would expand the entities that a stranger's packet defines.
+    An XML parser would expand entities, which an untrusted packet may define.
     """
     from html import unescape
 

@@ -1,7 +1,7 @@
-"""Pictures of programs that do not write as web UIs do: which program it was, and its values.
+"""Read pictures of programs that do not use the form of web UIs.
 
-The package sd-parsers, an extra, reads some of them. It is used for its knowledge of their forms
-alone: what it is passed is bounded, and what it returns or raises is not trusted.
+The optional package sd-parsers reads some of them. Its input is bounded, and its results and
+exceptions are not trusted.
 """
 
 import json
@@ -18,20 +18,20 @@ from gpustack_draw.untrusted import parse_json
 INSTALL_HINT = "install it: pip install 'gpustack-draw[pictures]'"
 _BY_HAND_HINT = "type its prompt and settings yourself: gpustack-draw MODEL PROMPT --seed N ..."
 
-_MOST_PAIRS = 20  # in a chain, in a graph that may have a circle
+_MAX_PAIRS = 20  # in a chain of nodes; the graph may have a cycle
 
-# Where programs put JSON.
+# Names of texts that hold JSON.
 _JSON_NAMES = ("parameters", "usercomment", "imagedescription", "comment", "xmp", "prompt")
 
 
 @dataclass(frozen=True)
 class ForeignPicture:
-    """A picture of a program with a form of its own.
+    """A picture of a program that does not use the form of web UIs.
 
     Attributes:
-        program: The program's name.
-        parser: The class of sd-parsers that reads its pictures; empty where there is none.
-        texts: What that class is passed.
+        program: Name of the program.
+        parser: Class of sd-parsers that reads its pictures; empty for none.
+        texts: Input of that class.
         text: The text that holds the values.
     """
 
@@ -42,7 +42,7 @@ class ForeignPicture:
 
 
 def find_foreign(texts: Sequence[PictureText]) -> ForeignPicture | None:
-    """Recognize the program that wrote a picture by the names and forms of its texts.
+    """Return a picture whose program is recognized by its texts; ``None`` for unknown programs.
 
     Args:
         texts: The texts of the picture.
@@ -68,8 +68,8 @@ def find_foreign(texts: Sequence[PictureText]) -> ForeignPicture | None:
 
 
 def _find_json(by_name: Mapping[str, str]) -> ForeignPicture | None:
-    """Recognize a program by the JSON that it writes."""
-    # WebP files of ComfyUI hold "prompt:{...}" in a field of EXIF.
+    """Return a picture whose program is recognized by its JSON; ``None`` for unknown programs."""
+    # WebP files of ComfyUI hold "prompt:{...}" in an EXIF field.
     candidates = [text for name, text in by_name.items() if name in _JSON_NAMES]
     for name in ("make", "model", "imagedescription"):
         start, colon, rest = by_name.get(name, "").partition(":")
@@ -87,7 +87,7 @@ def _find_json(by_name: Mapping[str, str]) -> ForeignPicture | None:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Parse a JSON object; return an empty one for any other text."""
+    """Return a parsed JSON object; an empty one for any other text."""
     if not text.lstrip().startswith("{"):
         return {}
     try:
@@ -102,8 +102,8 @@ def _comfyui(graph: dict[str, Any], text: str) -> ForeignPicture | None:
     if not nodes or not all("class_type" in node for node in nodes):
         return None
     _bypass_pairs(graph)
-    # The links in "workflow" come in a form per version, and that text may be missing. The graph
-    # in "prompt" has them, too.
+    # The format of the links in "workflow" depends on the version, and that text may be missing.
+    # The graph in "prompt" has the links, too.
     links = [
         [number, *link, target, 0, name.upper()]
         for target, node in graph.items()
@@ -113,15 +113,15 @@ def _comfyui(graph: dict[str, Any], text: str) -> ForeignPicture | None:
     for node in nodes:
         inputs = _inputs(node)
         if "sampler_name" not in inputs and _is_link(inputs.get("model")):
-            del inputs["model"]  # sd-parsers would take the link for the model's name
+            del inputs["model"]  # sd-parsers would use the link as the model's name
     passed = {"prompt": json.dumps(graph), "workflow": json.dumps({"links": links})}
     return ForeignPicture("ComfyUI", "ComfyUIParser", passed, text)
 
 
 def _bypass_pairs(graph: dict[str, Any]) -> None:
-    """Link past the nodes that pass on both prompts, such as ControlNet's.
+    """Bypass the nodes that forward both prompts, such as ControlNet's.
 
-    Behind such a node, sd-parsers cannot tell the prompt from the negative prompt.
+    Behind such a node, sd-parsers confuses the prompt with the negative prompt.
     """
     pairs = {
         key: (inputs["positive"], inputs["negative"])
@@ -131,7 +131,7 @@ def _bypass_pairs(graph: dict[str, Any]) -> None:
     for node in graph.values():
         inputs = _inputs(node)
         for name, link in inputs.items():
-            for _ in range(_MOST_PAIRS):
+            for _ in range(_MAX_PAIRS):
                 if not _is_link(link) or link[0] not in pairs or link[1] not in (0, 1):
                     break
                 if name not in ("positive", "negative", "conditioning"):
@@ -151,13 +151,13 @@ def _inputs(node: object) -> dict[str, Any]:
 def _fooocus(found: dict[str, Any], text: str) -> ForeignPicture | None:
     if not str(found.get("version", "")).startswith("Fooocus"):
         return None
-    # Not every version writes it, and sd-parsers wants it.
+    # Some versions omit it, and sd-parsers requires it.
     passed = json.dumps({"base_model_hash": "", **found})
     return ForeignPicture("Fooocus", "FooocusParser", {"parameters": passed}, text)
 
 
 def _unread(program: str, *names: str) -> Callable[[dict[str, Any], str], ForeignPicture | None]:
-    """Make a function that recognizes a program which nothing here can read by names in JSON."""
+    """Return a function that recognizes an unsupported program by names in its JSON."""
 
     def recognize(found: dict[str, Any], text: str) -> ForeignPicture | None:
         return ForeignPicture(program, "", {}, text) if set(names) <= found.keys() else None
@@ -184,57 +184,57 @@ def _without_long_blanks(text: str) -> str:
 # --- sd-parsers -----------------------------------------------------------------------------------
 
 
-def read_foreign(foreign: ForeignPicture, shown: str) -> ParametersText:
+def read_foreign(foreign: ForeignPicture, display_name: str) -> ParametersText:
     """Read a picture of another program.
 
     Args:
         foreign: The picture.
-        shown: Its name in error messages.
+        display_name: Name of the picture in messages.
 
     Returns:
-        Its values under the names that web UIs have for them.
+        Its values by their names in web UIs.
 
     Raises:
-        UsageError: Nothing here can read it, or sd-parsers is not installed.
+        UsageError: Its form is not supported, or sd-parsers is not installed.
     """
     if not foreign.parser:
         raise UsageError(
-            f"{shown} was written by {foreign.program}, whose pictures cannot be read here",
+            f"{display_name} was written by {foreign.program}, whose pictures are not supported",
             hint=_BY_HAND_HINT,
         )
     try:
         from sd_parsers import parsers
     except ImportError:
         raise UsageError(
-            f"{shown} was written by {foreign.program},"
-            " whose pictures take the package sd-parsers to read",
+            f"{display_name} was written by {foreign.program},"
+            " whose pictures need the package sd-parsers",
             hint=INSTALL_HINT,
         ) from None
     try:
         information = getattr(parsers, foreign.parser)().parse(dict(foreign.texts))
         read = _convert(information)
-    except Exception:  # of any kind: it is somebody else's code on a stranger's data
+    except Exception:  # third-party code on untrusted data can raise anything
         read = None
     if read is None:
         raise UsageError(
-            f"{shown} was written by {foreign.program}, in a form that cannot be read here",
+            f"{display_name} was written by {foreign.program}, in a form that is not supported",
             hint=_BY_HAND_HINT,
         )
     return read
 
 
 def _convert(information: Any) -> ParametersText | None:
-    """Convert the result of sd-parsers; return ``None`` where it lacks the prompt."""
+    """Return the result of sd-parsers as values of web UIs; ``None`` without a prompt."""
     samplers = [one for one in information.samplers if one.prompts]
     if not samplers:
         return None
-    sampler, *further = samplers  # the later ones refine the picture of the first
+    sampler, *further = samplers  # later ones refine the first one's picture
     prompts = [one.value for one in sampler.prompts]
     negative_prompts = [one.value for one in sampler.negative_prompts]
     if not all(isinstance(text, str) for text in (*prompts, *negative_prompts)):
         return None
     if set(sampler.prompts) & set(sampler.negative_prompts):
-        return None  # it could not tell one from the other
+        return None  # the two are confused
     nodes = sampler.model.metadata if sampler.model else {}
     values = {**nodes, **information.metadata, **sampler.parameters}
     values.pop("id", None)
@@ -260,7 +260,7 @@ def _convert(information: Any) -> ParametersText | None:
 
 
 def _take_size(values: dict[Any, Any]) -> str | None:
-    """Find the size: in two values, in one, or in ComfyUI's node of an empty latent image."""
+    """Remove and return the size: two values, one, or ComfyUI's node of an empty latent."""
     if "width" in values and "height" in values:
         return f"{values.pop('width')}x{values.pop('height')}"
     if "resolution" in values:  # Fooocus: "(896, 1152)"
@@ -282,7 +282,7 @@ def _take_model(model: Any, values: dict[Any, Any]) -> str | None:
 
 
 def _text(value: object) -> str:
-    """Write a value of JSON as text: empty for none, JSON for a list or an object."""
+    """Return a JSON value as text: empty for none, JSON for lists and objects."""
     if value is None or value in ("", [], {}):
         return ""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,8 +1,8 @@
-"""The text in which Stable Diffusion web UIs keep how a picture was drawn: written and read.
+"""Write and parse infotext, the text form of parameters in Stable Diffusion web UIs.
 
-The prompt, then ``Negative prompt: ...`` if there is one, then a line of ``Name: value`` pairs, as
-``create_infotext`` in modules/processing.py of AUTOMATIC1111's web UI writes it (read 2026-11-22).
-Other programs write all of it on one line, or other marks between the pairs.
+It has the prompt, ``Negative prompt: ...`` if there is one, and a line of ``Name: value`` pairs,
+like ``create_infotext`` in modules/processing.py of AUTOMATIC1111's web UI (as of 2026-11-22).
+Other programs write all of it on one line, or use other separators.
 """
 
 import json
@@ -11,24 +11,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _NEGATIVE = "Negative prompt:"
-# Ours: the web UI's form cannot hold every prompt. Readers pass over names that they do not know.
+# Names of gpustack-draw for prompts that the form cannot hold. Readers skip unknown names.
 _EXACT_PROMPT = "Exact prompt"
 _EXACT_NEGATIVE = "Exact negative"
 
-# Names that a line of pairs has, in whatever program; the web UI, too, wants three.
+# Names that every program writes. A line with three of them is one of pairs, as in the web UI.
 _USUAL_NAMES = {"Steps", "Sampler", "CFG scale", "Seed", "Size", "Model", "Version"}
-_FEWEST_USUAL = 3
+_MIN_USUAL = 3
 _SPELLINGS = {name.lower(): name for name in (*_USUAL_NAMES, "Schedule type", "Model hash")} | {
     "cfg": "CFG scale",
     "scheduler": "Schedule type",
 }
 
-# Between two pairs. Those behind the comma also occur in values.
+# Separators of pairs. All but the comma also occur in values.
 _MARKS = (",", ";", "|", "\t", "，", "；")
 _MARK = re.compile(f"[{''.join(_MARKS)}]")
-_MOST_ANCHORS = 10_000
+_MAX_ANCHORS = 10_000
 
-# Names and blanks are bounded here, so that no text takes long.
+# Names and blanks are bounded to keep matching time linear.
 _NAME = re.compile(r"[^\S\n]{0,9}(\w[\w \-/]{0,60}?)[^\S\n]{0,9}:[^\S\n]{0,9}")
 _ANCHOR = re.compile(rf"(?<!\w)({'|'.join(sorted(_USUAL_NAMES))})[^\S\n]{{0,9}}:", re.IGNORECASE)
 _PLAIN_VALUE = re.compile(rf"[^{''.join(_MARKS)}\n]*")
@@ -46,12 +46,12 @@ _NEGATIVE_WITHIN = re.compile(rf"(?<!\w){_NEGATIVE}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ParametersText:
-    """The contents of such a text.
+    """The contents of an infotext.
 
     Attributes:
-        prompt: May be empty.
-        negative_prompt: May be empty.
-        pairs: The values by their names, unquoted.
+        prompt: The prompt; may be empty.
+        negative_prompt: The negative prompt; may be empty.
+        pairs: Unquoted values by name.
     """
 
     prompt: str
@@ -60,15 +60,15 @@ class ParametersText:
 
 
 def write_text(prompt: str, negative_prompt: str, pairs: Mapping[str, str]) -> str:
-    """Write the text.
+    """Return an infotext.
 
-    A prompt that the form cannot hold is repeated behind the pairs, so that :func:`parse_text`
-    returns it as it is.
+    A prompt that the form cannot hold is repeated after the pairs, so that :func:`parse_text`
+    returns it unchanged.
 
     Args:
         prompt: The prompt.
         negative_prompt: The negative prompt.
-        pairs: At least three of the usual names, with their values.
+        pairs: Values by name, at least three of them with usual names.
     """
     lines = [prompt, f"{_NEGATIVE} {negative_prompt}"] if negative_prompt else [prompt]
     line = ", ".join(f"{name}: {_quote(value)}" for name, value in pairs.items())
@@ -76,16 +76,16 @@ def write_text(prompt: str, negative_prompt: str, pairs: Mapping[str, str]) -> s
     read = parse_text(text)
     if read and (read.prompt, read.negative_prompt) == (prompt, negative_prompt):
         return text
-    # Blank ends, or a line in it that looks like one of the form's own.
+    # The prompt has outer blanks, or a line that looks like part of the form.
     again = {_EXACT_PROMPT: prompt, _EXACT_NEGATIVE: negative_prompt}
     return text + "".join(f", {name}: {_quote_whole(value)}" for name, value in again.items())
 
 
 def parse_text(text: str) -> ParametersText | None:
-    """Read the text; return ``None`` where it has no line of pairs.
+    """Parse an infotext; return ``None`` if it has no line of pairs.
 
     Args:
-        text: Of any program that writes this form, or of none.
+        text: Any text; nothing in it is trusted.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").strip()
     end = len(text)
@@ -99,7 +99,7 @@ def parse_text(text: str) -> ParametersText | None:
 
 
 def _parse_from_line(text: str, start: int, end: int) -> ParametersText | None:
-    """Read the text if the line from start to end is, or ends in, the line of pairs."""
+    """Parse the text if the line from start to end is, or ends in, the line of pairs."""
     first = _NAME.match(text, start, end)
     begin = start
     if not start or first is None or _spelled(first[1]) not in _USUAL_NAMES:
@@ -114,12 +114,12 @@ def _parse_from_line(text: str, start: int, end: int) -> ParametersText | None:
 
 
 def _start_of_pairs(text: str, start: int, end: int) -> int:
-    """Find the last run of pairs with enough usual names in a line that may have other text, too.
+    """Find the last run of pairs with enough usual names in a line that may have other text.
 
-    The prompt, and values behind the pairs, may have some of these names in them.
+    The prompt and the values may contain some of these names, too.
     """
     line = _masked(text, start, end)
-    anchors = list(_ANCHOR.finditer(line))[-_MOST_ANCHORS:]
+    anchors = list(_ANCHOR.finditer(line))[-_MAX_ANCHORS:]
     names: set[str] = set()
     for index in reversed(range(len(anchors))):
         anchor = anchors[index]
@@ -127,17 +127,17 @@ def _start_of_pairs(text: str, start: int, end: int) -> int:
         before = line[anchors[index - 1].start() : anchor.start()] if index else ""
         if before.rstrip(" ").endswith(_MARKS) and _are_pairs(before):
             continue
-        if len(names) >= _FEWEST_USUAL:
+        if len(names) >= _MIN_USUAL:
             return start + anchor.start()
         names.clear()
     return start
 
 
 def _masked(text: str, start: int, end: int) -> str:
-    """Return a line with its quoted, listed and nested values crossed out."""
+    """Return a line with its quoted, listed and nested values masked by "x"."""
     parts = []
     for value in _VALUE_START.finditer(text, start, end):
-        if value.end() >= start:  # not in the value before
+        if value.end() >= start:  # not inside the previous value
             _, value_end = _value_at(text, value.end())
             parts += [text[start : value.end()], "x" * (min(value_end, end) - value.end())]
             start = min(value_end, end)
@@ -145,7 +145,7 @@ def _masked(text: str, start: int, end: int) -> str:
 
 
 def _parse_lines(text: str) -> ParametersText | None:
-    """Read a text with a pair on each of its last lines."""
+    """Parse a text with one pair on each of its last lines."""
     end, begin = len(text), None
     while end > 0:
         start = text.rfind("\n", 0, end) + 1
@@ -167,11 +167,11 @@ def _with_exact(prompt: str, negative_prompt: str, pairs: dict[str, str]) -> Par
 
 
 def _are_usual(pairs: Mapping[str, str]) -> bool:
-    return len(_USUAL_NAMES & set(pairs)) >= _FEWEST_USUAL
+    return len(_USUAL_NAMES & set(pairs)) >= _MIN_USUAL
 
 
 def _are_pairs(text: str) -> bool:
-    """Tell whether a beginning of a line consists of pairs, none of them the negative prompt."""
+    """Return True if the start of a line has only pairs, without the negative prompt."""
     parts = _MARK.split(text.strip().rstrip("".join(_MARKS)))
     return not _NEGATIVE_AT_START.match(text) and all(map(_NAME.match, parts))
 
@@ -180,7 +180,7 @@ def _are_pairs(text: str) -> bool:
 
 
 def _pairs_at(text: str, position: int) -> dict[str, str]:
-    """Read pairs up to the end of the line; of two with the same name, the first counts."""
+    """Return the pairs up to the end of the line; the first of equal names counts."""
     pairs: dict[str, str] = {}
     for name, value in _scan(text, position):
         pairs.setdefault(_spelled(name[1]), value)
@@ -196,7 +196,7 @@ def _scan(text: str, position: int) -> Iterator[tuple["re.Match[str]", str]]:
             value, position = _value_at(text, name.end())
             yield name, value
         if position < len(text) and text[position] != "\n":
-            position += 1  # the mark between two pairs
+            position += 1  # the separator
 
 
 def _spelled(name: str) -> str:
@@ -205,7 +205,7 @@ def _spelled(name: str) -> str:
 
 
 def _value_at(text: str, position: int) -> tuple[str, int]:
-    """Read a value, and return it with the position behind it."""
+    """Return a value and the position after it."""
     for pattern in (_QUOTED_VALUE, _LIST_VALUE):
         found = pattern.match(text, position)
         if found is not None:
@@ -218,10 +218,10 @@ def _value_at(text: str, position: int) -> tuple[str, int]:
 
 
 def _plain_end(text: str, position: int) -> int:
-    """Find the end of a value: a comma, or another mark that a pair follows."""
+    """Find the end of a value: a comma, or another separator before a pair."""
     while True:
         found = _PLAIN_VALUE.match(text, position)
-        assert found is not None  # it matches nothing, too
+        assert found is not None  # matches the empty text
         position = found.end()
         is_other_mark = text[position : position + 1] in _MARKS[1:]
         if not is_other_mark or _NAME.match(text, position + 1):
@@ -230,9 +230,9 @@ def _plain_end(text: str, position: int) -> int:
 
 
 def _nested_end(text: str, position: int) -> int:
-    """Find the end of nested lists or objects: names in them are not names of pairs.
+    """Find the end of nested lists or objects, whose names are not names of pairs.
 
-    Where they are cut, only the rest of the line is sure to hold the end of them.
+    If they are cut off, that is the end of the line.
     """
     depth = 0
     while (token := _BRACKET.search(text, position)) and token[0] != "\n":
@@ -247,19 +247,19 @@ def _nested_end(text: str, position: int) -> int:
         if depth == 0:
             return position
     found = _REST_OF_LINE.match(text, position)
-    assert found is not None  # it matches nothing, too
+    assert found is not None  # matches the empty text
     return found.end()
 
 
 def _quote(value: str) -> str:
-    # The web UI's own rule (modules/infotext_utils.py, quote).
+    # The rule of the web UI (modules/infotext_utils.py, quote).
     if not any(mark in value for mark in ',:\n"'):
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
 def _quote_whole(value: str) -> str:
-    # Readers that split at every comma and colon must not find pairs inside.
+    # Keep readers that split at every comma and colon from finding pairs inside.
     return json.dumps(value).replace(",", "\\u002c").replace(":", "\\u003a")
 
 
@@ -276,7 +276,7 @@ def _unquote(value: str) -> str:
 
 
 def _split_prompts(text: str) -> tuple[str, str]:
-    """Split what comes before the pairs into the prompt and the negative prompt."""
+    """Split the text before the pairs into the prompt and the negative prompt."""
     text = text.removesuffix("\n")
     found = _NEGATIVE_AT_START.search(text)
     if found is not None:
@@ -288,6 +288,6 @@ def _split_prompts(text: str) -> tuple[str, str]:
 
 
 def _without_mark(text: str) -> str:
-    """Remove the mark, a full stop or a bar for example, that parts two texts on a line."""
+    """Remove a trailing separator, such as a full stop or a bar."""
     bare = text.rstrip()
     return bare[:-1].rstrip() if bare.endswith((*_MARKS, ".", "。")) else bare

@@ -1,6 +1,6 @@
-"""Where the pictures go: decided, and checked, before anything is drawn."""
+"""Choose and check output paths before anything is drawn."""
 
-# Paths stay text here: a Path would drop a "./" in front and a "/" at the end, as typed.
+# Paths stay text here: a Path would drop a typed "./" in front and "/" at the end.
 # ruff: noqa: PTH108, PTH110, PTH111, PTH112, PTH113, PTH114, PTH116, PTH118, PTH120, PTH122, PTH123
 
 import errno
@@ -15,7 +15,7 @@ from typing import Literal
 
 from gpustack_draw.errors import OutputError, quoted
 
-# What a file can be, and what Pillow calls it.
+# Pillow's format by extension.
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 _SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
@@ -24,14 +24,14 @@ _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows only
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPlan:
-    """Where the pictures go; made by :func:`plan_output`, which checks it.
+    """Output paths, chosen and checked by :func:`plan_output`.
 
     Attributes:
-        kind: ``stdout``; ``file``, one picture under the name the user gave, which is replaced;
-            ``numbered``, several under that name with -1, -2, ...; ``generated``, a name from the
-            prompt and the time. The last two never overwrite anything.
-        folder: As typed; empty for the current one.
-        stem: The name without its extension.
+        kind: ``stdout``; ``file``, one file with the user's name, which is replaced; ``numbered``,
+            several with that name and -1, -2, ...; ``generated``, a name from the prompt and the
+            time. The last two never overwrite anything.
+        folder: Folder as typed; empty for the current one.
+        stem: File name without its extension.
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in the user's spelling.
     """
 
@@ -41,37 +41,37 @@ class OutputPlan:
     suffix: str = ".png"
 
     def path(self, number: int) -> str:
-        """Give the path of the picture with this number, from 1; relative stays relative."""
+        """Return the path of a picture by its number, from 1; relative paths stay relative."""
         plain = self.kind == "file" or (self.kind == "generated" and number == 1)
         name = f"{self.stem}{self.suffix}" if plain else f"{self.stem}-{number}{self.suffix}"
         return os.path.join(self.folder, name)
 
     @property
     def target(self) -> str:
-        """The file to replace, where the user named one: a link keeps pointing where it points."""
+        """The file to replace; for a link, its target."""
         return os.path.realpath(self.path(1))
 
     @property
     def target_folder(self) -> str:
-        """The folder that gets the files."""
+        """The folder of the files."""
         return os.path.dirname(self.target) if self.kind == "file" else self.folder or os.curdir
 
 
 def plan_output(
     path_text: str | None, prompt: str, count: int, now: datetime | None = None
 ) -> OutputPlan:
-    """Decide where the pictures go, and check that they can go there.
+    """Choose the output paths, and check that they can be written.
 
-    Makes and removes a small file in the folder: permissions, read-only file systems and full
-    disks show in no other way that holds everywhere.
+    Creates and removes a small file in the folder, the only portable test for permissions,
+    read-only file systems and full disks.
 
     Args:
         path_text: A file (.png, .jpg, .jpeg, .webp), a folder (one that exists; the name is
             generated), ``-`` for standard output, or ``None`` for a generated name in the current
             folder.
         prompt: Generated names start with it.
-        count: How many pictures there will be.
-        now: Generated names have this time in them; by default the present.
+        count: Number of pictures.
+        now: Time for generated names; by default the current one.
 
     Raises:
         OutputError: The pictures cannot be written there.
@@ -80,7 +80,7 @@ def plan_output(
         return OutputPlan(kind="stdout")
     text = "" if path_text is None else path_text
     if path_text is not None and not text.strip():
-        raise OutputError(f"{quoted(text)} names no file", hint="for example --output cat.png")
+        raise OutputError(f"{quoted(text)} is not a file name", hint="for example --output cat.png")
     if not os.path.lexists(text) and os.path.splitext(text.rstrip())[1].lower() in FORMATS:
         text = text.rstrip()
     if text.startswith("~"):
@@ -99,11 +99,11 @@ def plan_output(
 
 
 def generated_stem(prompt: str, now: datetime) -> str:
-    """Make a file name from a prompt and a time, as ``gpustack draw`` did (gpustack 0.7.1).
+    """Return a file name from a prompt and a time, like that of ``gpustack draw`` 0.7.1.
 
-    The first 23 characters of the prompt, everything but letters, digits, ``_`` and ``-``
-    replaced by ``_``; then the local time, to the second. ``picture`` takes the place of a prompt
-    without letters and digits. No name starts with a dash, as options do.
+    It has the first 23 characters of the prompt, with ``_`` for everything but letters, digits,
+    ``_`` and ``-``, and the local time to the second. ``picture`` replaces a prompt without letters
+    and digits. No name starts with a dash, which would look like an option.
     """
     start = re.sub(r"[^\w-]", "_", prompt[:23]).lstrip("-")
     try:
@@ -138,7 +138,7 @@ def _split(text: str) -> tuple[str, str, str]:
         raise _not_a_file(text)
     if not suffix:
         raise OutputError(
-            f"{quoted(text)} is no folder that exists, and has no extension",
+            f"{quoted(text)} is not an existing folder, and has no extension",
             hint=f"type {text}.png for a file, or make the folder first",
         )
     if suffix.lower() not in FORMATS:
@@ -156,9 +156,9 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def _check_folder(plan: OutputPlan) -> None:
-    folder, shown = plan.target_folder, plan.folder or os.curdir
+    folder, name = plan.target_folder, plan.folder or os.curdir
     if not os.path.isdir(folder):
-        raise _no_folder(folder, shown)
+        raise _no_folder(folder, name)
     try:
         with temporary_file(folder, b""):
             pass
@@ -166,15 +166,15 @@ def _check_folder(plan: OutputPlan) -> None:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise OutputError(
-            f"folder {quoted(shown)} cannot be written to: {_reason(error)}",
-            hint="name another place with --output",
+            f"folder {quoted(name)} cannot be written to: {_reason(error)}",
+            hint="choose another place with --output",
         ) from error
 
 
 def _check_name(plan: OutputPlan, count: int) -> None:
     path = plan.path(count)
     try:
-        mode = os.stat(path).st_mode  # the error of a name that is too long comes from here
+        mode = os.stat(path).st_mode  # raises for a name that is too long
     except FileNotFoundError:
         return
     if plan.kind == "file" and not stat.S_ISREG(mode):
@@ -184,28 +184,27 @@ def _check_name(plan: OutputPlan, count: int) -> None:
 
 
 def _not_a_file(path: str) -> OutputError:
-    return OutputError(f"{quoted(path)} is there, and is not a file", hint="name another file")
+    return OutputError(f"{quoted(path)} exists, and is not a file", hint="name another file")
 
 
-def _no_folder(folder: str, shown: str) -> OutputError:
-    if os.path.isdir(shown) or os.path.islink(shown.rstrip("".join(_SEPARATORS))):
-        folder = shown = os.path.realpath(folder)  # a link leads there
+def _no_folder(folder: str, name: str) -> OutputError:
+    if os.path.isdir(name) or os.path.islink(name.rstrip("".join(_SEPARATORS))):
+        folder = name = os.path.realpath(folder)  # the target of a link
     if os.path.lexists(folder):
-        return OutputError(f"{quoted(shown)} is not a folder")
+        return OutputError(f"{quoted(name)} is not a folder")
     import shlex
 
     return OutputError(
-        f"folder {quoted(shown)} does not exist",
-        hint=f"make it first: mkdir -p {shlex.quote(shown)}",
+        f"folder {quoted(name)} does not exist",
+        hint=f"make it first: mkdir -p {shlex.quote(name)}",
     )
 
 
 @contextmanager
 def temporary_file(folder: str, data: bytes) -> Iterator[str]:
-    """Give the path of a new file with these contents, safe on the disk.
+    """Create a temporary file, flushed to disk, and yield its path.
 
-    Its mode follows the umask, as that of any new file. Afterwards it is removed, unless it has
-    got another name by then.
+    Its mode follows the umask. It is removed on exit unless it was renamed.
     """
     import secrets
 
@@ -224,16 +223,16 @@ def temporary_file(folder: str, data: bytes) -> Iterator[str]:
 
 @contextmanager
 def os_errors_about(path: str) -> Iterator[None]:
-    """Turn errors of the operating system into an OutputError about a path."""
+    """Raise errors of the operating system as an OutputError about a path."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
         raise OutputError(
             f"{quoted(path)} cannot be written: {_reason(error)}",
-            hint="make room, or name another place with --output" if full else "",
+            hint="free some space, or choose another place with --output" if full else "",
         ) from error
-    except ValueError as error:  # NUL, or what no file name of this system can hold
+    except ValueError as error:  # NUL, or a character that file names cannot have here
         raise OutputError(f"{quoted(path)} cannot be a file name") from error
 
 

@@ -1,4 +1,4 @@
-"""How a picture was drawn, in the words of Stable Diffusion web UIs."""
+"""The parameters of a picture, in the form of Stable Diffusion web UIs."""
 
 from functools import cache
 from typing import Protocol
@@ -9,7 +9,7 @@ from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 from gpustack_draw.resolver.families import takes_guidance
 
-PROGRAM = "gpustack-draw"  # as the value of Version begins
+PROGRAM = "gpustack-draw"  # start of the value of Version
 # Pairs that web UIs do not have: the reference of the model, where theirs is a name, and the
 # components that the user chose. Paths stay out of the picture: they are private.
 REFERENCE = "Model reference"
@@ -17,7 +17,7 @@ USER_COMPONENTS = "User components"
 
 
 class Drawn(Protocol):
-    """A drawn picture, as far as its parameters tell about it; see :class:`Picture`."""
+    """The attributes of a :class:`Picture` that its parameters hold."""
 
     settings: DrawSettings
     model: str
@@ -35,7 +35,7 @@ class Drawn(Protocol):
 
 
 def parameters_text(picture: Drawn) -> str:
-    """Write how a picture was drawn in the form Stable Diffusion web UIs write and read."""
+    """Return the parameters of a picture in the form of Stable Diffusion web UIs."""
     settings = picture.settings
     return write_text(settings.prompt, settings.negative_prompt, _pairs(picture))
 
@@ -66,7 +66,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
 
 
 def number_text(value: float | None) -> str | None:
-    """Write a number as people do: 7, 4.5."""
+    """Return a number without a zero fraction, such as 7 or 4.5; ``None`` for ``None``."""
     if value is None:
         return None
     return str(int(value)) if value == int(value) else repr(value)
@@ -74,7 +74,7 @@ def number_text(value: float | None) -> str | None:
 
 @cache
 def package_version() -> str:
-    """Give this package's version, as installed."""
+    """Return the installed version of this package."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

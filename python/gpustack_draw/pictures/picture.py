@@ -1,4 +1,4 @@
-"""A picture as the engine gives it: pixels, and how they came about."""
+"""A picture as the engine returns it: pixels and settings."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,12 +17,12 @@ class Picture(Raster):
     """A drawn picture.
 
     Attributes:
-        settings: Every value it was drawn with, the seed included.
+        settings: All settings of the drawing, seed included.
         model: The model's name.
-        reference: What to type for the model on another machine; empty for a file of this one.
+        reference: Reference that names the model on any machine; empty for a local file.
         user_components: Names of the components that the user chose: ``vae``, ...
         family: The name of the model's family.
-        device: What computed it.
+        device: Name of the device that computed it.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
     """
 
@@ -42,13 +42,13 @@ class Picture(Raster):
 
         Args:
             pixels: Red, green, blue of each pixel, row by row from the top; height * width * 3
-                bytes in one piece. Kept, not copied.
-            settings: What it was drawn with; its width and height are the picture's.
+                contiguous bytes. Referenced, not copied.
+            settings: Settings of the drawing, with the picture's width and height.
             model: The model's name.
             family: The name of the model's family.
-            device: What computed it.
+            device: Name of the device that computed it.
             seconds: Seconds by phase.
-            reference: What to type for the model on another machine.
+            reference: Reference that names the model on any machine; empty for a local file.
             user_components: Names of the components that the user chose.
 
         Raises:
@@ -64,14 +64,14 @@ class Picture(Raster):
         self.seconds = dict(seconds)
 
     def __repr__(self) -> str:
-        """Say what it is, in a line."""
+        """Return size, model, seed and the start of the prompt."""
         return (
             f"<Picture {self.width}x{self.height} by {self.model}, seed {self.settings.seed}:"
             f" {self.settings.prompt[:60]!r}>"
         )
 
     def summary(self) -> str:
-        """Say how it was drawn, in a line."""
+        """Return the settings, device and duration in one line."""
         settings = self.settings
         known = [
             f"seed {settings.seed}",
@@ -85,7 +85,7 @@ class Picture(Raster):
         return ", ".join(str(value) for value in known if value)
 
     def to_image(self) -> "PIL.Image.Image":
-        """Copy the picture into a Pillow image; ``info["parameters"]`` says how it was drawn."""
+        """Return a Pillow image of it, with its parameters in ``info["parameters"]``."""
         from gpustack_draw.pictures.parameters import parameters_text
 
         image = super().to_image()
@@ -93,10 +93,10 @@ class Picture(Raster):
         return image
 
     def is_one_color(self) -> bool:
-        """Tell whether all pixels are the same, as they are when the engine computed NaN."""
+        """Return True if all pixels are equal, as they are if the engine computed NaN."""
         if len(self._bytes) == 0:
             return True
-        # Comparing bytes objects is memcmp; comparing memoryviews goes element by element.
+        # Comparing bytes objects is memcmp; memoryviews are compared element by element.
         expected = bytes(self._bytes[:3]) * (_CHUNK // 3)
         for start in range(0, len(self._bytes), _CHUNK):
             chunk = bytes(self._bytes[start : start + _CHUNK])

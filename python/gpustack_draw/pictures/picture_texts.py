@@ -1,7 +1,7 @@
-"""The texts in a picture, read without decoding its pixels.
+"""Read the texts in a picture without decoding its pixels.
 
-Knows the containers: PNG chunks, JPEG segments, WebP chunks, and Pillow's images. Any program may
-have written them, so no length and no checksum is trusted.
+Reads PNG chunks, JPEG segments, WebP chunks and Pillow's images. Any program may have written
+them, so no length and no checksum is trusted.
 """
 
 import io
@@ -21,14 +21,14 @@ from gpustack_draw.pictures.embedded_text import decode_text, exif_texts, profil
 if TYPE_CHECKING:
     import PIL.Image
 
-# Two prompts of the greatest length, written in the longest way, are a third of it.
-MOST_CHARACTERS = 1_000_000
-_MOST_BYTES = 4 * MOST_CHARACTERS
-_MOST_CHARACTERS_IN_ALL = 2 * MOST_CHARACTERS
+# Three times the size of two prompts of maximum length, fully escaped.
+MAX_CHARACTERS = 1_000_000
+_MAX_BYTES = 4 * MAX_CHARACTERS
+_MAX_TOTAL_CHARACTERS = 2 * MAX_CHARACTERS
 # A picture of 8192x8192 has 25,000 chunks of the size that libpng writes.
-_MOST_PARTS = 200_000
-_MOST_TEXTS = 100
-_MOST_BYTES_OF_A_STREAM = 2**28
+_MAX_CHUNKS = 200_000
+_MAX_TEXTS = 100
+_MAX_STREAM_BYTES = 2**28
 
 _XMP_NAME = "XML:com.adobe.xmp"
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -42,7 +42,7 @@ class PictureText:
     Attributes:
         name: The keyword of a PNG chunk, the name of an EXIF field, ``comment`` for a JPEG
             comment, or ``XMP``.
-        text: Never longer than ``MOST_CHARACTERS``.
+        text: The text, of at most ``MAX_CHARACTERS``.
     """
 
     name: str
@@ -55,8 +55,8 @@ class PictureTexts:
 
     Attributes:
         texts: The texts that could be read.
-        is_damaged: Whether the file ends too early, or contradicts itself.
-        is_too_long: Whether a text was left out because it is too long, or one of too many.
+        is_damaged: Whether the file is cut short or inconsistent.
+        is_too_long: Whether texts were left out because of their length or number.
     """
 
     texts: list[PictureText] = field(default_factory=list)
@@ -67,9 +67,9 @@ class PictureTexts:
         """Add a text, unless it is too long."""
         total = len(text) + sum(len(known.text) for known in self.texts)
         if (
-            len(text) > MOST_CHARACTERS
-            or total > _MOST_CHARACTERS_IN_ALL
-            or len(self.texts) == _MOST_TEXTS
+            len(text) > MAX_CHARACTERS
+            or total > _MAX_TOTAL_CHARACTERS
+            or len(self.texts) == _MAX_TEXTS
         ):
             self.is_too_long = True
         else:
@@ -81,60 +81,62 @@ class PictureTexts:
             self.add(name, text)
 
     def add_xmp(self, data: bytes) -> None:
-        """Add the longest texts of an XMP packet; the others are names of namespaces."""
+        """Add the longest texts of an XMP packet; the others are namespaces."""
         for text in sorted(xmp_texts(data), key=len, reverse=True)[:5]:
             self.add("XMP", text)
 
 
 class _DamagedError(Exception):
-    """The file ends too early, or contradicts itself."""
+    """The file is cut short or inconsistent."""
 
 
-def read_texts(source: object, shown: str) -> PictureTexts:
+def read_texts(source: object, display_name: str) -> PictureTexts:
     """Read the texts of a picture.
 
     Args:
         source: A path, the contents of a file, a binary file object or a Pillow image.
-        shown: The source's name in error messages.
+        display_name: Name of the source in messages.
 
     Raises:
         UsageError: The source cannot be read, or is not such a picture.
     """
     found = PictureTexts()
-    pillow = sys.modules.get("PIL.Image")  # without it, nobody has an image of it
+    pillow = sys.modules.get("PIL.Image")  # if not imported, no such image exists
     if pillow is not None and isinstance(source, pillow.Image):
         _add_texts_of_image(source, found)
         return found
-    with _opened(source, shown) as file:
+    with _opened(source, display_name) as file:
         try:
-            _add_texts_of_file(file, found, shown)
+            _add_texts_of_file(file, found, display_name)
         except (_DamagedError, struct.error):
             found.is_damaged = True
     return found
 
 
 @contextmanager
-def _opened(source: object, shown: str) -> Iterator[BinaryIO]:
+def _opened(source: object, display_name: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
         try:
-            file = _open_regular_file(source, shown)
+            file = _open_regular_file(source, display_name)
         except FileNotFoundError:
-            raise UsageError(f"{shown} does not exist", hint="check the path") from None
+            raise UsageError(f"{display_name} does not exist", hint="check the path") from None
         except OSError as error:
-            raise _unreadable(error, shown) from error
+            raise _unreadable(error, display_name) from error
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise
-            raise UsageError(f"{shown} cannot be a file name") from error
-        with file, _read_errors(shown):
+            raise UsageError(f"{display_name} cannot be a file name") from error
+        with file, _read_errors(display_name):
             yield file
     elif hasattr(source, "read"):
-        with _read_errors(shown):
+        with _read_errors(display_name):
             file = cast("BinaryIO", source)
             if not isinstance(file.read(0), bytes):
-                raise UsageError(f"{shown} is text", hint="open the file in binary mode, 'rb'")
+                raise UsageError(
+                    f"{display_name} is text", hint="open the file in binary mode, 'rb'"
+                )
             yield from _from_start(file)
     else:
         raise UsageError(
@@ -143,12 +145,12 @@ def _opened(source: object, shown: str) -> Iterator[BinaryIO]:
 
 
 def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Yield a file at its start, and leave it where it was."""
+    """Yield a file at its start, and restore its position."""
     try:
         position = file.tell()
         file.seek(0)
     except (AttributeError, io.UnsupportedOperation):
-        yield io.BytesIO(file.read(_MOST_BYTES_OF_A_STREAM))
+        yield io.BytesIO(file.read(_MAX_STREAM_BYTES))
         return
     try:
         yield file
@@ -157,47 +159,51 @@ def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _read_errors(shown: str) -> Iterator[None]:
+def _read_errors(display_name: str) -> Iterator[None]:
     try:
         yield
     except UsageError:
         raise
     except (OSError, ValueError) as error:  # Python's own files raise ValueError once closed
-        raise _unreadable(error, shown) from error
+        raise _unreadable(error, display_name) from error
 
 
-def _unreadable(error: OSError | ValueError, shown: str) -> UsageError:
+def _unreadable(error: OSError | ValueError, display_name: str) -> UsageError:
     reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
     if reason[1:2].islower():
         reason = reason[0].lower() + reason[1:]
-    return UsageError(f"{shown} cannot be read: {reason}")
+    return UsageError(f"{display_name} cannot be read: {reason}")
 
 
-def _open_regular_file(path: str | os.PathLike[str], shown: str) -> BinaryIO:
-    """Open a file, and nothing that would make the caller wait, such as a named pipe."""
-    _check_regular(os.stat(path).st_mode, shown)  # noqa: PTH116 - any PathLike is a path here
+def _open_regular_file(path: str | os.PathLike[str], display_name: str) -> BinaryIO:
+    """Open a regular file; refuse anything that could block, such as a named pipe."""
+    _check_regular(os.stat(path).st_mode, display_name)  # noqa: PTH116 - any PathLike is a path here
     no_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = os.fdopen(os.open(path, os.O_RDONLY | no_waiting), "rb")
     try:
-        _check_regular(os.fstat(file.fileno()).st_mode, shown)  # another file may have its name now
+        _check_regular(
+            os.fstat(file.fileno()).st_mode, display_name
+        )  # the path may have been replaced
     except UsageError:
         file.close()
         raise
     return file
 
 
-def _check_regular(mode: int, shown: str) -> None:
+def _check_regular(mode: int, display_name: str) -> None:
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{shown} is a folder", hint="name a picture in it")
+        raise UsageError(f"{display_name} is a folder", hint="name a picture in it")
     if not stat.S_ISREG(mode):
-        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
-        raise UsageError(f"{shown} is {kind}, not a file", hint="save the picture to a file first")
+        file_type = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+        raise UsageError(
+            f"{display_name} is {file_type}, not a file", hint="save the picture to a file first"
+        )
 
 
 # --- containers -----------------------------------------------------------------------------------
 
 
-def _add_texts_of_file(file: BinaryIO, found: PictureTexts, shown: str) -> None:
+def _add_texts_of_file(file: BinaryIO, found: PictureTexts, display_name: str) -> None:
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(12)
@@ -210,43 +216,43 @@ def _add_texts_of_file(file: BinaryIO, found: PictureTexts, shown: str) -> None:
     elif start[:4] == b"RIFF" and start[8:] == b"WEBP":
         _add_texts_of_webp(file, end, found)
     else:
-        raise UsageError(f"{shown} is not a PNG, JPEG or WebP picture")
+        raise UsageError(f"{display_name} is not a PNG, JPEG or WebP picture")
 
 
 def _add_texts_of_png(file: BinaryIO, end: int, found: PictureTexts) -> None:
-    for _ in range(_MOST_PARTS):
-        length, kind = struct.unpack(">I4s", _read(file, 8))
+    for _ in range(_MAX_CHUNKS):
+        length, chunk_type = struct.unpack(">I4s", _read(file, 8))
         if file.tell() + length + 4 > end:
             raise _DamagedError
-        if kind == b"IEND":
+        if chunk_type == b"IEND":
             return
-        if kind not in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") or length > _MOST_BYTES:
-            found.is_too_long |= kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
+        if chunk_type not in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") or length > _MAX_BYTES:
+            found.is_too_long |= chunk_type in (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
             file.seek(length + 4, os.SEEK_CUR)
             continue
         data = _read(file, length)
         (checksum,) = struct.unpack(">I", _read(file, 4))
-        if zlib.crc32(data, zlib.crc32(kind)) != checksum:
+        if zlib.crc32(data, zlib.crc32(chunk_type)) != checksum:
             raise _DamagedError
-        if kind == b"eXIf":
+        if chunk_type == b"eXIf":
             found.add_exif(data)
         else:
-            _add_png_text(kind, data, found)
+            _add_png_text(chunk_type, data, found)
     raise _DamagedError
 
 
-def _add_png_text(kind: bytes, data: bytes, found: PictureTexts) -> None:
+def _add_png_text(chunk_type: bytes, data: bytes, found: PictureTexts) -> None:
     keyword, _, rest = data.partition(b"\0")
     name = keyword.decode("latin-1")
-    is_compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
-    if kind == b"zTXt":
+    is_compressed = chunk_type == b"zTXt" or (chunk_type == b"iTXt" and rest[:1] == b"\1")
+    if chunk_type == b"zTXt":
         rest = rest[1:]
-    elif kind == b"iTXt":
-        *_, rest = rest[2:].split(b"\0", 2)  # behind the language and the translated keyword
+    elif chunk_type == b"iTXt":
+        *_, rest = rest[2:].split(b"\0", 2)  # after the language and the translated keyword
     if is_compressed:
         stream = zlib.decompressobj()
         try:
-            rest = stream.decompress(rest, _MOST_BYTES)
+            rest = stream.decompress(rest, _MAX_BYTES)
         except zlib.error:
             raise _DamagedError from None
         if stream.unconsumed_tail:
@@ -261,18 +267,18 @@ def _add_png_text(kind: bytes, data: bytes, found: PictureTexts) -> None:
         else:
             found.add_xmp(profile)
     else:
-        # The standard says Latin-1 for tEXt and zTXt. Programs write UTF-8 all the same.
+        # The standard has Latin-1 for tEXt and zTXt, but programs write UTF-8.
         found.add(name, decode_text(rest))
 
 
 def _add_texts_of_jpeg(file: BinaryIO, found: PictureTexts) -> None:
     exif = bytearray()
     others: list[tuple[int, bytes]] = []
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_CHUNKS):
         (marker,) = _read(file, 1)
         if marker != 0xFF:
             raise _DamagedError
-        while marker == 0xFF:  # any number of them may come first
+        while marker == 0xFF:  # padding
             (marker,) = _read(file, 1)
         if marker in (0xD9, 0xDA):  # the end, or the pixels
             break
@@ -283,11 +289,11 @@ def _add_texts_of_jpeg(file: BinaryIO, found: PictureTexts) -> None:
             raise _DamagedError
         data = _read(file, length - 2)
         if marker == 0xE1 and data.startswith(_EXIF_SEGMENT):
-            # EXIF data that does not fit into a segment goes on in the next.
+            # EXIF data that exceeds a segment continues in the next.
             exif += data.removeprefix(_EXIF_SEGMENT)
-            found.is_too_long |= len(exif) > _MOST_BYTES
-            del exif[_MOST_BYTES:]
-        elif len(others) < _MOST_TEXTS and (
+            found.is_too_long |= len(exif) > _MAX_BYTES
+            del exif[_MAX_BYTES:]
+        elif len(others) < _MAX_TEXTS and (
             marker == 0xFE or (marker == 0xE1 and data.startswith(_XMP_SEGMENT))
         ):
             others.append((marker, data))
@@ -306,19 +312,19 @@ def _add_texts_of_webp(file: BinaryIO, end: int, found: PictureTexts) -> None:
     (size,) = struct.unpack("<I", _read(file, 4))
     is_cut, end = end < size + 8, min(end, size + 8)
     file.seek(12)
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_CHUNKS):
         if file.tell() + 8 > end:
             if is_cut:
                 raise _DamagedError
             return
-        kind, length = struct.unpack("<4sI", _read(file, 8))
+        chunk_type, length = struct.unpack("<4sI", _read(file, 8))
         following = file.tell() + length + (length & 1)
         if file.tell() + length > end:
             raise _DamagedError
-        if kind in (b"EXIF", b"XMP "):
-            found.is_too_long |= length > _MOST_BYTES
-            data = _read(file, min(length, _MOST_BYTES))
-            if kind == b"EXIF":
+        if chunk_type in (b"EXIF", b"XMP "):
+            found.is_too_long |= length > _MAX_BYTES
+            data = _read(file, min(length, _MAX_BYTES))
+            if chunk_type == b"EXIF":
                 found.add_exif(data)
             else:
                 found.add_xmp(data)
@@ -339,7 +345,7 @@ def _read(file: BinaryIO, length: int) -> bytes:
 def _add_texts_of_image(image: "PIL.Image.Image", found: PictureTexts) -> None:
     information = dict(image.info)
     if "parameters" not in information:
-        # The texts behind the pixels of a PNG file come with the pixels.
+        # Pillow reads texts after the pixels of a PNG file together with the pixels.
         information.update(getattr(image, "text", None) or {})
     for name, value in information.items():
         if isinstance(value, str) and name == _XMP_NAME:
@@ -355,7 +361,7 @@ def _add_texts_of_image(image: "PIL.Image.Image", found: PictureTexts) -> None:
 
 
 def _without_mojibake(image: "PIL.Image.Image", text: str) -> str:
-    """Decode again as UTF-8 the text that Pillow decoded as Latin-1 from a tEXt chunk."""
+    """Return a tEXt chunk's text as UTF-8, which Pillow decoded as Latin-1."""
     if image.format != "PNG" or type(text) is not str:  # the other type is that of iTXt chunks
         return text
     try:

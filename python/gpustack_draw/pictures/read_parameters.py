@@ -1,4 +1,4 @@
-"""How a picture was drawn, read from its file.
+"""Read the parameters of a picture from its file.
 
 Any program may have written it, so nothing in it is trusted.
 """
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-# Where programs put a text of the web UIs' form, the usual place first; extra come last.
+# Names of texts in the form of web UIs, the most common first.
 _NAMES = (
     *("parameters", "usercomment", "imagedescription", "xpcomment", "comment", "description"),
     "xmp",
 )
-# Programs that name themselves by "Version", and the name for versions without one in them.
+# Patterns of "Version", and the program whose name that version lacks.
 _VERSIONS = (
     (re.compile(r"v[0-9]"), "AUTOMATIC1111 "),
     (re.compile(r"f[0-9]"), "Forge "),
@@ -42,17 +42,18 @@ _ZERO_FRACTION = re.compile(r"(?<=[0-9])\.0{1,9}(?![0-9])")  # in whole numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How a picture was drawn, as far as its file says; ``None`` or empty for the rest.
+    """The parameters of a picture; ``None`` or empty where its file has none.
 
     Attributes:
         prompt: The prompt.
         negative_prompt: The negative prompt.
         model: The model's name.
-        reference: The reference to draw with it again: ``demo``, ``hf.co/...``.
+        reference: Reference to draw with the model again: ``demo``, ``hf.co/...``.
         size: Width and height in pixels, each 1 to 8192.
-        sampler: One of :data:`gpustack_draw.SAMPLERS`, or the name that another program has
-            for one that the engine lacks.
-        scheduler: One of :data:`gpustack_draw.SCHEDULERS`, or likewise.
+        sampler: One of :data:`gpustack_draw.SAMPLERS`, or another program's name of a sampler
+            that the engine lacks.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`, or another program's name of a
+            scheduler that the engine lacks.
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100.
         seed: 0 to 2**63 - 1.
@@ -60,7 +61,7 @@ class Parameters:
             not stored.
         program: The program that wrote the picture, with its version if the file has it.
         extra: Every other value in the file, by its name there.
-        text: The whole text that the values are from.
+        text: The complete text that holds the values.
     """
 
     prompt: str
@@ -80,7 +81,7 @@ class Parameters:
 
     @property
     def is_of_this_program(self) -> bool:
-        """Whether gpustack-draw has drawn the picture."""
+        """Whether gpustack-draw wrote the picture."""
         return self.program.startswith(PROGRAM)
 
     def request(self, **changes: Any) -> DrawRequest:
@@ -105,10 +106,10 @@ class Parameters:
 def read_parameters(
     picture: "str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image",
 ) -> Parameters:
-    """Read how a picture was drawn.
+    """Read the parameters of a picture.
 
-    Understands the pictures of gpustack-draw and of the programs that write as Stable Diffusion web
-    UIs do; with the extra ``gpustack-draw[pictures]``, those of ComfyUI, InvokeAI, Fooocus and
+    Reads pictures of gpustack-draw and of programs that use the form of Stable Diffusion web UIs;
+    with the extra ``gpustack-draw[pictures]``, those of ComfyUI, InvokeAI, Fooocus and
     NovelAI. Pixels are not decoded.
 
     Args:
@@ -116,49 +117,49 @@ def read_parameters(
             image of Pillow.
 
     Raises:
-        UsageError: The picture cannot be read, is of another format, or does not say how it was
-            drawn; or it is of a program whose pictures cannot be read here, which is named.
+        UsageError: The picture cannot be read, is of another format, has no parameters, or is of
+            a program whose pictures are not supported.
     """
-    shown = "the picture"
+    display_name = "the picture"
     if isinstance(picture, str | os.PathLike):
-        shown = quoted(os.fspath(picture))
-    found = read_texts(picture, shown)
+        display_name = quoted(os.fspath(picture))
+    found = read_texts(picture, display_name)
     for candidate in sorted(found.texts, key=_rank):
-        # A prompt inside the JSON of another program may look like the form.
+        # A prompt inside the JSON of another program may look like this form.
         read = None if json_object(candidate.text) else parse_text(candidate.text)
         if read is not None:
             return _parameters(read, candidate.text, _program_of(read.pairs))
     foreign = find_foreign(found.texts)
     if foreign is not None:
-        read = read_foreign(foreign, shown)
+        read = read_foreign(foreign, display_name)
         version = read.pairs.get("Version", "")[:60]
         named = version if foreign.program in version else f"{foreign.program} {version}".strip()
         return _parameters(read, foreign.text, named)
-    raise _nothing_found(found, shown)
+    raise _nothing_found(found, display_name)
 
 
 def _rank(text: PictureText) -> int:
-    """Return how unusual a text's place is for one that has the web UIs' form."""
+    """Return the position of a text's name among those of texts in the form of web UIs."""
     name = text.name.lower()
     return _NAMES.index(name) if name in _NAMES else len(_NAMES)
 
 
-def _nothing_found(found: PictureTexts, shown: str) -> UsageError:
+def _nothing_found(found: PictureTexts, display_name: str) -> UsageError:
     if found.is_too_long:
-        return UsageError(f"{shown} holds more text than the parameters of a picture can be")
+        return UsageError(f"{display_name} holds more text than parameters can have")
     if found.is_damaged:
-        return UsageError(f"{shown} is damaged", hint="copy or download it again")
+        return UsageError(f"{display_name} is damaged", hint="copy or download it again")
     usual = [text for text in found.texts if _rank(text) < len(_NAMES)]
     instead = f": its text is {quoted(min(usual, key=_rank).text, limit=40)}" if usual else ""
     return UsageError(
-        f"{shown} does not say how it was drawn{instead}",
-        hint="pictures of gpustack-draw and of Stable Diffusion web UIs do, unless another"
+        f"{display_name} has no record of how it was drawn{instead}",
+        hint="pictures of gpustack-draw and of Stable Diffusion web UIs have one, unless another"
         " program has removed it",
     )
 
 
 def _program_of(pairs: Mapping[str, str]) -> str:
-    """Name the program that wrote a text of the web UIs' form; empty where that is not known."""
+    """Return the program that wrote a text in the form of web UIs; empty if unknown."""
     version = pairs.get("Version", "")[:60]
     if "App" in pairs:  # SD.Next
         return f"{pairs['App'][:60]} {version}".strip()
@@ -189,7 +190,7 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
     return Parameters(
         prompt=read.prompt,
         negative_prompt=read.negative_prompt,
-        # stable-diffusion.cpp writes an empty "Model" where the model's parts were named.
+        # stable-diffusion.cpp writes an empty "Model" if the components were named separately.
         model=extra.pop("Model", "") or extra.pop("Unet", ""),
         reference=take(REFERENCE, _checked_reference) or "",
         size=take_number("Size", parse_size),
@@ -207,5 +208,5 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
 
 
 def _checked_reference(text: str) -> str:
-    # We write no path into a picture. One in it is of somebody who wants that file to be opened.
+    # gpustack-draw never writes a path into a picture; opening one from a stranger is unsafe.
     return "" if isinstance(parse_model_reference(text), LocalModel) else text

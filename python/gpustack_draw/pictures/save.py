@@ -1,9 +1,9 @@
-"""A picture becomes a file, with everything it was drawn from inside.
+"""Save pictures with their parameters.
 
-The only user of Pillow's writers. A picture appears under its name whole or not at all.
+The only user of Pillow's writers. A file appears under its name complete or not at all.
 """
 
-# Paths are text here, as in output_plan.
+# Paths are text here, as in output_path.
 # ruff: noqa: PTH101, PTH105, PTH116
 
 import itertools
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # A segment's length has 16 bits, and counts itself and "Exif\0\0".
 _MAX_SEGMENT_BYTES = 65535 - 2 - 6
-# Pillow's modes that are saved as they are; others become RGB.
+# Pillow's modes that are saved unchanged; others become RGB.
 _MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "JPEG": ("L", "RGB"),
@@ -38,10 +38,10 @@ _MODES = {
 
 
 def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> str:
-    """Save a picture together with the record of how it was drawn.
+    """Save a picture with its parameters.
 
-    The record is the one that :meth:`Model.generate` puts into ``image.info["parameters"]``, and
-    :func:`read_parameters` reads it back. Pillow's own ``image.save`` drops it.
+    They are in ``image.info["parameters"]``, and :func:`read_parameters` reads them from the file.
+    Pillow's own ``image.save`` drops them.
 
     Example:
         >>> image = gpustack_draw.generate("demo", "a red circle", seed=7)
@@ -49,15 +49,15 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
         'circle.png'
 
     Args:
-        image: A picture of this package, also cropped, resized or drawn on with Pillow.
-        path: A file (.png, .jpg, .jpeg, .webp), which is replaced; or a folder, for a new file
-            named after the prompt and the time. The file appears whole or not at all.
+        image: A picture of this package; it may have been edited with Pillow.
+        path: A file (.png, .jpg, .jpeg, .webp), which is replaced, or a folder, for a new file
+            named after the prompt and the time. The file appears complete or not at all.
 
     Returns:
         The path of the file.
 
     Raises:
-        UsageError: The image is not a picture, or has no record of how it was drawn.
+        UsageError: The image is not a picture, or has no parameters.
         OutputError: The file cannot be written.
     """
     from PIL import Image
@@ -79,37 +79,38 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
     except TypeError:
         raise UsageError(f"{quoted(path)} is not a path") from None
     if target == "-":
-        raise OutputError("'-' names no file", hint="for example circle.png")
+        raise OutputError("'-' is not a file name", hint="for example circle.png")
     read = parse_text(text)
     plan = plan_output(target, read.prompt if read else "", 1)
     return _write_file(_encode_image(pixels, text, plan.suffix), plan, 0)
 
 
 def encode(picture: Picture, suffix: str) -> bytes:
-    """Encode a picture, with its parameters, as the contents of a file.
+    """Return the contents of a file with a picture and its parameters.
 
-    PNG holds them in the text chunk ``parameters``, JPEG and WebP in the EXIF field UserComment.
+    PNG holds the parameters in the text chunk ``parameters``, JPEG and WebP in the EXIF field
+    UserComment.
 
     Args:
-        picture: What to encode.
+        picture: The picture.
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in any case.
     """
     return _encode_image(picture.to_image(), parameters_text(picture), suffix)
 
 
 def save_picture(picture: Picture, plan: OutputPlan, index: int) -> str:
-    """Write a picture where the plan says.
+    """Write a picture to the path that a plan has for it.
 
     Args:
         picture: The picture.
-        plan: Where to; not standard output.
-        index: Which of the plan's pictures this is, from 0.
+        plan: The plan; not standard output.
+        index: Index of the picture in the plan, from 0.
 
     Returns:
-        The path it has now: the user's own, or the first that was free.
+        The path of the file: the user's, or the first free one.
 
     Raises:
-        OutputError: It could not be written.
+        OutputError: It cannot be written.
     """
     return _write_file(encode(picture, plan.suffix), plan, index)
 
@@ -119,31 +120,31 @@ def _encode_image(image: "PIL.Image.Image", text: str, suffix: str) -> bytes:
 
     from PIL.PngImagePlugin import PngInfo
 
-    kind = FORMATS[suffix.lower()]
-    if image.mode not in _MODES[kind]:
+    file_format = FORMATS[suffix.lower()]
+    if image.mode not in _MODES[file_format]:
         image = image.convert("RGB")
-    # To memory first: Pillow's own writing to a file loses the errno of a full disk.
+    # Encode in memory: Pillow loses the errno of a full disk when it writes to a file.
     file = io.BytesIO()
-    if kind == "PNG":
+    if file_format == "PNG":
         chunks = PngInfo()
-        # Programs disagree on the encoding of tEXt, so that is for ASCII only.
+        # Programs disagree on the encoding of tEXt, so use it for ASCII only.
         add = chunks.add_text if text.isascii() else chunks.add_itxt
         add("parameters", text)
-        image.save(file, format=kind, pnginfo=chunks)
+        image.save(file, format=file_format, pnginfo=chunks)
         return file.getvalue()
-    if kind == "WEBP":
-        image.save(file, format=kind, quality=95, exif=b"Exif\0\0" + _exif(text))
+    if file_format == "WEBP":
+        image.save(file, format=file_format, quality=95, exif=b"Exif\0\0" + _exif(text))
         return file.getvalue()
-    # JPEG's usual 4:2:0 would blur the edges of coloured shapes. WebP has no such choice.
-    image.save(file, format=kind, quality=95, subsampling=0)
+    # The default 4:2:0 subsampling blurs the edges of colored shapes. WebP has no other.
+    image.save(file, format=file_format, quality=95, subsampling=0)
     return _with_exif(file.getvalue(), _exif(text))
 
 
 def _write_file(data: bytes, plan: OutputPlan, index: int) -> str:
-    """Write a file where the plan says.
+    """Write a file to the path that a plan has for it.
 
-    The bytes go to a temporary file in the same folder, which then takes its name in one step; on
-    any failure, Ctrl-C included, nothing is left.
+    The bytes go to a temporary file in the same folder, which is then renamed atomically. Any
+    failure, Ctrl-C included, leaves no file.
     """
     path = plan.path(index + 1)
     with os_errors_about(path), temporary_file(plan.target_folder, data) as temporary:
@@ -158,13 +159,13 @@ def _write_file(data: bytes, plan: OutputPlan, index: int) -> str:
 
 
 def _claim(temporary: str, path: str) -> bool:
-    """Give a finished file a name, unless that is taken."""
+    """Rename a finished file; return False if the name is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
     except (OSError, AttributeError):
-        pass  # a file system or platform without hard links: take the name, then fill it
+        pass  # no hard links here: create an empty file, then replace it
     else:
         return True
     try:
@@ -176,35 +177,37 @@ def _claim(temporary: str, path: str) -> bool:
 
 
 def _keep_mode(target: str, temporary: str) -> None:
-    """Give a file the permissions of the one it will replace, if there is one."""
-    with suppress(OSError):  # none there, or a file system without permissions
+    """Copy the permissions of the file that will be replaced, if it exists."""
+    with suppress(OSError):  # no such file, or no permissions on this file system
         os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
 
 
 def _exif(text: str) -> bytes:
-    """Write EXIF data as the web UI does: UserComment, UTF-16 big-endian.
+    """Return EXIF data in the form of the web UI: UserComment in UTF-16, big-endian.
 
-    Two directories with one field each (TIFF 6.0, Exif 2.3). Pillow would give the field the type
-    BYTE, with which piexif, the web UI's own reader, cannot read it; it has to be UNDEFINED.
+    Two directories with one field each (TIFF 6.0, Exif 2.3). The field has the type UNDEFINED;
+    Pillow would write BYTE, which piexif, the web UI's reader, cannot read.
     """
     import struct
 
     comment = b"UNICODE\0" + text.encode("utf-16-be")
     header = struct.pack(">2sHI", b"MM", 42, 8)
-    main_directory = struct.pack(">HHHIII", 1, 0x8769, 4, 1, 8 + 18, 0)  # LONG: where the next is
+    main_directory = struct.pack(
+        ">HHHIII", 1, 0x8769, 4, 1, 8 + 18, 0
+    )  # LONG: offset of the next one
     exif_directory = struct.pack(">HHHIII", 1, 0x9286, 7, len(comment), 8 + 2 * 18, 0)
     return header + main_directory + exif_directory + comment
 
 
 def _with_exif(jpeg: bytes, exif: bytes) -> bytes:
-    """Put EXIF data into a JPEG file, in as many segments as it takes.
+    """Return a JPEG file with EXIF data, split into segments.
 
-    Pillow refuses more than one segment, and reads any number of them as one. Two prompts of
-    10,000 characters can need five.
+    Pillow writes at most one segment and reads several as one. Two prompts of 10,000 characters
+    can need five.
     """
     import struct
 
-    # They follow the first segment, JFIF's.
+    # Segments go after the first one, JFIF.
     start = 4 + int.from_bytes(jpeg[4:6], "big")
     segments = [
         struct.pack(">HH6s", 0xFFE1, 2 + 6 + len(part), b"Exif\0\0") + part

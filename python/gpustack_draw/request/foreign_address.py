@@ -1,4 +1,4 @@
-"""Models named in the words of other sites and programs: refused, with a hint on what to type."""
+"""Refuse model names in the syntax of other sites and programs, with a hint."""
 
 import re
 
@@ -8,13 +8,12 @@ from gpustack_draw.request.hub_address import MODEL_ENDINGS
 _ADDRESS = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]+)://)?(?P<host>[^/?#]*)(?P<path>[^?#]*)", re.IGNORECASE
 )
-# A host without https:// in front, where OWNER/REPO follows it: a GPUStack server's names have one
-# slash at most.
+# A host without https:// before OWNER/REPO. Names on a GPUStack server have at most one slash.
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+(?:ai|app|cn|co|com|dev|io|net|org)(?::\d+)?", re.IGNORECASE)
 _REPOSITORY = re.compile(r"/[\w.-]+/[\w.-]+($|/(blob|resolve|tree)/)")
 _DOWNLOAD = "download the file, and type its path"
 _LOOK = "look for it on Hugging Face, and type hf.co/OWNER/REPO"
-# Sites that people take models from, and what to do instead; www. and the like do not matter.
+# Sites with models, and what to do instead. Subdomains match, too.
 _SITES = {
     "civitai.com": _DOWNLOAD,
     "github.com": _DOWNLOAD,
@@ -33,24 +32,24 @@ _COMMAND = re.compile(
 
 
 def check_not_foreign(text: str) -> None:
-    """Refuse what names a model in the words of another site or program.
+    """Refuse a model name in the syntax of another site or program.
 
     Args:
-        text: As typed; neither an address on Hugging Face nor a file here.
+        text: The text as typed; neither an address on Hugging Face nor a local file.
 
     Raises:
-        UsageError: It is such an address or command; the hint says what to type.
+        UsageError: The text is such an address or command.
     """
     if found := _COMMAND.search(text):
         address = found["address"] or f"hf.co/{found['name']}"
         raise UsageError(f"{quoted(text)} is a command, not a model", hint=f"type {address} alone")
     found = _ADDRESS.match(text)
-    assert found is not None  # it matches the empty text too
+    assert found is not None  # matches the empty text
     host, path = found["host"].lower(), found["path"].rstrip("/")
-    if found["scheme"] and "@" in host:  # not shown: it may hold a password
+    if found["scheme"] and "@" in host:  # omit the address, which may contain a password
         raise UsageError(
-            "the address of the model has a user name or password in it",
-            hint="leave it out, and put a token of Hugging Face into HF_TOKEN",
+            "the address of the model contains a user name or password",
+            hint="remove it, and set HF_TOKEN to a token of Hugging Face",
         )
     site = next((site for site in _SITES if f".{host}".endswith(f".{site}")), "")
     is_file = path.lower().endswith(MODEL_ENDINGS)

@@ -1,4 +1,4 @@
-"""Addresses of models on Hugging Face, in every form that people type or copy. No network."""
+"""Parse addresses of models on Hugging Face, in all common forms. No network access."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from gpustack_draw.errors import UsageError, quoted
 _HINT = "write it as hf.co/OWNER/REPO, or hf.co/OWNER/REPO:TAG, for example :Q8_0"
 _HOST = re.compile(
     r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.com?)(?=[/:?#]|$)"
-    r"|hf://|hf:(?=[^/:]+/[^/])",  # as the hub's own client writes them
+    r"|hf://|hf:(?=[^/:]+/[^/])",  # forms of the hub's client
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
@@ -18,8 +18,8 @@ _FOLDER_PAGES = ("tree", "commit", "commits")
 MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
 # The default tag of Ollama.
 _DEFAULT_TAG = "latest"
-# OWNER in addresses of what is not a model, and its kind.
-_OTHER_KINDS = {
+# First path segments of addresses that are not models, with a description.
+_NOT_MODELS = {
     "datasets": "a dataset",
     "spaces": "a Space",
     "collections": "a collection",
@@ -32,11 +32,11 @@ _REVISION_AND_FILE = re.compile(r"(refs/[^/]+/[^/]+|[^/]+)/(.+)")
 
 @dataclass(frozen=True)
 class HubAddress:
-    """Where a model is on Hugging Face.
+    """The address of a model on Hugging Face.
 
     Attributes:
         repository: ``OWNER/REPO``.
-        tag: A quantisation or the path of a file; empty where none is named.
+        tag: A quantization, or the path of a file; empty for none.
         revision: A branch, tag or commit; empty for the main branch.
     """
 
@@ -52,25 +52,25 @@ def parse_hub_address(text: str) -> HubAddress | None:
     ``hf://`` or ``hf:`` in place of ``hf.co/``, and the addresses of pages and files.
 
     Args:
-        text: As typed, without spaces around it.
+        text: The text as typed, without outer blanks.
 
     Returns:
-        The address; ``None`` where the text is of another form.
+        The address; ``None`` for text of another form.
 
     Raises:
-        UsageError: It begins as such an address, but does not name a model.
+        UsageError: The text starts like such an address, and names no model.
     """
     start = _length_of_host(text)
     if start is None:
         return None
     path, tag, query = _split(text[start:], is_url="://" in text[:start])
     name, has_revision, revision = path.removeprefix("/").partition("@")
-    if name.count("/") > 1:  # the address of a page, whose file may have one
+    if name.count("/") > 1:  # a page, whose file name may contain "@"
         name, has_revision, revision = path.removeprefix("/"), "", ""
     parts = _without_models(name.removesuffix("/").split("/"))
-    if len(parts) > 1 and parts[0].lower() in _OTHER_KINDS:
+    if len(parts) > 1 and parts[0].lower() in _NOT_MODELS:
         raise UsageError(
-            f"{quoted(text)} is {_OTHER_KINDS[parts[0].lower()]}, not a model", hint=_HINT
+            f"{quoted(text)} is {_NOT_MODELS[parts[0].lower()]}, not a model", hint=_HINT
         )
     parts[1:2] = [part.removesuffix(".git") for part in parts[1:2]]
     repository = "/".join(parts[:2])
@@ -107,7 +107,7 @@ def _without_scheme(address: str) -> str:
 
 
 def _split(rest: str, *, is_url: bool) -> tuple[str, str | None, str]:
-    """Split what follows the host into path, tag and the file that the page shows."""
+    """Split the text after the host into path, tag and the file in the query."""
     if is_url:  # a # or a ? after a typed tag is part of a file's name
         rest, query = _without_query(rest)
     path, colon, tag = rest.partition(":")
@@ -124,7 +124,7 @@ def _without_query(text: str) -> tuple[str, str]:
 
 
 def _without_models(parts: list[str]) -> list[str]:
-    """Take off the prefix that the hub's client and its API put before a model's repository."""
+    """Remove the prefix that the hub's client and API use for models."""
     for prefix in (["api", "models"], ["models"]):
         count = len(prefix)
         if [part.lower() for part in parts[:count]] == prefix and len(parts) >= count + 2:
@@ -132,8 +132,8 @@ def _without_models(parts: list[str]) -> list[str]:
     return parts
 
 
-def _read_page(text: str, parts: list[str], shown: str) -> tuple[str, str | None]:
-    """Read revision and file from the path of a page, or of a file in the repository."""
+def _read_page(text: str, parts: list[str], query_file: str) -> tuple[str, str | None]:
+    """Return revision and file from the path of a page or of a file."""
     from urllib.parse import unquote
 
     repository, page, rest = "/".join(parts[:2]), parts[2], parts[3:]
@@ -143,8 +143,8 @@ def _read_page(text: str, parts: list[str], shown: str) -> tuple[str, str | None
             raise UsageError(f"{quoted(text)} does not name a revision", hint=_HINT)
         if bool(path) == (page in _FILE_PAGES):
             return revision, path or None
-        if shown:
-            return revision, shown
+        if query_file:
+            return revision, query_file
         raise UsageError(
             f"{quoted(text)} is the address of a folder, not of a file",
             hint=f"name a file in it, hf.co/{repository}:{path or 'FOLDER'}/FILE, or"
@@ -164,7 +164,7 @@ def _not_a_repository(text: str, repository: str) -> UsageError:
 
 
 def _revision_and_file(text: str) -> tuple[str, str | None]:
-    """Split ``REVISION/FILE.gguf``; a revision may have slashes of its own."""
+    """Split ``REVISION/FILE.gguf``; the revision may contain slashes."""
     from urllib.parse import unquote
 
     found = _REVISION_AND_FILE.fullmatch(text)
@@ -174,12 +174,12 @@ def _revision_and_file(text: str) -> tuple[str, str | None]:
 
 
 def _is_revision(revision: str) -> bool:
-    # A branch, a tag or a commit: what git allows, and what can be part of a path.
+    # A branch, tag or commit that git allows and that is safe in a path.
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/-]*", revision) is not None and not (
         {"", ".", ".."} & set(revision.split("/"))
     )
 
 
 def _is_tag(tag: str) -> bool:
-    # A file name may have blanks in it; it must not leave the repository.
+    # A file name may contain blanks, but must not leave the repository.
     return bool(tag.strip()) and tag.isprintable() and not {"", ".", ".."} & set(tag.split("/"))

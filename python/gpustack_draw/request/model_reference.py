@@ -1,4 +1,4 @@
-"""The MODEL argument: which kind of model it names. Looks at files, never at the network."""
+"""Parse the MODEL argument. Reads the file system, never the network."""
 
 import os
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class HubModel:
 
     Attributes:
         repository: ``OWNER/REPO``.
-        tag: A quantisation, or the path of a file in the repository.
+        tag: A quantization, or the path of a file in the repository.
         tag_given: Whether the user named the tag.
         revision: A branch, tag or commit of the repository; ``None`` for its main branch.
         text: The reference as typed.
@@ -39,7 +39,7 @@ class HubModel:
     text: str = ""
 
     def __post_init__(self) -> None:
-        """Write the text when there is none."""
+        """Set the text if it is empty."""
         if not self.text:
             revision = f"@{self.revision}" if self.revision else ""
             tag = f":{self.tag}" if self.tag_given else ""
@@ -48,13 +48,13 @@ class HubModel:
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A model file, or a folder in diffusers layout, on this machine. It need not exist."""
+    """A local model file, or folder in diffusers layout. It need not exist."""
 
     path: Path
     text: str = ""
 
     def __post_init__(self) -> None:
-        """Write the text when there is none."""
+        """Set the text if it is empty."""
         if not self.text:
             object.__setattr__(self, "text", str(self.path))
 
@@ -67,7 +67,7 @@ class ServerModel:
     text: str = ""
 
     def __post_init__(self) -> None:
-        """Write the text when there is none."""
+        """Set the text if it is empty."""
         if not self.text:
             object.__setattr__(self, "text", self.name)
 
@@ -76,26 +76,26 @@ ModelReference = DemoModel | HubModel | LocalModel | ServerModel
 
 
 def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
-    """Tell which kind of model a MODEL argument names.
+    """Parse a MODEL argument.
 
-    The first rule that fits wins:
+    The first matching rule applies:
 
     1. ``demo``: the model inside the package;
     2. ``hf.co/OWNER/REPO[@REVISION][:TAG]`` and the other forms that
        :func:`~gpustack_draw.request.hub_address.parse_hub_address` reads: a Hugging Face model;
-    3. something that exists, or is written as a path (``/``, ``./``, ``../``, ``~``, ``file://``
+    3. an existing path, or text written as a path (``/``, ``./``, ``../``, ``~``, ``file://``
        in front) or as a model file (ending in .gguf, .safetensors or .ckpt): that file or folder;
     4. anything else: the name of a model on the GPUStack server.
 
-    Looks at the file system, never at the network. Blanks around a text are dropped, unless a file
-    has them in its name.
+    Reads the file system, never the network. Blanks around a text are removed, unless a file has
+    them in its name.
 
     Args:
         text: The argument as typed; a path object is always a path.
 
     Raises:
-        UsageError: The text is empty, names a Hugging Face host but not a repository there, or is
-            another address on the network, or a command.
+        UsageError: The text is empty, an address on Hugging Face without a repository, another
+            network address, or a command.
     """
     if not isinstance(text, str):
         if not isinstance(text, os.PathLike):
@@ -155,5 +155,5 @@ def _local_path(text: str) -> Path | None:
             return None
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # "~nobody": no such user, so no such folder
+    except RuntimeError:  # "~nobody": no such user
         return Path(text)

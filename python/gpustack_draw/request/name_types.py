@@ -1,4 +1,4 @@
-"""Types of names, for editors and type checkers. A test compares them with :mod:`names`."""
+"""Types of names for editors and type checkers; a test compares them with :mod:`names`."""
 
 from typing import Literal
 

@@ -1,7 +1,7 @@
 """The names of the engine's samplers, schedulers and model components.
 
-Written out, so that the command's parser knows them without loading the engine; a test compares
-them with the compiled engine.
+Listed here so that the command's parser need not load the engine; a test compares them with the
+compiled engine.
 """
 
 SAMPLERS: tuple[str, ...] = (

@@ -1,10 +1,10 @@
-"""The names that other programs give to the engine's samplers and schedulers, both ways."""
+"""Translate between the engine's samplers and schedulers and their names in other programs."""
 
 import re
 from dataclasses import dataclass
 
-# The names that the Stable Diffusion web UI (modules/sd_samplers*.py) and its forks write. A reader
-# there knows the first ones; the others are spelled the way it would.
+# Names in the Stable Diffusion web UI (modules/sd_samplers*.py) and its forks. The web UI lacks the
+# last ones, which follow its spelling.
 SAMPLER_TITLES = {
     "euler": "Euler",
     "euler_a": "Euler a",
@@ -23,8 +23,8 @@ SAMPLER_TITLES = {
     "er_sde": "ER SDE",
 }
 
-# Likewise (modules/sd_schedulers.py). The engine's "discrete" is the web UI's "Uniform": its
-# "Automatic" would be Karras for some samplers.
+# The same for schedulers (modules/sd_schedulers.py). "discrete" is the web UI's "Uniform", as its
+# "Automatic" is Karras for some samplers.
 SCHEDULER_TITLES = {
     "discrete": "Uniform",
     "karras": "Karras",
@@ -39,10 +39,10 @@ SCHEDULER_TITLES = {
     "bong_tangent": "Bong Tangent",
 }
 
-# For these the web UI's "Automatic" is Karras (modules/sd_samplers_kdiffusion.py).
-_KARRAS_BY_ITSELF = ("dpm++2m", "dpm++2s_a", "dpm2")
+# Samplers whose "Automatic" schedule is Karras (modules/sd_samplers_kdiffusion.py).
+_AUTOMATIC_KARRAS = ("dpm++2m", "dpm++2s_a", "dpm2")
 
-# Programs write these where no sampler or schedule was chosen.
+# Names that programs write if no sampler or schedule was chosen.
 _UNSPECIFIED = {
     *("", "auto", "automatic", "default", "native", "none", "null", "undefined", "unknown"),
 }
@@ -53,8 +53,8 @@ class Sampling:
     """A sampler and a scheduler.
 
     Attributes:
-        sampler: The engine's name; the title itself where the engine has no such sampler; empty
-            where none was specified.
+        sampler: The engine's name; the other program's name if the engine lacks the sampler; empty
+            if none was specified.
         scheduler: The same for the scheduler.
     """
 
@@ -63,9 +63,9 @@ class Sampling:
 
 
 def sampling_named(sampler_title: str, schedule_title: str = "") -> Sampling:
-    """Translate the names that programs give to a sampler and a schedule.
+    """Translate the names of a sampler and a schedule into the engine's names.
 
-    Understands the engine's names and those of web UIs (``DPM++ 2M Karras``), ComfyUI
+    Reads the engine's names and those of web UIs (``DPM++ 2M Karras``), ComfyUI
     (``dpmpp_2m``), InvokeAI (``dpmpp_2m_k``), NovelAI and AI Horde (``k_dpmpp_2m``), in any case.
 
     Args:
@@ -75,7 +75,7 @@ def sampling_named(sampler_title: str, schedule_title: str = "") -> Sampling:
     named = _sampler_named(sampler_title)
     squeezed = _squeezed(schedule_title)
     if squeezed in _UNSPECIFIED:
-        by_itself = squeezed == "automatic" and named.sampler in _KARRAS_BY_ITSELF
+        by_itself = squeezed == "automatic" and named.sampler in _AUTOMATIC_KARRAS
         return Sampling(named.sampler, named.scheduler or ("karras" if by_itself else ""))
     return Sampling(named.sampler, _SCHEDULERS.get(squeezed, schedule_title))
 
@@ -101,18 +101,18 @@ def _sampler_named(title: str) -> Sampling:
 
 
 def _known_sampler(title: str) -> str | None:
-    """Return the engine's name of a sampler, empty where none was specified."""
+    """Return the engine's name of a sampler; empty if none was specified, ``None`` if unknown."""
     squeezed = _squeezed(title)
     if squeezed in _UNSPECIFIED:
         return ""
-    # k-diffusion's names have a k in front.
+    # Names of k-diffusion start with "k".
     return _SAMPLERS.get(squeezed) or _SAMPLERS.get(squeezed.removeprefix("k"))
 
 
 def _squeezed(title: str) -> str:
     name = title.lower().replace("dpmpp", "dpm++").replace("ancestral", "a")
     squeezed = "".join(mark for mark in name if mark not in " _-")
-    # Forge has a number of steps in the name: "Align Your Steps 32".
+    # Forge appends a number of steps: "Align Your Steps 32".
     return re.sub(r"^(alignyoursteps|ays)[0-9]+$", r"\1", squeezed)
 
 
@@ -125,7 +125,7 @@ _SCHEDULERS = _by_spelling(SCHEDULER_TITLES) | {
     "normal": "discrete",  # ComfyUI, Forge
     "alignyourstepsgits": "gits",  # Forge
 }
-# Schedules that the engine lacks, and that can be at the end of a sampler's name.
+# Schedules that the engine lacks and that can end a sampler's name.
 _LACKING = {"beta", "beta57", "ddimuniform", "linearquadratic", "polyexponential", "turbo"}
 # One or more words at the end of a name.
 _ENDING = re.compile(r"[ _-](?=((?:[^ _-]+[ _-]){0,3}[^ _-]+)$)")
