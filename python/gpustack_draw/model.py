@@ -10,7 +10,7 @@ from gpustack_draw.engine.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import checked_progress
-from gpustack_draw.request.draw_request import DrawRequest, parse_size
+from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.resolver.fetch import check_room, fetch_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -83,8 +83,9 @@ class Model:
             prompt: What to draw; 10,000 characters at most, of which 1,000 without blank or
                 punctuation between them.
             negative_prompt: What to avoid; None for nothing. Without effect where cfg_scale is 1.
-            size: Pixels, ``(width, height)`` or ``"512x768"``, 1 to 8192 a side; rounded up to
-                what the model needs. None for 512x512 (``demo``: its native size).
+            size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what
+                the model needs; or ``"native"`` for the size that it was trained for. None for
+                512x512 (``demo``: native).
             sampler: One of ``gpustack_draw.SAMPLERS``; None for ``euler``.
             scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
             sample_steps: 1 to 10000; None for the model's.
@@ -157,7 +158,7 @@ class Model:
         request = DrawRequest(
             prompt=prompt,
             negative_prompt="" if negative_prompt is None else negative_prompt,
-            size=parse_size(size) if isinstance(size, str) else size,
+            size=size,
             sampler=sampler,
             scheduler=scheduler,
             sample_steps=sample_steps,

@@ -73,6 +73,8 @@ class ModelPlan:
             does not say.
         fits: Whether the free memory suffices; ``None`` if it is unknown.
         defaults: How it will be drawn.
+        native_size: Width and height, in pixels, that the model was trained for; ``None`` on a
+            server.
         device: Where, such as ``CPU``.
         notes: What is worth knowing.
     """
@@ -87,6 +89,7 @@ class ModelPlan:
     memory_free_bytes: int | None
     fits: bool | None
     defaults: PlannedSettings
+    native_size: tuple[int, int] | None
     device: str
     notes: tuple[str, ...]
 
@@ -148,6 +151,7 @@ def plan_model(
         memory_free_bytes=need.free_bytes,
         fits=need.fits,
         defaults=settings.planned(),
+        native_size=model.defaults.native_size,
         device=device,
         notes=(*model.notes, *notes),
     )

@@ -108,6 +108,7 @@ class ModelOnServer(Model):
             memory_free_bytes=None,
             fits=None,
             defaults=settings.planned(),
+            native_size=None,
             device=self._server.device,
             notes=tuple(notes),
         )

@@ -83,6 +83,7 @@ OURS = {
         (["demo", "", "--from", "cat.png"], "demo", {"prompt": ""}),
         (["--from", "cat.png", "--count", "3"], "hf.co/a/b:Q8_0", {"count": 3}),
         (["--from", "cat.png", "--size", "64x64"], "hf.co/a/b:Q8_0", {"size": (64, 64)}),
+        (["--from", "cat.png", "--size", "native"], "hf.co/a/b:Q8_0", {"size": "native"}),
         (["--from", "cat.png", "--sampler", "lcm"], "hf.co/a/b:Q8_0", {"sampler": "lcm"}),
         (["--from", "cat.png", "--scheduler", "ays"], "hf.co/a/b:Q8_0", {"scheduler": "ays"}),
         (["--from", "cat.png", "--sample-steps", "9"], "hf.co/a/b:Q8_0", {"sample_steps": 9}),

@@ -423,6 +423,7 @@ def test_dry_run(
             "cfg_scale": 1.0,
             "guidance": 3.5,
         },
+        "native_size": [512, 512],
         "device": "CPU",
         "notes": [],
     }
@@ -438,6 +439,10 @@ def test_dry_run(
         "settings:  4 steps, cfg 1, euler, discrete, 512x512",
         "device:    CPU",
     ]
+    assert main([*arguments, "--size", "256x256"]) == 0
+    assert "discrete, 256x256 (native: 512x512)\n" in capsys.readouterr().out
+    assert main([*arguments, "--size", "native"]) == 0
+    assert "discrete, 512x512\n" in capsys.readouterr().out
 
 
 def test_resolve_gives_the_plan(server: LoopbackHub) -> None:

@@ -35,7 +35,7 @@ def test_the_model_fills_in_what_is_open() -> None:
         seed=7,
     )
     assert notes == (
-        "this model was trained for pictures of about 1024x1024: at 512x512 they can look wrong",
+        "this model was trained for 1024x1024, so 512x512 can look wrong: try --size native",
     )
 
 
@@ -61,6 +61,13 @@ def test_the_user_decides() -> None:
         guidance=3.5,
         seed=7,
     )
+    assert notes == ()
+
+
+@pytest.mark.parametrize("size", ["native", " Native "])
+def test_the_native_size(size: str) -> None:
+    settings, notes = choose(model("sdxl"), size=size)
+    assert (settings.width, settings.height) == (1024, 1024)
     assert notes == ()
 
 

@@ -247,6 +247,18 @@ def test_samplers_and_schedulers_unknown_to_llama_box_are_noted(old: LoopbackGpu
         )
 
 
+@pytest.mark.parametrize("server", ["old", "new"])
+def test_a_server_does_not_report_the_native_size(
+    request: pytest.FixtureRequest, server: str
+) -> None:
+    request.getfixturevalue(server)
+    with gpustack_draw.load(NAME) as model:
+        assert model.check(DrawRequest(prompt="", size="native")) == (
+            "--size native has no effect: a server does not report it; 512x512 is used",
+        )
+        assert model.plan(DrawRequest(prompt="", size="native")).native_size is None
+
+
 def test_models_lists_the_models_of_the_server(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:

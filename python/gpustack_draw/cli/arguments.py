@@ -157,8 +157,8 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--size",
         metavar="WIDTHxHEIGHT",
-        help="size in pixels, each side 1 to 8192, rounded up to what the model supports"
-        " (default: 512x512; demo: the size it was trained for)",
+        help="size in pixels, each side 1 to 8192, rounded up to what the model supports, or native"
+        " for the size it was trained for (default: 512x512; demo: native)",
     )
     group.add_argument(
         "--negative-prompt",

@@ -78,6 +78,12 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
     ]
 
 
+def _native_text(plan: "ModelPlan") -> str:
+    if plan.native_size in (None, (plan.defaults.width, plan.defaults.height)):
+        return ""
+    return " (native: {}x{})".format(*plan.native_size)
+
+
 def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     known = [
@@ -85,7 +91,7 @@ def _settings_text(plan: "ModelPlan") -> str:
         takes_guidance(plan.family) and f"guidance {defaults.guidance:g}",
         defaults.sampler,
         defaults.scheduler,
-        f"{defaults.width}x{defaults.height}",
+        f"{defaults.width}x{defaults.height}{_native_text(plan)}",
     ]
     return ", ".join(str(value) for value in known if value)
 

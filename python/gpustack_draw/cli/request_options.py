@@ -5,11 +5,11 @@ from dataclasses import fields
 from typing import Any
 
 from gpustack_draw.cli.arguments import Arguments
-from gpustack_draw.request.draw_request import DrawRequest, parse_size
+from gpustack_draw.request.draw_request import DrawRequest, parse_size_option
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "size": parse_size,
+    "size": parse_size_option,
     **{option.name: option.parse for option in (*SAMPLING_OPTIONS, SEED, COUNT)},
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
-from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
@@ -58,7 +58,11 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         UsageError: The picture is larger than the server draws with this model.
     """
     notes: list[str] = []
-    (width, height) = request.size or DEFAULT_SIZE
+    width, height = request.size if isinstance(request.size, tuple) else DEFAULT_SIZE
+    if request.size == NATIVE:
+        notes.append(
+            f"--size native has no effect: a server does not report it; {width}x{height} is used"
+        )
     if release.uses_llama_box:
         width, height = _llama_box_size(width, height, model, notes)
     sampler, scheduler = _method(request, release, notes)

@@ -10,6 +10,7 @@ from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import sampling_named
 
 MAX_SIDE = 8192
+NATIVE = "native"  # as a size: that of the pictures that the model was trained on
 MAX_PROMPT_LENGTH = 10_000
 # The time of the engine's tokenizers grows with the square of a word's length: 1,000 random letters
 # take 0.25 s, 1,000 rare Chinese characters without punctuation about 1 s, 9,000 letters 50 s.
@@ -40,6 +41,21 @@ def parse_size(text: str) -> tuple[int, int]:
     return _check_size(width, height, text)
 
 
+def parse_size_option(text: str) -> tuple[int, int] | str:
+    """Parse the value of ``--size``.
+
+    Args:
+        text: ``WIDTHxHEIGHT``, or ``native`` for the size that the model was trained for.
+
+    Returns:
+        Width and height in pixels, each 1 to 8192, or :data:`NATIVE`.
+
+    Raises:
+        UsageError: The text is neither.
+    """
+    return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawRequest:
     """What to draw; ``None`` leaves the choice to the model.
@@ -47,7 +63,8 @@ class DrawRequest:
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
         negative_prompt: What to avoid, likewise; ``None`` becomes an empty text.
-        size: Width and height in pixels, each 1 to 8192.
+        size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192; or ``"native"`` for
+            the size that the model was trained for. ``None`` for 512x512 (``demo``: native).
         sampler: One of :data:`gpustack_draw.SAMPLERS`; ``None`` for ``euler``, which GPUStack 2
             replaces by its own. Names of web UIs and ComfyUI are translated: ``DPM++ 2M Karras``
             also sets the scheduler.
@@ -63,7 +80,7 @@ class DrawRequest:
 
     prompt: str
     negative_prompt: str = ""
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | str | None = None
     sampler: str | None = None
     scheduler: str | None = None
     sample_steps: int | None = None
@@ -85,7 +102,7 @@ class DrawRequest:
             "count": COUNT.check(self.count),
         }
         if self.size is not None:
-            checked["size"] = _check_size_pair(self.size)
+            checked["size"] = _check_size_value(self.size)
         for option in (*SAMPLING_OPTIONS, SEED):
             value = getattr(self, option.name)
             if value is not None:
@@ -100,9 +117,9 @@ class DrawRequest:
             )
 
 
-def _check_size_pair(size: object) -> tuple[int, int]:
+def _check_size_value(size: object) -> tuple[int, int] | str:
     if isinstance(size, str):
-        return parse_size(size)
+        return parse_size_option(size)
     try:
         sides = list(size)  # type: ignore[call-overload]
         if len(sides) != 2 or any(isinstance(side, bool) for side in sides):

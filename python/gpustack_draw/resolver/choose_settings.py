@@ -3,7 +3,7 @@
 import re
 
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
@@ -115,9 +115,9 @@ def _random_seed() -> int:
 def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, list[str]]:
     multiple = model.family.size_multiple
     native_width, native_height = model.defaults.native_size
-    if request.size is not None:
+    if isinstance(request.size, tuple):
         typed_width, typed_height = request.size
-    elif model.source == "demo":
+    elif request.size == NATIVE or model.source == "demo":
         typed_width, typed_height = native_width, native_height
     else:
         typed_width, typed_height = DEFAULT_SIZE
@@ -140,7 +140,7 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
     most = native_width * native_height * FAR_FROM_NATIVE
     if not fewest <= width * height <= most:
         notes.append(
-            f"this model was trained for pictures of about {native_width}x{native_height}:"
-            f" at {width}x{height} they can look wrong"
+            f"this model was trained for {native_width}x{native_height}, so {width}x{height} can"
+            " look wrong: try --size native"
         )
     return width, height, notes
