@@ -117,6 +117,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "scheduler": "discrete",
         "sample_steps": 4,
         "cfg_scale": 1.0,
+        "guidance": 3.5,
         "prompt": PROMPT,
         "negative_prompt": "",
         "device": next(device.name for device in gpustack_draw.devices() if device.used),

@@ -42,11 +42,11 @@ def cached_files() -> Iterator[str]:
 def _repositories() -> Iterator[tuple[str, list[str]]]:
     cache = cache_folder()
     for folder in _listed(cache):
-        kind, *parts = folder.split("--")
-        if kind == "models" and len(parts) == 2:
+        repository_type, *names = folder.split("--")
+        if repository_type == "models" and len(names) == 2:
             paths = list(_files(os.path.join(cache, folder)))
             if paths:
-                yield f"hf.co/{parts[0]}/{parts[1]}", paths
+                yield f"hf.co/{names[0]}/{names[1]}", paths
 
 
 def _files(repository: str) -> Iterator[str]:

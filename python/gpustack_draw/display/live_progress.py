@@ -76,7 +76,7 @@ class LiveProgress:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
@@ -85,7 +85,7 @@ class LiveProgress:
             _shorten_traceback(error)
         if self._last is None:
             return
-        if kind is not None and kind is not GeneratorExit:
+        if error_type is not None and error_type is not GeneratorExit:
             self._show(f"stopped: {describe(self._last)}")
         elif len(self._drawn) == 1:
             self._show(self._drawn[0].summary())

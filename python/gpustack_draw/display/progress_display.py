@@ -34,7 +34,7 @@ class ProgressDisplay(Protocol):
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
@@ -76,6 +76,6 @@ class TerminalProgress:
         """Replace the progress line by the settings of a picture."""
         self._line.replace(picture.summary())
 
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, *_error: object) -> None:
         """Move the cursor below the line."""
-        self._line.finish(complete=kind is None)
+        self._line.finish(complete=error_type is None)
