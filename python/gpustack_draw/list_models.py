@@ -1,4 +1,4 @@
-"""What can be drawn with on this machine without fetching it first."""
+"""List the models that are available without a download."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,16 @@ from gpustack_draw.units import format_bytes
 
 @dataclass(frozen=True)
 class AvailableModel:
-    """A model that can be drawn with, without fetching its main file.
+    """A model whose main file is cached, built in, or on a server.
 
     Attributes:
-        model: What to type.
+        model: Reference to type.
         source: Where it comes from: ``demo``, ``hub`` or ``server``.
-        family: Its family; empty for a server's.
-        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
-        bytes: Size of its main file; ``None`` for a server's.
-        path: Where that is; ``None`` for a server's.
-        server: The address of the server that it is on; empty for this machine.
+        family: Model family; empty for a model on a server.
+        variant: ``turbo``, ``schnell``, ...; empty if its name contains none.
+        bytes: Size of the main file; ``None`` for a model on a server.
+        path: Path of the main file; ``None`` for a model on a server.
+        server: URL of its server; empty for this machine.
     """
 
     model: str
@@ -50,10 +50,10 @@ class _Models(Listing[AvailableModel]):
 
 
 def models() -> list[AvailableModel]:
-    """List the model inside the package, and those in the hub client's cache.
+    """List the demo model of the package and the models in the Hugging Face cache.
 
-    Reads the headers of the cache's GGUF files, and leaves out what is no model that can be drawn
-    with. Never looks at the network.
+    Reads the headers of the cached GGUF files, and omits files that are not supported image models.
+    Never uses the network.
     """
     found = _Models()
     if DEMO_FILE.is_file():
@@ -83,11 +83,11 @@ def server_models(server: str | None = None) -> list[AvailableModel]:
     """List the image models that run on the GPUStack server.
 
     Args:
-        server: Its address; ``None`` for the one in ``GPUSTACK_SERVER_URL``. Where that is not set,
-            there are none.
+        server: URL of the server; ``None`` for ``GPUSTACK_SERVER_URL``, or no server if that is
+            not set.
 
     Raises:
-        DrawError: The address is none, or the server cannot be asked.
+        DrawError: The URL is invalid, or the server cannot be reached.
     """
     from gpustack_draw.gpustack_server.address import find_server
 

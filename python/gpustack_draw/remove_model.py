@@ -1,4 +1,4 @@
-"""Remove a model of the hub from this machine."""
+"""Remove a cached model."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,65 +23,65 @@ class ModelRemoval:
 
     Attributes:
         model: The reference as typed.
-        removal: The paths to delete.
-        kept_parts: Files that the model draws with, and that stay because others may use them.
-        notes: For the user.
+        removal: Paths to delete.
+        kept_components: Component files of the model, which stay because other models may use them.
+        notes: Messages for the user.
     """
 
     model: str
     removal: Removal
-    kept_parts: tuple[RepositoryFile, ...]
+    kept_components: tuple[RepositoryFile, ...]
     notes: tuple[str, ...]
 
 
 def plan_model_removal(text: str) -> ModelRemoval:
-    """Find what removing a model deletes; nothing is deleted, and the network is not used.
+    """Find the paths that removing a model deletes, without deleting them or using the network.
 
     Args:
         text: ``hf.co/OWNER/REPO[@REVISION][:TAG]``; the tag may name any file of the repository.
 
     Raises:
-        UsageError: The model is not one that was fetched from the hub.
-        ModelNotFoundError: It is not on this machine.
+        UsageError: The model is built in, or a local file.
+        ModelNotFoundError: The model is not cached, or not from Hugging Face.
         FetchError: The cache leads outside its folder there.
     """
     reference = parse_model_reference(text)
     if isinstance(reference, DemoModel):
         raise UsageError(
-            "'demo' is part of gpustack-draw and cannot be removed alone",
-            hint="uninstall gpustack-draw to remove both",
+            "'demo' is built into gpustack-draw and cannot be removed",
+            hint="uninstall gpustack-draw to remove it",
         )
     if isinstance(reference, LocalModel):
         raise UsageError(
-            f"{quoted(text)} is a path, and gpustack-draw removes only models that it has fetched",
+            f"{quoted(text)} is a path, and only cached models can be removed",
             hint="delete the file yourself, or write hf.co/OWNER/REPO[:TAG]",
         )
     if not isinstance(reference, HubModel):
         raise ModelNotFoundError(
-            f"{quoted(text)} is not a model of Hugging Face",
-            hint="write hf.co/OWNER/REPO:TAG, as 'gpustack-draw models' lists it; a model on a"
-            " GPUStack server is removed there",
+            f"{quoted(text)} is not a Hugging Face model",
+            hint="write hf.co/OWNER/REPO:TAG as listed by 'gpustack-draw models'; remove a model of"
+            " a GPUStack server there",
         )
     hub = Hub(offline=True)
     repository = hub.known_repository(reference.repository, reference.revision)
     if repository is None:
         at = f"@{reference.revision}" if reference.revision else ""
-        raise _not_here(hub, f"hf.co/{reference.repository}{at}", reference.repository)
+        raise _not_cached(hub, f"hf.co/{reference.repository}{at}", reference.repository)
     file = _chosen_file(repository, reference)
     try:
         removal = hub.plan_removal(file)
     except ModelNotFoundError:
         name = f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
-        raise _not_here(hub, name, reference.repository) from None
-    parts = tuple(_parts_of(hub, repository, file))
-    return ModelRemoval(text, removal, parts, tuple(_notes(removal, parts)))
+        raise _not_cached(hub, name, reference.repository) from None
+    components = tuple(_components_of(hub, repository, file))
+    return ModelRemoval(text, removal, components, tuple(_notes(removal, components)))
 
 
 def remove_model(removal: ModelRemoval) -> None:
     """Carry out the removal of a model.
 
     Raises:
-        FetchError: Another process is fetching it, or the cache cannot be written to.
+        FetchError: Another process is downloading the model, or the cache is not writable.
     """
     Hub(offline=True).remove(removal.removal)
 
@@ -98,40 +98,40 @@ def _chosen_file(repository: Repository, reference: HubModel) -> RepositoryFile:
     return repository.file(choice.path)
 
 
-def _not_here(hub: Hub, shown: str, name: str) -> ModelNotFoundError:
-    here = [model for model in hub.cached_references() if model.startswith(f"hf.co/{name}:")]
-    hint = "'gpustack-draw models' lists the models that are here"
-    if here:
-        hint = f"of this repository, {', '.join(here)} is here"
-    return ModelNotFoundError(f"{shown} is not on this machine", hint=hint)
+def _not_cached(hub: Hub, reference: str, name: str) -> ModelNotFoundError:
+    cached = [model for model in hub.cached_references() if model.startswith(f"hf.co/{name}:")]
+    hint = "list the cached models with 'gpustack-draw models'"
+    if cached:
+        hint = f"cached from this repository: {', '.join(cached)}"
+    return ModelNotFoundError(f"{reference} is not cached", hint=hint)
 
 
-def _parts_of(hub: Hub, repository: Repository, file: RepositoryFile) -> list[RepositoryFile]:
-    """Find the other files on this machine that a model draws with."""
-    parts: list[RepositoryFile] = []
-    with suppress(DrawError):  # a damaged file, or one that is no model, has no parts
+def _components_of(hub: Hub, repository: Repository, file: RepositoryFile) -> list[RepositoryFile]:
+    """Find the cached component files of a model."""
+    components: list[RepositoryFile] = []
+    with suppress(DrawError):  # a damaged file, or one that is not a model, has no components
         header = hub.read_header(file)
         family = family_of(header, file.shown)
         finder = ComponentFinder(hub, family, header, file.shown)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):
-                part = finder.find_beside(repository.files, component, [file, *parts])
+                part = finder.find_beside(repository.files, component, [file, *components])
                 part = part or finder.find_elsewhere(component, only_cached=True)
                 found = part.file if part is not None else None
                 if isinstance(found, RepositoryFile) and hub.path_of(found) is not None:
-                    parts.append(found)
-    return parts
+                    components.append(found)
+    return components
 
 
-def _notes(removal: Removal, parts: tuple[RepositoryFile, ...]) -> list[str]:
+def _notes(removal: Removal, components: tuple[RepositoryFile, ...]) -> list[str]:
     file = removal.file
     notes = [
-        f"its bytes stay, as commit {commit[:12]} of the repository uses them: to free them, remove"
-        f" hf.co/{file.repository}@{commit}:{file.path} too"
+        f"no space is freed while commit {commit[:12]} of the repository uses the same content;"
+        f" to free it, also remove hf.co/{file.repository}@{commit}:{file.path}"
         for commit in removal.used_by
     ]
     notes += [
-        f"{part.shown} ({format_bytes(part.bytes)}) stays, as other models may use it"
-        for part in parts
+        f"{component.shown} ({format_bytes(component.bytes)}) stays, as other models may use it"
+        for component in components
     ]
     return notes

@@ -19,7 +19,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def printable(text: str) -> str:
-    """Replace every character that a terminal could act on with a space."""
+    """Replace every control character with a space."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -27,23 +27,23 @@ def clean(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
     """Return text as one printable line of limited length.
 
     Args:
-        text: Text of a hub, a server or a proxy.
-        limit: The maximum length; a longer line ends in ``...``.
+        text: Text from a hub, a server or a proxy.
+        limit: Maximum length; longer text ends in ``...``.
     """
-    # Far more than the limit is never looked at: a server may send megabytes.
+    # Ignore far more than the limit: a server may send megabytes.
     line = " ".join(printable(text[: 10 * limit]).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def parse_json(data: bytes) -> Any:
-    """Parse JSON without trusting it with memory, the stack or numbers that Python cannot hold.
+    """Parse JSON with limits on memory, nesting and numbers.
 
     Args:
-        data: UTF-8, whose length the caller limits.
+        data: UTF-8 text; the caller limits its length.
 
     Raises:
-        ValueError: It is not JSON, is nested too deeply, has too many values, or holds NaN, an
-            infinity or an integer of more than 40 digits.
+        ValueError: The text is not JSON, nested too deeply, or has too many values; or it contains
+            NaN, infinity or an integer of more than 40 digits.
     """
     # An upper bound: each value but the first of a container needs a comma.
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
@@ -78,7 +78,7 @@ def parse_retry_after(text: str) -> float | None:
 
 
 def _depth(data: bytes) -> int:
-    # Without escapes, every second quote ends a string; what is left of the rest is brackets.
+    # Without escapes, every second quote ends a string; outside strings, only brackets remain.
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     brackets = _STRING.sub(b"", unescaped).translate(None, _NOT_BRACKETS)
     return max(itertools.accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
@@ -92,7 +92,7 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    # int() takes quadratic time, or refuses, where there are thousands of digits.
+    # int() takes quadratic time, or raises, for thousands of digits.
     if len(text) > _MAX_DIGITS:
         raise ValueError("too many digits")
     return int(text)

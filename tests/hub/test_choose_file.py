@@ -126,7 +126,7 @@ def test_tag_means_one_file(paths: list[str], tag: str, expected: str) -> None:
 def test_pure_file_serves_where_there_is_no_plain_one_and_that_is_said() -> None:
     choice = choose_file(["m-pure-Q4_0.gguf"], "Q4_0", tag_given=True, repository="acme/tiny")
     assert choice.path == "m-pure-Q4_0.gguf"
-    assert choice.note == "acme/tiny has no plain Q4_0, so m-pure-Q4_0.gguf is taken"
+    assert choice.note == "acme/tiny has no plain Q4_0, using m-pure-Q4_0.gguf"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_pure_file_serves_where_there_is_no_plain_one_and_that_is_said() -> None
 )
 def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
     choice = choose_file(paths, "Q4_0", tag_given=False, repository="acme/tiny")
-    note = f"hf.co/acme/tiny has no Q4_0, so {taken} is taken; name another one with :TAG"
+    note = f"hf.co/acme/tiny has no Q4_0, using {taken}; choose another one with :TAG"
     assert (choice.path, choice.note) == (expected, note if taken else "")
 
 
@@ -176,18 +176,18 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
             WAN,
             "Q4_K_M",
             (
-                "tag 'Q4_K_M' of hf.co/acme/tiny stands for 2 models:"
+                "tag 'Q4_K_M' of hf.co/acme/tiny matches 2 models:"
                 " HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf,"
                 " LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf"
             ),
-            "name one of them: hf.co/acme/tiny:LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf",
+            "write the path: hf.co/acme/tiny:LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf",
         ),
         (
             SHARDS,
             "BF16",
             (
-                "'BF16/flux-BF16-00001-of-00002.gguf' of hf.co/acme/tiny is 1 of 2 files of one"
-                " model, and the engine reads a model from one file only"
+                "'BF16/flux-BF16-00001-of-00002.gguf' of hf.co/acme/tiny is 1 of 2 files of a"
+                " split model, which the engine does not read"
             ),
             "use another tag, or join the files with llama-gguf-split --merge",
         ),
@@ -198,7 +198,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
                 "'vae.safetensors' is the name of 2 files of hf.co/acme/tiny:"
                 " a/vae.safetensors, b/vae.safetensors"
             ),
-            "give the path: hf.co/acme/tiny:a/vae.safetensors",
+            "write the path: hf.co/acme/tiny:a/vae.safetensors",
         ),
         (
             ["m-Q4_0.gguf"],
@@ -209,7 +209,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
         (
             ["m-Q4_0.gguf"],
             "vae.safetensors",
-            "hf.co/acme/tiny has no file 'vae.safetensors'; it has no .safetensors file at all",
+            "hf.co/acme/tiny has no file 'vae.safetensors'; it has no .safetensors file",
             "see hf.co/acme/tiny",
         ),
         (
@@ -228,16 +228,16 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
             ["README.md"],
             "Q4_0",
             "hf.co/acme/tiny has no GGUF file",
-            "look for a GGUF version of the model: most are called NAME-GGUF",
+            "look for a GGUF version of the model, usually named NAME-GGUF",
         ),
         (
             ["t5xxl-Q4_0.gguf", "clip_l-Q4_0.gguf"],
             "Q4_0",
             (
-                "hf.co/acme/tiny has parts of models only, by their names: t5xxl-Q4_0.gguf,"
+                "hf.co/acme/tiny has only components of models, by their names: t5xxl-Q4_0.gguf,"
                 " clip_l-Q4_0.gguf"
             ),
-            "use a repository with an image model; a part goes with an option, as --t5xxl",
+            "use a repository with an image model; pass components with options such as --t5xxl",
         ),
         (
             ["m-IQ4_XS.gguf", "m-Q4_K_M.gguf", "m-BF16.gguf", "m-F16.gguf"],
@@ -276,7 +276,7 @@ T5 = ["t5xxl_fp8_e4m3fn.safetensors", "t5xxl_fp16.safetensors"]
 )
 def test_component(paths: list[str], parts: list[str], tag: str, expected: str) -> None:
     choice = choose_file(
-        paths, tag or "Q4_0", tag_given=bool(tag), repository="acme/tiny", parts=parts
+        paths, tag or "Q4_0", tag_given=bool(tag), repository="acme/tiny", component_paths=parts
     )
     assert choice.path == expected
 

@@ -87,7 +87,7 @@ def test_wrong_bytes_once_are_fetched_again(hub: Hub, server: LoopbackHub) -> No
     file = get(hub)
     server.fail("/resolve/", wrong_bytes=True, times=1)
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:data.gguf had wrong bytes, and was fetched again",
+        "hf.co/acme/tiny:data.gguf did not match its digest, and was fetched again",
     )
     assert read(hub, file) == DATA
 
@@ -98,10 +98,10 @@ def test_wrong_bytes_twice_are_an_error(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: hub.fetch([file])) == (
         FetchError,
         (
-            f"hf.co/acme/tiny:data.gguf came twice with other bytes than the hub says it has"
-            f" (SHA-256 {file.digest[:12]}...)"
+            f"hf.co/acme/tiny:data.gguf was fetched twice and does not match its"
+            f" SHA-256 {file.digest[:12]}..."
         ),
-        "try again later, or use another file; a proxy on the way may change what passes",
+        "try again later, or use another file; a proxy may have changed the data",
     )
     assert hub.path_of(file) is None
 
@@ -109,7 +109,7 @@ def test_wrong_bytes_twice_are_an_error(hub: Hub, server: LoopbackHub) -> None:
 def no_repository(server: LoopbackHub) -> tuple[type[ModelNotFoundError], str, str]:
     return (
         ModelNotFoundError,
-        f"there is no repository hf.co/acme/none at {server.url}, or it is private",
+        f"no repository hf.co/acme/none at {server.url}, or it is private",
         (
             "check the spelling and HF_ENDPOINT; if it is private, log in with 'hf auth login',"
             " or set HF_TOKEN"
@@ -122,7 +122,7 @@ def test_no_such_repository_or_revision(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: look_up(hub, revision="v9")) == (
         ModelNotFoundError,
         "hf.co/acme/tiny has no revision 'v9'",
-        "give a branch, a tag or a commit after the @, or leave it out",
+        "write a branch, a tag or a commit after the @, or omit both",
     )
 
 
@@ -135,19 +135,19 @@ def test_private_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.M
 
 def test_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    message = f"{server.url} does not accept the token that is set up on this machine"
+    message = f"{server.url} rejects the token of this machine"
     assert error_of(lambda: look_up(hub)) == (
         HubUnavailableError,
         message,
         (
             "log in again with 'hf auth login', or correct or unset HF_TOKEN;"
-            " no model of the hub is on this machine, but 'demo' is"
+            " available offline: demo"
         ),
     )
     monkeypatch.delenv("HF_TOKEN")
     look_up(hub)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    assert look_up(hub).note == f"{message}; what is in the cache is used"
+    assert look_up(hub).note == f"{message}; using the cache"
 
 
 def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.Mon
     file = get(hub, "m.gguf", "acme/gated")
     expected = (
         FetchError,
-        "hf.co/acme/gated is gated: it is given only to accounts that have accepted its terms",
+        "hf.co/acme/gated is gated: it requires an account that has accepted its terms",
         (
             "accept them on https://huggingface.co/acme/gated,"
             " then log in with 'hf auth login', or set HF_TOKEN"
@@ -166,10 +166,10 @@ def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.Mon
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
     server.fail("/resolve/", status=403, headers={"X-Error-Code": "GatedRepo"}, times=1)
     assert error_of(lambda: hub.fetch([file]))[1:] == (
-        "hf.co/acme/gated is gated, and the account of your token has not been let in",
+        "hf.co/acme/gated is gated, and the account of your token has no access",
         (
             "accept its terms on https://huggingface.co/acme/gated;"
-            " it can take its owner a while to let you in"
+            " its owner may need time to grant access"
         ),
     )
     assert hub.fetch([file]) == ()
@@ -180,21 +180,21 @@ def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.Mon
     [
         (
             {"status": 429, "headers": {"Retry-After": "90"}},
-            "{url} has had too many requests from here (429)",
+            "{url} received too many requests from this address (429)",
             (
-                "try again in 90 seconds; with an account the limit is higher:"
+                "try again in 90 seconds; accounts have a higher limit:"
                 " log in with 'hf auth login', or set HF_TOKEN"
             ),
         ),
         (
             {"status": 500, "headers": {"X-Error-Message": "we are sorry"}},
-            "{url} answers with an error of its own (500): we are sorry",
-            "try again later; https://status.huggingface.co tells how the hub is",
+            "{url} reports a server error (500): we are sorry",
+            "try again later; https://status.huggingface.co shows the status of the hub",
         ),
         (
             {"status": 403, "headers": {"X-Error-Message": "not for you"}},
-            "{url} refuses hf.co/acme/tiny (403): not for you",
-            "check that your token may read this repository",
+            "{url} refuses access to hf.co/acme/tiny (403): not for you",
+            "check that your token has read access to this repository",
         ),
     ],
 )
@@ -214,14 +214,14 @@ def test_the_hub_cannot_be_reached(hub: Hub, server: LoopbackHub) -> None:
     server.close()
     known = look_up(hub)
     assert known.note.startswith(f"{server.url} cannot be reached: ")
-    assert known.note.endswith("; what is in the cache is used")
+    assert known.note.endswith("; using the cache")
     assert hub.fetch([known.file("data.gguf")]) == ()
     kind, message, hint = error_of(lambda: look_up(hub, "acme/other"))
     assert issubclass(kind, FetchError)
     assert message.startswith(f"{server.url} cannot be reached: ")
     assert hint == (
         "check the network, the proxy settings and HF_ENDPOINT;"
-        " on this machine are demo, hf.co/acme/tiny:data.gguf"
+        " available offline: demo, hf.co/acme/tiny:data.gguf"
     )
 
 

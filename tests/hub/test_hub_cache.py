@@ -54,7 +54,7 @@ def test_nothing_is_asked_for_twice(hub: Hub, server: LoopbackHub) -> None:
     commit = server.repositories["acme/tiny"].commit
     file = look_up(hub, revision=commit).file("data.gguf")
     hub.fetch([file])
-    known = hub.repository("acme/tiny", wanted=lambda _: True)
+    known = hub.repository("acme/tiny", is_sufficient=lambda _: True)
     hub.fetch([known.file("data.gguf")])
     assert server.paths() == []
 
@@ -73,14 +73,14 @@ def test_offline_mode_touches_no_network(
     missing = repository.file("a/tiny-Q4_0.gguf")
     expected = (
         FetchError,
-        "hf.co/acme/tiny:a/tiny-Q4_0.gguf is not on this machine, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; on this machine are demo, hf.co/acme/tiny:data.gguf",
+        "hf.co/acme/tiny:a/tiny-Q4_0.gguf is not cached, and HF_HUB_OFFLINE is set",
+        "unset HF_HUB_OFFLINE to fetch it; available offline: demo, hf.co/acme/tiny:data.gguf",
     )
     assert error_of(lambda: hub.fetch([missing])) == expected
     assert error_of(lambda: hub.read_header(missing)) == expected
     assert error_of(lambda: look_up(hub, "acme/other"))[1:] == (
-        "hf.co/acme/other is not on this machine, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; on this machine are demo, hf.co/acme/tiny:data.gguf",
+        "hf.co/acme/other is not cached, and HF_HUB_OFFLINE is set",
+        "unset HF_HUB_OFFLINE to fetch it; available offline: demo, hf.co/acme/tiny:data.gguf",
     )
     assert server.paths() == []
 
@@ -106,7 +106,7 @@ def test_damaged_file_in_the_cache_is_named_and_fetched_again(hub: Hub, damage: 
     path.resolve().write_bytes(damage)
     os.utime(path, (1, 1))
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:data.gguf in the cache was damaged, and was fetched again",
+        "hf.co/acme/tiny:data.gguf was damaged in the cache, and was fetched again",
     )
     assert read(hub, file) == DATA
     assert hub.fetch([file]) == ()
@@ -128,7 +128,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_fetched_again(
 ) -> None:
     file = damage_header(hub)
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
-    assert hub.fetch([file]) == (f"{file.shown} in the cache was damaged, and was fetched again",)
+    assert hub.fetch([file]) == (f"{file.shown} was damaged in the cache, and was fetched again",)
     assert read(hub, file) == MODEL
     server.requests.clear()
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
@@ -146,7 +146,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_named_offline(
         path.write_bytes(damage)
         assert error_of(lambda: hub.read_header(file)) == (
             FetchError,
-            f"{file.shown} in the cache is damaged, and HF_HUB_OFFLINE is set",
+            f"{file.shown} is damaged in the cache, and HF_HUB_OFFLINE is set",
             "unset HF_HUB_OFFLINE to fetch it again",
         )
 
@@ -179,7 +179,7 @@ def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
             f"the download needs 1.00 MB, but the disk of the cache '{hub.cache.folder}' has only"
             " 2.00 MB free"
         ),
-        "make room, or set HF_HOME to a folder on another disk",
+        "free disk space, or set HF_HOME to a folder on another disk",
     )
 
 
@@ -187,8 +187,8 @@ def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     ("number", "message"),
     [
         (28, "the disk of the cache '{}' is full"),
-        (30, "the cache '{}' cannot be written to: read-only file system"),
-        (13, "the cache '{}' cannot be written to: permission denied"),
+        (30, "the cache '{}' is not writable: read-only file system"),
+        (13, "the cache '{}' is not writable: permission denied"),
         (5, "the cache '{}' cannot be used: input/output error"),
     ],
 )
@@ -226,7 +226,9 @@ def test_the_header_of_a_file_that_is_half_here_is_read_here(hub: Hub, server: L
     assert server.bytes_sent == 0
     partial.write_bytes(b"x" * (len(MODEL) + 300_000))  # a disk's error
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
-    assert hub.fetch([file]) == ("hf.co/acme/large:m.gguf had wrong bytes, and was fetched again",)
+    assert hub.fetch([file]) == (
+        "hf.co/acme/large:m.gguf did not match its digest, and was fetched again",
+    )
     assert read(hub, file) == content.read(0, content.size)
 
 
@@ -243,7 +245,7 @@ def test_a_damaged_file_is_kept_and_named_offline(
         os.utime(path, (1, 1))
         assert error_of(lambda: hub.fetch([file])) == (
             FetchError,
-            f"{SHOWN} in the cache is damaged, and HF_HUB_OFFLINE is set",
+            f"{SHOWN} is damaged in the cache, and HF_HUB_OFFLINE is set",
             "unset HF_HUB_OFFLINE to fetch it again",
         )
         assert path.read_bytes() == damage
@@ -259,8 +261,8 @@ def test_a_damaged_file_is_named_where_it_cannot_be_fetched_again(
     path.write_bytes(DATA[:-1])
     server.fail("/resolve/", status=403)
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"{SHOWN} in the cache was damaged, and could not be fetched again:"
-        f" {server.url} refuses hf.co/acme/tiny (403)"
+        f"{SHOWN} was damaged in the cache, and could not be fetched again:"
+        f" {server.url} refuses access to hf.co/acme/tiny (403)"
     )
 
 
@@ -272,7 +274,7 @@ def test_a_damaged_file_outside_the_cache_is_not_removed(hub: Hub, tmp_path: Pat
     for path in (hub.cache.pointer(file), hub.cache.blob(file)):
         path.unlink()
         path.symlink_to(mine)
-    assert hub.fetch([file]) == (f"{SHOWN} in the cache was damaged, and was fetched again",)
+    assert hub.fetch([file]) == (f"{SHOWN} was damaged in the cache, and was fetched again",)
     assert read(hub, file) == DATA
     assert mine.read_bytes() == DATA[:-1]
 
@@ -321,10 +323,10 @@ def test_a_repository_that_is_gone_can_be_used_offline(
     hub.fetch([get(hub)])
     del server.repositories["acme/tiny"]
     assert error_of(lambda: look_up(hub))[1:] == (
-        f"there is no repository hf.co/acme/tiny at {server.url}, or it is private",
+        f"no repository hf.co/acme/tiny at {server.url}, or it is private",
         (
             "check the spelling and HF_ENDPOINT; if it is private, log in with 'hf auth login',"
-            " or set HF_TOKEN; with HF_HUB_OFFLINE=1 what is in the cache is used"
+            " or set HF_TOKEN; set HF_HUB_OFFLINE=1 to use the cache"
         ),
     )
     set_offline(monkeypatch)

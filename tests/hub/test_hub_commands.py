@@ -130,8 +130,8 @@ def test_rm_keeps_the_other_files_of_a_repository(
     assert (status, err) == (
         3,
         (
-            "gpustack-draw: hf.co/acme/sd:Q4_0 is not on this machine\n"
-            "gpustack-draw: of this repository, hf.co/acme/sd:Q8_0 is here\n"
+            "gpustack-draw: hf.co/acme/sd:Q4_0 is not cached\n"
+            "gpustack-draw: cached from this repository: hf.co/acme/sd:Q8_0\n"
         ),
     )
 
@@ -169,8 +169,8 @@ def test_bytes_that_another_revision_uses_stay(
         "",
         (
             "gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed no space\n"
-            f"gpustack-draw: its bytes stay, as commit {old[:12]} of the repository uses them: to"
-            f" free them, remove hf.co/acme/sd@{old}:sd-Q4_0.gguf too\n"
+            f"gpustack-draw: no space is freed while commit {old[:12]} of the repository uses the"
+            f" same content; to free it, also remove hf.co/acme/sd@{old}:sd-Q4_0.gguf\n"
         ),
     )
     assert [path.stat().st_size for path in blob.iterdir()] == [len(SD)]
@@ -179,7 +179,7 @@ def test_bytes_that_another_revision_uses_stay(
 
 
 def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
-    file = hub.repository("acme/sd", wanted=None).file("sd-Q4_0.gguf")
+    file = hub.repository("acme/sd", is_sufficient=None).file("sd-Q4_0.gguf")
     hub.cache.partial(file).parent.mkdir(parents=True)
     hub.cache.partial(file).write_bytes(SD[:9000])
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
@@ -198,7 +198,7 @@ def test_rm_never_leaves_the_cache(run: Run, tmp_path: Path) -> None:
     before = everything_in(outside)
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert status == 3
-    assert "has a link that leads outside it" in err
+    assert "contains a link to a folder outside it" in err
     assert everything_in(outside) == before
 
 
@@ -226,7 +226,7 @@ def test_rm_asks_nobody_over_the_network(run: Run, server: LoopbackHub) -> None:
 
 def test_rm_while_another_process_fetches(run: Run, hub: Hub) -> None:
     run("pull", "hf.co/acme/sd")
-    file = hub.repository("acme/sd", wanted=None).file("sd-Q4_0.gguf")
+    file = hub.repository("acme/sd", is_sufficient=None).file("sd-Q4_0.gguf")
     with hub.client.lock(hub.cache.lock(file), 1):
         assert run("rm", "--yes", "hf.co/acme/sd") == (
             3,
@@ -290,15 +290,15 @@ def test_rm_asks_on_a_terminal(
             ["rm", "demo"],
             2,
             [
-                "'demo' is part of gpustack-draw and cannot be removed alone",
-                "uninstall gpustack-draw to remove both",
+                "'demo' is built into gpustack-draw and cannot be removed",
+                "uninstall gpustack-draw to remove it",
             ],
         ),
         (
             ["rm", "./cat.gguf"],
             2,
             [
-                "'./cat.gguf' is a path, and gpustack-draw removes only models that it has fetched",
+                "'./cat.gguf' is a path, and only cached models can be removed",
                 "delete the file yourself, or write hf.co/OWNER/REPO[:TAG]",
             ],
         ),
@@ -306,10 +306,10 @@ def test_rm_asks_on_a_terminal(
             ["rm", "flux"],
             3,
             [
-                "'flux' is not a model of Hugging Face",
+                "'flux' is not a Hugging Face model",
                 (
-                    "write hf.co/OWNER/REPO:TAG, as 'gpustack-draw models' lists it; a model on a"
-                    " GPUStack server is removed there"
+                    "write hf.co/OWNER/REPO:TAG as listed by 'gpustack-draw models'; remove a model"
+                    " of a GPUStack server there"
                 ),
             ],
         ),
@@ -317,8 +317,8 @@ def test_rm_asks_on_a_terminal(
             ["rm", "hf.co/acme/none@v1"],
             3,
             [
-                "hf.co/acme/none@v1 is not on this machine",
-                "'gpustack-draw models' lists the models that are here",
+                "hf.co/acme/none@v1 is not cached",
+                "list the cached models with 'gpustack-draw models'",
             ],
         ),
         (["rm"], 2, ["missing MODEL", "for example: gpustack-draw rm hf.co/OWNER/REPO:Q4_0"]),
@@ -339,7 +339,7 @@ def test_rm_asks_on_a_terminal(
             ["pull", "hf.co/acme/none"],
             3,
             [
-                "there is no repository hf.co/acme/none at {url}, or it is private",
+                "no repository hf.co/acme/none at {url}, or it is private",
                 (
                     "check the spelling and HF_ENDPOINT; if it is private, log in with"
                     " 'hf auth login', or set HF_TOKEN"

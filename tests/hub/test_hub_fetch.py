@@ -227,8 +227,8 @@ def test_with_everything_here_one_question_or_none(server: LoopbackHub, tmp_path
     assert command.wait() == (
         3,
         (
-            "gpustack-draw: hf.co/acme/whole-GGUF is not on this machine, and HF_HUB_OFFLINE is"
-            " set\ngpustack-draw: unset HF_HUB_OFFLINE to fetch it; on this machine are demo,"
+            "gpustack-draw: hf.co/acme/whole-GGUF is not cached, and HF_HUB_OFFLINE is"
+            " set\ngpustack-draw: unset HF_HUB_OFFLINE to fetch it; available offline: demo,"
             " hf.co/acme/parts-GGUF:Q4_0\n"
         ),
     )
@@ -253,7 +253,7 @@ with here.client.lock(here.cache.folder.parent.parent / "lock", 1):
     pass
 {setup}
 try:
-    repository = here.repository("acme/tiny", wanted=None)
+    repository = here.repository("acme/tiny", is_sufficient=None)
     print(here.fetch(repository.files))
 except DrawError as error:
     print(f"{{error.message}} | {{error.hint}}")
@@ -289,8 +289,7 @@ def test_a_cache_that_cannot_be_written_to(tiny: LoopbackHub, tmp_path: Path) ->
     tmp_path.chmod(0o755)
     (tmp_path / "home").mkdir(mode=0o555)
     refused = (
-        "the cache 'home/hub' cannot be written to: permission denied"
-        " | set HF_HOME to a folder that can be written to"
+        "the cache 'home/hub' is not writable: permission denied | set HF_HOME to a writable folder"
     )
     assert fetch(tiny, tmp_path, AS_NOBODY) == refused
     assert list((tmp_path / "home").iterdir()) == []
@@ -329,13 +328,13 @@ def test_a_disk_that_fills_up(tiny: LoopbackHub, tmp_path: Path) -> None:
         before = fetch(tiny, tmp_path)
         assert re.fullmatch(
             r"the download needs 1\.\d\d MB, but the disk of the cache 'home/hub' has only"
-            r" \d\d\d kB free \| make room, or set HF_HOME to a folder on another disk",
+            r" \d\d\d kB free \| free disk space, or set HF_HOME to a folder on another disk",
             before,
         )
         unknown = "Hub.disk_shortage = lambda *_: ''"
         assert fetch(tiny, tmp_path, unknown) == (
             "the disk of the cache 'home/hub' is full"
-            " | make room, or set HF_HOME to a folder on another disk; what was fetched is kept"
+            " | free disk space, or set HF_HOME to a folder on another disk; partial files are kept"
         )
         count = max(path.stat().st_size for path in tmp_path.rglob("*.incomplete"))
         assert count > 300_000

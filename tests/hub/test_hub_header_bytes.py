@@ -11,7 +11,7 @@ from loopback_hub import Content, LoopbackHub
 
 from gpustack_draw.cli.main import main
 from gpustack_draw.errors import ModelFileError
-from gpustack_draw.hub import Hub, patience
+from gpustack_draw.hub import Hub, retry
 from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.resolver.fetch import fetch_model
@@ -75,7 +75,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
     hub = LoopbackHub()
     hub.add_cdn()
     hub.use(monkeypatch, tmp_path)
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.01)
+    monkeypatch.setattr(retry, "SECONDS_BETWEEN_TRIES", 0.01)
     monkeypatch.chdir(tmp_path)
     yield hub
     hub.close()
@@ -252,7 +252,7 @@ def test_a_t5_encoder_with_its_vocabulary(
     # FLUX.1 needs one of 32,128 tokens.
     assert dry_run(capsys, "hf.co/acme/flux-GGUF:Q4_0")[-1] == "t5xxl usual-Q8_0.gguf"
     assert count(server)[0] < 500_000
-    header = Hub().read_header(Hub().repository("acme/flux-GGUF", wanted=None).files[-1])
+    header = Hub().read_header(Hub().repository("acme/flux-GGUF", is_sufficient=None).files[-1])
     assert header.tensors["token_embd.weight"].shape == (4096, 256_384)
     assert header.metadata["general.architecture"] == "t5encoder"
 
@@ -269,7 +269,7 @@ def test_a_long_list_of_numbers_is_left_out(server: LoopbackHub) -> None:
     metadata = {"some.numbers": [1] * 2_000_000, "more.numbers": [2] * 1_000_000}
     server.add("acme/m", {"m.gguf": large(files.gguf_bytes(grown(files.SD1_ALL, 9000), metadata))})
     hub = Hub()
-    header = hub.read_header(hub.repository("acme/m", wanted=None).file("m.gguf"))
+    header = hub.read_header(hub.repository("acme/m", is_sufficient=None).file("m.gguf"))
     assert set(files.SD1_ALL) < set(header.tensors)
     assert count(server)[0] < 700_000
 
@@ -283,7 +283,7 @@ DATA_STEPS = 5  # 64 kB, and doubled four times
 def open_remote(server: LoopbackHub) -> RemoteFile:
     server.add("acme/m", {"m.bin": DATA}, gated=True)
     hub = Hub()
-    file = hub.repository("acme/m", wanted=None).file("m.bin")
+    file = hub.repository("acme/m", is_sufficient=None).file("m.bin")
     count(server)
     return RemoteFile(hub.client, file)
 

@@ -105,13 +105,13 @@ def test_variant_from_the_repository_where_the_file_tells_none(server: LoopbackH
 
 def test_fallback_and_unreachable_hub_are_noted(server: LoopbackHub) -> None:
     server.add("acme/sd", {"sd-Q4_K_M.gguf": files.gguf_bytes(files.SD1_ALL)})
-    note = "hf.co/acme/sd has no Q4_0, so Q4_K_M is taken; name another one with :TAG"
+    note = "hf.co/acme/sd has no Q4_0, using Q4_K_M; choose another one with :TAG"
     model = resolve("hf.co/acme/sd")
     assert model.notes == (note,)
     fetch_model(model)
     server.fail("/api/", status=500)
     assert resolve("hf.co/acme/sd").notes == (
-        f"{server.url} answers with an error of its own (500); what is in the cache is used",
+        f"{server.url} reports a server error (500); using the cache",
         note,
     )
 
@@ -241,8 +241,8 @@ def test_missing_component_is_named_with_its_places_and_its_option(server: Loopb
     assert message == (
         "'hf.co/acme/flux:flux1-dev-Q4_0.gguf' (FLUX.1) cannot draw without the CLIP-L text"
         " encoder, which is neither in the file nor beside it;"
-        f" there is no repository hf.co/comfyanonymous/flux_text_encoders at {server.url}, or it"
-        " is private; there is no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF"
+        f" no repository hf.co/comfyanonymous/flux_text_encoders at {server.url}, or it"
+        " is private; no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF"
         f" at {server.url}, or it is private"
     )
     assert hint == (
@@ -352,7 +352,7 @@ def test_gated_model(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> No
     server.add("acme/m", {"m-Q4_0.gguf": files.gguf_bytes(files.SD1_ALL)}, gated=True)
     assert error_of("hf.co/acme/m")[:2] == (
         FetchError,
-        "hf.co/acme/m is gated: it is given only to accounts that have accepted its terms",
+        "hf.co/acme/m is gated: it requires an account that has accepted its terms",
     )
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
     assert resolve("hf.co/acme/m").family.name == "sd1"
@@ -478,7 +478,7 @@ def test_models_lists_what_can_be_drawn_with(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hf.co/acme/none"], "there is no repository hf.co/acme/none at http://127.0.0.1:"),
+        (["hf.co/acme/none"], "no repository hf.co/acme/none at http://127.0.0.1:"),
         (["hf.co/acme/sd:Q8_0"], "hf.co/acme/sd has no tag 'Q8_0'; it has Q4_0"),
         (["demo", "--vae", "hf.co/acme/sd"], "'hf.co/acme/sd:sd-Q4_0.gguf' is a model"),
     ],

@@ -53,7 +53,7 @@ for line in sys.stdin:
 """
 CLIENT_IS_OLD = version("huggingface_hub").startswith("0.")
 LISTED = ["demo", "hf.co/acme/sd:Q4_0"]
-HERE = "; on this machine are demo, hf.co/acme/sd:Q4_0"
+HERE = "; available offline: demo, hf.co/acme/sd:Q4_0"
 
 
 class Place:
@@ -106,14 +106,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def socks(name: str, value: str) -> tuple[str, str]:
     package = "PySocks" if CLIENT_IS_OLD else "socksio"
     return (
-        f"{name} names a SOCKS proxy, {value!r}, which needs the Python package {package}",
+        f"{name} is a SOCKS proxy, {value!r}, which requires the Python package {package}",
         f"pip install {package}, or unset {name}",
     )
 
 
 def no_proxy(name: str, value: str) -> tuple[str, str]:
     return (
-        f"{name} is not the address of a proxy: {value!r}",
+        f"{name} is not a proxy URL: {value!r}",
         f"write it as http://HOST:PORT, or unset {name}",
     )
 
@@ -134,20 +134,20 @@ def no_number(name: str, value: str) -> tuple[str, str]:
 
 def no_hub(value: str) -> tuple[str, str]:
     return (
-        f"HF_ENDPOINT is not the address of a hub: {value!r}",
+        f"HF_ENDPOINT is not a URL: {value!r}",
         "write it as https://HOST, or unset it to use https://huggingface.co",
     )
 
 
 def no_token(name: str) -> tuple[str, str]:
     return (
-        f"{name} holds no token of Hugging Face: a token is ASCII text without blanks",
+        f"{name} is not a Hugging Face token: a token is ASCII text without spaces",
         f"copy it again from https://huggingface.co/settings/tokens, or unset {name}",
     )
 
 
 WRONG_TOKEN = (
-    "{url} does not accept the token that is set up on this machine",
+    "{url} rejects the token of this machine",
     "log in again with 'hf auth login', or correct or unset HF_TOKEN",
 )
 FAULTY = [
@@ -187,7 +187,7 @@ FAULTY = [
     ),
     (
         *("HF_ENDPOINT", "", "HF_ENDPOINT is empty"),
-        "unset it to use https://huggingface.co, or set it to the address of another hub",
+        "unset it to use https://huggingface.co, or set it to the URL of another hub",
     ),
     *(
         ("HF_ENDPOINT", value, *no_hub(value))
@@ -208,7 +208,7 @@ FAULTY = [
     ),
     (
         *("HF_ENDPOINT", "{url}/wrong/mirror"),
-        "there is no repository hf.co/acme/new at {url}/wrong/mirror, or it is private",
+        "no repository hf.co/acme/new at {url}/wrong/mirror, or it is private",
         (
             "check the spelling and HF_ENDPOINT; if it is private, log in with 'hf auth login',"
             " or set HF_TOKEN"
@@ -221,7 +221,7 @@ FAULTY_FOR_HTTPX = [
     *(
         (
             *("SSL_CERT_FILE", value),
-            f"SSL_CERT_FILE names a file of certificates that cannot be read: {value!r}: {reason}",
+            f"SSL_CERT_FILE names an invalid certificate file: {value!r}: {reason}",
             "correct it, or unset SSL_CERT_FILE",
         )
         for value, reason in (
@@ -232,7 +232,7 @@ FAULTY_FOR_HTTPX = [
     ),
     (
         *("HF_OIDC_RESOURCE", "x"),
-        "no token can be had: HF_OIDC_RESOURCE is set but no OIDC id token is available",
+        "cannot get a token: HF_OIDC_RESOURCE is set but no OIDC id token is available",
         "correct or unset HF_OIDC_RESOURCE",
     ),
 ]
@@ -250,7 +250,7 @@ def check(place: Place, variables: dict[str, str], message: str, hint: str) -> N
         ("NoSuchPageError", hint + HERE),
     }
     note, is_here = found["cached"]
-    assert note.endswith("; what is in the cache is used")
+    assert note.endswith("; using the cache")
     assert is_here == "True"
     assert found["models"] == LISTED
 
@@ -276,7 +276,7 @@ def test_a_log_of_keys_that_cannot_be_written(place: Place) -> None:
     check(
         place,
         {"SSL_CERT_FILE": certificates, "SSLKEYLOGFILE": "/nonexistent/log"},
-        "SSLKEYLOGFILE names a file that cannot be written: '/nonexistent/log':"
+        "SSLKEYLOGFILE names a file that is not writable: '/nonexistent/log':"
         " no such file or directory",
         "correct it, or unset SSLKEYLOGFILE",
     )
@@ -332,9 +332,9 @@ def test_hosts_without_a_proxy_that_are_none(place: Place, tmp_path: Path, value
     """Some versions of httpx pass over them, as curl does; others cannot be set up."""
     found = place.outcomes(HF_HOME=str(tmp_path), NO_PROXY=value)["new"]
     if found != ["True"]:
-        here = "; no model of the hub is on this machine, but 'demo' is"
+        here = "; available offline: demo"
         assert found[1:] == [
-            f"NO_PROXY names a host that the HTTP client cannot read: {value!r}",
+            f"NO_PROXY contains an invalid host: {value!r}",
             f"correct it, or unset NO_PROXY{here}",
         ]
 
@@ -371,6 +371,6 @@ def test_the_variable_that_forbids_the_network_is_named(place: Place) -> None:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         found = place.outcomes(**{name: "1"})
         _, message, hint = found["new"]
-        assert message.endswith(f" is not on this machine, and {name} is set")
+        assert message.endswith(f" is not cached, and {name} is set")
         assert hint == f"unset {name} to fetch it{HERE}"
         assert found["cached"] == ["True"]

@@ -371,15 +371,15 @@ def test_offline(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
         ModelNotFoundError,
         (
             f"'{FLUX1}' (FLUX.1) cannot draw without the T5-XXL text encoder, which is neither in"
-            f" the file nor beside it; hf.co/{T5_PLACE} is not on this machine, and HF_HUB_OFFLINE"
-            " is set; hf.co/city96/t5-v1_1-xxl-encoder-gguf is not on this machine, and"
+            f" the file nor beside it; hf.co/{T5_PLACE} is not cached, and HF_HUB_OFFLINE"
+            " is set; hf.co/city96/t5-v1_1-xxl-encoder-gguf is not cached, and"
             " HF_HUB_OFFLINE is set"
         ),
         (
             "name it with --t5xxl FILE; it is usually in"
             f" hf.co/{T5_PLACE} or hf.co/city96/t5-v1_1-xxl-encoder-gguf:Q8_0 or"
             " hf.co/comfyanonymous/flux_text_encoders:t5xxl_fp16.safetensors; unset HF_HUB_OFFLINE"
-            " to fetch it; no model of the hub is on this machine, but 'demo' is"
+            " to fetch it; available offline: demo"
         ),
     )
 
@@ -392,7 +392,7 @@ def test_hub_that_cannot_be_reached_is_asked_once(server: LoopbackHub) -> None:
     assert message == (
         f"'{FLUX1}' (FLUX.1) cannot draw without a VAE (which turns the result into pixels) and the"
         " CLIP-L text encoder and the T5-XXL text encoder, which are neither in the file nor beside"
-        f" it; {server.url} answers with an error of its own (500)"
+        f" it; {server.url} reports a server error (500)"
     )
     assert hint.startswith("name them with --vae FILE --clip-l FILE --t5xxl FILE; ")
     assert len(set(server.paths())) == 1

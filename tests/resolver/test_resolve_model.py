@@ -255,7 +255,7 @@ FEW_WORDS: files.Tensors = {
     **files.KLEIN_ALL,
     "text_encoders.llm.model.embed_tokens.weight": ((1, 1000), "F16"),
 }
-OFFLINE = "unset HF_HUB_OFFLINE to fetch it; no model of the hub is on this machine, but 'demo' is"
+OFFLINE = "unset HF_HUB_OFFLINE to fetch it; available offline: demo"
 PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a VAE": (
         files.VAE_4,
@@ -295,8 +295,8 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         ModelNotFoundError,
         (
             "'x.gguf' (FLUX.1) cannot draw without the T5-XXL text encoder, which is neither in the"
-            " file nor beside it; hf.co/second-state/stable-diffusion-3.5-medium-GGUF is not on"
-            " this machine, and HF_HUB_OFFLINE is set"
+            " file nor beside it; hf.co/second-state/stable-diffusion-3.5-medium-GGUF is not"
+            " cached, and HF_HUB_OFFLINE is set"
         ),
         (
             "name it with --t5xxl FILE; it is usually in"
@@ -318,7 +318,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         (
             "'x.gguf' (Stable Diffusion 1) cannot draw without a VAE (which turns the result into"
             " pixels), which is neither in the file nor beside it;"
-            " hf.co/stabilityai/sd-vae-ft-mse-original is not on this machine, and HF_HUB_OFFLINE"
+            " hf.co/stabilityai/sd-vae-ft-mse-original is not cached, and HF_HUB_OFFLINE"
             " is set"
         ),
         (
@@ -333,7 +333,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         (
             "'x.gguf' (FLUX.1) cannot draw without a VAE (which turns the result into pixels) and"
             " the CLIP-L text encoder and the T5-XXL text encoder, which are neither in the file"
-            " nor beside it; hf.co/Comfy-Org/z_image_turbo is not on this machine, and"
+            " nor beside it; hf.co/Comfy-Org/z_image_turbo is not cached, and"
             " HF_HUB_OFFLINE is set"
         ),
         f"name them with --vae FILE --clip-l FILE --t5xxl FILE; {OFFLINE}",

@@ -9,7 +9,7 @@ import pytest
 from loopback_hub import LoopbackHub
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.hub import Hub, Repository, RepositoryFile, patience
+from gpustack_draw.hub import Hub, Repository, RepositoryFile, retry
 
 DATA = bytes(range(251)) * 4000
 MODEL = files.gguf_bytes(files.SD1_ALL)
@@ -18,7 +18,7 @@ MODEL = files.gguf_bytes(files.SD1_ALL)
 def open_hub(server: LoopbackHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     """Let this process use a loopback hub, with one repository in it, and an empty cache."""
     server.use(monkeypatch, home)
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.01)
+    monkeypatch.setattr(retry, "SECONDS_BETWEEN_TRIES", 0.01)
     server.add(
         "acme/tiny",
         {"data.gguf": DATA, "a/tiny-Q4_0.gguf": MODEL, "README.md": b"read me"},
@@ -28,7 +28,7 @@ def open_hub(server: LoopbackHub, home: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def look_up(hub: Hub, name: str = "acme/tiny", revision: str | None = None) -> Repository:
-    return hub.repository(name, revision, wanted=None)
+    return hub.repository(name, revision, is_sufficient=None)
 
 
 def get(hub: Hub, path: str = "data.gguf", name: str = "acme/tiny") -> RepositoryFile:

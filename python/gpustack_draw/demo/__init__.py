@@ -1,7 +1,6 @@
-"""The model inside the package: a small FLUX.2-klein, trained by this project's own script.
+"""The demo model of the package: a small FLUX.2 klein, trained by ``tools/train_demo_model``.
 
-One file holds the denoiser, the text encoder (``text_encoders.llm.``) and the decoder (``tae.``).
-``tools/train_demo_model`` makes it; ``docs/`` shows what it can draw.
+One file holds the denoiser, the text encoder (``text_encoders.llm.``) and the VAE (``tae.``).
 """
 
 from pathlib import Path

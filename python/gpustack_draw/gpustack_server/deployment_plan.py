@@ -69,7 +69,7 @@ def plan_deployment(
 
 def _list_repository(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
     try:
-        found = Hub().repository(reference.repository, wanted=None)
+        found = Hub().repository(reference.repository, is_sufficient=None)
     except ModelNotFoundError:
         raise
     except DrawError as error:

@@ -1,9 +1,9 @@
-"""Find and fetch files of Hugging Face repositories; the only user of ``huggingface_hub``.
+"""Find and download files of Hugging Face repositories; the only user of ``huggingface_hub``.
 
-The client gives the address, the token, the cache's place and the HTTP session (``settings.py``).
-The bytes are fetched here: versions of the client from 1.18 on throw away what a killed process has
-fetched. A hub is not trusted: ``connection.py`` limits its answers, ``client.py`` checks them, and
-``cache.py`` makes no path outside its folder.
+``huggingface_hub`` supplies the endpoint, the token, the cache folder and the HTTP session
+(``settings.py``). Downloads are implemented here because ``huggingface_hub`` 1.18 and later discard
+the partial file of a killed process. The hub is not trusted: ``connection.py`` limits responses,
+``client.py`` validates them, and ``cache.py`` never builds a path outside its folder.
 """
 
 from gpustack_draw.hub.hub import Hub

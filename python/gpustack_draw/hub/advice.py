@@ -1,4 +1,4 @@
-"""Errors of the hub and of its client, put into words and advice."""
+"""Error messages and hints for failed requests to the hub."""
 
 import os
 import re
@@ -14,19 +14,19 @@ from gpustack_draw.hub.network_variables import (
 from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError, reason_of
 from gpustack_draw.untrusted import MAX_RETRY_AFTER, clean, parse_retry_after
 
-MAX_WAIT = 30.0  # a hub that wants to be left alone for longer has to be asked another time
+MAX_WAIT = 30.0  # seconds; a longer Retry-After ends the request
 
 _LOG_IN = "log in with 'hf auth login', or set HF_TOKEN"
 
 
 @dataclass(frozen=True)
 class AnswerHead:
-    """The head of an answer.
+    """Status and headers of an HTTP response.
 
     Attributes:
-        status: Of HTTP.
-        headers: By name in lower case.
-        sent_token: Whether the user's token went along.
+        status: HTTP status code.
+        headers: Values by lower-case name.
+        sent_token: True if the request carried the user's token.
     """
 
     status: int
@@ -35,25 +35,25 @@ class AnswerHead:
 
 
 def offline_error(name: str) -> HubUnavailableError:
-    """Make the error for a repository that is not known while the network must not be used."""
+    """Build the error for an uncached repository in offline mode."""
     variable = offline_variable()
     return HubUnavailableError(
-        f"hf.co/{name} is not on this machine, and {variable} is set",
+        f"hf.co/{name} is not cached, and {variable} is set",
         hint=f"unset {variable} to fetch it",
         retryable=False,
     )
 
 
 def explain_failure(error: Exception, endpoint: str) -> HubUnavailableError:
-    """Make the error for a question that got no answer.
+    """Build the error for a request without a response.
 
     Args:
-        error: The error of the HTTP client.
-        endpoint: The hub's address.
+        error: Error of the HTTP client.
+        endpoint: URL of the hub.
     """
     if type(error).__name__ == "OfflineModeIsEnabled":
         return HubUnavailableError(
-            f"the network is not used, as {offline_variable()} is set",
+            f"network access is disabled by {offline_variable()}",
             hint=f"unset {offline_variable()}",
             retryable=False,
         )
@@ -65,36 +65,36 @@ def explain_failure(error: Exception, endpoint: str) -> HubUnavailableError:
     )
 
 
-def explain_refusal(  # noqa: PLR0911 - one a kind of refusal
+def explain_refusal(  # noqa: PLR0911 - one per type of error
     answer: AnswerHead, endpoint: str, name: str, revision: str, path: str = ""
 ) -> DrawError:
-    """Make the error for an answer that is a refusal.
+    """Build the error for a response with an error status.
 
     Args:
-        answer: The answer, with a status from 400 on.
-        endpoint: The hub's address.
-        name: The repository that was asked for.
-        revision: The revision.
-        path: The file, where one was asked for.
+        answer: Response with a status of 400 or above.
+        endpoint: URL of the hub.
+        name: Repository, as ``OWNER/REPO``.
+        revision: Branch, tag or commit.
+        path: File in the repository; empty for the repository itself.
     """
     code = answer.headers.get("x-error-code", "")
     if code == "GatedRepo":
         return _gated(answer, name)
     if answer.headers.get("x-error-message") == "Access to this resource is disabled.":
         return FetchError(
-            f"hf.co/{name} has been disabled by the hub",
-            hint=f"https://huggingface.co/{name} may tell why; use another repository",
+            f"the hub has disabled hf.co/{name}",
+            hint=f"see https://huggingface.co/{name} for the reason, or use another repository",
         )
     if code == "RevisionNotFound":
         return ModelNotFoundError(
             f"hf.co/{name} has no revision {revision!r}",
-            hint="give a branch, a tag or a commit after the @, or leave it out",
+            hint="write a branch, a tag or a commit after the @, or omit both",
         )
     if code == "EntryNotFound":
         return ModelNotFoundError(f"hf.co/{name} has no file {path!r} at revision {revision!r}")
     if answer.status == 401 and answer.sent_token:
         return HubUnavailableError(
-            f"{endpoint} does not accept the token that is set up on this machine",
+            f"{endpoint} rejects the token of this machine",
             hint="log in again with 'hf auth login', or correct or unset HF_TOKEN",
             retryable=False,
         )
@@ -108,9 +108,9 @@ def _not_found(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
     is_other = endpoint != "https://huggingface.co"
     at = f" at {endpoint}" if is_other else ""
     is_hub = "x-error-code" in answer.headers or not is_other
-    kind = ModelNotFoundError if is_hub else NoSuchPageError
-    return kind(
-        f"there is no repository hf.co/{name}{at}, or it is private",
+    error_type = ModelNotFoundError if is_hub else NoSuchPageError
+    return error_type(
+        f"no repository hf.co/{name}{at}, or it is private",
         hint=f"check the spelling{' and HF_ENDPOINT' if is_other else ''}{log_in}",
     )
 
@@ -119,44 +119,44 @@ def _gated(answer: AnswerHead, name: str) -> DrawError:
     page = f"https://huggingface.co/{name}"
     if answer.sent_token:
         return FetchError(
-            f"hf.co/{name} is gated, and the account of your token has not been let in",
-            hint=f"accept its terms on {page}; it can take its owner a while to let you in",
+            f"hf.co/{name} is gated, and the account of your token has no access",
+            hint=f"accept its terms on {page}; its owner may need time to grant access",
         )
     return FetchError(
-        f"hf.co/{name} is gated: it is given only to accounts that have accepted its terms",
+        f"hf.co/{name} is gated: it requires an account that has accepted its terms",
         hint=f"accept them on {page}, then {_LOG_IN}",
     )
 
 
 def _refused(answer: AnswerHead, endpoint: str, name: str) -> DrawError:
     status = answer.status
-    said = clean(answer.headers.get("x-error-message", ""))
-    because = f": {said}" if said else ""
+    message = clean(answer.headers.get("x-error-message", ""))
+    reason = f": {message}" if message else ""
     seconds = _wait_seconds(answer)
     if status == 429:
-        also = "" if answer.sent_token else f"; with an account the limit is higher: {_LOG_IN}"
+        log_in = "" if answer.sent_token else f"; accounts have a higher limit: {_LOG_IN}"
         return HubUnavailableError(
-            f"{endpoint} has had too many requests from here (429)",
-            hint=f"try again {_when(seconds)}{also}",
+            f"{endpoint} received too many requests from this address (429)",
+            hint=f"try again {_when(seconds)}{log_in}",
             wait_seconds=seconds,
             retryable=seconds <= MAX_WAIT,
         )
     if status in {408, 416} or status >= 500:
         return HubUnavailableError(
-            f"{endpoint} answers with an error of its own ({status}){because}",
-            hint="try again later; https://status.huggingface.co tells how the hub is",
+            f"{endpoint} reports a server error ({status}){reason}",
+            hint="try again later; https://status.huggingface.co shows the status of the hub",
             wait_seconds=seconds,
             retryable=seconds <= MAX_WAIT,
         )
     return FetchError(
-        f"{endpoint} refuses hf.co/{name} ({status}){because}",
-        hint="check that your token may read this repository" if status == 403 else "",
+        f"{endpoint} refuses access to hf.co/{name} ({status}){reason}",
+        hint="check that your token has read access to this repository" if status == 403 else "",
     )
 
 
 def _when(seconds: float) -> str:
     if seconds >= MAX_RETRY_AFTER:
-        return "another day"
+        return "tomorrow"
     return f"in {seconds:.0f} seconds" if seconds else "in a few minutes"
 
 

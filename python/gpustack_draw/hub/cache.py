@@ -1,10 +1,9 @@
-"""The hub client's cache on disk: where its files are, and what we know about them.
+"""The cache of ``huggingface_hub`` on disk: paths of its files, and records about them.
 
-Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache (as the client's source has
-it, versions 0.30 to 2.4). What we add is in ``.gpustack-draw`` inside a repository's folder, where
-the client's own tools do not look: lists of files, and which files have been verified. A revision
-that was only looked up stays there, too: what other programs find under it is not changed before
-its files are here.
+Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache (checked against the source
+of versions 0.30 to 2.4). Additional records are in ``.gpustack-draw`` inside a repository's folder,
+which other tools ignore: file lists, verified files, and the commits of revisions whose files are
+not cached yet. ``refs`` only changes once a file is cached, so other programs find no empty commit.
 """
 
 import contextlib
@@ -32,14 +31,14 @@ _CHUNK = 4 * 1024 * 1024
 
 
 class HubCache:
-    """The cache; nothing is made before something is stored.
+    """The cache; no folder is created before a file is stored.
 
     Attributes:
-        folder: Where it is.
+        folder: Path of the cache.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder, which need not exist."""
+        """Initialize with the path of a folder, which need not exist."""
         self.folder = folder
 
     def repository_folder(self, name: str) -> Path:
@@ -47,29 +46,29 @@ class HubCache:
         return _inside(self.folder, "--".join(["models", *name.split("/")]))
 
     def blob(self, file: RepositoryFile) -> Path:
-        """Give where a file's bytes are, or will be."""
+        """Return the path of a file's content, whether it exists or not."""
         return _inside(self.repository_folder(file.repository) / "blobs", _blob_name(file))
 
     def partial(self, file: RepositoryFile) -> Path:
-        """Give where a file's bytes are while they are fetched."""
+        """Return the path of a file's content during its download."""
         blob = self.blob(file)
         return blob.with_name(blob.name + ".incomplete")
 
     def lock(self, file: RepositoryFile) -> Path:
-        """Give the file whose lock the client takes while it fetches."""
+        """Return the path of the lock file that ``huggingface_hub`` uses for the same download."""
         folder = self.repository_folder(file.repository).name
         return self.folder / ".locks" / folder / f"{_blob_name(file)}.lock"
 
     def snapshots(self, name: str) -> Path:
-        """Return the folder that holds a folder of links for each commit of a repository."""
+        """Return the folder of a repository's snapshots: one folder of links per commit."""
         return self.repository_folder(name) / "snapshots"
 
     def pointer(self, file: RepositoryFile) -> Path:
-        """Give the path under which a file is used."""
+        """Return the path of a file in its snapshot."""
         return _inside(self.snapshots(file.repository), f"{file.commit}/{file.path}")
 
     def find(self, file: RepositoryFile) -> Path | None:
-        """Give the path of a file that is here whole, as far as its size tells."""
+        """Return the path of a cached file of the expected size; ``None`` if there is none."""
         for path in (self.pointer(file), self.blob(file)):
             try:
                 size = path.stat().st_size
@@ -80,27 +79,30 @@ class HubCache:
         return None
 
     def partial_bytes(self, file: RepositoryFile) -> int:
-        """Tell how much of a file an interrupted fetch has left."""
+        """Return the number of bytes that an interrupted download has left."""
         try:
             return min(self.partial(file).stat().st_size, max(file.bytes, 0))
         except OSError:
             return 0
 
-    def read_partial(self, file: RepositoryFile, most: int) -> bytes:
-        """Give the first bytes of what an interrupted fetch has left of a file."""
+    def read_partial(self, file: RepositoryFile, limit: int) -> bytes:
+        """Return up to ``limit`` first bytes that an interrupted download has left."""
         try:
             with self.partial(file).open("rb") as opened:
-                return opened.read(min(most, max(file.bytes, 0)))
+                return opened.read(min(limit, max(file.bytes, 0)))
         except OSError:
             return b""
 
     def is_damaged(self, file: RepositoryFile) -> bool:
-        """Tell whether a file is here with another size than it should have."""
-        here = self.pointer(file).exists() or self.blob(file).exists()
-        return here and self.find(file) is None
+        """Return whether a cached file has the wrong size."""
+        exists = self.pointer(file).exists() or self.blob(file).exists()
+        return exists and self.find(file) is None
 
     def link(self, file: RepositoryFile) -> Path:
-        """Make a fetched file usable under its own name. Several processes may do so at once.
+        """Link a downloaded file into its snapshot. Several processes may do so at once.
+
+        Returns:
+            Path of the file in the snapshot.
 
         Raises:
             OSError: The cache cannot be written to.
@@ -121,7 +123,7 @@ class HubCache:
         return pointer
 
     def remove(self, file: RepositoryFile) -> None:
-        """Remove a damaged file, but not what a user's, or the client's, link leads to outside."""
+        """Remove a damaged file, but not the target of a link that leads outside the cache."""
         pointer = self.pointer(file)
         target = linked(pointer)
         if target.parent == self.blob(file).parent:
@@ -130,7 +132,7 @@ class HubCache:
             path.unlink(missing_ok=True)
 
     def read_commit(self, name: str, revision: str) -> str:
-        """Give the commit that a revision was when it was last looked up; empty if it never was."""
+        """Return the commit of a revision when it was last looked up; empty if it never was."""
         if COMMIT.fullmatch(revision):
             return revision
         places = [folder / _ref_name(revision) for folder in self.own_folders(name)]
@@ -144,9 +146,9 @@ class HubCache:
                 _write(path, file.commit)
 
     def read_repository(self, name: str, revision: str) -> Repository | None:
-        """Give what was known about a repository when it was last looked up.
+        """Return a repository as recorded by the last look-up; ``None`` if there is no record.
 
-        Where only the client itself has fetched files: the files that are here.
+        If only other programs have used the repository, its files are those of the snapshot.
         """
         commit = self.read_commit(name, revision)
         if not commit:
@@ -160,56 +162,56 @@ class HubCache:
         return make_repository(name, revision, commit, files) if files else None
 
     def is_listed(self, name: str, commit: str) -> bool:
-        """Tell whether all files of a commit are known, not only those that are here."""
+        """Return whether the complete file list of a commit is recorded."""
         return any((folder / f"files-{commit}.json").exists() for folder in self.own_folders(name))
 
     def write_repository(self, repository: Repository) -> None:
-        """Keep what the hub said about a repository; needs no success."""
+        """Record the file list and the commit of a repository (best effort)."""
         table = {file.path: (file.bytes, file.digest) for file in repository.files}
-        self._keep(repository.name, f"files-{repository.commit}.json", json.dumps(table))
+        self._record(repository.name, f"files-{repository.commit}.json", json.dumps(table))
         if repository.revision != repository.commit:
-            self._keep(repository.name, _ref_name(repository.revision), repository.commit)
+            self._record(repository.name, _ref_name(repository.revision), repository.commit)
 
     def is_verified(self, file: RepositoryFile, path: Path) -> bool:
-        """Tell whether a file's bytes were compared with its digest, and not changed since."""
-        mark = mark_of(path)
+        """Return whether a file matched its digest and has not changed since."""
+        fingerprint = fingerprint_of(path)
         return bool(file.digest) and any(
-            text_of(folder / f"verified-{file.digest}") == mark
+            text_of(folder / f"verified-{file.digest}") == fingerprint
             for folder in self.own_folders(file.repository)
         )
 
-    def mark_verified(self, file: RepositoryFile, mark: str) -> None:
-        """Keep that a file's bytes are right; needs no success.
+    def record_verified(self, file: RepositoryFile, fingerprint: str) -> None:
+        """Record that a file matches its digest (best effort).
 
         Args:
-            file: The file.
-            mark: Of the file on the disk, taken before its bytes were read.
+            file: Verified file.
+            fingerprint: Fingerprint of the cached file, taken before it was read.
         """
         if file.digest:
-            self._keep(file.repository, f"verified-{file.digest}", mark)
+            self._record(file.repository, f"verified-{file.digest}", fingerprint)
 
-    def read_fact(self, file: RepositoryFile, what: str) -> str | None:
-        """Give what was found out about a file's bytes; ``None`` where nobody has looked."""
+    def read_fact(self, file: RepositoryFile, name: str) -> str | None:
+        """Return a recorded fact about a file's content; ``None`` if there is no record."""
         for folder in self.own_folders(file.repository):
             with contextlib.suppress(OSError):
                 if file.digest:
-                    return (folder / f"{what}-{file.digest}").read_text(encoding="utf-8")
+                    return (folder / f"{name}-{file.digest}").read_text(encoding="utf-8")
         return None
 
-    def keep_fact(self, file: RepositoryFile, what: str, fact: str) -> None:
-        """Keep what was found out about a file's bytes; needs no success."""
+    def record_fact(self, file: RepositoryFile, name: str, fact: str) -> None:
+        """Record a fact about a file's content (best effort)."""
         if file.digest:
-            self._keep(file.repository, f"{what}-{file.digest}", fact)
+            self._record(file.repository, f"{name}-{file.digest}", fact)
 
     def free_bytes(self) -> int | None:
-        """Tell how much room the disk of the cache has; ``None`` where nobody tells."""
+        """Return the number of free bytes on the disk of the cache; ``None`` if unknown."""
         for folder in (self.folder, *self.folder.absolute().parents):
             with contextlib.suppress(OSError):
                 return shutil.disk_usage(folder).free
         return None
 
     def repositories(self) -> list[str]:
-        """Give the names of all repositories here."""
+        """Return the names of all cached repositories, as ``OWNER/REPO``."""
         try:
             folders = sorted(path.name for path in self.folder.iterdir() if path.is_dir())
         except OSError:
@@ -218,9 +220,9 @@ class HubCache:
         return ["/".join(parts) for parts in names if len(parts) == 2]
 
     def revisions(self, name: str) -> list[str]:
-        """Give the revisions of a repository that are here, main first.
+        """Return the cached revisions of a repository, main first.
 
-        Those that were fetched by a name, or where there are none, by their commits.
+        These are branches and tags; commits if there are none.
         """
         folder = self.repository_folder(name)
         found = []
@@ -238,36 +240,36 @@ class HubCache:
         for path in sorted(folder.rglob("*")):
             with contextlib.suppress(OSError):
                 if path.is_file():
-                    # The client names a blob after its digest; that can be a link, too.
+                    # A blob is named after its digest, and may itself be a link.
                     digest = linked(path).name
                     known = len(digest) in {40, 64} and set(digest) <= set("0123456789abcdef")
                     size = path.stat().st_size
                     yield path.relative_to(folder).as_posix(), (size, digest if known else "")
 
     def own_folders(self, name: str) -> Iterator[Path]:
-        """Yield the folders of our records about a repository, the preferred one first."""
+        """Yield the folders of additional records about a repository, the preferred one first."""
         folder = self.repository_folder(name)
         yield folder / ".gpustack-draw"
-        # For a cache that cannot be written to.
+        # Fallback for a read-only cache.
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         with contextlib.suppress(RuntimeError):
             yield Path(base).expanduser() / "gpustack-draw" / folder.name
 
-    def _keep(self, name: str, file: str, text: str) -> None:
+    def _record(self, name: str, file: str, text: str) -> None:
         for folder in self.own_folders(name):
             with contextlib.suppress(OSError):
                 if not (folder / file).exists() or text_of(folder / file) != text:
                     _write(folder / file, text)
                 if folder.parent.parent == self.folder:
-                    # The client takes a repository without such a folder for a damaged one.
+                    # huggingface_hub reports a repository without this folder as corrupted.
                     (folder.parent / "snapshots").mkdir(exist_ok=True)
                 return
 
 
 def digest_of(file: RepositoryFile) -> "hashlib._Hash":
-    """Start to compute a file's digest, in the way its length tells."""
+    """Return a hash object for a file's digest: SHA-256, or git's SHA-1 for 40 digits."""
     if len(file.digest) == 40:
-        # What git calls a file: the digest of a header and its bytes.
+        # Git hashes a header before the content.
         sha1 = hashlib.sha1(usedforsecurity=False)
         sha1.update(b"blob %d\0" % file.bytes)
         return sha1
@@ -277,15 +279,15 @@ def digest_of(file: RepositoryFile) -> "hashlib._Hash":
 def update_from(
     path: Path, digest: "hashlib._Hash", on_bytes: Callable[[int], None] | None = None
 ) -> None:
-    """Add a file's bytes to a digest.
+    """Update a hash object with the content of a file.
 
     Args:
-        path: The file.
-        digest: What to add to.
-        on_bytes: Called with the number of bytes of each piece; what it raises ends the work.
+        path: File to read.
+        digest: Hash object to update.
+        on_bytes: Called with the number of bytes of each piece; its exceptions propagate.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb", buffering=0) as opened:
         while data := opened.read(_CHUNK):
@@ -295,13 +297,13 @@ def update_from(
 
 
 def _inside(folder: Path, path: str) -> Path:
-    """Return a path inside a folder; every path of the cache that is not fixed is made here.
+    """Return a path inside a folder; every variable path of the cache is built here.
 
     Raises:
-        FetchError: It leads out of the folder.
+        FetchError: The path leads out of the folder.
     """
     if not is_safe(path):
-        raise FetchError(f"{quoted(clean(path))} is no path inside the cache")
+        raise FetchError(f"{quoted(clean(path))} is not a path inside the cache")
     return folder.joinpath(*path.split("/"))
 
 
@@ -311,8 +313,8 @@ def _blob_name(file: RepositoryFile) -> str:
     return hashlib.sha256(f"{file.commit}/{file.path}".encode()).hexdigest()[:40] + ".unknown"
 
 
-def mark_of(path: Path) -> str:
-    """Return what changes with the bytes of a file; empty where there is none."""
+def fingerprint_of(path: Path) -> str:
+    """Return a fingerprint that changes when a file does; empty if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -321,7 +323,7 @@ def mark_of(path: Path) -> str:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a small file, without blanks around it; empty where it cannot be read."""
+    """Return the stripped text of a small file; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
@@ -345,7 +347,7 @@ def _ref_name(revision: str) -> str:
 
 
 def linked(path: Path) -> Path:
-    """Return where the first step of a link leads; the path itself where it is no link."""
+    """Return the direct target of a link; the path itself if it is not a link."""
     try:
         return Path(os.path.normpath(path.parent / path.readlink()))
     except OSError:
@@ -360,7 +362,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _cannot_link(error: BaseException) -> bool:
-    """Tell whether there are no links here: Windows without the right to them, or a FAT disk."""
-    without = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+    """Return whether links are unsupported: Windows without the privilege, or a FAT disk."""
+    unsupported = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
     number = getattr(error, "errno", None)
-    return os.name == "nt" or isinstance(error, NotImplementedError) or number in without
+    return os.name == "nt" or isinstance(error, NotImplementedError) or number in unsupported

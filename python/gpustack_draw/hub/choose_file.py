@@ -1,7 +1,7 @@
-"""A tag and the file names of a repository become the file that is meant, or a reason why not.
+"""Choose the file of a repository that a tag stands for, by file names alone.
 
-Names only: nothing is read or fetched here. llama.cpp and Ollama look for the tag anywhere in a
-name, so their ``F16`` finds a BF16 file and ``Q4_0`` a text encoder; here a tag matches exactly.
+llama.cpp and Ollama search for the tag anywhere in a name, so their ``F16`` finds a BF16 file, and
+``Q4_0`` a text encoder. Here a tag matches exactly.
 """
 
 import itertools
@@ -14,8 +14,7 @@ from gpustack_draw.errors import ModelNotFoundError, quoted
 
 MODEL_ENDINGS = (".gguf", ".safetensors")
 
-# What is taken, the first of these that there is, where a repository has no Q4_0 and the user named
-# no tag: nearest in size first.
+# Tags to try, nearest in size first, if a repository has no Q4_0 and the user typed no tag.
 FALLBACK_TAGS: tuple[str, ...] = (
     "Q4_K_M",
     "Q4_K_S",
@@ -30,32 +29,32 @@ FALLBACK_TAGS: tuple[str, ...] = (
     "BF16",
 )
 
-_QUANTISATION = re.compile(
-    r"(?<![A-Z0-9])(?P<pure>PURE[-_.])?(?P<quantisation>(?:UD[-_])?(?:"
+_QUANTIZATION = re.compile(
+    r"(?<![A-Z0-9])(?P<pure>PURE[-_.])?(?P<quantization>(?:UD[-_])?(?:"
     r"IQ[1-8]_[A-Z]{1,3}|TQ[12]_0|MXFP[48](?:_MOE)?|NVFP4"
     r"|Q[1-8]_K(?:_(?:XXS|XS|S|M|L|XL|XXL))?|Q[1-8]_[01](?:_[48]_[48])?"
     r"|BF16|FP?16|FP?32|FP8(?:_E[45]M[23](?:FN)?)?))(?![A-Z0-9])"
 )
 _SHARD = re.compile(r"-([0-9]{5})-of-([0-9]{5})$", re.IGNORECASE)
-_PART_FOLDERS = re.compile(r"(vae|text_encoders?(_[0-9])?|encoders?|clip|mmproj)")
-# Files that go beside a model: by the first word of their name, or by any word.
-_PART_FIRST_WORD = re.compile(
+_COMPONENT_FOLDERS = re.compile(r"(vae|text_encoders?(_[0-9])?|encoders?|clip|mmproj)")
+# Component files are recognized by the first word of their names, or by any word.
+_COMPONENT_FIRST_WORD = re.compile(
     r"clip([lgh]|vision)?|u?m?t5(x*l)?|tae(sd|f|w|hv)?(xl|[0-9])*|ae|vae"
     r"|llm|qwen[23]|mistral|ministral|gemma[0-9]?|llama[0-9]?|ovis2?"
 )
-_PART_WORD = re.compile(r"encoder(s|only)?|mmproj|imatrix|vae|(um)?t5(xxl)?|umt5xxl")
-# ... but a name with one of these tells what a model has inside.
+_COMPONENT_WORD = re.compile(r"encoder(s|only)?|mmproj|imatrix|vae|(um)?t5(xxl)?|umt5xxl")
+# In a name with one of these words, component names describe the contents of a model.
 _ALL_IN_ONE_WORDS = frozenset(("incl", "including", "with", "baked", "aio", "allinone", "no"))
 _IMAGE_WORDS = frozenset(("image", "edit", "flux", "diffusion"))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The file that a tag means.
+    """The file that a tag stands for.
 
     Attributes:
-        path: In the repository, with ``/`` between folders.
-        note: For the user, where it is not quite what was asked for; empty otherwise.
+        path: Path in the repository, with ``/`` between folders.
+        note: Message for the user if the file differs from the tag; empty otherwise.
     """
 
     path: str
@@ -65,16 +64,16 @@ class Choice:
 @dataclass(frozen=True)
 class _File:
     path: str
-    quantisation: str
+    quantization: str
     pure: bool
     shards: int
 
     @property
     def label(self) -> str:
-        """What to type after the colon to get it."""
-        if not self.quantisation:
+        """Tag of the file, to type after the colon."""
+        if not self.quantization:
             return self.path
-        return f"pure-{self.quantisation}" if self.pure else self.quantisation
+        return f"pure-{self.quantization}" if self.pure else self.quantization
 
 
 def choose_file(
@@ -83,42 +82,47 @@ def choose_file(
     *,
     tag_given: bool,
     repository: str,
-    parts: Sequence[str] | None = None,
+    component_paths: Sequence[str] | None = None,
 ) -> Choice:
-    """Find the file of a repository that a tag means.
+    """Find the file of a repository that a tag stands for.
 
-    1. A tag that ends in .gguf or .safetensors is a file: its path, in any case, or its name where
-       only one file has it.
-    2. Any other is a quantisation: the last one in a file's name, or in its folder's where the name
-       has none; in any case, ``FP16`` is ``F16``. Text encoders, decoders and other files that go
-       beside a model do not count. Plain comes before ``pure-``, fewer folders before more.
-    3. A name without its ending is a file too.
-    4. Where the user named no tag and there is no ``Q4_0``: the first of :data:`FALLBACK_TAGS` that
-       there is, or the only model in the repository; a note says which.
+    1. A tag that ends in .gguf or .safetensors is the path of a file, case-insensitive, or its name
+       if that is unique.
+    2. Any other tag is a quantization, case-insensitive, with ``FP16`` for ``F16``. The last one in
+       a file's name counts, or in the name of its folder if the file's has none. Component files
+       are ignored. A plain quantization precedes ``pure-``, and fewer folders precede more.
+    3. A tag may also be a file name without its extension.
+    4. If the user typed no tag and there is no ``Q4_0``: the first existing one of
+       :data:`FALLBACK_TAGS`, or the only model of the repository, with a note.
 
     Args:
-        paths: All files of the repository.
-        tag: What to find.
-        tag_given: Whether the user named it.
-        repository: ``OWNER/REPO``, for messages.
-        parts: Where a component is looked for and not a model: files that may be it by their names.
+        paths: Paths of all files of the repository.
+        tag: Tag to find.
+        tag_given: True if the user typed the tag.
+        repository: Repository as ``OWNER/REPO``, for messages.
+        component_paths: Files to choose from when searching for a component; if empty, all GGUF
+            files. ``None`` when searching for a model.
 
     Raises:
-        ModelNotFoundError: There is no such file; there are several; it is a part of one only.
+        ModelNotFoundError: No file matches, several do, or the match is one shard of a model.
     """
     if tag.lower().endswith(MODEL_ENDINGS):
         return Choice(_by_name(paths, tag, repository))
-    files = _candidates(paths, repository) if parts is None else _part_files(paths, parts)
+    files = (
+        _candidates(paths, repository)
+        if component_paths is None
+        else _component_files(paths, component_paths)
+    )
     if not files:
         raise _no_gguf(paths, repository)
-    wanted, pure = _normalised(tag)
-    found = [file for file in files if wanted and file.quantisation == wanted]
+    quantization, pure = _normalized(tag)
+    found = [file for file in files if quantization and file.quantization == quantization]
     found = [file for file in found if file.pure] if pure else found
     if found:
         file = _only(found, tag, repository)
-        note = f"{repository} has no plain {file.quantisation}, so {_name(file.path)} is taken"
+        note = f"{repository} has no plain {file.quantization}, using {_name(file.path)}"
         return Choice(file.path, note if file.pure and not pure else "")
-    if parts and len(files) == 1 and not tag_given:
+    if component_paths and len(files) == 1 and not tag_given:
         return Choice(files[0].path)
     if tag_given:
         stems = [file for file in files if _stem(file.path).lower() == tag.lower()]
@@ -129,16 +133,16 @@ def choose_file(
 
 
 def quantization_of(path: str) -> str:
-    """Give the quantisation that a file's name tells, normalised; empty when it tells none."""
-    return _read(path).quantisation
+    """Return the normalized quantization in a file's name; empty if it has none."""
+    return _read(path).quantization
 
 
 def tag_of(path: str, paths: Sequence[str]) -> str:
-    """Give what to type after the colon for a file: its quantisation where that means this file.
+    """Return the tag of a file: its quantization if that is unambiguous, otherwise its path.
 
     Args:
-        path: The file.
-        paths: All files of its repository, as far as they are known.
+        path: Path of the file in its repository.
+        paths: Paths of all known files of the repository.
     """
     tag = quantization_of(path)
     try:
@@ -152,17 +156,19 @@ def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
     files = _models(paths)
     if len(files) > 1 and all(is_component_file(file.path) for file in files):
         several = {re.sub(r"[-_.]+$", "", _without_tag(file.path)).lower() for file in files}
-        if len(several) > 1:  # quantisations of one file may be a model with an unlucky name
+        if len(several) > 1:  # not one model whose name looks like a component's
             raise ModelNotFoundError(
-                f"hf.co/{repository} has parts of models only, by their names:"
+                f"hf.co/{repository} has only components of models, by their names:"
                 f" {_listed([file.path for file in files])}",
-                hint="use a repository with an image model; a part goes with an option, as --t5xxl",
+                hint="use a repository with an image model; pass components with options such as"
+                " --t5xxl",
             )
     return files
 
 
-def _part_files(paths: Sequence[str], parts: Sequence[str]) -> list[_File]:
-    return [_read(path) for path in parts or paths if parts or path.lower().endswith(".gguf")]
+def _component_files(paths: Sequence[str], component_paths: Sequence[str]) -> list[_File]:
+    found = component_paths or [path for path in paths if path.lower().endswith(".gguf")]
+    return [_read(path) for path in found]
 
 
 def _no_gguf(paths: Sequence[str], repository: str) -> ModelNotFoundError:
@@ -175,12 +181,12 @@ def _no_gguf(paths: Sequence[str], repository: str) -> ModelNotFoundError:
         )
     return ModelNotFoundError(
         f"hf.co/{repository} has no GGUF file",
-        hint="look for a GGUF version of the model: most are called NAME-GGUF",
+        hint="look for a GGUF version of the model, usually named NAME-GGUF",
     )
 
 
 def _models(paths: Sequence[str]) -> list[_File]:
-    """Read the names of GGUF files, less those that go beside a model, if any others are there."""
+    """Parse the names of GGUF files; omit component files unless there are no others."""
     files = [_read(path) for path in paths if path.lower().endswith(".gguf")]
     files = [file for file in files if file.shards]
     return [file for file in files if not is_component_file(file.path)] or files
@@ -190,29 +196,29 @@ def _read(path: str) -> _File:
     stem = _stem(path)
     shards = 1
     if shard := _SHARD.search(stem):
-        # The first of several stands for all of them, the others for nothing.
+        # The first shard represents the model; the others are omitted.
         shards = int(shard[2]) if int(shard[1]) == 1 else 0
         stem = stem[: shard.start()]
     for text in (stem, _parent(path)):
-        matches = list(_QUANTISATION.finditer(text.upper()))
+        matches = list(_QUANTIZATION.finditer(text.upper()))
         if matches:
             return _File(
-                path, _plain(matches[-1]["quantisation"]), bool(matches[-1]["pure"]), shards
+                path, _plain(matches[-1]["quantization"]), bool(matches[-1]["pure"]), shards
             )
     return _File(path, "", pure=False, shards=shards)
 
 
 def is_component_file(path: str) -> bool:
-    """Tell whether a file goes beside a model, by its name."""
+    """Return whether a file is a component of a model rather than a model, by its name."""
     folders = path.lower().split("/")[:-1]
-    if any(_PART_FOLDERS.fullmatch(folder) for folder in folders):
+    if any(_COMPONENT_FOLDERS.fullmatch(folder) for folder in folders):
         return True
     words = [word for word in re.split(r"[-_.\s]+", _stem(path).lower()) if word]
     if not words or _ALL_IN_ONE_WORDS & set(words):
         return False
-    if _PART_FIRST_WORD.fullmatch(words[0]) and not _IMAGE_WORDS & set(words):
+    if _COMPONENT_FIRST_WORD.fullmatch(words[0]) and not _IMAGE_WORDS & set(words):
         return True
-    if any(_PART_WORD.fullmatch(word) for word in words):
+    if any(_COMPONENT_WORD.fullmatch(word) for word in words):
         return True
     pairs = set(itertools.pairwise(words))
     return bool(pairs & {("clip", "l"), ("clip", "g")})
@@ -220,23 +226,25 @@ def is_component_file(path: str) -> bool:
 
 def _by_name(paths: Sequence[str], name: str, repository: str) -> str:
     if name in paths:
-        return _whole(name, repository)
+        return _check_not_split(name, repository)
     found = [path for path in paths if path.lower() == name.lower()]
     found = found or [path for path in paths if _name(path).lower() == name.lower()]
     if len(found) == 1:
-        return _whole(found[0], repository)
+        return _check_not_split(found[0], repository)
     if found:
         raise ModelNotFoundError(
             f"{quoted(name)} is the name of {len(found)} files of hf.co/{repository}:"
             f" {_listed(found)}",
-            hint=f"give the path: hf.co/{repository}:{found[0]}",
+            hint=f"write the path: hf.co/{repository}:{found[0]}",
         )
     ending = "." + name.lower().rpartition(".")[2]
-    there = _nearest(name, [path for path in paths if path.lower().endswith(ending)])
-    has = f"it has {_listed(there)}" if there else f"it has no {ending} file at all"
+    similar = _nearest(name, [path for path in paths if path.lower().endswith(ending)])
+    has = f"it has {_listed(similar)}" if similar else f"it has no {ending} file"
     raise ModelNotFoundError(
         f"hf.co/{repository} has no file {quoted(name)}; {has}",
-        hint=f"for example hf.co/{repository}:{there[0]}" if there else f"see hf.co/{repository}",
+        hint=f"for example hf.co/{repository}:{similar[0]}"
+        if similar
+        else f"see hf.co/{repository}",
     )
 
 
@@ -248,25 +256,25 @@ def _only(files: Sequence[_File], tag: str, repository: str) -> _File:
     if len(files) > 1:
         paths = [file.path for file in files]
         raise ModelNotFoundError(
-            f"tag {quoted(tag)} of hf.co/{repository} stands for {len(files)} models:"
+            f"tag {quoted(tag)} of hf.co/{repository} matches {len(files)} models:"
             f" {_listed(paths)}",
-            hint=f"name one of them: hf.co/{repository}:{min(paths, key=_is_first_half)}",
+            hint=f"write the path: hf.co/{repository}:{min(paths, key=_is_first_half)}",
         )
-    _whole(files[0].path, repository)
+    _check_not_split(files[0].path, repository)
     return files[0]
 
 
 def _is_first_half(path: str) -> bool:
-    """Tell whether a file is the half of a pair of Wan models that draws nothing by itself."""
+    """Return whether a file is the high-noise model of a Wan pair, which cannot be used alone."""
     return re.search(r"high[ _-]?noise", path, re.IGNORECASE) is not None
 
 
-def _whole(path: str, repository: str) -> str:
-    """Refuse a file that is one of several into which a model was split."""
+def _check_not_split(path: str, repository: str) -> str:
+    """Return the path of a whole model; raise if it is one shard of several."""
     if (shard := _SHARD.search(_stem(path))) and int(shard[2]) > 1:
         raise ModelNotFoundError(
-            f"{quoted(path)} of hf.co/{repository} is 1 of {int(shard[2])} files of one model,"
-            " and the engine reads a model from one file only",
+            f"{quoted(path)} of hf.co/{repository} is 1 of {int(shard[2])} files of a split model,"
+            " which the engine does not read",
             hint="use another tag, or join the files with llama-gguf-split --merge",
         )
     return path
@@ -274,22 +282,22 @@ def _whole(path: str, repository: str) -> str:
 
 def _no_tag(files: Sequence[_File], tag: str, repository: str) -> ModelNotFoundError:
     labels = list(dict.fromkeys(file.label for file in files))
-    wanted, pure = _normalised(tag)
-    labels = _nearest(f"pure-{wanted}" if pure else wanted or tag, labels)
-    if bits := _bits(wanted):  # of two as near, the one that loses less
+    quantization, pure = _normalized(tag)
+    labels = _nearest(f"pure-{quantization}" if pure else quantization or tag, labels)
+    if bits := _bits(quantization):  # prefer more bits among equally near ones
         labels.sort(key=lambda name: (abs(math.log2((_bits(name) or 1e9) / bits)), -_bits(name)))
     return ModelNotFoundError(
-        f"hf.co/{repository} has no tag {quoted(tag)}; it has {_listed(labels, most=12)}",
+        f"hf.co/{repository} has no tag {quoted(tag)}; it has {_listed(labels, limit=12)}",
         hint=f"for example hf.co/{repository}:{labels[0]}",
     )
 
 
 def _fallback(files: Sequence[_File], tag: str, repository: str) -> Choice:
-    def note(taken: str) -> str:
-        return f"hf.co/{repository} has no {tag}, so {taken} is taken; name another one with :TAG"
+    def note(label: str) -> str:
+        return f"hf.co/{repository} has no {tag}, using {label}; choose another one with :TAG"
 
     for other in FALLBACK_TAGS:
-        found = [file for file in files if file.quantisation == other and file.shards == 1]
+        found = [file for file in files if file.quantization == other and file.shards == 1]
         if found:
             file = _only(found, other, repository)
             return Choice(file.path, note(file.label))
@@ -298,24 +306,24 @@ def _fallback(files: Sequence[_File], tag: str, repository: str) -> Choice:
     raise _no_tag(files, tag, repository)
 
 
-def _normalised(tag: str) -> tuple[str, bool]:
-    """Give the quantisation that a tag names, and whether it asks for a pure one."""
-    match = _QUANTISATION.fullmatch(tag.strip().upper())
-    return (_plain(match["quantisation"]), bool(match["pure"])) if match else ("", False)
+def _normalized(tag: str) -> tuple[str, bool]:
+    """Return the quantization of a tag (empty if it has none), and whether it is a pure one."""
+    match = _QUANTIZATION.fullmatch(tag.strip().upper())
+    return (_plain(match["quantization"]), bool(match["pure"])) if match else ("", False)
 
 
 def _bits(label: str) -> float:
-    """Tell about how many bits a weight of a quantisation takes; 0 where there is no telling."""
-    number = re.search(r"[0-9]+", _normalised(label)[0])
+    """Return the approximate number of bits per weight of a quantization; 0 if unknown."""
+    number = re.search(r"[0-9]+", _normalized(label)[0])
     return float(number[0]) if number else 0.0
 
 
 def _without_tag(path: str) -> str:
-    return _QUANTISATION.sub("", _stem(path).upper())
+    return _QUANTIZATION.sub("", _stem(path).upper())
 
 
-def _plain(quantisation: str) -> str:
-    return re.sub(r"^FP(16|32)$", r"F\1", quantisation.replace("UD_", "UD-"))
+def _plain(quantization: str) -> str:
+    return re.sub(r"^FP(16|32)$", r"F\1", quantization.replace("UD_", "UD-"))
 
 
 def _nearest(text: str, names: Sequence[str]) -> list[str]:
@@ -327,9 +335,9 @@ def _nearest(text: str, names: Sequence[str]) -> list[str]:
     return sorted(names, key=distance)
 
 
-def _listed(names: Sequence[str], *, most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _listed(names: Sequence[str], *, limit: int = 6) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _shortest(paths: Sequence[str]) -> str:

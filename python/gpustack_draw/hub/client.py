@@ -1,7 +1,7 @@
-"""Questions to the hub: the files of a repository, and the bytes of a file.
+"""Requests to the hub: the file list of a repository, and byte ranges of a file.
 
 Works with versions 0.30 to 0.36 (requests), 1.x (httpx) and 2.x (httpx2) of ``huggingface_hub``.
-The hub is not trusted: all of its answers are checked here, before anything else sees them.
+The hub is not trusted: this module validates every response before other modules use it.
 """
 
 import time
@@ -20,59 +20,63 @@ from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, mak
 from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 from gpustack_draw.untrusted import clean, parse_json
 
-# A list of 50,000 files has about so many.
-MOST_LIST_BYTES = 16 * 1024 * 1024
+# About the size of a list of 50,000 files.
+MAX_LIST_BYTES = 16 * 1024 * 1024
 SECONDS_FOR_LIST = 30.0
-# For the beginning of a file, of which 64 kB to 1 MB are asked for at once.
+# Time limit for a header range of 64 kB to 1 MB.
 SECONDS_FOR_RANGE = 60.0
-_SLOWEST_BYTES_PER_SECOND = 16 * 1024
-_MOST_BYTES = 2**62
+_MIN_BYTES_PER_SECOND = 16 * 1024
+_MAX_FILE_BYTES = 2**62
 _LINKED_SIZE, _LINKED_ETAG = "x-linked-size", "x-linked-etag"
 
 
 class HubClient:
-    """The hub, over the network."""
+    """Client of the hub's HTTP API."""
 
     def __init__(self, *, offline: bool = False) -> None:
-        """Prepare; nothing is asked.
+        """Initialize without sending a request.
 
         Args:
-            offline: Use no network, whatever the environment says.
+            offline: Never use the network, whatever the environment variables are.
         """
         self._offline = offline
-        self._addresses: dict[RepositoryFile, str] = {}  # where the hub has led to
+        self._addresses: dict[RepositoryFile, str] = {}  # redirect targets
 
     @property
     def cache_folder(self) -> Path:
-        """The folder in which files are kept."""
+        """Folder of the cache."""
         return settings.cache_folder()
 
     @property
     def is_offline(self) -> bool:
-        """Whether no network must be used."""
+        """True if the network must not be used."""
         return self._offline or settings.is_offline()
 
     def lock(self, path: Path, seconds: float) -> AbstractContextManager[object]:
-        """Wait for the lock of a file that the client locks too.
+        """Acquire the lock that ``huggingface_hub`` uses for the same file.
 
         Args:
-            path: The lock.
-            seconds: How long to wait.
+            path: Path of the lock file.
+            seconds: Maximum time to wait.
 
         Raises:
-            TimeoutError: Another process still has it.
-            OSError: It cannot be made.
+            TimeoutError: Another process holds the lock.
+            OSError: The lock file cannot be created.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = settings.client_module("utils").WeakFileLock(path, timeout=seconds)
         return cast("AbstractContextManager[object]", lock)
 
     def look_up(self, name: str, revision: str) -> Repository:
-        """Ask the hub for a repository's files: one request.
+        """Request the file list of a repository.
+
+        Args:
+            name: Repository, as ``OWNER/REPO``.
+            revision: Branch, tag or commit.
 
         Raises:
-            HubUnavailableError: The hub does not answer, or has too much to do.
-            DrawError: There is no such repository or revision, or no access to it.
+            HubUnavailableError: The hub does not respond, or is overloaded.
+            DrawError: The repository or revision does not exist or is not accessible.
         """
         end = time.monotonic() + SECONDS_FOR_LIST
         with self._explained(name), ExitStack() as stack:
@@ -83,29 +87,29 @@ class HubClient:
             timeout = settings.timeout("HF_HUB_ETAG_TIMEOUT")
             headers = {**_headers(), "accept-encoding": "gzip"}
             answer = stack.enter_context(
-                connection.asked(f"{address}?blobs=true", headers, timeout)
+                connection.request(f"{address}?blobs=true", headers, timeout)
             )
             if answer.status >= 400:
                 raise explain_refusal(answer, endpoint, name, revision)
             try:
-                pieces = connection.within(answer.pieces(packed=True, soon=True), end, endpoint)
+                pieces = connection.limit_time(answer.pieces(packed=True, soon=True), end, endpoint)
                 coding = answer.headers.get("content-encoding", "")
-                data = connection.unpacked(pieces, coding, MOST_LIST_BYTES)
+                data = connection.decompress(pieces, coding, MAX_LIST_BYTES)
                 return _parse_repository(parse_json(data), name, revision)
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise HubUnavailableError(
-                    f"{endpoint} does not answer as a hub does",
-                    hint="check the network and HF_ENDPOINT: a page to log in to the network"
-                    " answers like that",
+                    f"{endpoint} does not respond like a hub",
+                    hint="check the network and HF_ENDPOINT: a login page of the network responds"
+                    " like this",
                     retryable=False,
                 ) from None
 
     def complete(self, file: RepositoryFile) -> RepositoryFile:
-        """Ask for a file's size and digest where the repository's list lacks them: one request.
+        """Return a file with its size and digest, requested if the file list lacks them.
 
         Raises:
-            HubUnavailableError: The hub does not answer, or has too much to do.
-            DrawError: There is no such file, or no access to it.
+            HubUnavailableError: The hub does not respond, or is overloaded.
+            DrawError: The file does not exist or is not accessible.
         """
         if file.bytes >= 0 and file.digest:
             return file
@@ -116,13 +120,13 @@ class HubClient:
                 for name, value in found.items()
             }
         total = headers.get("content-range", "").rpartition("/")[2]
-        if answer.status != 206:  # the server knows no ranges
+        if answer.status != 206:  # the server ignores ranges
             total = answer.headers.get("content-length", "")
         size = _size_of(headers.get(_LINKED_SIZE) or total)
         etag = headers.get(_LINKED_ETAG) or headers.get("etag", "")
         if file.bytes < 0 and size < 0:
             raise HubUnavailableError(
-                f"the hub does not say how large {file.shown} is", retryable=False
+                f"the hub does not state the size of {file.shown}", retryable=False
             )
         digest = file.digest or _digest(etag.removeprefix("W/").strip('"'))
         return replace(file, bytes=file.bytes if size < 0 else size, digest=digest)
@@ -131,35 +135,37 @@ class HubClient:
     def read(
         self, file: RepositoryFile, start: int, end: int | None = None
     ) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Ask for a range of a file's bytes.
+        """Request a byte range of a file.
 
         Args:
-            file: The file.
-            start: The first byte.
-            end: One after the last; then they have to come soon. ``None`` for the rest.
+            file: File to read.
+            start: Offset of the first byte.
+            end: Offset after the last byte, which also sets a time limit; ``None`` for the rest of
+                the file without a limit.
 
         Yields:
-            The place where the bytes begin, 0 where the server knows no ranges; and the bytes, in
+            Offset of the first byte received (0 if the server ignores ranges), and the bytes in
             pieces.
 
         Raises:
-            HubUnavailableError: The hub does not answer, answers with less, or has too much to do.
-            DrawError: There is no such file, or no access to it.
+            HubUnavailableError: The hub does not respond, responds with another range, or is
+                overloaded.
+            DrawError: The file does not exist or is not accessible.
         """
         with self._opened(file, start, end) as answer:
             place = _check_range(answer, file, start)
             if end is None:
                 yield place, answer.pieces()
             else:
-                seconds = SECONDS_FOR_RANGE + (end - place) / _SLOWEST_BYTES_PER_SECOND
+                seconds = SECONDS_FOR_RANGE + (end - place) / _MIN_BYTES_PER_SECOND
                 pieces = answer.pieces(soon=True)
                 yield (
                     place,
-                    connection.within(pieces, time.monotonic() + seconds, answer.address),
+                    connection.limit_time(pieces, time.monotonic() + seconds, answer.address),
                 )
 
     def forget_address(self, file: RepositoryFile) -> None:
-        """Ask the hub itself for the next range of a file, not the place that it has led to."""
+        """Forget a file's redirect target, so that the next request goes to the hub itself."""
         self._addresses.pop(file, None)
 
     @contextmanager
@@ -170,31 +176,32 @@ class HubClient:
             if start or end is not None:
                 headers["range"] = f"bytes={start}-{'' if end is None else end - 1}"
             answer = None
-            if end is not None:  # a fetch is long, and always begins with the hub
-                answer = self._ask_known_place(stack, file, headers)
+            if end is not None:  # a full download always starts at the hub
+                answer = self._request_redirect_target(stack, file, headers)
             if answer is None:
                 timeout = settings.timeout("HF_HUB_DOWNLOAD_TIMEOUT")
                 address = _address(endpoint, file)
-                answer = stack.enter_context(connection.asked(address, headers, timeout))
+                answer = stack.enter_context(connection.request(address, headers, timeout))
                 if answer.status >= 400:
                     raise explain_refusal(
                         answer, endpoint, file.repository, file.revision, file.path
                     )
                 if end is not None and answer.status == 206 and answer.redirects:
-                    self._keep_address(file, answer.address)
+                    self._store_address(file, answer.address)
             yield answer
 
-    def _keep_address(self, file: RepositoryFile, address: str) -> None:
-        # The token is for the hub alone, so only a place that needs none is asked directly.
+    def _store_address(self, file: RepositoryFile, address: str) -> None:
+        # Direct requests carry no token, so they only go to other hosts than the hub.
         if urlsplit(address)[:2] != urlsplit(settings.endpoint())[:2]:
             self._addresses[file] = address
 
-    def _ask_known_place(
+    def _request_redirect_target(
         self, stack: ExitStack, file: RepositoryFile, headers: dict[str, str]
     ) -> Answer | None:
-        """Ask where the hub has led to for an earlier range: that saves a request.
+        """Request a range from the redirect target of an earlier range, which saves a round trip.
 
-        Such addresses expire, and may be good for one range only: then there is no answer.
+        Returns:
+            The response; ``None`` if the target has expired or was valid for one range only.
         """
         address = self._addresses.pop(file, None)
         if address is None:
@@ -203,7 +210,7 @@ class HubClient:
         timeout = settings.timeout("HF_HUB_DOWNLOAD_TIMEOUT")
         with ExitStack() as attempt:
             try:
-                answer = attempt.enter_context(connection.asked(address, own, timeout))
+                answer = attempt.enter_context(connection.request(address, own, timeout))
             except HubUnavailableError:
                 return None
             place = answer.headers.get("content-range", "").partition("/")[0]
@@ -215,7 +222,7 @@ class HubClient:
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
-        """Turn errors of the HTTP client, while an answer is read, into advice."""
+        """Convert errors of the HTTP client into errors with hints."""
         if self.is_offline:
             raise offline_error(name)
         try:
@@ -233,17 +240,17 @@ def _address(endpoint: str, file: RepositoryFile) -> str:
 
 
 def _headers() -> dict[str, str]:
-    # Not the client's own headers: to make those, it asks the hub for a list of coding agents.
+    # Building huggingface_hub's own headers would request a list of coding agents from the hub.
     token = settings.token()
     headers = {"user-agent": "gpustack-draw"}
     return {**headers, "authorization": f"Bearer {token}"} if token else headers
 
 
 def _parse_repository(answer: Any, name: str, revision: str) -> Repository:
-    """Check a hub's list of files.
+    """Validate the hub's description of a repository.
 
     Raises:
-        ValueError: It is none; also TypeError, KeyError and AttributeError.
+        ValueError, TypeError, KeyError, AttributeError: The response has another structure.
     """
     commit = answer["sha"]
     if not COMMIT.fullmatch(commit):
@@ -252,33 +259,33 @@ def _parse_repository(answer: Any, name: str, revision: str) -> Repository:
     for entry in answer["siblings"]:
         lfs = entry.get("lfs") or {}
         size = entry.get("size", lfs.get("size"))
-        is_size = isinstance(size, int) and 0 <= size < _MOST_BYTES
-        # Of a file in LFS, git's digest is one of a text that points to it.
+        is_size = isinstance(size, int) and 0 <= size < _MAX_FILE_BYTES
+        # The git digest of an LFS file is that of its pointer file.
         digest = _digest(str(lfs.get("sha256") if lfs else entry.get("blobId")))
         files[str(entry["rfilename"])] = (size if is_size else -1, digest)
     return make_repository(name, revision, commit, files)
 
 
 def _digest(text: str) -> str:
-    """Return a SHA-256, or git's SHA-1, as it is; anything else is no digest."""
+    """Return a hexadecimal SHA-256 or SHA-1 unchanged, and an empty string for anything else."""
     return text if len(text) in {40, 64} and set(text) <= set("0123456789abcdef") else ""
 
 
 def _size_of(text: str) -> int:
-    """Return a size that a header holds; -1 where it holds none."""
-    is_size = text.isascii() and text.isdecimal() and len(text) < len(str(_MOST_BYTES))
+    """Parse a size from a header; return -1 if it is invalid."""
+    is_size = text.isascii() and text.isdecimal() and len(text) < len(str(_MAX_FILE_BYTES))
     return int(text) if is_size else -1
 
 
 def _check_range(answer: Answer, file: RepositoryFile, start: int) -> int:
-    """Return where the bytes of an answer begin; refuse those of another file."""
+    """Return the offset of a response's first byte; raise if it is of another range or file."""
     if answer.status != 206:
         return 0
-    given = answer.headers.get("content-range", "")
-    place, _, total = given.removeprefix("bytes ").partition("/")
+    content_range = answer.headers.get("content-range", "")
+    place, _, total = content_range.removeprefix("bytes ").partition("/")
     if not place.startswith(f"{start}-") or (total != "*" and _size_of(total) != file.bytes >= 0):
         raise HubUnavailableError(
-            f"the hub answered with other bytes of {file.shown} than it was asked for:"
-            f" {clean(given, 100)}"
+            f"the hub sent another byte range of {file.shown} than requested:"
+            f" {clean(content_range, 100)}"
         )
     return start

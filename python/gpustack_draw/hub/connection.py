@@ -1,7 +1,7 @@
-"""One question to a hub over HTTP, and its answer within limits of bytes and of time.
+"""One HTTP request to the hub, with limits on the size and duration of its response.
 
-A hub is not trusted: it may answer byte by byte, without end, or with a small body that unpacks to
-gigabytes, and it may lead anywhere.
+The hub is not trusted: it may respond byte by byte, without end, or with a small body that
+decompresses to gigabytes, and it may redirect anywhere.
 """
 
 import importlib
@@ -19,21 +19,21 @@ from gpustack_draw.hub.advice import AnswerHead, explain_failure
 from gpustack_draw.hub.network_variables import find_cause
 from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 
-# For an answer's head, redirects included: then it is an error, however busy the hub looks.
+# Time limit until the headers of the response arrive, redirects included.
 SECONDS_FOR_HEAD = 30.0
-_MOST_REDIRECTS = 10
-# With requests, a piece is given when it is whole: what a killed process loses.
+_MAX_REDIRECTS = 10
+# requests yields full pieces only, so a killed process loses up to this many bytes.
 _PIECE_BYTES = 32 * 1024
 _SHORT_PIECE_BYTES = 256
 
 
 @dataclass(frozen=True)
 class Answer(AnswerHead):
-    """An answer with its body unread.
+    """An HTTP response whose body has not been read.
 
     Attributes:
-        address: Where it is from: the hub may have led elsewhere.
-        redirects: The headers of the answers that led there.
+        address: URL of the response, after redirects.
+        redirects: Headers of the redirects, in order.
     """
 
     address: str
@@ -41,49 +41,54 @@ class Answer(AnswerHead):
     _response: Any = field(repr=False)
 
     def pieces(self, *, packed: bool = False, soon: bool = False) -> Iterator[bytes]:
-        """Return the body in pieces.
+        """Iterate over the body in pieces.
 
         Args:
-            packed: As it came, not unpacked.
-            soon: Each as soon as a part of it has come.
+            packed: Do not decompress the body.
+            soon: Yield bytes as they arrive instead of full pieces.
         """
         if hasattr(self._response, "iter_bytes"):  # httpx
             return iter(self._response.iter_raw() if packed else self._response.iter_bytes())
         raw = self._response.raw
         if soon and hasattr(raw, "read1"):
             return iter(lambda: raw.read1(_PIECE_BYTES, decode_content=not packed), b"")
-        count = _SHORT_PIECE_BYTES if soon else _PIECE_BYTES  # of urllib3 1
+        count = _SHORT_PIECE_BYTES if soon else _PIECE_BYTES  # urllib3 1 has no read1
         return iter(raw.stream(count, decode_content=not packed))
 
     def close(self) -> None:
-        """Read no more of it."""
+        """Close the connection."""
         self._response.close()
 
 
 @contextmanager
-def asked(address: str, headers: Mapping[str, str], timeout: float) -> Iterator[Answer]:
-    """Ask, and yield the answer.
+def request(address: str, headers: Mapping[str, str], timeout: float) -> Iterator[Answer]:
+    """Send a GET request, and yield the response.
 
     Args:
-        address: What to ask.
-        headers: Of the question; ``authorization`` stays with the host and port of the address.
-        timeout: Seconds without a byte that are too many.
+        address: URL to request.
+        headers: Request headers; ``authorization`` is only sent to the host and port of the URL.
+        timeout: Maximum seconds without a byte.
 
     Raises:
-        HubUnavailableError: There is no answer.
+        HubUnavailableError: No response arrives in time.
     """
-    answer = _Question(address, headers, timeout).wait(max(SECONDS_FOR_HEAD, timeout))
+    answer = _Request(address, headers, timeout).wait(max(SECONDS_FOR_HEAD, timeout))
     try:
         yield answer
     finally:
         answer.close()
 
 
-def within(pieces: Iterable[bytes], end: float, address: str) -> Iterator[bytes]:
-    """Yield pieces of a body until a moment of the monotonic clock.
+def limit_time(pieces: Iterable[bytes], end: float, address: str) -> Iterator[bytes]:
+    """Yield the pieces of a body that arrive before a deadline.
+
+    Args:
+        pieces: Pieces of the body.
+        end: Deadline on the monotonic clock.
+        address: URL, for the error message.
 
     Raises:
-        HubUnavailableError: They have not come by then.
+        HubUnavailableError: The deadline has passed.
     """
     for piece in pieces:
         yield piece
@@ -91,36 +96,36 @@ def within(pieces: Iterable[bytes], end: float, address: str) -> Iterator[bytes]
             raise _slow(address)
 
 
-def unpacked(pieces: Iterable[bytes], coding: str, most: int) -> bytes:
-    """Join a body that is packed with gzip, or not at all.
+def decompress(pieces: Iterable[bytes], coding: str, limit: int) -> bytes:
+    """Join the pieces of a body, and decompress it.
 
     Args:
-        pieces: The body as it came.
-        coding: Its ``content-encoding``.
-        most: The most bytes it may have unpacked.
+        pieces: Pieces of the body.
+        coding: Value of ``content-encoding``: empty, ``identity`` or ``gzip``.
+        limit: Maximum number of decompressed bytes.
 
     Raises:
-        ValueError: It has more, is packed in another way, or is damaged.
+        ValueError: The body is too large or damaged, or has another coding.
     """
     if coding not in {"", "identity", "gzip"}:
-        raise ValueError("packed in an unknown way")
+        raise ValueError("unknown content coding")
     unpack = zlib.decompressobj(31) if coding == "gzip" else None
     data = bytearray()
     for piece in pieces:
         try:
-            data += piece if unpack is None else unpack.decompress(piece, most + 1 - len(data))
+            data += piece if unpack is None else unpack.decompress(piece, limit + 1 - len(data))
         except zlib.error as error:
             raise ValueError("damaged") from error
-        if len(data) > most:
-            raise ValueError(f"more than {most} bytes")
+        if len(data) > limit:
+            raise ValueError(f"more than {limit} bytes")
     return bytes(data)
 
 
-class _Question:
-    """A question that is asked in a thread of its own.
+class _Request:
+    """A request that runs in a thread of its own.
 
-    The HTTP clients limit only the time between two bytes. One who waits for this no longer leaves
-    it to itself: the thread ends with the connection, at the latest with the process.
+    HTTP clients only limit the time between two bytes, not the total. After a timeout the thread is
+    abandoned: it ends with its connection, or with the process.
     """
 
     def __init__(self, address: str, headers: Mapping[str, str], timeout: float) -> None:
@@ -136,7 +141,7 @@ class _Question:
     def wait(self, seconds: float) -> Answer:
         try:
             self._done.wait(seconds)
-        finally:  # also where Ctrl-C ends the waiting
+        finally:  # also after Ctrl-C
             with self._lock:
                 self._abandoned = not self._done.is_set()
         if self._abandoned:
@@ -149,19 +154,19 @@ class _Question:
     def _run(self, address: str, headers: dict[str, str], timeout: float) -> None:
         answer = error = None
         try:
-            answer = _ask(address, headers, timeout)
+            answer = _follow_redirects(address, headers, timeout)
         except BaseException as raised:
             error = raised
         with self._lock:
             self._answer, self._error = answer, error
             self._done.set()
-            unwanted = self._abandoned
-        if unwanted and answer is not None:
+            abandoned = self._abandoned
+        if abandoned and answer is not None:
             answer.close()
 
 
-def _ask(address: str, headers: dict[str, str], timeout: float) -> Answer:
-    """Ask, and follow where the hub leads; the clients would read the bodies on the way."""
+def _follow_redirects(address: str, headers: dict[str, str], timeout: float) -> Answer:
+    """Send a request, and follow redirects without reading their bodies as the clients do."""
     origin = urlsplit(address)
     redirects: list[Mapping[str, str]] = []
     while True:
@@ -173,7 +178,7 @@ def _ask(address: str, headers: dict[str, str], timeout: float) -> Answer:
             return Answer(status, found, sent_token, address, tuple(redirects), response)
         response.close()
         redirects.append(found)
-        address = _join(address, found["location"], is_last=len(redirects) > _MOST_REDIRECTS)
+        address = _join(address, found["location"], is_last=len(redirects) > _MAX_REDIRECTS)
         if not _may_have_token(origin, urlsplit(address)):
             headers = {name: value for name, value in headers.items() if name != "authorization"}
 
@@ -194,9 +199,9 @@ def _send(address: str, headers: dict[str, str], timeout: float) -> Any:
 
 
 def _send_with_requests(session: Any, address: str, headers: dict[str, str], timeout: float) -> Any:
-    # By the adapter: the session would read the body of a redirect, even of one it does not follow.
+    # Use the adapter: a session reads the body of a redirect even if it does not follow it.
     make_request = importlib.import_module("requests").Request
-    # A function for "auth" that does nothing keeps ~/.netrc from taking the token's place.
+    # A no-op "auth" function keeps ~/.netrc from replacing the token.
     request = make_request("GET", address, headers=headers, auth=lambda prepared: prepared)
     prepared = session.prepare_request(request)
     options = session.merge_environment_settings(prepared.url, {}, True, None, None)
@@ -204,16 +209,20 @@ def _send_with_requests(session: Any, address: str, headers: dict[str, str], tim
 
 
 def _join(address: str, location: str, *, is_last: bool) -> str:
-    """Return the address that a redirect leads to."""
+    """Return the absolute URL of a redirect.
+
+    Raises:
+        HubUnavailableError: The URL is invalid, or there were too many redirects.
+    """
     try:
         joined = urljoin(address, location)
         parts = urlsplit(joined)
-        leads = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        leads = False
-    if is_last or not leads or not joined.isprintable():
+        is_valid = False
+    if is_last or not is_valid or not joined.isprintable():
         raise HubUnavailableError(
-            f"{settings.endpoint()} leads nowhere: its redirects do not end in an answer",
+            f"{settings.endpoint()} redirects too often, or to an invalid URL",
             hint="check HF_ENDPOINT and the network",
             retryable=False,
         )
@@ -221,7 +230,7 @@ def _join(address: str, location: str, *, is_last: bool) -> str:
 
 
 def _may_have_token(origin: SplitResult, place: SplitResult) -> bool:
-    """Return whether the token may go to a place: the hub's own host and port, or its TLS port."""
+    """Return whether a URL may get the token: same host, and same port or an upgrade to TLS."""
     if origin.hostname != place.hostname:
         return False
     ports = [parts.port or {"http": 80, "https": 443}[parts.scheme] for parts in (origin, place)]
@@ -232,7 +241,7 @@ def _may_have_token(origin: SplitResult, place: SplitResult) -> bool:
 def _slow(address: str) -> HubUnavailableError:
     parts = urlsplit(address)
     return HubUnavailableError(
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} answers too slowly to be waited for",
+        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} responds too slowly",
         hint="check the network and HF_ENDPOINT, or try again later",
         retryable=False,
     )

@@ -1,4 +1,4 @@
-"""Fetch files side by side into the cache, continued where an earlier run was interrupted."""
+"""Download files in parallel into the cache, resuming interrupted downloads."""
 
 import contextlib
 import errno
@@ -9,24 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gpustack_draw.errors import DrawError, FetchError, quoted
-from gpustack_draw.hub.beginnings import take_beginning
-from gpustack_draw.hub.cache import HubCache, mark_of
+from gpustack_draw.hub.cache import HubCache, fingerprint_of
 from gpustack_draw.hub.client import HubClient
+from gpustack_draw.hub.first_bytes import take_first_bytes
 from gpustack_draw.hub.network_variables import offline_variable
-from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, mark_of_right_bytes
-from gpustack_draw.hub.patience import seconds_before_next_try
+from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, verified_fingerprint
 from gpustack_draw.hub.repository import RepositoryFile
+from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError
 from gpustack_draw.progress.progress import Progress
 
 SECONDS_BETWEEN_REPORTS = 0.1
-SECONDS_BETWEEN_LOOKS = 0.5  # at what another process fetches
+SECONDS_BETWEEN_LOOKS = 0.5  # while another process holds the lock
 _SECONDS_TO_END = 0.2
 
 
 class Fetch:
-    """One fetch of several files. Made for one call of :meth:`run`."""
+    """One download of several files, for a single call of :meth:`run`.
+
+    Attributes:
+        notes: Messages for the user about repeated downloads.
+    """
 
     def __init__(
         self,
@@ -35,13 +39,13 @@ class Fetch:
         files: Sequence[RepositoryFile],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        """Prepare to fetch.
+        """Prepare the download.
 
         Args:
-            client: Gives the bytes.
-            cache: Gets them.
-            files: What to fetch, with their sizes; what the cache has of them is only verified.
-            on_progress: Called from the caller's thread; what it raises ends the fetch.
+            client: Client to download with.
+            cache: Cache to store the files in.
+            files: Files of known size; cached ones are only verified.
+            on_progress: Called from the caller's thread; an exception ends the download.
         """
         self.notes: list[str] = []
         self._client = client
@@ -56,11 +60,11 @@ class Fetch:
         self._resumed = dict.fromkeys(self._files, 0)
 
     def run(self) -> None:
-        """Fetch all files, and verify them.
+        """Download and verify all files.
 
         Raises:
-            FetchError: A file could not be fetched, kept or verified.
-            ModelNotFoundError: A file is not there any more.
+            FetchError: A file could not be downloaded, stored or verified.
+            ModelNotFoundError: The hub no longer has a file.
         """
         threads = [
             threading.Thread(target=self._run_one, args=(file,), daemon=True, name=file.path)
@@ -78,8 +82,8 @@ class Fetch:
                 thread.join()
         finally:
             self._stop.set()
-            # Those that get bytes end at once, and close what the hub still sends to; those that
-            # wait for it end by themselves, and nobody waits for them.
+            # Threads that receive bytes stop and close their connections now. Threads that wait for
+            # the hub are daemons, and are not waited for.
             deadline = time.monotonic() + _SECONDS_TO_END
             for thread in threads:
                 thread.join(max(deadline - time.monotonic(), 0))
@@ -112,17 +116,17 @@ class Fetch:
 
     def _get(self, file: RepositoryFile) -> None:
         with _disk_errors(self._cache.folder):
-            if self._is_here(file):
+            if self._is_cached(file):
                 return
             with self._locked(file):
-                # Another process may have fetched it meanwhile.
-                if self._is_here(file):
+                # Another process may have downloaded the file meanwhile.
+                if self._is_cached(file):
                     return
                 self._fetch(file)
 
     @contextlib.contextmanager
     def _locked(self, file: RepositoryFile) -> Iterator[None]:
-        """Wait for a file's lock; what the process that has it fetches meanwhile is shown."""
+        """Wait for a file's lock, and report the progress of the process that holds it."""
         with contextlib.ExitStack() as stack:
             while True:
                 lock = self._client.lock(self._cache.lock(file), SECONDS_BETWEEN_LOOKS)
@@ -134,66 +138,66 @@ class Fetch:
             yield
 
     def _fetch(self, file: RepositoryFile) -> None:
-        """Fetch a file that is not here, or damaged."""
+        """Download a file that is missing or damaged."""
         damaged = self._cache.pointer(file).exists() or self._cache.blob(file).exists()
         if damaged and self._client.is_offline:
             raise damaged_offline(file)
         if damaged:
             self._cache.remove(file)
         try:
-            mark = self._fetch_right_bytes(file)
+            fingerprint = self._fetch_verified(file)
         except DrawError as error:
             if damaged:
                 error.message = (
-                    f"{file.shown} in the cache was damaged, and could not be fetched again:"
+                    f"{file.shown} was damaged in the cache, and could not be fetched again:"
                     f" {error.message}"
                 )
             raise
         if damaged:
-            self._note(f"{file.shown} in the cache was damaged, and was fetched again")
-        self._cache.mark_verified(file, mark)
+            self._note(f"{file.shown} was damaged in the cache, and was fetched again")
+        self._cache.record_verified(file, fingerprint)
         self._cache.link(file)
 
-    def _fetch_right_bytes(self, file: RepositoryFile) -> str:
-        """Fetch a file to its place, and return the mark of its bytes there.
+    def _fetch_verified(self, file: RepositoryFile) -> str:
+        """Download a file into the cache, and return its fingerprint.
 
-        Where another process writes to the same file in spite of the lock, this one begins again
-        with a file of its own.
+        If another process writes to the same partial file in spite of the lock, begin again with a
+        private one.
         """
         shared = self._cache.partial(file)
         try:
             return self._fetch_to(shared, file)
         except (OtherWriterError, FileNotFoundError):
-            if self._is_here(file):  # the other process has finished it
-                return mark_of(self._cache.blob(file))
+            if self._is_cached(file):  # the other process has finished
+                return fingerprint_of(self._cache.blob(file))
         own = shared.with_name(f"{shared.stem}.{secrets.token_hex(4)}{shared.suffix}")
         try:
-            mark = self._fetch_to(own, file)
+            fingerprint = self._fetch_to(own, file)
         finally:
             own.unlink(missing_ok=True)
         shared.unlink(missing_ok=True)
-        return mark
+        return fingerprint
 
     def _fetch_to(self, path: Path, file: RepositoryFile) -> str:
         for attempt in range(2):
             if attempt:
                 path.unlink()
-            mark = self._download(path, file)
-            if mark:
+            fingerprint = self._download(path, file)
+            if fingerprint:
                 path.replace(self._cache.blob(file))
                 if attempt:
-                    self._note(f"{file.shown} had wrong bytes, and was fetched again")
-                return mark
+                    self._note(f"{file.shown} did not match its digest, and was fetched again")
+                return fingerprint
         path.unlink()
-        kind = "SHA-256" if len(file.digest) == 64 else "git's SHA-1"
+        algorithm = "SHA-256" if len(file.digest) == 64 else "git SHA-1"
         raise FetchError(
-            f"{file.shown} came twice with other bytes than the hub says it has"
-            f" ({kind} {file.digest[:12]}...)",
-            hint="try again later, or use another file; a proxy on the way may change what passes",
+            f"{file.shown} was fetched twice and does not match its"
+            f" {algorithm} {file.digest[:12]}...",
+            hint="try again later, or use another file; a proxy may have changed the data",
         )
 
-    def _is_here(self, file: RepositoryFile) -> bool:
-        """Tell whether a file is in the cache; its bytes are compared with its digest once."""
+    def _is_cached(self, file: RepositoryFile) -> bool:
+        """Return whether a file is cached and intact; its digest is computed only once."""
         path = self._cache.find(file)
         if path is None:
             return False
@@ -201,19 +205,21 @@ class Fetch:
         if not file.digest or self._cache.is_verified(file, path):
             self._count(file, resumed=path.stat().st_size)
         else:
-            mark = mark_of_right_bytes(path, file, lambda count: self._count(file, resumed=count))
-            if not mark:
+            fingerprint = verified_fingerprint(
+                path, file, lambda count: self._count(file, resumed=count)
+            )
+            if not fingerprint:
                 return False
-            self._cache.mark_verified(file, mark)
+            self._cache.record_verified(file, fingerprint)
         if path != self._cache.pointer(file):
             self._cache.link(file)
         return True
 
     def _download(self, path: Path, file: RepositoryFile) -> str:
-        """Fetch what is missing of a file, and return its mark; empty where its bytes are wrong."""
+        """Download the rest of a file; return its fingerprint; empty if it is wrong."""
         with PartialFile(path, file) as partial:
             self._set(file, partial.size)
-            start = take_beginning(file)
+            start = take_first_bytes(file)
             if partial.size == 0 and 0 < len(start) <= file.bytes:
                 partial.add(start)
                 self._count(file, resumed=len(start))
@@ -224,18 +230,18 @@ class Fetch:
                     if not self._receive(file, partial):
                         return ""
                     if partial.size == before and not partial.is_complete:
-                        raise HubUnavailableError(f"the hub sends no bytes of {file.shown}")
+                        raise HubUnavailableError(f"the hub sends no data of {file.shown}")
                 except HubUnavailableError as error:
                     tries = 1 if partial.size > before else tries + 1
-                    if self._stop.wait(seconds_before_next_try(error, tries)):
+                    if self._stop.wait(retry_delay(error, tries)):
                         raise _StoppedError from None
             partial.sync()
-        return mark_of_right_bytes(path, file, lambda _: self._count(file))
+        return verified_fingerprint(path, file, lambda _: self._count(file))
 
     def _receive(self, file: RepositoryFile, partial: PartialFile) -> bool:
-        """Add what one request gives; tell whether that can be right."""
+        """Append the bytes of one request; return false if there are too many."""
         with self._client.read(file, partial.size) as (place, pieces):
-            if place < partial.size:  # the server knows no ranges
+            if place < partial.size:  # the server ignores ranges
                 self._set(file, 0)
                 partial.restart()
             for piece in pieces:
@@ -246,7 +252,7 @@ class Fetch:
         return True
 
     def _set(self, file: RepositoryFile, resumed: int) -> None:
-        """Count a file's bytes anew."""
+        """Restart the byte count of a file."""
         with self._lock:
             self._done[file] = self._resumed[file] = 0
         self._count(file, resumed=resumed)
@@ -264,21 +270,21 @@ class Fetch:
 
 
 class _StoppedError(Exception):
-    """Another file's error, or the user, has ended the fetch."""
+    """The download was ended by the user, or by an error of another file."""
 
 
 def damaged_offline(file: RepositoryFile) -> FetchError:
-    """Make the error for a damaged file while the network must not be used."""
+    """Build the error for a damaged file in offline mode."""
     variable = offline_variable()
     return FetchError(
-        f"{file.shown} in the cache is damaged, and {variable} is set",
+        f"{file.shown} is damaged in the cache, and {variable} is set",
         hint=f"unset {variable} to fetch it again",
     )
 
 
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn errors of the disk into advice."""
+    """Convert errors of the disk into errors with hints."""
     try:
         yield
     except (DrawError, _StoppedError):
@@ -288,17 +294,18 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 
 
 def disk_error(error: OSError, folder: Path) -> FetchError:
-    """Put an error of the cache's disk into words.
+    """Build the error for a failed write to the cache.
 
     Args:
-        error: What the system said.
-        folder: The cache's folder.
+        error: Error of the operating system.
+        folder: Folder of the cache.
     """
     name = cache_variable()
     if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", None)}:
         return FetchError(
             f"the disk of the cache {quoted(str(folder))} is full",
-            hint=f"make room, or set {name} to a folder on another disk; what was fetched is kept",
+            hint=f"free disk space, or set {name} to a folder on another disk; partial files are"
+            " kept",
         )
     if error.errno == errno.EFBIG:
         return FetchError(
@@ -308,8 +315,8 @@ def disk_error(error: OSError, folder: Path) -> FetchError:
     reason = (error.strerror or str(error)).lower()
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return FetchError(
-            f"the cache {quoted(str(folder))} cannot be written to: {reason}",
-            hint=f"set {name} to a folder that can be written to",
+            f"the cache {quoted(str(folder))} is not writable: {reason}",
+            hint=f"set {name} to a writable folder",
         )
     return FetchError(
         f"the cache {quoted(str(folder))} cannot be used: {reason}",

@@ -1,4 +1,4 @@
-"""The hub and its cache as one place: look a repository up, read a header, fetch."""
+"""Repositories, headers and files from the hub or its cache."""
 
 import contextlib
 import time
@@ -8,91 +8,104 @@ from pathlib import Path
 
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_header, read_model_header
-from gpustack_draw.hub.beginnings import keep_beginning
 from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.choose_file import is_component_file, tag_of
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
+from gpustack_draw.hub.first_bytes import store_first_bytes
 from gpustack_draw.hub.network_variables import offline_variable
-from gpustack_draw.hub.partial_file import mark_of_right_bytes
-from gpustack_draw.hub.patience import seconds_before_next_try
+from gpustack_draw.hub.partial_file import verified_fingerprint
 from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.removal import Removal, plan_removal, remove
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
+from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.units import format_bytes
 
 MAIN = "main"
-# Left free on the disk: other programs need some too.
+# Disk space to leave free for other programs.
 SPARE_BYTES = 100_000_000
-# For what is asked before a fetch begins, while nothing is shown.
-_MOST_LOOKS = 3
-_LONGEST_LOOK = 8.0
-# Of what an interrupted fetch has left; no header is longer.
-_MOST_KEPT = 32 * 1024 * 1024
+# Look-ups show no progress, so they give up earlier than downloads.
+_MAX_LOOK_UPS = 3
+_MAX_LOOK_UP_SECONDS = 8.0
+# Bytes of a partial file to read; no header is longer.
+_MAX_PARTIAL_BYTES = 32 * 1024 * 1024
 
 
 class Hub:
-    """Repositories on Hugging Face, and what of them is on this machine."""
+    """Repositories on Hugging Face and in the cache.
+
+    Attributes:
+        client: Client of the hub's HTTP API.
+        cache: Cache on disk.
+    """
 
     def __init__(self, *, offline: bool = False) -> None:
-        """Prepare; the client is imported, and its environment read, by the first use.
+        """Initialize without sending a request.
 
         Args:
-            offline: Use no network, as with ``HF_HUB_OFFLINE``.
+            offline: Never use the network, as with ``HF_HUB_OFFLINE``.
         """
         self.client = HubClient(offline=offline)
         self.cache = HubCache(self.client.cache_folder)
 
     def repository(
-        self, name: str, revision: str | None = None, *, wanted: Callable[[Repository], bool] | None
+        self,
+        name: str,
+        revision: str | None = None,
+        *,
+        is_sufficient: Callable[[Repository], bool] | None,
     ) -> Repository:
-        """Look a repository up: one request, or none.
+        """Look a repository up on the hub, or return its cached record.
 
-        None is made for a commit whose files are known, in offline mode, and where what is known
-        from an earlier time is enough. Where the hub cannot be asked, what is known has to do.
+        The record is returned without a request for a commit whose files are known, in offline
+        mode, and if ``is_sufficient`` accepts it; and if the hub cannot be reached.
 
         Args:
-            name: ``OWNER/REPO``.
-            revision: A branch, a tag or a commit; ``None`` for the main branch.
-            wanted: Tells whether what is known from an earlier time is enough; ``None`` for no.
+            name: Repository, as ``OWNER/REPO``.
+            revision: Branch, tag or commit; ``None`` for the main branch.
+            is_sufficient: Returns whether a cached record avoids a request; ``None`` for never.
 
         Raises:
-            FetchError: The hub cannot be asked, or refuses, and nothing is known.
-            ModelNotFoundError: There is no such repository or revision.
+            FetchError: The hub cannot be reached or refuses access, and there is no record.
+            ModelNotFoundError: The repository or the revision does not exist.
         """
         revision = revision or MAIN
         known = self.cache.read_repository(name, revision)
         if known is not None:
             fixed = COMMIT.fullmatch(revision) and self.cache.is_listed(name, known.commit)
-            if fixed or self.client.is_offline or (wanted is not None and wanted(known)):
+            if (
+                fixed
+                or self.client.is_offline
+                or (is_sufficient is not None and is_sufficient(known))
+            ):
                 return known
         try:
-            found = self._look_up(name, revision, most=1 if known else _MOST_LOOKS)
+            found = self._look_up(name, revision, max_tries=1 if known else _MAX_LOOK_UPS)
         except (HubUnavailableError, NoSuchPageError) as error:
             if known is None:
-                error.hint = f"{error.hint}; {self._what_is_here()}"
+                error.hint = f"{error.hint}; {self._offline_choices()}"
                 raise
-            return replace(known, note=f"{error.message}; what is in the cache is used")
+            return replace(known, note=f"{error.message}; using the cache")
         except DrawError as error:
             if known is not None and any(map(self.path_of, known.files)):
-                advice = "with HF_HUB_OFFLINE=1 what is in the cache is used"
+                advice = "set HF_HUB_OFFLINE=1 to use the cache"
                 error.hint = "; ".join(filter(None, [error.hint, advice]))
             raise
         self.cache.write_repository(found)
         return found
 
     def known_repository(self, name: str, revision: str | None = None) -> Repository | None:
-        """Return a repository as it was when it was last looked up; ``None`` if it never was."""
+        """Return a repository as recorded by the last look-up; ``None`` without a record."""
         return self.cache.read_repository(name, revision or MAIN)
 
     def plan_removal(self, file: RepositoryFile) -> Removal:
-        """Find out which paths the removal of a file deletes.
+        """Find the paths that the removal of a file deletes.
 
         Raises:
-            ModelNotFoundError: Nothing of the file is in the cache.
+            ModelNotFoundError: The file is not cached.
             FetchError: The cache leads outside its folder there.
         """
         return plan_removal(self.cache, file)
@@ -101,79 +114,79 @@ class Hub:
         """Delete the paths of a removal.
 
         Raises:
-            FetchError: Another process is fetching the file, or the cache cannot be written to.
+            FetchError: Another process is downloading the file, or the cache is not writable.
         """
         remove(self.client, self.cache, removal)
 
-    def _look_up(self, name: str, revision: str, *, most: int) -> Repository:
+    def _look_up(self, name: str, revision: str, *, max_tries: int) -> Repository:
         start, tries = time.monotonic(), 0
         while True:
             tries += 1
             try:
                 return self.client.look_up(name, revision)
             except HubUnavailableError as error:
-                delay = seconds_before_next_try(error, tries, most)
-                if delay + time.monotonic() - start > _LONGEST_LOOK:
+                delay = retry_delay(error, tries, max_tries)
+                if delay + time.monotonic() - start > _MAX_LOOK_UP_SECONDS:
                     raise
                 time.sleep(delay)
 
     def path_of(self, file: RepositoryFile) -> Path | None:
-        """Give the path of a file that is on this machine whole, as far as its size tells."""
+        """Return the path of a cached file of the expected size; ``None`` if there is none."""
         return self.cache.find(file)
 
     def read_header(self, file: RepositoryFile) -> ModelHeader:
-        """Read a model file's header, over the network where the file is not here.
+        """Read a model file's header, over the network if the file is not cached or is damaged.
 
-        Then only so much of a text model's as tells which it is: its vocabulary is megabytes. Also
-        where the file that is here turns out to be damaged.
+        Over the network, only the part of a text model's header that identifies it is read: its
+        vocabulary takes megabytes.
 
         Raises:
-            FetchError: The hub cannot be asked, or refuses.
-            ModelFileError: It is not a model file, or damaged.
+            FetchError: The hub cannot be reached, or refuses access.
+            ModelFileError: The file is damaged, or not a model file.
         """
         path = self.cache.find(file)
         if path is not None:
             try:
                 return read_model_header(path, shown=file.shown)
             except ModelFileError:
-                if self._has_right_bytes(file, path):
+                if self._is_intact(file, path):
                     raise
-            # The fetch will name it, and get it again.
+            # The download will report the damaged file and replace it.
         if self.client.is_offline:
             damaged = path is not None or self.cache.is_damaged(file)
             raise damaged_offline(file) if damaged else self.missing_offline(file)
         file = self.client.complete(file)
-        kept = self.cache.read_partial(file, _MOST_KEPT)
-        if kept:
-            with contextlib.suppress(ModelFileError):  # else what was kept may be wrong
-                return read_header(RemoteFile(self.client, file, kept), brief=True)
+        partial = self.cache.read_partial(file, _MAX_PARTIAL_BYTES)
+        if partial:
+            with contextlib.suppress(ModelFileError):  # the partial file may be wrong
+                return read_header(RemoteFile(self.client, file, partial), brief=True)
         remote = RemoteFile(self.client, file)
         header = read_header(remote, brief=True)
-        keep_beginning(file, remote.start)
+        store_first_bytes(file, remote.start)
         return header
 
-    def _has_right_bytes(self, file: RepositoryFile, path: Path) -> bool:
-        """Tell whether a file here is the hub's, as far as that is known; it is compared once."""
+    def _is_intact(self, file: RepositoryFile, path: Path) -> bool:
+        """Return whether a cached file matches its digest, or has none; computed only once."""
         if not file.digest or self.cache.is_verified(file, path):
             return True
         try:
-            mark = mark_of_right_bytes(path, file)
+            fingerprint = verified_fingerprint(path, file)
         except OSError:
             return True
-        if mark:
-            self.cache.mark_verified(file, mark)
-        return bool(mark)
+        if fingerprint:
+            self.cache.record_verified(file, fingerprint)
+        return bool(fingerprint)
 
     def missing_offline(self, file: RepositoryFile) -> FetchError:
-        """Make the error for a file that is not here while the network must not be used."""
+        """Build the error for an uncached file in offline mode."""
         variable = offline_variable()
         return FetchError(
-            f"{file.shown} is not on this machine, and {variable} is set",
-            hint=f"unset {variable} to fetch it; {self._what_is_here()}",
+            f"{file.shown} is not cached, and {variable} is set",
+            hint=f"unset {variable} to fetch it; {self._offline_choices()}",
         )
 
     def bytes_to_fetch(self, files: Sequence[RepositoryFile]) -> int:
-        """Tell how many bytes of files are not here yet; a file named twice counts once."""
+        """Return the number of bytes to download; a file listed twice counts once."""
         return sum(
             max(file.bytes, 0) - self.cache.partial_bytes(file)
             for file in set(files)
@@ -185,55 +198,57 @@ class Hub:
         files: Sequence[RepositoryFile],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> tuple[str, ...]:
-        """Fetch files, side by side, and verify those that have not been; then all are here.
+        """Download the missing files in parallel into the cache, and verify unverified ones.
 
-        Continues what an earlier run has left. Stores in the hub client's cache.
+        Interrupted downloads are resumed.
 
         Args:
-            files: What is wanted.
-            on_progress: Called with the bytes of all files together; what it raises ends the fetch,
-                and a later one continues.
+            files: Files to have in the cache.
+            on_progress: Called with the bytes of all files together; an exception ends the
+                download, and a later call resumes it.
 
         Returns:
             Notes for the user.
 
         Raises:
-            FetchError: A file could not be fetched, kept or verified, or there is no room for it.
-            ModelNotFoundError: A file is not there any more.
+            FetchError: A file could not be downloaded, stored or verified, or does not fit on the
+                disk.
+            ModelNotFoundError: The hub no longer has a file.
         """
-        wanted = [file for file in dict.fromkeys(files) if not self._is_ready(file)]
-        missing = {file for file in wanted if self.cache.find(file) is None}
+        pending = [file for file in dict.fromkeys(files) if not self._is_ready(file)]
+        missing = {file for file in pending if self.cache.find(file) is None}
         if missing and self.client.is_offline:
-            first = next(file for file in wanted if file in missing)
+            first = next(file for file in pending if file in missing)
             damaged = self.cache.is_damaged(first)
             raise damaged_offline(first) if damaged else self.missing_offline(first)
-        if not wanted:
+        if not pending:
             return ()
-        wanted = [self.client.complete(file) if file in missing else file for file in wanted]
-        self.check_disk_space(wanted)
-        fetch = Fetch(self.client, self.cache, wanted, on_progress)
+        pending = [self.client.complete(file) if file in missing else file for file in pending]
+        self.check_disk_space(pending)
+        fetch = Fetch(self.client, self.cache, pending, on_progress)
         fetch.run()
         return tuple(fetch.notes)
 
     def _is_ready(self, file: RepositoryFile) -> bool:
-        """Tell whether a file is here under its own name, and verified as far as that is known."""
+        """Return whether a file is in its snapshot, and verified if it has a digest."""
         path = self.cache.find(file)
         verified = path is not None and (not file.digest or self.cache.is_verified(file, path))
         return verified and path == self.cache.pointer(file)
 
     def check_disk_space(self, files: Sequence[RepositoryFile]) -> None:
-        """Check that what is missing of files fits on the disk.
+        """Check that missing files fit on the disk.
 
         Raises:
-            FetchError: It does not.
+            FetchError: The disk has too little free space.
         """
-        if lack := self.disk_shortage(files):
+        if shortage := self.disk_shortage(files):
             raise FetchError(
-                lack, hint=f"make room, or set {cache_variable()} to a folder on another disk"
+                shortage,
+                hint=f"free disk space, or set {cache_variable()} to a folder on another disk",
             )
 
     def disk_shortage(self, files: Sequence[RepositoryFile]) -> str:
-        """Tell why what is missing of files does not fit on the disk; empty where it does."""
+        """Return a message if missing files do not fit on the disk; empty if they do."""
         needed, free = self.bytes_to_fetch(files), self.cache.free_bytes()
         if not needed or free is None or needed + SPARE_BYTES <= free:
             return ""
@@ -243,7 +258,7 @@ class Hub:
         )
 
     def cached_repositories(self) -> Iterator[Repository]:
-        """Give each repository of the cache, as it was when it was last looked up."""
+        """Yield each cached revision of each repository, as recorded by the last look-up."""
         for name in self.cache.repositories():
             for revision in self.cache.revisions(name):
                 repository = self.cache.read_repository(name, revision)
@@ -251,7 +266,7 @@ class Hub:
                     yield repository
 
     def cached_references(self) -> list[str]:
-        """List references to the GGUF models on this machine, as the command ``models`` does."""
+        """List references to the cached GGUF models, as the command ``models`` does."""
         return [
             f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
             for repository in self.cached_repositories()
@@ -261,9 +276,7 @@ class Hub:
             and self.cache.find(file) is not None
         ]
 
-    def _what_is_here(self) -> str:
-        here = self.cached_references()
-        if not here:
-            return "no model of the hub is on this machine, but 'demo' is"
-        more = f" and {len(here) - 3} more" if len(here) > 3 else ""
-        return f"on this machine are demo, {', '.join(here[:3])}{more}"
+    def _offline_choices(self) -> str:
+        names = ["demo", *self.cached_references()]
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        return f"available offline: {', '.join(names[:4])}{more}"

@@ -1,4 +1,4 @@
-"""Variables of the environment that HTTP clients read: which of them is wrong, and how."""
+"""Environment variables of HTTP clients, and errors that name the invalid one."""
 
 import importlib.util
 import itertools
@@ -21,12 +21,12 @@ _PROXY_VARIABLES = (
 
 
 def setting_error(message: str, hint: str) -> HubUnavailableError:
-    """Make the error for a setting that keeps the network from being used."""
+    """Build the error for a setting that prevents network access."""
     return HubUnavailableError(message, hint=hint, retryable=False)
 
 
 def is_address(text: str, schemes: set[str]) -> bool:
-    """Return whether text is an address with a host and, where it has one, a valid port."""
+    """Return whether text is a URL with one of the schemes, a host, and a valid port if any."""
     if not text.isprintable() or " " in text:
         return False
     try:
@@ -37,11 +37,11 @@ def is_address(text: str, schemes: set[str]) -> bool:
 
 
 def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubUnavailableError | None:
-    """Find a variable of proxies or certificates that keeps a client from being set up.
+    """Find the proxy or certificate variable that prevents the setup of an HTTP client.
 
     Args:
-        error: The failure.
-        uses_requests: Whether the HTTP client is ``requests``, and not ``httpx``.
+        error: Error of the setup.
+        uses_requests: True if the HTTP client is ``requests`` rather than ``httpx``.
     """
     faults = itertools.chain(
         *(_faults_of_proxy(name, uses_requests) for name in _PROXY_VARIABLES),
@@ -54,12 +54,12 @@ def find_faulty_variable(error: Exception, *, uses_requests: bool) -> HubUnavail
 def find_cause(
     error: Exception, endpoint: str, *, uses_requests: bool
 ) -> HubUnavailableError | None:
-    """Find the variable that made a question fail.
+    """Find the proxy or certificate variable that made a request fail.
 
     Args:
-        error: The failure.
-        endpoint: The hub's address.
-        uses_requests: Whether the HTTP client is ``requests``, and not ``httpx``.
+        error: Error of the request.
+        endpoint: URL of the hub.
+        uses_requests: True if the HTTP client is ``requests`` rather than ``httpx``.
     """
     faults = _faults_of_proxy(proxy_variable(endpoint), uses_requests)
     if not isinstance(innermost(error), ConnectionError | TimeoutError | socket.gaierror):
@@ -68,7 +68,7 @@ def find_cause(
 
 
 def offline_variable() -> str:
-    """Return the variable that keeps the network from being used."""
+    """Return the variable that disables network access."""
     other = "TRANSFORMERS_OFFLINE"
     return (
         other if other in os.environ and not os.environ.get("HF_HUB_OFFLINE") else "HF_HUB_OFFLINE"
@@ -76,7 +76,7 @@ def offline_variable() -> str:
 
 
 def proxy_variable(endpoint: str) -> str:
-    """Return the variable whose proxy requests to the hub go through; empty for none."""
+    """Return the variable that sets the proxy for the hub; empty without a proxy."""
     parts = urlsplit(endpoint)
     if proxy_bypass(parts.netloc):
         return ""
@@ -85,7 +85,7 @@ def proxy_variable(endpoint: str) -> str:
 
 
 def without_password(address: str) -> str:
-    """Return a proxy's address without the user and the password that it may hold."""
+    """Return the URL of a proxy without its user name and password."""
     scheme, separator, rest = address.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
@@ -93,16 +93,16 @@ def without_password(address: str) -> str:
 def _faults_of_proxy(name: str, uses_requests: bool) -> Iterator[HubUnavailableError]:
     value = os.environ.get(name, "")
     address = value if "://" in value else f"http://{value}"
-    shown = quoted(without_password(value))
+    safe_value = quoted(without_password(value))
     module, package = ("socks", "PySocks") if uses_requests else ("socksio", "socksio")
     if value and not is_address(address, _PROXY_SCHEMES):
         yield setting_error(
-            f"{name} is not the address of a proxy: {shown}",
+            f"{name} is not a proxy URL: {safe_value}",
             f"write it as http://HOST:PORT, or unset {name}",
         )
     elif address.startswith("socks") and importlib.util.find_spec(module) is None:
         yield setting_error(
-            f"{name} names a SOCKS proxy, {shown}, which needs the Python package {package}",
+            f"{name} is a SOCKS proxy, {safe_value}, which requires the Python package {package}",
             f"pip install {package}, or unset {name}",
         )
 
@@ -112,7 +112,7 @@ def _faults_of_no_proxy(error: Exception) -> Iterator[HubUnavailableError]:
         value = os.environ.get(name, "")
         if value and type(error).__name__ == "InvalidURL":
             yield setting_error(
-                f"{name} names a host that the HTTP client cannot read: {quoted(value)}",
+                f"{name} contains an invalid host: {quoted(value)}",
                 f"correct it, or unset {name}",
             )
 
@@ -122,7 +122,7 @@ def _faults_of_certificates(uses_requests: bool) -> Iterator[HubUnavailableError
         try:
             Path(os.environ["SSLKEYLOGFILE"]).open("ab").close()
         except OSError as error:
-            yield _path_error("SSLKEYLOGFILE", "a file that cannot be written", error)
+            yield _path_error("SSLKEYLOGFILE", "a file that is not writable", error)
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uses_requests else ("SSL_CERT_FILE",)
     for name in names:
         value = os.environ.get(name, "")
@@ -130,10 +130,10 @@ def _faults_of_certificates(uses_requests: bool) -> Iterator[HubUnavailableError
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
             except (OSError, ValueError) as error:
-                yield _path_error(name, "a file of certificates that cannot be read", error)
+                yield _path_error(name, "an invalid certificate file", error)
     folders = os.environ.get("SSL_CERT_DIR", "")
     if folders and not all(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
-        yield _path_error("SSL_CERT_DIR", "a folder of certificates that is not there")
+        yield _path_error("SSL_CERT_DIR", "a missing certificate folder")
 
 
 def _path_error(name: str, fault: str, error: Exception | None = None) -> HubUnavailableError:

@@ -1,42 +1,40 @@
-"""A file of the hub while it is being fetched.
+"""The partial file of a download.
 
-The lock of the cache keeps other processes away, but not everywhere: shared disks may have no
-locks, and people clean up. So only the bytes that are on the disk at the end are trusted.
+The lock of the cache keeps other processes away, but shared disks may not support locks, and users
+may delete files. Therefore only the bytes on disk after the download are trusted.
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from gpustack_draw.hub.cache import digest_of, mark_of, update_from
+from gpustack_draw.hub.cache import digest_of, fingerprint_of, update_from
 from gpustack_draw.hub.repository import RepositoryFile
 
-# What a loss of power can cost.
+# A power loss can cost this many bytes.
 _BYTES_BETWEEN_SYNCS = 64 * 1024 * 1024
 
 
 class OtherWriterError(Exception):
-    """Another process writes to the file, or has moved it."""
+    """Another process has written to the partial file, or has moved it."""
 
 
 class PartialFile:
-    """The bytes of a file that are here, continued where an earlier run has ended.
-
-    Use it in a ``with`` block.
+    """A partial file that continues where an earlier download ended; a context manager.
 
     Attributes:
-        size: Bytes that are here.
+        size: Number of bytes on disk.
     """
 
     def __init__(self, path: Path, file: RepositoryFile) -> None:
-        """Open or make it.
+        """Open or create the partial file.
 
         Args:
-            path: Where it is.
-            file: The file; its size is known.
+            path: Path of the partial file.
+            file: File to download, of known size.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
@@ -48,14 +46,14 @@ class PartialFile:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is there."""
+        """True if all bytes are on disk."""
         return self.size >= self._file.bytes
 
     def restart(self) -> None:
-        """Drop what is here.
+        """Delete the bytes on disk, to begin again.
 
         Raises:
-            OtherWriterError: It is not this process's alone.
+            OtherWriterError: Another process has changed the file.
         """
         self._check_alone()
         self._opened.truncate(0)
@@ -65,8 +63,8 @@ class PartialFile:
         """Append bytes.
 
         Raises:
-            OtherWriterError: It is not this process's alone.
-            OSError: It cannot be written.
+            OtherWriterError: Another process has changed the file.
+            OSError: The file cannot be written.
         """
         self._check_alone()
         write(self._opened.fileno(), data)
@@ -75,7 +73,7 @@ class PartialFile:
             self.sync()
 
     def sync(self) -> None:
-        """Wait until the bytes are on the disk."""
+        """Flush the bytes to disk."""
         os.fsync(self._opened.fileno())
 
     def __enter__(self) -> "PartialFile":  # noqa: PYI034 - Self is younger than Python 3.10
@@ -96,34 +94,34 @@ class PartialFile:
             raise OtherWriterError
 
 
-def mark_of_right_bytes(
+def verified_fingerprint(
     path: Path, file: RepositoryFile, on_bytes: Callable[[int], None] | None = None
 ) -> str:
-    """Compare the bytes on the disk with what the hub says about them.
+    """Verify a file on disk against the size and digest stated by the hub.
 
     Args:
-        path: Where they are.
-        file: What they should be.
-        on_bytes: Called with the number of bytes of each piece; what it raises ends the work.
+        path: File on disk.
+        file: Expected size and digest.
+        on_bytes: Called with the number of bytes of each piece; its exceptions propagate.
 
     Returns:
-        The mark of the file that was read; empty where its bytes are wrong.
+        The fingerprint of the verified file; empty if its size or digest differs.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
-    mark = mark_of(path)
+    fingerprint = fingerprint_of(path)
     if path.stat().st_size != file.bytes >= 0:
         return ""
     if not file.digest:
-        return mark
+        return fingerprint
     digest = digest_of(file)
     update_from(path, digest, on_bytes)
-    return mark if digest.hexdigest() == file.digest else ""
+    return fingerprint if digest.hexdigest() == file.digest else ""
 
 
 def write(descriptor: int, data: bytes) -> None:
-    """Write all of some bytes to an open file."""
+    """Write all bytes to a file descriptor, in as many system calls as needed."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

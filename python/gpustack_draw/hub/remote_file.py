@@ -1,67 +1,66 @@
-"""The beginning of a file on the hub, as bytes that can be read at any place: for headers."""
+"""Random access to the first bytes of a file on the hub, for reading headers."""
 
 import time
 from collections.abc import Iterator
 
 from gpustack_draw.hub.client import HubClient
-from gpustack_draw.hub.patience import seconds_before_next_try
 from gpustack_draw.hub.repository import RepositoryFile
+from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.trouble import HubUnavailableError
 
-_MOST_TRIES = 3
-# Most headers are 20 to 100 kB. What is asked for is doubled with each step, so at most twice as
-# much comes as is needed, and even a large header takes few requests.
+_MAX_TRIES = 3
+# Most headers are 20 to 100 kB. Doubling the range with each request keeps requests few, and the
+# bytes transferred at most twice the bytes needed.
 _FIRST_STEP = 64 * 1024
-_LARGEST_STEP = 1024 * 1024
-# Lists of numbers are passed over; a gap of this size is worth a request that leaves it out.
-_FAR = 1024 * 1024
+_MAX_STEP = 1024 * 1024
+# Readers skip arrays; a gap of this size is worth a request that omits it.
+_MAX_GAP = 1024 * 1024
 
 
 class RemoteFile:
-    """The bytes of a file on the hub, read in a few ranges from its beginning on.
+    """A file on the hub, read in a few ranges from its start.
 
     Attributes:
-        shown: What messages call it.
-        size: Bytes in all.
-        start: Its beginning, as far as it has been read.
-        chunk_bytes: Small, as more than that is kept here: whoever reads a header to its end asks
-            for hardly more than the header.
+        shown: Name of the file in messages.
+        size: Size of the file in bytes.
+        start: First bytes of the file, as far as they have been read.
+        chunk_bytes: Number of bytes to read at once, small because ranges are buffered here.
     """
 
     chunk_bytes = 1024
 
     def __init__(self, client: HubClient, file: RepositoryFile, start: bytes = b"") -> None:
-        """Prepare to read.
+        """Initialize without sending a request.
 
         Args:
-            client: Gives the bytes.
-            file: The file; its size is known.
-            start: What is known of its beginning.
+            client: Client to read with.
+            file: File of known size.
+            start: First bytes, if already known.
         """
         self.shown = file.shown
         self.size = max(file.bytes, 0)
         self.start = start
         self._client = client
         self._file = file
-        self._far_place, self._far_bytes = 0, b""
+        self._distant_offset, self._distant_bytes = 0, b""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read ``length`` bytes from ``offset``; fewer only where the end comes first."""
+        """Read ``length`` bytes from ``offset``; fewer only at the end of the file."""
         end = min(offset + length, self.size)
-        if offset > len(self.start) + _FAR:
-            return self._read_far(offset, end)
+        if offset > len(self.start) + _MAX_GAP:
+            return self._read_distant(offset, end)
         if end > len(self.start):
-            step = min(max(len(self.start), _FIRST_STEP), _LARGEST_STEP)
+            step = min(max(len(self.start), _FIRST_STEP), _MAX_STEP)
             target = min(max(end, len(self.start) + step), self.size)
             self.start += self._get(len(self.start), target)
         return self.start[offset:end]
 
-    def _read_far(self, offset: int, end: int) -> bytes:
-        place, known = self._far_place, self._far_bytes
+    def _read_distant(self, offset: int, end: int) -> bytes:
+        place, known = self._distant_offset, self._distant_bytes
         if not place <= offset <= end <= place + len(known):
-            target = min(max(end, offset + _LARGEST_STEP // 4), self.size)
+            target = min(max(end, offset + _MAX_STEP // 4), self.size)
             place, known = offset, self._get(offset, target)
-            self._far_place, self._far_bytes = place, known
+            self._distant_offset, self._distant_bytes = place, known
         return known[offset - place : end - place]
 
     def _get(self, start: int, end: int) -> bytes:
@@ -79,16 +78,16 @@ class RemoteFile:
                             if len(data) >= end - start:
                                 break
                 if len(data) <= before:
-                    raise HubUnavailableError(f"the hub sends no bytes of {self.shown}")
+                    raise HubUnavailableError(f"the hub sends no data of {self.shown}")
             except HubUnavailableError as error:
                 self._client.forget_address(self._file)
                 tries = 1 if len(data) > before else tries + 1
-                time.sleep(seconds_before_next_try(error, tries, _MOST_TRIES))
+                time.sleep(retry_delay(error, tries, _MAX_TRIES))
         return data[: end - start]
 
 
 def _skip(pieces: Iterator[bytes], start: int, end: int) -> bytes:
-    """Read on to a place where the server knows no ranges."""
+    """Read a range from a response that ignored the range and starts at the first byte."""
     data = b""
     for piece in pieces:
         data += piece

@@ -1,4 +1,4 @@
-"""Remove a file of the hub from the cache, and nothing that another revision still uses."""
+"""Remove a file from the cache, unless another revision uses the same content."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import disk_error
 from gpustack_draw.hub.repository import RepositoryFile
 
-_SECONDS_TO_WAIT = 0.5
+_LOCK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class RemovedPath:
 
 @dataclass(frozen=True)
 class Removal:
-    """The deletion of one file of the hub from this machine.
+    """The removal of one file from the cache.
 
     Attributes:
-        file: The file.
-        paths: The paths to delete.
-        used_by: Other commits whose snapshots use the same bytes, which therefore stay.
+        file: File to remove.
+        paths: Paths to delete.
+        used_by: Other commits that use the same content, which therefore stays.
     """
 
     file: RepositoryFile
@@ -50,19 +50,19 @@ class Removal:
 
 
 def plan_removal(cache: HubCache, file: RepositoryFile) -> Removal:
-    """Find out which paths the removal of a file deletes.
+    """Find the paths that the removal of a file deletes.
 
     Args:
-        cache: The cache.
-        file: The file.
+        cache: Cache to remove the file from.
+        file: File to remove.
 
     Raises:
-        ModelNotFoundError: Nothing of the file is in the cache.
+        ModelNotFoundError: The file is not cached.
         FetchError: The cache leads outside its folder there.
     """
     pointer, blob = cache.pointer(file), cache.blob(file)
     target = linked(pointer)
-    if target.parent == blob.parent:  # older versions of the client named blobs otherwise
+    if target.parent == blob.parent:  # older versions of huggingface_hub use other names
         blob = target
     users = list(_users(cache, file, blob))
     doomed = [cache.partial(file)]
@@ -79,24 +79,24 @@ def plan_removal(cache: HubCache, file: RepositoryFile) -> Removal:
     folder = cache.snapshots(file.repository)
     others = sorted({path.relative_to(folder).parts[0] for path in users if path != pointer})
     if not paths:
-        raise ModelNotFoundError(f"{file.shown} is not on this machine")
+        raise ModelNotFoundError(f"{file.shown} is not cached")
     return Removal(file, tuple(paths), tuple(others))
 
 
 def remove(client: HubClient, cache: HubCache, removal: Removal) -> None:
-    """Delete the paths of a removal, with the records and empty folders that they leave behind.
+    """Delete the paths of a removal, and then unused records and empty folders.
 
     Args:
-        client: Locks the file against other processes.
-        cache: The cache.
-        removal: The removal.
+        client: Client whose lock keeps other processes away.
+        cache: Cache to remove the file from.
+        removal: Removal from :func:`plan_removal`.
 
     Raises:
-        FetchError: Another process is fetching the file, or the cache cannot be written to.
+        FetchError: Another process is downloading the file, or the cache is not writable.
     """
     file = removal.file
     try:
-        with client.lock(cache.lock(file), _SECONDS_TO_WAIT):
+        with client.lock(cache.lock(file), _LOCK_SECONDS):
             for removed in removal.paths:
                 removed.path.unlink(missing_ok=True)
     except TimeoutError:
@@ -107,29 +107,29 @@ def remove(client: HubClient, cache: HubCache, removal: Removal) -> None:
         raise disk_error(error, cache.folder) from error
     with contextlib.suppress(OSError):
         cache.lock(file).unlink()
-    _remove_records(cache, file, with_bytes=not removal.used_by)
+    _remove_records(cache, file, with_content=not removal.used_by)
     _remove_empty_folders(cache, file)
 
 
-def _remove_records(cache: HubCache, file: RepositoryFile, *, with_bytes: bool) -> None:
-    """Remove our records about a file's bytes, and those about a commit with no files left."""
+def _remove_records(cache: HubCache, file: RepositoryFile, *, with_content: bool) -> None:
+    """Remove the records about a file's content, and about a commit without remaining files."""
     snapshot = cache.snapshots(file.repository) / file.commit
     is_last = not any(_files_in(snapshot))
     places = [cache.repository_folder(file.repository) / "refs"] if is_last else []
     for folder in (*cache.own_folders(file.repository), *places):
         for path in _files_in(folder):
-            about_bytes = with_bytes and file.digest and path.name.endswith(f"-{file.digest}")
+            about_content = with_content and file.digest and path.name.endswith(f"-{file.digest}")
             about_commit = is_last and (
                 path.name == f"files-{file.commit}.json" or text_of(path) == file.commit
             )
-            if about_bytes or about_commit:
+            if about_content or about_commit:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
 
 def _remove_empty_folders(cache: HubCache, file: RepositoryFile) -> None:
     pointer, snapshots = cache.pointer(file), cache.snapshots(file.repository)
-    with contextlib.suppress(OSError):  # one of them is not empty
+    with contextlib.suppress(OSError):  # a folder is not empty
         for folder in pointer.parents:
             if folder == snapshots:
                 break
@@ -146,7 +146,7 @@ def _remove_empty_folders(cache: HubCache, file: RepositoryFile) -> None:
 
 
 def _users(cache: HubCache, file: RepositoryFile, blob: Path) -> Iterator[Path]:
-    """Find the paths in snapshots that lead to a blob."""
+    """Yield the links in snapshots that lead to a blob."""
     for path in _files_in(cache.snapshots(file.repository)):
         if path.is_symlink() and linked(path) == blob:
             yield path
@@ -159,11 +159,11 @@ def _files_in(folder: Path) -> Iterable[Path]:
 
 
 def _check_inside(cache: HubCache, path: Path) -> None:
-    """Refuse a path that a link of the user's puts outside the cache."""
+    """Raise if a link of the user puts a path outside the cache."""
     place = path.parent.resolve()
     if not place.is_relative_to(cache.folder.resolve()):
         raise FetchError(
-            f"the cache {quoted(str(cache.folder))} has a link that leads outside it, to"
+            f"the cache {quoted(str(cache.folder))} contains a link to a folder outside it,"
             f" {quoted(str(place))}",
-            hint="remove the file there yourself",
+            hint="delete the file there yourself",
         )

@@ -1,12 +1,12 @@
-"""What is known about a repository and its files."""
+"""A repository and its files at one commit."""
 
 import re
 from dataclasses import dataclass
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# File systems take names of 255 bytes, and most systems paths of 4096.
-_LONGEST_NAME = 255
-_LONGEST_PATH = 1000
+# File systems limit names to 255 bytes, and most systems limit paths to 4096.
+_MAX_NAME_BYTES = 255
+_MAX_PATH_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class RepositoryFile:
 
     Attributes:
         repository: ``OWNER/REPO``.
-        revision: What was asked for: a branch, a tag or a commit.
-        commit: What that was when it was looked up.
-        path: In the repository, with ``/`` between folders.
-        bytes: Its size; -1 where the hub has not told.
-        digest: Its SHA-256 (64 digits), or for a small file git's own SHA-1 (40 digits); empty
-            where the hub has not told.
+        revision: Requested branch, tag or commit.
+        commit: Commit of the revision when it was looked up.
+        path: Path in the repository, with ``/`` between folders.
+        bytes: Size in bytes; -1 if unknown.
+        digest: SHA-256 (64 digits), or for a small file the git SHA-1 (40 digits); empty if
+            unknown.
     """
 
     repository: str
@@ -32,7 +32,7 @@ class RepositoryFile:
 
     @property
     def shown(self) -> str:
-        """What messages call it."""
+        """Reference to the file for messages: ``hf.co/OWNER/REPO:PATH``."""
         return f"hf.co/{self.repository}:{self.path}"
 
 
@@ -42,10 +42,10 @@ class Repository:
 
     Attributes:
         name: ``OWNER/REPO``.
-        revision: What was asked for.
-        commit: What that was when it was looked up.
-        files: Its files, sorted by path.
-        note: For the user, where it could not be looked up now; empty otherwise.
+        revision: Requested branch, tag or commit.
+        commit: Commit of the revision when it was looked up.
+        files: Files, sorted by path.
+        note: Message for the user if the hub could not be reached; empty otherwise.
     """
 
     name: str
@@ -56,18 +56,18 @@ class Repository:
 
     @property
     def paths(self) -> list[str]:
-        """The paths of its files."""
+        """Paths of the files."""
         return [file.path for file in self.files]
 
     def file(self, path: str) -> RepositoryFile:
-        """Give the file at a path that is known to be there."""
+        """Return the file at an existing path."""
         return next(file for file in self.files if file.path == path)
 
 
 def make_repository(
     name: str, revision: str, commit: str, files: dict[str, tuple[int, str]], note: str = ""
 ) -> Repository:
-    """Make a repository from sizes and digests by path; paths that lead elsewhere are left out."""
+    """Build a repository from sizes and digests by path; unsafe paths are omitted."""
     return Repository(
         name=name,
         revision=revision,
@@ -82,15 +82,15 @@ def make_repository(
 
 
 def is_safe(path: str) -> bool:
-    """Return whether a path from the hub stays inside the folder it is put in, on every system."""
+    """Return whether a path from the hub stays inside its folder on every system."""
     parts = path.split("/")
     return (
         path.isprintable()
-        and len(path) <= _LONGEST_PATH
+        and len(path) <= _MAX_PATH_LENGTH
         and not any(
             part in {"", ".", ".."}
             or set(part) & set('\\:*?"<>|')
-            or len(part.encode()) > _LONGEST_NAME
+            or len(part.encode()) > _MAX_NAME_BYTES
             for part in parts
         )
     )

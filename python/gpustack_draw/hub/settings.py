@@ -1,7 +1,7 @@
-"""The settings of the hub's client, which come from the environment.
+"""Settings of ``huggingface_hub``, which come from environment variables.
 
-The only place that imports ``huggingface_hub``. A variable that the client cannot read keeps nobody
-from using files that are here: the error that names it is raised when the network is used.
+The only module that imports ``huggingface_hub``. Cached files stay usable if a variable is invalid:
+the error that names it is raised when the network is used.
 """
 
 import importlib
@@ -20,76 +20,76 @@ _PREFIXES = ("HF_", "HUGGING")
 _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
-# Variables that keep the client from being imported, with their values at that time.
+# Values of variables that make the import of huggingface_hub fail.
 _faulty: dict[str, str] = {}
 
 
 def client_module(name: str) -> ModuleType:
-    """Import a module of the client, in spite of variables that it cannot read.
+    """Import a module of ``huggingface_hub`` even if environment variables are invalid.
 
     Args:
-        name: Its name in ``huggingface_hub``.
+        name: Name of the module inside ``huggingface_hub``.
 
     Raises:
-        FetchError: It cannot be imported at all.
+        FetchError: The module cannot be imported at all.
     """
     while True:
         try:
             return _import_without(name, list(_faulty))
-        except Exception as error:  # noqa: PERF203 - a round for each variable
+        except Exception as error:  # noqa: PERF203 - one round per variable
             culprit = _find_culprit(name, error)
             if culprit is None:
                 raise FetchError(
-                    f"the hub's client, huggingface_hub, cannot be imported: {reason_of(error)}",
-                    hint="install it again",
+                    f"cannot import huggingface_hub: {reason_of(error)}",
+                    hint="reinstall huggingface_hub",
                 ) from error
             _faulty[culprit] = os.environ[culprit]
 
 
 def cache_folder() -> Path:
-    """Return the folder in which the client keeps files."""
+    """Return the folder of the cache."""
     return Path(client_module("constants").HF_HUB_CACHE)
 
 
 def cache_variable() -> str:
-    """Return the variable that moves the cache: the one that is in force, else ``HF_HOME``."""
+    """Return the variable that sets the cache folder: the one in effect, or ``HF_HOME``."""
     return next((name for name in _CACHE_VARIABLES if name in os.environ), "HF_HOME")
 
 
 def is_offline() -> bool:
-    """Return whether the user wants no network to be used."""
+    """Return whether environment variables disable network access."""
     return bool(client_module("constants").HF_HUB_OFFLINE)
 
 
 def endpoint() -> str:
-    """Return the hub's address.
+    """Return the URL of the hub.
 
     Raises:
-        HubUnavailableError: ``HF_ENDPOINT`` is none.
+        HubUnavailableError: ``HF_ENDPOINT`` is not a URL.
     """
     address: str = client_module("constants").ENDPOINT
     address = _faulty.get("HF_ENDPOINT", address)
     if not address:
         raise setting_error(
             "HF_ENDPOINT is empty",
-            f"unset it to use {DEFAULT_ENDPOINT}, or set it to the address of another hub",
+            f"unset it to use {DEFAULT_ENDPOINT}, or set it to the URL of another hub",
         )
     if not is_address(address, {"http", "https"}):
         raise setting_error(
-            f"HF_ENDPOINT is not the address of a hub: {quoted(address)}",
+            f"HF_ENDPOINT is not a URL: {quoted(address)}",
             f"write it as https://HOST, or unset it to use {DEFAULT_ENDPOINT}",
         )
     return address
 
 
 def timeout(name: str) -> float:
-    """Return a timeout of the client in seconds.
+    """Return a timeout of ``huggingface_hub`` in seconds.
 
     Args:
-        name: Of its constant, which is that of the variable, too.
+        name: Name of the environment variable.
 
     Raises:
-        HubUnavailableError: It is not above 0.
+        HubUnavailableError: The timeout is not above 0.
     """
     seconds: float = getattr(client_module("constants"), name)
     if seconds <= 0:
@@ -98,10 +98,10 @@ def timeout(name: str) -> float:
 
 
 def token() -> str | None:
-    """Return the user's token; ``None`` where there is none.
+    """Return the user's token; ``None`` without one.
 
     Raises:
-        HubUnavailableError: It cannot be read, or is none.
+        HubUnavailableError: The token cannot be read, or is invalid.
     """
     if client_module("constants").HF_HUB_DISABLE_IMPLICIT_TOKEN:
         return None
@@ -109,7 +109,7 @@ def token() -> str | None:
         found: str | None = client_module("utils").get_token()
     except (OSError, ValueError) as error:
         if "HF_TOKEN_PATH" not in os.environ:
-            return None  # of a login that is not ours to read; public models need none
+            return None  # an unreadable login file; public models need no token
         raise setting_error(
             f"HF_TOKEN_PATH names a file that cannot be read:"
             f" {quoted(os.environ['HF_TOKEN_PATH'])}: {reason_of(error)}",
@@ -118,47 +118,47 @@ def token() -> str | None:
     except Exception as error:
         name = "HF_OIDC_RESOURCE" if "HF_OIDC_RESOURCE" in os.environ else "HF_TOKEN"
         raise setting_error(
-            f"no token can be had: {reason_of(error)}", f"correct or unset {name}"
+            f"cannot get a token: {reason_of(error)}", f"correct or unset {name}"
         ) from error
     if found and not (found.isascii() and found.isprintable() and " " not in found):
         name = next((name for name in _TOKEN_VARIABLES if os.environ.get(name)), "")
         hint = f"or unset {name}" if name else "or log in again with 'hf auth login'"
         raise setting_error(
-            f"{name or 'the token file'} holds no token of Hugging Face: a token is ASCII text"
-            " without blanks",
+            f"{name or 'the token file'} is not a Hugging Face token: a token is ASCII text without"
+            " spaces",
             f"copy it again from {DEFAULT_ENDPOINT}/settings/tokens, {hint}",
         )
     return found or None
 
 
 def session() -> Any:
-    """Return the client's HTTP session.
+    """Return the HTTP session of ``huggingface_hub``.
 
     Raises:
-        HubUnavailableError: It cannot be made: a variable of proxies or certificates is wrong.
+        HubUnavailableError: A variable of proxies or certificates is invalid.
     """
     for name, value in _faulty.items():
-        kind = "a whole number of seconds" if "TIMEOUT" in name else "what the client expects"
+        expected = "a whole number of seconds" if "TIMEOUT" in name else "a valid value"
         raise setting_error(
-            f"{name} is not {kind}: {quoted(value)}", f"correct it, or unset {name}"
+            f"{name} is not {expected}: {quoted(value)}", f"correct it, or unset {name}"
         )
     try:
         return client_module("utils").get_session()
     except Exception as error:
         raise find_faulty_variable(error, uses_requests=uses_requests()) or setting_error(
-            f"the HTTP client of huggingface_hub cannot be set up: {reason_of(error)}",
-            "check the variables of proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates"
+            f"cannot set up the HTTP client of huggingface_hub: {reason_of(error)}",
+            "check the variables for proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates"
             " (SSL_CERT_FILE, SSL_CERT_DIR)",
         ) from error
 
 
 def uses_requests() -> bool:
-    """Return whether the client makes its requests with ``requests``, as its versions 0.x do."""
+    """Return whether ``huggingface_hub`` uses ``requests``, as versions 0.x do."""
     return importlib.metadata.version("huggingface_hub").startswith("0.")
 
 
 def _import_without(name: str, variables: list[str]) -> ModuleType:
-    """Import a module of the client while some variables are hidden from it."""
+    """Import a module of ``huggingface_hub`` with some environment variables removed."""
     full = f"huggingface_hub.{name}"
     hidden = {each: os.environ.pop(each) for each in variables if each in os.environ}
     try:
@@ -168,7 +168,7 @@ def _import_without(name: str, variables: list[str]) -> ModuleType:
 
 
 def _find_culprit(name: str, error: Exception) -> str | None:
-    """Find the variable that keeps a module of the client from being imported."""
+    """Find the variable that makes the import of a module fail."""
     suspects = [each for each in os.environ if each.startswith(_PREFIXES) and each not in _faulty]
     for suspect in suspects:
         if repr(os.environ[suspect]) in str(error):

@@ -265,7 +265,7 @@ class ComponentFinder:
                 source.file,
                 tag_given=True,
                 repository=source.repository,
-                parts=files_named_like(component, repository.paths),
+                component_paths=files_named_like(component, repository.paths),
             )
             return repository.file(choice.path)
 
@@ -279,7 +279,7 @@ class ComponentFinder:
                 raise self.hub.missing_offline(file)
         if only_cached:
             return None
-        return choose(self.hub.repository(source.repository, source.revision, wanted=None))
+        return choose(self.hub.repository(source.repository, source.revision, is_sufficient=None))
 
     def _component_in(self, file: CandidateFile) -> str:
         """Return the component of this model that a file is; empty if it is none.
@@ -294,7 +294,7 @@ class ComponentFinder:
         if known is not None and self.hub.path_of(file) is None:
             return known
         component = self._component_of(file)
-        self.hub.cache.keep_fact(file, fact, component)
+        self.hub.cache.record_fact(file, fact, component)
         return component
 
     def _component_of(self, file: CandidateFile) -> str:

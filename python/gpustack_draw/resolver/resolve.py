@@ -113,7 +113,7 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
 
     hub = Hub()
     name = reference.repository
-    repository = hub.repository(name, reference.revision, wanted=None)
+    repository = hub.repository(name, reference.revision, is_sufficient=None)
     choice = choose_file(
         repository.paths, reference.tag, tag_given=reference.tag_given, repository=name
     )

@@ -111,7 +111,7 @@ def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
             reference.tag,
             tag_given=reference.tag_given,
             repository=repository.name,
-            parts=files_named_like(component, repository.paths),
+            component_paths=files_named_like(component, repository.paths),
         )
         return repository.file(choice.path)
 
@@ -121,7 +121,7 @@ def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
         except ModelNotFoundError:
             return False
 
-    file = choose(hub.repository(reference.repository, reference.revision, wanted=is_cached))
+    file = choose(hub.repository(reference.repository, reference.revision, is_sufficient=is_cached))
     header = hub.read_header(file)
     check_component(component, header, file.shown)
     return hub_component(component, file, header, hub)
