@@ -1,6 +1,6 @@
-# The engine's library as one target, engine_library, and the licences that go with it.
+# The engine's library as one target, engine_library, and its licenses.
 #
-# Accelerators are the library's own options: SD_CUDA, SD_HIPBLAS, SD_METAL, SD_VULKAN.
+# The library's own options select accelerators: SD_CUDA, SD_HIPBLAS, SD_METAL, SD_VULKAN.
 
 if(GPUSTACK_DRAW_STAND_IN)
   add_library(engine_library STATIC tests/stand_in/library.cpp)
@@ -16,8 +16,7 @@ else()
   add_subdirectory("${ENGINE_SOURCE_DIR}" stable-diffusion EXCLUDE_FROM_ALL SYSTEM)
   add_library(engine_library INTERFACE)
   target_link_libraries(engine_library INTERFACE stable-diffusion)
-  # Functions of the files named here take the place of the library's, and call those by the new
-  # names.
+  # The functions in the files named below replace the library's, and call those by their new names.
   function(rename_in source definition)
     set_source_files_properties("${ENGINE_SOURCE_DIR}/src/${source}" TARGET_DIRECTORY
                                 stable-diffusion PROPERTIES COMPILE_DEFINITIONS "${definition}")
@@ -33,11 +32,11 @@ else()
   rename_in(stable-diffusion.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
   rename_in(upscaler.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
 endif()
-# The library is built with it; a ggml header read without it gives other struct sizes.
+# The library is built with this definition; without it, ggml's headers define other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)
 
-# The licences of everything that ends up in the extension, shipped with it. Projects that are only
-# a header carry theirs at its top: that part is taken.
+# Licenses of all code in the extension, installed with it. Header-only projects have theirs at the
+# top of the header, which is copied.
 set(licenses_dir "${CMAKE_BINARY_DIR}/licenses")
 function(copy_license name source)
   file(COPY_FILE "${source}" "${licenses_dir}/${name}.txt")
@@ -59,13 +58,13 @@ file(GLOB pybind11_license "${pybind11_DIR}/../../../../pybind11-*.dist-info/lic
 if(pybind11_license)
   copy_license(pybind11 "${pybind11_license}")
 endif()
-# auditwheel puts gcc's OpenMP library into a wheel. Its licence is where Debian keeps it, or Red Hat,
-# whose systems build the wheels for others.
+# auditwheel adds GCC's OpenMP library to a wheel. Its license is where Debian or Red Hat installs it;
+# published wheels are built on Red Hat's systems.
 file(GLOB libgomp_license /usr/share/doc/libgomp1/copyright /usr/share/common-licenses/GPL-3
      /usr/share/licenses/libgcc/COPYING.RUNTIME /usr/share/licenses/libgcc/COPYING3)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND libgomp_license)
   file(WRITE "${licenses_dir}/libgomp.txt"
-       "A wheel for Linux may hold libgomp, the OpenMP library of GCC (https://gcc.gnu.org), under the\n"
+       "A wheel for Linux may contain libgomp, the OpenMP library of GCC (https://gcc.gnu.org), under the\n"
        "GNU General Public License 3 or later with the GCC Runtime Library Exception 3.1:\n\n")
   foreach(source IN LISTS libgomp_license)
     file(READ "${source}" text)

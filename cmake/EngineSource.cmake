@@ -1,10 +1,10 @@
-# Where the engine (stable-diffusion.cpp with its ggml) comes from.
+# Downloads the engine's source: stable-diffusion.cpp with its ggml.
 #
-# Its source is taken out of a source distribution on the package index, pinned by version and
-# SHA-256, so that a build needs nothing but the index pip is set to use. It is unpacked once into
-# the build folder; later builds need no network. Sets ENGINE_SOURCE_DIR.
+# The source is part of a source distribution on the package index, pinned by version and SHA-256, so
+# that a build needs only the index that pip is configured to use. It is unpacked once into the build
+# folder; later builds need no network. Sets ENGINE_SOURCE_DIR.
 
-set(GPUSTACK_DRAW_ENGINE_SOURCE "" CACHE PATH "A folder with stable-diffusion.cpp, instead of the pinned source")
+set(GPUSTACK_DRAW_ENGINE_SOURCE "" CACHE PATH "Folder with stable-diffusion.cpp, instead of the pinned source")
 
 set(engine_package stable-diffusion-cpp-python)
 set(engine_package_version 0.4.7)
@@ -34,9 +34,9 @@ else()
       string(STRIP "${pip_output}" pip_output)
       string(REGEX REPLACE ".*\n" "" pip_last_line "${pip_output}")
       message(FATAL_ERROR "The engine's source (${engine_package} ${engine_package_version}) could not be "
-                          "downloaded with pip: connect to a package index, or give a folder that holds "
+                          "downloaded with pip: connect to a package index, or set a folder that contains "
                           "stable-diffusion.cpp with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. "
-                          "pip said: ${pip_last_line}")
+                          "Output of pip: ${pip_last_line}")
     endif()
     file(ARCHIVE_EXTRACT INPUT "${engine_archive}" DESTINATION "${engine_dir}")
     file(TOUCH "${engine_dir}/complete")
@@ -44,6 +44,6 @@ else()
 endif()
 
 if(NOT EXISTS "${ENGINE_SOURCE_DIR}/include/stable-diffusion.h")
-  message(FATAL_ERROR "'${ENGINE_SOURCE_DIR}' holds no stable-diffusion.cpp (include/stable-diffusion.h is "
-                      "missing): give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
+  message(FATAL_ERROR "'${ENGINE_SOURCE_DIR}' contains no stable-diffusion.cpp (include/stable-diffusion.h is "
+                      "missing): set its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
 endif()

@@ -20,9 +20,9 @@ namespace gpustack_draw {
 
 /// Calls Python's progress and log functions from the engine's threads.
 ///
-/// The engine calls through frames that an exception must not cross. So the first error (Ctrl-C
-/// included) is kept, the engine is told to stop, and call() raises it once the engine has
-/// returned. Make, use and destroy it with the GIL held; the engine calls it without.
+/// Exceptions must not cross some frames of the engine. So the first error (Ctrl-C included) is
+/// stored, the engine is stopped, and call() throws the error after the engine has returned.
+/// Create, use and destroy it with the GIL; the engine calls it without the GIL.
 class CallbackBridge {
  public:
   using Preview = std::optional<std::shared_ptr<Picture>>;
@@ -36,8 +36,8 @@ class CallbackBridge {
     return [this](const Progress& progress) { return call_progress(progress); };
   }
 
-  WantedFunction wanted_function() {
-    return [this] { return go_on([] {}); };
+  ContinueFunction continue_function() {
+    return [this] { return call_python([] {}); };
   }
 
   LogFunction log_function() {
@@ -47,8 +47,8 @@ class CallbackBridge {
     return [this](const LogLine& line) { call_log(line); };
   }
 
-  /// Have the engine do something, without the GIL. Raises what a callback raised: what the engine
-  /// made of it is not worth telling.
+  /// Calls the engine without the GIL. An error of a callback takes precedence over the error that
+  /// the engine made of it.
   template <typename Work>
   auto call(Work work) {
     try {
@@ -69,7 +69,7 @@ class CallbackBridge {
   }
 
   bool call_progress(const Progress& progress) {
-    return go_on([&] {
+    return call_python([&] {
       if (on_progress_ && !error_) {
         (*on_progress_)(progress.phase, progress.step, progress.total, progress.seconds,
                         progress.preview ? Preview(progress.preview) : std::nullopt);
@@ -77,21 +77,21 @@ class CallbackBridge {
     });
   }
 
-  // Whether the engine is to go on after a call of Python's.
-  template <typename CallPython>
-  bool go_on(const CallPython& call_python) {
+  // Calls a Python callback. Returns false if the engine must stop.
+  template <typename Callback>
+  bool call_python(const Callback& callback) {
     if (EngineCall::are_ending()) {
       return false;
     }
     const pybind11::gil_scoped_acquire gil;
     try {
-      call_python();
-      // Only acts on the main thread, where it makes Ctrl-C end the drawing.
+      callback();
+      // Has an effect on the main thread only, where it lets Ctrl-C stop the drawing.
       if (PyErr_CheckSignals() != 0) {
         throw pybind11::error_already_set();
       }
     } catch (...) {
-      keep(std::current_exception());
+      store(std::current_exception());
     }
     return error_ == nullptr;
   }
@@ -105,13 +105,13 @@ class CallbackBridge {
       return;
     }
     try {
-      (*on_log_)(name_of(line.level), pybind11::bytes(line.text));
+      (*on_log_)(level_name(line.level), pybind11::bytes(line.text));
     } catch (...) {
-      keep(std::current_exception());
+      store(std::current_exception());
     }
   }
 
-  static const char* name_of(LogLevel level) {
+  static const char* level_name(LogLevel level) {
     switch (level) {
       case LogLevel::debug:
         return "debug";
@@ -124,7 +124,7 @@ class CallbackBridge {
     }
   }
 
-  void keep(std::exception_ptr error) {
+  void store(std::exception_ptr error) {
     if (!error_) {
       error_ = std::move(error);
     }
@@ -132,7 +132,7 @@ class CallbackBridge {
 
   std::optional<OnProgress> on_progress_;
   std::optional<OnLog> on_log_;
-  std::exception_ptr error_;  // only touched with the GIL held
+  std::exception_ptr error_;  // accessed with the GIL only
 };
 
 }  // namespace gpustack_draw

@@ -11,17 +11,17 @@
 
 namespace gpustack_draw {
 
-/// Calls into the engine, which run without the GIL.
+/// A running call into the engine, without the GIL.
 ///
-/// When Python ends it ends each thread that then asks for the GIL, inside of C++, which cannot
-/// bear it: the process aborts. So before that (atexit) end_all() has the calls of other threads
-/// stop and waits for them.
+/// During finalization Python ends threads that ask for the GIL; unwinding through C++ frames would
+/// abort the process. So before finalization (atexit), end_all() stops the calls of other threads
+/// and waits for them.
 class EngineCall {
  public:
-  /// With the GIL.
+  /// Call with the GIL.
   EngineCall() {
     if (ending_) {
-      throw EngineError("Python is ending");
+      throw EngineError("Python is exiting");
     }
     ++running_;
   }
@@ -31,10 +31,11 @@ class EngineCall {
   EngineCall& operator=(const EngineCall&) = delete;
   EngineCall& operator=(EngineCall&&) = delete;
 
-  /// Python ends: calls are to stop, and nothing may ask for the GIL.
+  /// True if Python is exiting: calls must stop, and nothing may ask for the GIL.
   static bool are_ending() noexcept { return ending_; }
 
-  /// With the GIL. Waits as Python waits for threads: as long as it takes, or until Ctrl-C.
+  /// Waits for all calls, as Python waits for threads: without a time limit, until Ctrl-C. Call
+  /// with the GIL.
   static void end_all() {
     ending_ = true;
     while (running_ != 0) {
@@ -48,17 +49,17 @@ class EngineCall {
     }
   }
 
-  /// In the child of a fork, which has only the thread that forked.
+  /// Resets the count in the child of a fork, which has only the thread that forked.
   static void forget_all() noexcept { running_ = 0; }
 
-  /// The end of a call, before it asks for the GIL.
+  /// Blocks the end of a call, before it asks for the GIL, if Python is exiting.
   class Return {
    public:
     Return() = default;
     ~Return() {
       if (ending_) {
         --running_;
-        while (true) {  // as Python 3.14 does with threads that it would have ended
+        while (true) {  // Python 3.14 blocks threads in this way instead of ending them
           std::this_thread::sleep_for(std::chrono::hours(1));
         }
       }
@@ -74,7 +75,8 @@ class EngineCall {
   inline static std::atomic<bool> ending_{false};
 };
 
-/// Do work that touches nothing of Python's. With the GIL, which is back when this returns.
+/// Runs work that does not use Python, without the GIL. Call with the GIL; it is held again when
+/// this returns.
 template <typename Work>
 auto without_gil(Work work) {
   const EngineCall call;

@@ -8,7 +8,7 @@ namespace py = pybind11;
 namespace gpustack_draw {
 namespace {
 
-// The text quotes the library's log, which is not always UTF-8.
+// The text quotes the library's log, which may be invalid UTF-8.
 void set_error(const py::object& type, const char* text) {
   const auto length = static_cast<py::ssize_t>(std::strlen(text));
   const auto message =
@@ -37,7 +37,7 @@ void register_errors(py::module_& module) {
   damaged_model_error.call_once_and_store_result([&]() -> py::object {
     return py::exception<DamagedModelError>(module, "DamagedModelError", engine_error.get_stored());
   });
-  // NOLINTNEXTLINE(performance-unnecessary-value-param): the type that pybind11 asks for
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11 requires this type
   py::register_local_exception_translator([](std::exception_ptr error) {
     try {
       if (error) {

@@ -21,13 +21,13 @@ py::buffer_info buffer_of(const Picture& picture) {
 
 void register_picture(py::module_& module) {
   py::classh<Picture>(module, "Picture", py::buffer_protocol(),
-                      "A drawn picture: a buffer of (height, width, 3) bytes, red, green, blue.")
+                      "A drawn picture: a buffer of (height, width, 3) uint8; red, green, blue.")
       .def_buffer(&buffer_of)
-      .def_property_readonly("width", &Picture::width, "Pixels.")
-      .def_property_readonly("height", &Picture::height, "Pixels.")
+      .def_property_readonly("width", &Picture::width, "Width in pixels.")
+      .def_property_readonly("height", &Picture::height, "Height in pixels.")
       .def_property_readonly(
           "pixels", [](const py::object& picture) { return py::memoryview(picture); },
-          "The buffer itself; it keeps the picture alive.");
+          "(height, width, 3) uint8; a view that keeps the picture alive.");
 }
 
 }  // namespace gpustack_draw

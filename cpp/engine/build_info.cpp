@@ -31,9 +31,9 @@ std::string instruction_sets(const std::string& system_info) {
 std::map<std::string, std::string> build_info() {
   return {
 #ifdef NDEBUG
-      {"optimised", "yes"},
+      {"optimized", "yes"},
 #else
-      {"optimised", "no (built with assertions)"},
+      {"optimized", "no (built with assertions)"},
 #endif
 #ifdef __VERSION__
       {"compiler", __VERSION__},

@@ -6,11 +6,11 @@
 
 namespace gpustack_draw {
 
-/// Facts of this build, for bug reports and --debug: how it was compiled, which instructions of
-/// the CPU it uses, which ggml.
+/// Returns facts about this build for bug reports: compiler, optimization, ggml version and the CPU
+/// instruction sets in use.
 std::map<std::string, std::string> build_info();
 
-/// What the library can be told, in its own order.
+/// Return the names that the library accepts, in its own order.
 std::vector<std::string> samplers();
 std::vector<std::string> schedulers();
 

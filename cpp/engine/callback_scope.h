@@ -2,8 +2,10 @@
 
 namespace gpustack_draw {
 
-/// This thread is in a callback of the engine's while one of these exists. Anything can happen
-/// there: Python's garbage collector may free another engine, on a loader thread too.
+/// Marks the current thread as running a callback of the engine.
+///
+/// A callback may run arbitrary code: Python's garbage collector may free another engine in it,
+/// even on a loader thread.
 class CallbackScope {
  public:
   CallbackScope() noexcept { active_ = true; }

@@ -1,17 +1,17 @@
-// Reads what a graph of the library has computed, and looks for NaN and infinity in it.
+// Checks the results of the library's graphs for NaN and infinity.
 //
-// The build compiles the library's graphs with another name for ggml's function
-// (cmake/EngineLibrary.cmake), so that they call the one below. Every result passes through it:
-// those of text encoders, denoiser and decoder.
+// The build renames ggml_backend_tensor_get() in the library's graph code
+// (cmake/EngineLibrary.cmake), so that it calls the function below. The results of text encoders,
+// denoiser and decoder all pass through it.
 
-#include "engine/library_session.h"
+#include "engine/number_checks.h"
 #include "ggml-backend.h"
 
 extern "C" void gpustack_draw_tensor_get(const ggml_tensor* tensor, void* data, std::size_t offset,
                                          std::size_t size) {
   ggml_backend_tensor_get(tensor, data, offset, size);
   if (tensor->type == GGML_TYPE_F32) {
-    gpustack_draw::LibrarySession::check_result(static_cast<const float*>(data),
-                                                size / sizeof(float));
+    gpustack_draw::NumberChecks::check_result(static_cast<const float*>(data),
+                                              size / sizeof(float));
   }
 }

@@ -1,8 +1,8 @@
-// Loads the weights of a model, and looks for NaN and infinity in them.
+// Loads the weights of a model and checks them for NaN and infinity.
 //
-// A result does not always show them: where a ReLU follows, NaN becomes 0, and the picture is
-// another one. The build compiles the library's ModelLoader::load_tensors() under another name
-// (cmake/EngineLibrary.cmake), so that its callers find those below.
+// Results do not always reveal them: a ReLU turns NaN into 0, and the picture is merely wrong. The
+// build renames the library's ModelLoader::load_tensors() (cmake/EngineLibrary.cmake), so that its
+// callers get the functions below.
 
 #include <algorithm>
 #include <atomic>
@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "engine/finite.h"
-#include "engine/library_session.h"
 #include "engine/load_weights.h"
+#include "engine/number_checks.h"
 #include "engine/text_projection.h"
 #include "ggml-backend.h"
 
-// Names of tensors that the loader passes over; no header declares it.
+// Returns true for tensors that the loader skips. No header declares it.
 bool is_unused_tensor(const std::string& name);
 
 namespace gpustack_draw {
@@ -46,9 +46,9 @@ bool is_finite(const ggml_tensor& tensor, std::vector<std::uint8_t>& copy) {
   return is_finite(tensor.type, copy.data(), bytes);
 }
 
-// The tensors that the loader has filled, with the names they have in the file.
-std::vector<std::pair<std::string, const ggml_tensor*>> loaded(ModelLoader& loader,
-                                                               const Tensors& tensors) {
+// Returns the tensors that the loader has filled, with their names.
+std::vector<std::pair<std::string, const ggml_tensor*>> loaded_tensors(ModelLoader& loader,
+                                                                       const Tensors& tensors) {
   std::vector<std::pair<std::string, const ggml_tensor*>> found;
   for (const auto& [name, storage] : loader.get_tensor_storage_map()) {
     const auto tensor = tensors.find(name);
@@ -59,9 +59,9 @@ std::vector<std::pair<std::string, const ggml_tensor*>> loaded(ModelLoader& load
   return found;
 }
 
-// The name of the first tensor with NaN or infinity in it; empty where there is none.
+// Returns the name of the first tensor that contains NaN or infinity; empty if none does.
 std::string damaged_tensor(ModelLoader& loader, const Tensors& tensors, int threads) {
-  const auto all = loaded(loader, tensors);
+  const auto all = loaded_tensors(loader, tensors);
   std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> damaged{all.size()};
   const auto check = [&] {
@@ -73,14 +73,14 @@ std::string damaged_tensor(ModelLoader& loader, const Tensors& tensors, int thre
       }
     }
   };
-  const int fitting = std::min<int>(threads, static_cast<int>(all.size()));
-  std::vector<std::thread> helpers;
-  for (int i = 1; i < fitting; ++i) {
-    helpers.emplace_back(check);
+  const int worker_count = std::min<int>(threads, static_cast<int>(all.size()));
+  std::vector<std::thread> workers;
+  for (int i = 1; i < worker_count; ++i) {
+    workers.emplace_back(check);
   }
   check();
-  for (std::thread& helper : helpers) {
-    helper.join();
+  for (std::thread& worker : workers) {
+    worker.join();
   }
   return damaged < all.size() ? all[damaged].first : "";
 }
@@ -104,6 +104,6 @@ bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
     projections.transpose();
     return true;
   }
-  gpustack_draw::LibrarySession::report_damaged_tensor(damaged);
+  gpustack_draw::NumberChecks::report_damaged_tensor(damaged);
   return false;
 }

@@ -17,7 +17,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-const char* kind_name(enum ggml_backend_dev_type type) {
+const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU:
       return "cpu";
@@ -30,8 +30,8 @@ const char* kind_name(enum ggml_backend_dev_type type) {
   }
 }
 
-// Takes a backend out of ggml's registry, with devices that were listed without it: ggml_backend_
-// unload() does nothing for a backend that is not registered itself.
+// Removes a backend and its devices from ggml's registry. Registers it first, because
+// ggml_backend_unload() ignores a backend that is not registered, even if devices of it are.
 void unregister(ggml_backend_reg_t backend) {
   ggml_backend_register(backend);
   for (std::size_t i = ggml_backend_reg_count(); i-- > 0;) {
@@ -41,7 +41,7 @@ void unregister(ggml_backend_reg_t backend) {
   }
 }
 
-// The library computes on the first CPU device of the registry, so ours is put before ggml's.
+// The library computes on the first CPU device of the registry, so FastCPU must precede ggml's.
 void register_fast_cpu() {
   ggml_backend_reg_t fast = cpu::fast_cpu();
   ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
@@ -53,7 +53,7 @@ void register_fast_cpu() {
   }
 }
 
-/// ggml's registry as it was before use_device() first changed it.
+/// Contents of ggml's registry before use_device() first changed it.
 struct Registry {
   std::vector<ggml_backend_reg_t> backends;
   std::vector<ggml_backend_dev_t> devices;
@@ -77,14 +77,14 @@ const Registry& original_registry() {
   return registry;
 }
 
-// list_devices() may read the registry while a session on another thread changes it.
+// list_devices() may read the registry while a session in another thread changes it.
 std::mutex& registry_mutex() {
   static std::mutex mutex;
   return mutex;
 }
 
-// The library's rule: the first GPU, else the first integrated GPU, else the CPU.
-ggml_backend_dev_t device_the_library_picks() {
+// Follows the library: the first GPU, else the first integrated GPU, else the CPU.
+ggml_backend_dev_t default_device() {
   for (const auto type : {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU,
                           GGML_BACKEND_DEVICE_TYPE_CPU}) {
     if (ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
@@ -100,13 +100,13 @@ std::vector<Device> list_devices() {
   std::vector<Device> devices;
   original_registry();
   const std::scoped_lock lock(registry_mutex());
-  const ggml_backend_dev_t used = device_the_library_picks();
+  const ggml_backend_dev_t used = default_device();
   for (ggml_backend_dev_t device : original_registry().devices) {
     std::size_t memory_free = 0;
     std::size_t memory_total = 0;
     ggml_backend_dev_memory(device, &memory_free, &memory_total);
     devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                       kind_name(ggml_backend_dev_type(device)), memory_free, memory_total,
+                       type_name(ggml_backend_dev_type(device)), memory_free, memory_total,
                        device == used});
   }
   return devices;
@@ -121,10 +121,10 @@ void use_device(const std::string& name) {
                                      return lower(ggml_backend_dev_name(device)) == lower(name);
                                    });
   if (!automatic && chosen == original.devices.end()) {
-    throw std::invalid_argument("no device is named '" + name + "'");
+    throw std::invalid_argument("no device named '" + name + "'");
   }
-  // The library takes no device: it asks ggml's registry. So the registry is narrowed to the
-  // chosen device and the CPU backend, which every graph needs.
+  // The library has no parameter for the device and takes the first one in ggml's registry. So the
+  // registry is reduced to the chosen device and the CPU backend, which every graph needs.
   for (ggml_backend_reg_t backend : original.backends) {
     unregister(backend);
   }
@@ -141,7 +141,7 @@ void use_device(const std::string& name) {
 
 std::string used_device() {
   original_registry();
-  const ggml_backend_dev_t device = device_the_library_picks();
+  const ggml_backend_dev_t device = default_device();
   return device != nullptr ? ggml_backend_dev_name(device) : "";
 }
 

@@ -15,12 +15,12 @@
 namespace gpustack_draw {
 namespace {
 
-// What is computed best in which way depends on the device.
-void suit_device(sd_ctx_params_t& params, const std::string& device) {
-  const bool is_ours = device == cpu::device_name;
-  params.diffusion_conv_direct = is_ours;
-  params.vae_conv_direct = is_ours;
-  params.flash_attn = is_ours;
+// Which code paths are fastest depends on the device.
+void set_device_options(sd_ctx_params_t& params, const std::string& device) {
+  const bool is_fast_cpu = device == cpu::device_name;
+  params.diffusion_conv_direct = is_fast_cpu;
+  params.vae_conv_direct = is_fast_cpu;
+  params.flash_attn = is_fast_cpu;
 }
 
 sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device) {
@@ -37,14 +37,14 @@ sd_ctx_params_t library_options(const ModelOptions& options, const std::string& 
   if (options.threads > 0) {
     params.n_threads = options.threads;
   }
-  // The default frees the weights after the first picture, and a second one then crashes.
+  // The default frees the weights after the first picture; a second one would crash.
   params.free_params_immediately = false;
-  suit_device(params, device);
+  set_device_options(params, device);
   return params;
 }
 
-// Everything not set keeps the library's own "not given" value; cfg, eta and flow shift have no
-// neutral number. The options of a picture and of a video have the same names.
+// Other parameters keep the library's value for "not set"; eta and flow shift have no neutral
+// value. The parameters of pictures and of videos have the same names.
 template <typename Params>
 void set_options(Params& params, const DrawOptions& options) {
   params.prompt = options.prompt.c_str();
@@ -59,21 +59,21 @@ void set_options(Params& params, const DrawOptions& options) {
   sample.sample_method = str_to_sample_method(options.sampler.c_str());
   sample.scheduler = str_to_scheduler(options.scheduler.c_str());
   if (sample.sample_method == SAMPLE_METHOD_COUNT) {
-    throw std::invalid_argument("no sampler is named '" + options.sampler + "'");
+    throw std::invalid_argument("no sampler named '" + options.sampler + "'");
   }
   if (sample.scheduler == SCHEDULER_COUNT) {
-    throw std::invalid_argument("no scheduler is named '" + options.scheduler + "'");
+    throw std::invalid_argument("no scheduler named '" + options.scheduler + "'");
   }
 }
 
-/// Draws; tells how many pictures it gives.
-using Draw = std::function<sd_image_t*(int& count)>;
+// Draws; returns an array of `count` pictures.
+using DrawFunction = std::function<sd_image_t*(int& count)>;
 
-// Looks at the options now, so that a wrong one is told before the library works. They must outlive
-// what is returned.
-Draw prepare(sd_ctx_t* context, const DrawOptions& options) {
+// Checks the options now, before the library starts to work. They must outlive the returned
+// function, which refers to their strings.
+DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
   if (sd_ctx_supports_video_generation(context)) {
-    // Such a model knows single pictures as videos of one frame.
+    // A video model draws a single picture as a video of one frame.
     sd_vid_gen_params_t params;
     sd_vid_gen_params_init(&params);
     set_options(params, options);
@@ -93,30 +93,30 @@ struct FreeArray {
   void operator()(sd_image_t* images) const noexcept { std::free(images); }
 };
 
-Picture take_picture(const Draw& draw, const LibrarySession& session) {
+Picture draw_picture(const DrawFunction& draw, const LibrarySession& session) {
   int count = 0;
   const std::unique_ptr<sd_image_t, FreeArray> array(draw(count));
   const sd_image_t* images = array.get();
   if (images == nullptr || count < 1) {
-    throw EngineError(session.explain("the engine gave no picture"));
+    throw EngineError(session.explain("the engine drew no picture"));
   }
   for (int i = 1; i < count; ++i) {
-    const Picture::Pixels not_wanted(images[i].data);
+    const Picture::Pixels unused(images[i].data);
   }
   Picture picture(images->width, images->height, Picture::Pixels(images->data));
   if (picture.pixels() == nullptr) {
-    throw EngineError(session.explain("the engine gave a picture without pixels"));
+    throw EngineError(session.explain("the engine drew a picture without pixels"));
   }
   if (images->channel != Picture::channels) {
-    throw EngineError(session.explain("the engine gave a picture that is not red, green, blue"));
+    throw EngineError(session.explain("the engine drew a picture that is not RGB"));
   }
   return picture;
 }
 
-// The library throws exceptions of many kinds, std::invalid_argument among them.
-[[noreturn]] void throw_explained(const LibrarySession& session, const std::string& what,
+// Wraps an exception of the library, which throws many types, even std::invalid_argument.
+[[noreturn]] void throw_explained(const LibrarySession& session, const std::string& failure,
                                   const std::exception& error) {
-  throw EngineError(session.explain(what + ": " + error.what()));
+  throw EngineError(session.explain(failure + ": " + error.what()));
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   device_ = used_device();
   PhaseClock clock(on_progress, Phase::load);
   bool stop = !clock.report(0, 1);
-  // The library has loader threads running when it reports; throwing here would end the process.
+  // Loader threads run while the library reports progress; an exception here would end the process.
   session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
   const sd_ctx_params_t params = library_options(options, device_);
   if (!stop) {
@@ -146,8 +146,9 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   if (stop) {
     throw CancelledError();
   }
-  if (!session.damaged_tensor().empty()) {
-    throw DamagedModelError(session.damaged_tensor());
+  const std::string& damaged_tensor = session.number_checks().damaged_tensor();
+  if (!damaged_tensor.empty()) {
+    throw DamagedModelError(damaged_tensor);
   }
   if (!context_) {
     throw EngineError(session.explain("the engine could not load the model"));
@@ -157,7 +158,7 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
 
 Engine::~Engine() {
   if (CallbackScope::is_active()) {
-    // A session waits for this callback, so this must not wait for the session.
+    // The current session waits for this callback, so a new session would wait forever.
     context_.reset();
     return;
   }
@@ -166,44 +167,45 @@ Engine::~Engine() {
 }
 
 Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
-                         const ProgressFunction& on_progress, const WantedFunction& is_wanted) {
+                         const ProgressFunction& on_progress,
+                         const ContinueFunction& should_continue) {
   const unsigned cancellations = cancellations_;
   LibrarySession session(on_log);
   if (!context_) {
-    throw EngineError("the engine stopped in an earlier drawing; load the model again");
+    throw EngineError("an earlier drawing failed or was cancelled; load the model again");
   }
   session.make_previews(options.previews);
-  const Draw draw = prepare(context_.get(), options);
+  const DrawFunction draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
-  StopCheck should_stop([&] { return cancellations_ != cancellations; }, is_wanted);
+  StopCheck should_stop([&] { return cancellations_ != cancellations; }, should_continue);
   const cpu::ScopedCancellation cancellation(std::ref(should_stop));
-  const auto go_on = [&](bool wanted) {
-    if (!wanted || should_stop()) {
+  const auto continue_or_throw = [&](bool can_continue) {
+    if (!can_continue || should_stop()) {
       throw CancelledError();
     }
   };
-  go_on(true);
-  // While it draws, the library reports from plain C++ on this thread, so an exception passes
-  // through it. Its first report is step 0 of sampling; what follows the last step is decoding.
+  continue_or_throw(true);
+  // While it draws, the library reports progress on this thread, and exceptions can pass through
+  // its C++ frames. Its first report is step 0 of sampling; decoding follows the last step.
   session.on_progress([&](int step, int total) {
-    if (session.has_overflowed()) {
+    if (session.number_checks().has_overflowed()) {
       throw OverflowError();
     }
     if (clock.phase() == Phase::encode) {
-      go_on(clock.report(1, 1) && clock.enter(Phase::sample, total));
+      continue_or_throw(clock.report(1, 1) && clock.enter(Phase::sample, total));
     }
-    go_on(step == 0 || clock.report(step, total, session.take_preview()));
+    continue_or_throw(step == 0 || clock.report(step, total, session.take_preview()));
     if (clock.phase() == Phase::sample && step == total) {
-      go_on(clock.enter(Phase::decode, 1));
+      continue_or_throw(clock.enter(Phase::decode, 1));
     }
   });
   try {
-    go_on(clock.enter(Phase::encode, 1));
-    Picture picture = take_picture(draw, session);
-    if (session.has_overflowed()) {
+    continue_or_throw(clock.enter(Phase::encode, 1));
+    Picture picture = draw_picture(draw, session);
+    if (session.number_checks().has_overflowed()) {
       throw OverflowError();
     }
-    go_on(clock.finish());
+    continue_or_throw(clock.finish());
     return picture;
   } catch (...) {
     usable_ = false;
@@ -215,7 +217,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
     } catch (const cpu::Cancelled&) {
       throw CancelledError();
     } catch (const std::exception& error) {
-      throw_explained(session, "the engine gave no picture", error);
+      throw_explained(session, "the engine drew no picture", error);
     }
   }
 }

@@ -14,47 +14,48 @@ struct sd_ctx_t;
 
 namespace gpustack_draw {
 
-/// The files of one model and where it runs. Paths are UTF-8; an empty one is not used.
+/// The files of a model, and where it runs. An empty path means no file.
 struct ModelOptions {
-  std::string model;            ///< An all-in-one file, or a folder in diffusers layout.
-  std::string diffusion_model;  ///< Instead of `model`: a file with the diffusion part only.
+  std::string model;            ///< All-in-one file, or folder in diffusers layout.
+  std::string diffusion_model;  ///< File of the denoiser only, instead of `model`.
   std::string vae;
   std::string clip_l;
   std::string clip_g;
   std::string t5xxl;
   std::string llm;
-  std::string taesd;            ///< A small decoder used instead of the VAE.
+  std::string taesd;            ///< Small decoder, used instead of the VAE.
   std::string device = "auto";  ///< See use_device().
-  int threads = 0;              ///< CPU threads; 0 for as many as the library takes.
+  int threads = 0;              ///< CPU threads; 0 for the default of the library.
 };
 
-/// What to draw. Values are checked by the caller; the library checks few of them.
+/// Settings of a picture. The caller checks them; the library checks only a few.
 struct DrawOptions {
   std::string prompt;
   std::string negative_prompt;
-  int width;              ///< Pixels, a multiple of what the model needs.
-  int height;             ///< Pixels, a multiple of what the model needs.
+  int width;              ///< In pixels, a multiple of what the model needs.
+  int height;             ///< In pixels, a multiple of what the model needs.
   std::string sampler;    ///< One of samplers().
   std::string scheduler;  ///< One of schedulers().
   int sample_steps;       ///< At least 1.
-  float cfg_scale;        ///< Classifier-free guidance; 1 is without.
+  float cfg_scale;        ///< Classifier-free guidance; 1 turns it off.
   float guidance;         ///< Distilled guidance (FLUX.1 dev and others).
   std::int64_t seed;      ///< 0 or more.
   Previews previews;
 };
 
-/// A loaded model, ready to draw. The one owner of the library's context.
+/// A loaded model; owns the library's context.
 ///
-/// Calls wait for each other, also those of other engines (see LibrarySession). After a failure or
-/// a cancellation the context is dropped, because the library does not promise that it can be used
-/// again: generate() then throws EngineError.
+/// Calls wait for each other, even those of other engines (see LibrarySession). A failed or
+/// cancelled drawing frees the context, because the library does not guarantee that it is still
+/// usable; later calls of generate() throw EngineError.
 class Engine {
  public:
-  /// Load a model.
+  /// Loads a model.
   ///
-  /// @throws CancelledError `on_progress` returned false; the library cannot be stopped while it
-  ///     loads, so this comes when loading has ended.
-  /// @throws DamagedModelError A tensor holds NaN or infinity.
+  /// @throws CancelledError `on_progress` returned false. Thrown when loading has ended, because
+  /// the
+  ///     library cannot be stopped while it loads.
+  /// @throws DamagedModelError A tensor contains NaN or infinity.
   /// @throws EngineError The model did not load; what() quotes the library's log. Or: called inside
   ///     a callback.
   /// @throws std::invalid_argument No device has that name.
@@ -66,25 +67,26 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   Engine& operator=(Engine&&) = delete;
 
-  /// Draw one picture; a model of videos gives one frame.
+  /// Draws one picture. A video model draws a video of one frame.
   ///
-  /// @throws CancelledError cancel() was called, or `on_progress` or `is_wanted` returned false.
-  /// @throws OverflowError The numbers became NaN or infinity on their way to the picture.
-  /// @throws EngineError The library gave no picture; what() quotes its log. Or: called inside a
+  /// @throws CancelledError cancel() was called, or `on_progress` or `should_continue` returned
+  ///     false.
+  /// @throws OverflowError NaN or infinity was computed.
+  /// @throws EngineError The library drew no picture; what() quotes its log. Or: called inside a
   ///     callback.
-  /// @throws std::invalid_argument The sampler or scheduler has no such name.
+  /// @throws std::invalid_argument No sampler or scheduler has that name.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
-                   const ProgressFunction& on_progress, const WantedFunction& is_wanted);
+                   const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 
-  /// Stop the calls of generate() that were made before: the one that draws at once where our own
-  /// backend computes, else at its next step; those that wait when their turn comes. From any
-  /// thread or a signal handler.
+  /// Cancels all earlier calls of generate(). The running one stops immediately on FastCPU and at
+  /// its next step on other devices; waiting ones stop when their turn comes. Callable from any
+  /// thread and from signal handlers.
   void cancel() noexcept { ++cancellations_; }
 
-  /// Whether generate() can still be called.
+  /// True if generate() can be called.
   bool is_usable() const noexcept { return usable_; }
 
-  /// The device the model was loaded on.
+  /// Name of the device that the model was loaded on.
   const std::string& device() const noexcept { return device_; }
 
  private:

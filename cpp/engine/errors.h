@@ -4,26 +4,25 @@
 
 namespace gpustack_draw {
 
-/// The library failed: a model did not load, or a picture was not drawn. what() quotes its log.
+/// The library failed to load a model or to draw a picture. what() quotes its log.
 class EngineError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A load or a drawing ended because cancel() was called or a callback asked for it.
+/// A load or a drawing was stopped by cancel() or by a callback.
 class CancelledError : public EngineError {
  public:
   CancelledError() : EngineError("cancelled") {}
 };
 
-/// A model's weights are not all numbers. what() is the name of a tensor with NaN or infinity in
-/// it.
+/// A tensor of the model contains NaN or infinity. what() is its name.
 class DamagedModelError : public EngineError {
  public:
   using EngineError::EngineError;
 };
 
-/// The numbers of a picture left the range of their type (NaN): there is nothing to see in it.
+/// NaN or infinity was computed, so there is no picture.
 class OverflowError : public EngineError {
  public:
   OverflowError() : EngineError("its numbers overflowed") {}

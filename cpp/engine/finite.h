@@ -6,8 +6,8 @@
 
 namespace gpustack_draw {
 
-/// Whether none of the numbers is NaN or infinity: whether none has every bit of its exponent set.
-/// Blocks instead of an early return for each number, so that compilers vectorize it.
+/// Returns true if no number is NaN or infinity, that is, has all bits of its exponent set. Returns
+/// early per block instead of per number, so that compilers vectorize the inner loop.
 template <typename Bits>
 bool have_finite_exponents(const void* numbers, std::size_t count, Bits exponent) noexcept {
   constexpr std::size_t block = 1024;

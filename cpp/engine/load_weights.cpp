@@ -1,6 +1,5 @@
-// Reaches the library's function under the name that the build gives it
-// (cmake/EngineLibrary.cmake). A file of its own, because checked_weights.cpp defines the function
-// of the old name, and a class declares one of the two.
+// Calls the library's functions by their new name (cmake/EngineLibrary.cmake). This is a separate
+// file because the class declares either name, and checked_weights.cpp defines the old one.
 
 #define load_tensors library_load_tensors
 #include "engine/load_weights.h"

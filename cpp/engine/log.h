@@ -7,8 +7,8 @@ namespace gpustack_draw {
 
 enum class LogLevel { debug, info, warning, error };
 
-/// One line of the library's log, without its newline. May hold text that is not UTF-8: the
-/// library cuts lines at 4 KiB, also inside a character.
+/// A line of the library's log, without its newline. The text may be invalid UTF-8: the library
+/// truncates lines at 4 KiB, possibly inside a character.
 struct LogLine {
   LogLevel level;
   std::string text;

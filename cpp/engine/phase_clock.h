@@ -10,7 +10,7 @@
 
 namespace gpustack_draw {
 
-/// Turns the library's untagged progress into phases with times.
+/// Adds phases and times to the library's progress.
 class PhaseClock {
  public:
   PhaseClock(ProgressFunction on_progress, Phase first)
@@ -18,7 +18,7 @@ class PhaseClock {
 
   Phase phase() const noexcept { return phase_; }
 
-  /// Report a step of the current phase. False when the engine is to stop.
+  /// Reports a step of the current phase. Returns false if the engine must stop.
   bool report(int step, int total, std::shared_ptr<Picture> preview = nullptr) {
     if (!on_progress_) {
       return true;
@@ -30,10 +30,10 @@ class PhaseClock {
     return on_progress_({phase_, step, total_, elapsed.count(), std::move(preview)});
   }
 
-  /// Report the end of the current phase, in as many steps as it had. False as above.
+  /// Reports the last step of the current phase. Returns false if the engine must stop.
   bool finish() { return report(total_, total_); }
 
-  /// Begin a phase. False when the engine is to stop.
+  /// Begins a phase. Returns false if the engine must stop.
   bool enter(Phase phase, int total) {
     phase_ = phase;
     began_ = Clock::now();

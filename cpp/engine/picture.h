@@ -8,8 +8,9 @@
 
 namespace gpustack_draw {
 
-/// A drawn picture: height x width x 3 bytes, rows from the top, red, green, blue.
-/// Owns the memory that the library allocated for it; moved, never copied.
+/// A drawn picture: (height, width, 3) bytes, rows from the top; red, green, blue.
+///
+/// Owns the memory that the library allocated with malloc(); movable, not copyable.
 class Picture {
  public:
   struct Free {

@@ -7,28 +7,28 @@
 
 namespace gpustack_draw {
 
-/// What the engine is doing, in this order. Picture parts are drawn step by step in `sample`.
+/// The engine's phases, in order. `sample` has a step per denoising step.
 enum class Phase { load, encode, sample, decode };
 
-/// How progress shows what has been drawn by the end of a step.
+/// Previews of the unfinished picture in the progress.
 enum class Previews {
   none,
-  projected,  ///< A pixel for each place of the latent picture, by a matrix: costs next to nothing.
-  decoded,    ///< In full size, by the decoder, which is not made for doing that at every step.
+  projected,  ///< One pixel per latent pixel, by a linear projection: nearly free.
+  decoded,    ///< Full size, by the decoder: usually slow.
 };
 
 struct Progress {
   Phase phase;
-  int step;                          ///< Finished steps of this phase, from 0 to total.
+  int step;                          ///< Completed steps of this phase, from 0 to total.
   int total;                         ///< Steps of this phase, at least 1.
-  double seconds;                    ///< Since this phase began.
-  std::shared_ptr<Picture> preview;  ///< What the picture looks like so far; null where unknown.
+  double seconds;                    ///< Time since this phase began.
+  std::shared_ptr<Picture> preview;  ///< The unfinished picture; null if there is no new preview.
 };
 
-/// Called on the thread that loads or generates. False asks the engine to stop.
+/// Called on the thread that loads or draws. False stops the engine.
 using ProgressFunction = std::function<bool(const Progress&)>;
 
-/// Asked now and then on the thread that generates, amid a step too. False asks the engine to stop.
-using WantedFunction = std::function<bool()>;
+/// Polled on the thread that draws, within steps too. False stops the engine.
+using ContinueFunction = std::function<bool()>;
 
 }  // namespace gpustack_draw

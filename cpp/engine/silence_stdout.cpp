@@ -1,5 +1,5 @@
-// The library prints while it loads a model of several files, callbacks or not. Standard output
-// belongs to the program that draws, so the linker's --wrap sends those calls here.
+// The library prints while it loads a model of several files, even with a log callback. Stdout
+// belongs to the calling program, so the linker's --wrap redirects those calls to these functions.
 
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-*)

@@ -1,11 +1,11 @@
-// UNets of Stable Diffusion 1, 2 and XL in a file without text encoders.
+// Reads UNets of Stable Diffusion 1, 2 and XL from files without text encoders.
 //
-// The library recognizes these families by their text encoders, and it does so before it reads the
-// encoders' own files. So a file with a UNet alone gets the token embedding of the encoder that its
-// attention was trained with: the real one replaces it as soon as its file is read.
+// The library detects these families by their text encoders, before it reads the encoders' own
+// files. So a placeholder for the token embedding of the matching encoder is added to the tensors
+// of such a file. The real embedding replaces it when its file is read.
 //
-// The build compiles the library's read_gguf_file() and read_safetensors_file() under other names
-// (cmake/EngineLibrary.cmake), so that its callers find the ones below.
+// The build renames the library's read_gguf_file() and read_safetensors_file()
+// (cmake/EngineLibrary.cmake), so that its callers get the functions below.
 
 #include <algorithm>
 #include <array>
@@ -46,33 +46,33 @@ bool has(const Tensors& tensors, const std::string& name) {
                      [&](const TensorStorage& tensor) { return tensor.name == name; });
 }
 
-// A prefix that programs put before a UNet's names, and the one that the library expects instead.
-// Each naming is recognized by its first and its last layer; a ControlNet has no last one.
+// A naming scheme of a UNet, and the prefix that the library expects instead. A scheme is detected
+// by its first and its last layer; a ControlNet has no last layer.
 struct Naming {
   std::string_view prefix;
   std::string_view first;
   std::string_view last;
-  std::string_view wanted;
+  std::string_view library_prefix;
 };
 
 constexpr std::string_view original_first = "input_blocks.0.0.weight";
 constexpr std::string_view original_last = "out.2.weight";
-constexpr std::string_view original_wanted = "model.diffusion_model.";
+constexpr std::string_view original_library_prefix = "model.diffusion_model.";
 constexpr std::string_view diffusers_first = "conv_in.weight";
 constexpr std::string_view diffusers_last = "conv_out.weight";
-constexpr std::string_view diffusers_wanted = "unet.";
+constexpr std::string_view diffusers_library_prefix = "unet.";
 
 constexpr std::array<Naming, 7> namings = {{
-    {"model.diffusion_model.", original_first, original_last, original_wanted},
-    {"diffusion_model.", original_first, original_last, original_wanted},
-    {"", original_first, original_last, original_wanted},
-    {"model.diffusion_model.", diffusers_first, diffusers_last, diffusers_wanted},
-    {"diffusion_model.", diffusers_first, diffusers_last, diffusers_wanted},
-    {"unet.", diffusers_first, diffusers_last, diffusers_wanted},
-    {"", diffusers_first, diffusers_last, diffusers_wanted},
+    {"model.diffusion_model.", original_first, original_last, original_library_prefix},
+    {"diffusion_model.", original_first, original_last, original_library_prefix},
+    {"", original_first, original_last, original_library_prefix},
+    {"model.diffusion_model.", diffusers_first, diffusers_last, diffusers_library_prefix},
+    {"diffusion_model.", diffusers_first, diffusers_last, diffusers_library_prefix},
+    {"unet.", diffusers_first, diffusers_last, diffusers_library_prefix},
+    {"", diffusers_first, diffusers_last, diffusers_library_prefix},
 }};
 
-// The width of the text that a UNet attends to; 0 where the file holds none.
+// Returns the width of the text embeddings in the cross-attention; 0 if there is none.
 std::int64_t text_width(const Tensors& tensors) {
   for (const TensorStorage& tensor : tensors) {
     if (ends_with(tensor.name, ".attn2.to_k.weight")) {
@@ -82,8 +82,8 @@ std::int64_t text_width(const Tensors& tensors) {
   return 0;
 }
 
-// The embedding by which the library recognizes a family; without a name for other widths.
-TensorStorage stand_in(std::int64_t width) {
+// Returns the embedding by which the library detects the family; unnamed for other widths.
+TensorStorage placeholder_embedding(std::int64_t width) {
   TensorStorage embedding;
   embedding.type = GGML_TYPE_F16;
   embedding.n_dims = 2;
@@ -96,8 +96,8 @@ TensorStorage stand_in(std::int64_t width) {
   return embedding;
 }
 
-// The naming of a file that holds a UNet; null for any other file.
-const Naming* naming_of_unet(const Tensors& tensors) {
+// Returns the naming scheme of a UNet; null if the file contains none.
+const Naming* find_naming(const Tensors& tensors) {
   const auto* naming = std::find_if(namings.begin(), namings.end(), [&](const Naming& candidate) {
     const std::string prefix(candidate.prefix);
     return has(tensors, prefix + std::string(candidate.first)) &&
@@ -106,21 +106,21 @@ const Naming* naming_of_unet(const Tensors& tensors) {
   return naming == namings.end() ? nullptr : naming;
 }
 
-void complete(Tensors& tensors, const Naming& naming) {
+void add_placeholder(Tensors& tensors, const Naming& naming) {
   const bool has_encoder = std::any_of(
       tensors.begin(), tensors.end(),
       [](const TensorStorage& tensor) { return ends_with(tensor.name, "token_embedding.weight"); });
-  TensorStorage embedding = stand_in(text_width(tensors));
+  TensorStorage embedding = placeholder_embedding(text_width(tensors));
   if (has_encoder || embedding.name.empty()) {
     return;
   }
   constexpr std::array<std::string_view, 2> decoders = {"first_stage_model.", "vae."};
   for (TensorStorage& tensor : tensors) {
-    const bool is_of_decoder =
+    const bool is_decoder =
         std::any_of(decoders.begin(), decoders.end(),
                     [&](std::string_view prefix) { return starts_with(tensor.name, prefix); });
-    if (!is_of_decoder && starts_with(tensor.name, naming.prefix)) {
-      tensor.name.replace(0, naming.prefix.size(), naming.wanted);
+    if (!is_decoder && starts_with(tensor.name, naming.prefix)) {
+      tensor.name.replace(0, naming.prefix.size(), naming.library_prefix);
     }
   }
   tensors.push_back(std::move(embedding));
@@ -130,13 +130,13 @@ struct FreeGguf {
   void operator()(gguf_context* context) const noexcept { gguf_free(context); }
 };
 
-// Quantizers for ComfyUI store a UNet's tensors in rows of 256 numbers, because others do not fill
-// blocks, and keep the shapes among the file's keys, slowest dimension first.
+// Quantizers for ComfyUI reshape tensors whose rows do not fill blocks to rows of 256 elements, and
+// store the original shapes in the file's metadata, slowest dimension first.
 void restore_shapes(const std::string& path, Tensors& tensors) {
   const std::unique_ptr<gguf_context, FreeGguf> file(
       gguf_init_from_file(path.c_str(), {true, nullptr}));
   if (file == nullptr) {
-    return;  // the library has read it in another way, and such a file has no lists
+    return;  // read by the library in another way; such a file has no arrays
   }
   for (TensorStorage& tensor : tensors) {
     const std::int64_t key =
@@ -146,14 +146,14 @@ void restore_shapes(const std::string& path, Tensors& tensors) {
       continue;
     }
     const std::size_t count = gguf_get_arr_n(file.get(), key);
-    const auto* sides = static_cast<const std::int32_t*>(gguf_get_arr_data(file.get(), key));
+    const auto* dimensions = static_cast<const std::int32_t*>(gguf_get_arr_data(file.get(), key));
     if (count < 1 || count > GGML_MAX_DIMS) {
       continue;
     }
     TensorStorage restored = tensor;
     restored.n_dims = static_cast<int>(count);
     std::fill(std::begin(restored.ne), std::end(restored.ne), 1);
-    std::reverse_copy(sides, sides + count, std::begin(restored.ne));
+    std::reverse_copy(dimensions, dimensions + count, std::begin(restored.ne));
     if (restored.nelements() == tensor.nelements()) {
       tensor = restored;
     }
@@ -166,9 +166,9 @@ bool read_gguf_file(const std::string& file_path, Tensors& tensor_storages, std:
   if (!library_read_gguf_file(file_path, tensor_storages, error)) {
     return false;
   }
-  if (const Naming* naming = naming_of_unet(tensor_storages)) {
+  if (const Naming* naming = find_naming(tensor_storages)) {
     restore_shapes(file_path, tensor_storages);
-    complete(tensor_storages, *naming);
+    add_placeholder(tensor_storages, *naming);
   }
   return true;
 }
@@ -178,8 +178,8 @@ bool read_safetensors_file(const std::string& file_path, Tensors& tensor_storage
   if (!library_read_safetensors_file(file_path, tensor_storages, error)) {
     return false;
   }
-  if (const Naming* naming = naming_of_unet(tensor_storages)) {
-    complete(tensor_storages, *naming);
+  if (const Naming* naming = find_naming(tensor_storages)) {
+    add_placeholder(tensor_storages, *naming);
   }
   return true;
 }

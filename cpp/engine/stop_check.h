@@ -11,34 +11,35 @@
 
 namespace gpustack_draw {
 
-/// Whether a drawing is to stop. Asked so often, from all threads that compute, that it asks its
-/// caller only some times a second, and only on the thread that made it.
+/// Decides whether a drawing must stop.
+///
+/// All compute threads call it very often. It polls `should_continue` only a few times per second,
+/// and only on the thread that created it.
 class StopCheck {
  public:
-  StopCheck(std::function<bool()> is_cancelled, WantedFunction is_wanted)
-      : is_cancelled_(std::move(is_cancelled)), is_wanted_(std::move(is_wanted)) {}
+  StopCheck(std::function<bool()> is_cancelled, ContinueFunction should_continue)
+      : is_cancelled_(std::move(is_cancelled)), should_continue_(std::move(should_continue)) {}
 
   bool operator()() {
-    if (std::this_thread::get_id() == caller_ && Clock::now() >= next_question_) {
+    if (std::this_thread::get_id() == creator_ && Clock::now() >= next_poll_) {
       const CallbackScope scope;
-      is_unwanted_ = is_unwanted_ || !is_wanted_();
-      next_question_ = Clock::now() + pause;
+      is_stopped_ = is_stopped_ || !should_continue_();
+      next_poll_ = Clock::now() + poll_interval;
     }
-    return is_unwanted_ || is_cancelled_();
+    return is_stopped_ || is_cancelled_();
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  // Python's lock is taken to ask: now and then this waits for its other threads, some
-  // milliseconds.
-  static constexpr std::chrono::milliseconds pause{100};
+  // Polling acquires the GIL, which may wait some milliseconds for other Python threads.
+  static constexpr std::chrono::milliseconds poll_interval{100};
 
   std::function<bool()> is_cancelled_;
-  WantedFunction is_wanted_;
-  std::thread::id caller_ = std::this_thread::get_id();
-  Clock::time_point next_question_ = Clock::now() + pause;  // only touched on the caller's thread
-  std::atomic<bool> is_unwanted_{false};
+  ContinueFunction should_continue_;
+  std::thread::id creator_ = std::this_thread::get_id();
+  Clock::time_point next_poll_ = Clock::now() + poll_interval;  // used on the creator's thread only
+  std::atomic<bool> is_stopped_{false};
 };
 
 }  // namespace gpustack_draw

@@ -1,7 +1,7 @@
-// Other programs' tensor names, mapped to the library's.
+// Maps tensor names of other programs to the library's names.
 //
-// The build compiles the library's convert_tensor_name() under another name
-// (cmake/EngineLibrary.cmake), so that its callers find the one below.
+// The build renames the library's convert_tensor_name() (cmake/EngineLibrary.cmake), so that its
+// callers get the function below.
 
 #include <array>
 #include <cstddef>
@@ -26,11 +26,11 @@ bool ends_with(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
 }
 
-// What the library puts before the names of a CLIP encoder's own file, less "transformer.", and
-// what it calls that encoder in UNets.
+// Prefixes of a CLIP encoder, without "transformer.": the one that the library adds to the names in
+// the encoder's own file, and the one that it uses in checkpoints with a UNet.
 struct Encoder {
   std::string_view prefix;
-  std::string_view in_unets;
+  std::string_view checkpoint_prefix;
 };
 
 constexpr std::array<Encoder, 4> encoders = {{
@@ -40,7 +40,7 @@ constexpr std::array<Encoder, 4> encoders = {{
     {"text_encoders.clip_l.", "cond_stage_model."},
 }};
 constexpr std::string_view transformer = "transformer.";
-// How names begin in such files, as Hugging Face and as OpenCLIP write them.
+// First parts of the names in such files, in the layouts of Hugging Face and of OpenCLIP.
 constexpr std::array<std::string_view, 2> hugging_face = {"text_model.", "text_projection.weight"};
 constexpr std::array<std::string_view, 5> open_clip = {
     "transformer.resblocks.", "token_embedding.weight", "positional_embedding", "ln_final.",
@@ -49,16 +49,16 @@ constexpr std::array<std::string_view, 5> open_clip = {
 template <std::size_t count>
 std::size_t find_start(std::string_view name, const std::array<std::string_view, count>& starts) {
   for (const std::string_view start : starts) {
-    const std::size_t place = name.find(start);
-    if (place == 0 || (place != std::string_view::npos && name[place - 1] == '.')) {
-      return place;
+    const std::size_t position = name.find(start);
+    if (position == 0 || (position != std::string_view::npos && name[position - 1] == '.')) {
+      return position;
     }
   }
   return std::string_view::npos;
 }
 
-// Drops what programs put before the names of a CLIP encoder, and converts OpenCLIP's, which the
-// library does for the encoders inside a UNet's file only.
+// Removes other programs' prefixes from the names of a CLIP encoder and converts OpenCLIP's names,
+// which the library does only for encoders in checkpoints with a UNet.
 std::string convert_encoder_name(std::string name, SDVersion version) {
   for (const Encoder& encoder : encoders) {
     const std::string prefix = std::string(encoder.prefix) + std::string(transformer);
@@ -66,15 +66,15 @@ std::string convert_encoder_name(std::string name, SDVersion version) {
       continue;
     }
     const std::string rest = name.substr(prefix.size());
-    std::size_t place = find_start(rest, hugging_face);
-    if (place != std::string_view::npos) {
-      return prefix + rest.substr(place);
+    std::size_t start = find_start(rest, hugging_face);
+    if (start != std::string_view::npos) {
+      return prefix + rest.substr(start);
     }
-    place = find_start(rest, open_clip);
-    if (place != std::string_view::npos && rest.find("visual.") == std::string::npos) {
-      name = std::string(encoder.in_unets) + "model." + rest.substr(place);
+    start = find_start(rest, open_clip);
+    if (start != std::string_view::npos && rest.find("visual.") == std::string::npos) {
+      name = std::string(encoder.checkpoint_prefix) + "model." + rest.substr(start);
       name = library_convert_tensor_name(std::move(name), version);
-      replace_prefix(name, encoder.in_unets, encoder.prefix);
+      replace_prefix(name, encoder.checkpoint_prefix, encoder.prefix);
     }
     break;
   }
@@ -86,18 +86,18 @@ std::string convert_encoder_name(std::string name, SDVersion version) {
 std::string convert_tensor_name(std::string name, SDVersion version) {
   const bool is_sd3 = sd_version_is_sd3(version);
   if (is_sd3 || sd_version_is_flux(version)) {
-    // llama-box numbers the text encoders of these too, in the order of their pipelines. The
-    // library does so for UNets only; here it would find none, draw, and ignore the prompt.
+    // llama-box numbers the text encoders of these families too, in the order of their pipelines.
+    // The library knows such names for UNets only: it would find no encoder and ignore the prompt.
     replace_prefix(name, "cond_stage_model.2.", "text_encoders.t5xxl.");
     replace_prefix(name, "cond_stage_model.1.",
                    is_sd3 ? "text_encoders.clip_g." : "text_encoders.t5xxl.");
     replace_prefix(name, "cond_stage_model.", "text_encoders.clip_l.");
   }
   constexpr std::string_view projection = "text_projection";
-  const bool is_of_open_clip =
+  const bool is_open_clip =
       ends_with(name, projection) && name.find("text_model.") == std::string::npos;
   name = convert_encoder_name(std::move(name), version);
   name = library_convert_tensor_name(std::move(name), version);
-  return is_of_open_clip && ends_with(name, projection) ? name + gpustack_draw::transposed_suffix
-                                                        : name;
+  return is_open_clip && ends_with(name, projection) ? name + gpustack_draw::transposed_suffix
+                                                     : name;
 }

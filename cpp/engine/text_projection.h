@@ -7,14 +7,13 @@
 
 namespace gpustack_draw {
 
-/// What convert_tensor_name() appends to the name of a projection that is stored as OpenCLIP does.
+/// Suffix that convert_tensor_name() appends to the names of projections in OpenCLIP's layout.
 inline constexpr const char* transposed_suffix = ".transposed";
 
-/// Loads OpenCLIP's projections of a whole prompt as the transposed matrices that they are.
+/// Transposes text projections in OpenCLIP's layout after they are loaded.
 ///
-/// OpenCLIP multiplies by the matrix from the right, Hugging Face from the left, as the library
-/// does with both. While this lives, the library fills the matrices under the names with the
-/// suffix.
+/// OpenCLIP stores the transpose of the matrix that Hugging Face's files and the library use. While
+/// an instance exists, the library loads these matrices under their names with the suffix.
 class TextProjections {
  public:
   TextProjections(ModelLoader& loader, Tensors& tensors);
@@ -22,7 +21,7 @@ class TextProjections {
   TextProjections(const TextProjections&) = delete;
   TextProjections& operator=(const TextProjections&) = delete;
 
-  /// Transposes what has been loaded.
+  /// Transposes the loaded matrices.
   void transpose() const;
 
  private:

@@ -1,5 +1,5 @@
 """
-The engine of gpustack_draw. Use gpustack_draw.generate() and load() instead.
+Compiled engine of gpustack_draw. Use gpustack_draw.generate() and load() instead.
 """
 from __future__ import annotations
 import collections.abc
@@ -16,7 +16,7 @@ class DamagedModelError(EngineError):
     pass
 class Device:
     """
-    Something that can compute.
+    A device that can compute.
     """
     @property
     def description(self) -> str:
@@ -29,12 +29,12 @@ class Device:
     @property
     def memory_free(self) -> int:
         """
-        Bytes; 0 where the driver does not tell.
+        Bytes; 0 if the driver does not report it.
         """
     @property
     def memory_total(self) -> int:
         """
-        Bytes; 0 where the driver does not tell.
+        Bytes; 0 if the driver does not report it.
         """
     @property
     def name(self) -> str:
@@ -42,30 +42,30 @@ class Device:
     @property
     def used(self) -> bool:
         """
-        A model would be loaded here now.
+        True for the device that a model would be loaded on now.
         """
 class Picture:
     """
-    A drawn picture: a buffer of (height, width, 3) bytes, red, green, blue.
+    A drawn picture: a buffer of (height, width, 3) uint8; red, green, blue.
     """
     @property
     def height(self) -> int:
         """
-        Pixels.
+        Height in pixels.
         """
     @property
     def pixels(self) -> memoryview:
         """
-        The buffer itself; it keeps the picture alive.
+        (height, width, 3) uint8; a view that keeps the picture alive.
         """
     @property
     def width(self) -> int:
         """
-        Pixels.
+        Width in pixels.
         """
 class Phase(enum.Enum):
     """
-    What the engine is doing.
+    A phase of the engine's work.
     """
     decode: typing.ClassVar[Phase]
     encode: typing.ClassVar[Phase]
@@ -76,7 +76,7 @@ class Phase(enum.Enum):
         ...
 class Previews(enum.Enum):
     """
-    How progress shows the picture.
+    Previews of the unfinished picture in the progress.
     """
     decoded: typing.ClassVar[Previews]
     none: typing.ClassVar[Previews]
@@ -86,81 +86,88 @@ class Previews(enum.Enum):
         ...
 class Engine:
     """
-    A loaded model, ready to draw.
+    A loaded model.
     """
     def __init__(self, *, model: str = '', diffusion_model: str = '', vae: str = '', clip_l: str = '', clip_g: str = '', t5xxl: str = '', llm: str = '', taesd: str = '', device: str = 'auto', threads: int = 0, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
         """
         Load a model.
         
         Args:
-            model: Path of an all-in-one file or of a folder in diffusers layout; bytes where its name is
-                not UTF-8.
-            diffusion_model: Path of a diffusion-only file, instead of ``model``.
-            vae: Path; likewise clip_l, clip_g, t5xxl, llm and taesd.
+            model: Path of an all-in-one file or of a folder in diffusers layout. Paths are str, or bytes
+                that need not be valid UTF-8.
+            diffusion_model: Path of a file with the denoiser only, instead of ``model``.
+            vae: Path of the VAE.
+            clip_l: Path of the text encoder CLIP-L.
+            clip_g: Path of the text encoder CLIP-G.
+            t5xxl: Path of the text encoder T5-XXL.
+            llm: Path of a language model used as text encoder.
+            taesd: Path of a small decoder, used instead of the VAE.
             device: "auto" or the name of a device.
-            threads: CPU threads, 0 for as many as the library takes.
-            on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception it
-                raises ends the loading and is raised here.
-            on_log: Called as ``on_log(level, line)`` with the library's log, also from other threads.
+            threads: CPU threads; 0 for the default of the library.
+            on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception that it
+                raises stops the loading and is raised by this call.
+            on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
         
         Raises:
-            DamagedModelError: A tensor, whose name the text is, holds NaN or infinity.
-            EngineError: The model did not load; the text quotes the library's log.
+            DamagedModelError: A tensor contains NaN or infinity; the message is its name.
+            EngineError: The model did not load; the message quotes the library's log.
             ValueError: No device has that name.
         """
     def cancel(self) -> None:
         """
-        Stop the drawing that runs now (at once, or at its next step where it is not our own backend that computes) and those that wait. From any thread.
+        Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
     def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, sample_steps: int, cfg_scale: typing.SupportsFloat | typing.SupportsIndex, guidance: typing.SupportsFloat | typing.SupportsIndex, seed: int, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
-        Draw one picture. Other Python threads run meanwhile.
+        Draw one picture without holding the GIL.
         
         Args:
-            prompt: What to draw.
-            negative_prompt: What to avoid; without effect where cfg_scale is 1.
-            width: Pixels, a multiple of what the model needs.
-            height: Pixels, a multiple of what the model needs.
+            prompt: Description of the picture.
+            negative_prompt: Description of what to avoid; no effect if ``cfg_scale`` is 1.
+            width: Width in pixels; rounded up to a multiple that the model needs.
+            height: Height in pixels; rounded up to a multiple that the model needs.
             sampler: One of samplers().
             scheduler: One of schedulers().
             sample_steps: At least 1.
-            cfg_scale: Classifier-free guidance; 1 is without.
+            cfg_scale: Classifier-free guidance; 1 turns it off.
             guidance: Distilled guidance.
             seed: 0 or more.
-            previews: How to show the picture as it grows.
+            previews: Previews of the unfinished picture in the progress.
             on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
-                None unless there is a new one. An exception it raises stops the drawing and is raised here.
-            on_log: Called as ``on_log(level, line)`` with the library's log.
+                None unless there is a new one. An exception that it raises stops the drawing and is raised
+                by this call.
+            on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
         
         Raises:
-            CancelledError: cancel() was called meanwhile.
-            OverflowError: The numbers became NaN or infinity on their way to the picture.
-            EngineError: There is no picture; the text quotes the library's log.
+            CancelledError: cancel() was called.
+            OverflowError: NaN or infinity was computed.
+            EngineError: The library drew no picture; the message quotes its log.
+            ValueError: No sampler or scheduler has that name.
         """
     @property
     def device(self) -> str:
         """
-        Where the model was loaded.
+        Name of the device that the model was loaded on.
         """
     @property
     def is_usable(self) -> bool:
         """
-        Whether generate() can be called.
+        True if generate() can be called.
         """
 def build_info() -> dict[str, str]:
     """
-    How this build was made: compiler, ggml, instructions of the CPU that it uses.
+    Return facts about this build: compiler, optimization, ggml version, CPU instruction sets.
     """
 def list_devices() -> list[Device]:
     """
-    What can compute here.
+    List the devices of this machine that can compute.
     """
 def samplers() -> list[str]:
     """
-    Names of the samplers, in the engine's order.
+    Return the names of the samplers, in the engine's order.
     """
 def schedulers() -> list[str]:
     """
-    Names of the schedulers, in the engine's order.
+    Return the names of the schedulers, in the engine's order.
     """
 __version__: str = '0.1.0'

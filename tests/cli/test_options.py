@@ -269,7 +269,7 @@ def test_quiet(draw: Draw) -> None:
 def test_debug(draw: Draw, plain: Drawing) -> None:
     drawing = draw("--debug")
     assert numpy.array_equal(drawing.pixels, plain.pixels)
-    for fact in ("python: 3.", "ggml: ", "instructions: ", "optimised: yes"):
+    for fact in ("python: 3.", "ggml: ", "instructions: ", "optimized: yes"):
         assert fact in drawing.errors
         assert fact not in plain.errors
     assert "info: stable-diffusion.cpp" in drawing.errors

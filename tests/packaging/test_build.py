@@ -54,8 +54,9 @@ def test_unreachable_index_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     assert status != 0
     assert (
         "The engine's source (stable-diffusion-cpp-python 0.4.7) could not be downloaded with pip:"
-        " connect to a package index, or give a folder that holds stable-diffusion.cpp with"
-        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. pip said: ERROR:" in error
+        " connect to a package index, or set a folder that contains stable-diffusion.cpp with"
+        " --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR. Output of pip: ERROR:"
+        in error
     )
 
 
@@ -64,8 +65,8 @@ def test_folder_without_the_engine_is_an_error_of_one_sentence(tmp_path: Path) -
     status, error = configure(tmp_path / "build", f"-DGPUSTACK_DRAW_ENGINE_SOURCE={tmp_path}")
     assert status != 0
     assert (
-        f"'{tmp_path}' holds no stable-diffusion.cpp (include/stable-diffusion.h is missing):"
-        " give its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR."
+        f"'{tmp_path}' contains no stable-diffusion.cpp (include/stable-diffusion.h is missing):"
+        " set its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR."
         in error
     )
 

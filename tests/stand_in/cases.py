@@ -1,7 +1,7 @@
-"""What the compiled engine promises Python, tried with the stand-in for the library.
+"""The compiled engine's contract with Python, tested with the stand-in for the library.
 
-test_engine_core.py runs these in a Python of their own, with the sanitizers. The words in model
-paths and prompts are in the table on top of library.cpp.
+test_engine_core.py runs these tests in a separate Python, with the sanitizers. The table at the top
+of library.cpp lists the words in model paths and prompts.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from load_core import load_core
 
 core = load_core()
 
-LINE = "library.cpp:1   "  # how the stand-in's log lines begin
+LINE = "library.cpp:1   "  # start of the stand-in's log lines
 
 SETTINGS = {
     "width": 32,
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_on_standard_output(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+def nothing_on_stdout(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     yield
     ctypes.CDLL(None).fflush(None)
     assert capfd.readouterr().out == ""
@@ -58,7 +58,7 @@ def ignore(*_arguments: object) -> None:
 
 
 class Recorder:
-    """Keeps what the callbacks hear."""
+    """Records the calls of the callbacks."""
 
     def __init__(self) -> None:
         self.progress: list[tuple[str, int, int]] = []
@@ -81,7 +81,7 @@ class Recorder:
 
 @contextlib.contextmanager
 def counting() -> Iterator[Callable[[], int]]:
-    """Count in another Python thread, as fast as the GIL lets it, at most 1000 times a second."""
+    """Count in another Python thread while it gets the GIL, at most 1000 times per second."""
     count = 0
     stop = threading.Event()
 
@@ -133,31 +133,31 @@ def test_other_threads_run_while_it_is_freed() -> None:
 
 
 def test_loader_threads_log_while_python_threads_run() -> None:
-    heard = Recorder()
+    recorder = Recorder()
     with counting():
-        load("noisy slow", on_log=heard.on_log)
-    assert sum(line.endswith(b"loading tensor 0") for _level, line in heard.log) == 1
-    assert sum(b"loading tensor" in line for _level, line in heard.log) == 20
+        load("noisy slow", on_log=recorder.on_log)
+    assert sum(line.endswith(b"loading tensor 0") for _level, line in recorder.log) == 1
+    assert sum(b"loading tensor" in line for _level, line in recorder.log) == 20
 
 
 # Progress.
 
 
 def test_progress_of_loading() -> None:
-    heard = Recorder()
-    load("slow", vae="vae", on_progress=heard.on_progress)
-    assert {phase for phase, _step, _total in heard.progress} == {"load"}
-    assert heard.progress[0] == ("load", 0, 1)
-    assert heard.progress[-1] == ("load", 40, 40)
-    steps = [step for _phase, step, _total in heard.progress]
+    recorder = Recorder()
+    load("slow", vae="vae", on_progress=recorder.on_progress)
+    assert {phase for phase, _step, _total in recorder.progress} == {"load"}
+    assert recorder.progress[0] == ("load", 0, 1)
+    assert recorder.progress[-1] == ("load", 40, 40)
+    steps = [step for _phase, step, _total in recorder.progress]
     assert steps == sorted(steps)
 
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "dpm2", "res_2s"])
 def test_progress_of_drawing(sampler: str) -> None:
-    heard = Recorder()
-    draw(load(), sampler=sampler, sample_steps=3, on_progress=heard.on_progress)
-    assert heard.progress == [
+    recorder = Recorder()
+    draw(load(), sampler=sampler, sample_steps=3, on_progress=recorder.on_progress)
+    assert recorder.progress == [
         ("encode", 0, 1),
         ("encode", 1, 1),
         ("sample", 0, 3),
@@ -171,16 +171,16 @@ def test_progress_of_drawing(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", ["euler", "heun"])
 def test_progress_of_one_step(sampler: str) -> None:
-    heard = Recorder()
-    draw(load(), sampler=sampler, sample_steps=1, on_progress=heard.on_progress)
-    assert heard.progress[2:4] == [("sample", 0, 1), ("sample", 1, 1)]
-    assert heard.progress[4:] == [("decode", 0, 1), ("decode", 1, 1)]
+    recorder = Recorder()
+    draw(load(), sampler=sampler, sample_steps=1, on_progress=recorder.on_progress)
+    assert recorder.progress[2:4] == [("sample", 0, 1), ("sample", 1, 1)]
+    assert recorder.progress[4:] == [("decode", 0, 1), ("decode", 1, 1)]
 
 
 def test_progress_of_decoding_in_tiles() -> None:
-    heard = Recorder()
-    draw(load(), "tiles", on_progress=heard.on_progress)
-    decode = [(step, total) for phase, step, total in heard.progress if phase == "decode"]
+    recorder = Recorder()
+    draw(load(), "tiles", on_progress=recorder.on_progress)
+    decode = [(step, total) for phase, step, total in recorder.progress if phase == "decode"]
     assert decode[0][0] == 0
     assert {total for _step, total in decode[1:]} == {4}
     assert decode[-1] == (4, 4)
@@ -188,7 +188,7 @@ def test_progress_of_decoding_in_tiles() -> None:
     assert steps == sorted(steps)
 
 
-def test_progress_is_told_on_the_calling_thread() -> None:
+def test_progress_is_reported_on_the_calling_thread() -> None:
     threads: set[int] = set()
     engine = load("slow", on_progress=lambda *_: threads.add(threading.get_ident()))
     draw(engine, on_progress=lambda *_: threads.add(threading.get_ident()))
@@ -202,32 +202,32 @@ def test_progress_is_told_on_the_calling_thread() -> None:
 @pytest.mark.parametrize(
     ("previews", "size"), [(core.Previews.projected, (8, 8)), (core.Previews.decoded, (32, 16))]
 )
-def test_each_step_shows_the_picture_as_it_grows(
-    sampler: str, previews: Any, size: tuple[int, int]
-) -> None:
-    heard = Recorder()
+def test_each_step_has_a_preview(sampler: str, previews: Any, size: tuple[int, int]) -> None:
+    recorder = Recorder()
     engine = load()
-    draw(engine, previews=previews, sampler=sampler, sample_steps=3, on_progress=heard.on_progress)
-    assert [(phase, step) for phase, step, _preview in heard.previews] == [
+    draw(
+        engine, previews=previews, sampler=sampler, sample_steps=3, on_progress=recorder.on_progress
+    )
+    assert [(phase, step) for phase, step, _preview in recorder.previews] == [
         ("sample", 1),
         ("sample", 2),
         ("sample", 3),
     ]
     del engine  # they are copies
-    for _phase, step, preview in heard.previews:
+    for _phase, step, preview in recorder.previews:
         assert (preview.width, preview.height) == size
         assert bytes(preview.pixels)[:6] == bytes([step, 1, 2, step, 1, 2])
 
 
-def test_no_previews_unless_they_are_wanted() -> None:
-    heard = Recorder()
+def test_no_previews_unless_requested() -> None:
+    recorder = Recorder()
     engine = load()
     draw(engine, previews=core.Previews.projected)
-    draw(engine, on_progress=heard.on_progress)
-    assert heard.previews == []
+    draw(engine, on_progress=recorder.on_progress)
+    assert recorder.previews == []
 
 
-def test_overflow_is_found_beside_previews() -> None:
+def test_overflow_is_found_with_previews() -> None:
     with pytest.raises(core.OverflowError):
         draw(load(), "overflows", previews=core.Previews.projected)
 
@@ -239,73 +239,73 @@ class Unusual(BaseException):
     pass
 
 
-@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
+@pytest.mark.parametrize("error_type", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
 @pytest.mark.parametrize("phase", ["encode", "sample", "decode"])
 def test_error_in_progress_callback_stops_the_drawing(
-    kind: type[BaseException], phase: str
+    error_type: type[BaseException], phase: str
 ) -> None:
     engine = load()
-    error = kind("from the callback")
-    heard: list[str] = []
+    error = error_type("from the callback")
+    calls: list[str] = []
 
     def fail(now: Any, *_: object) -> None:
-        heard.append(now.name)
+        calls.append(now.name)
         if now.name == phase:
             raise error
 
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error_type) as caught:
         draw(engine, on_progress=fail)
     assert caught.value is error
-    assert heard.count(phase) == 1
-    assert heard[-1] == phase
+    assert calls.count(phase) == 1
+    assert calls[-1] == phase
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert names[-2:] == ["draw", "fail"]
     assert not engine.is_usable
 
 
-@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
+@pytest.mark.parametrize("error_type", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
 def test_error_in_progress_callback_while_loading_does_not_end_the_process(
-    kind: type[BaseException],
+    error_type: type[BaseException],
 ) -> None:
-    error = kind("from the callback")
+    error = error_type("from the callback")
 
     def fail(_phase: Any, step: int, *_: object) -> None:
         if step > 0:
             raise error
 
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error_type) as caught:
         load("slow", on_progress=fail)
     assert caught.value is error
 
 
-def test_error_in_the_first_progress_does_not_begin_to_load() -> None:
-    heard = Recorder()
+def test_error_in_the_first_progress_prevents_the_loading() -> None:
+    recorder = Recorder()
 
     def fail(*_: object) -> None:
         raise LookupError("from the callback")
 
     with pytest.raises(LookupError):
-        load(on_progress=fail, on_log=heard.on_log)
-    assert heard.log == []
+        load(on_progress=fail, on_log=recorder.on_log)
+    assert recorder.log == []
 
 
-def test_error_in_log_callback_stops_the_drawing_and_comes_back() -> None:
+def test_error_in_log_callback_stops_the_drawing_and_is_raised() -> None:
     engine = load()
-    heard: list[bytes] = []
+    calls: list[bytes] = []
     error = LookupError("from the callback")
 
     def fail(_level: str, line: bytes) -> None:
-        heard.append(line)
+        calls.append(line)
         if b"a fact" in line:
             raise error
 
     with pytest.raises(LookupError) as caught:
         draw(engine, "levels slow", sample_steps=1000, on_log=fail)
     assert caught.value is error
-    assert b"a fact" in heard[-1]  # a callback that failed is not called again
+    assert b"a fact" in calls[-1]  # a failed callback is not called again
 
 
-def test_error_in_log_callback_of_a_loader_thread_comes_back() -> None:
+def test_error_in_log_callback_of_a_loader_thread_is_raised() -> None:
     error = LookupError("from a loader thread")
 
     def fail(_level: str, line: bytes) -> None:
@@ -317,7 +317,7 @@ def test_error_in_log_callback_of_a_loader_thread_comes_back() -> None:
     assert caught.value is error
 
 
-def test_error_in_log_callback_wins_over_a_failed_load() -> None:
+def test_error_in_log_callback_takes_precedence_over_a_failed_load() -> None:
     def fail(level: str, _line: bytes) -> None:
         if level == "error":
             raise LookupError("from the callback")
@@ -327,7 +327,7 @@ def test_error_in_log_callback_wins_over_a_failed_load() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["nothing levels", "no-pixels levels", "throws levels"])
-def test_error_in_log_callback_wins_over_a_failed_drawing(prompt: str) -> None:
+def test_error_in_log_callback_takes_precedence_over_a_failed_drawing(prompt: str) -> None:
     def fail(level: str, _line: bytes) -> None:
         if level == "error":
             raise LookupError("from the callback")
@@ -362,7 +362,7 @@ def test_a_callback_that_takes_other_arguments(callback: str) -> None:
         draw(load(), **{callback: lambda: None})
 
 
-def test_what_is_no_function_is_no_callback() -> None:
+def test_a_callback_must_be_callable() -> None:
     with pytest.raises(TypeError, match="incompatible"):
         load(on_progress=3)
 
@@ -425,10 +425,10 @@ def test_cancel_reaches_a_drawing_that_waits_for_another_engine() -> None:
         time.sleep(0.01)
     drawing.join()
     assert results == {"first": 32, "second": "cancelled"}
-    assert second.is_usable  # the library had not begun
+    assert second.is_usable  # the library had not started
 
 
-def test_cancel_of_nothing_is_forgotten() -> None:
+def test_cancel_without_a_drawing_has_no_effect() -> None:
     engine = load()
     engine.cancel()
     assert draw(engine).width == 32
@@ -462,9 +462,9 @@ def test_nan_in_a_tensor_is_an_error_that_names_it() -> None:
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        ("nothing", f"the engine gave no picture\n{LINE} - diffusion model compute failed"),
-        ("no-pixels", "the engine gave a picture without pixels"),
-        ("grey", "the engine gave a picture that is not red, green, blue"),
+        ("nothing", f"the engine drew no picture\n{LINE} - diffusion model compute failed"),
+        ("no-pixels", "the engine drew a picture without pixels"),
+        ("gray", "the engine drew a picture that is not RGB"),
     ],
 )
 def test_failed_drawing(prompt: str, message: str) -> None:
@@ -492,10 +492,12 @@ def test_exception_of_the_library_while_drawing() -> None:
 @pytest.mark.parametrize("sampler", ["euler", "heun"])
 def test_nan_stops_the_drawing_at_once(sampler: str) -> None:
     engine = load()
-    heard = Recorder()
+    recorder = Recorder()
     with pytest.raises(core.OverflowError, match=r"^its numbers overflowed$"):
-        draw(engine, "overflows", sampler=sampler, sample_steps=50, on_progress=heard.on_progress)
-    assert heard.progress[-1] == ("sample", 0, 50)
+        draw(
+            engine, "overflows", sampler=sampler, sample_steps=50, on_progress=recorder.on_progress
+        )
+    assert recorder.progress[-1] == ("sample", 0, 50)
     assert not engine.is_usable
 
 
@@ -513,7 +515,7 @@ def test_a_picture_of_one_color_without_nan_is_a_picture() -> None:
     assert bytes(draw(load(), "one-color").pixels) == bytes(32 * 16 * 3)
 
 
-def test_one_engine_fails_and_another_goes_on() -> None:
+def test_one_engine_fails_and_another_continues() -> None:
     good, bad = load(), load()
     with pytest.raises(core.EngineError):
         draw(bad, "nothing")
@@ -526,15 +528,15 @@ def test_cancelled_is_an_engine_error() -> None:
     assert issubclass(core.EngineError, RuntimeError)
 
 
-# Bad values leave the engine as it was.
+# Bad values leave the engine unchanged.
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"sampler": "eulr"}, "no sampler is named 'eulr'"),
-        ({"sampler": ""}, "no sampler is named ''"),
-        ({"scheduler": "Discrete"}, "no scheduler is named 'Discrete'"),
+        ({"sampler": "eulr"}, "no sampler named 'eulr'"),
+        ({"sampler": ""}, "no sampler named ''"),
+        ({"scheduler": "Discrete"}, "no scheduler named 'Discrete'"),
     ],
 )
 def test_unknown_names(setting: dict[str, str], message: str) -> None:
@@ -563,33 +565,33 @@ def test_prompts_are_text_not_bytes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
-def test_prompts_that_utf_8_cannot_hold(name: str) -> None:
+def test_prompts_that_cannot_be_encoded_as_utf_8(name: str) -> None:
     engine = load()
     with pytest.raises(UnicodeEncodeError):
         engine.generate(**{"prompt": "a cat", **SETTINGS, name: "a \ud800"})
     assert engine.is_usable
 
 
-def test_paths_can_be_bytes_for_names_that_are_not_utf_8() -> None:
-    heard = Recorder()
-    load(b"/models/\xff.gguf", on_log=heard.on_log)
-    assert any(line.endswith(b"loading '/models/\xff.gguf'") for _level, line in heard.log)
+def test_paths_can_be_bytes_that_are_not_utf_8() -> None:
+    recorder = Recorder()
+    load(b"/models/\xff.gguf", on_log=recorder.on_log)
+    assert any(line.endswith(b"loading '/models/\xff.gguf'") for _level, line in recorder.log)
 
 
-# What reaches the library.
+# Values that reach the library.
 
 
 def test_every_value_reaches_the_library() -> None:
-    heard = Recorder()
+    recorder = Recorder()
     engine = load(
         "m", vae="v", clip_l="l", clip_g="g", t5xxl="t", llm="q", taesd="s", threads=3,
-        on_log=heard.on_log,
+        on_log=recorder.on_log,
     )  # fmt: skip
     draw(
         engine, "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
-        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=heard.on_log,
+        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=recorder.on_log,
     )  # fmt: skip
-    assert [line.decode().split(" - ", 1)[1] for _level, line in heard.log] == [
+    assert [line.decode().split(" - ", 1)[1] for _level, line in recorder.log] == [
         "loading on Fake0 with 3 threads",
         *(f"loading '{path}'" for path in "mvlgtqs"),
         "generate_image 32x16",
@@ -598,39 +600,39 @@ def test_every_value_reaches_the_library() -> None:
     ]
 
 
-# Models of videos.
+# Video models.
 
 
 def test_one_frame_of_a_video_is_the_picture() -> None:
-    heard = Recorder()
-    picture = draw(load("video"), seed=9, **heard.callbacks)
+    recorder = Recorder()
+    picture = draw(load("video"), seed=9, **recorder.callbacks)
     assert (picture.width, picture.height) == (32, 16)
     assert bytes(picture.pixels)[(3 * 32 + 5) * 3 :][:3] == bytes([5, 3, 9])
-    assert heard.progress == [
+    assert recorder.progress == [
         ("encode", 0, 1),
         ("encode", 1, 1),
         *(("sample", step, 4) for step in range(5)),
         ("decode", 0, 1),
         ("decode", 1, 1),
     ]
-    assert any(line.endswith(b"generate_video 32x16x1") for _level, line in heard.log)
+    assert any(line.endswith(b"generate_video 32x16x1") for _level, line in recorder.log)
 
 
-def test_every_value_reaches_a_model_of_videos() -> None:
-    heard = Recorder()
+def test_every_value_reaches_a_video_model() -> None:
+    recorder = Recorder()
     draw(
         load("video"), "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
-        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=heard.on_log,
+        sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=recorder.on_log,
     )  # fmt: skip
-    assert [line.decode().split(" - ", 1)[1] for _level, line in heard.log] == [
+    assert [line.decode().split(" - ", 1)[1] for _level, line in recorder.log] == [
         "generate_video 32x16x1",
         "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
         "sum of the weights: 320",
     ]
 
 
-def test_frames_that_were_not_asked_for_are_freed() -> None:
-    engine = load("video")  # with the sanitizers, what is not freed fails the run
+def test_additional_frames_are_freed() -> None:
+    engine = load("video")  # the leak check of the sanitizers fails otherwise
     for seed in range(3):
         assert draw(engine, "frames", seed=seed).pixels[0, 0, 2] == seed
 
@@ -638,13 +640,13 @@ def test_frames_that_were_not_asked_for_are_freed() -> None:
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        ("nothing", f"the engine gave no picture\n{LINE} - diffusion model compute failed"),
-        ("frames no-pixels", "the engine gave a picture without pixels"),
-        ("frames grey", "the engine gave a picture that is not red, green, blue"),
-        ("throws", "the engine gave no picture: thrown by the library"),
+        ("nothing", f"the engine drew no picture\n{LINE} - diffusion model compute failed"),
+        ("frames no-pixels", "the engine drew a picture without pixels"),
+        ("frames gray", "the engine drew a picture that is not RGB"),
+        ("throws", "the engine drew no picture: thrown by the library"),
     ],
 )
-def test_failed_drawing_of_a_model_of_videos(prompt: str, message: str) -> None:
+def test_failed_drawing_of_a_video_model(prompt: str, message: str) -> None:
     engine = load("video")
     with pytest.raises(core.EngineError) as caught:
         draw(engine, prompt)
@@ -652,7 +654,7 @@ def test_failed_drawing_of_a_model_of_videos(prompt: str, message: str) -> None:
     assert not engine.is_usable
 
 
-def test_cancel_of_a_model_of_videos() -> None:
+def test_cancel_of_a_video_model() -> None:
     engine = load("video")
     timer = threading.Timer(0.1, engine.cancel)
     timer.start()
@@ -661,23 +663,23 @@ def test_cancel_of_a_model_of_videos() -> None:
     timer.join()
 
 
-def test_wrong_name_leaves_a_model_of_videos_usable() -> None:
+def test_wrong_name_leaves_a_video_model_usable() -> None:
     engine = load("video")
-    with pytest.raises(ValueError, match="no sampler is named 'eulr'"):
+    with pytest.raises(ValueError, match="no sampler named 'eulr'"):
         draw(engine, sampler="eulr")
     assert draw(engine).width == 32
 
 
 def test_diffusion_model_instead_of_model() -> None:
-    heard = Recorder()
-    core.Engine(diffusion_model="d", on_log=heard.on_log)
-    assert heard.log[1][1].endswith(b"loading 'd'")
+    recorder = Recorder()
+    core.Engine(diffusion_model="d", on_log=recorder.on_log)
+    assert recorder.log[1][1].endswith(b"loading 'd'")
 
 
 def test_largest_seed() -> None:
-    heard = Recorder()
-    draw(load(), seed=2**63 - 1, on_log=heard.on_log)
-    assert any(line.endswith(b"seed 9223372036854775807") for _level, line in heard.log)
+    recorder = Recorder()
+    draw(load(), seed=2**63 - 1, on_log=recorder.on_log)
+    assert any(line.endswith(b"seed 9223372036854775807") for _level, line in recorder.log)
 
 
 def test_weights_stay_for_the_next_drawing() -> None:
@@ -701,9 +703,9 @@ def test_build_info() -> None:
 
 
 def test_levels_of_the_log() -> None:
-    heard = Recorder()
-    draw(load(), "levels", on_log=heard.on_log)
-    levels = {line.split(b" - ", 1)[1]: level for level, line in heard.log}
+    recorder = Recorder()
+    draw(load(), "levels", on_log=recorder.on_log)
+    levels = {line.split(b" - ", 1)[1]: level for level, line in recorder.log}
     assert levels[b"a detail"] == "debug"
     assert levels[b"a fact"] == "info"
     assert levels[b"a warning"] == "warning"
@@ -711,9 +713,9 @@ def test_levels_of_the_log() -> None:
 
 
 def test_a_line_cut_inside_a_character() -> None:
-    heard = Recorder()
-    draw(load(), "long-line", on_log=heard.on_log)
-    line = max((line for _level, line in heard.log), key=len)
+    recorder = Recorder()
+    draw(load(), "long-line", on_log=recorder.on_log)
+    line = max((line for _level, line in recorder.log), key=len)
     assert len(line) == 4095
     with pytest.raises(UnicodeDecodeError):
         line.decode()
@@ -725,17 +727,17 @@ def test_an_error_that_quotes_a_cut_line_can_be_read() -> None:
     assert "\N{ARTIST PALETTE}" in str(caught.value)
 
 
-def test_engines_in_two_threads_never_hear_each_other() -> None:
+def test_engines_in_two_threads_receive_only_their_own_callbacks() -> None:
     recorders = [Recorder(), Recorder()]
     engines = [load(), load()]
 
     def work(number: int) -> None:
         for seed in range(20):
             prompt = f"picture-of-{number}"
-            heard = recorders[number].callbacks
-            draw(engines[number], prompt, seed=seed, **heard)
+            callbacks = recorders[number].callbacks
+            draw(engines[number], prompt, seed=seed, **callbacks)
             if seed % 5 == 0:
-                load(f"noisy model-of-{number}", **heard)
+                load(f"noisy model-of-{number}", **callbacks)
 
     threads = [in_thread(lambda number=number: work(number)) for number in (0, 1)]
     for thread in threads:
@@ -764,22 +766,22 @@ def test_two_threads_draw_with_one_engine() -> None:
     }
 
 
-def test_callbacks_are_let_go() -> None:
-    heard = Recorder()
-    engine = load(**heard.callbacks)
-    draw(engine, **heard.callbacks)
-    gone = weakref.ref(heard)
-    del heard
+def test_callbacks_are_released() -> None:
+    recorder = Recorder()
+    engine = load(**recorder.callbacks)
+    draw(engine, **recorder.callbacks)
+    reference = weakref.ref(recorder)
+    del recorder
     gc.collect()
-    assert gone() is None
+    assert reference() is None
 
 
-# An engine inside a callback of another.
+# An engine inside another engine's callback.
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "on_log"])
 def test_an_engine_freed_in_a_callback(callback: str) -> None:
-    # As the garbage collector does, which runs wherever Python runs: also on loader threads.
+    # The garbage collector does this on any thread that runs Python, even on loader threads.
     others = [load("slow-to-free")]
     load("noisy", **{callback: lambda *_: others.clear()})
     others.append(load("slow-to-free"))
@@ -788,10 +790,10 @@ def test_an_engine_freed_in_a_callback(callback: str) -> None:
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "on_log"])
-def test_an_engine_used_in_a_callback_says_that_it_cannot(callback: str) -> None:
+def test_an_engine_cannot_be_used_in_a_callback(callback: str) -> None:
     engine, other = load(), load()
     for use in (lambda: draw(engine), lambda: draw(other), load):
-        with pytest.raises(core.EngineError, match="inside a callback"):
+        with pytest.raises(core.EngineError, match="inside one of its callbacks"):
             draw(load(), **{callback: lambda *_, use=use: use()})
 
 
@@ -815,7 +817,7 @@ def test_pixels_are_rows_of_red_green_blue() -> None:
     assert [pixels[3, 5, channel] for channel in range(3)] == [5, 3, 200]
 
 
-def test_size_is_the_one_the_library_rounded_up_to() -> None:
+def test_size_is_rounded_up_by_the_library() -> None:
     picture = draw(load(), width=33, height=1)
     assert picture.pixels.shape == (16, 48, 3)
 
@@ -830,10 +832,10 @@ def test_pixels_outlive_picture_and_engine() -> None:
     engine = load()
     picture = draw(engine, width=64, height=64)
     pixels = picture.pixels
-    gone = weakref.ref(engine)
+    reference = weakref.ref(engine)
     del engine, picture
     gc.collect()
-    assert gone() is None
+    assert reference() is None
     assert bytes(pixels[63, 63, channel] for channel in range(3)) == bytes([63, 63, 7])
 
 
@@ -853,12 +855,12 @@ def test_pictures_and_engines_cannot_be_copied(make: Callable[[object], object])
             make(thing)
 
 
-def test_pictures_are_only_made_by_engines() -> None:
+def test_pictures_are_only_created_by_engines() -> None:
     with pytest.raises(TypeError, match="No constructor defined"):
         core.Picture()
 
 
-def test_an_engine_without_init_is_not_used() -> None:
+def test_an_engine_without_init_is_rejected() -> None:
     class Broken(core.Engine):
         def __init__(self) -> None:
             pass
@@ -875,14 +877,14 @@ def devices_used() -> dict[str, bool]:
 
 
 @pytest.fixture
-def automatic_device_again() -> Iterator[None]:
+def restore_automatic_device() -> Iterator[None]:
     yield
     load()
 
 
-@pytest.mark.usefixtures("automatic_device_again")
+@pytest.mark.usefixtures("restore_automatic_device")
 @pytest.mark.parametrize(
-    ("wanted", "used"),
+    ("name", "used"),
     [
         ("auto", "Fake0"),
         ("AUTO", "Fake0"),
@@ -892,32 +894,32 @@ def automatic_device_again() -> Iterator[None]:
         ("cpu", "CPU"),
     ],
 )
-def test_choice_of_the_device(wanted: str, used: str) -> None:
-    heard = Recorder()
-    engine = load(device=wanted, on_log=heard.on_log)
+def test_choice_of_the_device(name: str, used: str) -> None:
+    recorder = Recorder()
+    engine = load(device=name, on_log=recorder.on_log)
     assert engine.device == used
-    assert b"loading on %s " % used.encode() in heard.log[0][1]
-    assert devices_used() == {name: name == used for name in ("Fake0", "Fake1", "CPU")}
+    assert b"loading on %s " % used.encode() in recorder.log[0][1]
+    assert devices_used() == {each: each == used for each in ("Fake0", "Fake1", "CPU")}
 
 
-@pytest.mark.usefixtures("automatic_device_again")
+@pytest.mark.usefixtures("restore_automatic_device")
 @pytest.mark.parametrize("first", ["auto", "Fake0", "Fake1", "CPU"])
 @pytest.mark.parametrize(
     ("then", "used"), [("auto", "Fake0"), ("Fake0", "Fake0"), ("Fake1", "Fake1"), ("CPU", "CPU")]
 )
-def test_each_choice_replaces_the_one_before(first: str, then: str, used: str) -> None:
+def test_each_choice_replaces_the_previous_one(first: str, then: str, used: str) -> None:
     load(device=first)
     assert load(device=then).device == used
 
 
 @pytest.mark.parametrize("name", ["cuda9", "", "Fake", "Fake00"])
 def test_unknown_device(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^no device is named '{name}'$"):
+    with pytest.raises(ValueError, match=f"^no device named '{name}'$"):
         load(device=name)
     assert load().device == "Fake0"
 
 
-def test_facts_of_devices() -> None:
+def test_properties_of_devices() -> None:
     fake = core.list_devices()[0]
     assert (fake.name, fake.description, fake.kind) == ("Fake0", "A fake GPU", "gpu")
     assert (fake.memory_free, fake.memory_total) == (4 << 20, 8 << 20)
@@ -931,7 +933,7 @@ def test_devices_can_be_listed_while_an_engine_loads() -> None:
     loading.join()
 
 
-# The memory, after everything above.
+# Memory leaks; must run last.
 
 
 def test_nothing_leaks(tmp_path: Path) -> None:
@@ -941,6 +943,6 @@ def test_nothing_leaks(tmp_path: Path) -> None:
     sanitizer.__lsan_do_recoverable_leak_check()
     sanitizer.__sanitizer_set_report_path(b"stderr")
     report = "".join(path.read_text() for path in tmp_path.glob("report.*"))
-    # The interpreter's own tricks with pointers hide some of its objects from the sanitizer.
-    ours = [place for place in ("_core", "/cpp/", "stand_in") if place in report]
-    assert not ours, report
+    # The interpreter tags some pointers, which hides its objects from the sanitizer.
+    own_frames = [text for text in ("_core", "/cpp/", "stand_in") if text in report]
+    assert not own_frames, report

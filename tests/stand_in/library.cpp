@@ -1,40 +1,40 @@
-// A stand-in for stable-diffusion.cpp and ggml's device registry, for tests only: the functions
-// that cpp/engine calls, with the library's manners (read in its source) and none of its work.
+// A stand-in for stable-diffusion.cpp and ggml's device registry, for tests only. It defines the
+// functions that cpp/engine calls, and behaves as the library's source does without computing.
 //
-// Words in the model path and in the prompt, set off by spaces, script it:
+// Words in the model path and in the prompt, separated by spaces, control it:
 //
 //   model path    does
 //   ----------    ----
 //   slow          loads for 0.3 s
-//   noisy         logs from each loader thread, a line for each tensor
-//   fails         logs a warning and an error, gives no context
+//   noisy         logs a line per tensor, from its loader threads
+//   fails         logs a warning and an error, returns no context
 //   throws        throws std::runtime_error
 //   aborts        calls abort(), as a failed GGML_ASSERT does
 //   segfaults     dies of SIGSEGV
-//   damaged       finds NaN in a tensor, gives no context
-//   slow-to-free  is freed for 0.3 s, and logs meanwhile
-//   video         draws videos, and no pictures
+//   damaged       finds NaN in a tensor, returns no context
+//   slow-to-free  takes 0.3 s to be freed, and logs meanwhile
+//   video         is a video model
 //
 //   prompt        does
 //   ------        ----
-//   slow          takes 20 ms for each evaluation of the model
-//   nothing       logs an error, gives no picture
-//   no-pixels     gives a picture without pixels
-//   grey          gives a picture of one channel
-//   one-color    gives a picture of one single color
-//   frames        gives three frames where one was asked for
-//   overflows     computes NaN in its first step, and goes on
-//   ends-in-nan   computes NaN in its last step, and decodes a picture of many colours
-//   decodes-nan   decodes to NaN, and gives a picture of many colours
+//   slow          takes 20 ms per evaluation of the model
+//   nothing       logs an error, returns no picture
+//   no-pixels     returns a picture without pixels
+//   gray          returns a picture with one channel
+//   one-color     returns a picture of one single color
+//   frames        returns three frames instead of one
+//   overflows     computes NaN in its first step, and continues
+//   ends-in-nan   computes NaN in its last step, and decodes a picture of many colors
+//   decodes-nan   decodes to NaN, and returns a picture of many colors
 //   tiles         decodes in four tiles, and reports them
-//   levels        logs a line of each level
-//   long-line     logs a warning that is cut at 4 KiB, inside a character
+//   levels        logs a line per level
+//   long-line     logs a warning that is truncated at 4 KiB, inside a character
 //   throws        throws std::runtime_error while it samples
 //   aborts        calls abort() while it samples
 //   segfaults     dies of SIGSEGV while it samples
 //
-// A picture's pixel in column x and row y is (x, y, seed), each modulo 256. Sizes are rounded up to
-// multiples of 16. The registry holds a CPU and two GPUs, "Fake0" and "Fake1".
+// The pixel in column x and row y is (x, y, seed), each modulo 256. Sizes are rounded up to
+// multiples of 16. The registry contains a CPU and two GPUs, "Fake0" and "Fake1".
 
 #include <algorithm>
 #include <atomic>
@@ -55,14 +55,14 @@
 #include <thread>
 #include <vector>
 
-#include "engine/library_session.h"
+#include "engine/number_checks.h"
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "stable-diffusion.h"
 
 using namespace std::chrono_literals;
 
-// Devices: ggml's registry, where a device can be listed without its backend.
+// Devices: ggml's registry, which can list a device without its backend.
 
 struct ggml_backend_reg {
   const char* name;
@@ -101,10 +101,10 @@ Registry& registry() {
   static Registry registry = [] {
     fake_backend.devices = {&fake0, &fake1};
     cpu_backend.devices = {&cpu};
-    Registry made;
-    made.add(&fake_backend);
-    made.add(&cpu_backend);
-    return made;
+    Registry initial;
+    initial.add(&fake_backend);
+    initial.add(&cpu_backend);
+    return initial;
   }();
   return registry;
 }
@@ -158,7 +158,7 @@ void ggml_backend_unload(ggml_backend_reg_t backend) {
 
 const char* ggml_version() { return "0.0.0-stand-in"; }
 
-// The library's callbacks: one each for the process, without a lock.
+// The library's callbacks: one of each per process, without a lock.
 
 namespace {
 
@@ -172,8 +172,8 @@ bool preview_denoised = false;
 void* preview_data = nullptr;
 
 __attribute__((format(printf, 2, 3))) void log(sd_log_level_t level, const char* format, ...) {
-  // The library formats into one buffer for all threads; here each has its own, so that the tests
-  // do not see its races.
+  // The library formats into one buffer for all threads. Here each thread has its own, because that
+  // data race is not under test.
   char line[4096 + 1];
   std::va_list arguments;
   va_start(arguments, format);
@@ -209,7 +209,7 @@ class Words {
 
   bool have(const char* word) const { return words_.count(word) != 0; }
 
-  void fail_where_told() const {
+  void fail_if_requested() const {
     if (have("throws")) {
       throw std::runtime_error("thrown by the library");
     }
@@ -295,7 +295,7 @@ namespace {
 constexpr int tensors_in_a_file = 20;
 constexpr int loader_threads = 4;
 
-// As ModelLoader::load_tensors: whoever throws out of report() meets joinable threads.
+// Like ModelLoader::load_tensors(): if report() throws, joinable threads end the process.
 void load_file(const Words& words, int file, int files) {
   std::atomic<int> next{0};
   std::vector<std::thread> loaders;
@@ -346,13 +346,13 @@ sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   for (const char* path : paths) {
     log(SD_LOG_INFO, "loading '%s'", path);
   }
-  words.fail_where_told();
+  words.fail_if_requested();
   const int files = static_cast<int>(paths.size());
   for (int file = 0; file < files; ++file) {
     load_file(words, file, files);
   }
   if (words.have("damaged")) {
-    gpustack_draw::LibrarySession::report_damaged_tensor("a.weight");
+    gpustack_draw::NumberChecks::report_damaged_tensor("a.weight");
     log(SD_LOG_ERROR, "load tensors from model loader failed");
     return nullptr;
   }
@@ -414,14 +414,14 @@ namespace {
 
 int rounded_up(int size) { return (size + 15) / 16 * 16; }
 
-// What a graph computes, as the library reads it.
-void give_result(bool has_nan) {
+// Passes on the result of a graph, as the library does.
+void read_result(bool has_nan) {
   const float numbers[] = {-3e38f, 0.0f, has_nan ? NAN : 3e38f};
-  gpustack_draw::LibrarySession::check_result(numbers, 3);
+  gpustack_draw::NumberChecks::check_result(numbers, 3);
 }
 
-// What a step gives: pixels of (step, 1, 2); 8 x 8 of them unless decoded.
-void preview_end(int step, int width, int height) {
+// Reports the preview of a step: pixels of (step, 1, 2), 8 x 8 unless decoded.
+void report_preview(int step, int width, int height) {
   if (preview_callback == nullptr || !preview_denoised) {
     return;
   }
@@ -436,8 +436,9 @@ void preview_end(int step, int width, int height) {
   preview_callback(step, 1, &image, /*is_noisy=*/false, preview_data);
 }
 
-// As the library's samplers: each evaluation has the number of its step, negative where a second
-// one of the same step follows (except after the last step), and reports only at the end of a step.
+// Like the library's samplers: the number of an evaluation is its step, negated if a second
+// evaluation of the same step follows (except in the last step). Only the end of a step is
+// reported.
 void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params,
             int width, int height) {
   const int steps = params.sample_steps;
@@ -453,11 +454,11 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
       std::this_thread::sleep_for(20ms);
     }
     if (std::abs(step) == (steps + 1) / 2) {
-      words.fail_where_told();
+      words.fail_if_requested();
     }
     const bool is_last = std::abs(step) == steps;
-    give_result(words.have("overflows") || (words.have("ends-in-nan") && is_last));
-    preview_end(step, width, height);
+    read_result(words.have("overflows") || (words.have("ends-in-nan") && is_last));
+    report_preview(step, width, height);
     if (step > 0 || step == -steps) {
       report(std::abs(step), steps);
     }
@@ -482,22 +483,22 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
       report(tile, 4);
     }
   }
-  const std::size_t channels = words.have("grey") ? 1 : 3;
+  const std::size_t channels = words.have("gray") ? 1 : 3;
   sd_image_t image{static_cast<uint32_t>(width), static_cast<uint32_t>(height),
                    static_cast<uint32_t>(channels), nullptr};
   if (words.have("no-pixels")) {
     return image;
   }
-  give_result(words.have("decodes-nan"));
+  read_result(words.have("decodes-nan"));
   image.data = static_cast<uint8_t*>(
       std::malloc(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * channels));
   uint8_t* pixel = image.data;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      const std::int64_t colour[] = {x, y, seed};
+      const std::int64_t color[] = {x, y, seed};
       const bool plain = words.have("one-color");
       for (std::size_t channel = 0; channel < channels; ++channel) {
-        *pixel++ = plain ? uint8_t{0} : static_cast<uint8_t>(colour[channel]);
+        *pixel++ = plain ? uint8_t{0} : static_cast<uint8_t>(color[channel]);
       }
     }
   }
@@ -549,15 +550,15 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
 
 sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params) {
   if (context->words.have("video")) {
-    std::abort();  // the library would try
+    std::abort();  // the library does not check this
   }
   log(SD_LOG_INFO, "generate_image %dx%d", rounded_up(params->width), rounded_up(params->height));
   return generate(context, params, params->batch_count);
 }
 
 sd_image_t* generate_video(sd_ctx_t* context, const sd_vid_gen_params_t* params, int* count) {
-  const bool gives_more = Words(params->prompt).have("frames");
-  const int frames = gives_more ? 3 : (params->video_frames - 1) / 4 * 4 + 1;
+  const bool has_more_frames = Words(params->prompt).have("frames");
+  const int frames = has_more_frames ? 3 : (params->video_frames - 1) / 4 * 4 + 1;
   log(SD_LOG_INFO, "generate_video %dx%dx%d", rounded_up(params->width), rounded_up(params->height),
       frames);
   *count = 0;

@@ -1,4 +1,4 @@
-"""Loads the extension that was built with the stand-in."""
+"""Loads the extension that is built with the stand-in."""
 
 import importlib.util
 import os
@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def load_core() -> ModuleType:
-    """Load it from the path in GPUSTACK_DRAW_EXTENSION."""
+    """Load the extension from the path in GPUSTACK_DRAW_EXTENSION."""
     path = os.environ["GPUSTACK_DRAW_EXTENSION"]
     spec = importlib.util.spec_from_file_location("_core", path)
     assert spec is not None

@@ -64,7 +64,7 @@ def install_stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> StandIn:
     monkeypatch.chdir(folder)
     made = StandIn()
     monkeypatch.setattr(gpustack_draw, "load", made.load)
-    monkeypatch.setattr(gpustack_draw, "build_info", lambda: {"ggml": "0.9.8", "optimised": "yes"})
+    monkeypatch.setattr(gpustack_draw, "build_info", lambda: {"ggml": "0.9.8", "optimized": "yes"})
     return made
 
 
