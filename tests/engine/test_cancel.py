@@ -1,4 +1,4 @@
-"""A drawing in the caller's own process stops amid a step, on the project's own backend."""
+"""A drawing in the calling process stops within a step on FastCPU."""
 
 import os
 import signal
@@ -11,32 +11,33 @@ import pytest
 
 import gpustack_draw
 from gpustack_draw import _core
+from gpustack_draw.engine.results import FAST_CPU
 from gpustack_draw.model import Model
 from gpustack_draw.progress.progress import Progress
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(
-        "FastCPU" not in {device.name for device in _core.list_devices()},
-        reason="ggml's own code is not stopped amid a step",
+        FAST_CPU not in {device.name for device in _core.list_devices()},
+        reason="ggml's own code cannot be stopped within a step",
     ),
 ]
 
 PROMPT = "a red circle on a blue background"
 QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
-# A step or a decoding that takes seconds. What nothing stopped would be told: see told().
+# A step and a decoding that take seconds. If nothing stopped them, their end would be reported.
 LONG = {"size": (768, 768), "sample_steps": 1, "seed": 7}
-SOON = 0.1  # seconds: well inside of it
+SOON = 0.1  # seconds: within the step
 
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    with gpustack_draw.load("demo", in_process=True, threads=1, device="FastCPU") as model:
+    with gpustack_draw.load("demo", in_process=True, threads=1, device=FAST_CPU) as model:
         yield model
 
 
-def stop_amid(model: Model, phase: str, stop: Callable[[], object]) -> tuple[str, BaseException]:
-    """Have a drawing stopped soon after the phase began: give the last that it told, its error."""
+def stop_within(model: Model, phase: str, stop: Callable[[], object]) -> tuple[str, BaseException]:
+    """Stop a drawing soon after a phase began; return its last progress and its error."""
     last = ""
 
     def on_progress(progress: Progress) -> None:
@@ -55,29 +56,29 @@ def interrupt() -> None:
 
 
 @pytest.mark.parametrize("phase", ["sample", "decode"])
-def test_ctrl_c_stops_amid(model: Model, phase: str) -> None:
-    last, error = stop_amid(model, phase, interrupt)
+def test_ctrl_c_stops_within_a_step_or_decoding(model: Model, phase: str) -> None:
+    last, error = stop_within(model, phase, interrupt)
     assert (last, type(error)) == (f"{phase} 0", KeyboardInterrupt)
 
 
 @pytest.mark.parametrize("phase", ["sample", "decode"])
-def test_cancel_stops_amid(model: Model, phase: str) -> None:
+def test_cancel_stops_within_a_step_or_decoding(model: Model, phase: str) -> None:
     def cancel() -> None:
         model._engine._engine._engine.cancel()  # type: ignore[union-attr]
 
-    last, error = stop_amid(model, phase, cancel)
+    last, error = stop_within(model, phase, cancel)
     assert (last, type(error.__cause__)) == (f"{phase} 0", _core.CancelledError)
 
 
-def test_the_model_draws_again_after_it(model: Model) -> None:
+def test_the_model_draws_again_afterwards(model: Model) -> None:
     picture = model.generate(PROMPT, **QUICK).tobytes()  # type: ignore[arg-type]
-    stop_amid(model, "sample", interrupt)
+    stop_within(model, "sample", interrupt)
     assert model.generate(PROMPT, **QUICK).tobytes() == picture  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_of_the_drawing_goes_with_the_engine() -> None:
-    # In a process of its own, whose memory nothing else fills.
+def test_closing_frees_the_memory_of_the_drawing() -> None:
+    # In a separate process, where nothing else allocates memory.
     script = """
 import gpustack_draw
 def megabytes():
@@ -96,4 +97,4 @@ print(before, drawn, megabytes())
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     before, drawn, after = map(int, done.stdout.split())
     assert drawn > before + 200
-    assert after < (before + drawn) / 2  # the rest is what malloc keeps
+    assert after < (before + drawn) / 2  # malloc keeps the rest

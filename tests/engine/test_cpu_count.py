@@ -1,4 +1,4 @@
-"""One thread a core: affinity, hyper-threads and quotas of control groups all count."""
+"""One thread per core: affinity, hyper-threads and CPU quotas of control groups."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from gpustack_draw.engine.cpu_count import usable_cores
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own files")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads files of Linux")
 
 CPUS = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 several_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
@@ -26,7 +26,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def with_cpus(root: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> Path:
-    """A machine of any size; the affinity is the system's, not a file's."""
+    """Set the affinity to `count` CPUs, which no file contains."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(count)))
     return root
 
@@ -59,10 +59,10 @@ def test_affinity_counts() -> None:
         return int(done.stdout)
 
     assert usable(CPUS[:1]) == 1
-    assert usable(CPUS[:2]) in {1, 2}  # one where they are hyper-threads of one core
+    assert usable(CPUS[:2]) in {1, 2}  # 1 if they are hyper-threads of one core
 
 
-QUOTAS = [  # microseconds of a period of 100,000, and the cores they are worth of eight
+QUOTAS = [  # microseconds per period of 100,000, and usable cores out of eight
     ("50000", 1),
     ("100000", 1),
     ("150000", 1),
@@ -73,15 +73,15 @@ QUOTAS = [  # microseconds of a period of 100,000, and the cores they are worth 
 
 
 @pytest.mark.parametrize(("quota", "cores"), [*QUOTAS, ("max", 8)])
-@pytest.mark.parametrize("place", ["sys/fs/cgroup/a/b", "sys/fs/cgroup/a", "sys/fs/cgroup"])
-def test_quota_of_control_group_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, quota: str, cores: int
+@pytest.mark.parametrize("folder", ["sys/fs/cgroup/a/b", "sys/fs/cgroup/a", "sys/fs/cgroup"])
+def test_quota_of_cgroup_v2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, quota: str, cores: int
 ) -> None:
-    files = {"proc/self/cgroup": "0::/a/b\n", f"{place}/cpu.max": f"{quota} 100000\n"}
+    files = {"proc/self/cgroup": "0::/a/b\n", f"{folder}/cpu.max": f"{quota} 100000\n"}
     assert usable_cores(write(with_cpus(tmp_path, monkeypatch, 8), files)) == cores
 
 
-def test_the_least_quota_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_smallest_quota_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
         "proc/self/cgroup": "0::/a/b\n",
         "sys/fs/cgroup/a/cpu.max": "300000 100000\n",
@@ -91,21 +91,21 @@ def test_the_least_quota_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(("quota", "cores"), [*QUOTAS, ("-1", 8)])
-@pytest.mark.parametrize("place", ["sys/fs/cgroup/cpu/job", "sys/fs/cgroup/cpu"])
-def test_quota_of_control_group_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, quota: str, cores: int
+@pytest.mark.parametrize("folder", ["sys/fs/cgroup/cpu/job", "sys/fs/cgroup/cpu"])
+def test_quota_of_cgroup_v1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, quota: str, cores: int
 ) -> None:
     files = {
         "proc/self/cgroup": "7:memory:/job\n5:cpu,cpuacct:/job\n0::/\n",
-        f"{place}/cpu.cfs_quota_us": f"{quota}\n",
-        f"{place}/cpu.cfs_period_us": "100000\n",
+        f"{folder}/cpu.cfs_quota_us": f"{quota}\n",
+        f"{folder}/cpu.cfs_period_us": "100000\n",
     }
     assert usable_cores(write(with_cpus(tmp_path, monkeypatch, 8), files)) == cores
 
 
 @pytest.fixture
 def control_group() -> Iterator[Path]:
-    """A real control group of our own with a quota of one core, of either version."""
+    """A real control group with a quota of one core, of either version."""
     name = f"gpustack-draw-test-{os.getpid()}"
     for mount, file, quota in (
         ("/sys/fs/cgroup", "cpu.max", "100000 100000"),
@@ -123,7 +123,7 @@ def control_group() -> Iterator[Path]:
                 return
         finally:
             group.rmdir()
-    pytest.skip("needs the right to make a control group")
+    pytest.skip("needs permission to create a control group")
 
 
 @several_cpus

@@ -1,8 +1,8 @@
-"""The compiled engine's contract, under the address and undefined-behaviour sanitizers.
+"""The compiled engine's contract, under the address and undefined-behavior sanitizers.
 
-The extension is built once more, with tests/stand_in/library.cpp instead of the library, so that
-what happens between Python, threads and the library can be tried in seconds. The cases are in
-tests/stand_in/cases.py; here they are run, and what ends a process is tried.
+The extension is built again with tests/stand_in/library.cpp instead of the library, so that the
+interaction of Python, threads and the library is tested in seconds. This module runs the cases in
+tests/stand_in/cases.py, and tests the ends of processes.
 """
 
 import signal
@@ -23,7 +23,7 @@ CASES = SOURCE / "tests" / "stand_in" / "cases.py"
 def stand_in_core() -> Path:
     options = {
         "CMAKE_BUILD_TYPE": "Debug",
-        "CMAKE_UNITY_BUILD": "ON",  # half the time
+        "CMAKE_UNITY_BUILD": "ON",  # builds in half the time
         "GPUSTACK_DRAW_STAND_IN": "ON",
         "GPUSTACK_DRAW_SANITIZE": "ON",
         "GPUSTACK_DRAW_WERROR": "ON",
@@ -64,7 +64,7 @@ class Late:
     sleep = staticmethod(time.sleep)
 
     def __del__(self):
-        self.sleep(0.3)  # Python's end takes a while, so that other threads run into it
+        self.sleep(0.3)  # lengthens the exit of Python, so that other threads reach it
 
 late = Late()
 engine = load("slow-to-free")
@@ -83,18 +83,18 @@ engine = load("slow-to-free")
         "in_background(lambda: draw(engine)); in_background(lambda: load('m')); time.sleep(0.1)",
     ],
 )
-def test_end_of_python(stand_in_core: Path, script: str) -> None:
+def test_exit_of_python(stand_in_core: Path, script: str) -> None:
     done = run_python(stand_in_core, "-c", START + script)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_calls_at_the_end_of_python_are_refused(stand_in_core: Path) -> None:
+def test_calls_at_exit_are_rejected(stand_in_core: Path) -> None:
     script = "import atexit\natexit.register(lambda: draw(engine))\n" + START
     done = run_python(stand_in_core, "-c", script)
-    assert done.stderr.splitlines()[-1].endswith("EngineError: Python is ending")
+    assert done.stderr.splitlines()[-1].endswith("EngineError: Python is exiting")
 
 
-def test_end_of_a_forked_process(stand_in_core: Path) -> None:
+def test_exit_of_a_forked_process(stand_in_core: Path) -> None:
     script = """
 import os
 in_background(lambda: draw(engine)); time.sleep(0.1)
@@ -102,7 +102,7 @@ if (child := os.fork()) == 0:
     sys.exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    # From Python 3.12 on a fork beside threads is warned of; that is what is tried here.
+    # Python 3.12 and later warn about a fork beside other threads, which is tested here.
     quiet = ("-W", "ignore::DeprecationWarning")
     done = run_python(stand_in_core, *quiet, "-c", START + script)
     assert (done.returncode, done.stdout, done.stderr) == (0, "7\n", "")

@@ -1,4 +1,4 @@
-"""The engine's own process: warm, ends with its parent; its end is an error, not the caller's."""
+"""The worker process: reuse, crashes, interrupts, and its end with the parent process."""
 
 import gc
 import itertools
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.engine
 
 PROMPT = "a red circle on a blue background"
 QUICK = {"size": (128, 128), "sample_steps": 2, "seed": 7}
-# Phases long enough to be hit: 10,000 steps, or a picture whose decoding takes seconds.
+# Phases long enough to be interrupted: 10,000 steps, or a picture whose decoding takes seconds.
 LONG_SAMPLE = {"size": (128, 128), "sample_steps": 10_000}
 LONG_DECODE = {"size": (768, 768), "sample_steps": 1}
 CLOSED = ("the model was closed while it drew", "close it after its drawings have ended")
@@ -63,7 +63,7 @@ def wait_until_gone(pid: int, seconds: float) -> bool:
     return False
 
 
-def test_a_second_picture_costs_only_the_drawing(model: Model) -> None:
+def test_a_second_picture_reuses_the_loaded_model(model: Model) -> None:
     phases: list[str] = []
     model.generate(PROMPT, **QUICK, on_progress=lambda progress: phases.append(progress.phase))
     first_pid = worker_pid(model)
@@ -84,7 +84,7 @@ def test_worker_and_in_process_draw_the_same_pixels(model: Model) -> None:
     ("phase", "options"),
     [("load", QUICK), ("encode", QUICK), ("sample", LONG_SAMPLE), ("decode", LONG_DECODE)],
 )
-def test_the_end_of_the_worker_is_an_error_and_the_next_call_works(
+def test_a_crash_of_the_worker_is_an_error_and_the_next_call_works(
     model: Model, phase: str, options: dict[str, object], signal_number: signal.Signals
 ) -> None:
     def end_worker(progress: Progress) -> None:
@@ -104,7 +104,7 @@ def test_the_end_of_the_worker_is_an_error_and_the_next_call_works(
 @pytest.mark.parametrize(
     ("phase", "options"), [("load", QUICK), ("sample", LONG_SAMPLE), ("decode", LONG_DECODE)]
 )
-def test_an_error_in_the_callback_comes_back_and_ends_the_worker(
+def test_an_error_in_the_callback_is_raised_and_ends_the_worker(
     model: Model, phase: str, options: dict[str, object]
 ) -> None:
     pids: list[int] = []
@@ -134,17 +134,17 @@ def test_interrupt_stops_at_once_while_decoding(model: Model) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "returned"])
-def test_worker_goes_with_its_parent(how: str) -> None:
+def test_worker_ends_with_its_parent(how: str) -> None:
     script = """
 import os, signal, sys, gpustack_draw
 model = gpustack_draw.load("demo")
-def tell(progress):
+def report(progress):
     if progress.phase == "sample" and progress.step == 1:
         print(model._engine._engine.pid, flush=True)
         if sys.argv[1] == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         os._exit(0)
-model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
+model.generate("x", size=(128, 128), sample_steps=10000, on_progress=report)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, how], capture_output=True, text=True, timeout=60, check=False
@@ -153,11 +153,11 @@ model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
     assert wait_until_gone(pid, 2.0)
 
 
-def test_worker_goes_with_its_parent_when_another_child_keeps_its_pipe_open() -> None:
+def test_worker_ends_with_its_parent_when_another_child_keeps_its_pipe_open() -> None:
     script = """
 import os, signal, sys, time, gpustack_draw
 model = gpustack_draw.load("demo")
-def tell(progress):
+def report(progress):
     if progress.phase == "sample" and progress.step == 1:
         sleeper = os.fork()
         if sleeper == 0:
@@ -166,7 +166,7 @@ def tell(progress):
             os._exit(0)
         print(model._engine._engine.pid, sleeper, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
+model.generate("x", size=(128, 128), sample_steps=10000, on_progress=report)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False
@@ -178,9 +178,9 @@ model.generate("x", size=(128, 128), sample_steps=10000, on_progress=tell)
         os.kill(sleeper, signal.SIGKILL)
 
 
-# From Python 3.12 on a fork beside threads is warned of; that is what is tried here.
+# Python 3.12 and later warn about a fork beside other threads, which is tested here.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_forked_child_draws_with_a_worker_of_its_own(model: Model) -> None:
+def test_a_forked_child_draws_with_its_own_worker(model: Model) -> None:
     model.generate(PROMPT, **QUICK)
     pid = worker_pid(model)
     child = os.fork()
@@ -222,7 +222,7 @@ def test_a_child_forked_while_another_thread_draws_can_draw(model: Model) -> Non
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_child_forked_while_another_thread_loads_can_draw() -> None:
-    with gpustack_draw.api._last_model_lock:  # as a thread in generate() holds it
+    with gpustack_draw.api._last_model_lock:  # a thread in generate() holds this lock
         child = os.fork()
         if child == 0:
             try:
@@ -249,7 +249,7 @@ def test_threads_share_a_model(model: Model) -> None:
     assert [drawn[seed] for seed in range(3)] == expected
 
 
-def test_a_callback_cannot_draw_with_the_model_it_is_told_about(model: Model) -> None:
+def test_a_callback_cannot_draw_with_the_same_model(model: Model) -> None:
     def draw_again(progress: Progress) -> None:
         model.generate(PROMPT, **QUICK)
 
@@ -273,7 +273,7 @@ def test_close_waits_for_the_drawing_of_another_thread(model: Model) -> None:
     assert len(drawn) == 1
 
 
-def test_close_ends_the_drawing_of_an_engine_that_does_not_answer(model: Model) -> None:
+def test_close_ends_the_drawing_of_a_worker_that_does_not_respond(model: Model) -> None:
     errors: list[EngineError] = []
     stopped = threading.Event()
 
@@ -313,28 +313,28 @@ def test_close_in_a_callback_ends_the_drawing(phase: str, in_process: bool) -> N
         assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
-def test_the_engine_can_be_heard_while_it_decodes(model: Model) -> None:
+def test_the_worker_sends_messages_while_it_decodes(model: Model) -> None:
     decoding = threading.Event()
 
-    def listen(progress: Progress) -> None:
+    def watch(progress: Progress) -> None:
         if progress.phase == "decode":
             decoding.set()
 
     def draw() -> None:
         with pytest.raises(EngineCrashed):
-            model.generate(PROMPT, size=(2048, 2048), sample_steps=1, on_progress=listen)
+            model.generate(PROMPT, size=(2048, 2048), sample_steps=1, on_progress=watch)
 
     thread = threading.Thread(target=draw)
     thread.start()
     decoding.wait(120)
-    heard = []
+    counts = []
     end = time.monotonic() + 60
-    while len(set(heard)) < 3 and time.monotonic() < end:
-        heard.append(model._engine._engine.messages_received)  # type: ignore[union-attr]
+    while len(set(counts)) < 3 and time.monotonic() < end:
+        counts.append(model._engine._engine.messages_received)  # type: ignore[union-attr]
         time.sleep(0.02)
     os.kill(worker_pid(model), signal.SIGKILL)
     thread.join()
-    assert len(set(heard)) == 3
+    assert len(set(counts)) == 3
 
 
 def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model) -> None:
@@ -345,7 +345,7 @@ def test_close_ends_the_worker_and_a_later_drawing_starts_it_again(model: Model)
     assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
-def test_an_interrupt_while_the_worker_starts_leaves_none_behind(
+def test_an_interrupt_while_the_worker_starts_leaves_no_process(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
@@ -355,7 +355,7 @@ def test_an_interrupt_while_the_worker_starts_leaves_none_behind(
             super().__init__(*arguments, **options)  # type: ignore[call-overload]
             started.append(self.pid)
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.2)  # there, and nobody has been given it
+            time.sleep(0.2)  # the process exists, but Popen has not returned
 
     monkeypatch.setattr(subprocess, "Popen", InterruptedPopen)
     with pytest.raises(KeyboardInterrupt):
@@ -363,7 +363,7 @@ def test_an_interrupt_while_the_worker_starts_leaves_none_behind(
     assert [is_running(pid) for pid in started] == [False]
 
 
-def test_an_interrupt_at_any_line_of_the_start_ends_at_once_and_leaves_none_behind() -> None:
+def test_an_interrupt_at_any_line_of_the_start_leaves_no_process() -> None:
     def is_interrupted_at(moment: int) -> bool:
         lines = itertools.count(1)
 
@@ -391,13 +391,13 @@ def test_an_interrupt_at_any_line_of_the_start_ends_at_once_and_leaves_none_behi
         before = time.monotonic()
         if not is_interrupted_at(moment):
             break
-        assert time.monotonic() - before < 1.5, f"interrupted at line {moment} of those that ran"
-        assert children() == others, f"interrupted at line {moment} of those that ran"
+        assert time.monotonic() - before < 1.5, f"interrupted at the {moment}th executed line"
+        assert children() == others, f"interrupted at the {moment}th executed line"
         moment += 1
     assert moment > 50
 
 
-def test_a_model_that_nobody_keeps_ends_its_worker() -> None:
+def test_a_garbage_collected_model_ends_its_worker() -> None:
     model = gpustack_draw.load("demo")
     model.generate(PROMPT, **QUICK)
     pid = worker_pid(model)
@@ -430,7 +430,7 @@ def test_a_signal_without_a_name_ends_the_worker(model: Model) -> None:
 
 
 @pytest.mark.parametrize(("hard", "name"), [(60, "SIGXCPU"), (4, "SIGKILL")])
-def test_the_limit_of_cpu_time_is_not_called_a_lack_of_memory(hard: int, name: str) -> None:
+def test_the_limit_of_cpu_time_is_not_reported_as_out_of_memory(hard: int, name: str) -> None:
     script = f"""
 import resource, gpustack_draw
 resource.setrlimit(resource.RLIMIT_CPU, (4, {hard}))
@@ -449,7 +449,7 @@ except gpustack_draw.EngineCrashed as error:
     ], done.stderr
 
 
-def test_a_daemon_thread_that_draws_when_python_ends_says_nothing() -> None:
+def test_a_daemon_thread_that_draws_when_python_exits_prints_nothing() -> None:
     script = """
 import threading, gpustack_draw
 began = threading.Event()
@@ -500,7 +500,7 @@ def test_the_current_folder_can_change_before_the_first_drawing(
         assert model.generate(PROMPT, **QUICK).size == (128, 128)
 
 
-def test_generate_sees_that_the_file_is_another_one(tmp_path: Path) -> None:
+def test_generate_detects_a_replaced_file(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.symlink_to(DEMO_FILE)
     gpustack_draw.generate(path, PROMPT, **QUICK)
@@ -510,7 +510,7 @@ def test_generate_sees_that_the_file_is_another_one(tmp_path: Path) -> None:
         gpustack_draw.generate(path, PROMPT, **QUICK)
 
 
-def test_what_the_engine_prints_never_reaches_standard_output() -> None:
+def test_prints_of_the_engine_never_reach_stdout() -> None:
     script = """
 import gpustack_draw
 gpustack_draw.load("demo", on_log=lambda level, text: None).generate(

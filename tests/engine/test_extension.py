@@ -1,4 +1,4 @@
-"""The compiled extension that is installed: what it exports, tells and offers."""
+"""The installed extension module: exported symbols, names, build facts and type stub."""
 
 import importlib.metadata
 import shutil
@@ -23,33 +23,34 @@ def test_only_the_init_function_is_exported() -> None:
     assert symbols.split() == ["PyInit__core"]
 
 
-def test_version_is_the_one_of_the_package() -> None:
+def test_version_matches_the_package() -> None:
     assert _core.__version__ == importlib.metadata.version("gpustack-draw")
 
 
-def test_names_are_those_of_the_engine() -> None:
+def test_names_match_the_engine() -> None:
     assert list(names.SAMPLERS) == _core.samplers()
     assert list(names.SCHEDULERS) == _core.schedulers()
 
 
-def test_it_is_optimised() -> None:
-    assert _core.build_info()["optimised"] == "yes"
+def test_build_is_optimized() -> None:
+    assert _core.build_info()["optimized"] == "yes"
 
 
-def test_build_info_tells_what_bug_reports_need() -> None:
+def test_build_info_has_the_facts_for_bug_reports() -> None:
     info = _core.build_info()
-    assert set(info) == {"optimised", "compiler", "ggml", "instructions"}
+    assert set(info) == {"optimized", "compiler", "ggml", "instructions"}
     assert all(info.values())
 
 
 @pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="stubs differ by version of Python; 3.11 writes ours"
+    sys.version_info[:2] != (3, 11),
+    reason="stubs depend on the version of Python; this one is from 3.11",
 )
-def test_stub_is_the_one_of_this_build(tmp_path: Path, update_golden: bool) -> None:
+def test_stub_matches_this_build(tmp_path: Path, update_golden: bool) -> None:
     pytest.importorskip("pybind11_stubgen")
     command = [sys.executable, "-m", "pybind11_stubgen", "gpustack_draw._core", "-o", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     generated = (tmp_path / "gpustack_draw" / "_core.pyi").read_text()
     if update_golden:
         STUB.write_text(generated)
-    assert STUB.read_text() == generated, "pytest --update-golden writes it again"
+    assert STUB.read_text() == generated, "pytest --update-golden rewrites it"

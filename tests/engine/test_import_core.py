@@ -1,4 +1,4 @@
-"""The compiled engine is loaded with an OpenMP that leaves cores to others, or says why not."""
+"""Import of the compiled engine: a short OpenMP spin time, and errors."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ELF and libgomp are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF and libgomp")
 
 SCRIPT = """
 import os
@@ -26,7 +26,7 @@ import gpustack_draw
 from gpustack_draw.errors import EngineError
 from gpustack_draw.engine.import_core import import_core
 gpustack_draw.__path__.insert(0, sys.argv[1])
-sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # an editable install has its own
+sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # no editable finder
 try:
     import_core()
 except EngineError as error:
@@ -35,23 +35,25 @@ except EngineError as error:
 
 
 @pytest.mark.parametrize(
-    ("setting", "turns", "left"), [(None, "1000", "None"), ("77", "77", "77"), ("1000",) * 3]
+    ("setting", "spin_count", "after"), [(None, "1000", "None"), ("77", "77", "77"), ("1000",) * 3]
 )
 @pytest.mark.parametrize("before", ["", "import numpy"])
-def test_turns_of_a_waiting_thread(setting: str | None, turns: str, left: str, before: str) -> None:
-    environment = {**os.environ, "OMP_DISPLAY_ENV": "verbose"}  # libgomp tells what it was set to
+def test_spin_count_of_a_waiting_thread(
+    setting: str | None, spin_count: str, after: str, before: str
+) -> None:
+    environment = {**os.environ, "OMP_DISPLAY_ENV": "verbose"}  # libgomp prints its settings
     environment.pop("GOMP_SPINCOUNT", None)
     if setting is not None:
         environment["GOMP_SPINCOUNT"] = setting
     command = [sys.executable, "-c", before + SCRIPT]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     if "GOMP_SPINCOUNT" not in done.stderr:
-        pytest.skip("built with another OpenMP, or without")
-    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr) == [turns]
-    assert done.stdout.strip() == left
+        pytest.skip("built with another OpenMP runtime, or without")
+    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr) == [spin_count]
+    assert done.stdout.strip() == after
 
 
-def test_an_engine_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: Path) -> None:
     broken = tmp_path / f"_core{EXTENSION_SUFFIXES[0]}"
     broken.write_bytes(b"no library" * 100)
     command = [sys.executable, "-c", BROKEN, str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Memory: what is free, what a picture takes, and the refusal before anything is loaded."""
+"""Available memory, estimated memory, and the check before anything is loaded."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def check(
     check_memory(heavy, settings[0], memory_need(heavy, settings[0], device, loaded=loaded))
 
 
-def test_a_file_in_two_roles_weighs_once() -> None:
+def test_a_file_for_two_components_counts_once() -> None:
     assert weighing("flux2-klein", 5 * GB, "taesd").weight_bytes == 5 * GB
 
 
@@ -44,7 +44,7 @@ def test_estimate_has_the_weights_and_the_larger_phase() -> None:
     assert estimate_memory(weighing("flux2-klein", 4 * GB), 512, 512) == (
         100_000_000 + 4 * GB + 512 * 512 * 6_500 + 4096**2 * 4
     )
-    # With the tiny decoder denoising is what counts.
+    # With the tiny decoder, denoising needs more.
     assert estimate_memory(weighing("flux2-klein", 4 * GB, "taesd"), 512, 512) == (
         100_000_000 + 4 * GB + 1536**2 * 32 * 4 + 1536 * 4096 * 60
     )
@@ -63,11 +63,14 @@ def test_estimate_on_the_fast_cpu_has_neither_copies_nor_scores() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "a_pixel", "places"), [("wan", 7_600, 4096), ("wan-ti2v", 10_300, 1024)]
+    ("family", "bytes_per_pixel", "latent_pixels"),
+    [("wan", 7_600, 4096), ("wan-ti2v", 10_300, 1024)],
 )
-def test_estimate_of_a_vae_for_videos(family: str, a_pixel: int, places: int) -> None:
+def test_estimate_of_a_vae_for_videos(
+    family: str, bytes_per_pixel: int, latent_pixels: int
+) -> None:
     assert estimate_memory(weighing(family, 4 * GB), 512, 512) == (
-        100_000_000 + 4 * GB + 512 * 512 * a_pixel + places**2 * 4
+        100_000_000 + 4 * GB + 512 * 512 * bytes_per_pixel + latent_pixels**2 * 4
     )
 
 
@@ -125,11 +128,11 @@ def test_enough_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 GPU = Device("CUDA0", "a GPU", "gpu", 100 * GB, 100 * GB, used=True)
 
 
-def test_a_gpu_has_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_has_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1)
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
-    check(light, device=replace(GPU, memory_free=0))  # the driver does not say
+    check(light, device=replace(GPU, memory_free=0))  # not reported by the driver
     with pytest.raises(NotEnoughMemoryError, match=r"and 1\.00 GB are free"):
         check(light, device=replace(GPU, memory_free=GB))
 
@@ -142,17 +145,17 @@ def write(root: Path, **contents: str) -> Path:
     return root
 
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own files")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads files of Linux")
 
 
 @linux
-def test_kernel_tells_what_is_free(tmp_path: Path) -> None:
+def test_available_memory_of_the_kernel(tmp_path: Path) -> None:
     write(tmp_path, proc__meminfo="MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
     assert available_memory(tmp_path) == 2_048_000
 
 
 @linux
-def test_nothing_is_told(tmp_path: Path) -> None:
+def test_nothing_is_reported(tmp_path: Path) -> None:
     assert available_memory(tmp_path) is None
 
 
@@ -161,7 +164,7 @@ def test_nothing_is_told(tmp_path: Path) -> None:
     ("limit", "parent_limit", "available"),
     [("max", "max", 2_048_000), ("500000", "max", 350_000), ("500000", "400000", 100_000)],
 )
-def test_control_group_2(tmp_path: Path, limit: str, parent_limit: str, available: int) -> None:
+def test_limit_of_cgroup_v2(tmp_path: Path, limit: str, parent_limit: str, available: int) -> None:
     group = tmp_path / "sys/fs/cgroup/user.slice"
     (group / "job").mkdir(parents=True)
     (group / "memory.max").write_text(parent_limit)
@@ -178,7 +181,7 @@ def test_control_group_2(tmp_path: Path, limit: str, parent_limit: str, availabl
 
 
 @linux
-def test_control_group_1(tmp_path: Path) -> None:
+def test_limit_of_cgroup_v1(tmp_path: Path) -> None:
     group = tmp_path / "sys/fs/cgroup/memory/job"
     group.mkdir(parents=True)
     (group / "memory.limit_in_bytes").write_text("1000000")
@@ -209,7 +212,7 @@ def test_limit_of_address_space_counts() -> None:
     assert int(result.stdout) < 2**30
 
 
-def test_a_loaded_model_needs_its_weights_no_second_time() -> None:
+def test_a_loaded_model_needs_no_memory_for_its_weights() -> None:
     heavy = weighing("sd1", 10 * GB)
     device = replace(GPU, memory_free=4 * GB)
     with pytest.raises(NotEnoughMemoryError):

@@ -1,4 +1,4 @@
-"""UNets in files of their own: with separate encoders and VAE they draw as they do in one file."""
+"""UNets in separate files draw the same pictures as in one file with encoders and VAE."""
 
 import re
 from dataclasses import replace
@@ -46,7 +46,7 @@ def draw_whole(model: Path, **components: Path) -> np.ndarray:
     """Draw with a whole model, and check that the prompt has an effect."""
     cat, dog = draw(model, "a cat", "a dog", **components)
     assert (cat != dog).any()
-    assert cat.std() > 5  # there is something to see
+    assert cat.std() > 5  # not blank
     return cat
 
 
@@ -88,41 +88,41 @@ def test_sd2_in_rows_of_256_numbers_with_the_encoder_as_openclip_names_it(tmp_pa
     expected = draw_whole(write_gguf(tmp_path / "sd21.gguf", whole))
     (tmp_path / "sd21.gguf").unlink()
     model = write_rearranged_gguf(tmp_path / "sd21.gguf", weights(network))
-    parts = {
+    components = {
         "clip_l": write_safetensors(tmp_path / "open_clip_h.safetensors", weights(encoder)),
         "vae": write_safetensors(tmp_path / "vae.safetensors", weights(SD_VAE)),
     }
-    assert (draw(model, **parts) == expected).all()
+    assert (draw(model, **components) == expected).all()
 
 
-def test_smallest_model_of_sdxls_kind(tmp_path: Path) -> None:
+def test_smallest_variant_of_sdxl(tmp_path: Path) -> None:
     need_memory(2)
     network = vega_unet()
-    # Given apart in both: the library scales the one in a file of SDXL.
+    # A separate file in both cases: the library scales the VAE in a checkpoint of SDXL.
     decoder = write_safetensors(tmp_path / "xl_vae.safetensors", weights(SD_VAE))
     whole = {
         **weights(network, prefix=UNET),
         **weights(CLIP_L, prefix="conditioner.embedders.0.transformer."),
         **weights(CLIP_G, prefix="cond_stage_model.1.transformer."),
     }
-    # OpenCLIP has this matrix the other way round.
+    # OpenCLIP stores the transpose of this matrix.
     projection = whole.pop("cond_stage_model.1.transformer.text_model.text_projection")
     whole["cond_stage_model.1.model.text_projection"] = replace(projection, transposed=True)
     expected = draw_whole(write_gguf(tmp_path / "vega.gguf", whole), vae=decoder)
     model = write_gguf(tmp_path / "vega.gguf", weights(network))
-    parts = {
+    components = {
         "clip_l": write_gguf(tmp_path / "clip_l.gguf", weights(CLIP_L)),
         "clip_g": write_gguf(
             tmp_path / "clip_g.gguf",
             {hugging_face(name): of for name, of in weights(CLIP_G).items()},
         ),
     }
-    assert (draw(model, vae=decoder, **parts) == expected).all()
+    assert (draw(model, vae=decoder, **components) == expected).all()
 
 
-def test_every_tensor_of_sdxl_in_four_files_has_its_place(tmp_path: Path) -> None:
+def test_every_tensor_of_sdxl_in_four_files_is_loaded(tmp_path: Path) -> None:
     need_memory(3.5)
-    # It fails where a tensor is missing, or has another shape.
+    # Loading fails if a tensor is missing or has another shape.
     files = {
         "model": write_sparse_gguf(tmp_path / "sdxl.gguf", prefixed(UNET, sdxl_unet())),
         "clip_l": write_sparse_gguf(tmp_path / "clip_l.gguf", CLIP_L),
@@ -149,7 +149,7 @@ def hugging_face(name: str) -> str:
 
 
 def open_clip(width: int, layers: int) -> Named:
-    """CLIP's text encoder with OpenCLIP's names, which puts queries, keys and values together."""
+    """Return CLIP's text encoder in OpenCLIP's layout, with one matrix for Q, K and V."""
     model: Named = {
         "token_embedding.weight": ((width, 49_408), "F16"),
         "positional_embedding": ((width, 77), "F16"),
@@ -157,7 +157,7 @@ def open_clip(width: int, layers: int) -> Named:
     }
     for layer in range(layers):
         prefix = f"transformer.resblocks.{layer}."
-        part: Named = {
+        block: Named = {
             "attn.in_proj_weight": ((width, 3 * width), "F16"),
             "attn.in_proj_bias": ((3 * width,), "F32"),
             "attn.out_proj.weight": ((width, width), "F16"),
@@ -169,7 +169,7 @@ def open_clip(width: int, layers: int) -> Named:
             **_norm("ln_1", width),
             **_norm("ln_2", width),
         }
-        model |= prefixed(prefix, part)
+        model |= prefixed(prefix, block)
     return model
 
 
@@ -195,7 +195,7 @@ RESIDUAL = {
 
 
 def diffusers_name(name: str) -> str:
-    """Return what diffusers calls a tensor of Stable Diffusion 1's UNet."""
+    """Return the diffusers name of a tensor of Stable Diffusion 1's UNet."""
     layer, _, kind = name.rpartition(".")
     if layer in ENDS:
         return f"{ENDS[layer]}.{kind}"

@@ -1,4 +1,4 @@
-"""Files of llama-box, which number their text encoders: the engine uses them, and so the prompt."""
+"""The engine uses the numbered text encoders in files of llama-box, and so the prompt."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ LLAMA_BOX_FLUX1 = {
     "cond_stage_model.transformer.": CLIP_L,
     "cond_stage_model.1.transformer.": T5_XXL,
 }
-# The engine takes the encoders' sizes, and SD 3's least depth, for granted: only FLUX.1 shrinks.
+# The engine fixes the encoders' sizes and SD 3's minimum depth, so only FLUX.1 can be smaller.
 WHOLE_MODELS = {
     "sd3.5-medium": all_in_one(sd3(24, dual=13, positions=384), LLAMA_BOX_SD3),
     "flux1-of-two-blocks": all_in_one(flux1(3072, 1, 1), LLAMA_BOX_FLUX1),
@@ -37,7 +37,7 @@ def engine() -> Iterator[EngineProcess]:
 
 
 @pytest.mark.parametrize("tensors", WHOLE_MODELS.values(), ids=WHOLE_MODELS)
-def test_every_tensor_of_a_whole_model_has_its_place(
+def test_every_tensor_of_a_whole_model_is_loaded(
     tensors: Named, engine: EngineProcess, tmp_path: Path
 ) -> None:
     path = write_sparse_gguf(tmp_path / "model.gguf", tensors)
@@ -45,7 +45,7 @@ def test_every_tensor_of_a_whole_model_has_its_place(
     if available is not None and available < needed:
         pytest.skip(f"needs {needed / 1e9:.1f} GB of memory")
     log: list[tuple[str, str]] = []
-    # It fails where a tensor is missing, or has another shape.
+    # Loading fails if a tensor is missing or has another shape.
     engine.load(
         files={"model": str(path)},
         threads=2,
@@ -59,7 +59,7 @@ def test_every_tensor_of_a_whole_model_has_its_place(
     assert any("loading tensors completed" in text for _, text in log)
 
 
-def test_prompt_has_the_effect_it_has_with_the_engines_own_names(
+def test_prompt_has_the_same_effect_as_with_the_library_names(
     engine: EngineProcess, tmp_path: Path
 ) -> None:
     pictures = []
