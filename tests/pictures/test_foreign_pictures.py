@@ -171,7 +171,7 @@ def test_graphs_of_comfyui(tmp_path: Path, nodes: Any, changes: dict[str, Any]) 
     ],
     ids=["no text", "a number", "no sampler", "one for the other", "a circle"],
 )
-def test_a_graph_whose_prompt_cannot_be_told_is_refused(tmp_path: Path, nodes: Any) -> None:
+def test_a_graph_whose_prompt_is_ambiguous_is_refused(tmp_path: Path, nodes: Any) -> None:
     path = write_png(tmp_path / "cat.png", {"prompt": graph(**nodes)})
     assert refusal(path) == (
         f"'{path}' was written by ComfyUI, in a form that is not supported", BY_HAND

@@ -67,7 +67,7 @@ def test_generated_names_count_up_and_overwrite_nothing(folder: Path) -> None:
     assert Path(first).read_bytes() == b"precious"
 
 
-def test_numbered_names_go_on_after_those_there_are(folder: Path) -> None:
+def test_numbered_names_continue_after_existing_ones(folder: Path) -> None:
     assert saved("cat.png", count=2) == ["cat-1.png", "cat-2.png"]
     before = Path("cat-1.png").read_bytes()
     assert saved("cat.png", count=2) == ["cat-3.png", "cat-4.png"]

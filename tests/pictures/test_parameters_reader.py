@@ -541,7 +541,7 @@ class Stream(io.RawIOBase):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_kind_of_source(tmp_path: Path, suffix: str) -> None:
+def test_every_type_of_source(tmp_path: Path, suffix: str) -> None:
     path = written(tmp_path, suffix, prompt="a café")
     expected, data = read_parameters(path), path.read_bytes()
     assert expected.prompt == "a café"
@@ -598,7 +598,7 @@ def test_pixels_are_not_decoded() -> None:
     assert read_parameters(data).seed == 1234567890
 
 
-def test_any_cut_of_a_picture_is_told(tmp_path: Path) -> None:
+def test_any_cut_of_a_picture_is_reported(tmp_path: Path) -> None:
     """Whatever is left of a file: its parameters, or one of our errors."""
     for suffix in SUFFIXES:
         data = encode(make_picture(), suffix)

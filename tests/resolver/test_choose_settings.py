@@ -1,4 +1,4 @@
-"""Settings: what the user left open comes from the model."""
+"""The model completes the settings that the user left open."""
 
 from dataclasses import replace
 from typing import Any

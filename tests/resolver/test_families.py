@@ -1,4 +1,4 @@
-"""Families, told by tensor names as the engine tells them."""
+"""Families are detected by tensor names, as in the engine."""
 
 import re
 from dataclasses import replace
@@ -220,7 +220,7 @@ def test_unet_of_no_known_family(tensors: files.Tensors) -> None:
         ("", named("something.weight")),
     ],
 )
-def test_kind_of_what_is_no_model(kind: str, tensors: files.Tensors) -> None:
+def test_identity_of_other_files(kind: str, tensors: files.Tensors) -> None:
     assert detect_family(header(tensors)) is None
     assert identify_file(header(tensors)) == kind
 
@@ -315,7 +315,7 @@ def test_variant(family: str, name: str, variant: str, steps: int, cfg_scale: fl
     assert (defaults.sample_steps, defaults.cfg_scale) == (steps, cfg_scale)
 
 
-def test_renamed_schnell_is_told_by_its_missing_guidance() -> None:
+def test_renamed_schnell_is_recognized_by_its_missing_guidance() -> None:
     without = {name: value for name, value in files.FLUX1.items() if "guidance" not in name}
     flux1 = FAMILIES["flux1"]
     assert variant_of(flux1, "model", header=header(without)) == "schnell"

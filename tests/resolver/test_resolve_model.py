@@ -1,4 +1,4 @@
-"""From a reference to files that can draw together, or to a clear reason why they cannot."""
+"""A reference is resolved to files that fit together, or refused with a reason."""
 
 import os
 from collections.abc import Callable
@@ -480,7 +480,7 @@ WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
 @pytest.mark.parametrize(
     ("component", "tensors", "message", "hint"), WRONG_PARTS.values(), ids=WRONG_PARTS.keys()
 )
-def test_component_of_the_wrong_kind(
+def test_component_of_the_wrong_type(
     component: str, tensors: files.Tensors, message: str, hint: str
 ) -> None:
     options: dict[str, Any] = {component: write("part.safetensors", tensors)}
@@ -589,7 +589,7 @@ def test_folder_of_a_transformer() -> None:
     )
 
 
-def test_folder_whose_parts_have_other_names() -> None:
+def test_folder_whose_components_have_other_names() -> None:
     write_folder(text_encoder=files.CLIP_L)
     write("folder/unet/diffusion_pytorch_model.fp16.safetensors", DIFFUSERS_UNET)
     assert error_of("folder") == (
@@ -606,7 +606,7 @@ def test_folder_whose_parts_have_other_names() -> None:
     )
 
 
-def test_folder_with_a_damaged_part() -> None:
+def test_folder_with_a_damaged_component() -> None:
     write_folder(unet=DIFFUSERS_UNET, vae=files.VAE_4)
     part = Path("folder/vae/diffusion_pytorch_model.safetensors")
     part.write_bytes(part.read_bytes()[:-1])
@@ -626,7 +626,7 @@ def test_the_tensors_of_a_checkpoint_tell_its_family(
     assert model.weight_bytes == path.stat().st_size
 
 
-def test_a_part_of_a_model_as_a_checkpoint() -> None:
+def test_a_component_as_a_checkpoint() -> None:
     Path("x.ckpt").write_bytes(checkpoints.checkpoint_bytes(files.VAE_4))
     assert error_of("./x.ckpt") == (
         ModelFileError,

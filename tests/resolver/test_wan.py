@@ -1,4 +1,4 @@
-"""Wan: a video of one frame is a picture; which files draw, and why the others do not."""
+"""Wan draws a picture as a video of one frame; unusable files are refused with a reason."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,14 +142,14 @@ def test_network_that_the_engine_would_abort_over() -> None:
     )
 
 
-def test_parts_of_its_own_family_are_found_beside_it() -> None:
+def test_components_of_its_own_family_are_found_beside_it() -> None:
     found = resolve(T2V, vae="", t5xxl="").notes
     assert found == ("found beside the model: wan_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
     found = resolve("ti2v.gguf", vae="", t5xxl="").notes
     assert found == ("found beside the model: wan22_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
 
 
-def test_missing_parts_are_named() -> None:
+def test_missing_components_are_named() -> None:
     for name in ("umt5.gguf", "wan_vae.gguf"):
         Path(name).unlink()
     kind, message, hint = error_of(T2V, vae="", t5xxl="")
@@ -193,11 +193,13 @@ def test_missing_parts_are_named() -> None:
         ),
     ],
 )
-def test_part_of_another_family(model: str, parts: dict[str, str], message: str, hint: str) -> None:
+def test_component_of_another_family(
+    model: str, parts: dict[str, str], message: str, hint: str
+) -> None:
     assert error_of(model, **parts) == (ModelFileError, message, hint)
 
 
-def test_parts_of_wan_in_other_families() -> None:
+def test_components_of_wan_in_other_families() -> None:
     files.write_model(Path("flux.gguf"), files.FLUX1)
     files.write_model(Path("clip_l.gguf"), files.CLIP_L)
     parts = {"clip_l": "clip_l.gguf", "vae": "ae.gguf", "t5xxl": "t5.gguf"}

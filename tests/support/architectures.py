@@ -240,7 +240,7 @@ def sdxl_unet(*, kind: str = "Q4_0") -> Named:
 
 
 def vega_unet(*, kind: str = "Q4_0") -> Named:
-    """Segmind Vega's, the smallest of Stable Diffusion XL's kind."""
+    """The UNet of Segmind Vega, the smallest variant of Stable Diffusion XL."""
     depths = (0, 1, 2)
     return unet(
         context=2048, levels=(1, 2, 4), depths=depths, middle=0, labels=2816, linear=True, kind=kind
@@ -286,7 +286,7 @@ def klein(width: int, double: int, single: int, *, context: int, kind: str = "F1
 
 
 def clip(width: int, layers: int, *, projection: int = 0, kind: str = "Q4_0") -> Named:
-    """CLIP's text encoder; ``projection`` is the width of what it gives for the whole prompt."""
+    """CLIP's text encoder; ``projection`` is the width of its pooled output."""
     model: Named = {
         "embeddings.token_embedding.weight": ((width, 49_408), kind),
         "embeddings.position_embedding.weight": ((width, 77), "F16"),
@@ -406,7 +406,7 @@ def _residual(name: str, inputs: int, outputs: int) -> Named:
 
 
 def all_in_one(diffusion: Tensors, encoders: dict[str, Tensors], base: int = 128) -> Named:
-    """Put a model into one file; the encoders come with the prefixes of their names."""
+    """Join the tensors of a model; the names of the encoders have prefixes already."""
     model = prefixed("model.diffusion_model.", diffusion)
     for prefix, encoder in encoders.items():
         model |= prefixed(prefix, encoder)

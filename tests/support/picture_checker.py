@@ -1,4 +1,4 @@
-"""Reads a picture of the demo model: background, objects, their colors, places and sizes.
+"""Read a picture of the demo model: background, objects, their colors, places and sizes.
 
 Only numpy is used to read, and Pillow to open. Every object is defined here by an inequality
 in the plane, written apart from the drawing code of the training data, so that a slip there
@@ -149,7 +149,7 @@ INSIDE: dict[str, Callable[[Grid, Grid], Mask]] = {
 
 @dataclass(frozen=True)
 class Frame:
-    """Where an object lies in coordinates: its box, its centroid and its area."""
+    """Position of an object: its box, centroid and area."""
 
     x: float
     y: float
@@ -173,7 +173,7 @@ class FoundObject:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a picture shows; objects from left to right, then from top to bottom."""
+    """Contents of a picture; objects from left to right, then from top to bottom."""
 
     background: str
     objects: tuple[FoundObject, ...]
@@ -224,7 +224,7 @@ def _runs(row: Mask) -> list[tuple[int, int]]:
 
 
 def components(mask: Mask) -> list[Mask]:
-    """Connected parts of a mask (pixels that share a side), the largest first."""
+    """Connected regions of a mask (pixels that share a side), the largest first."""
     parent: list[int] = []
 
     def root(i: int) -> int:
@@ -275,7 +275,7 @@ def _size(longer: float) -> str:
 
 
 def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
-    """Name and measure one connected part of what differs from the background."""
+    """Name and measure one connected region that differs from the background."""
     inner = ~_grown(~part, max(1, round(pixels.shape[0] / 85)))
     color = np.median(pixels[inner if inner.sum() > 20 else part], 0)
     # The outline is where a pixel is half object, half background.

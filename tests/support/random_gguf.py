@@ -8,7 +8,7 @@ from model_files import Shape, gguf_start
 
 
 def write_random_gguf(path: Path, tensors: Named) -> Path:
-    """Write a GGUF file whose weights let numbers pass about as large as they came."""
+    """Write a GGUF file whose weights preserve the magnitude of activations."""
     random = numpy.random.default_rng(7)
     start, _ = gguf_start(tensors)
     with path.open("wb") as file:

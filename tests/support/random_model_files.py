@@ -1,4 +1,4 @@
-"""Writes model files with random weights that depend only on what a tensor is in the model.
+"""Write model files with random weights that depend only on a tensor's role in the model.
 
 So the same model can be packed in several ways, with other names and in several files.
 """
@@ -40,7 +40,7 @@ Weights = Mapping[str, Weight]
 
 
 def weights(tensors: Named, *, prefix: str = "", identity: str = "") -> dict[str, Weight]:
-    """Describe tensors, their names with one prefix, and their identities with another."""
+    """Describe tensors; names and identities have different prefixes."""
     return {
         prefix + name: Weight(shape, kind, identity + name)
         for name, (shape, kind) in tensors.items()

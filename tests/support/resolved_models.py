@@ -1,4 +1,4 @@
-"""Resolved models without files, for what depends on the family alone."""
+"""Resolved models without files, for tests that depend only on the family."""
 
 from pathlib import Path
 

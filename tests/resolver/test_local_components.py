@@ -1,4 +1,4 @@
-"""A model file on this machine finds the components that it lacks, as one on the hub does."""
+"""A local model file finds the components that it lacks, as one on the hub does."""
 
 import json
 from collections.abc import Iterator
@@ -292,7 +292,7 @@ MISFITS: dict[str, tuple[str, files.Tensors, str, str]] = {
 
 
 @pytest.mark.parametrize(("name", "tensors", "place", "why"), MISFITS.values(), ids=MISFITS)
-def test_a_file_that_does_not_fit_is_passed_over_with_a_note(
+def test_a_file_that_does_not_fit_is_skipped_with_a_note(
     server: LoopbackHub, name: str, tensors: files.Tensors, place: str, why: str
 ) -> None:
     add_usual_places(server)
@@ -302,7 +302,7 @@ def test_a_file_that_does_not_fit_is_passed_over_with_a_note(
     assert model.notes[0] == f"skipped: {why}"
 
 
-def test_damaged_file_is_passed_over_with_a_note(server: LoopbackHub) -> None:
+def test_damaged_file_is_skipped_with_a_note(server: LoopbackHub) -> None:
     add_usual_places(server)
     write(FLUX1)
     Path("ae.safetensors").write_bytes(files.safetensors_bytes(files.VAE_16)[:-10])
