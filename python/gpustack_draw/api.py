@@ -176,6 +176,7 @@ def generate(
     scheduler: Scheduler | str | None = None,
     sample_steps: int | None = None,
     cfg_scale: float | None = None,
+    guidance: float | None = None,
     seed: int | None = None,
     vae: Reference | None = None,
     clip_l: Reference | None = None,
@@ -212,6 +213,7 @@ def generate(
         scheduler: A scheduler's name.
         sample_steps: Sampling steps.
         cfg_scale: Classifier-free guidance.
+        guidance: Distilled guidance of FLUX models.
         seed: Makes the picture repeatable.
         vae: A component, see :func:`load`; likewise the next five.
         clip_l: A CLIP-L text encoder.
@@ -262,6 +264,7 @@ def generate(
         scheduler=scheduler,
         sample_steps=sample_steps,
         cfg_scale=cfg_scale,
+        guidance=guidance,
         seed=seed,
         on_progress=on_progress,
         preview=preview,

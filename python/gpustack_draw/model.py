@@ -73,6 +73,7 @@ class Model:
         scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,
+        guidance: float | None = None,
         seed: int | None = None,
         on_progress: ProgressFunction | None = None,
         preview: bool = False,
@@ -90,6 +91,7 @@ class Model:
             scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
             sample_steps: 1 to 10000; None for the model's.
             cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
+            guidance: Distilled guidance of FLUX models, 0 to 100; None for the model's.
             seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
             on_progress: Called with a Progress as the work goes on; what it raises ends the
                 drawing. None for a line on standard error where that is a terminal, and for a bar
@@ -113,6 +115,7 @@ class Model:
             scheduler=scheduler,
             sample_steps=sample_steps,
             cfg_scale=cfg_scale,
+            guidance=guidance,
             seed=seed,
             on_progress=on_progress,
             preview=preview,
@@ -130,6 +133,7 @@ class Model:
         scheduler: Scheduler | str | None = None,
         sample_steps: int | None = None,
         cfg_scale: float | None = None,
+        guidance: float | None = None,
         seed: int | None = None,
         on_progress: ProgressFunction | None = None,
         preview: bool = False,
@@ -145,6 +149,7 @@ class Model:
             scheduler: A scheduler's name.
             sample_steps: Sampling steps.
             cfg_scale: Classifier-free guidance.
+            guidance: Distilled guidance of FLUX models.
             seed: Of the first picture.
             on_progress: Called with a Progress as the work goes on.
             preview: Whether it is shown the pictures as they grow.
@@ -163,6 +168,7 @@ class Model:
             scheduler=scheduler,
             sample_steps=sample_steps,
             cfg_scale=cfg_scale,
+            guidance=guidance,
             seed=seed,
             count=count,
         )

@@ -33,6 +33,7 @@ DEFAULTS = {
     "scheduler": None,
     "sample_steps": None,
     "cfg_scale": None,
+    "guidance": None,
     "output": None,
     "show": False,
     "preview": False,

@@ -112,9 +112,9 @@ MISTAKES = [
         "did you mean --cfg-scale?",
     ),
     (
-        "demo 'a cat' --guidance 9",
-        "'--guidance' is not an option",
-        "an option for distilled guidance is not available yet",
+        "demo 'a cat' --eta 9",
+        "'--eta' is not an option",
+        "sampler eta is not available yet",
     ),
     (
         "demo 'a cat' --sampling-method euler",

@@ -84,6 +84,7 @@ COMFYUI = {
     "scheduler": "karras",
     "sample_steps": 20,
     "cfg_scale": 4.5,
+    "guidance": None,
     "seed": 7,
     "user_components": (),
     "program": "ComfyUI",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import CFG_SCALE, COUNT, SAMPLE_STEPS, SEED, THREADS
+from gpustack_draw.request.options import CFG_SCALE, COUNT, GUIDANCE, SAMPLE_STEPS, SEED, THREADS
 
 SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
 
@@ -76,6 +76,7 @@ def test_many_digits_are_refused_at_once() -> None:
         (CFG_SCALE.parse, "0", 0.0),
         (CFG_SCALE.parse, "-0", 0.0),
         (CFG_SCALE.parse, "4.5", 4.5),
+        (GUIDANCE.parse, "0", 0.0),
         (CFG_SCALE.parse, ".5", 0.5),
         (CFG_SCALE.parse, "7.", 7.0),
         (CFG_SCALE.parse, "1e2", 100.0),
@@ -91,6 +92,7 @@ def test_number(parse: Any, text: str, value: object) -> None:
 
 
 STEPS_TEXT = "a number of sample steps from 1 to 10000"
+GUIDANCE_TEXT = "a distilled guidance scale from 0 to 100"
 CFG_TEXT = "a guidance scale from 0 to 100"
 SEED_TEXT = "a seed from 0 to 9223372036854775807"
 COUNT_TEXT = "a number of pictures from 1 to 10000"
@@ -107,6 +109,8 @@ THREADS_TEXT = "a number of threads from 1 to 512"
         (SAMPLE_STEPS.parse, "many", STEPS_TEXT),
         (SAMPLE_STEPS.parse, "", STEPS_TEXT),
         (SAMPLE_STEPS.parse, "1_000", STEPS_TEXT),
+        (GUIDANCE.parse, "100.1", GUIDANCE_TEXT),
+        (GUIDANCE.parse, "nan", GUIDANCE_TEXT),
         (CFG_SCALE.parse, "nan", CFG_TEXT),
         (CFG_SCALE.parse, "inf", CFG_TEXT),
         (CFG_SCALE.parse, "-inf", CFG_TEXT),

@@ -107,6 +107,14 @@ def test_size_beyond_what_the_engine_survives() -> None:
     assert choose(model("sd3"), size=(3072, 512))[0].width == 3072
 
 
+def test_distilled_guidance() -> None:
+    settings, notes = choose(model("flux1"), size="native", guidance=2)
+    assert (settings.guidance, notes) == (2.0, ())
+    assert choose(model("flux1"))[0].guidance == 3.5
+    _, notes = choose(model("sdxl"), size="native", guidance=2)
+    assert notes == ("--guidance has no effect: Stable Diffusion XL does not take it",)
+
+
 def test_negative_prompt_without_guidance_has_no_effect() -> None:
     note = "--negative-prompt has no effect with --cfg-scale 1"
     assert note in choose(model(), negative_prompt="a dog")[1]

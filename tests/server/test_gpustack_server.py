@@ -115,12 +115,15 @@ def test_a_llama_box_server_uses_the_models_steps_by_default(
     assert not {"cfg_scale", "guidance_scale", "negative_prompt", "scheduler"} & set(body)
 
 
-def test_flux_receives_no_guidance_scale(new: LoopbackGpustack) -> None:
+def test_flux_receives_distilled_guidance_only(new: LoopbackGpustack) -> None:
     new.add("FLUX.1-dev")
     assert main(["FLUX.1-dev", PROMPT, "--cfg-scale", "1", "--output", "cat.png", "-q"]) == 0
     (body,) = new.drawings()
     assert (body["cfg_scale"], body["true_cfg_scale"]) == (1.0, 1.0)
     assert "guidance_scale" not in body
+    options = ["--guidance", "2", "--output", "cat.png", "-q"]
+    assert main(["FLUX.1-dev", PROMPT, *options]) == 0
+    assert (new.drawings()[1]["guidance"], new.drawings()[1]["guidance_scale"]) == (2.0, 2.0)
 
 
 def test_json_has_null_for_unknown_values(

@@ -87,8 +87,7 @@ def _native_text(plan: "ModelPlan") -> str:
 def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     known = [
-        *describe_sampling(defaults),
-        takes_guidance(plan.family) and f"guidance {defaults.guidance:g}",
+        *describe_sampling(defaults, guidance=takes_guidance(plan.family)),
         defaults.sampler,
         defaults.scheduler,
         f"{defaults.width}x{defaults.height}{_native_text(plan)}",

@@ -91,7 +91,7 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
                 scheduler=scheduler if release.uses_llama_box else None,
                 sample_steps=steps,
                 cfg_scale=known_cfg,
-                guidance=None,
+                guidance=request.guidance,
                 seed=seed,
             )
         )
@@ -113,7 +113,7 @@ def _body(
     """
     cfg_scale = request.cfg_scale
     # For FLUX, "guidance_scale" is the distilled guidance, another thing than --cfg-scale.
-    guidance_scale = None if "flux" in name.lower() else cfg_scale
+    guidance_scale = request.guidance if "flux" in name.lower() else cfg_scale
     body: dict[str, Any] = {
         "model": name,
         "prompt": request.prompt,
@@ -128,6 +128,7 @@ def _body(
         "cfg_scale": cfg_scale,
         "true_cfg_scale": cfg_scale,
         "guidance_scale": guidance_scale,
+        "guidance": request.guidance,
     }
     return {key: value for key, value in body.items() if value is not None}
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import GUIDANCE, SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 from gpustack_draw.resolver.families import takes_guidance
 
@@ -52,7 +52,6 @@ def _pairs(picture: Drawn) -> dict[str, str]:
             settings.scheduler and SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler)
         ),
         **numbers,
-        "Distilled CFG Scale": number_text(settings.guidance),
         SEED.parameter: settings.seed,
         "Size": f"{picture.width}x{picture.height}",
         "Model": picture.model,
@@ -61,7 +60,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         "Version": f"{PROGRAM} {package_version()}",
     }
     if not takes_guidance(picture.family):
-        del pairs["Distilled CFG Scale"]
+        del pairs[GUIDANCE.parameter]
     return {name: str(value) for name, value in pairs.items() if value is not None}
 
 

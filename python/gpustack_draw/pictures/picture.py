@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import describe_sampling
+from gpustack_draw.resolver.families import takes_guidance
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -75,7 +76,7 @@ class Picture(Raster):
         settings = self.settings
         known = [
             f"seed {settings.seed}",
-            *describe_sampling(settings),
+            *describe_sampling(settings, guidance=takes_guidance(self.family)),
             settings.sampler,
             settings.scheduler,
             f"{self.width}x{self.height}",

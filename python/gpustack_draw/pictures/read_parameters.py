@@ -56,6 +56,7 @@ class Parameters:
             scheduler that the engine lacks.
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100.
+        guidance: Distilled guidance.
         seed: 0 to 2**63 - 1.
         user_components: Names of the components that the user chose: ``vae``, ...; their files are
             not stored.
@@ -73,6 +74,7 @@ class Parameters:
     scheduler: str
     sample_steps: int | None
     cfg_scale: float | None
+    guidance: float | None = None
     seed: int | None
     user_components: tuple[str, ...]
     program: str

@@ -71,6 +71,7 @@ class DrawRequest:
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`; names are translated in the same way.
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100; 1 switches the negative prompt off.
+        guidance: Distilled guidance of FLUX models, 0 to 100.
         seed: Of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
         count: Pictures, 1 to 10000, their seeds counting up.
 
@@ -85,6 +86,7 @@ class DrawRequest:
     scheduler: str | None = None
     sample_steps: int | None = None
     cfg_scale: float | None = None
+    guidance: float | None = None
     seed: int | None = None
     count: int = 1
 

@@ -203,6 +203,17 @@ CFG_SCALE = DecimalOption(
     parameter="CFG scale",
     label="cfg",
 )
+GUIDANCE = DecimalOption(
+    "guidance",
+    title="distilled guidance scale",
+    minimum=0,
+    maximum=100,
+    example="3.5",
+    help="distilled guidance scale of FLUX models, 0 to 100; has no effect on other families"
+    " (default: the model's)",
+    parameter="Distilled CFG Scale",
+    label="guidance",
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -231,16 +242,16 @@ THREADS = IntegerOption(
 )
 
 # The numbers of DrawRequest and DrawSettings that decide how a picture is sampled.
-SAMPLING_OPTIONS: "tuple[IntegerOption | DecimalOption, ...]" = (SAMPLE_STEPS, CFG_SCALE)
+SAMPLING_OPTIONS: "tuple[IntegerOption | DecimalOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE)
 
 
-def describe_sampling(settings: object) -> list[str]:
+def describe_sampling(settings: object, *, guidance: bool) -> list[str]:
     """Return the known sampling numbers of settings as a summary shows them.
 
     Args:
         settings: An object with the fields of :data:`SAMPLING_OPTIONS`, such as DrawSettings.
+        guidance: Whether the model takes the distilled guidance.
     """
-    values: list[tuple[Any, Any]] = [
-        (option, getattr(settings, option.name)) for option in SAMPLING_OPTIONS
-    ]
+    options = [option for option in SAMPLING_OPTIONS if guidance or option is not GUIDANCE]
+    values: list[tuple[Any, Any]] = [(option, getattr(settings, option.name)) for option in options]
     return [option.describe(value) for option, value in values if value is not None]

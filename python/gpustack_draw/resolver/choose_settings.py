@@ -46,6 +46,8 @@ def choose_settings(
     sample_steps = request.sample_steps or defaults.sample_steps
     _check_scheduler(scheduler, sample_steps, model)
     cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
+    if request.guidance is not None and not model.family.takes_guidance:
+        notes.append(f"--guidance has no effect: {model.family.title} does not take it")
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")
     prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
@@ -61,7 +63,7 @@ def choose_settings(
             scheduler=scheduler,
             sample_steps=sample_steps,
             cfg_scale=cfg_scale,
-            guidance=defaults.guidance,
+            guidance=defaults.guidance if request.guidance is None else request.guidance,
             seed=seed + index,
         )
         for index in range(request.count)

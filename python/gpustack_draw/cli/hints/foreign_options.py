@@ -14,6 +14,7 @@ _EQUIVALENTS = {
     "--sample-steps": "--ddim-steps --inference-steps --num-inference-steps --num-steps"
     " --sampling-steps",
     "--cfg-scale": "--classifier-free-guidance --guidance-scale --txt-cfg",
+    "--guidance": "--distilled-guidance",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
     "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
     "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",
@@ -51,7 +52,6 @@ _UNAVAILABLE = {
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
     "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
     "video": "--fps --frames --num-frames --video-frames",
-    "an option for distilled guidance": "--distilled-guidance --guidance",
     "CLIP skip": "--clip-skip",
     "sampler eta": "--ddim-eta --eta",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
