@@ -34,7 +34,7 @@ _MAX_DIMENSIONS = 4  # the engine joins the fifth in other formats, but not in t
 
 
 def is_legacy_checkpoint(start: bytes) -> bool:
-    """Return whether a file that begins so is a checkpoint in the form before 2020."""
+    """Return whether the first bytes are those of a checkpoint in the format before 2020."""
     return start[:1] == b"\x80" and start[2:].startswith(_LEGACY_MAGIC)
 
 
@@ -42,8 +42,8 @@ def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
     """Read and check the header of a checkpoint whose first bytes are those of a zip archive.
 
     Raises:
-        ModelFileError: The file is damaged, malicious or no checkpoint; or the engine cannot read
-            it.
+        ModelFileError: The file is damaged, malicious or not a checkpoint, or the engine cannot
+            read it.
     """
     shown = source.shown
     entries = read_zip_directory(source)
@@ -69,7 +69,7 @@ def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
 
 
 def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
-    """Read and check the header of a checkpoint in the form before 2020.
+    """Read and check the header of a checkpoint in the format before 2020.
 
     Raises:
         ModelFileError: As for :func:`read_zip_checkpoint`.
@@ -80,7 +80,7 @@ def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
     if not data[position + 2 :].startswith(_LEGACY_VERSION):
         raise unreadable(shown, "it is of another version of that form")
     position += 2 + len(_LEGACY_VERSION)
-    position = skip_pickle(data, position, shown)  # facts about the machine it was written on
+    position = skip_pickle(data, position, shown)  # properties of the machine that wrote it
     described = read_tensor_pickle(data, shown, position)
     end = skip_pickle(data, described.end, shown)  # keys of the storages, in the order of the file
     for size in described.storage_bytes.values():
@@ -113,10 +113,7 @@ def _header(
         tensors[name] = TensorInfo(name, shape, tensor.type, tensor.bytes)
     check_tensors(tensors, shown)
     size = sum(tensor.bytes for tensor in tensors.values())
-    if size > 2 * source.size:  # some share their data, such as the two embeddings of T5, but few
-        raise broken(shown, f"its tensors take {size:,} bytes, and it has {source.size:,}")
-    size = sum(tensor.bytes for tensor in tensors.values())
-    if size > 2 * source.size:  # some share their data, such as the two embeddings of T5, but few
+    if size > 2 * source.size:  # few tensors share data, such as the two embeddings of T5
         raise broken(shown, f"its tensors take {size:,} bytes, and it has {source.size:,}")
     return ModelHeader("checkpoint", tensors, {}, source.size)
 

@@ -1,4 +1,4 @@
-"""A folder in diffusers layout, as far as the engine reads one: the UNet models."""
+"""Headers of a folder in diffusers layout; the engine reads such folders of UNet models only."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from gpustack_draw.errors import (
 from gpustack_draw.headers.header import ModelHeader, foreign_kind, read_model_header
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
 
-# The files the engine looks for, with the prefix it gives to their tensors, in its order.
-_PARTS: tuple[tuple[str, str], ...] = (
+# Files that the engine looks for, with the prefix of their tensor names, in its order.
+_COMPONENTS: tuple[tuple[str, str], ...] = (
     ("unet/diffusion_pytorch_model.safetensors", "unet."),
     ("vae/diffusion_pytorch_model.safetensors", "vae."),
     ("text_encoder/model.safetensors", "te."),
@@ -24,22 +24,22 @@ _ONE_FILE_HINT = "use a GGUF or single-file safetensors version of the model"
 
 
 def read_model_folder(path: Path, shown: str) -> ModelHeader:
-    """Read the headers of a folder's parts as one, with the names that the engine gives them.
+    """Read the headers of a folder's components as one, with the tensor names of the engine.
 
     Args:
-        path: The folder.
-        shown: What messages call it.
+        path: Path of the folder.
+        shown: Name of the folder in messages.
 
     Returns:
-        One header for all parts; its size is theirs together.
+        One header for all components, with their total size.
 
     Raises:
         ModelNotFoundError: The folder holds no model.
-        ModelFileError: A part is damaged, or is stored under a name that the engine does not read.
-        NotYetSupportedError: It is a transformer's folder, which the engine does not read.
+        ModelFileError: A component is damaged, or has a file name that the engine does not read.
+        NotYetSupportedError: The folder holds a transformer model, which the engine does not read.
     """
     try:
-        return _read_parts(path, shown)
+        return _read_components(path, shown)
     except OSError as error:
         raise ModelFileError(
             f"{quoted(shown)} cannot be read: {(error.strerror or str(error)).lower()}",
@@ -48,14 +48,14 @@ def read_model_folder(path: Path, shown: str) -> ModelHeader:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; one that cannot be looked at is none."""
+    """Return whether a path is a folder; false if it cannot be accessed."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
         return False
 
 
-def _read_parts(path: Path, shown: str) -> ModelHeader:
+def _read_components(path: Path, shown: str) -> ModelHeader:
     _refuse_other_formats(path, shown)
     if (path / "transformer").is_dir():
         raise NotYetSupportedError(
@@ -66,7 +66,7 @@ def _read_parts(path: Path, shown: str) -> ModelHeader:
     if not (path / "unet").is_dir():
         raise _no_model(sorted(entry.name for entry in path.iterdir()), shown)
     tensors, size = {}, 0
-    for part, prefix in _PARTS:
+    for part, prefix in _COMPONENTS:
         if not (path / part).exists():
             _check_absent(path, part, shown)
             continue
@@ -85,7 +85,7 @@ def _read_parts(path: Path, shown: str) -> ModelHeader:
 
 
 def _refuse_other_formats(path: Path, shown: str) -> None:
-    """Refuse a folder that holds a model in a format of another program, and no other one."""
+    """Raise if a folder only holds a model in another program's format."""
     folders = [path, *(path / name for name in ("unet", "transformer") if (path / name).is_dir())]
     names = [path.name, *(entry.name for folder in folders for entry in folder.iterdir())]
     kind = next(filter(None, map(foreign_kind, names)), "")
@@ -94,7 +94,7 @@ def _refuse_other_formats(path: Path, shown: str) -> None:
 
 
 def _check_absent(path: Path, part: str, shown: str) -> None:
-    """Say which file is there instead of one that the engine looks for."""
+    """Raise if a component has a file under another name, or the UNet has none."""
     folder = path / Path(part).parent
     others = []
     if folder.is_dir():
@@ -103,7 +103,7 @@ def _check_absent(path: Path, part: str, shown: str) -> None:
             for entry in sorted(folder.iterdir())
             if entry.name.endswith((".safetensors", ".bin"))
         ]
-    if others or part == _PARTS[0][0]:
+    if others or part == _COMPONENTS[0][0]:
         instead = f"; it has {', '.join(others[:3])}" if others else ""
         raise ModelFileError(
             f"{quoted(shown)} has no {part}, which the engine looks for{instead}",

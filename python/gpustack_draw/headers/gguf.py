@@ -70,7 +70,7 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
 
 # By the beginning of ``general.architecture``: those that image models read prompts with.
 _TEXT_MODELS = ("qwen", "llama", "mistral", "gemma", "t5")
-_MOST_WORDS_READ = 1000  # a list of special words is no reason to stop
+_MAX_WORDS_READ = 1000  # a list of special words is no reason to stop
 
 # Quantizers for ComfyUI store a UNet's tensors in rows of 256 numbers, because others do not fill
 # blocks, and keep the shapes, slowest dimension first, under this and the tensor's name.
@@ -99,10 +99,9 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     """Read and check the header of a GGUF file whose first bytes were seen to be ``GGUF``.
 
     Args:
-        source: The file.
-        brief: Whether to stop where the vocabulary of a text model begins, which is megabytes. Of
-            its tensors there are then only those that tell what it is, with the sizes that the keys
-            before the vocabulary tell, or 0.
+        source: Bytes of the file.
+        brief: Stop at the vocabulary of a text model, which takes megabytes. The header then only
+            has the tensors that identify the model, with sizes from earlier keys, or 0.
 
     Raises:
         ModelFileError: The header breaks a rule of the format, or of the engine, or the file is
@@ -141,7 +140,7 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
 def _read_tensors(
     cursor: "_Cursor", count: int, alignment: int
 ) -> tuple[dict[str, TensorInfo], int]:
-    """Read the descriptions of all tensors; also give how many bytes their data takes."""
+    """Read the descriptions of all tensors; also return the size of their data."""
     shown = cursor.source.shown
     tensors: dict[str, TensorInfo] = {}
     expected_offset = data_bytes = 0
@@ -257,16 +256,16 @@ def _read_metadata(cursor: _Cursor, count: int, *, brief: bool) -> dict[str, obj
 
 
 def _is_text_model(metadata: Mapping[str, object]) -> bool:
-    """Tell by its first keys whether a file is a text model, as llama.cpp's tools write them."""
+    """Return whether the first keys are those of a text model, as written by llama.cpp."""
     name = str(metadata.get("general.architecture", ""))
     is_known = name.startswith(_TEXT_MODELS) and "image" not in name
     return is_known or f"{name}.embedding_length" in metadata
 
 
 def _text_model_tensors(metadata: Mapping[str, object], words: int) -> dict[str, TensorInfo]:
-    """Give the tensors that a text model is told by, without having read of them.
+    """Return the tensors that identify a text model, derived from its keys alone.
 
-    llama.cpp takes a file only where the embeddings are as wide, and as many, as its keys say.
+    llama.cpp requires embeddings of the width and number that the keys state.
     """
     name = str(metadata["general.architecture"])
     width = metadata.get(f"{name}.embedding_length", 0)
@@ -292,7 +291,7 @@ def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) 
             raise broken(
                 shown, f"{quoted(key)} has {length:,} values, {MAX_ARRAY_ELEMENTS:,} are the most"
             )
-        if stop_at_vocabulary and length > _MOST_WORDS_READ:
+        if stop_at_vocabulary and length > _MAX_WORDS_READ:
             # Tools that sort the keys write other lists first, which may have other lengths.
             cursor.vocabulary = length if key == "tokenizer.ggml.tokens" else 0
             return f"{length} values"

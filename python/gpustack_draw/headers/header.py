@@ -1,4 +1,4 @@
-"""What a model file holds, read from its header; nothing in the file is trusted."""
+"""Read the header of a model file of any format; nothing in the file is trusted."""
 
 import os
 import stat
@@ -22,7 +22,7 @@ from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
 
 __all__ = ["ModelHeader", "TensorInfo", "foreign_kind", "read_header", "read_model_header"]
 
-# The first bytes of files that are taken for models by mistake, and what to do about each.
+# First bytes of files that are mistaken for models, a description, and a hint.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the model itself", "run git lfs pull"),
     (b"\x89PNG", "a PNG picture", ""),
@@ -46,7 +46,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"ftrt", "a TensorRT engine", PLAIN_TYPE_HINT),
     (b"ptrt", "a TensorRT engine", PLAIN_TYPE_HINT),
 )
-# Models for other programs, by the ending of a file or folder.
+# Models for other programs, by file extension.
 _FOREIGN_ENDINGS: dict[str, str] = {
     ".onnx": "an ONNX model",
     ".engine": "a TensorRT engine",
@@ -66,17 +66,16 @@ _MODEL_HINT = "a model file is GGUF, safetensors or a PyTorch checkpoint (.ckpt)
 def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
     """Read the header of a GGUF, safetensors or PyTorch file on this machine.
 
-    Reads the header only, at most 128 MB of it, whatever the file claims. A pipe or a device is
-    refused without being opened.
+    At most 128 MiB are read, whatever the file claims. Pipes and devices are never opened.
 
     Args:
-        path: The file.
-        shown: What messages call it; its path when empty.
+        path: Path of the file.
+        shown: Name of the file in messages; its path if empty.
 
     Raises:
-        ModelNotFoundError: There is no such file.
-        ModelFileError: It cannot be read, is not a model file, is damaged or cut short, or holds
-            what would bring the engine down.
+        ModelNotFoundError: The file does not exist.
+        ModelFileError: The file cannot be read, is damaged, truncated or not a model file, or would
+            crash the engine.
     """
     shown = shown or str(path)
     with _LocalFile(path, shown) as source:
@@ -84,12 +83,12 @@ def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
 
 
 def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
-    """Read the header of a GGUF, safetensors or PyTorch file, wherever its bytes are.
+    """Read the header of a GGUF, safetensors or PyTorch file from any source.
 
     Args:
-        source: The file.
-        brief: Whether what :func:`gpustack_draw.headers.gguf.read_gguf_header` makes of the
-            beginning of a text model will do.
+        source: Bytes of the file.
+        brief: Stop at the vocabulary of a text model; see
+            :func:`gpustack_draw.headers.gguf.read_gguf_header`.
 
     Raises:
         ModelFileError: See :func:`read_model_header`.
@@ -122,12 +121,12 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
 
 
 def foreign_kind(name: str) -> str:
-    """Return the kind of model, for another program, that a name ends like; empty if none."""
+    """Return the foreign model format of a file extension, with its article; empty if none."""
     return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
 
 
 class _LocalFile:
-    """A regular file, opened to read."""
+    """A regular file, opened for reading; a context manager."""
 
     chunk_bytes = 1024 * 1024
 
@@ -139,12 +138,12 @@ class _LocalFile:
 
     def __enter__(self) -> "_LocalFile":  # noqa: PYI034 - typing.Self is from Python 3.11 on
         try:
-            # Asked before opening: opening a pipe waits for its other end.
+            # Check before opening: opening a pipe blocks.
             _check_regular(self.path.stat(), self.shown)
             flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
             self._file = os.fdopen(os.open(self.path, flags), "rb", buffering=0)
             status = os.fstat(self._file.fileno())
-            _check_regular(status, self.shown)  # another file may be there by now
+            _check_regular(status, self.shown)  # the file may have been replaced
             self.size = status.st_size
         except (FileNotFoundError, NotADirectoryError):
             hint = "check the path"

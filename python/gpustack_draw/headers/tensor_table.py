@@ -1,8 +1,8 @@
-"""What a model file's header says, and the checks that its tensors share in every format.
+"""The header of a model file, and checks of its tensors that all formats share.
 
-The engine trusts a header: a dimension of 0 divides by zero in it, a layer number of 99999 makes it
-build that many layers, a ``%`` in a name reaches a format string of its log. So nothing that a
-model has no use for gets through here.
+The engine trusts headers: a dimension of 0 makes it divide by zero, a layer number of 99999 makes
+it build that many layers, and a ``%`` in a name reaches a format string of its log. The checks
+reject everything that models do not need.
 """
 
 import math
@@ -13,15 +13,15 @@ from typing import Protocol
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT, check_weight_format
 
-# The engine compares every name with every other: 8,000 tensors take it a second, 32,000 a minute.
-# The largest models have some 3,000.
+# The engine compares all pairs of names: 8,000 tensors take a second, 32,000 a minute.
+# The largest models have about 3,000.
 MAX_TENSORS = 8_192
 MAX_ELEMENTS = 2**31 - 1  # the engine converts tensors with 32-bit counts
 MAX_DIMENSIONS = 5
 MAX_NUMBER_IN_NAME = 9_999
 
-_NAME = re.compile(r"[!-$&-~]+")  # printable ASCII, less the blank and %
-_LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # what C's atoi takes
+_NAME = re.compile(r"[!-$&-~]+")  # printable ASCII without space and %
+_LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # as parsed by C's atoi
 _WEIGHT_ENDINGS = (".weight", ".bias", ".scale")
 _INTEGERS = frozenset(("I8", "I16", "I32", "I64", "U8"))
 
@@ -29,22 +29,22 @@ AGAIN_HINT = "download or copy it again"
 
 
 class ByteSource(Protocol):
-    """Bytes that can be read at any place: a file here, or one on the network."""
+    """Random access to the bytes of a local or remote file."""
 
     @property
     def shown(self) -> str:
-        """What messages call it: the path as typed."""
+        """Name of the file in messages: the path as typed."""
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Size in bytes."""
 
     @property
     def chunk_bytes(self) -> int:
-        """How many to read at once where the header's length is not known."""
+        """Number of bytes to read at once if the header's length is unknown."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read ``length`` bytes from ``offset``; fewer only where the end comes first."""
+        """Read ``length`` bytes from ``offset``; fewer only at the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class TensorInfo:
     """One tensor of a model file.
 
     Attributes:
-        name: Its name in the file.
-        shape: Elements by dimension, the fastest first (ggml's order), at most four.
-        type: How the elements are stored, for example ``F16`` or ``Q8_0``.
-        bytes: Its size in the file.
-        expanded_bytes: Its size in memory, where the engine expands it; else 0.
+        name: Name in the file.
+        shape: Number of elements per dimension, fastest first (ggml's order), at most four.
+        type: Storage type, for example ``F16`` or ``Q8_0``.
+        bytes: Size in the file.
+        expanded_bytes: Size in memory if the engine expands the tensor; otherwise 0.
     """
 
     name: str
@@ -67,20 +67,20 @@ class TensorInfo:
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """What is in a model file, without its data.
+    """Contents of a model file, without tensor data.
 
     Attributes:
         format: ``gguf``, ``safetensors`` or ``checkpoint``.
-        tensors: Its tensors by name, in the order of the file. Of a text model on the hub only
-            those by which it is told, with sizes that are 0 where they are not known.
-        metadata: Its keys and values; a list is only its length, less the shapes of tensors.
-        file_bytes: Size of the file.
+        tensors: Tensors by name, in the order of the file. For a text model on the hub only those
+            that identify it, with a size of 0 if unknown.
+        metadata: Keys and values; lists are replaced by their lengths, except tensor shapes.
+        file_bytes: Size of the file in bytes.
     """
 
     format: str
@@ -90,7 +90,7 @@ class ModelHeader:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers the model has."""
+        """Number of elements of all tensors."""
         return sum(tensor.elements for tensor in self.tensors.values())
 
     @property
@@ -105,10 +105,10 @@ class ModelHeader:
 
 
 def check_tensor_name(name: str, limit: int, shown: str) -> None:
-    """Refuse a tensor name that is no plain text or too long.
+    """Raise if a tensor name is not plain text or is too long.
 
     Raises:
-        ModelFileError: It is.
+        ModelFileError: The name is invalid.
     """
     if not _NAME.fullmatch(name):
         raise broken(shown, f"it has a tensor whose name is not plain text: {quoted(name)}")
@@ -121,12 +121,12 @@ def check_tensor_name(name: str, limit: int, shown: str) -> None:
 
 
 def check_tensor_shape(name: str, shape: tuple[int, ...], shown: str) -> None:
-    """Refuse a shape that no tensor of a model has.
+    """Raise if a tensor's shape is invalid.
 
     Args:
-        name: The tensor's name.
-        shape: Its dimensions, in either order.
-        shown: What messages call the file.
+        name: Name of the tensor.
+        shape: Dimensions, in either order.
+        shown: Name of the file in messages.
 
     Raises:
         ModelFileError: A dimension is 0 or negative, or there are too many, or too many elements.
@@ -134,7 +134,7 @@ def check_tensor_shape(name: str, shape: tuple[int, ...], shown: str) -> None:
     if any(side < 0 for side in shape):
         raise broken(shown, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
     if 0 in shape:
-        # Files carry empty tensors as marks, such as "__x0__"; the engine never loads those.
+        # Empty tensors such as "__x0__" are markers, which the engine never loads.
         if len(shape) == 1 and not name.endswith(_WEIGHT_ENDINGS):
             return
         raise broken(shown, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
@@ -146,11 +146,11 @@ def check_tensor_shape(name: str, shape: tuple[int, ...], shown: str) -> None:
 
 
 def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
-    """Refuse a set of tensors that would mislead the engine.
+    """Raise if the engine would misread a set of tensors.
 
     Raises:
-        ModelFileError: There is none, the numbers in their names leave large gaps, or weights are
-            stored in a way that the engine reads wrongly.
+        ModelFileError: The set is empty, the numbers in names leave large gaps, or weights have a
+            type that the engine misreads.
     """
     if not tensors:
         raise ModelFileError(f"{quoted(shown)} holds no tensors", hint="name another file")
@@ -162,7 +162,7 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
         parts = name.split(".")
         for index, part in enumerate(parts):
             if number := _LEADING_NUMBER.match(part):
-                # More digits than this are too many in any case, and int() is slow over many.
+                # More than 8 digits exceed the limit anyway, and int() is slow for many.
                 value = abs(int(number[0][:8]))
                 if value > MAX_NUMBER_IN_NAME:
                     raise broken(shown, f"no model has a tensor {quoted(name)}")
@@ -170,7 +170,7 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
                 highest[group] = max(value, highest.get(group, 0))
                 seen.setdefault(group, set()).add(value)
     for group, last in highest.items():
-        # Numbers of layers without weights are left out in files, so small gaps are common.
+        # Layers without weights have no tensors, so small gaps are common.
         if last + 1 > 4 * len(seen[group]) + 16:
             raise broken(
                 shown,
@@ -179,17 +179,17 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
 
 
 def broken(shown: str, why: str) -> ModelFileError:
-    """Make the error for a file that breaks the rules of its format."""
+    """Build the error for a file that violates its format."""
     return ModelFileError(f"{quoted(shown)} is damaged: {why}", hint=AGAIN_HINT)
 
 
 def cut_short(shown: str, size: int, needed: int | None = None) -> ModelFileError:
-    """Make the error for a file that ends too early.
+    """Build the error for a truncated file.
 
     Args:
-        shown: What messages call the file.
-        size: Bytes that are there.
-        needed: Bytes that there should be; ``None`` when the file ends before it says so.
+        shown: Name of the file in messages.
+        size: Actual size in bytes.
+        needed: Expected size in bytes; ``None`` if the file ends inside its header.
     """
     if needed is None:
         why = f"it ends inside its header, after {size:,} bytes"

@@ -1,6 +1,6 @@
-"""Formats of quantised weights that the engine does not read, recognized by tensor names.
+"""Formats of quantized weights that the engine does not read, recognized by tensor names.
 
-The engine would load such a file to the end, and then miss its weights or draw noise with them.
+The engine would load such a file completely, and then miss weights or draw noise.
 Facts from the public source of each tool, read 2026-11-29.
 """
 
@@ -10,8 +10,8 @@ from gpustack_draw.errors import ModelFileError, quoted
 
 PLAIN_TYPE_HINT = "use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model"
 
-# Formats by the endings of their tensors' names: all endings of an entry must be there. The first
-# entry that fits decides, so that a format comes before those that share endings with it.
+# Formats by suffixes of tensor names, all of which must occur. The first match decides, so a format
+# precedes those that share suffixes with it.
 _FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SVDQuant (Nunchaku)", (".smooth_factor",)),
     ("SVDQuant (Nunchaku)", (".wscales",)),
@@ -38,14 +38,14 @@ _EIGHT_BIT_INTEGERS = frozenset(("I8", "U8"))
 
 
 def check_weight_format(types: Mapping[str, str], shown: str) -> None:
-    """Refuse a file whose weights are quantised in a format that the engine does not read.
+    """Raise if weights are quantized in a format that the engine does not read.
 
     Args:
         types: Type of each tensor, by name.
-        shown: What messages call the file.
+        shown: Name of the file in messages.
 
     Raises:
-        ModelFileError: They are.
+        ModelFileError: The engine does not read the format.
     """
     title = _format_of(types)
     if title:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.tensor_table import AGAIN_HINT, ByteSource, broken
 
-MAX_ENTRIES = 16_384  # a checkpoint has one for each tensor, and a handful more
+MAX_ENTRIES = 16_384  # a checkpoint has one per tensor, and a few more
 MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -14,7 +14,7 @@ _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR_64 = struct.Struct("<4sIQI")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
-_MOST_COMMENT_BYTES = 65_535
+_MAX_COMMENT_BYTES = 65_535
 _ENCRYPTED = 1
 _EXTRA_64 = 1
 _IN_EXTRA = 0xFFFF_FFFF
@@ -86,7 +86,7 @@ def read_zip_entry(source: ByteSource, entry: ZipEntry) -> bytes:
 
 def _find_directory(source: ByteSource) -> tuple[int, int, int]:
     """Return the directory's number of entries, its size and its place."""
-    tail_bytes = min(source.size, _END.size + _MOST_COMMENT_BYTES)
+    tail_bytes = min(source.size, _END.size + _MAX_COMMENT_BYTES)
     tail = source.read(source.size - tail_bytes, tail_bytes)
     place = tail.rfind(b"PK\x05\x06", 0, len(tail) - _END.size + 4)
     if place < 0:
@@ -128,7 +128,7 @@ def _read_entry(data: bytes, position: int) -> tuple[ZipEntry, int]:
 
 
 def _in_64_bits(extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]:
-    """Replace what does not fit into 32 bits by its value in the entry's extra field."""
+    """Replace values that do not fit into 32 bits by those of the entry's extra field."""
     if _IN_EXTRA not in values:
         return values
     position = 0
