@@ -273,7 +273,9 @@ def test_an_answer_that_is_no_hubs(hub: Hub, server: LoopbackHub) -> None:
     kind, message, hint = error_of(lambda: look_up(hub, "acme/new"))
     assert kind is HubUnavailableError
     assert message == f"{server.url} does not respond like a hub"
-    assert hint.startswith("check HF_ENDPOINT, and whether the network requires a login page; ")
+    assert hint.startswith(
+        "check the network and HF_ENDPOINT: a login page of the network responds like this; "
+    )
 
 
 def test_a_hub_that_goes_away_and_comes_back_another_day(
