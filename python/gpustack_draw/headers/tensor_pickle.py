@@ -15,12 +15,12 @@ MAX_OPERATIONS = 2_000_000
 
 @dataclass(frozen=True)
 class TensorPickle:
-    """What a pickle describes.
+    """The tensors of a pickle.
 
     Attributes:
         tensors: Its tensors by name.
         storage_bytes: Size of each storage, by key.
-        end: Place in the data where the pickle ends.
+        end: Offset in the data at which the pickle ends.
     """
 
     tensors: dict[str, PickledTensor]
@@ -32,13 +32,13 @@ def read_tensor_pickle(data: bytes, shown: str, start: int = 0) -> TensorPickle:
     """Read the tensors of a pickled state dictionary.
 
     Args:
-        data: The pickle; what follows it is left alone.
-        shown: What messages call the file.
-        start: Where in the data it begins.
+        data: The pickle, and perhaps bytes after it.
+        shown: Name of the file in messages.
+        start: Offset of the pickle in the data.
 
     Raises:
-        ModelFileError: The pickle is damaged, calls what a malicious one would, holds no tensors,
-            or stores them in a way that the engine does not read.
+        ModelFileError: The pickle is damaged or malicious, holds no tensors, or stores them in a
+            form that the engine does not read.
     """
     machine = PickleMachine(shown)
     end = start
@@ -52,7 +52,7 @@ def read_tensor_pickle(data: bytes, shown: str, start: int = 0) -> TensorPickle:
 
 
 def skip_pickle(data: bytes, start: int, shown: str) -> int:
-    """Return where the pickle that begins at a place ends.
+    """Return the offset at which a pickle ends.
 
     Raises:
         ModelFileError: It is damaged.
@@ -64,22 +64,25 @@ def skip_pickle(data: bytes, start: int, shown: str) -> int:
 
 
 def _operations(data: bytes, start: int, shown: str) -> Iterator[tuple[str, Any, int]]:
-    """Step through a pickle: name and argument of each operation, and where it ends.
+    """Yield name, argument and end offset of each operation of a pickle.
 
     Raises:
-        ModelFileError: It is damaged, or longer than that of any model.
+        ModelFileError: It is damaged, or has too many operations.
     """
     import pickletools
+    import warnings
 
     stream = io.BytesIO(data)
     stream.seek(start)
     count = 0
     try:
-        for operation, argument, _ in pickletools.genops(stream):
-            count += 1
-            if count > MAX_OPERATIONS:
-                raise too_large(shown)
-            yield operation.name, argument, stream.tell()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escape sequences of damaged text
+            for operation, argument, _ in pickletools.genops(stream):
+                count += 1
+                if count > MAX_OPERATIONS:
+                    raise too_large(shown)
+                yield operation.name, argument, stream.tell()
     except (ValueError, OverflowError):
         raise broken(shown, "its description of the tensors cannot be read") from None
 
