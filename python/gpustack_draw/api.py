@@ -44,18 +44,18 @@ def load(
     """Find a model and prepare to draw with it.
 
     Args:
-        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; a
-            path to a model file or to a folder in diffusers layout; or the name of a model on a
-            GPUStack server. Components that a file lacks are found beside it, in the cache of the
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, whose missing files are downloaded; a path to a
+            model file or to a folder in diffusers layout; or the name of a model on a GPUStack
+            server. Components that a file lacks are found beside it, in the cache of the
             hub, or fetched.
-        vae: Path, or hf.co reference, of a component to use instead of the one found; likewise the
-            next five.
+        vae: Path or hf.co reference of the VAE, in place of the one found. The next five
+            components are given in the same way.
         clip_l: A CLIP-L text encoder.
         clip_g: A CLIP-G text encoder.
         t5xxl: A T5-XXL text encoder.
         llm: A language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
         taesd: A small decoder, faster than the VAE.
-        threads: CPU threads; None for one a core.
+        threads: CPU threads, 1 to 512; None for one per core.
         device: ``auto`` for the first GPU, else the CPU; or a name that ``devices()`` lists.
         in_process: Run the engine in this process instead of its own. It starts a little faster,
             but a failed check in the engine then ends this process, and on a GPU Ctrl-C has to
@@ -64,10 +64,10 @@ def load(
             ``local`` or ``server``, where an hf.co model is deployed first by the first drawing.
         server: The GPUStack server's address; None for ``GPUSTACK_SERVER_URL``, else
             ``http://127.0.0.1``. Its key is in ``GPUSTACK_API_KEY``.
-        timeout: Seconds that a server may take for a picture, and that a deployment may stand
-            still; None for 1800 and 300.
-        on_log: Called with level and text of each line of the engine's log, or of what a server
-            is asked and answers, then from several threads.
+        timeout: Seconds to wait for a picture of a server, and for a deployment without progress;
+            None for 1800 and 300.
+        on_log: Called with level and text of each line of the engine's log, or of the exchange
+            with a server; a server's lines come from several threads.
 
     Returns:
         The model; its first drawing loads it.
@@ -125,21 +125,21 @@ def resolve(
     timeout: float | None = None,
     request: DrawRequest | None = None,
 ) -> ModelPlan:
-    """Tell what drawing with a model would fetch, load and use; nothing is fetched or loaded.
+    """Return what drawing with a model would fetch, load and use; fetches and loads nothing.
 
     Args:
         model: As for :func:`load`.
-        vae: As for :func:`load`; likewise the next five.
+        vae: As for :func:`load`, and so the next five.
         clip_l: A CLIP-L text encoder.
         clip_g: A CLIP-G text encoder.
         t5xxl: A T5-XXL text encoder.
         llm: A language model that encodes the text.
         taesd: A small decoder.
-        device: What to draw with here.
-        on: As for :func:`load`; likewise the next two.
+        device: Device on this machine; see :func:`load`.
+        on: As for :func:`load`, and so the next two.
         server: The GPUStack server.
-        timeout: Seconds.
-        request: What to draw; None for a picture with the model's defaults.
+        timeout: Seconds to wait for it.
+        request: The request; None for a picture with the model's defaults.
 
     Raises:
         DrawError: The model cannot be drawn with; see :func:`load`.
@@ -203,10 +203,10 @@ def generate(
         (256, 256)
 
     Args:
-        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, of which what is missing here is fetched; a
-            path to a model file or to a folder in diffusers layout; or the name of a model on a
-            GPUStack server.
-        prompt: What to draw.
+        model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, whose missing files are downloaded; a path to a
+            model file or to a folder in diffusers layout; or the name of a model on a GPUStack
+            server.
+        prompt: The prompt.
         negative_prompt: What to avoid.
         size: Pixels.
         sampler: A sampler's name.
@@ -215,7 +215,7 @@ def generate(
         cfg_scale: Classifier-free guidance.
         guidance: Distilled guidance of FLUX models.
         seed: Makes the picture repeatable.
-        vae: A component, see :func:`load`; likewise the next five.
+        vae: A component, see :func:`load`, and so the next five.
         clip_l: A CLIP-L text encoder.
         clip_g: A CLIP-G text encoder.
         t5xxl: A T5-XXL text encoder.
@@ -229,7 +229,7 @@ def generate(
         timeout: Seconds that it may take.
         on_progress: Called with a Progress as the work goes on. None for a line on standard error
             where that is a terminal, and for a bar and the growing picture in a notebook.
-        preview: Whether ``on_progress`` is shown the picture as it grows.
+        preview: Whether ``on_progress`` receives previews of the growing picture.
 
     Returns:
         An RGB picture.
@@ -272,7 +272,7 @@ def generate(
 
 
 def _state_of(model: Reference) -> tuple[int, ...] | None:
-    """Tell what shows that a file is no longer the same; None where there is none."""
+    """Return a fingerprint that changes when a file does; None if there is no file."""
     try:
         status = Path(model).expanduser().stat()
     except (OSError, RuntimeError, TypeError, ValueError):

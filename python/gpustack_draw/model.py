@@ -23,11 +23,11 @@ Size = tuple[int, int] | str
 
 
 class Engine(Protocol):
-    """What draws: LocalEngine here, GpustackServer elsewhere."""
+    """Draws pictures: LocalEngine on this machine, GpustackServer on a cluster."""
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the next drawing costs only the drawing."""
+        """True if the next drawing has no model to load first."""
 
     def generate(
         self,
@@ -39,21 +39,21 @@ class Engine(Protocol):
         """Draw the pictures of a request."""
 
     def check(self, request: DrawRequest) -> tuple[str, ...]:
-        """Check that a request fits, and tell what of it will be changed."""
+        """Check that a request fits, and return notes on values that will be changed."""
 
     def close(self) -> None:
-        """Free what the drawings share."""
+        """Free the model and the resources that drawings share."""
 
 
 class Model:
     """A model to draw with. Made by :func:`gpustack_draw.load`.
 
-    What is missing of the model on this machine is fetched by its first drawing, or by
-    :meth:`fetch`. It is loaded by its first drawing and stays loaded until :meth:`close`, or the
-    end of a ``with`` block. Threads may share it: their drawings wait for each other.
+    The first drawing, or :meth:`fetch`, downloads missing files. The first drawing loads the model,
+    which stays loaded until :meth:`close` or the end of a ``with`` block. Threads may share a
+    model: their drawings wait for each other.
 
     Attributes:
-        resolved: Which files it is made of, its family and its defaults.
+        resolved: The files of the model, its family and its defaults.
     """
 
     def __init__(self, resolved: ResolvedModel, engine: Engine) -> None:
@@ -81,9 +81,9 @@ class Model:
         """Draw a picture.
 
         Args:
-            prompt: What to draw; 10,000 characters at most, of which 1,000 without blank or
+            prompt: The prompt; at most 10,000 characters, at most 1,000 of them without blank or
                 punctuation between them.
-            negative_prompt: What to avoid; None for nothing. Without effect where cfg_scale is 1.
+            negative_prompt: What to avoid; None for nothing. Has no effect if cfg_scale is 1.
             size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what
                 the model needs; or ``"native"`` for the size that it was trained for. None for
                 512x512 (``demo``: native).
@@ -97,7 +97,7 @@ class Model:
                 drawing. None for a line on standard error where that is a terminal, and for a bar
                 and the growing picture in a notebook; ``GPUSTACK_DRAW_PROGRESS=0`` in the
                 environment turns both off.
-            preview: Whether ``on_progress`` is shown the picture as it grows.
+            preview: Whether ``on_progress`` receives previews of the growing picture.
 
         Returns:
             An RGB picture. ``image.info["parameters"]`` says how it was drawn, seed included, in
@@ -141,7 +141,7 @@ class Model:
         """Draw several pictures, seeds counting up. Arguments as for :meth:`generate`.
 
         Args:
-            prompt: What to draw.
+            prompt: The prompt.
             count: How many pictures, 1 to 10,000.
             negative_prompt: What to avoid.
             size: Pixels.
@@ -152,7 +152,7 @@ class Model:
             guidance: Distilled guidance of FLUX models.
             seed: Of the first picture.
             on_progress: Called with a Progress as the work goes on.
-            preview: Whether it is shown the pictures as they grow.
+            preview: Whether it receives previews of the growing pictures.
 
         Returns:
             The pictures, each drawn when it is asked for. Arguments are checked at once.
@@ -185,9 +185,9 @@ class Model:
         """Draw the pictures of a request, with all that is known about each.
 
         Args:
-            request: What to draw.
+            request: The request.
             on_progress: Called with a Progress as the work goes on.
-            preview: Whether it is shown the pictures as they grow.
+            preview: Whether it receives previews of the growing pictures.
 
         Returns:
             The pictures, each drawn when it is asked for.
@@ -247,7 +247,7 @@ class Model:
         """Check that a request fits the model and the machine; fetches and loads nothing.
 
         Args:
-            request: What to draw.
+            request: The request.
 
         Returns:
             Notes on what of it will be changed or have no effect.
@@ -266,7 +266,7 @@ class Model:
         """Describe what drawing a request would fetch, load and use; fetches and loads nothing.
 
         Args:
-            request: What to draw.
+            request: The request.
 
         Raises:
             UsageError: A value does not fit the model, or there is no such device.
@@ -283,7 +283,7 @@ class Model:
         self._engine.close()
 
     def __enter__(self) -> "Model":  # noqa: PYI034 - Self is younger than Python 3.10
-        """Give the model itself."""
+        """Return the model itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -291,15 +291,15 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        """Say which model it is and whether it is loaded."""
+        """Return the model and whether it is loaded."""
         state = "loaded" if self._engine.is_loaded else "not loaded"
         return f"<Model {self.resolved.name} ({self.resolved.family.title}), {state}>"
 
     def _repr_html_(self) -> str | None:
-        """Tell notebooks what the model is made of and how it draws by itself."""
+        """Return a table of the files and the default settings for notebooks."""
         resolved = self.resolved
         if not resolved.files:
-            return None  # a server's own business
+            return None  # files and defaults are known to the server only
         defaults = resolved.defaults
         width, height = defaults.native_size
         rows = [

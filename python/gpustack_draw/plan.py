@@ -1,4 +1,4 @@
-"""What drawing with a model would fetch, load and use."""
+"""The plan of a drawing: files to fetch and load, memory, settings."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ class MemoryNeed:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the picture can be drawn; ``None`` if the free memory is unknown."""
+        """True if the picture can be drawn; ``None`` if the free memory is unknown."""
         return None if self.free_bytes is None else self.bytes <= self.free_bytes
 
 
@@ -39,10 +39,10 @@ class PlannedFile:
 
     Attributes:
         component: ``model`` for the main file, else ``vae``, ``clip_l``, ...
-        repository: ``OWNER/REPO``; ``None`` for a file that the user has.
-        revision: The commit there.
-        path: In the repository; on this machine for a file that the user has.
-        bytes: Its size.
+        repository: ``OWNER/REPO``; ``None`` for a local file.
+        revision: Commit of the repository; ``None`` for a local file.
+        path: Path in the repository; for a local file, on this machine.
+        bytes: Size of the file.
         cached: Whether it is on this machine.
         origin: How it was found: ``named`` by the user, ``beside`` the model, in the ``cache``, or
             to be fetched from the ``hub``.
@@ -59,24 +59,24 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What drawing with a model would fetch, load and use.
+    """The files that a drawing would fetch and load, its memory and its settings.
 
     Attributes:
         model: The reference as typed.
         source: Where the model comes from: ``demo``, ``hub``, ``local`` or ``server``.
         family: Its family, such as ``flux1``.
-        variant: ``turbo``, ``schnell``, ...; empty where its name says none.
-        files: What will be loaded.
-        fetch_bytes: What is to be fetched first; what an interrupted fetch has left counts as here.
-        memory_bytes: About what drawing one picture takes at its peak.
-        memory_free_bytes: Memory that is free on the device; ``None`` on a server, or if the system
-            does not say.
+        variant: ``turbo``, ``schnell``, ...; empty if its name has none.
+        files: Files to load.
+        fetch_bytes: Bytes to download, less those of an interrupted download.
+        memory_bytes: Estimated peak memory of drawing one picture.
+        memory_free_bytes: Free memory of the device; ``None`` on a server, or if the system does
+            not report it.
         fits: Whether the free memory suffices; ``None`` if it is unknown.
-        defaults: How it will be drawn.
+        defaults: Settings of the picture.
         native_size: Width and height, in pixels, that the model was trained for; ``None`` on a
             server.
-        device: Where, such as ``CPU``.
-        notes: What is worth knowing.
+        device: Device or server, such as ``CPU``.
+        notes: Notes for the user.
     """
 
     model: str
@@ -125,14 +125,14 @@ def plan_model(
     device: str,
     notes: tuple[str, ...] = (),
 ) -> ModelPlan:
-    """Put together what drawing a picture with a model takes; looks only at the cache.
+    """Return the plan of drawing a picture with a model; looks only at the cache.
 
     Args:
         model: The model.
-        settings: Of the picture.
-        need: Its memory.
-        device: Where it will be drawn.
-        notes: For the user, beside the model's own.
+        settings: Settings of the picture.
+        need: Memory of the picture.
+        device: Device that will draw it.
+        notes: Notes for the user, in addition to the model's own.
     """
     hub = None
     if model.hub_files:

@@ -84,7 +84,7 @@ class ModelOnServer(Model):
         return (f"deployed on {server.device} as {quoted(server.name)}",)
 
     def plan(self, request: DrawRequest) -> ModelPlan:
-        """Tell what drawing would use; nothing is deployed or drawn.
+        """Return the plan of a drawing; deploys and draws nothing.
 
         Raises:
             DrawError: A value does not fit.

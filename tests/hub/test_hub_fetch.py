@@ -75,7 +75,7 @@ class Command:
         self.process.communicate()
 
     def wait(self) -> tuple[int, str]:
-        """Give the exit status and what was told."""
+        """Return the exit status and the output."""
         output, errors = self.process.communicate(timeout=60)
         status = self.process.returncode
         assert len(output.splitlines()) == (status == 0)
@@ -107,7 +107,7 @@ class Command:
 
 
 def kept(home: Path) -> list[str]:
-    """Give the names of files in the cache that are, or look like, fetched ones."""
+    """Return the names of files in the cache that are, or look like, downloads."""
     return [path.name for path in home.rglob("blobs/*")] + [
         path.name for path in home.rglob("snapshots/*/*")
     ]

@@ -87,7 +87,7 @@ def cdn_of(server: LoopbackHub) -> LoopbackHub:
 
 
 def count(server: LoopbackHub) -> tuple[int, int]:
-    """Give the bytes and the requests of the hub and of where it leads to, and forget them."""
+    """Return the bytes and requests of the hub and of its redirect target, and reset both."""
     both = (server, cdn_of(server))
     counted = sum(one.bytes_sent for one in both), sum(len(one.requests) for one in both)
     for one in both:

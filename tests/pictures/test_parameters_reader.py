@@ -592,7 +592,7 @@ def test_a_closed_file() -> None:
 
 
 def test_pixels_are_not_decoded() -> None:
-    """Those of a large picture would take seconds and gigabytes; these cannot be decoded at all."""
+    """Decoding a large picture takes seconds; these pixels cannot be decoded at all."""
     text = chunk(b"tEXt", b"parameters\0" + WEB_UI.encode())
     data = png(chunk(b"IDAT", b"no pixels"), text, size=60_000)
     assert read_parameters(data).seed == 1234567890

@@ -1,4 +1,4 @@
-"""What is in the files, and that nothing half-written ever stays."""
+"""The content of saved files; no half-written file ever remains."""
 
 import os
 import re

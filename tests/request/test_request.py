@@ -1,4 +1,4 @@
-"""What to draw: every option's range, and what is said about values outside it."""
+"""The range of every option, and the error for values outside it."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ def tool(name: str) -> str | None:
 
 
 def pybind11_dir() -> str:
-    """Give the folder of pybind11's CMake files."""
+    """Return the folder of pybind11's CMake files."""
     command = [sys.executable, "-m", "pybind11", "--cmakedir"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""What the loopback GPUStack server has: pictures, models, faults, and the requests it got."""
+"""The state of the loopback GPUStack server: pictures, models, faults, received requests."""
 
 import io
 import os
@@ -45,7 +45,7 @@ class FakeModel:
 
 @dataclass
 class Fault:
-    """What goes wrong with requests for a path, the next so many times.
+    """A fault of the next requests for a path.
 
     Attributes:
         path: A part of the request's path.

@@ -16,7 +16,7 @@ MODEL = files.gguf_bytes(files.SD1_ALL)
 
 
 def open_hub(server: LoopbackHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """Let this process use a loopback hub, with one repository in it, and an empty cache."""
+    """Point this process at a loopback hub with one repository, and at an empty cache."""
     server.use(monkeypatch, home)
     monkeypatch.setattr(retry, "SECONDS_BETWEEN_TRIES", 0.01)
     server.add(
@@ -54,7 +54,7 @@ def set_offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use_no_hub(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """Let this process reach no hub, and find nothing in its cache."""
+    """Point this process at no hub and at an empty cache."""
     from huggingface_hub import constants
 
     set_offline(monkeypatch)

@@ -44,7 +44,7 @@ class FakeRepository:
 
 @dataclass
 class Fault:
-    """What goes wrong with requests for a path, the next so many times.
+    """A fault of the next requests for a path.
 
     Attributes:
         path: A part of the request's path.
@@ -133,7 +133,7 @@ class LoopbackHub:
             self.cdn.close()
 
     def add_cdn(self) -> "LoopbackHub":
-        """Let another server, at another port, give the bytes."""
+        """Redirect downloads to another server at another port."""
         self.cdn = LoopbackHub(prefix="/cdn")
         self.cdn.repositories = self.repositories
         return self.cdn
@@ -175,7 +175,7 @@ class LoopbackHub:
         return {"HF_ENDPOINT": self.url, **places, **_QUIET, **more}
 
     def use(self, monkeypatch: pytest.MonkeyPatch, home: Path, *, token: str = "") -> None:
-        """Let the client of this process, which has read its environment, use this hub."""
+        """Point the client of this process, which has read its environment, at this hub."""
         from huggingface_hub import constants, file_download
 
         monkeypatch.setattr(constants, "ENDPOINT", self.url)

@@ -11,7 +11,7 @@ from jupyter_client.manager import start_new_kernel
 
 
 class Output:
-    """What a cell shows, as it is in the end and as it came."""
+    """The output of a cell: its final state and the messages that led to it."""
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []  # data by MIME type, in order
@@ -76,7 +76,7 @@ class Kernel:
                 then(self)
 
     def interrupt(self) -> None:
-        """What the stop button does."""
+        """Interrupt the kernel, as the stop button does."""
         self._manager.interrupt_kernel()
 
     @property

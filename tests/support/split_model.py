@@ -23,7 +23,7 @@ class _Bytes:
 
 
 def tensor_data(data: bytes) -> dict[str, bytes]:
-    """Give the bytes of each tensor of a GGUF file, by name."""
+    """Return the bytes of each tensor of a GGUF file by name."""
     header = read_gguf_header(_Bytes(data))
     sizes = [-(-tensor.bytes // _ALIGNMENT) * _ALIGNMENT for tensor in header.tensors.values()]
     # The last tensor ends the file, with or without padding.
@@ -37,7 +37,7 @@ def tensor_data(data: bytes) -> dict[str, bytes]:
 
 
 def split_gguf(data: bytes, prefixes: Mapping[str, str]) -> list[bytes]:
-    """Give a file a prefix, with that prefix of its names replaced."""
+    """Return one file per prefix, with that prefix of its tensor names replaced."""
     header = read_gguf_header(_Bytes(data))
     numbers = {name: number for number, (name, _, _) in TENSOR_TYPES.items()}
     contents = tensor_data(data)

@@ -60,7 +60,7 @@ class StandIn:
 
 
 def install_stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> StandIn:
-    """Let the command draw with a stand-in, in this folder."""
+    """Make the command draw with a stand-in in this folder."""
     monkeypatch.chdir(folder)
     made = StandIn()
     monkeypatch.setattr(gpustack_draw, "load", made.load)
@@ -80,5 +80,5 @@ def forbid_engine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def files() -> list[str]:
-    """What is in the current folder."""
+    """Names of the files in the current folder."""
     return sorted(os.listdir())

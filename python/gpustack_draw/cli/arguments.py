@@ -26,15 +26,15 @@ SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, wh
 
 
 class Arguments(argparse.Namespace):
-    """What was typed, as text; ``None`` where nothing was.
+    """The arguments as typed text; ``None`` for those left out.
 
     Attributes:
         command: One of :data:`gpustack_draw.cli.command_line.COMMANDS`.
         model: ``None`` where ``--from`` names a picture that names the model.
         prompt: ``None`` where ``--from`` names a picture that has the prompt.
-        picture: What ``show`` tells about.
-        shell: What ``completion`` is for.
-        words: What a shell asks ``completion`` to complete the last of.
+        picture: The file that ``show`` describes.
+        shell: The shell that ``completion`` prints a script for.
+        words: The words of a command line whose last one ``completion`` completes.
     """
 
     command: str

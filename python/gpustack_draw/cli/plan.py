@@ -1,4 +1,4 @@
-"""What ``--dry-run`` and ``models`` print."""
+"""The output of ``--dry-run`` and of ``models``."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
 
     Args:
         model: The model.
-        request: What to draw.
-        write: Gets the output.
+        request: The request.
+        write: Receives the output.
         json_wanted: Whether to print a JSON object instead of lines.
 
     Returns:
         The exit status.
 
     Raises:
-        DrawError: The picture needs more memory than is free, or its files more room on the disk.
+        DrawError: The picture needs more memory than is free, or its files more disk space.
     """
     plan = model.plan(request)
     if json_wanted:
@@ -45,7 +45,7 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
 
 
 def describe_plan(plan: "ModelPlan") -> str:
-    """Put a plan into lines."""
+    """Format a plan as lines of text."""
     variant = f", {plan.variant}" if plan.variant else ""
     if plan.source == "server":
         lines = [f"model:     {plan.model}"]
@@ -100,7 +100,7 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
 
     Args:
         arguments: The command line.
-        write: Gets the output.
+        write: Receives the output.
         note: Called with the cache's folder, and with an error of the server, which does not keep
             the models of this machine from being listed.
 

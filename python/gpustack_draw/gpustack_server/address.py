@@ -40,7 +40,7 @@ class ServerAddress:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is a loopback address."""
+        """True if the host is a loopback address."""
         host = urlsplit(self.url).hostname or ""
         return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d+){3}", host) is not None
 

@@ -50,7 +50,7 @@ class Cancellation:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether :meth:`cancel` was called."""
+        """True once :meth:`cancel` was called."""
         return self._event.is_set()
 
     def cancel(self) -> None:

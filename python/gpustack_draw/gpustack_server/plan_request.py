@@ -1,4 +1,4 @@
-"""What to draw, in the words of a GPUStack server's backends."""
+"""A request translated for the inference backends of a GPUStack server."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,27 +17,27 @@ from gpustack_draw.request.names import SAMPLERS
 from gpustack_draw.request.options import CFG_SCALE, SAMPLE_STEPS
 from gpustack_draw.units import round_up
 
-# What llama-box, the backend of GPUStack 0.x, knows and demands (llama-box v0.0.171).
+# Limits of llama-box, the backend of GPUStack 0.x (llama-box v0.0.171).
 _LLAMA_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
 _LLAMA_BOX_SCHEDULERS = frozenset({"discrete", "karras", "exponential", "ays", "gits"})
 _LLAMA_BOX_MULTIPLE = 64
 _LLAMA_BOX_SMALLEST = 256
-# Where nothing else is told. llama-box itself would take 10 once a sampler is named, which is not
-# what it takes for any model when nothing is named.
+# Default of every model if no sampler is named; once one is named, llama-box would take 10.
 _LLAMA_BOX_STEPS = 20
-# Seeds from here on are cut to 32 bits by it, and the last of them means a random one.
+# llama-box cuts larger seeds to 32 bits, and this one means a random seed.
 _LLAMA_BOX_SEED_END = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """What will be asked of a server.
+    """The requests to a server.
 
     Attributes:
-        settings: One a picture, seeds counting up; ``None`` for what the server decides.
-        bodies: The requests, one a picture.
-        streams: Whether the server is asked for the steps as they are drawn.
-        notes: For the user: what is changed, or cannot be honoured.
+        settings: Settings of each picture, seeds counting up; ``None`` for values that the server
+            chooses.
+        bodies: Bodies of the requests, one per picture.
+        streams: Whether the server is asked to report each step.
+        notes: Notes for the user on values that are changed or have no effect.
     """
 
     settings: tuple[DrawSettings, ...]
@@ -47,15 +47,15 @@ class ServerPlan:
 
 
 def plan_request(request: DrawRequest, release: Release, model: RunningModel) -> ServerPlan:
-    """Turn a request into those a server gets, one a picture.
+    """Translate a request into requests to a server, one per picture.
 
     Args:
-        request: What to draw.
-        release: The server's.
-        model: What the server tells of the model; its name at least.
+        request: The request.
+        release: Release of the server.
+        model: The model as the server describes it; at least its name.
 
     Raises:
-        UsageError: The picture is larger than the server draws with this model.
+        UsageError: The picture is larger than this model on the server allows.
     """
     notes: list[str] = []
     width, height = request.size if isinstance(request.size, tuple) else DEFAULT_SIZE

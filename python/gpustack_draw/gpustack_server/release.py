@@ -39,7 +39,7 @@ class Release:
 
     @property
     def uses_llama_box(self) -> bool:
-        """Whether the release draws with llama-box, as 0.x does."""
+        """True if the release draws with llama-box, as 0.x does."""
         return self.number < (1, 0)
 
     @property

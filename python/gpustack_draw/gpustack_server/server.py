@@ -48,7 +48,7 @@ class GpustackServer:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether :meth:`look_up` has found the model."""
+        """True once :meth:`look_up` has found the model."""
         return self._model is not None
 
     @property

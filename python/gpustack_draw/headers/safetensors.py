@@ -40,11 +40,11 @@ ELEMENT_BYTES: dict[str, int] = {
 
 
 def looks_like_safetensors(start: bytes, size: int) -> bool:
-    """Tell by its first 9 bytes whether a file is in safetensors form, be it damaged.
+    """Return True if the first 9 bytes are those of a safetensors file, even a damaged one.
 
     Args:
         start: The first bytes.
-        size: Bytes in all.
+        size: Size of the file in bytes.
     """
     return len(start) >= 9 and start[8:9] == b"{" and 2 <= _length(start) <= 2**40 and size > 8
 

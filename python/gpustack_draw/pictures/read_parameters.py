@@ -83,7 +83,7 @@ class Parameters:
 
     @property
     def is_of_this_program(self) -> bool:
-        """Whether gpustack-draw wrote the picture."""
+        """True if gpustack-draw wrote the picture."""
         return self.program.startswith(PROGRAM)
 
     def request(self, **changes: Any) -> DrawRequest:

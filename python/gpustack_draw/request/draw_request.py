@@ -1,4 +1,4 @@
-"""What to draw, checked. No file, no network, no engine."""
+"""The checked request for pictures. Uses no file, no network and no engine."""
 
 import operator
 import re
@@ -58,11 +58,11 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawRequest:
-    """What to draw; ``None`` leaves the choice to the model.
+    """A request for pictures; ``None`` leaves the choice to the model.
 
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
-        negative_prompt: What to avoid, likewise; ``None`` becomes an empty text.
+        negative_prompt: What to avoid, with the same limits; ``None`` becomes an empty text.
         size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192; or ``"native"`` for
             the size that the model was trained for. ``None`` for 512x512 (``demo``: native).
         sampler: One of :data:`gpustack_draw.SAMPLERS`; ``None`` for ``euler``, which GPUStack 2
@@ -72,8 +72,8 @@ class DrawRequest:
         sample_steps: 1 to 10000.
         cfg_scale: Classifier-free guidance, 0 to 100; 1 switches the negative prompt off.
         guidance: Distilled guidance of FLUX models, 0 to 100.
-        seed: Of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
-        count: Pictures, 1 to 10000, their seeds counting up.
+        seed: Seed of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
+        count: Number of pictures, 1 to 10000; their seeds count up.
 
     Raises:
         UsageError: A value is out of its range or of another type.

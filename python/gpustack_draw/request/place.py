@@ -1,4 +1,4 @@
-"""Where a model is drawn with: on this machine, or on a GPUStack server. No network."""
+"""Choice of the place to draw: this machine or a GPUStack server. Uses no network."""
 
 from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
 from gpustack_draw.request.hub_address import parse_hub_address
@@ -8,7 +8,7 @@ PLACES = ("auto", "local", "server")
 
 
 def is_drawn_on_server(reference: ModelReference, on: str) -> bool:
-    """Tell where a model is drawn with.
+    """Return True if a model is drawn with on a GPUStack server.
 
     Args:
         reference: The model.
