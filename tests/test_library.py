@@ -107,6 +107,10 @@ def test_seeds_count_up() -> None:
     [
         (lambda: gpustack_draw.load("demo", on_log=5), "on_log is int, not a function: 5"),
         (lambda: gpustack_draw.load("demo", vae=5), "vae is int, not text or a path: 5"),
+        (
+            lambda: gpustack_draw.load("demo", threads=0),
+            "0 is not a number of threads from 1 to 512",
+        ),
         (lambda: gpustack_draw.load("demo", llm=b"a"), "llm is bytes, not text or a path: b'a'"),
         (lambda: gpustack_draw.resolve("demo", t5xxl=[]), "t5xxl is list, not text or a path: []"),
         (

@@ -66,7 +66,7 @@ def test_twenty_pictures_in_parallel_arrive_in_order(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old.steps = 1
-    old.fail("/images/", seconds=0.3)
+    old.fail("/images/", seconds=1.0)
     start = time.monotonic()
     options = "--count 20 --seed 100 --size 256x256 --output cat.png --json"
     assert main([NAME, PROMPT, *options.split()]) == 0

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, fields
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.request.options import THREADS
 
 Reference = str | os.PathLike[str]
 
@@ -59,6 +60,9 @@ class Target:
         threads: CPU threads of this machine; ``None`` for one per core.
         device: ``auto``, or the name of a device of this machine.
         in_process: Run the engine in this process.
+
+    Raises:
+        UsageError: The number of threads is not allowed.
     """
 
     on: str = "auto"
@@ -67,6 +71,11 @@ class Target:
     threads: int | None = None
     device: str = "auto"
     in_process: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the number of threads."""
+        if self.threads is not None:
+            object.__setattr__(self, "threads", THREADS.check(self.threads))
 
     def local_options(self) -> list[str]:
         """Return the names of the chosen values that have no effect on a server."""
