@@ -72,6 +72,12 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     assert sorted((modules_after(code) - bare) & HEAVY) == []
 
 
+def test_a_local_model_needs_no_http_client() -> None:
+    modules = modules_after("import gpustack_draw; gpustack_draw.load('demo')")
+    assert modules & {"http.client", "ssl", "urllib.request", "huggingface_hub", "PIL"} == set()
+    assert "gpustack_draw.resolver.resolve" in modules
+
+
 def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
     code = (
         "from gpustack_draw.cli.main import main; sys.stderr = None;"

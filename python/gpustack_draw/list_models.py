@@ -94,7 +94,7 @@ def server_models(server: str | None = None) -> list[AvailableModel]:
     address = find_server(server)
     if not address.is_configured:
         return _Models()
-    from gpustack_draw.gpustack_server import GpustackServer
+    from gpustack_draw.gpustack_server.server import GpustackServer
 
     found = GpustackServer(address)
     return _Models(

@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 
 from gpustack_draw.errors import quoted
-from gpustack_draw.gpustack_server import (
-    Deployment,
-    DeploymentPlan,
-    GpustackServer,
-    LogFunction,
-    ProgressFunction,
-    plan_deployment,
-)
 from gpustack_draw.gpustack_server.address import ServerAddress
+from gpustack_draw.gpustack_server.connection import LogFunction
+from gpustack_draw.gpustack_server.deployment import Deployment
+from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan, plan_deployment
+from gpustack_draw.gpustack_server.server import GpustackServer, ProgressFunction
 from gpustack_draw.model import Model
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.request.draw_request import DrawRequest
