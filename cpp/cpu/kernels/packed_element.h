@@ -32,7 +32,7 @@ struct F32 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(join_low_halves(p, q)), 16));
   }
 
-  /// The same from lines, of which k_pack successive ones (along k) make a line of elements.
+  /// The same from lines; k_pack successive lines (along k) make one line of elements.
   static __m256 from_f32_lines(const char* const* p, const char* const* q) {
     return from_f32_rows(p[0], q[0]);
   }
@@ -87,7 +87,7 @@ struct Bf16Pair {
     return _mm256_castsi256_ps(join_vectors(p, q));
   }
 
-  /// The same from lines, of which k_pack successive ones (along k) make a line of elements.
+  /// The same from lines; k_pack successive lines (along k) make one line of elements.
   static __m256 from_f32_lines(const char* const* p, const char* const* q) {
     return round_to_bf16(_mm512_insertf32x8(_mm512_castps256_ps512(interleave_four(p[0], p[1])),
                                             interleave_four(q[0], q[1]), 1));

@@ -28,7 +28,7 @@ struct ScopedTileConfig {
 };
 
 /// to[row][column] = (from +) rows * columns, with rows[row * row_step + element] and
-/// columns[element][nr], of which the first `vectors` vectors are used.
+/// columns[element][nr]; only the first `vectors` vectors are used.
 ///
 /// Not inlined: among other variables the compiler would spill accumulators to memory.
 template <bool accumulate, int64_t vectors, typename U, int64_t row_step>

@@ -36,7 +36,7 @@ _wan = Family(
     instead="use the second half (LowNoise), which draws alone, or a Wan 2.1 text-to-video model",
 )
 
-# The others are told from Wan by sizes and by tensors that they add.
+# Sizes and additional tensors distinguish the others from Wan.
 FAMILIES = (
     _wan,
     replace(
