@@ -24,6 +24,7 @@ LAYERS: tuple[set[str], ...] = (
     {"resolver"},
     {"hub"},
     {"headers", "progress"},
+    {"inputs"},
     {"request"},
     {"demo", "errors", "units", "untrusted"},
 )
@@ -33,8 +34,8 @@ INDEPENDENT = {frozenset({"engine", "gpustack_server"}), frozenset({"headers", "
 
 ONLY_USERS = {
     "gpustack_draw._core": {"engine.import_core"},
-    "PIL": {"pictures", "progress", "gpustack_server"},
-    "numpy": set(),
+    "PIL": {"inputs", "pictures", "progress", "gpustack_server"},
+    "numpy": {"inputs"},
     "huggingface_hub": {"hub.settings"},
     "sd_parsers": {"pictures.foreign_parameters"},
     "subprocess": {"engine.process", "cli"},

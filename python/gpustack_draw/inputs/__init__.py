@@ -1,0 +1,1 @@
+"""Pictures as input: read, checked, fitted to the size of a drawing, and pasted back after it."""
