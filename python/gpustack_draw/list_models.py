@@ -67,7 +67,7 @@ def models() -> list[AvailableModel]:
             if path is None or not file.path.lower().endswith(".gguf"):
                 continue
             try:
-                family = family_of(read_model_header(path, shown=file.shown), file.shown)
+                family = family_of(read_model_header(path, label=file.label), file.label)
             except DrawError:
                 continue
             tag = tag_of(file.path, repository.paths)

@@ -111,8 +111,8 @@ def _components_of(hub: Hub, repository: Repository, file: RepositoryFile) -> li
     components: list[RepositoryFile] = []
     with suppress(DrawError):  # a damaged file, or one that is not a model, has no components
         header = hub.read_header(file)
-        family = family_of(header, file.shown)
-        finder = ComponentFinder(hub, family, header, file.shown)
+        family = family_of(header, file.label)
+        finder = ComponentFinder(hub, family, header, file.label)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):
                 part = finder.find_beside(repository.files, component, [file, *components])
@@ -131,7 +131,7 @@ def _notes(removal: Removal, components: tuple[RepositoryFile, ...]) -> list[str
         for commit in removal.used_by
     ]
     notes += [
-        f"{component.shown} ({format_bytes(component.bytes)}) stays, as other models may use it"
+        f"{component.label} ({format_bytes(component.bytes)}) stays, as other models may use it"
         for component in components
     ]
     return notes

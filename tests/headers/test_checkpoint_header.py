@@ -36,7 +36,7 @@ ONE: files.Tensors = {"a.weight": ((4, 3), "F32")}
 def read(folder: Path, data: bytes) -> ModelHeader:
     path = folder / "x.ckpt"
     path.write_bytes(data)
-    return read_model_header(path, shown="x.ckpt")
+    return read_model_header(path, label="x.ckpt")
 
 
 def error_of(folder: Path, data: bytes) -> tuple[str, str]:

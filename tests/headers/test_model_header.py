@@ -34,9 +34,9 @@ def write(tmp_path: Path, data: bytes, name: str = "x.gguf") -> Path:
     return path
 
 
-def error_of(path: Path, shown: str = "x.gguf") -> tuple[str, str]:
+def error_of(path: Path, label: str = "x.gguf") -> tuple[str, str]:
     with pytest.raises((ModelFileError, ModelNotFoundError)) as caught:
-        read_model_header(path, shown=shown)
+        read_model_header(path, label=label)
     return caught.value.message, caught.value.hint
 
 

@@ -92,7 +92,7 @@ def test_a_format_is_refused_by_name(title: str, types: dict[str, str], tmp_path
     path = tmp_path / "x.safetensors"
     path.write_bytes(safetensors(types))
     with pytest.raises(ModelFileError) as caught:
-        read_model_header(path, shown="x.safetensors")
+        read_model_header(path, label="x.safetensors")
     assert (caught.value.message, caught.value.hint) == (
         f"'x.safetensors' is quantised in the {title} format, which the engine does not read",
         HINT,
@@ -156,7 +156,7 @@ def test_a_model_for_another_program_is_named(
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(ModelFileError) as caught:
-        read_model_header(path, shown=name)
+        read_model_header(path, label=name)
     assert (caught.value.message, caught.value.hint) == (f"'{name}' is {kind}", HINT)
 
 

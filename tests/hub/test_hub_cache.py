@@ -17,7 +17,7 @@ from gpustack_draw.hub import Hub, RepositoryFile, partial_file
 from gpustack_draw.hub import hub as hub_module
 from gpustack_draw.progress.progress import Progress
 
-SHOWN = "hf.co/acme/tiny:data.gguf"
+LABEL = "hf.co/acme/tiny:data.gguf"
 MEGABYTE = 1_000_000
 
 
@@ -128,7 +128,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_fetched_again(
 ) -> None:
     file = damage_header(hub)
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
-    assert hub.fetch([file]) == (f"{file.shown} was damaged in the cache, and was fetched again",)
+    assert hub.fetch([file]) == (f"{file.label} was damaged in the cache, and was fetched again",)
     assert read(hub, file) == MODEL
     server.requests.clear()
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
@@ -146,7 +146,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_named_offline(
         path.write_bytes(damage)
         assert error_of(lambda: hub.read_header(file)) == (
             FetchError,
-            f"{file.shown} is damaged in the cache, and HF_HUB_OFFLINE is set",
+            f"{file.label} is damaged in the cache, and HF_HUB_OFFLINE is set",
             "unset HF_HUB_OFFLINE to fetch it again",
         )
 
@@ -245,7 +245,7 @@ def test_a_damaged_file_is_kept_and_named_offline(
         os.utime(path, (1, 1))
         assert error_of(lambda: hub.fetch([file])) == (
             FetchError,
-            f"{SHOWN} is damaged in the cache, and HF_HUB_OFFLINE is set",
+            f"{LABEL} is damaged in the cache, and HF_HUB_OFFLINE is set",
             "unset HF_HUB_OFFLINE to fetch it again",
         )
         assert path.read_bytes() == damage
@@ -261,7 +261,7 @@ def test_a_damaged_file_is_named_where_it_cannot_be_fetched_again(
     path.write_bytes(DATA[:-1])
     server.fail("/resolve/", status=403)
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"{SHOWN} was damaged in the cache, and could not be fetched again:"
+        f"{LABEL} was damaged in the cache, and could not be fetched again:"
         f" {server.url} refuses access to hf.co/acme/tiny (403)"
     )
 
@@ -274,7 +274,7 @@ def test_a_damaged_file_outside_the_cache_is_not_removed(hub: Hub, tmp_path: Pat
     for path in (hub.cache.pointer(file), hub.cache.blob(file)):
         path.unlink()
         path.symlink_to(mine)
-    assert hub.fetch([file]) == (f"{SHOWN} was damaged in the cache, and was fetched again",)
+    assert hub.fetch([file]) == (f"{LABEL} was damaged in the cache, and was fetched again",)
     assert read(hub, file) == DATA
     assert mine.read_bytes() == DATA[:-1]
 

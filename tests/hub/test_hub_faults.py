@@ -15,7 +15,7 @@ from gpustack_draw.hub.advice import AnswerHead, explain_refusal
 from gpustack_draw.progress.progress import Progress
 
 LOST = 32_768  # by the client of 0.36, where a connection is cut
-SHOWN = "hf.co/acme/tiny:data.gguf"
+LABEL = "hf.co/acme/tiny:data.gguf"
 
 
 def set_timeout(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -126,7 +126,7 @@ def test_a_file_that_is_longer_than_the_hub_says_is_refused(hub: Hub, server: Lo
     server.repositories["acme/tiny"].files["data.gguf"].start += b"more"
     server.repositories["acme/tiny"].files["data.gguf"].size += 4
     assert error_of(lambda: hub.fetch([file]))[1].startswith(
-        f"{SHOWN} was fetched twice and does not match its SHA-256 "
+        f"{LABEL} was fetched twice and does not match its SHA-256 "
     )
 
 
@@ -148,7 +148,7 @@ def test_other_bytes_than_were_asked_for(hub: Hub, server: LoopbackHub, given: s
     file = get(hub)
     server.fail("/resolve/", status=206, headers={"Content-Range": given})
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"the hub sent another byte range of {SHOWN} than requested: {given}"
+        f"the hub sent another byte range of {LABEL} than requested: {given}"
     )
     assert hub.cache.partial_bytes(file) == 0
 
@@ -156,7 +156,7 @@ def test_other_bytes_than_were_asked_for(hub: Hub, server: LoopbackHub, given: s
 def test_answers_that_are_empty(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     server.fail("/resolve/", coding="until closed", cut_after=0)
-    message = f"the hub sends no data of {SHOWN}"
+    message = f"the hub sends no data of {LABEL}"
     assert error_of(lambda: hub.fetch([file]))[1] == message
     assert error_of(lambda: hub.read_header(file))[1] == message
 

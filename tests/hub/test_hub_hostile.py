@@ -20,7 +20,7 @@ from gpustack_draw.hub.fetch import Fetch
 from gpustack_draw.hub.repository import is_safe
 
 COMMIT = "0123abcdef" * 4
-SHOWN = "hf.co/acme/tiny:data.gguf"
+LABEL = "hf.co/acme/tiny:data.gguf"
 
 
 def answer_with(server: LoopbackHub, body: bytes, **headers: str) -> None:
@@ -148,7 +148,7 @@ def test_a_size_that_the_hub_never_tells(hub: Hub, server: LoopbackHub) -> None:
     server.add("acme/bare", {"m.gguf": DATA}, bare=True, small=frozenset({"m.gguf"}))
     server.fail("/resolve/", ignore_range=True, coding="until closed")
     file = get(hub, "m.gguf", "acme/bare")
-    expected = f"the hub does not state the size of {file.shown}"
+    expected = f"the hub does not state the size of {file.label}"
     assert error_of(lambda: hub.fetch([file]))[1] == expected
     assert error_of(lambda: hub.read_header(file))[1] == expected
 
@@ -199,7 +199,7 @@ def test_no_escape_sequence_of_a_range_is_shown(hub: Hub, server: LoopbackHub) -
     file = get(hub)
     server.fail("/resolve/", status=206, headers={"Content-Range": f"bytes {ESCAPES}0-1/5"})
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"the hub sent another byte range of {SHOWN} than requested: bytes ]0;owned [31mred 2J0-1/5"
+        f"the hub sent another byte range of {LABEL} than requested: bytes ]0;owned [31mred 2J0-1/5"
     )
 
 
@@ -389,7 +389,7 @@ def test_a_file_that_another_program_changes_while_it_is_fetched(
 
     notes = hub.fetch([file], interfere)
     assert changed
-    wrong = f"{SHOWN} did not match its digest, and was fetched again"
+    wrong = f"{LABEL} did not match its digest, and was fetched again"
     assert notes == ((wrong,) if change == "overwritten" else ())
     assert read(hub, file) == DATA
     path = hub.path_of(file)

@@ -150,7 +150,7 @@ def test_messages_name_files_as_the_model_was_typed(tmp_path: Path) -> None:
     write(f"models/unet/{FLUX1}", "models/vae/ae.safetensors")
     folder = tmp_path / "here" / "models"
     shown = {
-        typed: [file.shown for file in files_beside(Path(typed), typed)]
+        typed: [file.label for file in files_beside(Path(typed), typed)]
         for typed in (f"models/unet/{FLUX1}", str(folder / "unet" / FLUX1))
     }
     assert [*shown.values()] == [["models/vae/ae.safetensors"], [f"{folder}/vae/ae.safetensors"]]

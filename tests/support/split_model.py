@@ -14,7 +14,7 @@ class _Bytes:
     chunk_bytes = 1024 * 1024
 
     def __init__(self, data: bytes) -> None:
-        self.shown = "model.gguf"
+        self.label = "model.gguf"
         self.size = len(data)
         self._data = data
 

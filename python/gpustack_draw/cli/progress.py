@@ -23,7 +23,7 @@ class Reporter(ProgressLine):
     it is a few plain lines.
 
     Attributes:
-        canvas: The canvas for pictures on the terminal; None if they are not shown there.
+        canvas: The canvas for pictures on the terminal; None if they are not displayed there.
     """
 
     def __init__(

@@ -37,8 +37,8 @@ def remove(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         reporter.note("nothing was removed")
         return 0
     remove_model(planned)
-    reporter.note(f"removed {planned.removal.file.shown} and freed {_size_text(planned)}")
-    for note in planned.notes if arguments.yes else ():  # else the question has shown them
+    reporter.note(f"removed {planned.removal.file.label} and freed {_size_text(planned)}")
+    for note in planned.notes if arguments.yes else ():  # else the question lists them
         reporter.note(note)
     if arguments.json:
         write(_record(planned))
@@ -47,7 +47,7 @@ def remove(arguments: Arguments, write: Callable[[bytes], None]) -> int:
 
 def _confirm(planned: "ModelRemoval", reporter: Reporter) -> bool:
     """Ask for confirmation; return True for yes."""
-    name = planned.removal.file.shown
+    name = planned.removal.file.label
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UsageError(
             f"removing {name}, which frees {_size_text(planned)}, needs confirmation, but there is"

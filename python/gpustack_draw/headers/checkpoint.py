@@ -45,21 +45,21 @@ def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
         ModelFileError: The file is damaged, malicious or not a checkpoint, or the engine cannot
             read it.
     """
-    shown = source.shown
+    label = source.label
     entries = read_zip_directory(source)
     pickles = [name for name in entries if PurePosixPath(name).name == _PICKLE_NAME]
     if len(pickles) != 1:
-        raise _no_checkpoint(list(entries), shown)
+        raise _no_checkpoint(list(entries), label)
     folder = pickles[0].removesuffix(_PICKLE_NAME)
     if f"{folder}constants.pkl" in entries:
-        raise unreadable(shown, "it is a program in TorchScript")
+        raise unreadable(label, "it is a program in TorchScript")
     for entry in entries.values():
         _check_stored(entry, source)
     if sum(entry.bytes for entry in entries.values()) > source.size:
-        raise broken(shown, "its entries overlap")
+        raise broken(label, "its entries overlap")
     if entries[pickles[0]].bytes > MAX_PICKLE_BYTES:
-        raise broken(shown, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
-    described = read_tensor_pickle(read_zip_entry(source, entries[pickles[0]]), shown)
+        raise broken(label, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
+    described = read_tensor_pickle(read_zip_entry(source, entries[pickles[0]]), label)
     storages = {
         key: entries[f"{folder}data/{key}"].bytes
         for key in described.storage_bytes
@@ -74,65 +74,65 @@ def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
     Raises:
         ModelFileError: As for :func:`read_zip_checkpoint`.
     """
-    shown = source.shown
+    label = source.label
     data = source.read(0, min(source.size, MAX_PICKLE_BYTES))
     position = 2 + len(_LEGACY_MAGIC)
     if not data[position + 2 :].startswith(_LEGACY_VERSION):
-        raise unreadable(shown, "it is of another version of that form")
+        raise unreadable(label, "it is of another version of that form")
     position += 2 + len(_LEGACY_VERSION)
-    position = skip_pickle(data, position, shown)  # properties of the machine that wrote it
-    described = read_tensor_pickle(data, shown, position)
-    end = skip_pickle(data, described.end, shown)  # keys of the storages, in the order of the file
+    position = skip_pickle(data, position, label)  # properties of the machine that wrote it
+    described = read_tensor_pickle(data, label, position)
+    end = skip_pickle(data, described.end, label)  # keys of the storages, in the order of the file
     for size in described.storage_bytes.values():
         end += _LEGACY_STORAGE_HEADER_BYTES + size
     if end > source.size:
-        raise cut_short(shown, source.size, end)
+        raise cut_short(label, source.size, end)
     return _header(described.tensors, described.storage_bytes, source)
 
 
 def _header(
     pickled: dict[str, PickledTensor], storages: dict[str, int], source: ByteSource
 ) -> ModelHeader:
-    shown = source.shown
+    label = source.label
     if len(pickled) > MAX_TENSORS:
-        raise broken(shown, f"it claims {len(pickled):,} tensors, {MAX_TENSORS:,} are the most")
+        raise broken(label, f"it claims {len(pickled):,} tensors, {MAX_TENSORS:,} are the most")
     tensors = {}
     for name, tensor in pickled.items():
-        check_tensor_name(name, _MAX_NAME_LENGTH, shown)
+        check_tensor_name(name, _MAX_NAME_LENGTH, label)
         if len(tensor.shape) > _MAX_DIMENSIONS:
-            raise unreadable(shown, f"tensor {quoted(name)} has {len(tensor.shape)} dimensions")
-        check_tensor_shape(name, tensor.shape, shown)
+            raise unreadable(label, f"tensor {quoted(name)} has {len(tensor.shape)} dimensions")
+        check_tensor_shape(name, tensor.shape, label)
         there = storages.get(tensor.storage, 0)
         if tensor.offset + tensor.bytes > there:
             raise broken(
-                shown,
+                label,
                 f"tensor {quoted(name)} takes {tensor.bytes:,} bytes, but"
                 f" {max(0, there - tensor.offset):,} are there",
             )
         shape = tuple(reversed(tensor.shape)) or (1,)
         tensors[name] = TensorInfo(name, shape, tensor.type, tensor.bytes)
-    check_tensors(tensors, shown)
+    check_tensors(tensors, label)
     size = sum(tensor.bytes for tensor in tensors.values())
     if size > 2 * source.size:  # few tensors share data, such as the two embeddings of T5
-        raise broken(shown, f"its tensors take {size:,} bytes, and it has {source.size:,}")
+        raise broken(label, f"its tensors take {size:,} bytes, and it has {source.size:,}")
     return ModelHeader("checkpoint", tensors, {}, source.size)
 
 
 def _check_stored(entry: ZipEntry, source: ByteSource) -> None:
     if not entry.is_stored:
         raise ModelFileError(
-            f"{quoted(source.shown)} is not a checkpoint as PyTorch writes it: its entry"
+            f"{quoted(source.label)} is not a checkpoint as PyTorch writes it: its entry"
             f" {quoted(entry.name)} is compressed, from {entry.bytes:,} to"
             f" {entry.stored_bytes:,} bytes",
             hint=CONVERT_HINT,
         )
     if entry.offset + entry.bytes > source.size:
-        raise cut_short(source.shown, source.size, entry.offset + entry.bytes)
+        raise cut_short(source.label, source.size, entry.offset + entry.bytes)
 
 
-def _no_checkpoint(names: list[str], shown: str) -> ModelFileError:
+def _no_checkpoint(names: list[str], label: str) -> ModelFileError:
     if any(name.endswith(".npy") for name in names):
-        return ModelFileError(f"{quoted(shown)} is a NumPy archive", hint=CONVERT_HINT)
+        return ModelFileError(f"{quoted(label)} is a NumPy archive", hint=CONVERT_HINT)
     if any(PurePosixPath(name).name == _PICKLE_NAME for name in names):
-        return broken(shown, f"it has several entries {_PICKLE_NAME}")
-    return ModelFileError(f"{quoted(shown)} is a zip archive", hint="unpack it first")
+        return broken(label, f"it has several entries {_PICKLE_NAME}")
+    return ModelFileError(f"{quoted(label)} is a zip archive", hint="unpack it first")

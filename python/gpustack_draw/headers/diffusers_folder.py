@@ -23,12 +23,12 @@ _MODEL_ENDINGS = (".gguf", ".safetensors", ".ckpt")
 _ONE_FILE_HINT = "use a GGUF or single-file safetensors version of the model"
 
 
-def read_model_folder(path: Path, shown: str) -> ModelHeader:
+def read_model_folder(path: Path, label: str) -> ModelHeader:
     """Read the headers of a folder's components as one, with the tensor names of the engine.
 
     Args:
         path: Path of the folder.
-        shown: Name of the folder in messages.
+        label: Name of the folder in messages.
 
     Returns:
         One header for all components, with their total size.
@@ -39,10 +39,10 @@ def read_model_folder(path: Path, shown: str) -> ModelHeader:
         NotYetSupportedError: The folder holds a transformer model, which the engine does not read.
     """
     try:
-        return _read_components(path, shown)
+        return _read_components(path, label)
     except OSError as error:
         raise ModelFileError(
-            f"{quoted(shown)} cannot be read: {(error.strerror or str(error)).lower()}",
+            f"{quoted(label)} cannot be read: {(error.strerror or str(error)).lower()}",
             hint="check the permissions of the folder",
         ) from None
 
@@ -55,25 +55,25 @@ def is_model_folder(path: Path) -> bool:
         return False
 
 
-def _read_components(path: Path, shown: str) -> ModelHeader:
-    _refuse_other_formats(path, shown)
+def _read_components(path: Path, label: str) -> ModelHeader:
+    _refuse_other_formats(path, label)
     if (path / "transformer").is_dir():
         raise NotYetSupportedError(
-            f"{quoted(shown)} is a folder of a transformer model in diffusers layout,"
+            f"{quoted(label)} is a folder of a transformer model in diffusers layout,"
             " which the engine does not read",
             hint=_ONE_FILE_HINT,
         )
     if not (path / "unet").is_dir():
-        raise _no_model(sorted(entry.name for entry in path.iterdir()), shown)
+        raise _no_model(sorted(entry.name for entry in path.iterdir()), label)
     tensors, size = {}, 0
     for part, prefix in _COMPONENTS:
         if not (path / part).exists():
-            _check_absent(path, part, shown)
+            _check_absent(path, part, label)
             continue
-        header = read_model_header(path / part, shown=str(Path(shown) / part))
+        header = read_model_header(path / part, label=str(Path(label) / part))
         if header.format != "safetensors":
             raise ModelFileError(
-                f"{quoted(str(Path(shown) / part))} is a GGUF file, and the engine reads only"
+                f"{quoted(str(Path(label) / part))} is a GGUF file, and the engine reads only"
                 " safetensors files in a folder",
                 hint=_ONE_FILE_HINT,
             )
@@ -84,16 +84,16 @@ def _read_components(path: Path, shown: str) -> ModelHeader:
     return ModelHeader("safetensors", tensors, {}, size)
 
 
-def _refuse_other_formats(path: Path, shown: str) -> None:
+def _refuse_other_formats(path: Path, label: str) -> None:
     """Raise if a folder only holds a model in another program's format."""
     folders = [path, *(path / name for name in ("unet", "transformer") if (path / name).is_dir())]
     names = [path.name, *(entry.name for folder in folders for entry in folder.iterdir())]
     kind = next(filter(None, map(foreign_kind, names)), "")
     if kind and not any(name.lower().endswith(_MODEL_ENDINGS) for name in names):
-        raise ModelFileError(f"{quoted(shown)} is a folder of {kind}", hint=PLAIN_TYPE_HINT)
+        raise ModelFileError(f"{quoted(label)} is a folder of {kind}", hint=PLAIN_TYPE_HINT)
 
 
-def _check_absent(path: Path, part: str, shown: str) -> None:
+def _check_absent(path: Path, part: str, label: str) -> None:
     """Raise if a component has a file under another name, or the UNet has none."""
     folder = path / Path(part).parent
     others = []
@@ -106,20 +106,20 @@ def _check_absent(path: Path, part: str, shown: str) -> None:
     if others or part == _COMPONENTS[0][0]:
         instead = f"; it has {', '.join(others[:3])}" if others else ""
         raise ModelFileError(
-            f"{quoted(shown)} has no {part}, which the engine looks for{instead}",
+            f"{quoted(label)} has no {part}, which the engine looks for{instead}",
             hint=f"save it under that name, or {_ONE_FILE_HINT}" if others else _ONE_FILE_HINT,
         )
 
 
-def _no_model(names: list[str], shown: str) -> ModelNotFoundError:
+def _no_model(names: list[str], label: str) -> ModelNotFoundError:
     files = [name for name in names if name.lower().endswith(_MODEL_ENDINGS)]
     if files:
         more = f" and {len(files) - 3} more" if len(files) > 3 else ""
         return ModelNotFoundError(
-            f"{quoted(shown)} is a folder of model files, not a model",
+            f"{quoted(label)} is a folder of model files, not a model",
             hint=f"name one of its files: {', '.join(files[:3])}{more}",
         )
     return ModelNotFoundError(
-        f"{quoted(shown)} is a folder without a model",
+        f"{quoted(label)} is a folder without a model",
         hint="name a model file, or a folder in diffusers layout (unet/, vae/, text_encoder/)",
     )

@@ -109,31 +109,31 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     """
     cursor = _Cursor(source)
     cursor.skip(len(MAGIC))
-    _check_version(cursor.unpack(_COUNT32), source.shown)
+    _check_version(cursor.unpack(_COUNT32), source.label)
     tensor_count, key_count = cursor.unpack(_COUNT64), cursor.unpack(_COUNT64)
     for count, limit, what in (
         (tensor_count, MAX_TENSORS, "tensors"),
         (key_count, MAX_KEYS, "keys"),
     ):
         if count > limit:
-            raise broken(source.shown, f"it claims {count:,} {what}, and {limit:,} are the most")
+            raise broken(source.label, f"it claims {count:,} {what}, and {limit:,} are the most")
     metadata = _read_metadata(cursor, key_count, brief=brief)
     if cursor.vocabulary is not None:
         stand_ins = _text_model_tensors(metadata, cursor.vocabulary)
         return ModelHeader("gguf", stand_ins, metadata, source.size)
-    alignment = _alignment(metadata, source.shown)
+    alignment = _alignment(metadata, source.label)
     tensors, data_bytes = _read_tensors(cursor, tensor_count, alignment)
     if cursor.has_lists and cursor.has_five_dimensions:
         raise ModelFileError(
-            f"{quoted(source.shown)} has tensors of {MAX_DIMENSIONS} dimensions, and lists among"
+            f"{quoted(source.label)} has tensors of {MAX_DIMENSIONS} dimensions, and lists among"
             " its keys, and the engine cannot read both in one file",
             hint="use another file of the same model",
         )
-    tensors = {name: _restored(tensor, metadata, source.shown) for name, tensor in tensors.items()}
-    check_tensors(tensors, source.shown)
+    tensors = {name: _restored(tensor, metadata, source.label) for name, tensor in tensors.items()}
+    check_tensors(tensors, source.label)
     needed = round_up(cursor.position, alignment) + data_bytes
     if source.size < needed:
-        raise cut_short(source.shown, source.size, needed)
+        raise cut_short(source.label, source.size, needed)
     return ModelHeader("gguf", tensors, metadata, source.size)
 
 
@@ -141,16 +141,16 @@ def _read_tensors(
     cursor: "_Cursor", count: int, alignment: int
 ) -> tuple[dict[str, TensorInfo], int]:
     """Read the descriptions of all tensors; also return the size of their data."""
-    shown = cursor.source.shown
+    label = cursor.source.label
     tensors: dict[str, TensorInfo] = {}
     expected_offset = data_bytes = 0
     for _ in range(count):
         tensor, offset = _read_tensor(cursor)
         if tensor.name in tensors:
-            raise broken(shown, f"it has two tensors {quoted(tensor.name)}")
+            raise broken(label, f"it has two tensors {quoted(tensor.name)}")
         if offset != expected_offset:
             raise broken(
-                shown,
+                label,
                 f"the data of tensor {quoted(tensor.name)} is not where it belongs"
                 f" ({offset:,}, not {expected_offset:,})",
             )
@@ -177,7 +177,7 @@ class _Cursor:
 
     def skip(self, length: int) -> None:
         if length > self.source.size - self.position:
-            raise cut_short(self.source.shown, self.source.size)
+            raise cut_short(self.source.label, self.source.size)
         self._index += length
 
     def skip_strings(self, count: int) -> None:
@@ -192,7 +192,7 @@ class _Cursor:
             index += 8 + unpack(chunk, index)[0]
             if index > len(chunk):
                 if self._chunk_start + index > self.source.size:
-                    raise cut_short(self.source.shown, self.source.size)
+                    raise cut_short(self.source.label, self.source.size)
                 self._index = index
                 self._load(0)
                 chunk, index = self._chunk, 0
@@ -215,39 +215,39 @@ class _Cursor:
     def _load(self, length: int) -> None:
         start = self.position
         if length > self.source.size - start:
-            raise cut_short(self.source.shown, self.source.size)
+            raise cut_short(self.source.label, self.source.size)
         if start + length > MAX_HEADER_BYTES:
-            raise broken(self.source.shown, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
+            raise broken(self.source.label, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
         self._chunk = self.source.read(start, max(length, self.source.chunk_bytes))
         self._chunk_start, self._index = start, 0
         if len(self._chunk) < length:  # it shrank while we read it
-            raise cut_short(self.source.shown, start + len(self._chunk))
+            raise cut_short(self.source.label, start + len(self._chunk))
 
 
-def _check_version(version: int, shown: str) -> None:
+def _check_version(version: int, label: str) -> None:
     if version & 0xFFFF == 0:
         raise ModelFileError(
-            f"{quoted(shown)} is a big-endian GGUF file, made for another kind of machine",
+            f"{quoted(label)} is a big-endian GGUF file, made for another kind of machine",
             hint="download the little-endian one",
         )
     if version not in (2, 3):
         raise ModelFileError(
-            f"{quoted(shown)} is a GGUF file of version {version}, and the engine reads 2 and 3",
+            f"{quoted(label)} is a GGUF file of version {version}, and the engine reads 2 and 3",
             hint="convert the model again with current tools",
         )
 
 
 def _read_metadata(cursor: _Cursor, count: int, *, brief: bool) -> dict[str, object]:
-    shown = cursor.source.shown
+    label = cursor.source.label
     metadata: dict[str, object] = {}
     for _ in range(count):
         raw = _read_string(cursor, MAX_KEY_BYTES, "a key")
         key = raw.decode("ascii", "replace")
         # ggml writes a bad key to its log, as the format string.
         if not key.isascii() or not key.isprintable() or "%" in key or not key:
-            raise broken(shown, f"it has a key that is not plain text: {quoted(key)}")
+            raise broken(label, f"it has a key that is not plain text: {quoted(key)}")
         if key in metadata:
-            raise broken(shown, f"it has two keys {quoted(key)}")
+            raise broken(label, f"it has two keys {quoted(key)}")
         is_of_text = brief and key.startswith("tokenizer.") and _is_text_model(metadata)
         metadata[key] = _read_value(cursor, key, stop_at_vocabulary=is_of_text)
         if cursor.vocabulary is not None:
@@ -276,10 +276,10 @@ def _text_model_tensors(metadata: Mapping[str, object], words: int) -> dict[str,
 
 
 def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) -> object:
-    shown = cursor.source.shown
+    label = cursor.source.label
     kind = cursor.unpack(_COUNT32)
     if key == "general.alignment" and kind != _UINT32:
-        raise broken(shown, "its alignment is not a number")  # ggml ends the process over it
+        raise broken(label, "its alignment is not a number")  # ggml ends the process over it
     if kind == _STRING:
         return _read_string(cursor, MAX_STRING_BYTES, f"the value of {key}").decode(
             errors="replace"
@@ -289,7 +289,7 @@ def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) 
         kind, length = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
         if length > MAX_ARRAY_ELEMENTS:
             raise broken(
-                shown, f"{quoted(key)} has {length:,} values, {MAX_ARRAY_ELEMENTS:,} are the most"
+                label, f"{quoted(key)} has {length:,} values, {MAX_ARRAY_ELEMENTS:,} are the most"
             )
         if stop_at_vocabulary and length > _MAX_WORDS_READ:
             # Tools that sort the keys write other lists first, which may have other lengths.
@@ -304,7 +304,7 @@ def _read_value(cursor: _Cursor, key: str, *, stop_at_vocabulary: bool = False) 
             cursor.skip(length * _SCALARS[kind].size)
             return f"{length} numbers"
     if kind not in _SCALARS:
-        raise broken(shown, f"{quoted(key)} is of a type that GGUF does not have: {kind}")
+        raise broken(label, f"{quoted(key)} is of a type that GGUF does not have: {kind}")
     return cursor.unpack(_SCALARS[kind])
 
 
@@ -312,46 +312,46 @@ def _read_string(cursor: _Cursor, limit: int, what: str) -> bytes:
     length = cursor.unpack(_COUNT64)
     if length > limit:
         # A length past the end says that the file was cut or garbled; either way it is damaged.
-        raise broken(cursor.source.shown, f"{what} is {length:,} bytes long, {limit:,} is the most")
+        raise broken(cursor.source.label, f"{what} is {length:,} bytes long, {limit:,} is the most")
     return cursor.take(length)
 
 
-def _alignment(metadata: dict[str, object], shown: str) -> int:
+def _alignment(metadata: dict[str, object], label: str) -> int:
     value = metadata.get("general.alignment", 32)
     if not isinstance(value, int) or not 0 < value <= MAX_ALIGNMENT or value & (value - 1):
-        raise broken(shown, f"its alignment is {value}, not a power of 2 up to {MAX_ALIGNMENT:,}")
+        raise broken(label, f"its alignment is {value}, not a power of 2 up to {MAX_ALIGNMENT:,}")
     return value
 
 
 def _read_tensor(cursor: _Cursor) -> tuple[TensorInfo, int]:
     """Read one tensor's description, and where its data begins in the data section."""
-    shown = cursor.source.shown
+    label = cursor.source.label
     raw = _read_string(cursor, MAX_STRING_BYTES, "the name of a tensor")
     name = raw.decode("ascii", "replace")
-    check_tensor_name(name, MAX_NAME_BYTES, shown)
+    check_tensor_name(name, MAX_NAME_BYTES, label)
     dimensions = cursor.unpack(_COUNT32)
     if dimensions > MAX_DIMENSIONS:
         raise broken(
-            shown,
+            label,
             f"tensor {quoted(name)} has {dimensions} dimensions, {MAX_DIMENSIONS} are the most",
         )
     shape = tuple(cursor.unpack(_COUNT64) for _ in range(dimensions)) or (1,)
     shape = tuple(side - 2**64 if side >= 2**63 else side for side in shape)
-    check_tensor_shape(name, shape, shown)
+    check_tensor_shape(name, shape, label)
     if dimensions == MAX_DIMENSIONS:
         cursor.has_five_dimensions = True
         shape = (*shape[:3], shape[3] * shape[4])
     number, offset = cursor.unpack(_COUNT32), cursor.unpack(_COUNT64)
     if number not in TENSOR_TYPES:
         raise ModelFileError(
-            f"{quoted(shown)} stores tensor {quoted(name)} as type {number},"
+            f"{quoted(label)} stores tensor {quoted(name)} as type {number},"
             " which the engine does not read",
             hint="use another quantisation of the same model, for example Q8_0 or Q4_0",
         )
     type_name, block_elements, block_bytes = TENSOR_TYPES[number]
     if shape[0] % block_elements:
         raise broken(
-            shown,
+            label,
             f"tensor {quoted(name)} has rows of {shape[0]} elements,"
             f" and {type_name} needs multiples of {block_elements}",
         )
@@ -359,16 +359,16 @@ def _read_tensor(cursor: _Cursor) -> tuple[TensorInfo, int]:
     return TensorInfo(name, shape, type_name, size), offset
 
 
-def _restored(tensor: TensorInfo, metadata: Mapping[str, object], shown: str) -> TensorInfo:
+def _restored(tensor: TensorInfo, metadata: Mapping[str, object], label: str) -> TensorInfo:
     """Return a tensor with the shape that it had before it was stored in rows of another length."""
     sides = metadata.get(_SHAPE_KEY + tensor.name)
     if not isinstance(sides, tuple):
         return tensor
     shape = sides[::-1]
-    check_tensor_shape(tensor.name, shape, shown)
+    check_tensor_shape(tensor.name, shape, label)
     if len(shape) >= MAX_DIMENSIONS or math.prod(shape) != tensor.elements:
         raise broken(
-            shown,
+            label,
             f"tensor {quoted(tensor.name)} has {tensor.elements:,} elements, and its shape"
             f" {'x'.join(map(str, sides))} has {math.prod(shape):,}",
         )

@@ -63,22 +63,22 @@ _WEB_PAGE_HINT = "download the file itself, not the page about it"
 _MODEL_HINT = "a model file is GGUF, safetensors or a PyTorch checkpoint (.ckpt)"
 
 
-def read_model_header(path: Path, *, shown: str = "") -> ModelHeader:
+def read_model_header(path: Path, *, label: str = "") -> ModelHeader:
     """Read the header of a GGUF, safetensors or PyTorch file on this machine.
 
     At most 128 MiB are read, whatever the file claims. Pipes and devices are never opened.
 
     Args:
         path: Path of the file.
-        shown: Name of the file in messages; its path if empty.
+        label: Name of the file in messages; its path if empty.
 
     Raises:
         ModelNotFoundError: The file does not exist.
         ModelFileError: The file cannot be read, is damaged, truncated or not a model file, or would
             crash the engine.
     """
-    shown = shown or str(path)
-    with _LocalFile(path, shown) as source:
+    label = label or str(path)
+    with _LocalFile(path, label) as source:
         return read_header(source)
 
 
@@ -102,22 +102,22 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
         return read_legacy_checkpoint(source)
     for magic, what, hint in _FOREIGN:
         if start.startswith(magic):
-            raise ModelFileError(f"{quoted(source.shown)} is {what}", hint=hint or _MODEL_HINT)
+            raise ModelFileError(f"{quoted(source.label)} is {what}", hint=hint or _MODEL_HINT)
     if looks_like_safetensors(start, source.size):
         return read_safetensors_header(source)
     if start.lstrip().lower().startswith(_WEB_PAGE_STARTS):
-        raise ModelFileError(f"{quoted(source.shown)} is a web page", hint=_WEB_PAGE_HINT)
-    if kind := foreign_kind(source.shown):
-        raise ModelFileError(f"{quoted(source.shown)} is {kind}", hint=PLAIN_TYPE_HINT)
+        raise ModelFileError(f"{quoted(source.label)} is a web page", hint=_WEB_PAGE_HINT)
+    if kind := foreign_kind(source.label):
+        raise ModelFileError(f"{quoted(source.label)} is {kind}", hint=PLAIN_TYPE_HINT)
     if not start:
-        raise ModelFileError(f"{quoted(source.shown)} is empty", hint="download or copy it again")
+        raise ModelFileError(f"{quoted(source.label)} is empty", hint="download or copy it again")
     if not start.strip(b"\0"):
         what = "starts with zeros only, as an unfinished download does"
     elif all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
         what = "is text, not a model file"
     else:
         what = "is not a model file"
-    raise ModelFileError(f"{quoted(source.shown)} {what}", hint=_MODEL_HINT)
+    raise ModelFileError(f"{quoted(source.label)} {what}", hint=_MODEL_HINT)
 
 
 def foreign_kind(name: str) -> str:
@@ -130,36 +130,36 @@ class _LocalFile:
 
     chunk_bytes = 1024 * 1024
 
-    def __init__(self, path: Path, shown: str) -> None:
+    def __init__(self, path: Path, label: str) -> None:
         self.path = path
-        self.shown = shown
+        self.label = label
         self.size = 0
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> "_LocalFile":  # noqa: PYI034 - typing.Self is from Python 3.11 on
         try:
             # Check before opening: opening a pipe blocks.
-            _check_regular(self.path.stat(), self.shown)
+            _check_regular(self.path.stat(), self.label)
             flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
             self._file = os.fdopen(os.open(self.path, flags), "rb", buffering=0)
             status = os.fstat(self._file.fileno())
-            _check_regular(status, self.shown)  # the file may have been replaced
+            _check_regular(status, self.label)  # the file may have been replaced
             self.size = status.st_size
         except (FileNotFoundError, NotADirectoryError):
             hint = "check the path"
-            if self.shown != self.shown.strip():
+            if self.label != self.label.strip():
                 hint = "check the path: it has a blank at an end"
-            raise ModelNotFoundError(f"there is no file {quoted(self.shown)}", hint=hint) from None
+            raise ModelNotFoundError(f"there is no file {quoted(self.label)}", hint=hint) from None
         except PermissionError:
             raise ModelFileError(
-                f"{quoted(self.shown)} cannot be read: permission denied",
+                f"{quoted(self.label)} cannot be read: permission denied",
                 hint="check the permissions of the file and its folder",
             ) from None
         except (OSError, ValueError) as error:
             self.__exit__(None, None, None)
             reason = getattr(error, "strerror", None) or str(error)
             raise ModelFileError(
-                f"{quoted(self.shown)} cannot be read: {reason.lower()}", hint="check the path"
+                f"{quoted(self.label)} cannot be read: {reason.lower()}", hint="check the path"
             ) from None
         except ModelFileError:
             self.__exit__(None, None, None)
@@ -184,18 +184,18 @@ class _LocalFile:
                 data += more
         except OSError as error:
             raise ModelFileError(
-                f"{quoted(self.shown)} cannot be read: {(error.strerror or str(error)).lower()}",
+                f"{quoted(self.label)} cannot be read: {(error.strerror or str(error)).lower()}",
                 hint="check the disk it is on",
             ) from None
         return data
 
 
-def _check_regular(status: os.stat_result, shown: str) -> None:
+def _check_regular(status: os.stat_result, label: str) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise ModelFileError(f"{quoted(shown)} is a folder, not a file", hint="name a file in it")
+        raise ModelFileError(f"{quoted(label)} is a folder, not a file", hint="name a file in it")
     if not stat.S_ISREG(status.st_mode):
         raise ModelFileError(
-            f"{quoted(shown)} is not a file but {_kind_of(status.st_mode)}",
+            f"{quoted(label)} is not a file but {_kind_of(status.st_mode)}",
             hint="a model is read at many places, which only a file allows",
         )
 

@@ -46,17 +46,17 @@ _BUILTINS_OF_ATTACKS = frozenset(
 )
 
 
-def unreadable(shown: str, why: str) -> ModelFileError:
+def unreadable(label: str, why: str) -> ModelFileError:
     """Make the error for a checkpoint that PyTorch may open, but not the engine."""
     return ModelFileError(
-        f"{quoted(shown)} is a PyTorch checkpoint that the engine does not read: {why}",
+        f"{quoted(label)} is a PyTorch checkpoint that the engine does not read: {why}",
         hint=CONVERT_HINT,
     )
 
 
-def too_large(shown: str) -> ModelFileError:
+def too_large(label: str) -> ModelFileError:
     """Make the error for a pickle that no model needs."""
-    return broken(shown, "its description of the tensors is larger than that of any model")
+    return broken(label, "its description of the tensors is larger than that of any model")
 
 
 _MARK = object()
@@ -69,11 +69,11 @@ class PickleMachine:
         storage_bytes: Size of each storage that the pickle has named so far, by key.
     """
 
-    def __init__(self, shown: str) -> None:
-        """Prepare; messages call the file ``shown``."""
+    def __init__(self, label: str) -> None:
+        """Prepare; messages call the file ``label``."""
         self.storage_bytes: dict[str, int] = {}
         self._foreign = ""
-        self._shown = shown
+        self._label = label
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._values = 0
@@ -89,7 +89,7 @@ class PickleMachine:
         elif name in _ACTIONS:
             getattr(self, _ACTIONS[name])(argument)
         elif name not in _IGNORED:
-            raise unreadable(self._shown, f"it holds more than tensors (operation {name})")
+            raise unreadable(self._label, f"it holds more than tensors (operation {name})")
 
     def top(self) -> Any:
         """Return the last value: the result, once all operations are carried out."""
@@ -196,7 +196,7 @@ class PickleMachine:
         if not isinstance(key, str) or not key or not is_count(count):
             raise self._damaged()
         if kind not in _STORAGES:
-            raise unreadable(self._shown, f"it stores tensors as {quoted(kind)}")
+            raise unreadable(self._label, f"it stores tensors as {quoted(kind)}")
         stored_as, element_bytes = _STORAGES[kind]
         self.storage_bytes[key] = count * element_bytes
         self._push(Storage(stored_as, element_bytes, key))
@@ -229,7 +229,7 @@ class PickleMachine:
         expected = 1
         for side, stride in zip(reversed(shape.items), reversed(strides.items), strict=True):
             if stride != expected and math.prod(shape.items):
-                raise unreadable(self._shown, "it stores a tensor transposed or with gaps")
+                raise unreadable(self._label, "it stores a tensor transposed or with gaps")
             expected *= side
         size = math.prod(shape.items) * storage.element_bytes
         offset = place * storage.element_bytes
@@ -238,7 +238,7 @@ class PickleMachine:
     def _group(self, kind: str) -> Group:
         group = self.top()
         if group is None:  # what stands for the result of a function
-            raise unreadable(self._shown, f"it holds more than tensors{self.made_with}")
+            raise unreadable(self._label, f"it holds more than tensors{self.made_with}")
         if not isinstance(group, Group) or group.kind != kind:
             raise self._damaged()
         return group
@@ -249,7 +249,7 @@ class PickleMachine:
         is_builtin = root in {"builtins", "__builtin__"} and attribute in _BUILTINS_OF_ATTACKS
         if root in _MODULES_OF_ATTACKS or is_builtin:
             raise ModelFileError(
-                f"{quoted(self._shown)} would run {quoted(name)} if PyTorch opened it, as only"
+                f"{quoted(self._label)} would run {quoted(name)} if PyTorch opened it, as only"
                 " malicious checkpoints do",
                 hint="delete it, and get the model from a source that you trust",
             )
@@ -269,14 +269,14 @@ class PickleMachine:
     def _count(self, value: object) -> None:
         self._values += values_in(value)
         if self._values > MAX_VALUES:
-            raise too_large(self._shown)
+            raise too_large(self._label)
 
     def _check_depth(self, group: Group) -> None:
         if group.depth > MAX_DEPTH:
-            raise too_large(self._shown)
+            raise too_large(self._label)
 
     def _damaged(self) -> ModelFileError:
-        return broken(self._shown, "its description of the tensors cannot be read")
+        return broken(self._label, "its description of the tensors cannot be read")
 
 
 # Operations whose argument is a value, by the names of ``pickletools``.

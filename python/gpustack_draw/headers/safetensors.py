@@ -56,26 +56,26 @@ def read_safetensors_header(source: ByteSource) -> ModelHeader:
         ModelFileError: The header breaks a rule of the format, or of the engine, or the file is
             shorter than its header says.
     """
-    shown = source.shown
+    label = source.label
     length = _length(source.read(0, 8))
     if 8 + length > source.size:
-        raise cut_short(shown, source.size)
+        raise cut_short(label, source.size)
     if length > MAX_HEADER_BYTES:
-        raise broken(shown, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
-    entries = _parse(source.read(8, length), shown)
+        raise broken(label, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
+    entries = _parse(source.read(8, length), label)
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict):
-        raise broken(shown, "its metadata is not a table")
+        raise broken(label, "its metadata is not a table")
     # Before each tensor is looked at: these formats store some in types that only they have.
-    check_weight_format({name: _type_of(entry) for name, entry in entries.items()}, shown)
+    check_weight_format({name: _type_of(entry) for name, entry in entries.items()}, label)
     if len(entries) > MAX_TENSORS:
-        raise broken(shown, f"it claims {len(entries):,} tensors, {MAX_TENSORS:,} are the most")
+        raise broken(label, f"it claims {len(entries):,} tensors, {MAX_TENSORS:,} are the most")
     tensors: dict[str, TensorInfo] = {}
     places: list[tuple[int, int, str]] = []
     for name, entry in entries.items():
-        tensors[name], begin = _read_tensor(name, entry, shown)
+        tensors[name], begin = _read_tensor(name, entry, label)
         places.append((begin, begin + tensors[name].bytes, name))
-    check_tensors(tensors, shown)
+    check_tensors(tensors, label)
     _check_places(places, source, 8 + length)
     return ModelHeader("safetensors", tensors, metadata, source.size)
 
@@ -88,13 +88,13 @@ def _length(start: bytes) -> int:
     return int.from_bytes(start[:8], "little")
 
 
-def _parse(text: bytes, shown: str) -> dict[str, Any]:
+def _parse(text: bytes, label: str) -> dict[str, Any]:
     def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) != len(pairs):
             seen: set[str] = set()
             twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-            raise broken(shown, f"it has two entries {quoted(twice)}")
+            raise broken(label, f"it has two entries {quoted(twice)}")
         return table
 
     def refuse_constant(constant: str) -> NoReturn:
@@ -105,29 +105,29 @@ def _parse(text: bytes, shown: str) -> dict[str, Any]:
             text.decode(), object_pairs_hook=refuse_twice, parse_constant=refuse_constant
         )
     except (ValueError, RecursionError):
-        raise broken(shown, "its header is not JSON") from None
+        raise broken(label, "its header is not JSON") from None
     if not isinstance(table, dict):
-        raise broken(shown, "its header is not a table")
+        raise broken(label, "its header is not a table")
     return table
 
 
-def _read_tensor(name: str, entry: object, shown: str) -> tuple[TensorInfo, int]:
+def _read_tensor(name: str, entry: object, label: str) -> tuple[TensorInfo, int]:
     """Read one tensor's description, and where its data begins in the data section."""
-    check_tensor_name(name, MAX_NAME_LENGTH, shown)
+    check_tensor_name(name, MAX_NAME_LENGTH, label)
     if not isinstance(entry, dict):
-        raise broken(shown, f"tensor {quoted(name)} is not described by a table")
+        raise broken(label, f"tensor {quoted(name)} is not described by a table")
     kind, shape, places = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(kind, str) or not _are_integers(shape) or not _are_integers(places, 2):
-        raise broken(shown, f"tensor {quoted(name)} lacks its type, its shape or its place")
+        raise broken(label, f"tensor {quoted(name)} lacks its type, its shape or its place")
     if len(shape) > MAX_DIMENSIONS:
         raise broken(
-            shown,
+            label,
             f"tensor {quoted(name)} has {len(shape)} dimensions, {MAX_DIMENSIONS} are the most",
         )
-    check_tensor_shape(name, tuple(shape), shown)
+    check_tensor_shape(name, tuple(shape), label)
     if kind not in ELEMENT_BYTES:
         raise ModelFileError(
-            f"{quoted(shown)} stores tensor {quoted(name)} as {quoted(kind)},"
+            f"{quoted(label)} stores tensor {quoted(name)} as {quoted(kind)},"
             " which the engine does not read",
             hint=PLAIN_TYPE_HINT,
         )
@@ -137,7 +137,7 @@ def _read_tensor(name: str, entry: object, shown: str) -> tuple[TensorInfo, int]
     size = math.prod(shape) * ELEMENT_BYTES[kind]
     if begin < 0 or end - begin != size:
         raise broken(
-            shown, f"tensor {quoted(name)} takes {size:,} bytes, but {end - begin:,} are set aside"
+            label, f"tensor {quoted(name)} takes {size:,} bytes, but {end - begin:,} are set aside"
         )
     # The engine has no floating-point numbers of 8 bits: it loads them as F16.
     expanded = 2 * size if kind.startswith("F8_") else 0
@@ -158,8 +158,8 @@ def _check_places(places: list[tuple[int, int, str]], source: ByteSource, start:
     for begin, end, name in places:
         if begin < last_end:
             raise broken(
-                source.shown, f"the data of tensors {quoted(last_name)} and {quoted(name)} overlap"
+                source.label, f"the data of tensors {quoted(last_name)} and {quoted(name)} overlap"
             )
         last_end, last_name = end, name
     if start + last_end > source.size:
-        raise cut_short(source.shown, source.size, start + last_end)
+        raise cut_short(source.label, source.size, start + last_end)

@@ -28,42 +28,42 @@ class TensorPickle:
     end: int
 
 
-def read_tensor_pickle(data: bytes, shown: str, start: int = 0) -> TensorPickle:
+def read_tensor_pickle(data: bytes, label: str, start: int = 0) -> TensorPickle:
     """Read the tensors of a pickled state dictionary.
 
     Args:
         data: The pickle, and perhaps bytes after it.
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
         start: Offset of the pickle in the data.
 
     Raises:
         ModelFileError: The pickle is damaged or malicious, holds no tensors, or stores them in a
             form that the engine does not read.
     """
-    machine = PickleMachine(shown)
+    machine = PickleMachine(label)
     end = start
-    for name, argument, end in _operations(data, start, shown):  # noqa: B007
+    for name, argument, end in _operations(data, start, label):  # noqa: B007
         machine.step(name, argument)
     tensors: dict[str, PickledTensor] = {}
     _collect(machine.top(), tensors)
     if not tensors:
-        raise unreadable(shown, f"it holds no dictionary of tensors{machine.made_with}")
+        raise unreadable(label, f"it holds no dictionary of tensors{machine.made_with}")
     return TensorPickle(tensors, machine.storage_bytes, end)
 
 
-def skip_pickle(data: bytes, start: int, shown: str) -> int:
+def skip_pickle(data: bytes, start: int, label: str) -> int:
     """Return the offset at which a pickle ends.
 
     Raises:
         ModelFileError: It is damaged.
     """
     end = start
-    for _, _, end in _operations(data, start, shown):  # noqa: B007
+    for _, _, end in _operations(data, start, label):  # noqa: B007
         pass
     return end
 
 
-def _operations(data: bytes, start: int, shown: str) -> Iterator[tuple[str, Any, int]]:
+def _operations(data: bytes, start: int, label: str) -> Iterator[tuple[str, Any, int]]:
     """Yield name, argument and end offset of each operation of a pickle.
 
     Raises:
@@ -81,10 +81,10 @@ def _operations(data: bytes, start: int, shown: str) -> Iterator[tuple[str, Any,
             for operation, argument, _ in pickletools.genops(stream):
                 count += 1
                 if count > MAX_OPERATIONS:
-                    raise too_large(shown)
+                    raise too_large(label)
                 yield operation.name, argument, stream.tell()
     except (ValueError, OverflowError):
-        raise broken(shown, "its description of the tensors cannot be read") from None
+        raise broken(label, "its description of the tensors cannot be read") from None
 
 
 def _collect(value: object, tensors: dict[str, PickledTensor]) -> None:

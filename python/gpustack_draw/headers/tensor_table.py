@@ -32,7 +32,7 @@ class ByteSource(Protocol):
     """Random access to the bytes of a local or remote file."""
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Name of the file in messages: the path as typed."""
 
     @property
@@ -104,48 +104,48 @@ class ModelHeader:
         return sum(tensor.expanded_bytes or tensor.bytes for tensor in self.tensors.values())
 
 
-def check_tensor_name(name: str, limit: int, shown: str) -> None:
+def check_tensor_name(name: str, limit: int, label: str) -> None:
     """Raise if a tensor name is not plain text or is too long.
 
     Raises:
         ModelFileError: The name is invalid.
     """
     if not _NAME.fullmatch(name):
-        raise broken(shown, f"it has a tensor whose name is not plain text: {quoted(name)}")
+        raise broken(label, f"it has a tensor whose name is not plain text: {quoted(name)}")
     if len(name) > limit:
         raise broken(
-            shown,
+            label,
             f"it has a tensor whose name is longer than {limit} characters:"
             f" {quoted(name, limit=40)}",
         )
 
 
-def check_tensor_shape(name: str, shape: tuple[int, ...], shown: str) -> None:
+def check_tensor_shape(name: str, shape: tuple[int, ...], label: str) -> None:
     """Raise if a tensor's shape is invalid.
 
     Args:
         name: Name of the tensor.
         shape: Dimensions, in either order.
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
 
     Raises:
         ModelFileError: A dimension is 0 or negative, or there are too many, or too many elements.
     """
     if any(side < 0 for side in shape):
-        raise broken(shown, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
+        raise broken(label, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
     if 0 in shape:
         # Empty tensors such as "__x0__" are markers, which the engine never loads.
         if len(shape) == 1 and not name.endswith(_WEIGHT_ENDINGS):
             return
-        raise broken(shown, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
+        raise broken(label, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
     if math.prod(shape) > MAX_ELEMENTS:
         raise broken(
-            shown,
+            label,
             f"tensor {quoted(name)} has more than {MAX_ELEMENTS:,} elements: {_sides(shape)}",
         )
 
 
-def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
+def check_tensors(tensors: dict[str, TensorInfo], label: str) -> None:
     """Raise if the engine would misread a set of tensors.
 
     Raises:
@@ -153,19 +153,19 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
             type that the engine misreads.
     """
     if not tensors:
-        raise ModelFileError(f"{quoted(shown)} holds no tensors", hint="name another file")
-    check_weight_format({name: tensor.type for name, tensor in tensors.items()}, shown)
+        raise ModelFileError(f"{quoted(label)} holds no tensors", hint="name another file")
+    check_weight_format({name: tensor.type for name, tensor in tensors.items()}, label)
     highest: dict[tuple[str, ...], int] = {}
     seen: dict[tuple[str, ...], set[int]] = {}
     for name, tensor in tensors.items():
-        _check_stored_type(tensor, shown)
+        _check_stored_type(tensor, label)
         parts = name.split(".")
         for index, part in enumerate(parts):
             if number := _LEADING_NUMBER.match(part):
                 # More than 8 digits exceed the limit anyway, and int() is slow for many.
                 value = abs(int(number[0][:8]))
                 if value > MAX_NUMBER_IN_NAME:
-                    raise broken(shown, f"no model has a tensor {quoted(name)}")
+                    raise broken(label, f"no model has a tensor {quoted(name)}")
                 group = tuple(parts[:index])
                 highest[group] = max(value, highest.get(group, 0))
                 seen.setdefault(group, set()).add(value)
@@ -173,21 +173,21 @@ def check_tensors(tensors: dict[str, TensorInfo], shown: str) -> None:
         # Layers without weights have no tensors, so small gaps are common.
         if last + 1 > 4 * len(seen[group]) + 16:
             raise broken(
-                shown,
+                label,
                 f"it has {len(seen[group])} of the {last + 1} parts of {quoted('.'.join(group))}",
             )
 
 
-def broken(shown: str, why: str) -> ModelFileError:
+def broken(label: str, why: str) -> ModelFileError:
     """Build the error for a file that violates its format."""
-    return ModelFileError(f"{quoted(shown)} is damaged: {why}", hint=AGAIN_HINT)
+    return ModelFileError(f"{quoted(label)} is damaged: {why}", hint=AGAIN_HINT)
 
 
-def cut_short(shown: str, size: int, needed: int | None = None) -> ModelFileError:
+def cut_short(label: str, size: int, needed: int | None = None) -> ModelFileError:
     """Build the error for a truncated file.
 
     Args:
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
         size: Actual size in bytes.
         needed: Expected size in bytes; ``None`` if the file ends inside its header.
     """
@@ -195,13 +195,13 @@ def cut_short(shown: str, size: int, needed: int | None = None) -> ModelFileErro
         why = f"it ends inside its header, after {size:,} bytes"
     else:
         why = f"it has {size:,} of {needed:,} bytes"
-    return ModelFileError(f"{quoted(shown)} is cut short: {why}", hint=AGAIN_HINT)
+    return ModelFileError(f"{quoted(label)} is cut short: {why}", hint=AGAIN_HINT)
 
 
-def _check_stored_type(tensor: TensorInfo, shown: str) -> None:
+def _check_stored_type(tensor: TensorInfo, label: str) -> None:
     if tensor.type in _INTEGERS and tensor.name.endswith(_WEIGHT_ENDINGS):
         raise ModelFileError(
-            f"{quoted(shown)} stores {quoted(tensor.name)} as {tensor.type},"
+            f"{quoted(label)} stores {quoted(tensor.name)} as {tensor.type},"
             " which the engine cannot draw with",
             hint=PLAIN_TYPE_HINT,
         )

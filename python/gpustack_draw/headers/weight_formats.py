@@ -37,12 +37,12 @@ _MARK_OF_SCALED_FP8 = ".scaled_fp8"
 _EIGHT_BIT_INTEGERS = frozenset(("I8", "U8"))
 
 
-def check_weight_format(types: Mapping[str, str], shown: str) -> None:
+def check_weight_format(types: Mapping[str, str], label: str) -> None:
     """Raise if weights are quantized in a format that the engine does not read.
 
     Args:
         types: Type of each tensor, by name.
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
 
     Raises:
         ModelFileError: The engine does not read the format.
@@ -50,7 +50,7 @@ def check_weight_format(types: Mapping[str, str], shown: str) -> None:
     title = _format_of(types)
     if title:
         raise ModelFileError(
-            f"{quoted(shown)} is quantised in the {title} format, which the engine does not read",
+            f"{quoted(label)} is quantised in the {title} format, which the engine does not read",
             hint=PLAIN_TYPE_HINT,
         )
 

@@ -53,7 +53,7 @@ def read_zip_directory(source: ByteSource) -> dict[str, ZipEntry]:
     """
     count, size, offset = _find_directory(source)
     if count > MAX_ENTRIES or size > MAX_DIRECTORY_BYTES:
-        raise broken(source.shown, f"it claims {count:,} entries, and {MAX_ENTRIES:,} are the most")
+        raise broken(source.label, f"it claims {count:,} entries, and {MAX_ENTRIES:,} are the most")
     data = source.read(offset, size)
     entries: dict[str, ZipEntry] = {}
     position = 0
@@ -61,10 +61,10 @@ def read_zip_directory(source: ByteSource) -> dict[str, ZipEntry]:
         for _ in range(count):
             entry, position = _read_entry(data, position)
             if entry.name in entries:
-                raise broken(source.shown, f"it has two entries {quoted(entry.name)}")
+                raise broken(source.label, f"it has two entries {quoted(entry.name)}")
             entries[entry.name] = entry
     except (struct.error, ValueError):
-        raise broken(source.shown, "its directory of entries cannot be read") from None
+        raise broken(source.label, "its directory of entries cannot be read") from None
     return entries
 
 
@@ -76,11 +76,11 @@ def read_zip_entry(source: ByteSource, entry: ZipEntry) -> bytes:
     """
     start = source.read(entry.offset, _LOCAL.size)
     if len(start) < _LOCAL.size or start[:4] != b"PK\x03\x04":
-        raise broken(source.shown, f"entry {quoted(entry.name)} is not where it belongs")
+        raise broken(source.label, f"entry {quoted(entry.name)} is not where it belongs")
     *_, name_bytes, extra_bytes = _LOCAL.unpack(start)
     data = source.read(entry.offset + _LOCAL.size + name_bytes + extra_bytes, entry.bytes)
     if len(data) < entry.bytes:
-        raise broken(source.shown, f"entry {quoted(entry.name)} is not where it belongs")
+        raise broken(source.label, f"entry {quoted(entry.name)} is not where it belongs")
     return data
 
 
@@ -91,7 +91,7 @@ def _find_directory(source: ByteSource) -> tuple[int, int, int]:
     place = tail.rfind(b"PK\x05\x06", 0, len(tail) - _END.size + 4)
     if place < 0:
         raise ModelFileError(
-            f"{quoted(source.shown)} is cut short: the directory at its end is missing",
+            f"{quoted(source.label)} is cut short: the directory at its end is missing",
             hint=AGAIN_HINT,
         )
     _, _, _, _, count, size, offset, _ = _END.unpack_from(tail, place)
@@ -100,10 +100,10 @@ def _find_directory(source: ByteSource) -> tuple[int, int, int]:
         _, _, end_place, _ = _LOCATOR_64.unpack(locator)
         end = source.read(end_place, _END_64.size) if end_place < source.size else b""
         if len(end) < _END_64.size or not end.startswith(b"PK\x06\x06"):
-            raise broken(source.shown, "its directory of entries cannot be read")
+            raise broken(source.label, "its directory of entries cannot be read")
         *_, count, size, offset = _END_64.unpack(end)
     if offset + size > source.size:
-        raise broken(source.shown, "its directory of entries cannot be read")
+        raise broken(source.label, "its directory of entries cannot be read")
     return count, size, offset
 
 

@@ -126,7 +126,7 @@ class HubClient:
         etag = headers.get(_LINKED_ETAG) or headers.get("etag", "")
         if file.bytes < 0 and size < 0:
             raise HubUnavailableError(
-                f"the hub does not state the size of {file.shown}", retryable=False
+                f"the hub does not state the size of {file.label}", retryable=False
             )
         digest = file.digest or _digest(etag.removeprefix("W/").strip('"'))
         return replace(file, bytes=file.bytes if size < 0 else size, digest=digest)
@@ -285,7 +285,7 @@ def _check_range(answer: Answer, file: RepositoryFile, start: int) -> int:
     place, _, total = content_range.removeprefix("bytes ").partition("/")
     if not place.startswith(f"{start}-") or (total != "*" and _size_of(total) != file.bytes >= 0):
         raise HubUnavailableError(
-            f"the hub sent another byte range of {file.shown} than requested:"
+            f"the hub sent another byte range of {file.label} than requested:"
             f" {clean(content_range, 100)}"
         )
     return start

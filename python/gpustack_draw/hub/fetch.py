@@ -149,12 +149,12 @@ class Fetch:
         except DrawError as error:
             if damaged:
                 error.message = (
-                    f"{file.shown} was damaged in the cache, and could not be fetched again:"
+                    f"{file.label} was damaged in the cache, and could not be fetched again:"
                     f" {error.message}"
                 )
             raise
         if damaged:
-            self._note(f"{file.shown} was damaged in the cache, and was fetched again")
+            self._note(f"{file.label} was damaged in the cache, and was fetched again")
         self._cache.record_verified(file, fingerprint)
         self._cache.link(file)
 
@@ -186,12 +186,12 @@ class Fetch:
             if fingerprint:
                 path.replace(self._cache.blob(file))
                 if attempt:
-                    self._note(f"{file.shown} did not match its digest, and was fetched again")
+                    self._note(f"{file.label} did not match its digest, and was fetched again")
                 return fingerprint
         path.unlink()
         algorithm = "SHA-256" if len(file.digest) == 64 else "git SHA-1"
         raise FetchError(
-            f"{file.shown} was fetched twice and does not match its"
+            f"{file.label} was fetched twice and does not match its"
             f" {algorithm} {file.digest[:12]}...",
             hint="try again later, or use another file; a proxy may have changed the data",
         )
@@ -230,7 +230,7 @@ class Fetch:
                     if not self._receive(file, partial):
                         return ""
                     if partial.size == before and not partial.is_complete:
-                        raise HubUnavailableError(f"the hub sends no data of {file.shown}")
+                        raise HubUnavailableError(f"the hub sends no data of {file.label}")
                 except HubUnavailableError as error:
                     tries = 1 if partial.size > before else tries + 1
                     if self._stop.wait(retry_delay(error, tries)):
@@ -277,7 +277,7 @@ def damaged_offline(file: RepositoryFile) -> FetchError:
     """Build the error for a damaged file in offline mode."""
     variable = offline_variable()
     return FetchError(
-        f"{file.shown} is damaged in the cache, and {variable} is set",
+        f"{file.label} is damaged in the cache, and {variable} is set",
         hint=f"unset {variable} to fetch it again",
     )
 

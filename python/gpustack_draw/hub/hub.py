@@ -147,7 +147,7 @@ class Hub:
         path = self.cache.find(file)
         if path is not None:
             try:
-                return read_model_header(path, shown=file.shown)
+                return read_model_header(path, label=file.label)
             except ModelFileError:
                 if self._is_intact(file, path):
                     raise
@@ -181,7 +181,7 @@ class Hub:
         """Build the error for an uncached file in offline mode."""
         variable = offline_variable()
         return FetchError(
-            f"{file.shown} is not cached, and {variable} is set",
+            f"{file.label} is not cached, and {variable} is set",
             hint=f"unset {variable} to fetch it; {self._offline_choices()}",
         )
 

@@ -21,7 +21,7 @@ class RemoteFile:
     """A file on the hub, read in a few ranges from its start.
 
     Attributes:
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
         size: Size of the file in bytes.
         start: First bytes of the file, as far as they have been read.
         chunk_bytes: Number of bytes to read at once, small because ranges are buffered here.
@@ -37,7 +37,7 @@ class RemoteFile:
             file: File of known size.
             start: First bytes, if already known.
         """
-        self.shown = file.shown
+        self.label = file.label
         self.size = max(file.bytes, 0)
         self.start = start
         self._client = client
@@ -78,7 +78,7 @@ class RemoteFile:
                             if len(data) >= end - start:
                                 break
                 if len(data) <= before:
-                    raise HubUnavailableError(f"the hub sends no data of {self.shown}")
+                    raise HubUnavailableError(f"the hub sends no data of {self.label}")
             except HubUnavailableError as error:
                 self._client.forget_address(self._file)
                 tries = 1 if len(data) > before else tries + 1

@@ -79,7 +79,7 @@ def plan_removal(cache: HubCache, file: RepositoryFile) -> Removal:
     folder = cache.snapshots(file.repository)
     others = sorted({path.relative_to(folder).parts[0] for path in users if path != pointer})
     if not paths:
-        raise ModelNotFoundError(f"{file.shown} is not cached")
+        raise ModelNotFoundError(f"{file.label} is not cached")
     return Removal(file, tuple(paths), tuple(others))
 
 
@@ -101,7 +101,7 @@ def remove(client: HubClient, cache: HubCache, removal: Removal) -> None:
                 removed.path.unlink(missing_ok=True)
     except TimeoutError:
         raise FetchError(
-            f"another process is fetching {file.shown}", hint="try again when it has finished"
+            f"another process is fetching {file.label}", hint="try again when it has finished"
         ) from None
     except OSError as error:
         raise disk_error(error, cache.folder) from error

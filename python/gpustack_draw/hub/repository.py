@@ -31,7 +31,7 @@ class RepositoryFile:
     digest: str = ""
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Reference to the file for messages: ``hf.co/OWNER/REPO:PATH``."""
         return f"hf.co/{self.repository}:{self.path}"
 

@@ -184,12 +184,12 @@ def _without_long_blanks(text: str) -> str:
 # --- sd-parsers -----------------------------------------------------------------------------------
 
 
-def read_foreign(foreign: ForeignPicture, display_name: str) -> ParametersText:
+def read_foreign(foreign: ForeignPicture, label: str) -> ParametersText:
     """Read a picture of another program.
 
     Args:
         foreign: The picture.
-        display_name: Name of the picture in messages.
+        label: Name of the picture in messages.
 
     Returns:
         Its values by their names in web UIs.
@@ -199,15 +199,14 @@ def read_foreign(foreign: ForeignPicture, display_name: str) -> ParametersText:
     """
     if not foreign.parser:
         raise UsageError(
-            f"{display_name} was written by {foreign.program}, whose pictures are not supported",
+            f"{label} was written by {foreign.program}, whose pictures are not supported",
             hint=_BY_HAND_HINT,
         )
     try:
         from sd_parsers import parsers
     except ImportError:
         raise UsageError(
-            f"{display_name} was written by {foreign.program},"
-            " whose pictures need the package sd-parsers",
+            f"{label} was written by {foreign.program}, whose pictures need the package sd-parsers",
             hint=INSTALL_HINT,
         ) from None
     try:
@@ -217,7 +216,7 @@ def read_foreign(foreign: ForeignPicture, display_name: str) -> ParametersText:
         read = None
     if read is None:
         raise UsageError(
-            f"{display_name} was written by {foreign.program}, in a form that is not supported",
+            f"{label} was written by {foreign.program}, in a form that is not supported",
             hint=_BY_HAND_HINT,
         )
     return read

@@ -90,12 +90,12 @@ class _DamagedError(Exception):
     """The file is cut short or inconsistent."""
 
 
-def read_texts(source: object, display_name: str) -> PictureTexts:
+def read_texts(source: object, label: str) -> PictureTexts:
     """Read the texts of a picture.
 
     Args:
         source: A path, the contents of a file, a binary file object or a Pillow image.
-        display_name: Name of the source in messages.
+        label: Name of the source in messages.
 
     Raises:
         UsageError: The source cannot be read, or is not such a picture.
@@ -105,38 +105,36 @@ def read_texts(source: object, display_name: str) -> PictureTexts:
     if pillow is not None and isinstance(source, pillow.Image):
         _add_texts_of_image(source, found)
         return found
-    with _opened(source, display_name) as file:
+    with _opened(source, label) as file:
         try:
-            _add_texts_of_file(file, found, display_name)
+            _add_texts_of_file(file, found, label)
         except (_DamagedError, struct.error):
             found.is_damaged = True
     return found
 
 
 @contextmanager
-def _opened(source: object, display_name: str) -> Iterator[BinaryIO]:
+def _opened(source: object, label: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
         try:
-            file = _open_regular_file(source, display_name)
+            file = _open_regular_file(source, label)
         except FileNotFoundError:
-            raise UsageError(f"{display_name} does not exist", hint="check the path") from None
+            raise UsageError(f"{label} does not exist", hint="check the path") from None
         except OSError as error:
-            raise _unreadable(error, display_name) from error
+            raise _unreadable(error, label) from error
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise
-            raise UsageError(f"{display_name} cannot be a file name") from error
-        with file, _read_errors(display_name):
+            raise UsageError(f"{label} cannot be a file name") from error
+        with file, _read_errors(label):
             yield file
     elif hasattr(source, "read"):
-        with _read_errors(display_name):
+        with _read_errors(label):
             file = cast("BinaryIO", source)
             if not isinstance(file.read(0), bytes):
-                raise UsageError(
-                    f"{display_name} is text", hint="open the file in binary mode, 'rb'"
-                )
+                raise UsageError(f"{label} is text", hint="open the file in binary mode, 'rb'")
             yield from _from_start(file)
     else:
         raise UsageError(
@@ -159,51 +157,49 @@ def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _read_errors(display_name: str) -> Iterator[None]:
+def _read_errors(label: str) -> Iterator[None]:
     try:
         yield
     except UsageError:
         raise
     except (OSError, ValueError) as error:  # Python's own files raise ValueError once closed
-        raise _unreadable(error, display_name) from error
+        raise _unreadable(error, label) from error
 
 
-def _unreadable(error: OSError | ValueError, display_name: str) -> UsageError:
+def _unreadable(error: OSError | ValueError, label: str) -> UsageError:
     reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
     if reason[1:2].islower():
         reason = reason[0].lower() + reason[1:]
-    return UsageError(f"{display_name} cannot be read: {reason}")
+    return UsageError(f"{label} cannot be read: {reason}")
 
 
-def _open_regular_file(path: str | os.PathLike[str], display_name: str) -> BinaryIO:
+def _open_regular_file(path: str | os.PathLike[str], label: str) -> BinaryIO:
     """Open a regular file; refuse anything that could block, such as a named pipe."""
-    _check_regular(os.stat(path).st_mode, display_name)  # noqa: PTH116 - any PathLike is a path here
+    _check_regular(os.stat(path).st_mode, label)  # noqa: PTH116 - any PathLike is a path here
     no_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = os.fdopen(os.open(path, os.O_RDONLY | no_waiting), "rb")
     try:
-        _check_regular(
-            os.fstat(file.fileno()).st_mode, display_name
-        )  # the path may have been replaced
+        _check_regular(os.fstat(file.fileno()).st_mode, label)  # the path may have been replaced
     except UsageError:
         file.close()
         raise
     return file
 
 
-def _check_regular(mode: int, display_name: str) -> None:
+def _check_regular(mode: int, label: str) -> None:
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{display_name} is a folder", hint="name a picture in it")
+        raise UsageError(f"{label} is a folder", hint="name a picture in it")
     if not stat.S_ISREG(mode):
         file_type = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
         raise UsageError(
-            f"{display_name} is {file_type}, not a file", hint="save the picture to a file first"
+            f"{label} is {file_type}, not a file", hint="save the picture to a file first"
         )
 
 
 # --- containers -----------------------------------------------------------------------------------
 
 
-def _add_texts_of_file(file: BinaryIO, found: PictureTexts, display_name: str) -> None:
+def _add_texts_of_file(file: BinaryIO, found: PictureTexts, label: str) -> None:
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(12)
@@ -216,7 +212,7 @@ def _add_texts_of_file(file: BinaryIO, found: PictureTexts, display_name: str) -
     elif start[:4] == b"RIFF" and start[8:] == b"WEBP":
         _add_texts_of_webp(file, end, found)
     else:
-        raise UsageError(f"{display_name} is not a PNG, JPEG or WebP picture")
+        raise UsageError(f"{label} is not a PNG, JPEG or WebP picture")
 
 
 def _add_texts_of_png(file: BinaryIO, end: int, found: PictureTexts) -> None:

@@ -122,10 +122,10 @@ def read_parameters(
         UsageError: The picture cannot be read, is of another format, has no parameters, or is of
             a program whose pictures are not supported.
     """
-    display_name = "the picture"
+    label = "the picture"
     if isinstance(picture, str | os.PathLike):
-        display_name = quoted(os.fspath(picture))
-    found = read_texts(picture, display_name)
+        label = quoted(os.fspath(picture))
+    found = read_texts(picture, label)
     for candidate in sorted(found.texts, key=_rank):
         # A prompt inside the JSON of another program may look like this form.
         read = None if json_object(candidate.text) else parse_text(candidate.text)
@@ -133,11 +133,11 @@ def read_parameters(
             return _parameters(read, candidate.text, _program_of(read.pairs))
     foreign = find_foreign(found.texts)
     if foreign is not None:
-        read = read_foreign(foreign, display_name)
+        read = read_foreign(foreign, label)
         version = read.pairs.get("Version", "")[:60]
         named = version if foreign.program in version else f"{foreign.program} {version}".strip()
         return _parameters(read, foreign.text, named)
-    raise _nothing_found(found, display_name)
+    raise _nothing_found(found, label)
 
 
 def _rank(text: PictureText) -> int:
@@ -146,15 +146,15 @@ def _rank(text: PictureText) -> int:
     return _NAMES.index(name) if name in _NAMES else len(_NAMES)
 
 
-def _nothing_found(found: PictureTexts, display_name: str) -> UsageError:
+def _nothing_found(found: PictureTexts, label: str) -> UsageError:
     if found.is_too_long:
-        return UsageError(f"{display_name} holds more text than parameters can have")
+        return UsageError(f"{label} holds more text than parameters can have")
     if found.is_damaged:
-        return UsageError(f"{display_name} is damaged", hint="copy or download it again")
+        return UsageError(f"{label} is damaged", hint="copy or download it again")
     usual = [text for text in found.texts if _rank(text) < len(_NAMES)]
     instead = f": its text is {quoted(min(usual, key=_rank).text, limit=40)}" if usual else ""
     return UsageError(
-        f"{display_name} has no record of how it was drawn{instead}",
+        f"{label} has no record of how it was drawn{instead}",
         hint="pictures of gpustack-draw and of Stable Diffusion web UIs have one, unless another"
         " program has removed it",
     )

@@ -135,14 +135,14 @@ def _check_size_value(size: object) -> tuple[int, int] | str:
         ) from None
 
 
-def _check_size(width: int, height: int, shown: object) -> tuple[int, int]:
+def _check_size(width: int, height: int, value: object) -> tuple[int, int]:
     if width < 0 or height < 0:
-        raise UsageError(f"{quoted(shown)} has a negative side", hint=_SIZE_HINT)
+        raise UsageError(f"{quoted(value)} has a negative side", hint=_SIZE_HINT)
     if width == 0 or height == 0:
-        raise UsageError(f"{quoted(shown)} has a side of 0 pixels", hint=_SIZE_HINT)
+        raise UsageError(f"{quoted(value)} has a side of 0 pixels", hint=_SIZE_HINT)
     if width > MAX_SIDE or height > MAX_SIDE:
         raise UsageError(
-            f"{quoted(shown)} has a side of more than {MAX_SIDE} pixels", hint=_SIZE_HINT
+            f"{quoted(value)} has a side of more than {MAX_SIDE} pixels", hint=_SIZE_HINT
         )
     return width, height
 

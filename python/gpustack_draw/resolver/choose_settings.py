@@ -20,7 +20,7 @@ _ADDITION = re.compile(
     r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
     re.IGNORECASE,
 )
-_SHOWN_ADDITIONS = 3
+_MAX_NAMES = 3
 
 
 def choose_settings(
@@ -79,11 +79,11 @@ def _notes_on_additions(prompts: str) -> list[str]:
     named = list(dict.fromkeys(_ADDITION.findall(prompts)))
     if not named:
         return []
-    shown = ", ".join(quoted(name) for name in named[:_SHOWN_ADDITIONS])
-    more = f" and {len(named) - _SHOWN_ADDITIONS} more" if len(named) > _SHOWN_ADDITIONS else ""
+    names = ", ".join(quoted(name) for name in named[:_MAX_NAMES])
+    more = f" and {len(named) - _MAX_NAMES} more" if len(named) > _MAX_NAMES else ""
     verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
     note = (
-        f"{shown}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
+        f"{names}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
         f" embeddings; leave {pronoun} out"
     )
     return [note]

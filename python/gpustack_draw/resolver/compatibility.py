@@ -32,13 +32,13 @@ _BLOCK = re.compile(r"joint_blocks\.([0-9]+)\.")
 _SD35_MEDIUM_SIDE = 384 * 16
 
 
-def fit_family(family: Family, header: ModelHeader, display_name: str) -> Family:
+def fit_family(family: Family, header: ModelHeader, label: str) -> Family:
     """Check the sizes from which the engine builds the diffusion model, and apply them.
 
     Args:
         family: The model's family.
         header: Header of its main file.
-        display_name: Name of that file in messages.
+        label: Name of that file in messages.
 
     Returns:
         The family with ``heads``, ``hidden`` and ``max_side`` of this model.
@@ -47,16 +47,16 @@ def fit_family(family: Family, header: ModelHeader, display_name: str) -> Family
         ModelFileError: A tensor that the engine divides by is missing or of a wrong size.
     """
     fit = _FIT.get(family.network)
-    return family if fit is None else fit(family, header, display_name)
+    return family if fit is None else fit(family, header, label)
 
 
-def _fit_flux(family: Family, header: ModelHeader, display_name: str) -> Family:
+def _fit_flux(family: Family, header: ModelHeader, label: str) -> Family:
     # The engine divides the width by the head size without a check.
     head_size = max((_side(header, name, 0) for name in _HEAD_SIZES), default=0)
     hidden = _side(header, "txt_in.weight", 1)
     if not head_size or not hidden or hidden % head_size:
         raise broken(
-            display_name,
+            label,
             f"a {family.title} network of width {hidden} cannot have heads of {head_size}",
         )
     return replace(family, heads=hidden // head_size, hidden=hidden)
@@ -70,7 +70,7 @@ def _fit_mmdit(family: Family, header: ModelHeader, _display_name: str) -> Famil
     return replace(family, heads=depth, hidden=64 * depth, max_side=side)
 
 
-def _fit_wan(family: Family, header: ModelHeader, display_name: str) -> Family:
+def _fit_wan(family: Family, header: ModelHeader, label: str) -> Family:
     numbers = (
         int(number[1])
         for name in header.tensors
@@ -81,7 +81,7 @@ def _fit_wan(family: Family, header: ModelHeader, display_name: str) -> Family:
     if (blocks, width) not in known:
         sizes = " and ".join(f"{count} of {side}" for count, side in known)
         raise ModelFileError(
-            f"{quoted(display_name)} is a {family.title} network of {blocks} blocks and width"
+            f"{quoted(label)} is a {family.title} network of {blocks} blocks and width"
             f" {width}, and the engine knows {sizes}",
             hint="use another file of a Wan model",
         )
@@ -98,7 +98,7 @@ _FIT: dict[str, Callable[[Family, ModelHeader, str], Family]] = {
 def check_components(
     family: Family,
     header: ModelHeader,
-    display_name: str,
+    label: str,
     components: Mapping[str, tuple[ModelHeader | None, str]],
 ) -> None:
     """Check that a model's components fit it, both those in its main file and separate ones.
@@ -106,7 +106,7 @@ def check_components(
     Args:
         family: The model's family.
         header: Header of its main file.
-        display_name: Name of that file in messages.
+        label: Name of that file in messages.
         components: Header and display name of each component file; ``None`` for a header that has
             not been read.
 
@@ -114,7 +114,7 @@ def check_components(
         ModelFileError: A component is for another family.
     """
     if "llm" not in components:
-        _check_language_model(family, header, header, display_name)
+        _check_language_model(family, header, header, label)
     for component, (part, name) in components.items():
         if part is None:
             continue
@@ -133,23 +133,23 @@ def check_components(
             _check_language_model(family, header, part, name)
 
 
-def _check_vae_type(family: Family, vae: ModelHeader, display_name: str) -> None:
-    _check_vae_name(family, display_name)
+def _check_vae_type(family: Family, vae: ModelHeader, label: str) -> None:
+    _check_vae_name(family, label)
     is_video = _side(vae, f"{_VIDEO_VAE_START}.weight", 0) > 0
     is_image = _side(vae, _VAE_START, 0) > 0
     if is_image if family.video_vae else is_video:
         raise ModelFileError(
-            f"{quoted(display_name)} is a VAE of another type than {family.title}'s",
+            f"{quoted(label)} is a VAE of another type than {family.title}'s",
             hint=f"use one made for {family.title}",
         )
 
 
-def _check_vae_name(family: Family, display_name: str) -> None:
-    file = re.split(r"[/:\\]", display_name)[-1]
+def _check_vae_name(family: Family, label: str) -> None:
+    file = re.split(r"[/:\\]", label)[-1]
     similar = family.similar_vae
     if similar is not None and similar.has_name(file):
         raise ModelFileError(
-            f"{quoted(display_name)} is named like {similar.title}'s VAE, and {family.title} has"
+            f"{quoted(label)} is named like {similar.title}'s VAE, and {family.title} has"
             " another one",
             hint=f"use one made for {family.title}",
         )
@@ -164,51 +164,51 @@ def _vae_channels(vae: ModelHeader) -> int:
     return _side(vae, _VAE_START, 2)
 
 
-def _check_channels(family: Family, channels: int, display_name: str) -> None:
+def _check_channels(family: Family, channels: int, label: str) -> None:
     if channels and channels != family.latent_channels:
         raise ModelFileError(
-            f"{quoted(display_name)} decodes {channels} channels,"
+            f"{quoted(label)} decodes {channels} channels,"
             f" and latents of {family.title} have {family.latent_channels}",
             hint=f"use one made for {family.title}",
         )
 
 
-def _check_clip(family: Family, encoder: ModelHeader, display_name: str) -> None:
+def _check_clip(family: Family, encoder: ModelHeader, label: str) -> None:
     width = _side(encoder, _CLIP_EMBEDDING, 0)
     if width and width != family.clip_width:
         raise ModelFileError(
-            f"{quoted(display_name)} is a CLIP text encoder of width {width}, and"
+            f"{quoted(label)} is a CLIP text encoder of width {width}, and"
             f" {family.title} needs {family.clip_title}, which has {family.clip_width}",
             hint=f"use {family.clip_title}",
         )
     tokens = _side(encoder, _CLIP_POSITIONS, 1)
     if tokens and tokens != _CLIP_TOKENS:
         raise ModelFileError(
-            f"{quoted(display_name)} is a CLIP text encoder of {tokens} tokens, and the engine"
+            f"{quoted(label)} is a CLIP text encoder of {tokens} tokens, and the engine"
             f" splits prompts into pieces of {_CLIP_TOKENS}",
             hint=f"use {family.clip_title}",
         )
 
 
-def _check_t5(family: Family, encoder: ModelHeader, display_name: str) -> None:
+def _check_t5(family: Family, encoder: ModelHeader, label: str) -> None:
     tokens = next((side for name in _T5_EMBEDDINGS if (side := _side(encoder, name, 1))), 0)
     if tokens and tokens != family.t5_tokens:
         raise ModelFileError(
-            f"{quoted(display_name)} is a T5 encoder of {tokens:,} tokens, and {family.title} needs"
+            f"{quoted(label)} is a T5 encoder of {tokens:,} tokens, and {family.title} needs"
             f" {family.t5_title}, which has {family.t5_tokens:,}",
             hint=f"use {family.t5_title}",
         )
     width = next((side for name in _T5_EMBEDDINGS if (side := _side(encoder, name, 0))), 0)
     if width and width != _T5_WIDTH:
         raise ModelFileError(
-            f"{quoted(display_name)} is a T5 encoder of width {width:,}, and {family.title} needs"
+            f"{quoted(label)} is a T5 encoder of width {width:,}, and {family.title} needs"
             f" {family.t5_title}, whose width is {_T5_WIDTH:,}",
             hint=f"use {family.t5_title}",
         )
 
 
 def _check_language_model(
-    family: Family, header: ModelHeader, encoder: ModelHeader, display_name: str
+    family: Family, header: ModelHeader, encoder: ModelHeader, label: str
 ) -> None:
     width = next((side for name in _EMBEDDINGS if (side := _side(encoder, name, 0))), 0)
     tokens = next((side for name in _EMBEDDINGS if (side := _side(encoder, name, 1))), 0)
@@ -216,13 +216,13 @@ def _check_language_model(
     layers = family.llm_layers
     if needed and width and needed not in (width, layers * width):
         raise ModelFileError(
-            f"{quoted(display_name)} is a language model of width {width}, and this {family.title}"
+            f"{quoted(label)} is a language model of width {width}, and this {family.title}"
             f" model needs one of width {needed if needed % layers else needed // layers}",
             hint="use the language model that the model was made with",
         )
     if tokens and tokens < family.vocabulary:
         raise ModelFileError(
-            f"{quoted(display_name)} is a language model of {tokens:,} tokens, and"
+            f"{quoted(label)} is a language model of {tokens:,} tokens, and"
             f" {family.title} needs {family.vocabulary:,}",
             hint="use the language model that the model was made with",
         )

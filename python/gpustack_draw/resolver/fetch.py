@@ -53,8 +53,8 @@ def fetch_model(
     header = read_model_header(main.path)
     for file in components:
         assert file.hub_file is not None
-        name = file.hub_file.shown
-        component = read_model_header(file.path, shown=name)
+        name = file.hub_file.label
+        component = read_model_header(file.path, label=name)
         check_component(file.component, component, name)
         by_name = {file.component: (component, name)}
         check_components(model.family, header, model.reference.text, by_name)

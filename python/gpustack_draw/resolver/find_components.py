@@ -68,7 +68,7 @@ def find_components(
     family: Family,
     present: AbstractSet[str],
     main: ModelHeader,
-    display_name: str,
+    label: str,
     files: Sequence[CandidateFile],
     *,
     hub: Hub | None = None,
@@ -80,7 +80,7 @@ def find_components(
         family: The model's family.
         present: Components in its file, or chosen by the user.
         main: Header of its file.
-        display_name: Name of that file in messages.
+        label: Name of that file in messages.
         files: The files beside it, in its repository or in its local folder.
         hub: The hub and its cache, to search next; made when needed if ``None``.
         fetch_optional: Whether to download optional components, too.
@@ -89,7 +89,7 @@ def find_components(
         ModelNotFoundError: A required component was not found.
         FetchError: The hub is unavailable.
     """
-    finder = ComponentFinder(hub, family, main, display_name)
+    finder = ComponentFinder(hub, family, main, label)
     present = treat_taesd_as_vae(set(present))
     found: dict[str, FoundComponent] = {}
     missing = []
@@ -120,7 +120,7 @@ def _component_file(
         return hub_component(found.component, file, header, finder.hub, origin)
     assert header is not None  # local files are chosen by their headers
     model_file = ModelFile(found.component, file.location, header.file_bytes, origin="beside")
-    return ComponentFile(model_file, header, file.shown)
+    return ComponentFile(model_file, header, file.label)
 
 
 def _notes_on_places(
@@ -131,12 +131,12 @@ def _notes_on_places(
     for found in components:
         file, option = found.file, option_of(found.component)
         if isinstance(file, LocalFile):
-            places.setdefault("found beside the model", []).append(f"{file.shown} ({option})")
+            places.setdefault("found beside the model", []).append(f"{file.label} ({option})")
         elif finder.hub.path_of(file) is not None:
-            places.setdefault("found in the cache", []).append(f"{file.shown} ({option})")
+            places.setdefault("found in the cache", []).append(f"{file.label} ({option})")
         else:
             size = f", {format_bytes(file.bytes)}" if file.bytes >= 0 else ""
-            text = f"{file.shown} ({option}{size})"
+            text = f"{file.label} ({option}{size})"
             places.setdefault("not on this machine, so fetched from the hub", []).append(text)
     return (f"{place}: {', '.join(files)}" for place, files in places.items())
 
@@ -148,21 +148,19 @@ class ComponentFinder:
         notes: Notes on files beside the model that are named like a component and do not fit.
     """
 
-    def __init__(
-        self, hub: Hub | None, family: Family, main: ModelHeader, display_name: str
-    ) -> None:
+    def __init__(self, hub: Hub | None, family: Family, main: ModelHeader, label: str) -> None:
         """Prepare a search.
 
         Args:
             hub: The hub and its cache; made when needed if ``None``.
             family: The model's family.
             main: Header of the model's file.
-            display_name: Name of that file in messages.
+            label: Name of that file in messages.
         """
         self._own_hub = hub
         self._family = family
         self._main = main
-        self._display_name = display_name
+        self._display_name = label
         widths = (
             tensor.shape[0]
             for name, tensor in main.tensors.items()
@@ -252,8 +250,8 @@ class ComponentFinder:
         if component == "vae" and _is_component("taesd", header):
             component = "taesd"
         else:
-            check_component(component, header, file.shown)
-        self._check_fit(component, header, file.shown)
+            check_component(component, header, file.label)
+        self._check_fit(component, header, file.label)
         return FoundComponent(component, file, header)
 
     def _look_in(
@@ -304,7 +302,7 @@ class ComponentFinder:
         for component in COMPONENTS:
             if _is_component(component, header):
                 try:
-                    self._check_fit(component, header, file.shown)
+                    self._check_fit(component, header, file.label)
                 except ModelFileError as error:
                     self._misfits[file] = error
                 else:
@@ -316,7 +314,7 @@ class ComponentFinder:
             self._headers[file] = None
             try:
                 if isinstance(file, LocalFile):
-                    self._headers[file] = read_model_header(file.location, shown=file.shown)
+                    self._headers[file] = read_model_header(file.location, label=file.label)
                 else:
                     self._headers[file] = self.hub.read_header(file)
             except (ModelFileError, ModelNotFoundError) as error:
@@ -328,8 +326,8 @@ class ComponentFinder:
         is_local = isinstance(file, LocalFile) or self.hub.path_of(file) is not None
         return self._header(file) if is_local or file in self._headers else None
 
-    def _check_fit(self, component: str, header: ModelHeader, display_name: str) -> None:
-        components = {component: (header, display_name)}
+    def _check_fit(self, component: str, header: ModelHeader, label: str) -> None:
+        components = {component: (header, label)}
         check_components(self._family, self._main, self._display_name, components)
 
     def error(self, components: Sequence[str]) -> DrawError:

@@ -25,12 +25,12 @@ class LocalFile:
     Attributes:
         path: Path relative to the folder of models, with ``/`` between folders.
         location: Path of the file.
-        shown: Name of the file in messages.
+        label: Name of the file in messages.
     """
 
     path: str
     location: Path
-    shown: str
+    label: str
 
 
 def files_beside(model: Path, typed_path: str) -> list[LocalFile]:

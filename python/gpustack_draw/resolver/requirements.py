@@ -18,7 +18,7 @@ from gpustack_draw.resolver.resolved_model import COMPONENT_TITLES, option_of, t
 _MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
 
 
-def family_of(header: ModelHeader, display_name: str) -> Family:
+def family_of(header: ModelHeader, label: str) -> Family:
     """Return the family of a model.
 
     Raises:
@@ -27,29 +27,28 @@ def family_of(header: ModelHeader, display_name: str) -> Family:
     """
     family = detect_family(header)
     if family is None:
-        raise _not_a_model(header, display_name)
-    variant = variant_of(family, re.split(r"[/:\\]", display_name)[-1])
+        raise _not_a_model(header, label)
+    variant = variant_of(family, re.split(r"[/:\\]", label)[-1])
     why_not = family.why_not or family.why_not_variant.get(variant)
     if why_not:
         raise NotYetSupportedError(
-            f"{quoted(display_name)} is of the family {family.title}: {why_not}",
+            f"{quoted(label)} is of the family {family.title}: {why_not}",
             hint=family.instead,
         )
     return family
 
 
-def _not_a_model(header: ModelHeader, display_name: str) -> ModelFileError:
+def _not_a_model(header: ModelHeader, label: str) -> ModelFileError:
     identity = identify_file(header)
     if identity in COMPONENTS:
         return ModelFileError(
-            f"{quoted(display_name)} is {_title_of(identity, header)},"
-            " not a model that draws by itself",
+            f"{quoted(label)} is {_title_of(identity, header)}, not a model that draws by itself",
             hint=f"name the model, and this file with {option_of(identity)}",
         )
     return ModelFileError(
-        f"{quoted(display_name)} is {identity}, not a model that draws by itself"
+        f"{quoted(label)} is {identity}, not a model that draws by itself"
         if identity
-        else f"{quoted(display_name)} is not a model of a known family",
+        else f"{quoted(label)} is not a model of a known family",
         hint=f"known families: {', '.join(_known_families())}",
     )
 
@@ -111,7 +110,7 @@ def notes_on_unused(family: Family, user_components: Collection[str]) -> tuple[s
     )
 
 
-def check_component(component: str, header: ModelHeader, display_name: str) -> None:
+def check_component(component: str, header: ModelHeader, label: str) -> None:
     """Check that a file is the component that it is used as.
 
     Raises:
@@ -132,5 +131,5 @@ def check_component(component: str, header: ModelHeader, display_name: str) -> N
     else:
         actual = identity or "of an unknown type"
     raise ModelFileError(
-        f"{quoted(display_name)} is {actual}, not {COMPONENT_TITLES[component]}", hint=hint
+        f"{quoted(label)} is {actual}, not {COMPONENT_TITLES[component]}", hint=hint
     )

@@ -93,7 +93,7 @@ def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile])
 def _resolve_local(reference: LocalModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
     path, typed = reference.path, reference.text
     is_folder = is_model_folder(path)
-    header = read_model_folder(path, typed) if is_folder else read_model_header(path, shown=typed)
+    header = read_model_folder(path, typed) if is_folder else read_model_header(path, label=typed)
     name = path.resolve().name if is_folder else path.stem
     main = _MainFile(header, typed, name, path)
     family, present = _check_main_file(main, user_files)
@@ -120,7 +120,7 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
     file = repository.file(choice.path)
     header = hub.read_header(file)
     main = _MainFile(
-        header, file.shown, Path(file.path).stem, hub.cache.pointer(file), hub_file=file
+        header, file.label, Path(file.path).stem, hub.cache.pointer(file), hub_file=file
     )
     notes = tuple(note for note in (repository.note, choice.note) if note)
     family, present = _check_main_file(main, user_files)
@@ -129,7 +129,7 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
     from gpustack_draw.resolver.find_components import find_components
 
     beside = [each for each in repository.files if each != file]
-    found = find_components(family, present, header, file.shown, beside, hub=hub)
+    found = find_components(family, present, header, file.label, beside, hub=hub)
     return _assemble(reference, main, "hub", {**found.files, **user_files}, notes)
 
 
@@ -138,7 +138,7 @@ class _MainFile:
     """The main file of a model."""
 
     header: ModelHeader
-    display_name: str
+    label: str
     name: str
     path: Path
     hub_file: "RepositoryFile | None" = None
@@ -146,7 +146,7 @@ class _MainFile:
 
 def _look_inside(main: _MainFile) -> tuple[Family, set[str]]:
     """Return a model's family and the components in its main file."""
-    family = family_of(main.header, main.display_name)
+    family = family_of(main.header, main.label)
     # The engine adds the diffusion model's prefix to every name in a file without prefixes, so it
     # finds nothing else there.
     is_prefixed = has_engine_names(main.header) or family.unet
@@ -173,10 +173,8 @@ def _is_complete(family: Family, present: set[str]) -> bool:
 def _check_components(
     family: Family, main: _MainFile, component_files: Mapping[str, ComponentFile]
 ) -> None:
-    components = {
-        component: (one.header, one.display_name) for component, one in component_files.items()
-    }
-    check_components(family, main.header, main.display_name, components)
+    components = {component: (one.header, one.label) for component, one in component_files.items()}
+    check_components(family, main.header, main.label, components)
 
 
 def _assemble(
@@ -194,7 +192,7 @@ def _assemble(
         names.append(reference.repository.rpartition("/")[2])
     variant = variant_of(family, *names, header=header)
     slot = "model" if has_engine_names(header) or family.unet else "diffusion_model"
-    family = fit_family(family, header, main.display_name)
+    family = fit_family(family, header, main.label)
     _check_components(family, main, component_files)
     present = inside | set(component_files)
     notes += tuple(note for note in (family.note, family.variant_notes.get(variant)) if note)

@@ -29,12 +29,12 @@ class ComponentFile:
     Attributes:
         file: The file.
         header: Header of the file; ``None`` if it is on the hub and has not been read.
-        display_name: Name of the file in messages.
+        label: Name of the file in messages.
     """
 
     file: ModelFile
     header: ModelHeader | None
-    display_name: str
+    label: str
 
 
 def hub_component(
@@ -55,7 +55,7 @@ def hub_component(
     """
     size = header.file_bytes if header is not None else max(file.bytes, 0)
     model_file = ModelFile(component, hub.cache.pointer(file), size, file, origin)
-    return ComponentFile(model_file, header, file.shown)
+    return ComponentFile(model_file, header, file.label)
 
 
 def read_components(components: Mapping[str, str]) -> dict[str, ComponentFile]:
@@ -92,10 +92,10 @@ def _read_component(component: str, text: str) -> ComponentFile:
         return _read_hub_component(component, reference)
     if isinstance(reference, DemoModel | ServerModel):
         reference = LocalModel(Path(reference.text), reference.text)
-    path, display_name = reference.path, reference.text
-    header = read_model_header(path, shown=display_name)
-    check_component(component, header, display_name)
-    return ComponentFile(ModelFile(component, path, header.file_bytes), header, display_name)
+    path, label = reference.path, reference.text
+    header = read_model_header(path, label=label)
+    check_component(component, header, label)
+    return ComponentFile(ModelFile(component, path, header.file_bytes), header, label)
 
 
 def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
@@ -123,5 +123,5 @@ def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
 
     file = choose(hub.repository(reference.repository, reference.revision, is_sufficient=is_cached))
     header = hub.read_header(file)
-    check_component(component, header, file.shown)
+    check_component(component, header, file.label)
     return hub_component(component, file, header, hub)
