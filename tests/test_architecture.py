@@ -15,7 +15,6 @@ LAYERS: tuple[set[str], ...] = (
     {"__main__"},
     {"cli"},
     {"api", "list_models", "remove_model"},
-    {"server_model"},
     {"model"},
     {"engine", "gpustack_server"},
     {"plan"},

@@ -2,17 +2,16 @@
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpustack_draw.engine.local_engine import LocalEngine, ProgressFunction
+from gpustack_draw.engine.local_engine import LocalEngine
 from gpustack_draw.gpustack_server.address import find_server
 from gpustack_draw.model import Model, Size
 from gpustack_draw.plan import ModelPlan
-from gpustack_draw.progress.callbacks import check_function
+from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.model_reference import parse_model_reference
+from gpustack_draw.request.model_reference import HubModel, ServerModel, parse_model_reference
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.request.place import is_drawn_on_server
 from gpustack_draw.request.target import Components, Reference, Target
@@ -20,8 +19,6 @@ from gpustack_draw.resolver.resolve import resolve_model
 
 if TYPE_CHECKING:
     import PIL.Image
-
-LogFunction = Callable[[str, str], None]
 
 
 def load(
@@ -94,11 +91,12 @@ def _load(
     reference = parse_model_reference(model)
     named = components.named()
     if is_drawn_on_server(reference, target.on):
-        from gpustack_draw.server_model import ModelOnServer
+        from gpustack_draw.gpustack_server.engine import open_model
 
+        assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
         ignored = [*named, *target.local_options()]
         address = find_server(target.server, target.timeout)
-        return ModelOnServer(reference, address, ignored, on_log)
+        return Model(open_model(reference, address, ignored=ignored, on_log=on_log))
     resolved = resolve_model(reference, named)
     engine = LocalEngine(
         resolved,
@@ -107,7 +105,7 @@ def _load(
         in_process=target.in_process,
         on_log=on_log,
     )
-    return Model(resolved, engine)
+    return Model(engine, resolved)
 
 
 def resolve(

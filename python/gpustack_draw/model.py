@@ -1,18 +1,15 @@
 """A model to draw with."""
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.display import table
 from gpustack_draw.display.progress_display import ProgressDisplay, progress_display
-from gpustack_draw.engine.local_engine import LocalEngine, ProgressFunction
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
-from gpustack_draw.progress.callbacks import checked_progress
+from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.name_types import Sampler, Scheduler
-from gpustack_draw.resolver.fetch import check_room, fetch_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
@@ -23,11 +20,23 @@ Size = tuple[int, int] | str
 
 
 class Engine(Protocol):
-    """Draws pictures: LocalEngine on this machine, GpustackServer on a cluster."""
+    """Draws with one model: LocalEngine on this machine, ServerEngine on a GPUStack server."""
 
     @property
-    def is_loaded(self) -> bool:
-        """True if the next drawing has no model to load first."""
+    def is_ready(self) -> bool:
+        """True if :meth:`prepare` has nothing to do."""
+
+    def describe(self) -> str:
+        """Return the model and its state in a few words."""
+
+    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+        """Download the missing files, or deploy the model on the server; return notes."""
+
+    def check(self, request: DrawRequest) -> tuple[str, ...]:
+        """Check that a request fits, and return notes on the model and on changed values."""
+
+    def plan(self, request: DrawRequest) -> ModelPlan:
+        """Return the files, the memory and the settings of a drawing."""
 
     def generate(
         self,
@@ -36,10 +45,7 @@ class Engine(Protocol):
         *,
         preview: bool = False,
     ) -> Iterator[Picture]:
-        """Draw the pictures of a request."""
-
-    def check(self, request: DrawRequest) -> tuple[str, ...]:
-        """Check that a request fits, and return notes on values that will be changed."""
+        """Draw the pictures of a request with a model that is ready."""
 
     def close(self) -> None:
         """Free the model and the resources that drawings share."""
@@ -48,20 +54,20 @@ class Engine(Protocol):
 class Model:
     """A model to draw with. Made by :func:`gpustack_draw.load`.
 
-    The first drawing, or :meth:`fetch`, downloads missing files. The first drawing loads the model,
-    which stays loaded until :meth:`close` or the end of a ``with`` block. Threads may share a
-    model: their drawings wait for each other.
+    The first drawing, or :meth:`fetch`, downloads missing files, or deploys the model on a server.
+    The first drawing on this machine loads the model, which stays loaded until :meth:`close` or the
+    end of a ``with`` block. Threads may share a model: on this machine, their drawings wait for
+    each other.
 
     Attributes:
-        resolved: The files of the model, its family and its defaults.
+        resolved: The files of a model on this machine, its family and its defaults; ``None`` for a
+            model on a server, which does not report them.
     """
 
-    def __init__(self, resolved: ResolvedModel, engine: Engine) -> None:
-        """Join a resolved model with the engine that draws with it."""
+    def __init__(self, engine: Engine, resolved: ResolvedModel | None = None) -> None:
+        """Create a model from the engine that draws with it, and its files on this machine."""
         self.resolved = resolved
         self._engine = engine
-        self._is_fetched = not resolved.hub_files
-        self._fetch_lock = threading.Lock()
 
     def generate(
         self,
@@ -202,7 +208,8 @@ class Model:
 
     def _draw_and_show(self, request: DrawRequest, display: ProgressDisplay) -> Iterator[Picture]:
         # Previews of the demo model take longer than the drawing.
-        preview = display.shows_previews and self.resolved.source != "demo"
+        is_demo = self.resolved is not None and self.resolved.source == "demo"
+        preview = display.shows_previews and not is_demo
         with display:
             for picture in self._draw(request, display, preview):
                 display.drawn(picture)
@@ -211,67 +218,62 @@ class Model:
     def _draw(
         self, request: DrawRequest, on_progress: ProgressFunction | None, preview: bool
     ) -> Iterator[Picture]:
-        if not self._is_fetched:
-            self.check(request)  # what does not fit is said before gigabytes move
-            self.fetch(on_progress)
+        if not self._engine.is_ready:
+            self._engine.check(request)  # refuses a request before gigabytes are downloaded
+            self._engine.prepare(on_progress)
         yield from self._engine.generate(request, on_progress, preview=preview)
 
     def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
-        """Fetch what is missing of the model, and verify its files; a server deploys it.
+        """Make the model ready: download and verify its files, or deploy it on a server.
+
+        Does nothing for a model that is ready. The first drawing calls it, too.
 
         Args:
-            on_progress: Called with the bytes fetched, phase ``fetch`` (on a server ``deploy``);
-                what it raises ends the fetch, and a later one continues.
+            on_progress: Called with a Progress: the downloaded bytes, phase ``fetch``; on a server
+                the percentage that it has downloaded, phase ``deploy``. An error that it raises
+                ends the download or the wait, which a later call continues; the server goes on.
 
         Returns:
-            Notes on what happened on the way.
+            Notes for the user.
 
         Raises:
-            FetchError: A file could not be fetched, kept or verified.
-            ModelFileError: A file is not what it should be.
-            ServerError: The model cannot be deployed, or does not get to run.
+            FetchError: A file cannot be downloaded, stored or verified.
+            ModelFileError: A file is not the component that it is used as.
+            ServerError: The model cannot be deployed, or does not start.
         """
         display = progress_display() if on_progress is None else None
         if display is None:
-            return self._fetch(checked_progress(on_progress))
+            return self._engine.prepare(checked_progress(on_progress))
         with display:
-            return self._fetch(display)
-
-    def _fetch(self, on_progress: ProgressFunction | None) -> tuple[str, ...]:
-        with self._fetch_lock:
-            notes = () if self._is_fetched else fetch_model(self.resolved, on_progress)
-            self._is_fetched = True
-        return notes
+            return self._engine.prepare(display)
 
     def check(self, request: DrawRequest) -> tuple[str, ...]:
-        """Check that a request fits the model and the machine; fetches and loads nothing.
+        """Check that a request fits the model and the machine; downloads and loads nothing.
 
         Args:
             request: The request.
 
         Returns:
-            Notes on what of it will be changed or have no effect.
+            Notes on the model, and on values that will be changed or have no effect.
 
         Raises:
             UsageError: A value does not fit the model.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
-            FetchError: The files to fetch need more room than is free on the disk.
+            FetchError: The files to download do not fit on the disk.
+            ServerError: The server does not answer.
         """
-        notes = (*self.resolved.notes, *self._engine.check(request))
-        if not self._is_fetched:
-            check_room(self.resolved)
-        return notes
+        return self._engine.check(request)
 
     def plan(self, request: DrawRequest) -> ModelPlan:
-        """Describe what drawing a request would fetch, load and use; fetches and loads nothing.
+        """Return what drawing a request would download, load and use, without doing so.
 
         Args:
             request: The request.
 
         Raises:
-            UsageError: A value does not fit the model, or there is no such device.
+            UsageError: A value does not fit the model, or no device has the chosen name.
+            ServerError: The server does not answer.
         """
-        assert isinstance(self._engine, LocalEngine)  # a model on a server has a plan of its own
         return self._engine.plan(request)
 
     def close(self) -> None:
@@ -291,15 +293,14 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        """Return the model and whether it is loaded."""
-        state = "loaded" if self._engine.is_loaded else "not loaded"
-        return f"<Model {self.resolved.name} ({self.resolved.family.title}), {state}>"
+        """Return the model, and whether it is loaded or where it runs."""
+        return f"<Model {self._engine.describe()}>"
 
     def _repr_html_(self) -> str | None:
         """Return a table of the files and the default settings for notebooks."""
         resolved = self.resolved
-        if not resolved.files:
-            return None  # files and defaults are known to the server only
+        if resolved is None:
+            return None
         defaults = resolved.defaults
         width, height = defaults.native_size
         rows = [

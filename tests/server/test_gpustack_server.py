@@ -181,6 +181,14 @@ def test_the_library_draws_on_a_server(old: LoopbackGpustack) -> None:
     assert "GET /version" in old.paths()
 
 
+def test_a_model_on_a_server_has_no_files_here(old: LoopbackGpustack) -> None:
+    with gpustack_draw.load(NAME) as model:
+        assert model.resolved is None
+        assert model._repr_html_() is None
+        assert repr(model) == f"<Model {NAME} on GPUStack 0.7.1 at 127.0.0.1:{old.port}>"
+        assert model.fetch() == ()
+
+
 def test_dry_run_of_a_server_model(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:

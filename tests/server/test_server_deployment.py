@@ -318,6 +318,21 @@ def test_the_library_deploys_with_progress(old: LoopbackGpustack) -> None:
     assert [each.phase for each in reports if each.phase != "deploy"] == ["wait"] + ["sample"] * 4
 
 
+def test_fetch_deploys_a_model_once(old: LoopbackGpustack) -> None:
+    name, device = (
+        "stable-diffusion-v3-5-large-turbo-Q4_0",
+        f"GPUStack 0.7.1 at 127.0.0.1:{old.port}",
+    )
+    request = gpustack_draw.DrawRequest(prompt=PROMPT)
+    with gpustack_draw.load(f"hf.co/{TURBO}", on="server") as model:
+        assert model.plan(request).notes[-1].endswith(f"as '{name}', where it is not there yet")
+        assert model.fetch() == (f"deployed on {device} as '{name}'",)
+        assert model.fetch() == ()
+        assert model.plan(request).notes == ()
+        assert repr(model) == f"<Model {name} on {device}>"
+    assert len(created(old)) == 1
+
+
 def test_a_dry_run_deploys_nothing(
     old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:

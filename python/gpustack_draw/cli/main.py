@@ -15,11 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
-    from gpustack_draw.api import LogFunction
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.output_path import OutputPlan
     from gpustack_draw.pictures.picture import Picture
+    from gpustack_draw.progress.callbacks import LogFunction
     from gpustack_draw.request.draw_request import DrawRequest
 
     _Value = TypeVar("_Value")
@@ -101,7 +101,7 @@ def _draw(arguments: Arguments) -> int:
     with _load(model_name, arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
-        if arguments.preview and model.resolved.source == "server":
+        if arguments.preview and model.resolved is None:
             reporter.note("--preview has no effect: the picture is drawn on a server")
         for note in model.check(request):
             reporter.note(note)

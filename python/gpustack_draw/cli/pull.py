@@ -11,6 +11,7 @@ from gpustack_draw.cli.progress import Reporter
 
 if TYPE_CHECKING:
     from gpustack_draw.model import Model
+    from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 
 def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
@@ -43,16 +44,19 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         **{name: getattr(arguments, name) for name in COMPONENTS},
         on="local",
     )
+    resolved = model.resolved
+    assert resolved is not None  # it is on this machine
+    for note in resolved.notes:
+        reporter.note(note)
     _fetch(model, reporter)
-    main = model.resolved.files[0]
-    record = _record(model) if arguments.json else os.fsencode(main.path)
+    if not resolved.hub_files:
+        reporter.note(f"nothing to download for {resolved.reference.text}")
+    record = _record(resolved) if arguments.json else os.fsencode(resolved.files[0].path)
     write(record + b"\n")
     return 0
 
 
 def _fetch(model: "Model", reporter: Reporter) -> None:
-    for note in model.resolved.notes:
-        reporter.note(note)
     complete = False
     try:
         notes = model.fetch(reporter.progress)
@@ -61,18 +65,16 @@ def _fetch(model: "Model", reporter: Reporter) -> None:
         reporter.finish(complete=complete)
     for note in notes:
         reporter.note(note)
-    if not model.resolved.hub_files:
-        reporter.note(f"nothing to download for {model.resolved.reference.text}")
 
 
-def _record(model: "Model") -> bytes:
+def _record(model: "ResolvedModel") -> bytes:
     files = [
         {
             "component": "model" if file.component == "diffusion_model" else file.component,
             "path": str(file.path),
             "bytes": file.bytes,
         }
-        for file in model.resolved.files
+        for file in model.files
     ]
-    record = {"model": model.resolved.reference.text, "path": files[0]["path"], "files": files}
+    record = {"model": model.reference.text, "path": files[0]["path"], "files": files}
     return json.dumps(record).encode()

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
-from gpustack_draw.engine.process import EngineProgressFunction, LogFunction
+from gpustack_draw.engine.process import EngineProgressFunction
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
 from gpustack_draw.errors import (
     BlankPictureError,
@@ -16,6 +16,7 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
+from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
 

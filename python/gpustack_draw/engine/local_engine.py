@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpustack_draw.engine.core_engine import CoreEngine, unknown_device
 from gpustack_draw.engine.memory import available_memory, check_memory, memory_need
-from gpustack_draw.engine.process import EngineProcess, LogFunction
+from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress
 from gpustack_draw.errors import (
@@ -24,13 +24,13 @@ from gpustack_draw.errors import (
 )
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan, plan_model
+from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.choose_settings import choose_settings
+from gpustack_draw.resolver.fetch import check_disk_space, fetch_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-
-ProgressFunction = Callable[[Progress], None]
 
 # A working process sends a message every second.
 _SILENCE_SECONDS = 1.0
@@ -71,6 +71,8 @@ class LocalEngine:
         self._device = device
         self._on_log = on_log
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
+        self._is_fetched = not model.hub_files
+        self._fetch_lock = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
@@ -90,6 +92,35 @@ class LocalEngine:
     def is_loaded(self) -> bool:
         """True if the next drawing does not have to load the model."""
         return bool(self._loaded_on) and self._engine.is_loaded
+
+    @property
+    def is_ready(self) -> bool:
+        """True if no file has to be downloaded or verified."""
+        return self._is_fetched
+
+    def describe(self) -> str:
+        """Return the model, its family and whether it is loaded."""
+        state = "loaded" if self.is_loaded else "not loaded"
+        return f"{self.model.name} ({self.model.family.title}), {state}"
+
+    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+        """Download the missing files of the model and verify them, on the first call.
+
+        Args:
+            on_progress: Called with the downloaded bytes, phase ``fetch``. An error that it raises
+                ends the download, which a later call resumes.
+
+        Returns:
+            Notes for the user.
+
+        Raises:
+            FetchError: A file cannot be downloaded, stored or verified.
+            ModelFileError: A file is not the component that it is used as.
+        """
+        with self._fetch_lock:
+            notes = () if self._is_fetched else fetch_model(self.model, on_progress)
+            self._is_fetched = True
+        return notes
 
     def generate(
         self,
@@ -137,16 +168,19 @@ class LocalEngine:
             request: What to draw.
 
         Returns:
-            Notes on settings that will be changed or have no effect.
+            Notes on the model, and on settings that will be changed or have no effect.
 
         Raises:
             UsageError: A value does not fit the model.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
+            FetchError: The files to download do not fit on the disk.
         """
         all_settings, notes = choose_settings(request, self.model)
         with self._own_lock():
             self._check_memory(all_settings[0])
-        return notes
+        if not self._is_fetched:
+            check_disk_space(self.model)
+        return self.model.notes + notes
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return the files, settings and memory of a drawing, without loading the model.

@@ -15,10 +15,10 @@ from gpustack_draw import errors
 from gpustack_draw.engine.messages import Message, read_message, write_message
 from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
+from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
 EngineProgressFunction = Callable[[EngineProgress], None]
-LogFunction = Callable[[str, str], None]
 
 MAX_LOG_LINES = 30
 CLOSE_SECONDS = 2.0

@@ -10,7 +10,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
@@ -23,13 +23,12 @@ from gpustack_draw.gpustack_server.cancellation import (
 )
 from gpustack_draw.gpustack_server.deadline import Deadline
 from gpustack_draw.gpustack_server.proxy import proxy_for
+from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.untrusted import clean, parse_retry_after, printable
 
 CONNECT_SECONDS = 10.0
 _READ_BYTES = 65_536
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
-
-LogFunction = Callable[[str, str], None]
 
 
 class Response:

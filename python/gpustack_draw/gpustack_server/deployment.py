@@ -1,6 +1,6 @@
 """Deploys a Hugging Face model on a GPUStack server."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from gpustack_draw.errors import ServerError, quoted
 from gpustack_draw.gpustack_server import retry
@@ -11,9 +11,7 @@ from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import DeployedModel, list_models
 from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.responses import ResponseError
-from gpustack_draw.progress.progress import Progress
-
-ProgressFunction = Callable[[Progress], None]
+from gpustack_draw.progress.callbacks import ProgressFunction
 
 _MAX_NAME_POLLS = 5
 

@@ -1,9 +1,13 @@
-"""Checks of callback functions."""
+"""Types and checks of callback functions."""
 
 from collections.abc import Callable
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.progress.progress import Progress
+
+ProgressFunction = Callable[[Progress], None]
+# Receives the level and the text of a line.
+LogFunction = Callable[[str, str], None]
 
 
 def check_function(value: object, argument: str) -> None:
@@ -21,8 +25,8 @@ def check_function(value: object, argument: str) -> None:
 
 
 def checked_progress(
-    on_progress: Callable[[Progress], None] | None,
-) -> Callable[[Progress], None] | None:
+    on_progress: ProgressFunction | None,
+) -> ProgressFunction | None:
     """Wrap a progress function so that all its errors reach the caller of an iterator.
 
     Raises:

@@ -9,7 +9,7 @@ from gpustack_draw.resolver.requirements import check_component
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 
-def check_room(model: ResolvedModel) -> None:
+def check_disk_space(model: ResolvedModel) -> None:
     """Check that the missing files of a model fit on the disk.
 
     Raises:

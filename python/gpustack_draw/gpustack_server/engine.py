@@ -1,0 +1,247 @@
+"""Drawing with a model on a GPUStack server."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gpustack_draw.errors import quoted
+from gpustack_draw.gpustack_server.address import ServerAddress
+from gpustack_draw.gpustack_server.advice import explain_response
+from gpustack_draw.gpustack_server.batch import Batch, Outcome
+from gpustack_draw.gpustack_server.cancellation import run_in_thread
+from gpustack_draw.gpustack_server.deployment import Deployment
+from gpustack_draw.gpustack_server.models import RunningModel, find_model
+from gpustack_draw.gpustack_server.picture_client import PictureClient
+from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
+from gpustack_draw.gpustack_server.read_picture import read_picture
+from gpustack_draw.gpustack_server.responses import ResponseError
+from gpustack_draw.gpustack_server.server import GpustackServer
+from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.plan import ModelPlan
+from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.model_reference import HubModel, ServerModel
+from gpustack_draw.resolver.resolved_model import option_of
+
+if TYPE_CHECKING:
+    from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
+
+
+def open_model(
+    reference: HubModel | ServerModel,
+    address: ServerAddress,
+    *,
+    ignored: Sequence[str] = (),
+    on_log: LogFunction | None = None,
+) -> "ServerEngine":
+    """Find a model on a server, or plan its deployment there.
+
+    Args:
+        reference: A name on the server, or a Hugging Face model to deploy there.
+        address: The server.
+        ignored: Names of the arguments that have no effect on a server.
+        on_log: Called with level and text of each request and response, from several threads.
+            Prompts are logged, API keys and pictures are not.
+
+    Raises:
+        DrawError: There is no server, or it cannot draw with the model.
+    """
+    notes = [
+        f"{option_of(name)} has no effect: the picture is drawn on a server" for name in ignored
+    ]
+    if isinstance(reference, ServerModel):
+        server = GpustackServer(address, model_name=reference.name, on_log=on_log)
+        engine = ServerEngine(server, reference.text, reference.name, notes=notes)
+        engine.look_up()
+        return engine
+    from gpustack_draw.gpustack_server.deployment_plan import plan_deployment
+
+    server = GpustackServer(address, on_log=on_log)
+    deployment = plan_deployment(reference, server.find().release, server.address)
+    notes += deployment.notes
+    return ServerEngine(
+        server, reference.text, deployment.names[0], deployment=deployment, notes=notes
+    )
+
+
+class ServerEngine:
+    """A model on a GPUStack server. Threads may share it.
+
+    Attributes:
+        name: The model's name on the server; before :meth:`prepare`, the name that it is deployed
+            under unless another model has it.
+    """
+
+    def __init__(
+        self,
+        server: GpustackServer,
+        typed: str,
+        name: str,
+        *,
+        deployment: "DeploymentPlan | None" = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Create the engine; nothing is sent yet.
+
+        Args:
+            server: The server.
+            typed: Reference of the model as typed.
+            name: The model's name on the server.
+            deployment: Deployment that :meth:`prepare` carries out; ``None`` for a model that runs.
+            notes: Notes for the user about the model.
+        """
+        self.name = name
+        self._server = server
+        self._typed = typed
+        self._deployment = deployment
+        self._notes = tuple(notes)
+        self._model: RunningModel | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def is_ready(self) -> bool:
+        """True if the model needs no deployment."""
+        return self._deployment is None
+
+    def describe(self) -> str:
+        """Return the model and its server."""
+        return f"{self.name} on {self._server.device}"
+
+    def look_up(self) -> None:
+        """Find the model on the server, on the first call.
+
+        Raises:
+            DrawError: The server does not answer or requires a key, or the model does not draw.
+        """
+        server = self._server.find()
+        if self._model is None:
+            self._model = run_in_thread(
+                lambda cancellation: find_model(server, self.name, cancellation)
+            )
+
+    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+        """Deploy the model and wait until it runs, on the first call.
+
+        Args:
+            on_progress: Called with phase ``deploy``: percent downloaded by the server. An error it
+                raises ends the wait, but not the deployment; a later call waits again.
+
+        Returns:
+            Notes for the user.
+
+        Raises:
+            ServerError: The model cannot be deployed, or does not start.
+        """
+        with self._lock:
+            if self._deployment is None:
+                return ()
+            self.name = Deployment(self._server.find(), self._deployment).run(on_progress)
+            self._deployment = None
+        return (f"deployed on {self._server.device} as {quoted(self.name)}",)
+
+    def check(self, request: DrawRequest) -> tuple[str, ...]:
+        """Return notes on the values that the server changes or ignores.
+
+        Raises:
+            DrawError: The server does not answer, or a value does not fit the model.
+        """
+        return self._notes + self._plan_request(request).notes
+
+    def plan(self, request: DrawRequest) -> ModelPlan:
+        """Return the plan of a drawing; deploys and draws nothing.
+
+        Raises:
+            DrawError: The server does not answer, or a value does not fit the model.
+        """
+        requests = self._plan_request(request)
+        return ModelPlan(
+            model=self._typed,
+            source="server",
+            family="",
+            variant="",
+            files=(),
+            fetch_bytes=0,
+            memory_bytes=0,
+            memory_free_bytes=None,
+            fits=None,
+            defaults=requests.settings[0].planned(),
+            native_size=None,
+            device=self._server.device,
+            notes=(*self._notes, *requests.notes, *self._deployment_notes()),
+        )
+
+    def generate(
+        self,
+        request: DrawRequest,
+        on_progress: ProgressFunction | None = None,
+        *,
+        preview: bool = False,  # noqa: ARG002 - servers send no previews
+    ) -> Iterator[Picture]:
+        """Draw the pictures of a request in parallel and yield them in order.
+
+        Args:
+            request: The request.
+            on_progress: Called in this thread with the progress of the next picture. An error it
+                raises cancels the drawing.
+            preview: Ignored.
+
+        Yields:
+            The pictures, with seeds counting up. After a failure, those already requested are still
+            yielded before the error is raised.
+
+        Raises:
+            UsageError: A value does not fit the model.
+            ModelNotFoundError: The server has no such model, or the model does not draw.
+            ServerError: The server does not answer, or sent no picture.
+        """
+        self.look_up()
+        plan = self._plan_request(request)
+        client = PictureClient(self._server.find(), self.name, plan)
+        batch = Batch(client.draw, len(plan.settings))
+        failure: BaseException | None = None
+        try:
+            for index in range(len(plan.settings)):
+                outcome = batch.take(index, on_progress)
+                if outcome is None:
+                    break
+                try:
+                    picture = self._read_picture(plan, index, outcome)
+                except Exception as error:  # noqa: BLE001, RUF100 - raised after the other pictures
+                    failure = failure or error
+                    batch.stop_starting()
+                else:
+                    yield picture
+            if failure is not None:
+                raise failure
+        finally:
+            batch.close()
+
+    def close(self) -> None:
+        """Forget the model; no connection stays open between requests."""
+        self._model = None
+
+    def _plan_request(self, request: DrawRequest) -> ServerPlan:
+        release = self._server.find().release
+        return plan_request(request, release, self._model or RunningModel(self.name))
+
+    def _deployment_notes(self) -> list[str]:
+        deployment = self._deployment
+        if deployment is None:
+            return []
+        model = f"hf.co/{deployment.repository} ({deployment.file or 'all of it'})"
+        return [f"{model} would be deployed as {quoted(self.name)}, where it is not there yet"]
+
+    def _read_picture(self, plan: ServerPlan, index: int, outcome: Outcome) -> Picture:
+        if outcome.error is not None:
+            raise outcome.error
+        try:
+            return read_picture(
+                outcome.file,
+                plan.settings[index],
+                model=self.name,
+                device=self._server.device,
+                seconds=outcome.seconds,
+            )
+        except ResponseError as error:
+            title = self._server.find().release.title
+            raise explain_response(error, self._server.address, title, model=self.name) from error
