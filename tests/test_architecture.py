@@ -25,7 +25,7 @@ LAYERS: tuple[set[str], ...] = (
     {"headers", "progress"},
     {"inputs"},
     {"request"},
-    {"demo", "errors", "units", "untrusted"},
+    {"demo", "errors", "phrases", "units", "untrusted"},
 )
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 # Packages of one layer that must not import each other.

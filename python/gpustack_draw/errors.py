@@ -4,19 +4,25 @@
 class DrawError(Exception):
     """An expected failure.
 
+    Message and hint name arguments as Python does, such as ``sample_steps=2``; the command prints
+    its options instead.
+
     Attributes:
         message: The problem, with the value as typed. Lower case, no full stop.
         hint: What to do about it; empty for none.
+        argument: Name of the argument that it is about, such as ``sample_steps``; ``None`` if it is
+            about no single argument.
         exit_status: Exit status of the command.
     """
 
     exit_status = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        """Store the message and the hint."""
+    def __init__(self, message: str, *, hint: str = "", argument: str | None = None) -> None:
+        """Store the message, the hint and the name of the argument."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.argument = argument
 
     def __str__(self) -> str:
         """Return the message, and the hint on a line of its own."""
@@ -72,9 +78,16 @@ class EngineCrashed(EngineError):  # noqa: N818 - "the engine crashed" is how pe
         last_lines: The last lines the engine wrote, oldest first.
     """
 
-    def __init__(self, message: str, *, hint: str = "", last_lines: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        argument: str | None = None,
+        last_lines: tuple[str, ...] = (),
+    ) -> None:
         """Store the message, the hint and the engine's last lines."""
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, argument=argument)
         self.last_lines = last_lines
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gpustack_draw.cli.arguments import Arguments, parse_arguments
+from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.errors import DrawError, OutputError, UsageError
 
 TYPE_CHECKING = False
@@ -29,15 +30,15 @@ BROKEN_PIPE_STATUS = 128 + 13  # what a shell shows of a program that SIGPIPE en
 
 def run_command() -> "NoReturn":
     """Run the command, and end the process with its exit status."""
-    # Our words are English, so argparse's are too: asking gettext for each of them, which reads the
-    # locale first, would be a tenth of the time of --help.
+    # Every text is English, also argparse's: gettext, which reads the locale first, would take a
+    # tenth of the time of --help.
     argparse._ = str  # type: ignore[attr-defined]
     status = main()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        # We have told that. Python would try again at its end, and complain.
+        # The error is reported already. Python would flush again at its end, and report it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(status)
 
@@ -58,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # --help, --version; or SIGTERM at the very end
         return end.code if isinstance(end.code, int) else 0
     except UsageError as error:
-        return _tell_error(error, debug=False)
+        return _report_error(error, debug=False)
     except OSError as error:
-        return _tell_any_error(_about_standard_output(error), debug=False)
-    except KeyboardInterrupt:  # before, or after, anyone listened for it
+        return _report_any_error(_about_standard_output(error), debug=False)
+    except KeyboardInterrupt:  # before or after the handlers of signals were set
         return 130
 
 
@@ -73,11 +74,11 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
             return _COMMANDS[arguments.command](arguments)
         except BaseException as error:
             if not interruptions.exit_status:
-                return _tell_any_error(error, debug=arguments.debug)
-            # Whatever an interruption has led to, the interruption is the reason.
+                return _report_any_error(error, debug=arguments.debug)
+            # Any error after an interruption is a consequence of it.
             terminal = sys.stderr is not None and sys.stderr.isatty()
             covering = "\r" if terminal else ""  # the ^C that the terminal shows
-            _tell(f"{covering}gpustack-draw: {interruptions.reason}")
+            _print_error_line(f"{covering}gpustack-draw: {interruptions.reason}")
     return interruptions.exit_status
 
 
@@ -95,7 +96,7 @@ def _draw(arguments: Arguments) -> int:
         with _load(model_name, arguments, on_log=None) as model:
             return show_plan(model, request, _write, json_wanted=arguments.json)
     if arguments.debug:
-        _tell_facts(reporter)
+        _print_build_info(reporter)
     on_log = _log_to(reporter) if arguments.debug else None
     pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
     with _load(model_name, arguments, on_log) as model, pictures:
@@ -182,7 +183,7 @@ def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Valu
 
 
 def _check_standard_output(arguments: Arguments, count: int) -> None:
-    """Refuse what could not be told apart, or told at all, on standard output."""
+    """Refuse output that standard output cannot carry or that would be mixed with other output."""
     if arguments.output == "-" and arguments.json:
         raise UsageError("--json and --output - both write to standard output", hint="choose one")
     if arguments.output == "-" and count > 1:
@@ -205,7 +206,7 @@ def _deliver(
     reporter: "Reporter",
     is_shown: bool,
 ) -> None:
-    """Save a picture, and tell where and how it was drawn."""
+    """Save a picture, and print where it is and how it was drawn."""
     from gpustack_draw.pictures.save import encode, save_picture
 
     if plan.kind == "stdout":
@@ -245,14 +246,16 @@ def _devices(arguments: Arguments) -> int:
     from gpustack_draw.cli.progress import Reporter
 
     if arguments.debug:
-        _tell_facts(Reporter(sys.stderr))
+        _print_build_info(Reporter(sys.stderr))
     return show_devices(arguments, _write)
 
 
 def _models(arguments: Arguments) -> int:
     from gpustack_draw.cli.plan import show_models
 
-    return show_models(arguments, _write, lambda note: _tell(f"gpustack-draw: {note}"))
+    return show_models(
+        arguments, _write, lambda note: _print_error_line(f"gpustack-draw: {with_options(note)}")
+    )
 
 
 def _show(arguments: Arguments) -> int:
@@ -315,7 +318,7 @@ def _about_standard_output(error: OSError) -> Exception:
     return OutputError(f"standard output cannot be written: {reason}")
 
 
-def _tell_facts(reporter: "Reporter") -> None:
+def _print_build_info(reporter: "Reporter") -> None:
     import platform
 
     from gpustack_draw import build_info
@@ -335,34 +338,36 @@ def _log_to(reporter: "Reporter") -> Callable[[str, str], None]:
     return log
 
 
-def _tell_any_error(error: BaseException, *, debug: bool) -> int:
+def _report_any_error(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, DrawError):
-        return _tell_error(error, debug=debug)
+        return _report_error(error, debug=debug)
     if isinstance(error, BrokenPipeError):
         return BROKEN_PIPE_STATUS
     if not isinstance(error, Exception):
         raise error
     import traceback
 
-    _tell("".join(traceback.format_exception(error)).rstrip())
-    _tell("gpustack-draw: this is a bug in gpustack-draw; report it with the lines above")
+    _print_error_line("".join(traceback.format_exception(error)).rstrip())
+    _print_error_line(
+        "gpustack-draw: this is a bug in gpustack-draw; report it with the lines above"
+    )
     return 1
 
 
-def _tell_error(error: DrawError, *, debug: bool) -> int:
+def _report_error(error: DrawError, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        _tell("".join(traceback.format_exception(error)).rstrip())
-    _tell(f"gpustack-draw: {error.message}")
+        _print_error_line("".join(traceback.format_exception(error)).rstrip())
+    _print_error_line(f"gpustack-draw: {with_options(error.message)}")
     if error.hint:
-        _tell(f"gpustack-draw: {error.hint}")
+        _print_error_line(f"gpustack-draw: {with_options(error.hint)}")
     return error.exit_status
 
 
-def _tell(text: str) -> None:
+def _print_error_line(text: str) -> None:
     try:
         if sys.stderr is not None:
             sys.stderr.write(text + "\n")
     except OSError:
-        pass  # nobody listens
+        pass  # standard error is closed

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
+from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.resolver.families import takes_guidance
 from gpustack_draw.units import format_bytes
@@ -36,6 +37,7 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
         DrawError: The picture needs more memory than is free, or its files more disk space.
     """
     plan = model.plan(request)
+    plan = replace(plan, notes=tuple(map(with_options, plan.notes)))
     if json_wanted:
         write(json.dumps(asdict(plan)).encode() + b"\n")
     else:

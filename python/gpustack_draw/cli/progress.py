@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.cli.terminal.canvas import Canvas
 from gpustack_draw.cli.terminal.terminal import Terminal
 from gpustack_draw.progress.line import ProgressLine
@@ -109,7 +110,7 @@ class Reporter(ProgressLine):
     def note(self, text: str) -> None:
         """Write a note, unless the reporter is quiet."""
         if not self._quiet:
-            self.line(f"gpustack-draw: {text}")
+            self.line(f"gpustack-draw: {with_options(text)}")
 
     def line(self, text: str) -> None:
         """Write a line above the progress line."""

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from gpustack_draw import errors
+from gpustack_draw.phrases import Argument, Phrase
+
 
 @dataclass(frozen=True)
 class Message:
@@ -70,3 +73,33 @@ def read_message(stream: IO[bytes]) -> Message | None:
                 return None
             received += count
     return Message(header["name"], header["fields"], payload)
+
+
+def error_fields(error: errors.DrawError) -> dict[str, Any]:
+    """Return the fields of a message that carries an error; see :func:`read_error`."""
+    return {
+        "error": type(error).__name__,
+        "message": _pieces(error.message),
+        "hint": _pieces(error.hint),
+        "argument": error.argument,
+    }
+
+
+def read_error(fields: Mapping[str, Any]) -> errors.DrawError:
+    """Return the error that a message carries."""
+    error: errors.DrawError = getattr(errors, fields["error"])(
+        _join(fields["message"]), hint=_join(fields["hint"]), argument=fields["argument"]
+    )
+    return error
+
+
+def _pieces(text: str) -> list[Any]:
+    """Return a text as values of JSON: plain pieces, and pairs of an argument and its value."""
+    pieces = text.pieces if isinstance(text, Phrase) else (text,)
+    return [
+        (piece.name, piece.source) if isinstance(piece, Argument) else piece for piece in pieces
+    ]
+
+
+def _join(pieces: list[Any]) -> Phrase:
+    return Phrase(*(piece if isinstance(piece, str) else Argument(*piece) for piece in pieces))

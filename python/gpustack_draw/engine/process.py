@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gpustack_draw import errors
-from gpustack_draw.engine.messages import Message, read_message, write_message
+from gpustack_draw.engine.messages import Message, read_error, read_message, write_message
 from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
 from gpustack_draw.progress.callbacks import LogFunction
@@ -117,8 +117,7 @@ class EngineProcess:
         if answer is None:
             raise self._closed() if self._launch.is_ended else self._crash(process)
         if answer.name == "failed":
-            error = answer.fields
-            raise getattr(errors, error["error"])(error["message"], hint=error["hint"])
+            raise read_error(answer.fields)
         return answer
 
     def _exchange(

@@ -17,7 +17,7 @@ from functools import partial
 from typing import IO, Any
 
 from gpustack_draw.engine.core_engine import CoreEngine
-from gpustack_draw.engine.messages import Message, read_message, write_message
+from gpustack_draw.engine.messages import Message, error_fields, read_message, write_message
 from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import DrawError
 
@@ -74,7 +74,7 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
         try:
             result = run(engine, **request.fields, on_progress=on_progress, on_log=on_log)
         except DrawError as error:
-            answer("failed", error=type(error).__name__, message=error.message, hint=error.hint)
+            answer("failed", **error_fields(error))
         else:
             answer("done", **result)
 

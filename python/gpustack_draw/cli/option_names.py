@@ -1,0 +1,32 @@
+"""Arguments of the library as options of the command, also in the library's messages."""
+
+from gpustack_draw.phrases import Argument, spelled
+
+# Options with another name than the argument.
+_OPTIONS = {"on_log": "--debug", "path": "--output"}
+_SWITCHES = frozenset({"on_log", "preview"})
+
+
+def option_of(name: str) -> str:
+    """Return the option of an argument, such as ``--clip-l`` of ``clip_l``."""
+    return _OPTIONS.get(name) or "--" + name.replace("_", "-")
+
+
+def with_options(text: str) -> str:
+    """Return a text of the library with options in place of arguments."""
+    return spelled(text, _typed)
+
+
+def _typed(argument: Argument) -> str:
+    option = option_of(argument.name)
+    if not argument.source or argument.name in _SWITCHES:
+        return option
+    return f"{option} {_value_of(argument.source)}"
+
+
+def _value_of(source: str) -> str:
+    if source[0] not in "'\"":
+        return source
+    from ast import literal_eval
+
+    return str(literal_eval(source))

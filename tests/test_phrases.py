@@ -1,0 +1,156 @@
+"""Tests of texts that name arguments: as Python for the library, as options for the command."""
+
+import ast
+import copy
+import inspect
+import io
+import json
+import pickle
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import gpustack_draw
+from gpustack_draw.cli.arguments import draw_parser
+from gpustack_draw.cli.option_names import option_of, with_options
+from gpustack_draw.engine.messages import error_fields, read_error, read_message, write_message
+from gpustack_draw.errors import DrawError, UsageError, quoted
+from gpustack_draw.phrases import Argument, phrase
+
+PACKAGE = Path(gpustack_draw.__file__).parent
+LIBRARY = sorted(file for file in PACKAGE.rglob("*.py") if PACKAGE / "cli" not in file.parents)
+BRACES = re.compile(r"\{([a-z0-9_]*)(=?)([^{}]*)\}")
+# As prompts, paths and servers write it: nothing in it may be replaced.
+FOREIGN = "{size} {size=7} {} {0} {seed!r} %s %(size)s --size $size size=7 {{x}} }{"
+
+
+def arguments_of_the_library() -> set[str]:
+    """Return the names of everything that a user of the library can pass."""
+    functions = (gpustack_draw.generate, gpustack_draw.load, gpustack_draw.save)
+    names = {name for function in functions for name in inspect.signature(function).parameters}
+    return names | {field.name for field in fields(gpustack_draw.DrawRequest)}
+
+
+@pytest.mark.parametrize(
+    ("text", "python", "command"),
+    [
+        (phrase("no argument"), "no argument", "no argument"),
+        (phrase("try {size='native'}"), "try size='native'", "try --size native"),
+        (
+            phrase("use {sample_steps=2} or another {scheduler}"),
+            "use sample_steps=2 or another scheduler",
+            "use --sample-steps 2 or another --scheduler",
+        ),
+        (
+            phrase("leave {scheduler} out, or use {scheduler=}", scheduler="karras"),
+            "leave scheduler out, or use scheduler='karras'",
+            "leave --scheduler out, or use --scheduler karras",
+        ),
+        (phrase("use {timeout=}", timeout=600), "use timeout=600", "use --timeout 600"),
+        (phrase("see {on_log=print}"), "see on_log=print", "see --debug"),
+        (phrase("name {path}"), "name path", "name --output"),
+        (
+            phrase("pass {}: {}", Argument("clip_l", "FILE"), phrase("not {vae}")),
+            "pass clip_l=FILE: not vae",
+            "pass --clip-l FILE: not --vae",
+        ),
+        (
+            phrase("{} {server=}", FOREIGN, server=FOREIGN),
+            f"{FOREIGN} server={FOREIGN!r}",
+            f"{FOREIGN} --server {FOREIGN}",
+        ),
+        (
+            phrase("use {server=}", server="'a' \"b\" \\ {size}"),
+            "use server='\\'a\\' \"b\" \\\\ {size}'",
+            "use --server 'a' \"b\" \\ {size}",
+        ),
+    ],
+)
+def test_a_text_is_python_for_the_library_and_options_for_the_command(
+    text: str, python: str, command: str
+) -> None:
+    assert text == python
+    assert with_options(text) == command
+
+
+def test_plain_text_is_not_changed_for_the_command() -> None:
+    assert with_options(FOREIGN) == FOREIGN
+
+
+def foreign_error() -> UsageError:
+    """Return an error with foreign text in the message and in the hint."""
+    return UsageError(
+        phrase("{} is not a {size}", quoted(FOREIGN)),
+        hint=phrase("the server reports {}; use {size='native'}", FOREIGN),
+        argument="size",
+    )
+
+
+def through_the_engines_pipe(error: DrawError) -> DrawError:
+    """Return an error after its way from the engine's process to this one."""
+    stream = io.BytesIO()
+    write_message(stream, "failed", **error_fields(error))
+    stream.seek(0)
+    message = read_message(stream)
+    assert message is not None
+    return read_error(message.fields)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda error: error,
+        lambda error: pickle.loads(pickle.dumps(error)),
+        copy.copy,
+        copy.deepcopy,
+        through_the_engines_pipe,
+    ],
+)
+def test_errors_keep_foreign_text_and_arguments_wherever_they_are_sent(send: object) -> None:
+    error = send(foreign_error())  # type: ignore[operator]
+    assert type(error) is UsageError
+    assert error.argument == "size"
+    assert str(error) == (
+        f"{FOREIGN!r} is not a size\nthe server reports {FOREIGN}; use size='native'"
+    )
+    assert with_options(error.message) == f"{FOREIGN!r} is not a --size"
+    assert with_options(error.hint) == f"the server reports {FOREIGN}; use --size native"
+
+
+def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
+    text = phrase("use {size=}", size="native")
+    assert json.dumps([text]) == "[\"use size='native'\"]"
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert with_options(pickle.loads(pickle.dumps(text, protocol))) == "use --size native"
+
+
+def test_every_option_that_a_text_can_name_exists() -> None:
+    options = draw_parser().spellings()
+    for name in arguments_of_the_library() - {"model", "prompt", "on_progress", "image"}:
+        if name != "in_process":  # the command always uses a process of its own
+            assert option_of(name) in options
+
+
+def phrase_calls() -> Iterator[tuple[str, ast.Call]]:
+    """Yield the calls of phrase() in the package, each with its place."""
+    for file in LIBRARY:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "phrase":
+                yield f"{file.relative_to(PACKAGE)}:{node.lineno}", node
+
+
+def test_every_phrase_has_a_literal_template_and_its_texts_and_values() -> None:
+    known = arguments_of_the_library()
+    for place, call in phrase_calls():
+        template, *texts = call.args
+        assert isinstance(template, ast.Constant), f"{place}: the template is not a literal"
+        braces = BRACES.findall(template.value)
+        named = {name for name, _, _ in braces if name}
+        assert named <= known, f"{place}: not an argument: {named - known}"
+        if not any(isinstance(text, ast.Starred) for text in texts):
+            assert len(texts) == sum(not name for name, _, _ in braces), place
+        values = {name for name, equals, source in braces if equals and not source}
+        assert values == {keyword.arg for keyword in call.keywords}, place
