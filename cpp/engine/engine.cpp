@@ -8,6 +8,7 @@
 #include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/library_session.h"
+#include "engine/named_parameters.h"
 #include "engine/phase_clock.h"
 #include "engine/stop_check.h"
 #include "stable-diffusion.h"
@@ -26,17 +27,8 @@ void set_device_options(sd_ctx_params_t& params, const std::string& device) {
 sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device) {
   sd_ctx_params_t params;
   sd_ctx_params_init(&params);
-  params.model_path = options.model.c_str();
-  params.diffusion_model_path = options.diffusion_model.c_str();
-  params.vae_path = options.vae.c_str();
-  params.clip_l_path = options.clip_l.c_str();
-  params.clip_g_path = options.clip_g.c_str();
-  params.t5xxl_path = options.t5xxl.c_str();
-  params.llm_path = options.llm.c_str();
-  params.taesd_path = options.taesd.c_str();
-  if (options.threads > 0) {
-    params.n_threads = options.threads;
-  }
+  set_files(params, options.files);
+  set_numbers(params, options.numbers);
   // The default frees the weights after the first picture; a second one would crash.
   params.free_params_immediately = false;
   set_device_options(params, device);
@@ -52,10 +44,8 @@ void set_options(Params& params, const DrawOptions& options) {
   params.width = options.width;
   params.height = options.height;
   params.seed = options.seed;
+  set_numbers(params, options.numbers);
   sd_sample_params_t& sample = params.sample_params;
-  sample.sample_steps = options.sample_steps;
-  sample.guidance.txt_cfg = options.cfg_scale;
-  sample.guidance.distilled_guidance = options.guidance;
   sample.sample_method = str_to_sample_method(options.sampler.c_str());
   sample.scheduler = str_to_scheduler(options.scheduler.c_str());
   if (sample.sample_method == SAMPLE_METHOD_COUNT) {

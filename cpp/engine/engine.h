@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,18 +15,17 @@ struct sd_ctx_t;
 
 namespace gpustack_draw {
 
-/// The files of a model, and where it runs. An empty path means no file.
+/// Paths by the names in named_parameters.cpp.
+using Files = std::map<std::string, std::string>;
+
+/// Numbers by the names in named_parameters.cpp; the library's default for a missing one.
+using Numbers = std::map<std::string, double>;
+
+/// The files of a model, and where it runs.
 struct ModelOptions {
-  std::string model;            ///< All-in-one file, or folder in diffusers layout.
-  std::string diffusion_model;  ///< File of the denoiser only, instead of `model`.
-  std::string vae;
-  std::string clip_l;
-  std::string clip_g;
-  std::string t5xxl;
-  std::string llm;
-  std::string taesd;            ///< Small decoder, used instead of the VAE.
+  Files files;
+  Numbers numbers;
   std::string device = "auto";  ///< See use_device().
-  int threads = 0;              ///< CPU threads; 0 for the default of the library.
 };
 
 /// Settings of a picture. The caller checks them; the library checks only a few.
@@ -36,10 +36,8 @@ struct DrawOptions {
   int height;             ///< In pixels, a multiple of what the model needs.
   std::string sampler;    ///< One of samplers().
   std::string scheduler;  ///< One of schedulers().
-  int sample_steps;       ///< At least 1.
-  float cfg_scale;        ///< Classifier-free guidance; 1 turns it off.
-  float guidance;         ///< Distilled guidance (FLUX.1 dev and others).
-  std::int64_t seed;      ///< 0 or more.
+  Numbers numbers;
+  std::int64_t seed;  ///< 0 or more.
   Previews previews;
 };
 
@@ -58,7 +56,7 @@ class Engine {
   /// @throws DamagedModelError A tensor contains NaN or infinity.
   /// @throws EngineError The model did not load; what() quotes the library's log. Or: called inside
   ///     a callback.
-  /// @throws std::invalid_argument No device has that name.
+  /// @throws std::invalid_argument No device, file or number has that name.
   Engine(const ModelOptions& options, const LogFunction& on_log,
          const ProgressFunction& on_progress);
   ~Engine();
@@ -74,7 +72,7 @@ class Engine {
   /// @throws OverflowError NaN or infinity was computed.
   /// @throws EngineError The library drew no picture; what() quotes its log. Or: called inside a
   ///     callback.
-  /// @throws std::invalid_argument No sampler or scheduler has that name.
+  /// @throws std::invalid_argument No sampler, scheduler or number has that name.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
                    const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 

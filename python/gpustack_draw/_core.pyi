@@ -88,22 +88,16 @@ class Engine:
     """
     A loaded model.
     """
-    def __init__(self, *, model: str = '', diffusion_model: str = '', vae: str = '', clip_l: str = '', clip_g: str = '', t5xxl: str = '', llm: str = '', taesd: str = '', device: str = 'auto', threads: int = 0, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
+    def __init__(self, *, files: collections.abc.Mapping[str, str], numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, device: str = 'auto', on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
         """
         Load a model.
         
         Args:
-            model: Path of an all-in-one file or of a folder in diffusers layout. Paths are str, or bytes
-                that need not be valid UTF-8.
-            diffusion_model: Path of a file with the denoiser only, instead of ``model``.
-            vae: Path of the VAE.
-            clip_l: Path of the text encoder CLIP-L.
-            clip_g: Path of the text encoder CLIP-G.
-            t5xxl: Path of the text encoder T5-XXL.
-            llm: Path of a language model used as text encoder.
-            taesd: Path of a small decoder, used instead of the VAE.
+            files: Paths by the names in cpp/engine/named_parameters.cpp: ``model`` or ``diffusion_model``,
+                ``vae``, ... They are str, or bytes that need not be valid UTF-8.
+            numbers: Numbers by the names in that file, such as ``threads``; the library's default for a
+                missing one.
             device: "auto" or the name of a device.
-            threads: CPU threads; 0 for the default of the library.
             on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception that it
                 raises stops the loading and is raised by this call.
             on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
@@ -111,27 +105,26 @@ class Engine:
         Raises:
             DamagedModelError: A tensor contains NaN or infinity; the message is its name.
             EngineError: The model did not load; the message quotes the library's log.
-            ValueError: No device has that name.
+            ValueError: No device, file or number has that name.
         """
     def cancel(self) -> None:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, sample_steps: int, cfg_scale: typing.SupportsFloat | typing.SupportsIndex, guidance: typing.SupportsFloat | typing.SupportsIndex, seed: int, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
         Args:
             prompt: Description of the picture.
-            negative_prompt: Description of what to avoid; no effect if ``cfg_scale`` is 1.
+            negative_prompt: Description of what to avoid; no effect if the number ``cfg_scale`` is 1.
             width: Width in pixels; rounded up to a multiple that the model needs.
             height: Height in pixels; rounded up to a multiple that the model needs.
             sampler: One of samplers().
             scheduler: One of schedulers().
-            sample_steps: At least 1.
-            cfg_scale: Classifier-free guidance; 1 turns it off.
-            guidance: Distilled guidance.
             seed: 0 or more.
+            numbers: Numbers by the names in cpp/engine/named_parameters.cpp, such as ``sample_steps``; the
+                library's default for a missing one.
             previews: Previews of the unfinished picture in the progress.
             on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
                 None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -142,7 +135,7 @@ class Engine:
             CancelledError: cancel() was called.
             OverflowError: NaN or infinity was computed.
             EngineError: The library drew no picture; the message quotes its log.
-            ValueError: No sampler or scheduler has that name.
+            ValueError: No sampler, scheduler or number has that name.
         """
     @property
     def device(self) -> str:

@@ -50,12 +50,12 @@ began = threading.Event()
 
 def draw(engine, prompt="slow", on_progress=None, sample_steps=1000):
     engine.generate(
-        prompt, width=16, height=16, sampler="euler", scheduler="discrete", cfg_scale=1.0,
-        guidance=3.5, seed=0, sample_steps=sample_steps, on_progress=on_progress,
+        prompt, width=16, height=16, sampler="euler", scheduler="discrete", seed=0,
+        numbers={"sample_steps": sample_steps}, on_progress=on_progress,
     )
 
 def load(model, on_log=None):
-    return core.Engine(model=model, on_log=on_log)
+    return core.Engine(files={"model": model}, on_log=on_log)
 
 def in_background(function):
     threading.Thread(target=function, daemon=True).start()

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -31,11 +32,9 @@ SETTINGS = {
     "height": 16,
     "sampler": "euler",
     "scheduler": "discrete",
-    "sample_steps": 4,
-    "cfg_scale": 1.0,
-    "guidance": 3.5,
     "seed": 7,
 }
+NUMBERS = {"sample_steps": 4, "cfg_scale": 1.0, "guidance": 3.5}
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +44,13 @@ def nothing_on_stdout(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     assert capfd.readouterr().out == ""
 
 
-def load(model: str = "model", **options: Any) -> Any:
-    return core.Engine(model=model, **options)
+def load(model: Any = "model", **options: Any) -> Any:
+    return core.Engine(files={"model": model}, **options)
 
 
 def draw(engine: Any, prompt: Any = "a cat", **settings: Any) -> Any:
-    return engine.generate(prompt, **{**SETTINGS, **settings})
+    numbers = {name: settings.pop(name, default) for name, default in NUMBERS.items()}
+    return engine.generate(prompt, **{**SETTINGS, "numbers": numbers, **settings})
 
 
 def ignore(*_arguments: object) -> None:
@@ -145,7 +145,7 @@ def test_loader_threads_log_while_python_threads_run() -> None:
 
 def test_progress_of_loading() -> None:
     recorder = Recorder()
-    load("slow", vae="vae", on_progress=recorder.on_progress)
+    core.Engine(files={"model": "slow", "vae": "vae"}, on_progress=recorder.on_progress)
     assert {phase for phase, _step, _total in recorder.progress} == {"load"}
     assert recorder.progress[0] == ("load", 0, 1)
     assert recorder.progress[-1] == ("load", 40, 40)
@@ -557,6 +557,42 @@ def test_values_of_the_wrong_type(setting: dict[str, object]) -> None:
     assert engine.is_usable
 
 
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"eta": 1}, "no number named 'eta'"),
+        ({"sample_steps": 2.5}, "sample_steps cannot be 2.500000"),
+        ({"sample_steps": 1e10}, "sample_steps cannot be 10000000000.000000"),
+        ({"sample_steps": float("nan")}, "sample_steps cannot be nan"),
+    ],
+)
+@pytest.mark.parametrize("model", ["model", "video"])
+def test_wrong_numbers(model: str, numbers: dict[str, float], message: str) -> None:
+    engine = load(model)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        draw(engine, numbers=numbers)
+    assert engine.is_usable
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"files": {"modell": "m"}}, "no file named 'modell'"),
+        ({"files": {"model": "m"}, "numbers": {"thread": 1}}, "no number named 'thread'"),
+    ],
+)
+def test_unknown_names_while_loading(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        core.Engine(**options)
+
+
+@pytest.mark.parametrize("model", ["model", "video"])
+def test_the_library_has_defaults_for_missing_numbers(model: str) -> None:
+    recorder = Recorder()
+    draw(load(model), numbers={}, on_log=recorder.on_log)
+    assert any(b"20 steps, cfg 7, guidance 3.5," in line for _level, line in recorder.log)
+
+
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
 def test_prompts_are_text_not_bytes(name: str) -> None:
     engine = load()
@@ -583,10 +619,11 @@ def test_paths_can_be_bytes_that_are_not_utf_8() -> None:
 
 def test_every_value_reaches_the_library() -> None:
     recorder = Recorder()
-    engine = load(
-        "m", vae="v", clip_l="l", clip_g="g", t5xxl="t", llm="q", taesd="s", threads=3,
-        on_log=recorder.on_log,
-    )  # fmt: skip
+    files = {
+        "model": "m", "vae": "v", "clip_l": "l", "clip_g": "g", "t5xxl": "t", "llm": "q",
+        "taesd": "s",
+    }  # fmt: skip
+    engine = core.Engine(files=files, numbers={"threads": 3}, on_log=recorder.on_log)
     draw(
         engine, "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
         sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=recorder.on_log,
@@ -672,7 +709,7 @@ def test_wrong_name_leaves_a_video_model_usable() -> None:
 
 def test_diffusion_model_instead_of_model() -> None:
     recorder = Recorder()
-    core.Engine(diffusion_model="d", on_log=recorder.on_log)
+    core.Engine(files={"diffusion_model": "d"}, on_log=recorder.on_log)
     assert recorder.log[1][1].endswith(b"loading 'd'")
 
 

@@ -18,6 +18,7 @@ from gpustack_draw.errors import (
 )
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
+from gpustack_draw.request.options import SAMPLING_OPTIONS
 
 
 class CoreEngine:
@@ -63,12 +64,13 @@ class CoreEngine:
         _core = import_core()
 
         self.close()
+        threads = threads or usable_cores()
         # Bytes, because a path may contain bytes that are not valid UTF-8.
-        paths: dict[str, Any] = {name: os.fsencode(path) for name, path in files.items()}
+        paths: Any = {name: os.fsencode(path) for name, path in files.items()}
         try:
             self._engine = _core.Engine(
-                **paths,
-                threads=threads or usable_cores(),
+                files=paths,
+                numbers={"threads": threads} if threads else {},
                 device=device,
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),
@@ -109,9 +111,12 @@ class CoreEngine:
         """
         _core = import_core()
 
+        numbers = {option.name: settings[option.name] for option in SAMPLING_OPTIONS}
+        others = {name: value for name, value in settings.items() if name not in numbers}
         try:
             picture = self._engine.generate(
-                **settings,
+                **others,
+                numbers={name: value for name, value in numbers.items() if value is not None},
                 previews=_core.Previews[previews],
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),

@@ -1,0 +1,98 @@
+// The library's parameters by name: a file or a number that Python passes is a row of these tables.
+
+#include "engine/named_parameters.h"
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <type_traits>
+#include <variant>
+
+namespace gpustack_draw {
+namespace {
+
+using NumberPointer = std::variant<int*, float*, bool*>;
+
+std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
+  return {
+      {"clip_g", &params.clip_g_path},
+      {"clip_l", &params.clip_l_path},
+      {"diffusion_model", &params.diffusion_model_path},  // only the denoiser, instead of "model"
+      {"llm", &params.llm_path},
+      {"model", &params.model_path},  // an all-in-one file, or a folder in diffusers layout
+      {"t5xxl", &params.t5xxl_path},
+      {"taesd", &params.taesd_path},  // a small decoder, used instead of the VAE
+      {"vae", &params.vae_path},
+  };
+}
+
+std::map<std::string, NumberPointer> number_parameters(sd_ctx_params_t& params) {
+  return {
+      {"threads", &params.n_threads},
+  };
+}
+
+// The parameters of pictures and of videos have the same names.
+template <typename Params>
+std::map<std::string, NumberPointer> number_parameters(Params& params) {
+  sd_sample_params_t& sample = params.sample_params;
+  return {
+      {"cfg_scale", &sample.guidance.txt_cfg},
+      {"guidance", &sample.guidance.distilled_guidance},
+      {"sample_steps", &sample.sample_steps},
+  };
+}
+
+template <typename Number>
+bool fits(double value) {
+  using Limits = std::numeric_limits<Number>;
+  return !std::is_integral_v<Number> ||
+         (value >= static_cast<double>(Limits::lowest()) &&
+          value <= static_cast<double>(Limits::max()) && std::trunc(value) == value);
+}
+
+template <typename Params>
+void set_each_number(Params& params, const Numbers& numbers) {
+  const std::map<std::string, NumberPointer> parameters = number_parameters(params);
+  for (const auto& [name, value] : numbers) {
+    const auto parameter = parameters.find(name);
+    if (parameter == parameters.end()) {
+      throw std::invalid_argument("no number named '" + name + "'");
+    }
+    const auto set = [&name = name, value = value](auto* target) {
+      using Number = std::remove_pointer_t<decltype(target)>;
+      if (!fits<Number>(value)) {
+        throw std::invalid_argument(name + " cannot be " + std::to_string(value));
+      }
+      *target = static_cast<Number>(value);
+    };
+    std::visit(set, parameter->second);
+  }
+}
+
+}  // namespace
+
+void set_files(sd_ctx_params_t& params, const Files& files) {
+  const std::map<std::string, const char**> parameters = file_parameters(params);
+  for (const auto& [name, path] : files) {
+    const auto parameter = parameters.find(name);
+    if (parameter == parameters.end()) {
+      throw std::invalid_argument("no file named '" + name + "'");
+    }
+    *parameter->second = path.c_str();
+  }
+}
+
+void set_numbers(sd_ctx_params_t& params, const Numbers& numbers) {
+  set_each_number(params, numbers);
+}
+
+void set_numbers(sd_img_gen_params_t& params, const Numbers& numbers) {
+  set_each_number(params, numbers);
+}
+
+void set_numbers(sd_vid_gen_params_t& params, const Numbers& numbers) {
+  set_each_number(params, numbers);
+}
+
+}  // namespace gpustack_draw
