@@ -148,7 +148,7 @@ def test_a_bad_output(
     [
         (
             "my-model",
-            "'my-model' is neither 'demo' nor a file here\n",
+            "no model named 'my-model' on this machine\n",
         ),
         ("./no.gguf", "there is no file './no.gguf'"),
     ],

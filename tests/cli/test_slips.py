@@ -475,7 +475,7 @@ def test_a_mistake(folder: None, line: str, message: str, hint: str | None) -> N
     ],
 )
 def test_an_unknown_model_name(folder: None, line: str, name: str, hint: str) -> None:
-    assert answer_to(line) == (3, f"'{name}' is neither 'demo' nor a file here", hint)
+    assert answer_to(line) == (3, f"no model named '{name}' on this machine", hint)
 
 
 def test_a_configured_server_may_have_any_name(

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import CFG_SCALE, COUNT, GUIDANCE, SAMPLE_STEPS, SEED, THREADS
+from gpustack_draw.request.options import (
+    CFG_SCALE,
+    COUNT,
+    GUIDANCE,
+    SAMPLE_STEPS,
+    SEED,
+    THREADS,
+    NumberOption,
+)
 
 SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
 
@@ -136,13 +144,15 @@ def test_number_that_is_none(parse: Any, text: str, what: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(text)
     assert caught.value.message == f"{text!r} is not {what}"
-    assert "for example --" in caught.value.hint
+    option: NumberOption = parse.__self__
+    assert caught.value.hint.startswith(f"for example {option.name}=")
+    assert caught.value.argument == option.name
 
 
 def test_seed_hint_says_how_to_ask_for_a_random_one() -> None:
     with pytest.raises(UsageError) as caught:
         SEED.parse("random")
-    assert caught.value.hint == "for example --seed 7, or --seed -1 for a random one"
+    assert caught.value.hint == "for example seed=7, or seed=-1 for a random one"
 
 
 def test_error_names_a_long_value_in_part() -> None:
@@ -156,7 +166,7 @@ def test_usage_error_is_a_value_error_with_exit_status_2() -> None:
         COUNT.parse("0")
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_status == 2
-    assert str(caught.value) == f"'0' is not {COUNT_TEXT}\nfor example --count 4"
+    assert str(caught.value) == f"'0' is not {COUNT_TEXT}\nfor example count=4"
 
 
 def message_of(parse: Any, text: str) -> str | None:
@@ -338,7 +348,7 @@ def test_seeds_must_not_count_past_the_largest() -> None:
     with pytest.raises(UsageError) as caught:
         DrawRequest(prompt="a cat", seed=SEED.maximum - 1, count=3)
     assert caught.value.message == (
-        "seed 9223372036854775806 leaves no room for 3 pictures: their seeds count up, and the"
+        "seed 9223372036854775806 is too large for 3 pictures: their seeds count up, and the"
         " largest is 9223372036854775807"
     )
     assert caught.value.hint == "the seed can be at most 9223372036854775805"

@@ -144,7 +144,7 @@ def test_the_command_and_the_library_take_the_same_names(
             "LCM Karras",
             "simple",
             "sampler 'LCM Karras' implies the scheduler 'karras', but the scheduler is 'simple'",
-            "type --sampler lcm --scheduler simple",
+            "type sampler='lcm' scheduler='simple'",
         ),
         (
             "euler",

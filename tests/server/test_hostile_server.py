@@ -238,7 +238,7 @@ def test_a_redirect_to_another_server_is_an_error(
 def test_a_redirect_of_an_unconfigured_server_is_an_unknown_name() -> None:
     with pytest.raises(DrawError) as caught:
         redirect_target(ServerAddress("http://127.0.0.1"), "https://127.0.0.1:1/", "acme/sd")
-    assert caught.value.message == "'acme/sd' is neither 'demo' nor a file here"
+    assert caught.value.message == "no model named 'acme/sd' on this machine"
 
 
 def test_a_redirect_is_followed_without_the_key(

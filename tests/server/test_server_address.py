@@ -118,7 +118,7 @@ def test_an_invalid_key_is_not_printed(
         (
             ["acme/sd", "--on", "local"],
             3,
-            "'acme/sd' is neither 'demo' nor a file here, and --on local looks at no server",
+            "no model named 'acme/sd' on this machine, and --on local uses no server",
             (
                 "check the path, type hf.co/acme/sd for a model of Hugging Face, or leave"
                 " --on local out"
@@ -171,7 +171,7 @@ def test_an_unknown_name_without_a_configured_server(
     monkeypatch.setattr("gpustack_draw.api.find_server", lambda *_, **__: ServerAddress(url=url))
     assert FailingCommand(capsys, url).run("acme/sd") == (
         3,
-        "'acme/sd' is neither 'demo' nor a file here",
+        "no model named 'acme/sd' on this machine",
         (
             "check the path, type hf.co/acme/sd for a model of Hugging Face, or name your"
             " GPUStack server with --server or GPUSTACK_SERVER_URL"

@@ -18,6 +18,7 @@ from gpustack_draw.cli.command_parsers import (
     rm_parser,
     show_parser,
 )
+from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED, THREADS, NumberOption
@@ -170,7 +171,7 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_number(group: "argparse._ArgumentGroup", option: NumberOption) -> None:
-    group.add_argument(option.flag, metavar=option.metavar, help=option.help)
+    group.add_argument(option_of(option.name), metavar=option.metavar, help=option.help)
 
 
 def _add_sampling(group: "argparse._ArgumentGroup") -> None:

@@ -201,7 +201,9 @@ def unknown_name(name: str) -> DrawError:
         hint = "the model comes first, then the prompt"
     elif get_close_matches(name.lower(), ["demo"], cutoff=0.75):
         hint = "did you mean demo?"
-    return ModelNotFoundError(f"{quoted(name)} is neither 'demo' nor a file here", hint=hint)
+    return ModelNotFoundError(
+        f"no model named {quoted(name)} on this machine", hint=hint, argument="model"
+    )
 
 
 def unknown_model(

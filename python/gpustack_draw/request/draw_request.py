@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import sampling_named
@@ -35,14 +36,14 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     sides = [side.strip() for side in re.split("[xX×]", text)]
     if len(sides) != 2 or not all(_INTEGER.fullmatch(side) for side in sides):
-        raise UsageError(f"{quoted(text)} is not WIDTHxHEIGHT", hint=_SIZE_HINT)
+        raise _size_error(f"{quoted(text)} is not WIDTHxHEIGHT")
     # More than 9 digits are too many in any case, and int() refuses thousands of them.
     width, height = (int(side[:10]) for side in sides)
     return _check_size(width, height, text)
 
 
 def parse_size_option(text: str) -> tuple[int, int] | str:
-    """Parse the value of ``--size``.
+    """Parse a size that is typed as text.
 
     Args:
         text: ``WIDTHxHEIGHT``, or ``native`` for the size that the model was trained for.
@@ -96,7 +97,7 @@ class DrawRequest:
         if negative_prompt is None:  # as callers without type checkers write it
             object.__setattr__(self, "negative_prompt", "")
         _check_prompt(self.prompt, "prompt")
-        _check_prompt(self.negative_prompt, "negative prompt")
+        _check_prompt(self.negative_prompt, "negative_prompt")
         sampler, scheduler = _check_sampling(self.sampler, self.scheduler)
         checked: dict[str, object] = {
             "sampler": sampler,
@@ -113,9 +114,10 @@ class DrawRequest:
             object.__setattr__(self, name, value)  # the way to set a field of a frozen dataclass
         if self.seed is not None and self.seed + self.count - 1 > SEED.maximum:
             raise UsageError(
-                f"seed {self.seed} leaves no room for {self.count} pictures:"
+                f"seed {self.seed} is too large for {self.count} pictures:"
                 f" their seeds count up, and the largest is {SEED.maximum}",
                 hint=f"the seed can be at most {SEED.maximum - self.count + 1}",
+                argument="seed",
             )
 
 
@@ -130,53 +132,60 @@ def _check_size_value(size: object) -> tuple[int, int] | str:
     except (TypeError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(
-            f"{quoted(size)} is not a pair of whole numbers", hint=_SIZE_HINT
-        ) from None
+        raise _size_error(f"{quoted(size)} is not a pair of whole numbers") from None
 
 
 def _check_size(width: int, height: int, value: object) -> tuple[int, int]:
     if width < 0 or height < 0:
-        raise UsageError(f"{quoted(value)} has a negative side", hint=_SIZE_HINT)
+        raise _size_error(f"{quoted(value)} has a negative side")
     if width == 0 or height == 0:
-        raise UsageError(f"{quoted(value)} has a side of 0 pixels", hint=_SIZE_HINT)
+        raise _size_error(f"{quoted(value)} has a side of 0 pixels")
     if width > MAX_SIDE or height > MAX_SIDE:
-        raise UsageError(
-            f"{quoted(value)} has a side of more than {MAX_SIDE} pixels", hint=_SIZE_HINT
-        )
+        raise _size_error(f"{quoted(value)} has a side of more than {MAX_SIDE} pixels")
     return width, height
 
 
-def _check_words(text: str, what: str) -> None:
+def _size_error(message: str) -> UsageError:
+    return UsageError(message, hint=_SIZE_HINT, argument="size")
+
+
+def _check_words(text: str, argument: str) -> None:
+    title = argument.replace("_", " ")
     for run in _RUN.finditer(text):
         length = run.end() - run.start()
         if length > MAX_WORD_LENGTH:
             raise UsageError(
-                f"the {what} has {length:,} characters without a break, more than"
+                f"the {title} has {length:,} characters without a break, more than"
                 f" {MAX_WORD_LENGTH:,}: {quoted(run[0], limit=40)}",
                 hint="put blanks or punctuation between the words",
+                argument=argument,
             )
 
 
-def _check_prompt(text: object, what: str) -> None:
+def _check_prompt(text: object, argument: str) -> None:
+    title = argument.replace("_", " ")
     if not isinstance(text, str):
-        raise UsageError(f"the {what} is {type(text).__name__}, not text: {quoted(text)}")
+        raise UsageError(
+            f"the {title} is {type(text).__name__}, not text: {quoted(text)}", argument=argument
+        )
     if len(text) > MAX_PROMPT_LENGTH:
         raise UsageError(
-            f"the {what} has {len(text):,} characters, more than {MAX_PROMPT_LENGTH:,}:"
+            f"the {title} has {len(text):,} characters, more than {MAX_PROMPT_LENGTH:,}:"
             f" {quoted(text, limit=40)}",
             hint="models read the first few hundred words at most",
+            argument=argument,
         )
-    _check_words(text, what)
+    _check_words(text, argument)
     if "\0" in text:
-        raise UsageError(f"the {what} has a NUL character: {quoted(text)}")
+        raise UsageError(f"the {title} has a NUL character: {quoted(text)}", argument=argument)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"the {what} has bytes that are not UTF-8, at character {error.start + 1}:"
+            f"the {title} has bytes that are not UTF-8, at character {error.start + 1}:"
             f" {quoted(text)}",
             hint="type it in a terminal, or save it from an editor, that uses UTF-8",
+            argument=argument,
         ) from None
 
 
@@ -198,16 +207,21 @@ def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str
         raise UsageError(
             f"sampler {quoted(sampler)} implies the scheduler {quoted(implied)},"
             f" but the scheduler is {quoted(scheduler)}",
-            hint=f"type --sampler {named.sampler} --scheduler {named.scheduler}",
+            hint=phrase(
+                "type {sampler=} {scheduler=}", sampler=named.sampler, scheduler=named.scheduler
+            ),
+            argument="scheduler",
         )
     return named.sampler or None, named.scheduler or None
 
 
-def _name_error(name: object, names: tuple[str, ...], what: str) -> UsageError:
+def _name_error(name: object, names: tuple[str, ...], argument: str) -> UsageError:
     from difflib import get_close_matches
 
     close = get_close_matches(str(name).lower()[:40], names, n=3, cutoff=0.6)
     nearest = f", the nearest are {', '.join(close)}" if close else ""
     return UsageError(
-        f"{quoted(name)} is not a {what}{nearest}", hint=f"{what}s: {', '.join(names)}"
+        f"{quoted(name)} is not a {argument}{nearest}",
+        hint=f"{argument}s: {', '.join(names)}",
+        argument=argument,
     )

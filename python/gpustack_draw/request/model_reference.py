@@ -97,6 +97,14 @@ def parse_model_reference(text: str | os.PathLike[str]) -> ModelReference:
         UsageError: The text is empty, an address on Hugging Face without a repository, another
             network address, or a command.
     """
+    try:
+        return _parse(text)
+    except UsageError as error:
+        error.argument = "model"
+        raise
+
+
+def _parse(text: object) -> ModelReference:
     if not isinstance(text, str):
         if not isinstance(text, os.PathLike):
             raise UsageError(f"{quoted(text)} is not a model: it is {type(text).__name__}")

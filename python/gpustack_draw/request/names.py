@@ -36,5 +36,5 @@ SCHEDULERS: tuple[str, ...] = (
     "bong_tangent",
 )
 
-# As keyword arguments and in ModelFile.component; the options are --vae, --clip-l, --clip-g, ...
+# As keyword arguments and in ModelFile.component.
 COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "taesd")

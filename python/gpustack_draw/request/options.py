@@ -10,6 +10,7 @@ import operator
 import re
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.phrases import phrase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class NumberOption:
         parameter: str = "",
         label: str = "",
     ) -> None:
-        """Declare an option; ``example`` follows its name in hints, ``label`` precedes values."""
+        """Declare an option; hints contain ``example``, and ``label`` precedes values."""
         self.name = name
         self.title = title
         self.minimum = minimum
@@ -55,11 +56,6 @@ class NumberOption:
         self._example = example
         self._label = label
 
-    @property
-    def flag(self) -> str:
-        """The option as it is typed, such as ``--cfg-scale``."""
-        return "--" + self.name.replace("_", "-")
-
     def describe(self, value: float) -> str:
         """Return a value as a summary shows it, such as ``cfg 4.5``."""
         return f"{self._label} {value:g}"
@@ -68,7 +64,8 @@ class NumberOption:
         """Make the error for a value that is not allowed."""
         return UsageError(
             f"{quoted(value)} is not a {self.title} from {self.minimum} to {self.maximum}",
-            hint=f"for example {self.flag} {self._example}",
+            hint=phrase("for example {}", self._example),
+            argument=self.name,
         )
 
 
@@ -188,7 +185,7 @@ SAMPLE_STEPS = StepsOption(
     title="number of sample steps",
     minimum=1,
     maximum=10_000,
-    example="20",
+    example=phrase("{sample_steps=20}"),
     help="number of sampling steps, 1 to 10000 (default: the model's)",
     parameter="Steps",
 )
@@ -197,7 +194,7 @@ CFG_SCALE = DecimalOption(
     title="guidance scale",
     minimum=0,
     maximum=100,
-    example="4.5; 1 switches guidance off",
+    example=phrase("{cfg_scale=4.5}; 1 switches guidance off"),
     help="classifier-free guidance scale, 0 to 100; higher follows the prompt more closely, 1"
     " turns guidance off (default: the model's)",
     parameter="CFG scale",
@@ -208,7 +205,7 @@ GUIDANCE = DecimalOption(
     title="distilled guidance scale",
     minimum=0,
     maximum=100,
-    example="3.5",
+    example=phrase("{guidance=3.5}"),
     help="distilled guidance scale of FLUX models, 0 to 100; has no effect on other families"
     " (default: the model's)",
     parameter="Distilled CFG Scale",
@@ -219,7 +216,7 @@ SEED = SeedOption(
     title="seed",
     minimum=0,
     maximum=2**63 - 1,
-    example="7, or --seed -1 for a random one",
+    example=phrase("{seed=7}, or {seed=-1} for a random one"),
     help="seed, 0 to 9223372036854775807, or -1 for a random one; the same seed draws the same"
     " picture (default: random, and printed)",
     parameter="Seed",
@@ -229,7 +226,7 @@ COUNT = IntegerOption(
     title="number of pictures",
     minimum=1,
     maximum=10_000,
-    example="4",
+    example=phrase("{count=4}"),
     help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
 )
 THREADS = IntegerOption(
@@ -237,7 +234,7 @@ THREADS = IntegerOption(
     title="number of threads",
     minimum=1,
     maximum=512,  # ggml's GGML_MAX_N_THREADS
-    example="4",
+    example=phrase("{threads=4}"),
     help="number of CPU threads, 1 to 512 (default: one per core)",
 )
 

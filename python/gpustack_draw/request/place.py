@@ -1,6 +1,7 @@
 """Choice of the place to draw: this machine or a GPUStack server. Uses no network."""
 
 from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.hub_address import parse_hub_address
 from gpustack_draw.request.model_reference import HubModel, ModelReference, ServerModel
 
@@ -20,21 +21,32 @@ def is_drawn_on_server(reference: ModelReference, on: str) -> bool:
     """
     if on not in PLACES:
         raise UsageError(
-            f"{quoted(on)} is not a place to draw", hint="type --on auto, --on local or --on server"
+            f"{quoted(on)} is not a place to draw",
+            hint=phrase("type {on='auto'}, {on='local'} or {on='server'}"),
+            argument="on",
         )
     if isinstance(reference, ServerModel):
         if on == "local":
             raise ModelNotFoundError(
-                f"{quoted(reference.text)} is neither 'demo' nor a file here, and --on local looks"
-                " at no server",
-                hint=f"check the path, type {hub_reference(reference.name)} for a model of Hugging"
-                " Face, or leave --on local out",
+                phrase(
+                    "no model named {} on this machine, and {on='local'} uses no server",
+                    quoted(reference.text),
+                ),
+                hint=phrase(
+                    "check the path, type {} for a model of Hugging Face, or leave {on='local'}"
+                    " out",
+                    hub_reference(reference.name),
+                ),
+                argument="model",
             )
         return True
     if on == "server" and not isinstance(reference, HubModel):
         raise UsageError(
             f"{quoted(reference.text)} is on this machine: a server cannot draw with it",
-            hint="leave --on server out, or name a model of the server or hf.co/OWNER/REPO",
+            hint=phrase(
+                "leave {on='server'} out, or name a model of the server or hf.co/OWNER/REPO"
+            ),
+            argument="on",
         )
     return on == "server"
 

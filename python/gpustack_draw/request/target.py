@@ -39,7 +39,8 @@ class Components:
             text = os.fspath(value) if isinstance(value, os.PathLike) else value
             if text is not None and not isinstance(text, str):
                 raise UsageError(
-                    f"{field.name} is {type(text).__name__}, not text or a path: {quoted(value)}"
+                    f"{field.name} is {type(text).__name__}, not text or a path: {quoted(value)}",
+                    argument=field.name,
                 )
             object.__setattr__(self, field.name, text)  # a frozen dataclass has no other way
 
