@@ -1,4 +1,4 @@
-"""Checkpoints of PyTorch: their header is read, nothing in them is run or trusted."""
+"""PyTorch checkpoints: the header is read, nothing is executed or trusted."""
 
 import struct
 import zipfile
@@ -53,19 +53,19 @@ def archive(pickle: bytes, **entries: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("write", [checkpoints.checkpoint_bytes, checkpoints.legacy_bytes])
-def test_both_forms_are_read(tmp_path: Path, write: object) -> None:
+def test_both_formats_are_read(tmp_path: Path, write: object) -> None:
     data = write(TENSORS)  # type: ignore[operator]
     header = read(tmp_path, data)
     assert (header.format, header.file_bytes) == ("checkpoint", len(data))
     assert list(header.tensors) == list(TENSORS)
-    for name, (shape, kind) in TENSORS.items():
+    for name, (shape, tensor_type) in TENSORS.items():
         found = header.tensors[name]
-        assert (found.shape, found.type) == (tuple(shape) or (1,), kind)
+        assert (found.shape, found.type) == (tuple(shape) or (1,), tensor_type)
     assert header.tensors["betas"] == TensorInfo("betas", (10,), "F64", 80)
 
 
-def test_what_lies_around_the_tensors_does_not_matter(tmp_path: Path) -> None:
-    # As PyTorch Lightning writes it: the state in a dictionary, scalars of NumPy, dates, classes.
+def test_other_values_beside_the_tensors_are_ignored(tmp_path: Path) -> None:
+    # As PyTorch Lightning writes it: the state in a dictionary beside counters and NumPy scalars.
     scalar = (
         b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n("
         + text("f8")
@@ -104,39 +104,39 @@ def test_tensors_that_share_a_storage(tmp_path: Path) -> None:
     assert (header.tensors["b"].shape, header.tensors["b"].bytes) == ((3, 2), 24)
 
 
-def test_tensors_that_all_share_a_storage(tmp_path: Path) -> None:
-    # A file of megabytes could come to gigabytes in memory.
+def test_tensors_larger_than_their_file_are_refused(tmp_path: Path) -> None:
+    # Tensors that share a storage could expand megabytes to gigabytes.
     whole = tensor("F32", "0", [100, 100])
     items = {f"blocks.{index}.a": whole for index in range(10)}
     data = archive(pickled(dictionary(items)), **{"archive/data/0": bytes(40_000)})
     assert error_of(tmp_path, data) == (
-        f"{DAMAGED}its tensors take 400,000 bytes, and it has {len(data):,}",
+        f"{DAMAGED}its tensors take 400,000 bytes, the file has {len(data):,}",
         AGAIN,
     )
 
 
-def runs(module: str, name: str) -> bytes:
+def call(module: str, name: str) -> bytes:
     return f"c{module}\n{name}\n".encode() + b"(" + text("touch pwned") + b"tR"
 
 
 MALICIOUS: dict[str, tuple[bytes, str]] = {
-    "os.system": (dictionary({"a": runs("os", "system")}), "os.system"),
-    "posix.system": (dictionary({"a": runs("posix", "system")}), "posix.system"),
-    "subprocess.Popen": (dictionary({"a": runs("subprocess", "Popen")}), "subprocess.Popen"),
-    "eval": (dictionary({"a": runs("builtins", "eval")}), "builtins.eval"),
-    "exec of Python 2": (dictionary({"a": runs("__builtin__", "exec")}), "__builtin__.exec"),
+    "os.system": (dictionary({"a": call("os", "system")}), "os.system"),
+    "posix.system": (dictionary({"a": call("posix", "system")}), "posix.system"),
+    "subprocess.Popen": (dictionary({"a": call("subprocess", "Popen")}), "subprocess.Popen"),
+    "eval": (dictionary({"a": call("builtins", "eval")}), "builtins.eval"),
+    "exec of Python 2": (dictionary({"a": call("__builtin__", "exec")}), "__builtin__.exec"),
     "from the stack": (text("os") + text("system") + b"\x93(" + text("ls") + b"tR", "os.system"),
-    "beside a model": (dictionary({"b": runs("os", "popen")}) + b"0" + state_dict(ONE), "os.popen"),
+    "beside a model": (dictionary({"b": call("os", "popen")}) + b"0" + state_dict(ONE), "os.popen"),
 }
 
 
 @pytest.mark.parametrize(("body", "function"), MALICIOUS.values(), ids=MALICIOUS)
-def test_a_malicious_pickle_is_called_so(
+def test_a_malicious_pickle_is_refused(
     tmp_path: Path, body: bytes, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     expected = (
-        f"'x.ckpt' would run '{function}' if PyTorch opened it, as only malicious checkpoints do",
+        f"'x.ckpt' is malicious: it would run '{function}' if PyTorch opened it",
         "delete it, and get the model from a source that you trust",
     )
     assert error_of(tmp_path, archive(pickled(body))) == expected
@@ -145,7 +145,7 @@ def test_a_malicious_pickle_is_called_so(
     assert [path.name for path in tmp_path.iterdir()] == ["x.ckpt"]
 
 
-# What the engine's own reader refuses, each with the words of ours.
+# Pickles that the engine's own reader refuses, with this reader's messages.
 UNREAD_PICKLES: dict[str, tuple[bytes, str]] = {
     # pickletools warns of such text, which pytest would turn into an error.
     "an invalid escape sequence": (b"S'\\q'\n", "it holds no dictionary of tensors"),
@@ -155,7 +155,7 @@ UNREAD_PICKLES: dict[str, tuple[bytes, str]] = {
     ),
     "transposed": (
         dictionary({"a": tensor("F32", "0", [4, 3], [1, 4])}),
-        "it stores a tensor transposed or with gaps",
+        "it stores a transposed tensor or one with gaps",
     ),
     "a module": (
         b"ctorch.nn.modules.linear\nLinear\n)\x81}b",
@@ -198,11 +198,11 @@ def deep(levels: int) -> bytes:
 
 HOSTILE_PICKLES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", UNREADABLE),
-    "cut": (pickled(state_dict(ONE))[:-40], UNREADABLE),
+    "truncated": (pickled(state_dict(ONE))[:-40], UNREADABLE),
     "random": (bytes(range(256)), UNREADABLE),
     "nothing on the stack": (pickled(b""), UNREADABLE),
     "tuple without a mark": (pickled(b"t"), UNREADABLE),
-    "more taken than there is": (pickled(b"N00"), UNREADABLE),
+    "more pops than values": (pickled(b"N00"), UNREADABLE),
     "missing memo": (pickled(b"h\x05"), UNREADABLE),
     "storage of nothing": (pickled(b"NQ"), UNREADABLE),
     "storage of a negative size": (
@@ -211,7 +211,7 @@ HOSTILE_PICKLES: dict[str, tuple[bytes, str]] = {
     ),
     "item of no dictionary": (pickled(b"]NNs"), UNREADABLE),
     "key without a value": (pickled(b"}(Nu"), UNREADABLE),
-    "a global that is no text": (pickled(b"NN\x93"), UNREADABLE),
+    "a global that is not text": (pickled(b"NN\x93"), UNREADABLE),
     "a length past the end": (b"\x80\x02X\xff\xff\xff\x7fabc.", UNREADABLE),
     "a length past all memory": (b"\x80\x04\x8d" + b"\xff" * 8 + b".", UNREADABLE),
     "a number of 5,000 digits": (b"\x80\x02L" + b"9" * 5000 + b"L\n.", UNREADABLE),
@@ -220,10 +220,10 @@ HOSTILE_PICKLES: dict[str, tuple[bytes, str]] = {
         UNREADABLE,
     ),
     "deep": (pickled(deep(101)), TOO_LARGE),
-    "deep beyond recursion": (pickled(deep(1_000_000)), TOO_LARGE),
-    # Twice as large with each step, as the engine copies: 2 to the power of 90.
+    "deeper than the recursion limit": (pickled(deep(1_000_000)), TOO_LARGE),
+    # The engine copies, so each step doubles the number of values: 2^90.
     "a billion laughs": (pickled(b")" + b"2\x86" * 90), TOO_LARGE),
-    "a text remembered for ever": (
+    "a long text copied many times": (
         pickled(text("a" * 100_000) + b"q\x00" + b"h\x00" * 100_000),
         TOO_LARGE,
     ),
@@ -254,12 +254,12 @@ def patched(offset: int, data: bytes) -> bytes:
 HOSTILE_ARCHIVES: dict[str, tuple[bytes, str, str]] = {
     "junk": (
         b"PK\x03\x04junk",
-        "'x.ckpt' is cut short: the directory at its end is missing",
+        "'x.ckpt' is truncated: the directory at its end is missing",
         AGAIN,
     ),
-    "cut": (
+    "truncated": (
         WHOLE[: len(WHOLE) // 2],
-        "'x.ckpt' is cut short: the directory at its end is missing",
+        "'x.ckpt' is truncated: the directory at its end is missing",
         AGAIN,
     ),
     "no pickle": (
@@ -275,27 +275,27 @@ HOSTILE_ARCHIVES: dict[str, tuple[bytes, str, str]] = {
     "NumPy": (checkpoints.zip_bytes({"a.npy": b""}), "'x.ckpt' is a NumPy archive", CONVERT),
     "two pickles": (
         checkpoints.zip_bytes({"a/data.pkl": b"", "b/data.pkl": b""}),
-        DAMAGED + "it has several entries data.pkl",
+        DAMAGED + "it has several data.pkl entries",
         AGAIN,
     ),
     "TorchScript": (
         checkpoints.zip_bytes(entries(**{"archive/constants.pkl": b""})),
-        UNREAD + "it is a program in TorchScript",
+        UNREAD + "it is a TorchScript program",
         CONVERT,
     ),
     "no data": (
         checkpoints.zip_bytes({"archive/data.pkl": pickled(state_dict(ONE))}),
-        DAMAGED + "tensor 'a.weight' takes 48 bytes, but 0 are there",
+        DAMAGED + "tensor 'a.weight' has 0 of 48 bytes",
         AGAIN,
     ),
     "too little data": (
         checkpoints.zip_bytes(entries(**{"archive/data/0": bytes(47)})),
-        DAMAGED + "tensor 'a.weight' takes 48 bytes, but 47 are there",
+        DAMAGED + "tensor 'a.weight' has 47 of 48 bytes",
         AGAIN,
     ),
     "65,000 entries": (
         patched(END + 8, struct.pack("<2H", 65_000, 65_000)),
-        DAMAGED + "it claims 65,000 entries, and 16,384 are the most",
+        DAMAGED + "it claims 65,000 entries, more than 16,384",
         AGAIN,
     ),
     "a directory of gigabytes": (
@@ -318,19 +318,19 @@ HOSTILE_ARCHIVES: dict[str, tuple[bytes, str, str]] = {
         DAMAGED + "its directory of entries cannot be read",
         AGAIN,
     ),
-    "sizes in a field that is not there": (
+    "64-bit sizes without their field": (
         patched(ENTRY + 20, b"\xff" * 8),
-        f"'x.ckpt' is cut short: it has {len(WHOLE):,} of 4,294,967,295 bytes",
+        f"'x.ckpt' is truncated: it has {len(WHOLE):,} of 4,294,967,295 bytes",
         AGAIN,
     ),
     "a larger size than the file": (
         patched(ENTRY + 20, struct.pack("<2I", 2**31, 2**31)),
-        f"'x.ckpt' is cut short: it has {len(WHOLE):,} of 2,147,483,648 bytes",
+        f"'x.ckpt' is truncated: it has {len(WHOLE):,} of 2,147,483,648 bytes",
         AGAIN,
     ),
     "an entry elsewhere": (
         patched(ENTRY + 42, struct.pack("<I", 3)),
-        DAMAGED + "entry 'archive/data.pkl' is not where it belongs",
+        DAMAGED + "entry 'archive/data.pkl' is not at the offset that the directory states",
         AGAIN,
     ),
 }
@@ -349,22 +349,22 @@ def test_a_zip_bomb(tmp_path: Path) -> None:
     assert len(data) < 200_000
     message, hint = error_of(tmp_path, data)
     assert message.startswith(
-        "'x.ckpt' is not a checkpoint as PyTorch writes it: its entry 'archive/data.pkl' is"
-        " compressed, from 100,000,000 to "
+        "'x.ckpt' is not a checkpoint that PyTorch wrote: its entry 'archive/data.pkl' is"
+        " compressed from 100,000,000 to "
     )
     assert hint == CONVERT
 
 
-def test_an_entry_that_says_to_be_stored_and_is_not(tmp_path: Path) -> None:
+def test_a_compressed_entry_that_claims_to_be_stored(tmp_path: Path) -> None:
     data = bytearray(
         checkpoints.zip_bytes(
             entries(**{"archive/data/0": bytes(1000)}), compression=zipfile.ZIP_DEFLATED
         )
     )
-    place = -1
-    while (place := data.find(b"PK\x01\x02", place + 1)) >= 0:
-        data[place + 10 : place + 12] = b"\0\0"
-    assert "is compressed, from " in error_of(tmp_path, bytes(data))[0]
+    entry = -1
+    while (entry := data.find(b"PK\x01\x02", entry + 1)) >= 0:
+        data[entry + 10 : entry + 12] = b"\0\0"
+    assert "is compressed from " in error_of(tmp_path, bytes(data))[0]
 
 
 def test_entries_that_overlap(tmp_path: Path) -> None:
@@ -372,22 +372,22 @@ def test_entries_that_overlap(tmp_path: Path) -> None:
     names = {f"archive/data/{number}": bytes(500_000) for number in range(1)}
     data = bytearray(checkpoints.zip_bytes(entries(**names, other=b"")))
     size = struct.pack("<2I", 500_000, 500_000)
-    place = data.rindex(b"PK\x01\x02")
-    data[place + 20 : place + 28] = size
-    data[place + 42 : place + 46] = bytes(4)
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 20 : entry + 28] = size
+    data[entry + 42 : entry + 46] = bytes(4)
     assert error_of(tmp_path, bytes(data)) == (DAMAGED + "its entries overlap", AGAIN)
 
 
-def test_an_archive_in_64_bits(tmp_path: Path) -> None:
-    # As PyTorch writes it: the sizes of the directory in a record of their own.
+def test_a_64_bit_archive(tmp_path: Path) -> None:
+    # As PyTorch writes it: a separate record holds the size and offset of the directory.
     count = struct.unpack_from("<H", WHOLE, END + 10)[0]
     size, offset = struct.unpack_from("<2I", WHOLE, END + 12)
     record = b"PK\x06\x06" + struct.pack("<Q2H2I4Q", 44, 45, 45, 0, 0, count, count, size, offset)
     locator = b"PK\x06\x07" + struct.pack("<IQI", 0, END, 1)
     end = b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 65_535, 65_535, 2**32 - 1, 2**32 - 1, 0)
     assert list(read(tmp_path, WHOLE[:END] + record + locator + end).tensors) == ["a.weight"]
-    broken = locator.replace(struct.pack("<Q", END), struct.pack("<Q", END + 1))
-    assert error_of(tmp_path, WHOLE[:END] + record + broken + end) == (
+    wrong = locator.replace(struct.pack("<Q", END), struct.pack("<Q", END + 1))
+    assert error_of(tmp_path, WHOLE[:END] + record + wrong + end) == (
         DAMAGED + "its directory of entries cannot be read",
         AGAIN,
     )
@@ -401,23 +401,23 @@ LEGACY = checkpoints.legacy_bytes(ONE)
     [
         (
             LEGACY[:-1],
-            f"'x.ckpt' is cut short: it has {len(LEGACY) - 1:,} of {len(LEGACY):,} bytes",
+            f"'x.ckpt' is truncated: it has {len(LEGACY) - 1:,} of {len(LEGACY):,} bytes",
             AGAIN,
         ),
         (LEGACY[:100], UNREADABLE, AGAIN),
-        (LEGACY[:15], UNREAD + "it is of another version of that form", CONVERT),
+        (LEGACY[:15], UNREAD + "its legacy format has an unknown version", CONVERT),
         (b"\x80\x02}.", "'x.ckpt' is a Python pickle", CONVERT),
         (b"\x80\x05}.", "'x.ckpt' is a Python pickle", CONVERT),
     ],
 )
-def test_damaged_older_form(tmp_path: Path, data: bytes, message: str, hint: str) -> None:
+def test_a_damaged_legacy_checkpoint(tmp_path: Path, data: bytes, message: str, hint: str) -> None:
     assert error_of(tmp_path, data) == (message, hint)
 
 
 def test_more_tensors_than_any_model_has(tmp_path: Path) -> None:
     many: files.Tensors = {f"blocks.{number}.bias": ((), "F32") for number in range(8_193)}
     assert error_of(tmp_path, checkpoints.checkpoint_bytes(many)) == (
-        DAMAGED + "it claims 8,193 tensors, 8,192 are the most",
+        DAMAGED + "it claims 8,193 tensors, more than 8,192",
         AGAIN,
     )
 
@@ -446,5 +446,5 @@ def test_the_engine_draws_with_a_decoder_in_a_checkpoint(tmp_path: Path, legacy:
         return np.asarray(image)
 
     np.testing.assert_array_equal(draw(taesd=tmp_path / "same.pt"), draw())
-    with pytest.raises(BlankPictureError):  # nothing but the checkpoint was decoded with
+    with pytest.raises(BlankPictureError):  # the checkpoint is the decoder
         draw(taesd=tmp_path / "zeros.pt")

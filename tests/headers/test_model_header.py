@@ -1,4 +1,4 @@
-"""Model headers: right ones are read, each kind of wrong one is named before the engine sees it."""
+"""Model headers: valid ones are read; faults are reported before the engine loads the file."""
 
 import os
 import socket
@@ -71,7 +71,7 @@ def test_gguf_of_five_dimensions_joins_the_last_two(tmp_path: Path) -> None:
     }
 
 
-def test_gguf_of_tensors_in_rows_of_256_numbers_has_their_shapes(tmp_path: Path) -> None:
+def test_gguf_with_rows_of_256_numbers_has_the_original_shapes(tmp_path: Path) -> None:
     stored: files.Tensors = {"conv.weight": ((256, 9), "Q8_0"), "norm.weight": ((256,), "F32")}
     data = files.gguf_bytes(stored, {"comfy.gguf.orig_shape.conv.weight": [16, 16, 3, 3]})
     tensors = read_model_header(write(tmp_path, data)).tensors
@@ -80,7 +80,7 @@ def test_gguf_of_tensors_in_rows_of_256_numbers_has_their_shapes(tmp_path: Path)
     assert tensors["norm.weight"].shape == (256,)
 
 
-def test_what_the_engine_expands_takes_more_memory_than_room_in_the_file(tmp_path: Path) -> None:
+def test_expanded_tensors_take_more_memory_than_in_the_file(tmp_path: Path) -> None:
     stored: files.Tensors = {"a": ((256, 9), "Q8_0"), "b": ((256, 9), "Q8_0")}
     keys = {"comfy.gguf.orig_shape.a": [48, 48], "comfy.gguf.orig_shape.b": [36, 64]}
     header = read_model_header(write(tmp_path, files.gguf_bytes(stored, keys)))
@@ -115,7 +115,7 @@ def test_safetensors(tmp_path: Path) -> None:
     }
 
 
-def test_format_is_told_by_content_not_by_ending(tmp_path: Path) -> None:
+def test_the_content_determines_the_format_not_the_extension(tmp_path: Path) -> None:
     path = write(tmp_path, files.safetensors_bytes(TENSORS_ST), "model.gguf")
     assert read_model_header(path).format == "safetensors"
 
@@ -123,32 +123,32 @@ def test_format_is_told_by_content_not_by_ending(tmp_path: Path) -> None:
 TENSORS_ST: files.Tensors = {"a.weight": ((2, 2), "F16"), "b.weight": ((3,), "F32")}
 
 
-@pytest.mark.parametrize("kind", ["gguf", "safetensors"])
-def test_cut_short_anywhere(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("model_format", ["gguf", "safetensors"])
+def test_truncated_anywhere(tmp_path: Path, model_format: str) -> None:
     metadata = {"general.name": "tiny", "words": ["a", "b"], "sides": [1, 2, 3, 4]}
     whole = (
         files.gguf_bytes(TENSORS, metadata)
-        if kind == "gguf"
+        if model_format == "gguf"
         else files.safetensors_bytes(TENSORS_ST, {"format": "pt"})
     )
     path = tmp_path / "x.gguf"
     path.write_bytes(whole)
     read_model_header(path)
-    smallest = 9 if kind == "safetensors" else 4
+    smallest = 9 if model_format == "safetensors" else 4
     for length in range(smallest, len(whole)):
         path.write_bytes(whole[:length])
         message, hint = error_of(path)
         assert message in (
-            f"'x.gguf' is cut short: it ends inside its header, after {length} bytes",
-            f"'x.gguf' is cut short: it has {length} of {len(whole)} bytes",
+            f"'x.gguf' is truncated: it ends inside its header, after {length} bytes",
+            f"'x.gguf' is truncated: it has {length} of {len(whole)} bytes",
         )
         assert hint == AGAIN
 
 
 def one_gguf_tensor(
-    name: str | bytes = "a", shape: files.Shape = (4,), kind: int = 0, offset: int = 0
+    name: str | bytes = "a", shape: files.Shape = (4,), type_number: int = 0, offset: int = 0
 ) -> bytes:
-    return gguf_header([gguf_tensor(name, shape, kind, offset)]) + bytes(4096)
+    return gguf_header([gguf_tensor(name, shape, type_number, offset)]) + bytes(4096)
 
 
 def one_gguf_key(key: str | bytes, value: bytes) -> bytes:
@@ -180,27 +180,27 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
     ),
     "six dimensions": (
         one_gguf_tensor(shape=(1, 1, 1, 1, 1, 1)),
-        "tensor 'a' has 6 dimensions, 5 are the most",
+        "tensor 'a' has 6 dimensions, more than 5",
     ),
     "many dimensions": (
         gguf_header([gguf_string("a") + struct.pack("<I", 2**31)]) + bytes(64),
-        "tensor 'a' has 2147483648 dimensions, 5 are the most",
+        "tensor 'a' has 2147483648 dimensions, more than 5",
     ),
     "row does not fit blocks": (
-        one_gguf_tensor(shape=(33, 2), kind=8),
-        "tensor 'a' has rows of 33 elements, and Q8_0 needs multiples of 32",
+        one_gguf_tensor(shape=(33, 2), type_number=8),
+        "tensor 'a' has rows of 33 elements, and Q8_0 requires multiples of 32",
     ),
     "offset not aligned": (
         one_gguf_tensor(offset=4),
-        "the data of tensor 'a' is not where it belongs (4, not 0)",
+        "the data of tensor 'a' starts at 4 instead of 0",
     ),
     "data overlap": (
         gguf_header([gguf_tensor("a", (4,), 0, 0), gguf_tensor("b", (4,), 0, 0)]) + bytes(4096),
-        "the data of tensor 'b' is not where it belongs (0, not 32)",
+        "the data of tensor 'b' starts at 0 instead of 32",
     ),
     "offset far away": (
         one_gguf_tensor(offset=2**64 - 32),
-        "the data of tensor 'a' is not where it belongs (18,446,744,073,709,551,584, not 0)",
+        "the data of tensor 'a' starts at 18,446,744,073,709,551,584 instead of 0",
     ),
     "two tensors of a name": (
         gguf_header([gguf_tensor("a", (4,), 0, 0), gguf_tensor("a", (4,), 0, 32)]) + bytes(4096),
@@ -223,9 +223,9 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
         one_gguf_tensor("a" * 128),
         "it has a tensor whose name is longer than 127 characters: '" + "a" * 37 + "...'",
     ),
-    "name longer than any": (
+    "name longer than the limit": (
         gguf_header([struct.pack("<Q", 2**62)]) + bytes(64),
-        "the name of a tensor is 4,611,686,018,427,387,904 bytes long, 16,777,216 is the most",
+        "the name of a tensor is 4,611,686,018,427,387,904 bytes long, more than 16,777,216",
     ),
     "layer of a huge number": (
         one_gguf_tensor("double_blocks.2000000000.weight"),
@@ -237,15 +237,15 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
     ),
     "layers missing": (
         one_gguf_tensor("double_blocks.900.weight"),
-        "it has 1 of the 901 parts of 'double_blocks'",
+        "it has 1 of the 901 layers of 'double_blocks'",
     ),
     "too many tensors": (
         b"GGUF" + struct.pack("<IQQ", 3, 2**62, 0),
-        "it claims 4,611,686,018,427,387,904 tensors, and 8,192 are the most",
+        "it claims 4,611,686,018,427,387,904 tensors, more than 8,192",
     ),
     "too many keys": (
         b"GGUF" + struct.pack("<IQQ", 3, 1, 16_385),
-        "it claims 16,385 keys, and 16,384 are the most",
+        "it claims 16,385 keys, more than 16,384",
     ),
     "two keys of a name": (
         gguf_header([], [gguf_string("a") + gguf_value(1), gguf_string("a") + gguf_value(2)]),
@@ -255,21 +255,21 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
         one_gguf_key("%n", gguf_value(1)),
         "it has a key that is not plain text: '%n'",
     ),
-    "key longer than any": (
+    "key longer than the limit": (
         one_gguf_key("k" * 1025, gguf_value(1)),
-        "a key is 1,025 bytes long, 1,024 is the most",
+        "a key is 1,025 bytes long, more than 1,024",
     ),
     "unknown value type": (
         one_gguf_key("k", struct.pack("<I", 13)),
-        "'k' is of a type that GGUF does not have: 13",
+        "'k' has the unknown type 13",
     ),
     "arrays in arrays": (
         one_gguf_key("k", struct.pack("<IIQ", 9, 9, 1)),
-        "'k' is of a type that GGUF does not have: 9",
+        "'k' has the unknown type 9",
     ),
     "endless array": (
         one_gguf_key("k", struct.pack("<IIQ", 9, 4, 2**61)),
-        "'k' has 2,305,843,009,213,693,952 values, 8,000,000 are the most",
+        "'k' has 2,305,843,009,213,693,952 values, more than 8,000,000",
     ),
     "alignment 0": (
         one_gguf_key("general.alignment", gguf_value(0)),
@@ -283,7 +283,7 @@ GGUF_FAULTS: dict[str, tuple[bytes, str]] = {
         files.gguf_bytes(
             {"conv.weight": ((256, 9), "F16")}, {"comfy.gguf.orig_shape.conv.weight": [16, 8, 3, 3]}
         ),
-        "tensor 'conv.weight' has 2,304 elements, and its shape 16x8x3x3 has 1,152",
+        "tensor 'conv.weight' has 2,304 elements, but its shape 16x8x3x3 has 1,152",
     ),
     "shape with a negative side": (
         files.gguf_bytes(
@@ -307,17 +307,17 @@ def test_damaged_gguf(tmp_path: Path, data: bytes, why: str) -> None:
 def test_more_tensors_than_any_model_has(
     tmp_path: Path, write_file: Callable[[files.Tensors], bytes]
 ) -> None:
-    # The engine would take minutes over 32,000 of them, whatever they are.
+    # The engine would take minutes for 32,000 tensors.
     many = {f"blocks.{number}.bias": ((1,), "F32") for number in range(8_193)}
     message, hint = error_of(write(tmp_path, write_file(many)))
     assert message.startswith(f"{DAMAGED}it claims 8,193 tensors, ")
-    assert message.endswith("8,192 are the most")
+    assert message.endswith("more than 8,192")
     assert hint == AGAIN
     del many["blocks.0.bias"]
     assert len(read_model_header(write(tmp_path, write_file(many))).tensors) == 8_192
 
 
-ANOTHER_TYPE = "use another quantisation of the same model, for example Q8_0 or Q4_0"
+ANOTHER_TYPE = "use another quantization of the same model, for example Q8_0 or Q4_0"
 PLAIN_TYPE = "use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model"
 
 
@@ -331,42 +331,42 @@ PLAIN_TYPE = "use a GGUF file, or a safetensors file in F16, BF16 or F32, of the
         ),
         (
             b"GGUF" + struct.pack(">IQQ", 3, 1, 1),
-            "'x.gguf' is a big-endian GGUF file, made for another kind of machine",
+            "'x.gguf' is a big-endian GGUF file, which the engine does not read",
             "download the little-endian one",
         ),
         (
             b"GGUF" + struct.pack("<IQQ", 1, 1, 1),
-            "'x.gguf' is a GGUF file of version 1, and the engine reads 2 and 3",
+            "'x.gguf' is a GGUF file of version 1; the engine reads 2 and 3",
             "convert the model again with current tools",
         ),
         (
             b"GGUF" + struct.pack("<IQQ", 4, 1, 1),
-            "'x.gguf' is a GGUF file of version 4, and the engine reads 2 and 3",
+            "'x.gguf' is a GGUF file of version 4; the engine reads 2 and 3",
             "convert the model again with current tools",
         ),
         (
-            one_gguf_tensor(kind=4),
+            one_gguf_tensor(type_number=4),
             "'x.gguf' stores tensor 'a' as type 4, which the engine does not read",
             ANOTHER_TYPE,
         ),
         (
-            one_gguf_tensor(kind=2**32 - 1),
+            one_gguf_tensor(type_number=2**32 - 1),
             "'x.gguf' stores tensor 'a' as type 4294967295, which the engine does not read",
             ANOTHER_TYPE,
         ),
         (
-            one_gguf_tensor(shape=(256,), kind=15),
+            one_gguf_tensor(shape=(256,), type_number=15),
             "'x.gguf' stores tensor 'a' as type 15, which the engine does not read",
             ANOTHER_TYPE,
         ),
         (
-            one_gguf_tensor("a.weight", kind=26),
+            one_gguf_tensor("a.weight", type_number=26),
             "'x.gguf' stores 'a.weight' as I32, which the engine cannot draw with",
             PLAIN_TYPE,
         ),
         (
             one_gguf_tensor("a.scale_weight"),
-            "'x.gguf' is quantised in the scaled FP8 format, which the engine does not read",
+            "'x.gguf' is quantized in the scaled FP8 format, which the engine does not read",
             PLAIN_TYPE,
         ),
     ],
@@ -387,12 +387,12 @@ def test_gguf_the_engine_cannot_use(tmp_path: Path, data: bytes, message: str, h
 
 
 def entry(
-    shape: object = (2,), places: object = (0, 8), dtype: object = "F32", **more: object
+    shape: object = (2,), offsets: object = (0, 8), dtype: object = "F32", **more: object
 ) -> dict[str, object]:
-    return {"dtype": dtype, "shape": shape, "data_offsets": places, **more}
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets, **more}
 
 
-LACKS = "tensor 'a' lacks its type, its shape or its place"
+INVALID = "tensor 'a' has no valid type, shape or offsets"
 SAFETENSORS_FAULTS: dict[str, tuple[object, str]] = {
     "not JSON": (b"{not json}", "its header is not JSON"),
     "not UTF-8": (b'{"\xff": 1}', "its header is not JSON"),
@@ -401,16 +401,16 @@ SAFETENSORS_FAULTS: dict[str, tuple[object, str]] = {
     "endless number": (b'{"a": ' + b"9" * 5000 + b"}", "its header is not JSON"),
     "deep nesting": (b'{"a": ' + b"[" * 100_000, "its header is not JSON"),
     "two entries of a name": (b'{"a": 1, "a": 2}', "it has two entries 'a'"),
-    "metadata is a list": ({"__metadata__": []}, "its metadata is not a table"),
-    "entry is a number": ({"a": 1}, "tensor 'a' is not described by a table"),
-    "no type": ({"a": {"shape": [2], "data_offsets": [0, 8]}}, LACKS),
-    "type is a number": ({"a": entry(dtype=5)}, LACKS),
-    "shape is a number": ({"a": entry(shape=5)}, LACKS),
-    "shape of text": ({"a": entry(shape=["2"])}, LACKS),
-    "shape of fractions": ({"a": entry(shape=[2.0])}, LACKS),
-    "shape of truth": ({"a": entry(shape=[True])}, LACKS),
-    "one offset": ({"a": entry(places=[0])}, LACKS),
-    "three offsets": ({"a": entry(places=[0, 4, 8])}, LACKS),
+    "metadata is a list": ({"__metadata__": []}, "its metadata is not a JSON object"),
+    "entry is a number": ({"a": 1}, "tensor 'a' is not described by a JSON object"),
+    "no type": ({"a": {"shape": [2], "data_offsets": [0, 8]}}, INVALID),
+    "type is a number": ({"a": entry(dtype=5)}, INVALID),
+    "shape is a number": ({"a": entry(shape=5)}, INVALID),
+    "shape of text": ({"a": entry(shape=["2"])}, INVALID),
+    "shape of fractions": ({"a": entry(shape=[2.0])}, INVALID),
+    "shape of booleans": ({"a": entry(shape=[True])}, INVALID),
+    "one offset": ({"a": entry(offsets=[0])}, INVALID),
+    "three offsets": ({"a": entry(offsets=[0, 4, 8])}, INVALID),
     "format string as name": (
         {"%n": entry()},
         "it has a tensor whose name is not plain text: '%n'",
@@ -431,22 +431,22 @@ SAFETENSORS_FAULTS: dict[str, tuple[object, str]] = {
     ),
     "six dimensions": (
         {"a": entry([1] * 6, [0, 4])},
-        "tensor 'a' has 6 dimensions, 5 are the most",
+        "tensor 'a' has 6 dimensions, more than 5",
     ),
     "size does not fit the shape": (
-        {"a": entry(places=[0, 12])},
-        "tensor 'a' takes 8 bytes, but 12 are set aside",
+        {"a": entry(offsets=[0, 12])},
+        "tensor 'a' takes 8 bytes, but its offsets span 12",
     ),
     "end before begin": (
-        {"a": entry(places=[8, 0])},
-        "tensor 'a' takes 8 bytes, but -8 are set aside",
+        {"a": entry(offsets=[8, 0])},
+        "tensor 'a' takes 8 bytes, but its offsets span -8",
     ),
     "negative offset": (
-        {"a": entry(places=[-8, 0])},
-        "tensor 'a' takes 8 bytes, but 8 are set aside",
+        {"a": entry(offsets=[-8, 0])},
+        "tensor 'a' takes 8 bytes, but its offsets span 8",
     ),
     "overlap": (
-        {"a": entry(), "b": entry(places=[4, 12])},
+        {"a": entry(), "b": entry(offsets=[4, 12])},
         "the data of tensors 'a' and 'b' overlap",
     ),
 }
@@ -494,12 +494,12 @@ def test_safetensors_with_too_large_a_header(tmp_path: Path) -> None:
         (b"\x1f\x8b\x08" + bytes(64), "'x.gguf' is a gzip archive"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "'x.gguf' is a PNG picture"),
         (b"\x80\x02}q\x00.", "'x.gguf' is a Python pickle"),
-        (b"tjgg\x01\x00\x00\x00", "'x.gguf' is a model in ggml's old form"),
+        (b"tjgg\x01\x00\x00\x00", "'x.gguf' is a model in ggml's old format"),
         (b"FUGG\x00\x00\x00\x03", "'x.gguf' is a big-endian GGUF file"),
         (b'{"error": "not found"}', "'x.gguf' is text, not a model file"),
     ],
 )
-def test_no_model_file(tmp_path: Path, data: bytes, message: str) -> None:
+def test_not_a_model_file(tmp_path: Path, data: bytes, message: str) -> None:
     found, hint = error_of(write(tmp_path, data))
     assert found == message
     assert hint
@@ -516,11 +516,11 @@ def test_missing(tmp_path: Path) -> None:
 def test_missing_because_of_a_blank(tmp_path: Path) -> None:
     assert error_of(tmp_path / " x.gguf", " x.gguf") == (
         "there is no file ' x.gguf'",
-        "check the path: it has a blank at an end",
+        "check the path: it starts or ends with a blank",
     )
 
 
-def test_path_is_shown_when_nothing_was_typed(tmp_path: Path) -> None:
+def test_the_label_defaults_to_the_path(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         read_model_header(tmp_path / "none.gguf")
     assert caught.value.message == f"there is no file {str(tmp_path / 'none.gguf')!r}"
@@ -541,16 +541,16 @@ def test_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     start = time.monotonic()
     message, _ = error_of(tmp_path / "pipe")
-    assert message == "'x.gguf' is not a file but a pipe"
+    assert message == "'x.gguf' is a pipe, not a file"
     assert time.monotonic() - start < 1
 
 
 def test_socket_and_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the whole path may be longer than a socket's can be
+    monkeypatch.chdir(tmp_path)  # the absolute path may be too long for a socket
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-        assert error_of(Path("socket"))[0] == "'x.gguf' is not a file but a socket"
-    assert error_of(Path("/dev/zero"))[0] == "'x.gguf' is not a file but a device"
+        assert error_of(Path("socket"))[0] == "'x.gguf' is a socket, not a file"
+    assert error_of(Path("/dev/zero"))[0] == "'x.gguf' is a device, not a file"
 
 
 AS_NOBODY = """
@@ -577,7 +577,7 @@ def test_permission_denied(tmp_path: Path, locked: str) -> None:
     tmp_path.chmod(0o755)
     (path if locked == "file" else folder).chmod(0o000)
     try:
-        # The working folder is kept open, so that pytest's private folders above do not matter.
+        # The process starts in the folder, because pytest's folders above it are private.
         result = subprocess.run(
             [sys.executable, "-c", program],
             cwd=folder if locked == "file" else tmp_path,
@@ -595,8 +595,8 @@ def test_permission_denied(tmp_path: Path, locked: str) -> None:
     ), result.stderr
 
 
-def test_a_lying_header_costs_neither_time_nor_memory(tmp_path: Path) -> None:
-    liars = [
+def test_a_false_header_costs_neither_time_nor_memory(tmp_path: Path) -> None:
+    headers = [
         b"GGUF" + struct.pack("<IQQ", 3, 32_768, 16_384),
         one_gguf_key("k", struct.pack("<IIQ", 9, 8, 8_000_000) + bytes(100_000)),
         gguf_header([gguf_tensor("a", (2**30,), 0, 0)]),
@@ -605,7 +605,7 @@ def test_a_lying_header_costs_neither_time_nor_memory(tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     start = time.monotonic()
     tracemalloc.start()
-    for data in liars:
+    for data in headers:
         path.write_bytes(data)
         error_of(path)
     _, peak = tracemalloc.get_traced_memory()
@@ -614,7 +614,7 @@ def test_a_lying_header_costs_neither_time_nor_memory(tmp_path: Path) -> None:
     assert time.monotonic() - start < 5
 
 
-def test_a_vocabulary_is_stepped_over_quickly(tmp_path: Path) -> None:
+def test_a_vocabulary_is_skipped_quickly(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(300_000)]
     path = write(tmp_path, files.gguf_bytes(TENSORS, {"tokenizer.ggml.tokens": words}))
     start = time.monotonic()
@@ -628,29 +628,30 @@ WHOLE = {
     "gguf": files.gguf_bytes(TENSORS, {"general.name": "tiny", "words": ["a", "b"], "n": [1, 2]}),
     "safetensors": files.safetensors_bytes(TENSORS_ST, {"format": "pt"}),
     "checkpoint": checkpoints.checkpoint_bytes(TENSORS_ST),
-    "older checkpoint": checkpoints.legacy_bytes(TENSORS_ST),
+    "legacy checkpoint": checkpoints.legacy_bytes(TENSORS_ST),
 }
-HEADER_BYTES = {"gguf": 320, "safetensors": 200, "checkpoint": 500, "older checkpoint": 500}
+HEADER_BYTES = {"gguf": 320, "safetensors": 200, "checkpoint": 500, "legacy checkpoint": 500}
 
 
-def change(data: bytes, kind: str, draw: Callable[[st.SearchStrategy[int]], int]) -> bytes:
+def change(data: bytes, model_format: str, draw: Callable[[st.SearchStrategy[int]], int]) -> bytes:
     """Overwrite, drop or insert a few bytes of the header."""
     for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(4 if kind == "gguf" else 0, HEADER_BYTES[kind]))
+        start = 4 if model_format == "gguf" else 0
+        offset = draw(st.integers(start, HEADER_BYTES[model_format]))
         width = draw(st.sampled_from([1, 1, 4, 8]))
         special = st.sampled_from([0, 1, 255, 2**31, 2**32 - 1, 2**63, 2**64 - 1])
         value = draw(special | st.integers(0, 2**64 - 1)) % 256**width
-        kept = draw(st.sampled_from([width, width, width, 0, 2 * width]))
-        data = data[:place] + value.to_bytes(width, "little") + data[place + kept :]
+        replaced = draw(st.sampled_from([width, width, width, 0, 2 * width]))
+        data = data[:offset] + value.to_bytes(width, "little") + data[offset + replaced :]
     return data
 
 
 @settings(deadline=2000, suppress_health_check=[HealthCheck.too_slow])
-@given(kind=st.sampled_from(list(WHOLE)), data=st.data())
-def test_any_change_gives_a_header_or_a_clear_error(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+@given(model_format=st.sampled_from(list(WHOLE)), data=st.data())
+def test_any_change_results_in_a_header_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, model_format: str, data: st.DataObject
 ) -> None:
-    changed = change(WHOLE[kind], kind, data.draw)
+    changed = change(WHOLE[model_format], model_format, data.draw)
     path = tmp_path_factory.getbasetemp() / "changed.gguf"
     path.write_bytes(changed)
     try:
@@ -658,5 +659,5 @@ def test_any_change_gives_a_header_or_a_clear_error(
     except ModelFileError:
         return
     assert header.tensors
-    assert header.tensor_bytes <= len(changed) * (2 if "checkpoint" in kind else 1)
+    assert header.tensor_bytes <= len(changed) * (2 if "checkpoint" in model_format else 1)
     assert all(tensor.elements >= 0 for tensor in header.tensors.values())

@@ -1,4 +1,4 @@
-"""Weights in formats that the engine does not read are refused by the format's name."""
+"""Quantization formats that the engine does not read are refused by name."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from gpustack_draw.resolver.resolve import resolve_model
 HINT = "use a GGUF file, or a safetensors file in F16, BF16 or F32, of the same model"
 LAYER = "transformer_blocks.0.attn.to_q"
 BNB = {"weight": "U8", "weight.absmax": "U8", "weight.quant_map": "F32"}
-# Type of each tensor of a layer, as the tool that is named writes it.
+# Type of each tensor of a layer, as written by the named tool.
 FORMATS: dict[str, tuple[str, dict[str, str]]] = {
     "Nunchaku": (
         "SVDQuant (Nunchaku)",
@@ -94,12 +94,12 @@ def test_a_format_is_refused_by_name(title: str, types: dict[str, str], tmp_path
     with pytest.raises(ModelFileError) as caught:
         read_model_header(path, label="x.safetensors")
     assert (caught.value.message, caught.value.hint) == (
-        f"'x.safetensors' is quantised in the {title} format, which the engine does not read",
+        f"'x.safetensors' is quantized in the {title} format, which the engine does not read",
         HINT,
     )
 
 
-def test_a_mark_of_scaled_weights_is_enough(tmp_path: Path) -> None:
+def test_the_marker_of_scaled_weights_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(files.safetensors_bytes({"scaled_fp8": ((1,), "F8_E4M3")}))
     with pytest.raises(ModelFileError, match="in the scaled FP8 format"):
@@ -112,7 +112,7 @@ def test_weights_in_plain_fp8_are_read(tmp_path: Path) -> None:
     assert len(read_model_header(path).tensors) == 3
 
 
-def test_a_model_of_the_hub_is_refused_before_it_is_fetched(
+def test_a_model_on_the_hub_is_refused_before_it_is_fetched(
     server: LoopbackHub,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -126,7 +126,7 @@ def test_a_model_of_the_hub_is_refused_before_it_is_fetched(
     assert main([reference, "a cat", "--dry-run"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         (
-            f"gpustack-draw: '{reference}' is quantised in the {title} format, which the engine"
+            f"gpustack-draw: '{reference}' is quantized in the {title} format, which the engine"
             " does not read"
         ),
         f"gpustack-draw: {HINT}",
@@ -150,7 +150,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize(("name", "data", "kind"), FILES.values(), ids=FILES)
-def test_a_model_for_another_program_is_named(
+def test_the_message_names_the_format_of_another_program(
     name: str, data: bytes, kind: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -169,7 +169,7 @@ def test_a_model_for_another_program_is_named(
         ("unet.engine", "a TensorRT engine"),
     ],
 )
-def test_a_folder_for_another_program_is_named(
+def test_the_message_names_the_format_of_a_folder(
     file: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -281,7 +281,7 @@ def test_component(paths: list[str], parts: list[str], tag: str, expected: str) 
     assert choice.path == expected
 
 
-def test_quantisation_by_name() -> None:
+def test_quantization_by_name() -> None:
     assert quantization_of("BF16/flux-BF16-00001-of-00002.gguf") == "BF16"
     assert quantization_of("flux_mx3_1.gguf") == ""
     assert all(quantization_of(f"m-{tag}.gguf") == tag for tag in FALLBACK_TAGS)

@@ -308,7 +308,7 @@ def test_damaged_file_is_skipped_with_a_note(server: LoopbackHub) -> None:
     Path("ae.safetensors").write_bytes(files.safetensors_bytes(files.VAE_16)[:-10])
     model = resolve(FLUX1)
     assert places(model)["vae"] == VAE_PLACE
-    assert model.notes[0].startswith("skipped: 'ae.safetensors' is cut short: it has ")
+    assert model.notes[0].startswith("skipped: 'ae.safetensors' is truncated: it has ")
 
 
 def test_nothing_is_said_of_a_file_that_does_not_fit_where_another_does(

@@ -401,7 +401,7 @@ def test_components_of_a_file_without_prefixes_are_not_found_by_the_engine() -> 
 
 def test_pipe_as_model() -> None:
     os.mkfifo("x.gguf")
-    assert error_of("x.gguf")[1] == "'x.gguf' is not a file but a pipe"
+    assert error_of("x.gguf")[1] == "'x.gguf' is a pipe, not a file"
 
 
 WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
@@ -499,7 +499,7 @@ def test_component_is_checked_like_a_model() -> None:
     Path("part.gguf").write_bytes(files.gguf_bytes(files.VAE_32)[:200])
     assert error_of(model, vae="missing")[1] == "there is no file 'missing'"
     assert error_of(model, vae="demo")[1] == "there is no file 'demo'"
-    assert error_of(model, vae="part.gguf")[1].startswith("'part.gguf' is cut short: ")
+    assert error_of(model, vae="part.gguf")[1].startswith("'part.gguf' is truncated: ")
     assert error_of(model, vae="")[0] is UsageError
     assert error_of(model, unet="x.gguf") == (
         UsageError,
@@ -610,7 +610,7 @@ def test_folder_with_a_damaged_component() -> None:
     write_folder(unet=DIFFUSERS_UNET, vae=files.VAE_4)
     part = Path("folder/vae/diffusion_pytorch_model.safetensors")
     part.write_bytes(part.read_bytes()[:-1])
-    assert error_of("folder")[1].startswith(f"'{part}' is cut short: it has ")
+    assert error_of("folder")[1].startswith(f"'{part}' is truncated: it has ")
 
 
 @pytest.mark.parametrize(("family", "tensors"), [("sd1", files.SD1_ALL), ("sdxl", files.SDXL_ALL)])
@@ -659,7 +659,7 @@ def test_junk_as_a_component(component: str) -> None:
     Path("junk.pt").write_bytes(b"PK\x03\x04junk")
     assert error_of(write("x.gguf", files.KLEIN_ALL), **{component: "junk.pt"}) == (
         ModelFileError,
-        "'junk.pt' is cut short: the directory at its end is missing",
+        "'junk.pt' is truncated: the directory at its end is missing",
         "download or copy it again",
     )
     Path("junk.pt").write_bytes(checkpoints.checkpoint_bytes({"junk": ((4,), "F32")}))

@@ -242,14 +242,14 @@ def test_lists_among_the_keys_make_the_engine_misread_five_dimensions() -> None:
     assert error_of("x.gguf") == (
         ModelFileError,
         (
-            "'x.gguf' has tensors of 5 dimensions, and lists among its keys, and the engine cannot"
-            " read both in one file"
+            "'x.gguf' has tensors of 5 dimensions and lists among its keys, which the engine cannot"
+            " read in one file"
         ),
         "use another file of the same model",
     )
 
 
-# The engine, which takes the sizes of all parts for granted: nothing shrinks.
+# The engine assumes the sizes of all components, so nothing can be made smaller.
 
 
 @pytest.fixture

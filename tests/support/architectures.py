@@ -1,7 +1,7 @@
 """Names and shapes of all tensors of a model, from its architecture's numbers.
 
 Shapes begin with the fastest dimension, as in GGUF files. Matrices are of the type that is asked
-for; what quantisers leave alone is F16 or F32.
+for; what quantizers leave alone is F16 or F32.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The header of a PyTorch checkpoint (.ckpt, .pt, .pth, .bin), read without running its pickle.
 
-Since 2020 PyTorch writes a zip archive of a pickle, which describes the tensors, and their data;
-before, it wrote several pickles and then the data. The engine reads both (its ``src/model_io``).
+Since 2020 PyTorch has written a zip archive with the tensors' data and a pickle that describes it;
+earlier files hold several pickles, then the data. The engine reads both (its ``src/model_io``).
 """
 
 from pathlib import PurePosixPath
@@ -15,50 +15,50 @@ from gpustack_draw.headers.tensor_table import (
     ByteSource,
     ModelHeader,
     TensorInfo,
-    broken,
     check_tensor_name,
     check_tensor_shape,
     check_tensors,
-    cut_short,
+    damaged,
+    truncated,
 )
 from gpustack_draw.headers.zip_directory import ZipEntry, read_zip_directory, read_zip_entry
 
 ZIP_MAGIC = b"PK\x03\x04"
-# The pickled number that the older form begins with, after the protocol, and the form's version.
+# The legacy format starts with this pickled number, after the protocol, and then its version.
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
 _LEGACY_VERSION = b"M\xe9\x03."
 _LEGACY_STORAGE_HEADER_BYTES = 8
 _PICKLE_NAME = "data.pkl"
 _MAX_NAME_LENGTH = 255
-_MAX_DIMENSIONS = 4  # the engine joins the fifth in other formats, but not in this one
+_MAX_DIMENSIONS = 4  # the engine joins the fifth one in other formats only
 
 
 def is_legacy_checkpoint(start: bytes) -> bool:
-    """Return whether the first bytes are those of a checkpoint in the format before 2020."""
+    """Return True if the first bytes are those of a checkpoint in the format before 2020."""
     return start[:1] == b"\x80" and start[2:].startswith(_LEGACY_MAGIC)
 
 
 def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
-    """Read and check the header of a checkpoint whose first bytes are those of a zip archive.
+    """Read and check the header of a checkpoint that is a zip archive.
 
     Raises:
-        ModelFileError: The file is damaged, malicious or not a checkpoint, or the engine cannot
-            read it.
+        ModelFileError: The file is damaged, malicious, not a checkpoint, or one that the engine
+            does not read.
     """
     label = source.label
     entries = read_zip_directory(source)
     pickles = [name for name in entries if PurePosixPath(name).name == _PICKLE_NAME]
     if len(pickles) != 1:
-        raise _no_checkpoint(list(entries), label)
+        raise _not_a_checkpoint(list(entries), label)
     folder = pickles[0].removesuffix(_PICKLE_NAME)
     if f"{folder}constants.pkl" in entries:
-        raise unreadable(label, "it is a program in TorchScript")
+        raise unreadable(label, "it is a TorchScript program")
     for entry in entries.values():
         _check_stored(entry, source)
     if sum(entry.bytes for entry in entries.values()) > source.size:
-        raise broken(label, "its entries overlap")
+        raise damaged(label, "its entries overlap")
     if entries[pickles[0]].bytes > MAX_PICKLE_BYTES:
-        raise broken(label, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
+        raise damaged(label, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
     described = read_tensor_pickle(read_zip_entry(source, entries[pickles[0]]), label)
     storages = {
         key: entries[f"{folder}data/{key}"].bytes
@@ -78,15 +78,17 @@ def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
     data = source.read(0, min(source.size, MAX_PICKLE_BYTES))
     position = 2 + len(_LEGACY_MAGIC)
     if not data[position + 2 :].startswith(_LEGACY_VERSION):
-        raise unreadable(label, "it is of another version of that form")
+        raise unreadable(label, "its legacy format has an unknown version")
     position += 2 + len(_LEGACY_VERSION)
-    position = skip_pickle(data, position, label)  # properties of the machine that wrote it
+    position = skip_pickle(
+        data, position, label
+    )  # properties of the machine on which it was written
     described = read_tensor_pickle(data, label, position)
-    end = skip_pickle(data, described.end, label)  # keys of the storages, in the order of the file
+    end = skip_pickle(data, described.end, label)  # keys of the storages, in file order
     for size in described.storage_bytes.values():
         end += _LEGACY_STORAGE_HEADER_BYTES + size
     if end > source.size:
-        raise cut_short(label, source.size, end)
+        raise truncated(label, source.size, end)
     return _header(described.tensors, described.storage_bytes, source)
 
 
@@ -95,44 +97,44 @@ def _header(
 ) -> ModelHeader:
     label = source.label
     if len(pickled) > MAX_TENSORS:
-        raise broken(label, f"it claims {len(pickled):,} tensors, {MAX_TENSORS:,} are the most")
+        raise damaged(label, f"it claims {len(pickled):,} tensors, more than {MAX_TENSORS:,}")
     tensors = {}
     for name, tensor in pickled.items():
         check_tensor_name(name, _MAX_NAME_LENGTH, label)
         if len(tensor.shape) > _MAX_DIMENSIONS:
             raise unreadable(label, f"tensor {quoted(name)} has {len(tensor.shape)} dimensions")
         check_tensor_shape(name, tensor.shape, label)
-        there = storages.get(tensor.storage, 0)
-        if tensor.offset + tensor.bytes > there:
-            raise broken(
+        storage_bytes = storages.get(tensor.storage, 0)
+        if tensor.offset + tensor.bytes > storage_bytes:
+            raise damaged(
                 label,
-                f"tensor {quoted(name)} takes {tensor.bytes:,} bytes, but"
-                f" {max(0, there - tensor.offset):,} are there",
+                f"tensor {quoted(name)} has {max(0, storage_bytes - tensor.offset):,} of"
+                f" {tensor.bytes:,} bytes",
             )
         shape = tuple(reversed(tensor.shape)) or (1,)
         tensors[name] = TensorInfo(name, shape, tensor.type, tensor.bytes)
     check_tensors(tensors, label)
     size = sum(tensor.bytes for tensor in tensors.values())
     if size > 2 * source.size:  # few tensors share data, such as the two embeddings of T5
-        raise broken(label, f"its tensors take {size:,} bytes, and it has {source.size:,}")
+        raise damaged(label, f"its tensors take {size:,} bytes, the file has {source.size:,}")
     return ModelHeader("checkpoint", tensors, {}, source.size)
 
 
 def _check_stored(entry: ZipEntry, source: ByteSource) -> None:
     if not entry.is_stored:
         raise ModelFileError(
-            f"{quoted(source.label)} is not a checkpoint as PyTorch writes it: its entry"
-            f" {quoted(entry.name)} is compressed, from {entry.bytes:,} to"
+            f"{quoted(source.label)} is not a checkpoint that PyTorch wrote: its entry"
+            f" {quoted(entry.name)} is compressed from {entry.bytes:,} to"
             f" {entry.stored_bytes:,} bytes",
             hint=CONVERT_HINT,
         )
     if entry.offset + entry.bytes > source.size:
-        raise cut_short(source.label, source.size, entry.offset + entry.bytes)
+        raise truncated(source.label, source.size, entry.offset + entry.bytes)
 
 
-def _no_checkpoint(names: list[str], label: str) -> ModelFileError:
+def _not_a_checkpoint(names: list[str], label: str) -> ModelFileError:
     if any(name.endswith(".npy") for name in names):
         return ModelFileError(f"{quoted(label)} is a NumPy archive", hint=CONVERT_HINT)
     if any(PurePosixPath(name).name == _PICKLE_NAME for name in names):
-        return broken(label, f"it has several entries {_PICKLE_NAME}")
+        return damaged(label, f"it has several {_PICKLE_NAME} entries")
     return ModelFileError(f"{quoted(label)} is a zip archive", hint="unpack it first")

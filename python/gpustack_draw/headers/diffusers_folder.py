@@ -9,7 +9,7 @@ from gpustack_draw.errors import (
     NotYetSupportedError,
     quoted,
 )
-from gpustack_draw.headers.header import ModelHeader, foreign_kind, read_model_header
+from gpustack_draw.headers.header import ModelHeader, foreign_format, read_model_header
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
 
 # Files that the engine looks for, with the prefix of their tensor names, in its order.
@@ -48,7 +48,7 @@ def read_model_folder(path: Path, label: str) -> ModelHeader:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Return whether a path is a folder; false if it cannot be accessed."""
+    """Return True if a path is a folder that can be accessed."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -66,14 +66,14 @@ def _read_components(path: Path, label: str) -> ModelHeader:
     if not (path / "unet").is_dir():
         raise _no_model(sorted(entry.name for entry in path.iterdir()), label)
     tensors, size = {}, 0
-    for part, prefix in _COMPONENTS:
-        if not (path / part).exists():
-            _check_absent(path, part, label)
+    for file, prefix in _COMPONENTS:
+        if not (path / file).exists():
+            _check_absent(path, file, label)
             continue
-        header = read_model_header(path / part, label=str(Path(label) / part))
+        header = read_model_header(path / file, label=str(Path(label) / file))
         if header.format != "safetensors":
             raise ModelFileError(
-                f"{quoted(str(Path(label) / part))} is a GGUF file, and the engine reads only"
+                f"{quoted(str(Path(label) / file))} is a GGUF file, and the engine reads only"
                 " safetensors files in a folder",
                 hint=_ONE_FILE_HINT,
             )
@@ -85,17 +85,17 @@ def _read_components(path: Path, label: str) -> ModelHeader:
 
 
 def _refuse_other_formats(path: Path, label: str) -> None:
-    """Raise if a folder only holds a model in another program's format."""
+    """Raise if a folder holds only a model in another program's format."""
     folders = [path, *(path / name for name in ("unet", "transformer") if (path / name).is_dir())]
     names = [path.name, *(entry.name for folder in folders for entry in folder.iterdir())]
-    kind = next(filter(None, map(foreign_kind, names)), "")
-    if kind and not any(name.lower().endswith(_MODEL_ENDINGS) for name in names):
-        raise ModelFileError(f"{quoted(label)} is a folder of {kind}", hint=PLAIN_TYPE_HINT)
+    model_format = next(filter(None, map(foreign_format, names)), "")
+    if model_format and not any(name.lower().endswith(_MODEL_ENDINGS) for name in names):
+        raise ModelFileError(f"{quoted(label)} is a folder of {model_format}", hint=PLAIN_TYPE_HINT)
 
 
-def _check_absent(path: Path, part: str, label: str) -> None:
+def _check_absent(path: Path, file: str, label: str) -> None:
     """Raise if a component has a file under another name, or the UNet has none."""
-    folder = path / Path(part).parent
+    folder = path / Path(file).parent
     others = []
     if folder.is_dir():
         others = [
@@ -103,10 +103,10 @@ def _check_absent(path: Path, part: str, label: str) -> None:
             for entry in sorted(folder.iterdir())
             if entry.name.endswith((".safetensors", ".bin"))
         ]
-    if others or part == _COMPONENTS[0][0]:
+    if others or file == _COMPONENTS[0][0]:
         instead = f"; it has {', '.join(others[:3])}" if others else ""
         raise ModelFileError(
-            f"{quoted(label)} has no {part}, which the engine looks for{instead}",
+            f"{quoted(label)} has no {file}, which the engine looks for{instead}",
             hint=f"save it under that name, or {_ONE_FILE_HINT}" if others else _ONE_FILE_HINT,
         )
 

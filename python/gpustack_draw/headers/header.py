@@ -20,9 +20,9 @@ from gpustack_draw.headers.safetensors import looks_like_safetensors, read_safet
 from gpustack_draw.headers.tensor_table import ByteSource, ModelHeader, TensorInfo
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
 
-__all__ = ["ModelHeader", "TensorInfo", "foreign_kind", "read_header", "read_model_header"]
+__all__ = ["ModelHeader", "TensorInfo", "foreign_format", "read_header", "read_model_header"]
 
-# First bytes of files that are mistaken for models, a description, and a hint.
+# First bytes, description and hint of files that are mistaken for models.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the model itself", "run git lfs pull"),
     (b"\x89PNG", "a PNG picture", ""),
@@ -39,9 +39,9 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x80\x03", "a Python pickle", CONVERT_HINT),
     (b"\x80\x04", "a Python pickle", CONVERT_HINT),
     (b"\x80\x05", "a Python pickle", CONVERT_HINT),
-    (b"lmgg", "a model in ggml's old form", "convert the model again to GGUF"),
-    (b"tjgg", "a model in ggml's old form", "convert the model again to GGUF"),
-    (b"fmgg", "a model in ggml's old form", "convert the model again to GGUF"),
+    (b"lmgg", "a model in ggml's old format", "convert the model again to GGUF"),
+    (b"tjgg", "a model in ggml's old format", "convert the model again to GGUF"),
+    (b"fmgg", "a model in ggml's old format", "convert the model again to GGUF"),
     (b"FUGG", "a big-endian GGUF file", "download the little-endian one"),
     (b"ftrt", "a TensorRT engine", PLAIN_TYPE_HINT),
     (b"ptrt", "a TensorRT engine", PLAIN_TYPE_HINT),
@@ -100,27 +100,29 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
         return read_zip_checkpoint(source)
     if is_legacy_checkpoint(start):
         return read_legacy_checkpoint(source)
-    for magic, what, hint in _FOREIGN:
+    for magic, description, hint in _FOREIGN:
         if start.startswith(magic):
-            raise ModelFileError(f"{quoted(source.label)} is {what}", hint=hint or _MODEL_HINT)
+            raise ModelFileError(
+                f"{quoted(source.label)} is {description}", hint=hint or _MODEL_HINT
+            )
     if looks_like_safetensors(start, source.size):
         return read_safetensors_header(source)
     if start.lstrip().lower().startswith(_WEB_PAGE_STARTS):
         raise ModelFileError(f"{quoted(source.label)} is a web page", hint=_WEB_PAGE_HINT)
-    if kind := foreign_kind(source.label):
-        raise ModelFileError(f"{quoted(source.label)} is {kind}", hint=PLAIN_TYPE_HINT)
+    if model_format := foreign_format(source.label):
+        raise ModelFileError(f"{quoted(source.label)} is {model_format}", hint=PLAIN_TYPE_HINT)
     if not start:
         raise ModelFileError(f"{quoted(source.label)} is empty", hint="download or copy it again")
     if not start.strip(b"\0"):
-        what = "starts with zeros only, as an unfinished download does"
+        problem = "starts with zeros only, as an unfinished download does"
     elif all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
-        what = "is text, not a model file"
+        problem = "is text, not a model file"
     else:
-        what = "is not a model file"
-    raise ModelFileError(f"{quoted(source.label)} {what}", hint=_MODEL_HINT)
+        problem = "is not a model file"
+    raise ModelFileError(f"{quoted(source.label)} {problem}", hint=_MODEL_HINT)
 
 
-def foreign_kind(name: str) -> str:
+def foreign_format(name: str) -> str:
     """Return the foreign model format of a file extension, with its article; empty if none."""
     return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
 
@@ -148,7 +150,7 @@ class _LocalFile:
         except (FileNotFoundError, NotADirectoryError):
             hint = "check the path"
             if self.label != self.label.strip():
-                hint = "check the path: it has a blank at an end"
+                hint = "check the path: it starts or ends with a blank"
             raise ModelNotFoundError(f"there is no file {quoted(self.label)}", hint=hint) from None
         except PermissionError:
             raise ModelFileError(
@@ -168,7 +170,7 @@ class _LocalFile:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
@@ -185,7 +187,7 @@ class _LocalFile:
         except OSError as error:
             raise ModelFileError(
                 f"{quoted(self.label)} cannot be read: {(error.strerror or str(error)).lower()}",
-                hint="check the disk it is on",
+                hint="check the disk",
             ) from None
         return data
 
@@ -195,18 +197,18 @@ def _check_regular(status: os.stat_result, label: str) -> None:
         raise ModelFileError(f"{quoted(label)} is a folder, not a file", hint="name a file in it")
     if not stat.S_ISREG(status.st_mode):
         raise ModelFileError(
-            f"{quoted(label)} is not a file but {_kind_of(status.st_mode)}",
-            hint="a model is read at many places, which only a file allows",
+            f"{quoted(label)} is {_file_type(status.st_mode)}, not a file",
+            hint="copy the model to a file",
         )
 
 
-def _kind_of(mode: int) -> str:
-    for is_kind, what in (
+def _file_type(mode: int) -> str:
+    for is_type, name in (
         (stat.S_ISFIFO, "a pipe"),
         (stat.S_ISSOCK, "a socket"),
         (stat.S_ISCHR, "a device"),
         (stat.S_ISBLK, "a device"),
     ):
-        if is_kind(mode):
-            return what
-    return "something else"
+        if is_type(mode):
+            return name
+    return "a special file"

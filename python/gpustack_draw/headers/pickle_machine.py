@@ -1,7 +1,7 @@
-"""A machine that steps through a PyTorch pickle without running it.
+"""A stack machine that interprets a PyTorch pickle without importing or calling anything.
 
-It does what the engine does (its ``src/model_io/pickle_io.cpp``): only the constructors of tensors
-and ordered dictionaries mean something. Nothing that a pickle names is imported or called.
+It follows the engine (its ``src/model_io/pickle_io.cpp``), which understands only the constructors
+of tensors and ordered dictionaries.
 """
 
 import math
@@ -14,19 +14,19 @@ from gpustack_draw.headers.pickle_values import (
     PickledTensor,
     Storage,
     are_counts,
-    copied,
+    copy_value,
+    count_values,
     is_count,
-    values_in,
 )
-from gpustack_draw.headers.tensor_table import MAX_DIMENSIONS, broken
+from gpustack_draw.headers.tensor_table import MAX_DIMENSIONS, damaged
 
 CONVERT_HINT = "convert it to safetensors, or use a GGUF file of the same model"
-# The engine copies a value wherever the pickle mentions it again, at about 500 bytes each, so that
-# a short pickle can take any amount of memory. 8,000 tensors come to about 800,000 values.
+# The engine copies a value, at about 500 bytes, each time the pickle refers to it, so that a short
+# pickle could fill the memory. 8,000 tensors need about 800,000 values.
 MAX_VALUES = 1_500_000
 MAX_DEPTH = 100
 
-# What each kind of storage holds: the type and its bytes an element.
+# Type and bytes per element of each storage class.
 _STORAGES: dict[str, tuple[str, int]] = {
     "torch.FloatStorage": ("F32", 4),
     "torch.DoubleStorage": ("F64", 8),
@@ -35,19 +35,19 @@ _STORAGES: dict[str, tuple[str, int]] = {
     "torch.IntStorage": ("I32", 4),
     "torch.LongStorage": ("I64", 8),
 }
-_TENSOR_MAKERS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
+_TENSOR_CONSTRUCTORS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
 _ORDERED_DICTIONARY = "collections.OrderedDict"
-# No model has a use for these, and attacks have little else.
-_MODULES_OF_ATTACKS = frozenset(
+# Attacks use these modules and functions; models do not.
+_FORBIDDEN_MODULES = frozenset(
     ("os", "posix", "nt", "subprocess", "sys", "runpy", "importlib", "socket", "shutil", "pty")
 )
-_BUILTINS_OF_ATTACKS = frozenset(
+_FORBIDDEN_BUILTINS = frozenset(
     ("eval", "exec", "execfile", "compile", "open", "getattr", "__import__")
 )
 
 
 def unreadable(label: str, why: str) -> ModelFileError:
-    """Make the error for a checkpoint that PyTorch may open, but not the engine."""
+    """Build the error for a checkpoint that PyTorch may read, but not the engine."""
     return ModelFileError(
         f"{quoted(label)} is a PyTorch checkpoint that the engine does not read: {why}",
         hint=CONVERT_HINT,
@@ -55,22 +55,22 @@ def unreadable(label: str, why: str) -> ModelFileError:
 
 
 def too_large(label: str) -> ModelFileError:
-    """Make the error for a pickle that no model needs."""
-    return broken(label, "its description of the tensors is larger than that of any model")
+    """Build the error for a pickle that is larger than that of any model."""
+    return damaged(label, "its description of the tensors is larger than that of any model")
 
 
 _MARK = object()
 
 
 class PickleMachine:
-    """Steps through a pickle; its values are what the engine's would be.
+    """Interprets the operations of a pickle as the engine does.
 
     Attributes:
-        storage_bytes: Size of each storage that the pickle has named so far, by key.
+        storage_bytes: Size in bytes of each storage found so far, by key.
     """
 
     def __init__(self, label: str) -> None:
-        """Prepare; messages call the file ``label``."""
+        """Create an empty stack; ``label`` is the name of the file in messages."""
         self.storage_bytes: dict[str, int] = {}
         self._foreign = ""
         self._label = label
@@ -79,7 +79,16 @@ class PickleMachine:
         self._values = 0
 
     def step(self, name: str, argument: Any) -> None:
-        """Carry out an operation."""
+        """Execute an operation.
+
+        Args:
+            name: Name of the operation in ``pickletools``.
+            argument: Its argument; ``None`` if it has none.
+
+        Raises:
+            ModelFileError: The pickle is damaged, malicious or too large, or holds more than
+                tensors.
+        """
         if name in _ARGUMENTS:
             self._push(argument.decode("latin-1") if isinstance(argument, bytes) else argument)
         elif name in _CONSTANTS:
@@ -92,14 +101,14 @@ class PickleMachine:
             raise unreadable(self._label, f"it holds more than tensors (operation {name})")
 
     def top(self) -> Any:
-        """Return the last value: the result, once all operations are carried out."""
+        """Return the topmost value: the result, once all operations have been executed."""
         if not self._stack:
             raise self._damaged()
         return self._stack[-1]
 
     @property
     def made_with(self) -> str:
-        """Words for the first function of another package that the pickle calls; or none."""
+        """Suffix for messages: the first function of another package that is called; or empty."""
         return f", made with {quoted(self._foreign)}" if self._foreign else ""
 
     def _pop(self, _argument: object = None) -> Any:
@@ -108,7 +117,7 @@ class PickleMachine:
         return self._stack.pop()
 
     def _pop_mark(self, _argument: object = None) -> list[Any]:
-        """Take everything above the topmost mark, and the mark."""
+        """Remove the topmost mark and the values above it, and return these."""
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index] is _MARK:
                 items = self._stack[index + 1 :]
@@ -120,10 +129,10 @@ class PickleMachine:
         self._push(_MARK)
 
     def _duplicate(self, _argument: object) -> None:
-        self._push(copied(self.top()))
+        self._push(copy_value(self.top()))
 
     def _put(self, index: int) -> None:
-        self._memo[index] = copied(self.top())
+        self._memo[index] = copy_value(self.top())
         self._count(self._memo[index])
 
     def _memoize(self, _argument: object) -> None:
@@ -132,7 +141,7 @@ class PickleMachine:
     def _get(self, index: int) -> None:
         if index not in self._memo:
             raise self._damaged()
-        self._push(copied(self._memo[index]))
+        self._push(copy_value(self._memo[index]))
 
     def _name_global(self, text: str) -> None:
         self._push_global(text.replace(" ", ".", 1))
@@ -187,32 +196,32 @@ class PickleMachine:
         self._check_depth(group)
 
     def _persistent(self, _argument: object) -> None:
-        """Make a storage of its description."""
+        """Push the storage that a tuple describes."""
         group = self._pop()
-        items = group.items if isinstance(group, Group) and group.kind == "tuple" else []
+        items = group.items if isinstance(group, Group) and group.type == "tuple" else []
         if len(items) < 5 or items[0] != "storage" or not isinstance(items[1], Global):
             raise self._damaged()
-        kind, key, count = items[1].name, items[2], items[4]
+        storage_class, key, count = items[1].name, items[2], items[4]
         if not isinstance(key, str) or not key or not is_count(count):
             raise self._damaged()
-        if kind not in _STORAGES:
-            raise unreadable(self._label, f"it stores tensors as {quoted(kind)}")
-        stored_as, element_bytes = _STORAGES[kind]
+        if storage_class not in _STORAGES:
+            raise unreadable(self._label, f"it stores tensors as {quoted(storage_class)}")
+        element_type, element_bytes = _STORAGES[storage_class]
         self.storage_bytes[key] = count * element_bytes
-        self._push(Storage(stored_as, element_bytes, key))
+        self._push(Storage(element_type, element_bytes, key))
 
     def _reduce(self, _argument: object) -> None:
         arguments, function = self._pop(), self._pop()
-        made: Any = None
+        result: Any = None
         if isinstance(function, Global):
             items = arguments.items if isinstance(arguments, Group) else []
             if function.name == _ORDERED_DICTIONARY and not items:
-                made = Group("dictionary")
-            elif function.name in _TENSOR_MAKERS:
-                made = self._tensor(items)
+                result = Group("dictionary")
+            elif function.name in _TENSOR_CONSTRUCTORS:
+                result = self._tensor(items)
             elif not self._foreign and not function.name.startswith(("torch.", "collections.")):
                 self._foreign = function.name
-        self._push(made)
+        self._push(result)
 
     def _build(self, _argument: object) -> None:
         self._pop()
@@ -221,7 +230,7 @@ class PickleMachine:
     def _tensor(self, items: list[Any]) -> PickledTensor | None:
         if len(items) < 4 or not isinstance(items[0], Storage) or not is_count(items[1]):
             return None
-        storage, place, shape, strides = items[:4]
+        storage, first, shape, strides = items[:4]
         if not are_counts(shape) or not are_counts(strides):
             return None
         if len(shape.items) != len(strides.items) or len(shape.items) > MAX_DIMENSIONS:
@@ -229,34 +238,34 @@ class PickleMachine:
         expected = 1
         for side, stride in zip(reversed(shape.items), reversed(strides.items), strict=True):
             if stride != expected and math.prod(shape.items):
-                raise unreadable(self._label, "it stores a tensor transposed or with gaps")
+                raise unreadable(self._label, "it stores a transposed tensor or one with gaps")
             expected *= side
         size = math.prod(shape.items) * storage.element_bytes
-        offset = place * storage.element_bytes
+        offset = first * storage.element_bytes
         return PickledTensor(storage.type, tuple(shape.items), storage.key, offset, size)
 
-    def _group(self, kind: str) -> Group:
+    def _group(self, group_type: str) -> Group:
         group = self.top()
-        if group is None:  # what stands for the result of a function
+        if group is None:  # the result of an unknown function
             raise unreadable(self._label, f"it holds more than tensors{self.made_with}")
-        if not isinstance(group, Group) or group.kind != kind:
+        if not isinstance(group, Group) or group.type != group_type:
             raise self._damaged()
         return group
 
     def _push_global(self, name: str) -> None:
         module, _, attribute = name.rpartition(".")
         root = module.partition(".")[0]
-        is_builtin = root in {"builtins", "__builtin__"} and attribute in _BUILTINS_OF_ATTACKS
-        if root in _MODULES_OF_ATTACKS or is_builtin:
+        is_builtin = root in {"builtins", "__builtin__"} and attribute in _FORBIDDEN_BUILTINS
+        if root in _FORBIDDEN_MODULES or is_builtin:
             raise ModelFileError(
-                f"{quoted(self._label)} would run {quoted(name)} if PyTorch opened it, as only"
-                " malicious checkpoints do",
+                f"{quoted(self._label)} is malicious: it would run {quoted(name)} if PyTorch"
+                " opened it",
                 hint="delete it, and get the model from a source that you trust",
             )
         self._push(Global(name))
 
-    def _push_group(self, kind: str, items: list[Any]) -> None:
-        group = Group(kind)
+    def _push_group(self, group_type: str, items: list[Any]) -> None:
+        group = Group(group_type)
         for item in items:
             group.add(item)
         self._check_depth(group)
@@ -267,7 +276,7 @@ class PickleMachine:
         self._count(value)
 
     def _count(self, value: object) -> None:
-        self._values += values_in(value)
+        self._values += count_values(value)
         if self._values > MAX_VALUES:
             raise too_large(self._label)
 
@@ -276,10 +285,10 @@ class PickleMachine:
             raise too_large(self._label)
 
     def _damaged(self) -> ModelFileError:
-        return broken(self._label, "its description of the tensors cannot be read")
+        return damaged(self._label, "its description of the tensors cannot be read")
 
 
-# Operations whose argument is a value, by the names of ``pickletools``.
+# Operations that push their argument, by the names of ``pickletools``.
 _ARGUMENTS = frozenset(
     (
         "INT",
@@ -304,7 +313,7 @@ _CONSTANTS: dict[str, Any] = {
     "NONE": None,
     "NEWTRUE": True,
     "NEWFALSE": False,
-    "FLOAT": None,  # no tensor is described with fractions
+    "FLOAT": None,  # no description of a tensor contains fractions
     "BINFLOAT": None,
 }
 _EMPTY_GROUPS = {

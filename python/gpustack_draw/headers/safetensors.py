@@ -1,6 +1,6 @@
 """The header of a safetensors file.
 
-Format: https://huggingface.co/docs/safetensors (from memory, and from the engine's own reader).
+Format: https://huggingface.co/docs/safetensors, and the engine's own reader.
 """
 
 import json
@@ -14,18 +14,18 @@ from gpustack_draw.headers.tensor_table import (
     ByteSource,
     ModelHeader,
     TensorInfo,
-    broken,
     check_tensor_name,
     check_tensor_shape,
     check_tensors,
-    cut_short,
+    damaged,
+    truncated,
 )
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT, check_weight_format
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_NAME_LENGTH = 255
 
-# Bytes an element of what the engine reads. It skips U8 tensors, which are never weights.
+# Bytes per element of the types that the engine reads. It skips U8 tensors, which are no weights.
 ELEMENT_BYTES: dict[str, int] = {
     "F64": 8,
     "F32": 4,
@@ -53,30 +53,30 @@ def read_safetensors_header(source: ByteSource) -> ModelHeader:
     """Read and check the header of a safetensors file.
 
     Raises:
-        ModelFileError: The header breaks a rule of the format, or of the engine, or the file is
-            shorter than its header says.
+        ModelFileError: The header violates the format or a limit of the engine, or the file is
+            truncated.
     """
     label = source.label
     length = _length(source.read(0, 8))
     if 8 + length > source.size:
-        raise cut_short(label, source.size)
+        raise truncated(label, source.size)
     if length > MAX_HEADER_BYTES:
-        raise broken(label, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
+        raise damaged(label, f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
     entries = _parse(source.read(8, length), label)
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict):
-        raise broken(label, "its metadata is not a table")
-    # Before each tensor is looked at: these formats store some in types that only they have.
+        raise damaged(label, "its metadata is not a JSON object")
+    # Checked before the tensors, because such formats also use types of their own.
     check_weight_format({name: _type_of(entry) for name, entry in entries.items()}, label)
     if len(entries) > MAX_TENSORS:
-        raise broken(label, f"it claims {len(entries):,} tensors, {MAX_TENSORS:,} are the most")
+        raise damaged(label, f"it claims {len(entries):,} tensors, more than {MAX_TENSORS:,}")
     tensors: dict[str, TensorInfo] = {}
-    places: list[tuple[int, int, str]] = []
+    ranges: list[tuple[int, int, str]] = []
     for name, entry in entries.items():
         tensors[name], begin = _read_tensor(name, entry, label)
-        places.append((begin, begin + tensors[name].bytes, name))
+        ranges.append((begin, begin + tensors[name].bytes, name))
     check_tensors(tensors, label)
-    _check_places(places, source, 8 + length)
+    _check_overlaps(ranges, source, 8 + length)
     return ModelHeader("safetensors", tensors, metadata, source.size)
 
 
@@ -94,7 +94,7 @@ def _parse(text: bytes, label: str) -> dict[str, Any]:
         if len(table) != len(pairs):
             seen: set[str] = set()
             twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-            raise broken(label, f"it has two entries {quoted(twice)}")
+            raise damaged(label, f"it has two entries {quoted(twice)}")
         return table
 
     def refuse_constant(constant: str) -> NoReturn:
@@ -105,43 +105,44 @@ def _parse(text: bytes, label: str) -> dict[str, Any]:
             text.decode(), object_pairs_hook=refuse_twice, parse_constant=refuse_constant
         )
     except (ValueError, RecursionError):
-        raise broken(label, "its header is not JSON") from None
+        raise damaged(label, "its header is not JSON") from None
     if not isinstance(table, dict):
-        raise broken(label, "its header is not a table")
+        raise damaged(label, "its header is not a JSON object")
     return table
 
 
 def _read_tensor(name: str, entry: object, label: str) -> tuple[TensorInfo, int]:
-    """Read one tensor's description, and where its data begins in the data section."""
+    """Read a tensor's description and the offset of its data in the data section."""
     check_tensor_name(name, MAX_NAME_LENGTH, label)
     if not isinstance(entry, dict):
-        raise broken(label, f"tensor {quoted(name)} is not described by a table")
-    kind, shape, places = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not isinstance(kind, str) or not _are_integers(shape) or not _are_integers(places, 2):
-        raise broken(label, f"tensor {quoted(name)} lacks its type, its shape or its place")
+        raise damaged(label, f"tensor {quoted(name)} is not described by a JSON object")
+    type_name, shape, ranges = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(type_name, str) or not _are_integers(shape) or not _are_integers(ranges, 2):
+        raise damaged(label, f"tensor {quoted(name)} has no valid type, shape or offsets")
     if len(shape) > MAX_DIMENSIONS:
-        raise broken(
+        raise damaged(
             label,
-            f"tensor {quoted(name)} has {len(shape)} dimensions, {MAX_DIMENSIONS} are the most",
+            f"tensor {quoted(name)} has {len(shape)} dimensions, more than {MAX_DIMENSIONS}",
         )
     check_tensor_shape(name, tuple(shape), label)
-    if kind not in ELEMENT_BYTES:
+    if type_name not in ELEMENT_BYTES:
         raise ModelFileError(
-            f"{quoted(label)} stores tensor {quoted(name)} as {quoted(kind)},"
+            f"{quoted(label)} stores tensor {quoted(name)} as {quoted(type_name)},"
             " which the engine does not read",
             hint=PLAIN_TYPE_HINT,
         )
-    if len(shape) == 5:  # the engine joins the first two, as it has four at most
+    if len(shape) == 5:  # the engine joins the first two, because ggml has four at most
         shape = [shape[0] * shape[1], *shape[2:]]
-    begin, end = places
-    size = math.prod(shape) * ELEMENT_BYTES[kind]
+    begin, end = ranges
+    size = math.prod(shape) * ELEMENT_BYTES[type_name]
     if begin < 0 or end - begin != size:
-        raise broken(
-            label, f"tensor {quoted(name)} takes {size:,} bytes, but {end - begin:,} are set aside"
+        raise damaged(
+            label,
+            f"tensor {quoted(name)} takes {size:,} bytes, but its offsets span {end - begin:,}",
         )
-    # The engine has no floating-point numbers of 8 bits: it loads them as F16.
-    expanded = 2 * size if kind.startswith("F8_") else 0
-    return TensorInfo(name, tuple(reversed(shape)) or (1,), kind, size, expanded), begin
+    # The engine has no 8-bit floating-point type and loads such tensors as F16.
+    expanded = 2 * size if type_name.startswith("F8_") else 0
+    return TensorInfo(name, tuple(reversed(shape)) or (1,), type_name, size, expanded), begin
 
 
 def _are_integers(value: object, count: int | None = None) -> TypeGuard[list[int]]:
@@ -152,14 +153,14 @@ def _are_integers(value: object, count: int | None = None) -> TypeGuard[list[int
     )
 
 
-def _check_places(places: list[tuple[int, int, str]], source: ByteSource, start: int) -> None:
-    places.sort()
+def _check_overlaps(ranges: list[tuple[int, int, str]], source: ByteSource, start: int) -> None:
+    ranges.sort()
     last_end, last_name = 0, ""
-    for begin, end, name in places:
+    for begin, end, name in ranges:
         if begin < last_end:
-            raise broken(
+            raise damaged(
                 source.label, f"the data of tensors {quoted(last_name)} and {quoted(name)} overlap"
             )
         last_end, last_name = end, name
     if start + last_end > source.size:
-        raise cut_short(source.label, source.size, start + last_end)
+        raise truncated(source.label, source.size, start + last_end)

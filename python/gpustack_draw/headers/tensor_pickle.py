@@ -1,4 +1,4 @@
-"""The tensors that a PyTorch pickle describes, read without running it."""
+"""Read the tensors that a PyTorch pickle describes, without running it."""
 
 import io
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 from gpustack_draw.headers.pickle_machine import PickleMachine, too_large, unreadable
 from gpustack_draw.headers.pickle_values import Group, PickledTensor
-from gpustack_draw.headers.tensor_table import broken
+from gpustack_draw.headers.tensor_table import damaged
 
 MAX_PICKLE_BYTES = 16 * 1024 * 1024
 MAX_OPERATIONS = 2_000_000
@@ -18,8 +18,8 @@ class TensorPickle:
     """The tensors of a pickle.
 
     Attributes:
-        tensors: Its tensors by name.
-        storage_bytes: Size of each storage, by key.
+        tensors: Tensors by name.
+        storage_bytes: Size of each storage in bytes, by key.
         end: Offset in the data at which the pickle ends.
     """
 
@@ -32,7 +32,7 @@ def read_tensor_pickle(data: bytes, label: str, start: int = 0) -> TensorPickle:
     """Read the tensors of a pickled state dictionary.
 
     Args:
-        data: The pickle, and perhaps bytes after it.
+        data: Data that contains the pickle.
         label: Name of the file in messages.
         start: Offset of the pickle in the data.
 
@@ -55,7 +55,7 @@ def skip_pickle(data: bytes, start: int, label: str) -> int:
     """Return the offset at which a pickle ends.
 
     Raises:
-        ModelFileError: It is damaged.
+        ModelFileError: The pickle is damaged.
     """
     end = start
     for _, _, end in _operations(data, start, label):  # noqa: B007
@@ -67,7 +67,7 @@ def _operations(data: bytes, start: int, label: str) -> Iterator[tuple[str, Any,
     """Yield name, argument and end offset of each operation of a pickle.
 
     Raises:
-        ModelFileError: It is damaged, or has too many operations.
+        ModelFileError: The pickle is damaged, or has too many operations.
     """
     import pickletools
     import warnings
@@ -84,12 +84,12 @@ def _operations(data: bytes, start: int, label: str) -> Iterator[tuple[str, Any,
                     raise too_large(label)
                 yield operation.name, argument, stream.tell()
     except (ValueError, OverflowError):
-        raise broken(label, "its description of the tensors cannot be read") from None
+        raise damaged(label, "its description of the tensors cannot be read") from None
 
 
 def _collect(value: object, tensors: dict[str, PickledTensor]) -> None:
-    """Gather the tensors of a dictionary and of those in it, under their own names."""
-    if isinstance(value, Group) and value.kind == "dictionary":
+    """Add the tensors of a dictionary and of nested ones, under their own names."""
+    if isinstance(value, Group) and value.type == "dictionary":
         for key, item in value.items:
             if isinstance(key, str) and isinstance(item, PickledTensor):
                 tensors[key] = item

@@ -111,9 +111,9 @@ def check_tensor_name(name: str, limit: int, label: str) -> None:
         ModelFileError: The name is invalid.
     """
     if not _NAME.fullmatch(name):
-        raise broken(label, f"it has a tensor whose name is not plain text: {quoted(name)}")
+        raise damaged(label, f"it has a tensor whose name is not plain text: {quoted(name)}")
     if len(name) > limit:
-        raise broken(
+        raise damaged(
             label,
             f"it has a tensor whose name is longer than {limit} characters:"
             f" {quoted(name, limit=40)}",
@@ -132,14 +132,14 @@ def check_tensor_shape(name: str, shape: tuple[int, ...], label: str) -> None:
         ModelFileError: A dimension is 0 or negative, or there are too many, or too many elements.
     """
     if any(side < 0 for side in shape):
-        raise broken(label, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
+        raise damaged(label, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
     if 0 in shape:
         # Empty tensors such as "__x0__" are markers, which the engine never loads.
         if len(shape) == 1 and not name.endswith(_WEIGHT_ENDINGS):
             return
-        raise broken(label, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
+        raise damaged(label, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
     if math.prod(shape) > MAX_ELEMENTS:
-        raise broken(
+        raise damaged(
             label,
             f"tensor {quoted(name)} has more than {MAX_ELEMENTS:,} elements: {_sides(shape)}",
         )
@@ -165,25 +165,25 @@ def check_tensors(tensors: dict[str, TensorInfo], label: str) -> None:
                 # More than 8 digits exceed the limit anyway, and int() is slow for many.
                 value = abs(int(number[0][:8]))
                 if value > MAX_NUMBER_IN_NAME:
-                    raise broken(label, f"no model has a tensor {quoted(name)}")
+                    raise damaged(label, f"no model has a tensor {quoted(name)}")
                 group = tuple(parts[:index])
                 highest[group] = max(value, highest.get(group, 0))
                 seen.setdefault(group, set()).add(value)
     for group, last in highest.items():
         # Layers without weights have no tensors, so small gaps are common.
         if last + 1 > 4 * len(seen[group]) + 16:
-            raise broken(
+            raise damaged(
                 label,
-                f"it has {len(seen[group])} of the {last + 1} parts of {quoted('.'.join(group))}",
+                f"it has {len(seen[group])} of the {last + 1} layers of {quoted('.'.join(group))}",
             )
 
 
-def broken(label: str, why: str) -> ModelFileError:
+def damaged(label: str, why: str) -> ModelFileError:
     """Build the error for a file that violates its format."""
     return ModelFileError(f"{quoted(label)} is damaged: {why}", hint=AGAIN_HINT)
 
 
-def cut_short(label: str, size: int, needed: int | None = None) -> ModelFileError:
+def truncated(label: str, size: int, needed: int | None = None) -> ModelFileError:
     """Build the error for a truncated file.
 
     Args:
@@ -195,7 +195,7 @@ def cut_short(label: str, size: int, needed: int | None = None) -> ModelFileErro
         why = f"it ends inside its header, after {size:,} bytes"
     else:
         why = f"it has {size:,} of {needed:,} bytes"
-    return ModelFileError(f"{quoted(label)} is cut short: {why}", hint=AGAIN_HINT)
+    return ModelFileError(f"{quoted(label)} is truncated: {why}", hint=AGAIN_HINT)
 
 
 def _check_stored_type(tensor: TensorInfo, label: str) -> None:

@@ -50,7 +50,7 @@ def check_weight_format(types: Mapping[str, str], label: str) -> None:
     title = _format_of(types)
     if title:
         raise ModelFileError(
-            f"{quoted(label)} is quantised in the {title} format, which the engine does not read",
+            f"{quoted(label)} is quantized in the {title} format, which the engine does not read",
             hint=PLAIN_TYPE_HINT,
         )
 

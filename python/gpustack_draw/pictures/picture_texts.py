@@ -55,7 +55,7 @@ class PictureTexts:
 
     Attributes:
         texts: The texts that could be read.
-        is_damaged: Whether the file is cut short or inconsistent.
+        is_damaged: Whether the file is truncated or inconsistent.
         is_too_long: Whether texts were left out because of their length or number.
     """
 
@@ -87,7 +87,7 @@ class PictureTexts:
 
 
 class _DamagedError(Exception):
-    """The file is cut short or inconsistent."""
+    """The file is truncated or inconsistent."""
 
 
 def read_texts(source: object, label: str) -> PictureTexts:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader
-from gpustack_draw.headers.tensor_table import broken
+from gpustack_draw.headers.tensor_table import damaged
 from gpustack_draw.resolver.families import Family
 
 _HEAD_SIZES = (
@@ -55,7 +55,7 @@ def _fit_flux(family: Family, header: ModelHeader, label: str) -> Family:
     head_size = max((_side(header, name, 0) for name in _HEAD_SIZES), default=0)
     hidden = _side(header, "txt_in.weight", 1)
     if not head_size or not hidden or hidden % head_size:
-        raise broken(
+        raise damaged(
             label,
             f"a {family.title} network of width {hidden} cannot have heads of {head_size}",
         )
