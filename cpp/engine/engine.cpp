@@ -7,6 +7,7 @@
 #include "cpu/backend.h"
 #include "engine/callback_scope.h"
 #include "engine/devices.h"
+#include "engine/drawing_progress.h"
 #include "engine/library_session.h"
 #include "engine/named_parameters.h"
 #include "engine/phase_clock.h"
@@ -169,33 +170,16 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   PhaseClock clock(on_progress, Phase::encode);
   StopCheck should_stop([&] { return cancellations_ != cancellations; }, should_continue);
   const cpu::ScopedCancellation cancellation(std::ref(should_stop));
-  const auto continue_or_throw = [&](bool can_continue) {
-    if (!can_continue || should_stop()) {
-      throw CancelledError();
-    }
-  };
-  continue_or_throw(true);
-  // While it draws, the library reports progress on this thread, and exceptions can pass through
-  // its C++ frames. Its first report is step 0 of sampling; decoding follows the last step.
-  session.on_progress([&](int step, int total) {
-    if (session.number_checks().has_overflowed()) {
-      throw OverflowError();
-    }
-    if (clock.phase() == Phase::encode) {
-      continue_or_throw(clock.report(1, 1) && clock.enter(Phase::sample, total));
-    }
-    continue_or_throw(step == 0 || clock.report(step, total, session.take_preview()));
-    if (clock.phase() == Phase::sample && step == total) {
-      continue_or_throw(clock.enter(Phase::decode, 1));
-    }
-  });
+  if (should_stop()) {
+    throw CancelledError();
+  }
+  DrawingProgress progress(session, clock, should_stop);
+  session.on_line([&](const char* line) { progress.add_line(line); });
+  session.on_progress([&](int step, int total) { progress.report(step, total); });
   try {
-    continue_or_throw(clock.enter(Phase::encode, 1));
+    progress.begin();
     Picture picture = draw_picture(draw, session);
-    if (session.number_checks().has_overflowed()) {
-      throw OverflowError();
-    }
-    continue_or_throw(clock.finish());
+    progress.finish();
     return picture;
   } catch (...) {
     usable_ = false;

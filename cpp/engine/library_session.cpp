@@ -40,7 +40,7 @@ LibrarySession::LibrarySession(LogFunction on_log)
     : exclusive_(wait_for_previous_session()), log_(std::move(on_log)) {
   sd_set_log_callback(
       [](sd_log_level_t level, const char* text, void* session) {
-        static_cast<LibrarySession*>(session)->log_.add(log_level(level), text);
+        static_cast<LibrarySession*>(session)->add_line(level, text);
       },
       this);
   sd_set_progress_callback(
@@ -57,6 +57,15 @@ LibrarySession::~LibrarySession() {
   sd_set_log_callback(nullptr, nullptr);
   sd_set_progress_callback(&ignore_progress, nullptr);
   sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, false, false, nullptr);
+}
+
+void LibrarySession::add_line(sd_log_level_t level, const char* line) {
+  log_.add(log_level(level), line);
+  // Inside a callback, another engine that is freed may log.
+  const bool is_own = std::this_thread::get_id() == thread_ && !CallbackScope::is_active();
+  if (on_line_ && is_own && level == SD_LOG_INFO) {
+    on_line_(line);
+  }
 }
 
 void LibrarySession::make_previews(Previews previews) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "engine/log.h"
@@ -37,6 +38,11 @@ class LibrarySession {
   using RawProgress = std::function<void(int step, int total)>;
   void on_progress(RawProgress raw_progress) { raw_progress_ = std::move(raw_progress); }
 
+  /// Receives the library's INFO lines of the thread that created this session. May throw while the
+  /// library draws.
+  using LineFunction = std::function<void(const char* line)>;
+  void on_line(LineFunction on_line) { on_line_ = std::move(on_line); }
+
   void make_previews(Previews previews);
 
   /// Returns the preview received since the last call; null if there is none.
@@ -48,10 +54,13 @@ class LibrarySession {
   std::string explain(const std::string& failure) const { return log_.explain(failure); }
 
  private:
+  void add_line(sd_log_level_t level, const char* line);
   void keep_preview(const sd_image_t& image) noexcept;
 
   std::unique_lock<std::mutex> exclusive_;
+  std::thread::id thread_ = std::this_thread::get_id();
   SessionLog log_;
+  LineFunction on_line_;
   RawProgress raw_progress_;
   std::shared_ptr<Picture> preview_;
   NumberChecks number_checks_;

@@ -188,6 +188,27 @@ def test_progress_of_decoding_in_tiles() -> None:
     assert steps == sorted(steps)
 
 
+def test_files_that_a_drawing_loads_are_no_progress() -> None:
+    recorder = Recorder()
+    draw(load(), "loads-files", sample_steps=1, on_progress=recorder.on_progress)
+    assert [phase for phase, _step, _total in recorder.progress] == [
+        *("encode", "encode", "sample", "sample", "decode", "decode")
+    ]
+
+
+def test_cancel_while_a_drawing_loads_files_does_not_end_the_process() -> None:
+    engine = load()
+    recorder = Recorder()
+
+    def cancel(phase: Any, step: int, *_: object) -> None:
+        recorder.on_progress(phase, step, *_)
+        threading.Timer(0.1, engine.cancel).start()
+
+    with pytest.raises(core.CancelledError):
+        draw(engine, "loads-files slow", on_progress=cancel)
+    assert recorder.progress == [("encode", 0, 1)]
+
+
 def test_progress_is_reported_on_the_calling_thread() -> None:
     threads: set[int] = set()
     engine = load("slow", on_progress=lambda *_: threads.add(threading.get_ident()))
@@ -632,8 +653,11 @@ def test_every_value_reaches_the_library() -> None:
         "loading on Fake0 with 3 threads",
         *(f"loading '{path}'" for path in "mvlgtqs"),
         "generate_image 32x16",
+        "sampling using dpm++2m method",
         "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
+        "get_learned_condition completed, taking 0.00s",
         "sum of the weights: 320",
+        "sampling completed, taking 0.00s",
     ]
 
 
@@ -663,8 +687,11 @@ def test_every_value_reaches_a_video_model() -> None:
     )  # fmt: skip
     assert [line.decode().split(" - ", 1)[1] for _level, line in recorder.log] == [
         "generate_video 32x16x1",
+        "sampling using dpm++2m method",
         "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
+        "get_learned_condition completed, taking 0.00s",
         "sum of the weights: 320",
+        "sampling completed, taking 0.00s",
     ]
 
 

@@ -27,6 +27,7 @@
 //   ends-in-nan   computes NaN in its last step, and decodes a picture of many colors
 //   decodes-nan   decodes to NaN, and returns a picture of many colors
 //   tiles         decodes in four tiles, and reports them
+//   loads-files   first loads files of additions to the model, in loader threads
 //   levels        logs a line per level
 //   long-line     logs a warning that is truncated at 4 KiB, inside a character
 //   throws        throws std::runtime_error while it samples
@@ -511,6 +512,10 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   const sd_sample_params_t& sampling = params->sample_params;
   const int width = rounded_up(params->width);
   const int height = rounded_up(params->height);
+  if (words.have("loads-files")) {
+    load_file(words, 0, 1);
+  }
+  log(SD_LOG_INFO, "sampling using %s method", sd_sample_method_name(sampling.sample_method));
   log(SD_LOG_DEBUG,
       "prompt '%s', negative '%s', %s, %s, %d steps, cfg %g, guidance %g, seed %" PRId64,
       params->prompt, params->negative_prompt, sd_sample_method_name(sampling.sample_method),
@@ -534,7 +539,9 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
     log(SD_LOG_ERROR, "diffusion model compute failed");
     return nullptr;
   }
+  log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
   sample(*context, words, sampling, width, height);
+  log(SD_LOG_INFO, "sampling completed, taking 0.00s");
   if (context->frees_weights) {
     context->weights.reset();
   }

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "engine/library_session.h"
+#include "engine/phase_clock.h"
+#include "engine/stop_check.h"
+
+namespace gpustack_draw {
+
+/// Turns the library's log and progress into the phases of a drawing, and stops the drawing.
+///
+/// The library reports the denoising steps, the tiles of the autoencoder and the tensors of loaded
+/// files alike. Only its INFO lines tell them apart.
+///
+/// Every function throws CancelledError if the drawing must stop, and OverflowError if NaN or
+/// infinity was computed.
+class DrawingProgress {
+ public:
+  DrawingProgress(LibrarySession& session, PhaseClock& clock, StopCheck& should_stop)
+      : session_(session), clock_(clock), should_stop_(should_stop) {}
+
+  void begin();
+
+  /// Call with each INFO line of the drawing thread.
+  void add_line(const char* line);
+
+  /// Call with each progress report.
+  void report(int step, int total);
+
+  void finish();
+
+ private:
+  void continue_or_throw(bool can_continue);
+
+  LibrarySession& session_;
+  PhaseClock& clock_;
+  StopCheck& should_stop_;
+  bool may_load_files_ = true;
+  bool has_encoded_ = false;
+};
+
+}  // namespace gpustack_draw
