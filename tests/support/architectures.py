@@ -16,7 +16,7 @@ def _convolution(name: str, inputs: int, outputs: int, side: int = 3) -> Named:
     return {f"{name}.weight": weight, f"{name}.bias": ((outputs,), "F32")}
 
 
-def _linear(name: str, inputs: int, outputs: int, kind: str) -> Named:
+def dense(name: str, inputs: int, outputs: int, kind: str) -> Named:
     return {f"{name}.weight": ((inputs, outputs), kind), f"{name}.bias": ((outputs,), "F32")}
 
 
@@ -37,13 +37,13 @@ def sd3(depth: int, *, dual: int = 0, positions: int = 192, kind: str = "Q4_0") 
     model: Named = {
         **_convolution("x_embedder.proj", 16, width, 2),
         "pos_embed": ((width, positions**2, 1), "F16"),
-        **_linear("context_embedder", 4096, width, kind),
-        **_linear("t_embedder.mlp.0", 256, width, kind),
-        **_linear("t_embedder.mlp.2", width, width, kind),
-        **_linear("y_embedder.mlp.0", 768 + 1280, width, kind),
-        **_linear("y_embedder.mlp.2", width, width, kind),
-        **_linear("final_layer.linear", width, 2 * 2 * 16, kind),
-        **_linear("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+        **dense("context_embedder", 4096, width, kind),
+        **dense("t_embedder.mlp.0", 256, width, kind),
+        **dense("t_embedder.mlp.2", width, width, kind),
+        **dense("y_embedder.mlp.0", 768 + 1280, width, kind),
+        **dense("y_embedder.mlp.2", width, width, kind),
+        **dense("final_layer.linear", width, 2 * 2 * 16, kind),
+        **dense("final_layer.adaLN_modulation.1", width, 2 * width, kind),
     }
     for block in range(depth):
         prefix = f"joint_blocks.{block}."
@@ -62,18 +62,18 @@ def sd3(depth: int, *, dual: int = 0, positions: int = 192, kind: str = "Q4_0") 
 
 def _attention(name: str, width: int, kind: str, *, proj: bool = True) -> Named:
     return {
-        **_linear(f"{name}.qkv", width, 3 * width, kind),
-        **(_linear(f"{name}.proj", width, width, kind) if proj else {}),
+        **dense(f"{name}.qkv", width, 3 * width, kind),
+        **(dense(f"{name}.proj", width, width, kind) if proj else {}),
         f"{name}.ln_q.weight": ((64,), "F32"),
         f"{name}.ln_k.weight": ((64,), "F32"),
     }
 
 
 def _modulated_mlp(width: int, modulations: int, kind: str, *, mlp: bool = True) -> Named:
-    tensors = _linear("adaLN_modulation.1", width, modulations * width, kind)
+    tensors = dense("adaLN_modulation.1", width, modulations * width, kind)
     if mlp:
-        tensors |= _linear("mlp.fc1", width, 4 * width, kind)
-        tensors |= _linear("mlp.fc2", 4 * width, width, kind)
+        tensors |= dense("mlp.fc1", width, 4 * width, kind)
+        tensors |= dense("mlp.fc2", 4 * width, width, kind)
     return tensors
 
 
@@ -87,28 +87,28 @@ def flux1(width: int, double: int, single: int, *, kind: str = "Q4_0") -> Named:
         kind: Type of the matrices.
     """
     model: Named = {
-        **_linear("img_in", 64, width, kind),
-        **_linear("txt_in", 4096, width, kind),
-        **_linear("final_layer.linear", width, 64, kind),
-        **_linear("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+        **dense("img_in", 64, width, kind),
+        **dense("txt_in", 4096, width, kind),
+        **dense("final_layer.linear", width, 64, kind),
+        **dense("final_layer.adaLN_modulation.1", width, 2 * width, kind),
     }
     for name, inputs in (("time_in", 256), ("vector_in", 768), ("guidance_in", 256)):
-        model |= _linear(f"{name}.in_layer", inputs, width, kind)
-        model |= _linear(f"{name}.out_layer", width, width, kind)
+        model |= dense(f"{name}.in_layer", inputs, width, kind)
+        model |= dense(f"{name}.out_layer", width, width, kind)
     for block in range(double):
         for half in ("img", "txt"):
             prefix = f"double_blocks.{block}.{half}_"
-            model |= _linear(f"{prefix}mod.lin", width, 6 * width, kind)
-            model |= _linear(f"{prefix}attn.qkv", width, 3 * width, kind)
-            model |= _linear(f"{prefix}attn.proj", width, width, kind)
+            model |= dense(f"{prefix}mod.lin", width, 6 * width, kind)
+            model |= dense(f"{prefix}attn.qkv", width, 3 * width, kind)
+            model |= dense(f"{prefix}attn.proj", width, width, kind)
             model |= _head_norms(f"{prefix}attn.norm.")
-            model |= _linear(f"{prefix}mlp.0", width, 4 * width, kind)
-            model |= _linear(f"{prefix}mlp.2", 4 * width, width, kind)
+            model |= dense(f"{prefix}mlp.0", width, 4 * width, kind)
+            model |= dense(f"{prefix}mlp.2", 4 * width, width, kind)
     for block in range(single):
         prefix = f"single_blocks.{block}."
-        model |= _linear(f"{prefix}modulation.lin", width, 3 * width, kind)
-        model |= _linear(f"{prefix}linear1", width, (3 + 4) * width, kind)
-        model |= _linear(f"{prefix}linear2", (1 + 4) * width, width, kind)
+        model |= dense(f"{prefix}modulation.lin", width, 3 * width, kind)
+        model |= dense(f"{prefix}linear1", width, (3 + 4) * width, kind)
+        model |= dense(f"{prefix}linear2", (1 + 4) * width, width, kind)
         model |= _head_norms(f"{prefix}norm.")
     return model
 
@@ -153,13 +153,13 @@ def unet(
     """
     embedding, widths = 4 * width, [width * level for level in levels]
     model: Named = {
-        **_linear("time_embed.0", width, embedding, kind),
-        **_linear("time_embed.2", embedding, embedding, kind),
+        **dense("time_embed.0", width, embedding, kind),
+        **dense("time_embed.2", embedding, embedding, kind),
         **_convolution("input_blocks.0.0", 4, width),
     }
     if labels:
-        model |= _linear("label_emb.0.0", labels, embedding, kind)
-        model |= _linear("label_emb.0.2", embedding, embedding, kind)
+        model |= dense("label_emb.0.0", labels, embedding, kind)
+        model |= dense("label_emb.0.2", embedding, embedding, kind)
     inputs, given, number = width, [width], 1  # what the way up is given of the way down
     for level, outputs in enumerate(widths):
         for _ in range(2):
@@ -191,7 +191,7 @@ def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, kind: s
     tensors = {
         **_norm(f"{name}.in_layers.0", inputs),
         **_convolution(f"{name}.in_layers.2", inputs, outputs),
-        **_linear(f"{name}.emb_layers.1", embedding, outputs, kind),
+        **dense(f"{name}.emb_layers.1", embedding, outputs, kind),
         **_norm(f"{name}.out_layers.0", outputs),
         **_convolution(f"{name}.out_layers.3", outputs, outputs),
     }
@@ -208,7 +208,7 @@ def _unet_transformer(
     tensors = _norm(f"{name}.norm", width)
     for part in ("proj_in", "proj_out"):
         if linear:
-            tensors |= _linear(f"{name}.{part}", width, width, kind)
+            tensors |= dense(f"{name}.{part}", width, width, kind)
         else:
             tensors |= _convolution(f"{name}.{part}", width, width, 1)
     for number in range(depth):
@@ -217,9 +217,9 @@ def _unet_transformer(
             tensors[f"{block}{attention}.to_q.weight"] = ((width, width), kind)
             for part in ("to_k", "to_v"):
                 tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), kind)
-            tensors |= _linear(f"{block}{attention}.to_out.0", width, width, kind)
-        tensors |= _linear(f"{block}ff.net.0.proj", width, 8 * width, kind)
-        tensors |= _linear(f"{block}ff.net.2", 4 * width, width, kind)
+            tensors |= dense(f"{block}{attention}.to_out.0", width, width, kind)
+        tensors |= dense(f"{block}ff.net.0.proj", width, 8 * width, kind)
+        tensors |= dense(f"{block}ff.net.2", 4 * width, width, kind)
         for norm in ("norm1", "norm2", "norm3"):
             tensors |= _norm(f"{block}{norm}", width)
     return tensors
@@ -295,10 +295,10 @@ def clip(width: int, layers: int, *, projection: int = 0, kind: str = "Q4_0") ->
     for layer in range(layers):
         prefix = f"encoder.layers.{layer}."
         for part in "qkv":
-            model |= _linear(f"{prefix}self_attn.{part}_proj", width, width, kind)
-        model |= _linear(f"{prefix}self_attn.out_proj", width, width, kind)
-        model |= _linear(f"{prefix}mlp.fc1", width, 4 * width, kind)
-        model |= _linear(f"{prefix}mlp.fc2", 4 * width, width, kind)
+            model |= dense(f"{prefix}self_attn.{part}_proj", width, width, kind)
+        model |= dense(f"{prefix}self_attn.out_proj", width, width, kind)
+        model |= dense(f"{prefix}mlp.fc1", width, 4 * width, kind)
+        model |= dense(f"{prefix}mlp.fc2", 4 * width, width, kind)
         model |= _norm(f"{prefix}layer_norm1", width)
         model |= _norm(f"{prefix}layer_norm2", width)
     if projection:
@@ -426,24 +426,24 @@ def wan(width: int, layers: int, inner: int, *, channels: int = 16, kind: str = 
     model: Named = {
         "patch_embedding.weight": ((2, 2, 1, channels, width), "F16"),
         "patch_embedding.bias": ((width,), "F32"),
-        **_linear("text_embedding.0", 4096, width, kind),
-        **_linear("text_embedding.2", width, width, kind),
-        **_linear("time_embedding.0", 256, width, kind),
-        **_linear("time_embedding.2", width, width, kind),
-        **_linear("time_projection.1", width, 6 * width, kind),
-        **_linear("head.head", width, 4 * channels, kind),
+        **dense("text_embedding.0", 4096, width, kind),
+        **dense("text_embedding.2", width, width, kind),
+        **dense("time_embedding.0", 256, width, kind),
+        **dense("time_embedding.2", width, width, kind),
+        **dense("time_projection.1", width, 6 * width, kind),
+        **dense("head.head", width, 4 * channels, kind),
         "head.modulation": ((width, 2, 1), "F16"),
     }
     for block in range(layers):
         prefix = f"blocks.{block}."
         for attention in ("self_attn", "cross_attn"):
             for part in "qkvo":
-                model |= _linear(f"{prefix}{attention}.{part}", width, width, kind)
+                model |= dense(f"{prefix}{attention}.{part}", width, width, kind)
             for part in ("norm_q", "norm_k"):
                 model[f"{prefix}{attention}.{part}.weight"] = ((width,), "F32")
         model |= _norm(f"{prefix}norm3", width)
-        model |= _linear(f"{prefix}ffn.0", width, inner, kind)
-        model |= _linear(f"{prefix}ffn.2", inner, width, kind)
+        model |= dense(f"{prefix}ffn.0", width, inner, kind)
+        model |= dense(f"{prefix}ffn.2", inner, width, kind)
         model[f"{prefix}modulation"] = ((width, 6, 1), "F16")
     return model
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from gpustack_draw.headers.header import ModelHeader
-from gpustack_draw.resolver.families import FAMILIES, Defaults, Family
+from gpustack_draw.resolver.families import FAMILIES, Defaults, EditModel, Family
 
 # Words in file names, by precedence: "sdxl-lightning-lcm" is a lightning.
 _VARIANT_WORDS: tuple[str, ...] = (
@@ -21,13 +21,14 @@ _VARIANT_WORDS: tuple[str, ...] = (
     "lcm",
     "kontext",
     "edit",
+    "depth",
     "base",
     "large",
     "medium",
     "dev",
 )
 # "sd_xl_base_1.0" is the plain model: these words count only in families with such a variant.
-_FAMILY_WORDS = {"base", "edit", "highnoise", "lownoise"}
+_FAMILY_WORDS = {"base", "depth", "edit", "highnoise", "lownoise"}
 # Words that count inside other words, too, as in "sdxlturbo".
 _LONG_WORDS = {"schnell", "lightning", "turbo", "kontext"}
 
@@ -186,6 +187,23 @@ def defaults_of(family: Family, variant: str, header: ModelHeader | None = None)
         tensor, older = family.older_variants[variant]
         variant = variant if _has(header, tensor) else older
     return family.variants.get(variant, family.defaults)
+
+
+def edit_model_of(family: Family, *names: str, header: ModelHeader) -> EditModel | None:
+    """Return which of a family's models that were trained to edit pictures a model is.
+
+    Args:
+        family: The model's family.
+        names: Its file name, without folder, and its repository's.
+        header: Header of its main file, whose tensors go before the names.
+
+    Returns:
+        The facts of these models; ``None`` for the family's other models.
+    """
+    models = family.edit_models
+    proven = (model for model in models if model.evidence and _has(header, model.evidence))
+    named = (model for model in models if any(map(model.has_name, names)))
+    return next(proven, None) or next(named, None)
 
 
 def _has(header: ModelHeader, text: str) -> bool:

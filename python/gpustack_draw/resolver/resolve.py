@@ -15,7 +15,12 @@ from gpustack_draw.request.model_reference import (
     ModelReference,
 )
 from gpustack_draw.resolver.compatibility import check_components, fit_family
-from gpustack_draw.resolver.detect_family import components_inside, defaults_of, variant_of
+from gpustack_draw.resolver.detect_family import (
+    components_inside,
+    defaults_of,
+    edit_model_of,
+    variant_of,
+)
 from gpustack_draw.resolver.families import Defaults, Family
 from gpustack_draw.resolver.requirements import (
     family_of,
@@ -95,7 +100,7 @@ def _resolve_local(reference: LocalModel, user_files: Mapping[str, ComponentFile
     is_folder = is_model_folder(path)
     header = read_model_folder(path, typed) if is_folder else read_model_header(path, label=typed)
     name = path.resolve().name if is_folder else path.stem
-    main = _MainFile(header, typed, name, path)
+    main = _MainFile(header, typed, (name,), path)
     family, present = _check_main_file(main, user_files)
     if _is_complete(family, present):
         return _assemble(reference, main, "local", user_files)
@@ -119,9 +124,8 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
     )
     file = repository.file(choice.path)
     header = hub.read_header(file)
-    main = _MainFile(
-        header, file.label, Path(file.path).stem, hub.cache.pointer(file), hub_file=file
-    )
+    names = (Path(file.path).stem, name.rpartition("/")[2])
+    main = _MainFile(header, file.label, names, hub.cache.pointer(file), hub_file=file)
     notes = tuple(note for note in (repository.note, choice.note) if note)
     family, present = _check_main_file(main, user_files)
     if _is_complete(family, present):
@@ -135,11 +139,11 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
 
 @dataclass(frozen=True)
 class _MainFile:
-    """The main file of a model."""
+    """The main file of a model; ``names`` are its own, without folder, and its repository's."""
 
     header: ModelHeader
     label: str
-    name: str
+    names: tuple[str, ...]
     path: Path
     hub_file: "RepositoryFile | None" = None
 
@@ -147,6 +151,9 @@ class _MainFile:
 def _look_inside(main: _MainFile) -> tuple[Family, set[str]]:
     """Return a model's family and the components in its main file."""
     family = family_of(main.header, main.label)
+    edit_model = edit_model_of(family, *main.names, header=main.header)
+    if edit_model is not None:
+        family = family.as_edit_model(edit_model)
     # The engine adds the diffusion model's prefix to every name in a file without prefixes, so it
     # finds nothing else there.
     is_prefixed = has_engine_names(main.header) or family.unet
@@ -187,10 +194,7 @@ def _assemble(
     """Check that a main file and its components fit together, and build the model."""
     header = main.header
     family, inside = _look_inside(main)
-    names = [main.name]
-    if isinstance(reference, HubModel):
-        names.append(reference.repository.rpartition("/")[2])
-    variant = variant_of(family, *names, header=header)
+    variant = variant_of(family, *main.names, header=header)
     slot = "model" if has_engine_names(header) or family.unet else "diffusion_model"
     family = fit_family(family, header, main.label)
     _check_components(family, main, component_files)
@@ -204,7 +208,7 @@ def _assemble(
     )
     return ResolvedModel(
         reference=reference,
-        name=main.name,
+        name=main.names[0],
         source=source,
         family=family,
         variant=variant,

@@ -7,8 +7,16 @@ it is ``discrete``, the engine's default.
 
 from gpustack_draw.resolver.families import flux, language_model, stable_diffusion, unsupported, wan
 from gpustack_draw.resolver.families.family import Defaults, Family
+from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
-__all__ = ["FAMILIES", "Defaults", "Family", "takes_guidance"]
+__all__ = [
+    "FAMILIES",
+    "Defaults",
+    "EditModel",
+    "Family",
+    "PictureInputs",
+    "takes_guidance",
+]
 
 FAMILIES: dict[str, Family] = {
     family.name: family

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gpustack_draw.resolver.component_sources import Source
+from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class Family:
         video_vae: Whether its VAE is one for videos, such as Wan's.
         vae_is_taesd: Whether the engine reads its VAE as a tiny autoencoder.
         similar_vae: A VAE of another family that would load but decode wrong colors.
+        pictures: The pictures that it takes beside the prompt.
+        edit_models: Its models that were trained to edit pictures, if others were not; the first
+            that fits counts.
+        switches: Keywords of the engine that it needs when it is loaded.
         note: Note for users who draw with it; empty for none.
         variant_notes: Notes by variant.
         why_not: Why this version cannot draw with it; empty if it can.
@@ -134,6 +139,9 @@ class Family:
     video_vae: bool = False
     vae_is_taesd: bool = False
     similar_vae: SimilarVae | None = None
+    pictures: PictureInputs = field(default_factory=PictureInputs)
+    edit_models: tuple[EditModel, ...] = ()
+    switches: tuple[str, ...] = ()
     note: str = ""
     variant_notes: Mapping[str, str] = field(default_factory=dict)
     why_not: str = ""
@@ -151,4 +159,20 @@ class Family:
         sources = self.sources.get(component, ())
         return tuple(
             sorted(sources, key=lambda source: bool(source.width and text_width % source.width))
+        )
+
+    def as_edit_model(self, model: EditModel) -> "Family":
+        """Return the family with the facts of its models that were trained to edit pictures."""
+        pictures = replace(
+            self.pictures,
+            references="trained",
+            most_references=model.most_references,
+            draws_alone=False,
+        )
+        return replace(
+            self,
+            title=model.title,
+            requires=(*self.requires, *model.requires),
+            pictures=pictures,
+            switches=(*self.switches, *model.switches),
         )

@@ -5,9 +5,15 @@ from dataclasses import replace
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import Defaults, Family, SimilarVae
+from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 from gpustack_draw.resolver.families.shared import DRAWS_FROM_PROMPT_ALONE, QWEN_VOCABULARY
 
 FLUX1_VAE_IS_NOT_SD3S = SimilarVae("Stable Diffusion 3", r"(sd|stable-diffusion)[_-]?v?3")
+# The engine appends reference pictures to the tokens of every FLUX network, and would place several
+# of them side by side.
+_UNTRAINED_REFERENCES = PictureInputs(
+    references="untrained", reference_multiple=16, increase_ref_index=True
+)
 
 _flux1 = Family(
     name="flux1",
@@ -33,9 +39,11 @@ _flux1 = Family(
     takes_guidance=True,
     network="flux",
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
+    pictures=_UNTRAINED_REFERENCES,
+    edit_models=(EditModel(title="FLUX.1 Kontext", file_name="kontext"),),
     variant_notes={"kontext": DRAWS_FROM_PROMPT_ALONE},
 )
-_flux1_derivative = replace(_flux1, variants={}, variant_evidence=())
+_flux1_derivative = replace(_flux1, variants={}, variant_evidence=(), edit_models=())
 _chroma = replace(
     _flux1_derivative,
     name="chroma",
@@ -63,6 +71,8 @@ _flux2 = Family(
     hidden=6144,
     text_input="txt_in.weight",
     llm_layers=3,
+    # The engine numbers the references of FLUX.2 by itself.
+    pictures=PictureInputs(references="trained", reference_multiple=16),
 )
 
 FAMILIES = (
@@ -72,15 +82,27 @@ FAMILIES = (
         name="flux1-fill",
         title="FLUX.1 Fill",
         defaults=Defaults(20, 1.0, guidance=30.0),
+        pictures=replace(
+            _UNTRAINED_REFERENCES, concatenated=("mask",), required=("mask",), draws_alone=False
+        ),
         note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _flux1_derivative,
         name="flux1-controls",
-        title="FLUX.1 with a control picture",
+        title="FLUX.1 Control",
+        defaults=Defaults(20, 1.0, guidance=30.0),
+        variants={"depth": Defaults(20, 1.0, guidance=10.0)},
+        pictures=replace(_UNTRAINED_REFERENCES, concatenated=("control",), draws_alone=False),
         note=DRAWS_FROM_PROMPT_ALONE,
     ),
-    replace(_flux1_derivative, name="flex2", title="Flex.2", defaults=Defaults(25, 1.0)),
+    replace(
+        _flux1_derivative,
+        name="flex2",
+        title="Flex.2",
+        defaults=Defaults(25, 1.0),
+        pictures=replace(_UNTRAINED_REFERENCES, concatenated=("mask", "control")),
+    ),
     _chroma,
     replace(
         _chroma,
@@ -89,6 +111,8 @@ FAMILIES = (
         defaults=Defaults(30, 4.0, guidance=0.0),
         requires=("t5xxl",),
         sources={"t5xxl": sources.T5XXL},
+        # The engine counts reference pictures as tokens and leaves them out, which crashes.
+        pictures=PictureInputs(),
         evidence=("nerf_final_layer_conv.",),
         size_multiple=16,  # the engine takes any size; the network works on patches of 16 pixels
         latent_channels=3,

@@ -4,7 +4,23 @@ from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import Defaults, Family
 from gpustack_draw.resolver.families.flux import FLUX1_VAE_IS_NOT_SD3S
+from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 from gpustack_draw.resolver.families.shared import DRAWS_FROM_PROMPT_ALONE, QWEN_VOCABULARY
+
+# Marks a network for which reference pictures are free of noise (timestep 0).
+_QWEN_2511 = "__index_timestep_zero__"
+_QWEN_EDIT = r"(^|[^a-z]|image)edit([^a-z]|$)"
+_QWEN_EDIT_MODELS = (
+    EditModel(
+        title="Qwen-Image-Edit-2511",
+        file_name=rf"{_QWEN_EDIT}.*2511",
+        evidence=_QWEN_2511,
+        most_references=3,
+        switches=("qwen_image_zero_cond_t",),
+    ),
+    EditModel(title="Qwen-Image-Edit-2509", file_name=rf"{_QWEN_EDIT}.*2509", most_references=3),
+    EditModel(title="Qwen-Image-Edit", file_name=_QWEN_EDIT),
+)
 
 FAMILIES = (
     Family(
@@ -23,6 +39,9 @@ FAMILIES = (
         text_input="txt_norm.weight",
         vocabulary=QWEN_VOCABULARY,
         video_vae=True,
+        pictures=PictureInputs(references="untrained", reference_multiple=32),
+        edit_models=_QWEN_EDIT_MODELS,
+        variant_evidence=((_QWEN_2511, "edit"),),
         variant_notes={"edit": DRAWS_FROM_PROMPT_ALONE},
     ),
     Family(
@@ -42,6 +61,7 @@ FAMILIES = (
         hidden=3840,
         text_input="cap_embedder.0.weight",
         vocabulary=QWEN_VOCABULARY,
+        pictures=PictureInputs(),  # with a reference picture the engine reads past a list's end
         similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     ),
     Family(
@@ -54,6 +74,9 @@ FAMILIES = (
         },
         evidence=("double_blocks.0.img_mlp.gate_proj.weight",),
         network="flux",
+        pictures=PictureInputs(
+            references="untrained", reference_multiple=16, increase_ref_index=True
+        ),
         text_input="txt_in.weight",
         vocabulary=QWEN_VOCABULARY,
         similar_vae=FLUX1_VAE_IS_NOT_SD3S,

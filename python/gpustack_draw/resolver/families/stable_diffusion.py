@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.families.family import Defaults, Family, SimilarVae
+from gpustack_draw.resolver.families.picture_inputs import PictureInputs
 from gpustack_draw.resolver.families.shared import (
     ANIMATES_A_PICTURE,
     CHANGES_A_PICTURE,
@@ -14,6 +15,15 @@ _512 = (512, 512)
 _SD1 = Defaults(20, 7.0, native_size=_512)
 _SDXS = Defaults(1, 1.0, native_size=_512)
 _INPAINT = Defaults(50, 7.0, native_size=_512)
+_MASKED = PictureInputs(concatenated=("mask",), required=("mask",), draws_alone=False)
+_EDITED = PictureInputs(
+    concatenated=("reference",),
+    required=("reference",),
+    draws_alone=False,
+    references="trained",
+    most_references=1,
+    img_cfg=1.5,
+)
 _LCM = Defaults(4, 1.0, "lcm")
 _LCM_512 = Defaults(4, 1.0, "lcm", native_size=_512)
 
@@ -126,9 +136,16 @@ FAMILIES = (
         name="sd1-inpaint",
         title="Stable Diffusion 1 inpainting",
         defaults=_INPAINT,
+        pictures=_MASKED,
         note=DRAWS_FROM_PROMPT_ALONE,
     ),
-    replace(_sd1, name="sd1-pix2pix", title="InstructPix2Pix", why_not=CHANGES_A_PICTURE),
+    replace(
+        _sd1,
+        name="sd1-pix2pix",
+        title="InstructPix2Pix",
+        pictures=_EDITED,
+        why_not=CHANGES_A_PICTURE,
+    ),
     replace(
         _sd1,
         name="sdxs",
@@ -146,6 +163,7 @@ FAMILIES = (
         name="sd2-inpaint",
         title="Stable Diffusion 2 inpainting",
         defaults=_INPAINT,
+        pictures=_MASKED,
         note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
@@ -163,9 +181,16 @@ FAMILIES = (
         name="sdxl-inpaint",
         title="Stable Diffusion XL inpainting",
         defaults=Defaults(50, 5.0, "karras"),
+        pictures=_MASKED,
         note=DRAWS_FROM_PROMPT_ALONE,
     ),
-    replace(_sdxl, name="sdxl-pix2pix", title="SDXL InstructPix2Pix", why_not=CHANGES_A_PICTURE),
+    replace(
+        _sdxl,
+        name="sdxl-pix2pix",
+        title="SDXL InstructPix2Pix",
+        pictures=_EDITED,
+        why_not=CHANGES_A_PICTURE,
+    ),
     replace(_sdxl, name="sdxl-ssd1b", title="SSD-1B"),
     replace(_sdxl, name="sdxl-vega", title="Segmind Vega"),
     replace(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.families.family import Defaults, Family
+from gpustack_draw.resolver.families.picture_inputs import PictureInputs
 from gpustack_draw.resolver.families.shared import ANIMATES_A_PICTURE
 
 _SIZE = (832, 480)
@@ -25,6 +26,7 @@ _wan = Family(
     t5_title="the UMT5-XXL text encoder",
     t5_tokens=256_384,
     video_vae=True,
+    pictures=PictureInputs(start=False),  # drawn as a video of one frame
     variant_notes={
         "lownoise": "this is the second half of a pair, made to finish what the first half"
         " (HighNoise) began; here it draws alone"
