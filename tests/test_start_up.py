@@ -78,6 +78,11 @@ def test_a_local_model_needs_no_http_client() -> None:
     assert "gpustack_draw.resolver.resolve" in modules
 
 
+def test_a_named_model_on_a_server_needs_no_hub() -> None:
+    modules = modules_after("import gpustack_draw.api, gpustack_draw.gpustack_server.engine")
+    assert modules & {"gpustack_draw.hub", "huggingface_hub"} == set()
+
+
 def test_a_wrong_value_needs_neither_numpy_nor_the_engine() -> None:
     code = (
         "from gpustack_draw.cli.main import main; sys.stderr = None;"

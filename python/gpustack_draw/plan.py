@@ -134,11 +134,8 @@ def plan_model(
         device: Device that will draw it.
         notes: Notes for the user, in addition to the model's own.
     """
-    hub = None
-    if model.hub_files:
-        from gpustack_draw.hub import Hub
-
-        hub = Hub()
+    hub = model.hub
+    if hub is not None:
         notes += tuple(filter(None, [hub.disk_shortage(model.hub_files)]))
     return ModelPlan(
         model=model.reference.text,

@@ -1,7 +1,7 @@
 """Remove a cached model."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
 from gpustack_draw.hub import Hub, Removal, Repository, RepositoryFile
@@ -26,12 +26,14 @@ class ModelRemoval:
         removal: Paths to delete.
         kept_components: Component files of the model, which stay because other models may use them.
         notes: Messages for the user.
+        hub: The hub whose cache has the model.
     """
 
     model: str
     removal: Removal
     kept_components: tuple[RepositoryFile, ...]
     notes: tuple[str, ...]
+    hub: Hub = field(repr=False, compare=False)
 
 
 def plan_model_removal(text: str) -> ModelRemoval:
@@ -74,7 +76,7 @@ def plan_model_removal(text: str) -> ModelRemoval:
         name = f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
         raise _not_cached(hub, name, reference.repository) from None
     components = tuple(_components_of(hub, repository, file))
-    return ModelRemoval(text, removal, components, tuple(_notes(removal, components)))
+    return ModelRemoval(text, removal, components, tuple(_notes(removal, components)), hub)
 
 
 def remove_model(removal: ModelRemoval) -> None:
@@ -83,7 +85,7 @@ def remove_model(removal: ModelRemoval) -> None:
     Raises:
         FetchError: Another process is downloading the model, or the cache is not writable.
     """
-    Hub(offline=True).remove(removal.removal)
+    removal.hub.remove(removal.removal)
 
 
 def _chosen_file(repository: Repository, reference: HubModel) -> RepositoryFile:
@@ -112,7 +114,7 @@ def _components_of(hub: Hub, repository: Repository, file: RepositoryFile) -> li
     with suppress(DrawError):  # a damaged file, or one that is not a model, has no components
         header = hub.read_header(file)
         family = family_of(header, file.label)
-        finder = ComponentFinder(hub, family, header, file.label)
+        finder = ComponentFinder(lambda: hub, family, header, file.label)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):
                 part = finder.find_beside(repository.files, component, [file, *components])

@@ -1,11 +1,11 @@
 """Deploys a Hugging Face model on a GPUStack server."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import ServerError, quoted
 from gpustack_draw.gpustack_server import retry
 from gpustack_draw.gpustack_server.cancellation import Cancellation, run_in_thread_with_events
-from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
 from gpustack_draw.gpustack_server.instance_watcher import InstanceWatcher
 from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import DeployedModel, list_models
@@ -13,13 +13,16 @@ from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.progress.callbacks import ProgressFunction
 
+if TYPE_CHECKING:
+    from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
+
 _MAX_NAME_POLLS = 5
 
 
 class Deployment:
     """The deployment of a model, found on the server or created."""
 
-    def __init__(self, server: FoundServer, plan: DeploymentPlan) -> None:
+    def __init__(self, server: FoundServer, plan: "DeploymentPlan") -> None:
         """Create the deployment; nothing is sent yet."""
         self._server = server
         self._address = server.connection.address

@@ -35,7 +35,7 @@ class DeploymentPlan:
 
 
 def plan_deployment(
-    reference: HubModel, release: Release, address: ServerAddress
+    reference: HubModel, release: Release, address: ServerAddress, hub: Hub
 ) -> DeploymentPlan:
     """Plan the deployment of a model, after listing its repository on the hub.
 
@@ -43,6 +43,7 @@ def plan_deployment(
         reference: The model.
         release: The server's release.
         address: The server.
+        hub: The hub to list the repository on.
 
     Raises:
         NotYetSupportedError: The server has no backend for such a model.
@@ -51,7 +52,7 @@ def plan_deployment(
     notes = []
     if reference.revision:
         notes.append(f"the server uses the main branch, not @{reference.revision}")
-    paths = _list_repository(reference, notes)
+    paths = _list_repository(hub, reference, notes)
     if release.uses_llama_box:
         return _plan_llama_box(reference, paths, notes)
     is_gguf = "gguf" in reference.repository.lower() or reference.tag_given
@@ -67,9 +68,9 @@ def plan_deployment(
     return _plan_vllm(reference.repository, notes)
 
 
-def _list_repository(reference: HubModel, notes: list[str]) -> Sequence[str] | None:
+def _list_repository(hub: Hub, reference: HubModel, notes: list[str]) -> Sequence[str] | None:
     try:
-        found = Hub().repository(reference.repository, is_sufficient=None)
+        found = hub.repository(reference.repository, is_sufficient=None)
     except ModelNotFoundError:
         raise
     except DrawError as error:

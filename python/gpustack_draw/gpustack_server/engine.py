@@ -55,9 +55,10 @@ def open_model(
         engine.look_up()
         return engine
     from gpustack_draw.gpustack_server.deployment_plan import plan_deployment
+    from gpustack_draw.hub import Hub
 
     server = GpustackServer(address, on_log=on_log)
-    deployment = plan_deployment(reference, server.find().release, server.address)
+    deployment = plan_deployment(reference, server.find().release, server.address, Hub())
     notes += deployment.notes
     return ServerEngine(
         server, reference.text, deployment.names[0], deployment=deployment, notes=notes

@@ -11,7 +11,7 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, FetchError, quoted
 from gpustack_draw.hub.cache import HubCache, fingerprint_of
 from gpustack_draw.hub.client import HubClient
-from gpustack_draw.hub.first_bytes import take_first_bytes
+from gpustack_draw.hub.first_bytes import FirstBytes
 from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, verified_fingerprint
 from gpustack_draw.hub.repository import RepositoryFile
@@ -36,6 +36,7 @@ class Fetch:
         self,
         client: HubClient,
         cache: HubCache,
+        first_bytes: FirstBytes,
         files: Sequence[RepositoryFile],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -44,12 +45,14 @@ class Fetch:
         Args:
             client: Client to download with.
             cache: Cache to store the files in.
+            first_bytes: First bytes of files that the client has received already.
             files: Files of known size; cached ones are only verified.
             on_progress: Called from the caller's thread; an exception ends the download.
         """
         self.notes: list[str] = []
         self._client = client
         self._cache = cache
+        self._first_bytes = first_bytes
         self._files = list(dict.fromkeys(files))
         self._on_progress = on_progress
         self._lock = threading.Lock()
@@ -219,7 +222,7 @@ class Fetch:
         """Download the rest of a file; return its fingerprint; empty if it is wrong."""
         with PartialFile(path, file) as partial:
             self._set(file, partial.size)
-            start = take_first_bytes(file)
+            start = self._first_bytes.take(file)
             if partial.size == 0 and 0 < len(start) <= file.bytes:
                 partial.add(start)
                 self._count(file, resumed=len(start))

@@ -6,23 +6,27 @@ from gpustack_draw.hub.repository import RepositoryFile
 
 _MAX_BYTES = 64 * 1024 * 1024
 
-_stored: dict[tuple[str, str, str], bytes] = {}
-_lock = threading.Lock()
 
+class FirstBytes:
+    """First bytes of files of the hub. Threads may share it."""
 
-def store_first_bytes(file: RepositoryFile, data: bytes) -> None:
-    """Store a file's first bytes; drop the oldest entries beyond 64 MiB in all."""
-    with _lock:
-        _stored.pop(_key(file), None)
-        _stored[_key(file)] = data
-        while sum(map(len, _stored.values())) > _MAX_BYTES:
-            del _stored[next(iter(_stored))]
+    def __init__(self) -> None:
+        """Create an empty store."""
+        self._stored: dict[tuple[str, str, str], bytes] = {}
+        self._lock = threading.Lock()
 
+    def store(self, file: RepositoryFile, data: bytes) -> None:
+        """Store a file's first bytes; drop the oldest entries beyond 64 MiB in all."""
+        with self._lock:
+            self._stored.pop(_key(file), None)
+            self._stored[_key(file)] = data
+            while sum(map(len, self._stored.values())) > _MAX_BYTES:
+                del self._stored[next(iter(self._stored))]
 
-def take_first_bytes(file: RepositoryFile) -> bytes:
-    """Remove and return a file's first bytes; empty if none are stored."""
-    with _lock:
-        return _stored.pop(_key(file), b"")
+    def take(self, file: RepositoryFile) -> bytes:
+        """Remove and return a file's first bytes; empty if none are stored."""
+        with self._lock:
+            return self._stored.pop(_key(file), b"")
 
 
 def _key(file: RepositoryFile) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from gpustack_draw.hub.cache import HubCache
 from gpustack_draw.hub.choose_file import is_component_file, tag_of
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
-from gpustack_draw.hub.first_bytes import store_first_bytes
+from gpustack_draw.hub.first_bytes import FirstBytes
 from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import verified_fingerprint
 from gpustack_draw.hub.remote_file import RemoteFile
@@ -35,7 +35,9 @@ _MAX_PARTIAL_BYTES = 32 * 1024 * 1024
 
 
 class Hub:
-    """Repositories on Hugging Face and in the cache.
+    """Repositories on Hugging Face and in the cache, for the time that a model is used.
+
+    A download begins with the bytes that :meth:`read_header` of the same hub has received.
 
     Attributes:
         client: Client of the hub's HTTP API.
@@ -50,6 +52,7 @@ class Hub:
         """
         self.client = HubClient(offline=offline)
         self.cache = HubCache(self.client.cache_folder)
+        self._first_bytes = FirstBytes()
 
     def repository(
         self,
@@ -162,7 +165,7 @@ class Hub:
                 return read_header(RemoteFile(self.client, file, partial), brief=True)
         remote = RemoteFile(self.client, file)
         header = read_header(remote, brief=True)
-        store_first_bytes(file, remote.start)
+        self._first_bytes.store(file, remote.start)
         return header
 
     def _is_intact(self, file: RepositoryFile, path: Path) -> bool:
@@ -225,7 +228,7 @@ class Hub:
             return ()
         pending = [self.client.complete(file) if file in missing else file for file in pending]
         self.check_disk_space(pending)
-        fetch = Fetch(self.client, self.cache, pending, on_progress)
+        fetch = Fetch(self.client, self.cache, self._first_bytes, pending, on_progress)
         fetch.run()
         return tuple(fetch.notes)
 

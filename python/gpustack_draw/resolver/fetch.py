@@ -15,11 +15,8 @@ def check_disk_space(model: ResolvedModel) -> None:
     Raises:
         FetchError: They do not fit.
     """
-    if not model.hub_files:
-        return
-    from gpustack_draw.hub import Hub
-
-    Hub().check_disk_space(model.hub_files)
+    if model.hub is not None:
+        model.hub.check_disk_space(model.hub_files)
 
 
 def fetch_model(
@@ -39,13 +36,11 @@ def fetch_model(
         FetchError: A file cannot be downloaded, stored or verified.
         ModelFileError: A file is not the component that it is used as.
     """
-    if not model.hub_files:
+    if model.hub is None:
         return ()
-    from gpustack_draw.hub import Hub
-
     # Headers of cached files were checked when the model was resolved.
     missing = [file for file in model.files if file.hub_file and not file.path.is_file()]
-    notes = Hub().fetch(model.hub_files, on_progress)
+    notes = model.hub.fetch(model.hub_files, on_progress)
     main = next(file for file in model.files if file.component in {"model", "diffusion_model"})
     components = [file for file in missing if file.path != main.path]
     if not components or not main.path.is_file():

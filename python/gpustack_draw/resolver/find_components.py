@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
 
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_model_header
@@ -22,7 +21,7 @@ from gpustack_draw.resolver.requirements import (
     treat_taesd_as_vae,
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, option_of, title_of
-from gpustack_draw.resolver.user_components import ComponentFile, hub_component
+from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, hub_component
 from gpustack_draw.units import format_bytes
 
 CandidateFile = LocalFile | RepositoryFile
@@ -70,8 +69,8 @@ def find_components(
     main: ModelHeader,
     label: str,
     files: Sequence[CandidateFile],
+    open_hub: OpenHub,
     *,
-    hub: Hub | None = None,
     fetch_optional: bool = True,
 ) -> FoundComponents:
     """Find the components that a model lacks and its family uses.
@@ -82,14 +81,14 @@ def find_components(
         main: Header of its file.
         label: Name of that file in messages.
         files: The files beside it, in its repository or in its local folder.
-        hub: The hub and its cache, to search next; made when needed if ``None``.
+        open_hub: Returns the hub and its cache, to search next.
         fetch_optional: Whether to download optional components, too.
 
     Raises:
         ModelNotFoundError: A required component was not found.
         FetchError: The hub is unavailable.
     """
-    finder = ComponentFinder(hub, family, main, label)
+    finder = ComponentFinder(open_hub, family, main, label)
     present = treat_taesd_as_vae(set(present))
     found: dict[str, FoundComponent] = {}
     missing = []
@@ -148,16 +147,16 @@ class ComponentFinder:
         notes: Notes on files beside the model that are named like a component and do not fit.
     """
 
-    def __init__(self, hub: Hub | None, family: Family, main: ModelHeader, label: str) -> None:
+    def __init__(self, open_hub: OpenHub, family: Family, main: ModelHeader, label: str) -> None:
         """Prepare a search.
 
         Args:
-            hub: The hub and its cache; made when needed if ``None``.
+            open_hub: Returns the hub and its cache.
             family: The model's family.
             main: Header of the model's file.
             label: Name of that file in messages.
         """
-        self._own_hub = hub
+        self._open_hub = open_hub
         self._family = family
         self._main = main
         self._display_name = label
@@ -173,10 +172,10 @@ class ComponentFinder:
         self._hub_is_unavailable = False
         self.notes: list[str] = []
 
-    @cached_property
+    @property
     def hub(self) -> Hub:
         """The hub and its cache."""
-        return self._own_hub or Hub()
+        return self._open_hub()
 
     def find_beside(
         self, files: Sequence[CandidateFile], component: str, used: Sequence[CandidateFile]

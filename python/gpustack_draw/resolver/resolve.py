@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,10 @@ from gpustack_draw.resolver.requirements import (
     treat_taesd_as_vae,
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
-from gpustack_draw.resolver.user_components import ComponentFile, read_components
+from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, read_components
 
 if TYPE_CHECKING:
-    from gpustack_draw.hub import RepositoryFile
+    from gpustack_draw.hub import Hub, RepositoryFile
 
 DEMO_DEFAULTS = Defaults(
     sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128)
@@ -59,19 +60,27 @@ def resolve_model(
         FetchError: The hub is unavailable, or refuses the request.
         NotYetSupportedError: This version cannot draw with the model's family.
     """
-    user_files = read_components(components or {})
+    open_hub = cache(_open_hub)
+    user_files = read_components(components or {}, open_hub)
     if isinstance(reference, DemoModel):
         resolved = _resolve_demo(reference, user_files)
     elif isinstance(reference, LocalModel):
-        resolved = _resolve_local(reference, user_files)
+        resolved = _resolve_local(reference, user_files, open_hub)
     elif isinstance(reference, HubModel):
-        resolved = _resolve_hub(reference, user_files)
+        resolved = _resolve_hub(reference, user_files, open_hub)
     else:
         raise ModelNotFoundError(
             f"{quoted(reference.text)} is neither a local file nor 'demo': only a server can have"
             " it"
         )
-    return replace(resolved, user_components=tuple(user_files))
+    hub = open_hub() if resolved.hub_files else None
+    return replace(resolved, user_components=tuple(user_files), hub=hub)
+
+
+def _open_hub() -> "Hub":
+    from gpustack_draw.hub import Hub
+
+    return Hub()
 
 
 def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
@@ -95,7 +104,9 @@ def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile])
     )
 
 
-def _resolve_local(reference: LocalModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
+def _resolve_local(
+    reference: LocalModel, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
+) -> ResolvedModel:
     path, typed = reference.path, reference.text
     is_folder = is_model_folder(path)
     header = read_model_folder(path, typed) if is_folder else read_model_header(path, label=typed)
@@ -108,15 +119,18 @@ def _resolve_local(reference: LocalModel, user_files: Mapping[str, ComponentFile
     from gpustack_draw.resolver.local_components import files_beside
 
     neighbors = [] if is_folder else files_beside(path, typed)
-    found = find_components(family, present, header, typed, neighbors, fetch_optional=False)
+    found = find_components(
+        family, present, header, typed, neighbors, open_hub, fetch_optional=False
+    )
     return _assemble(reference, main, "local", {**found.files, **user_files}, found.notes)
 
 
-def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:
-    from gpustack_draw.hub import Hub
+def _resolve_hub(
+    reference: HubModel, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
+) -> ResolvedModel:
     from gpustack_draw.hub.choose_file import choose_file
 
-    hub = Hub()
+    hub = open_hub()
     name = reference.repository
     repository = hub.repository(name, reference.revision, is_sufficient=None)
     choice = choose_file(
@@ -133,7 +147,7 @@ def _resolve_hub(reference: HubModel, user_files: Mapping[str, ComponentFile]) -
     from gpustack_draw.resolver.find_components import find_components
 
     beside = [each for each in repository.files if each != file]
-    found = find_components(family, present, header, file.label, beside, hub=hub)
+    found = find_components(family, present, header, file.label, beside, open_hub)
     return _assemble(reference, main, "hub", {**found.files, **user_files}, notes)
 
 

@@ -1,6 +1,6 @@
 """A model whose files are known, local or on the hub."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from gpustack_draw.request.model_reference import ModelReference
 from gpustack_draw.resolver.families import Defaults, Family
 
 if TYPE_CHECKING:
-    from gpustack_draw.hub import RepositoryFile
+    from gpustack_draw.hub import Hub, RepositoryFile
 
 COMPONENT_TITLES: dict[str, str] = {
     "vae": "a VAE (which turns the result into pixels)",
@@ -58,6 +58,7 @@ class ResolvedModel:
         defaults: Settings where the user chose none.
         notes: Notes for the user.
         user_components: Names of the components that the user chose.
+        hub: The hub that has :attr:`hub_files`; ``None`` if all files are the user's.
     """
 
     reference: ModelReference
@@ -69,6 +70,7 @@ class ResolvedModel:
     defaults: Defaults
     notes: tuple[str, ...] = ()
     user_components: tuple[str, ...] = ()
+    hub: "Hub | None" = field(default=None, repr=False, compare=False)
 
     def path_of(self, component: str) -> Path | None:
         """Return the path of a component's own file; ``None`` if it has none."""

@@ -1,6 +1,6 @@
 """Component files that the user chose."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,10 @@ from gpustack_draw.resolver.resolved_model import ModelFile, option_of
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, Repository, RepositoryFile
+
+# Returns the hub that all files of a model share, and creates it on the first call: many local
+# models need none, and its import is slow.
+OpenHub = Callable[[], "Hub"]
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,12 @@ def hub_component(
     return ComponentFile(model_file, header, file.label)
 
 
-def read_components(components: Mapping[str, str]) -> dict[str, ComponentFile]:
+def read_components(components: Mapping[str, str], open_hub: OpenHub) -> dict[str, ComponentFile]:
     """Read the headers of the components that the user chose.
 
     Args:
         components: Paths and hf.co references, by component (``vae``, ``clip_l``, ...).
+        open_hub: Returns the hub and its cache.
 
     Raises:
         UsageError: The name of a component is unknown, or a reference is empty.
@@ -77,11 +82,11 @@ def read_components(components: Mapping[str, str]) -> dict[str, ComponentFile]:
                 f"{quoted(component)} is not a component",
                 hint=f"components: {', '.join(COMPONENTS)}",
             )
-        files[component] = _read_component(component, text)
+        files[component] = _read_component(component, text, open_hub)
     return files
 
 
-def _read_component(component: str, text: str) -> ComponentFile:
+def _read_component(component: str, text: str, open_hub: OpenHub) -> ComponentFile:
     if not text.strip():
         raise UsageError(
             f"missing file after {option_of(component)}: {text!r}",
@@ -89,7 +94,7 @@ def _read_component(component: str, text: str) -> ComponentFile:
         )
     reference = parse_model_reference(text)
     if isinstance(reference, HubModel):
-        return _read_hub_component(component, reference)
+        return _read_hub_component(component, reference, open_hub())
     if isinstance(reference, DemoModel | ServerModel):
         reference = LocalModel(Path(reference.text), reference.text)
     path, label = reference.path, reference.text
@@ -98,12 +103,9 @@ def _read_component(component: str, text: str) -> ComponentFile:
     return ComponentFile(ModelFile(component, path, header.file_bytes), header, label)
 
 
-def _read_hub_component(component: str, reference: HubModel) -> ComponentFile:
-    from gpustack_draw.hub import Hub
+def _read_hub_component(component: str, reference: HubModel, hub: "Hub") -> ComponentFile:
     from gpustack_draw.hub.choose_file import choose_file
     from gpustack_draw.resolver.candidate_files import files_named_like
-
-    hub = Hub()
 
     def choose(repository: "Repository") -> "RepositoryFile":
         choice = choose_file(
