@@ -127,7 +127,8 @@ def library_reference() -> str:
         "Generated from the docstrings by `tools/write_reference.py`. The names are those of the",
         "module `gpustack_draw`. In the signatures, `Reference` is text or a path, `Size` is",
         '`(width, height)` or text, `"512x768"`, `ProgressFunction` takes a `Progress`,',
-        "`LogFunction` a level and a line.",
+        "`LogFunction` a level and a line. The [sampling options](command.md#sampling) of the",
+        "command are keywords and fields: `--sample-steps` is `sample_steps`.",
     ]
     functions, classes, failures, constants = _public_objects()
     for title, objects in (

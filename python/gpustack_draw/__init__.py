@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from gpustack_draw.request.draw_request import DrawRequest
     from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+    from gpustack_draw.request.sampling import SamplingOptions
 
 _MODULES = {
     "request.draw_settings": ("DrawSettings", "PlannedSettings"),
+    "request.sampling": ("SamplingOptions",),
     "errors": (
         "BlankPictureError",
         "DrawError",
@@ -97,6 +99,7 @@ __all__ = [
     "PlannedSettings",
     "Progress",
     "Raster",
+    "SamplingOptions",
     "ServerError",
     "UsageError",
     "build_info",

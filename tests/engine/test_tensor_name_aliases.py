@@ -75,6 +75,6 @@ def test_prompt_has_the_same_effect_as_with_the_library_names(
 
 def draw(engine: EngineProcess, prompt: str) -> bytes:
     numbers = {"width": 64, "height": 64, "seed": 7, "sample_steps": 2}
-    guidance = {"negative_prompt": "", "cfg_scale": 1.0, "guidance": 3.5}
-    names = {"prompt": prompt, "sampler": "euler", "scheduler": "discrete"}
-    return bytes(engine.draw(settings=names | numbers | guidance).pixels)
+    prompts = {"prompt": prompt, "negative_prompt": "", "cfg_scale": 1.0}
+    names = {"sampler": "euler", "scheduler": "discrete"}
+    return bytes(engine.draw(settings=prompts | names | numbers).pixels)

@@ -18,7 +18,6 @@ def settings(width: int = 4, height: int = 2) -> DrawSettings:
         scheduler="discrete",
         sample_steps=4,
         cfg_scale=1.0,
-        guidance=3.5,
         seed=7,
     )
 

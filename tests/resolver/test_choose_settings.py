@@ -31,7 +31,6 @@ def test_the_model_fills_in_what_is_open() -> None:
         scheduler="karras",
         sample_steps=25,
         cfg_scale=5.0,
-        guidance=3.5,
         seed=7,
     )
     assert notes == (
@@ -58,7 +57,6 @@ def test_the_user_decides() -> None:
         scheduler="simple",
         sample_steps=3,
         cfg_scale=0.0,
-        guidance=3.5,
         seed=7,
     )
     assert notes == ()
@@ -111,8 +109,9 @@ def test_distilled_guidance() -> None:
     settings, notes = choose(model("flux1"), size="native", guidance=2)
     assert (settings.guidance, notes) == (2.0, ())
     assert choose(model("flux1"))[0].guidance == 3.5
-    _, notes = choose(model("sdxl"), size="native", guidance=2)
-    assert notes == ("--guidance has no effect: Stable Diffusion XL does not take it",)
+    settings, notes = choose(model("sdxl"), size="native", guidance=2)
+    assert settings.guidance is None
+    assert notes == ("guidance has no effect: Stable Diffusion XL does not take it",)
 
 
 def test_negative_prompt_without_guidance_has_no_effect() -> None:

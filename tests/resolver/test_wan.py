@@ -315,7 +315,6 @@ SETTINGS = {
     "width": 48,
     "height": 32,
     "cfg_scale": 1.0,
-    "guidance": 3.5,
     "sampler": "euler",
     "scheduler": "discrete",
 }

@@ -164,7 +164,6 @@ def test_an_html_page_has_no_message() -> None:
             {
                 "sample_steps": 20,
                 "cfg_scale": 4.5,
-                "guidance": 3.5,
                 "seed": 42,
                 "sampler": "euler_a",
                 "scheduler": "karras",

@@ -17,7 +17,6 @@ def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Pic
         "scheduler": "discrete",
         "sample_steps": 8,
         "cfg_scale": 1.0,
-        "guidance": 3.5,
         "seed": 7,
     }
     model = str(changes.pop("model", "demo"))

@@ -10,7 +10,6 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.request.options import describe_sampling
-from gpustack_draw.resolver.families import takes_guidance
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _native_text(plan: "ModelPlan") -> str:
 def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     known = [
-        *describe_sampling(defaults, guidance=takes_guidance(plan.family)),
+        *describe_sampling(defaults),
         defaults.sampler,
         defaults.scheduler,
         f"{defaults.width}x{defaults.height}{_native_text(plan)}",

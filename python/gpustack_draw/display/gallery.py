@@ -8,6 +8,7 @@ from gpustack_draw.display.html import image_tag
 from gpustack_draw.errors import quoted
 from gpustack_draw.pictures.infotext import parse_text
 from gpustack_draw.progress.pixels import Raster
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -19,10 +20,8 @@ _FORMATS = {
     "prompt": "{}",
     "negative prompt": "negative {}",
     "Model": "{}",
-    "Seed": "seed {}",
-    "Steps": "{} steps",
-    "CFG scale": "cfg {}",
-    "Distilled CFG Scale": "guidance {}",
+    SEED.parameter: "seed {}",
+    **{option.parameter: option.summary for option in SAMPLING_OPTIONS},
     "Sampler": "{}",
     "Schedule type": "{}",
     "Size": "{}",

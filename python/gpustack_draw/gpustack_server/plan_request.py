@@ -14,7 +14,8 @@ from gpustack_draw.request.draw_settings import (
     DrawSettings,
 )
 from gpustack_draw.request.names import SAMPLERS
-from gpustack_draw.request.options import CFG_SCALE, SAMPLE_STEPS
+from gpustack_draw.request.options import CFG_SCALE, SAMPLE_STEPS, SAMPLING_OPTIONS
+from gpustack_draw.request.sampling import effective_numbers
 from gpustack_draw.units import round_up
 
 # Limits of llama-box, the backend of GPUStack 0.x (llama-box v0.0.171).
@@ -66,19 +67,14 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     if release.uses_llama_box:
         width, height = _llama_box_size(width, height, model, notes)
     sampler, scheduler = _method(request, release, notes)
-    steps, cfg_scale = request.sample_steps, request.cfg_scale
-    known_cfg = cfg_scale
-    if release.uses_llama_box:
-        steps = (
-            steps
-            or int(model.number("sampling_steps", SAMPLE_STEPS.maximum) or 0)
-            or _LLAMA_BOX_STEPS
-        )
-        known_cfg = model.number("cfg_scale", CFG_SCALE.maximum) if cfg_scale is None else cfg_scale
+    sampling = _sampling(request, release, model, notes)
     first = _first_seed(request, release, notes)
-    if cfg_scale == 1.0 and request.negative_prompt:
+    if request.cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")
-    common = _body(request, model.name, f"{width}x{height}", steps, sampler, scheduler)
+    common = _body(request, model.name, f"{width}x{height}", sampler, scheduler)
+    if release.uses_llama_box:
+        # Named along with the sampler, or llama-box would take its own number.
+        common["sample_steps"] = common["num_inference_steps"] = sampling["sample_steps"]
     settings, bodies = [], []
     for seed in range(first, first + request.count):
         settings.append(
@@ -89,21 +85,32 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
                 height=height,
                 sampler=sampler if release.uses_llama_box else None,
                 scheduler=scheduler if release.uses_llama_box else None,
-                sample_steps=steps,
-                cfg_scale=known_cfg,
-                guidance=request.guidance,
                 seed=seed,
+                **sampling,
             )
         )
         bodies.append({**common, "seed": seed})
     return ServerPlan(tuple(settings), tuple(bodies), release.uses_llama_box, tuple(notes))
 
 
+def _sampling(
+    request: DrawRequest, release: Release, model: RunningModel, notes: list[str]
+) -> dict[str, Any]:
+    """Return the sampling numbers that are known: those of the request and of llama-box."""
+    names = [option.name for option in SAMPLING_OPTIONS if option.server_fields]
+    chosen, unused = effective_numbers(request, release.title, names)
+    notes += unused
+    if not release.uses_llama_box:
+        return chosen
+    steps = int(model.number("sampling_steps", SAMPLE_STEPS.maximum) or 0) or _LLAMA_BOX_STEPS
+    cfg_scale = model.number("cfg_scale", CFG_SCALE.maximum)
+    return {"sample_steps": steps, "cfg_scale": cfg_scale, **chosen}
+
+
 def _body(
     request: DrawRequest,
     name: str,
     size: str,
-    steps: int | None,
     sampler: str | None,
     scheduler: str | None,
 ) -> dict[str, Any]:
@@ -111,9 +118,14 @@ def _body(
 
     A null is not the same as nothing: llama-box stumbles over some.
     """
-    cfg_scale = request.cfg_scale
-    # For FLUX, "guidance_scale" is the distilled guidance, another thing than --cfg-scale.
-    guidance_scale = request.guidance if "flux" in name.lower() else cfg_scale
+    numbers = {
+        field: getattr(request, option.name)
+        for option in SAMPLING_OPTIONS
+        for field in option.server_fields
+    }
+    if "flux" in name.lower():
+        # For FLUX it is the distilled guidance, another thing than --cfg-scale.
+        numbers["guidance_scale"] = request.guidance
     body: dict[str, Any] = {
         "model": name,
         "prompt": request.prompt,
@@ -123,12 +135,7 @@ def _body(
         "negative_prompt": request.negative_prompt or None,
         "sampler": sampler,
         "scheduler": scheduler,
-        "sample_steps": steps,
-        "num_inference_steps": steps,
-        "cfg_scale": cfg_scale,
-        "true_cfg_scale": cfg_scale,
-        "guidance_scale": guidance_scale,
-        "guidance": request.guidance,
+        **numbers,
     }
     return {key: value for key, value in body.items() if value is not None}
 

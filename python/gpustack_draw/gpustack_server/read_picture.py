@@ -1,17 +1,17 @@
 """Decodes the file of a server into a picture, with the settings stored in it."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import SAMPLE_STEPS, SEED
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SamplingOption, SeedOption
 from gpustack_draw.units import round_up
 
 # Some backends ignore the size and draw the size that the model was trained for.
@@ -77,7 +77,8 @@ def _check_size(width: int, height: int, settings: DrawSettings) -> None:
 def parse_parameters(text: str) -> dict[str, Any]:
     """Parse the settings that a backend stores in a picture's metadata.
 
-    Reads the last line with steps, as web UIs do, and skips invalid values.
+    Reads the last line with steps, as web UIs do, and skips invalid values. "Guidance" is not read,
+    because backends write it for models that do not take it, too.
 
     Returns:
         Values by field of :class:`DrawSettings`.
@@ -88,10 +89,8 @@ def parse_parameters(text: str) -> dict[str, Any]:
         name, _, value = pair.partition(":")
         pairs[name.strip().lower()] = value.strip()
     values: dict[str, Any] = {
-        "sample_steps": _parse_integer(pairs.get("steps", ""), 1, SAMPLE_STEPS.maximum),
-        "seed": _parse_integer(pairs.get("seed", ""), 0, SEED.maximum),
-        "cfg_scale": _parse_number(pairs.get("cfg scale", "")),
-        "guidance": _parse_number(pairs.get("guidance", "")),
+        option.name: _parse(option, pairs.get(option.parameter.lower(), ""))
+        for option in (*SAMPLING_OPTIONS, SEED)
     }
     sampler, _, scheduler = pairs.get("sampler", "").lower().partition(" ")
     values["sampler"] = sampler if sampler in SAMPLERS else None
@@ -99,14 +98,10 @@ def parse_parameters(text: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _parse_integer(text: str, minimum: int, maximum: int) -> int | None:
-    if not re.fullmatch(r"[0-9]{1,19}", text):
+def _parse(option: SamplingOption | SeedOption, text: str) -> float | None:
+    try:
+        number = option.parse(text)
+    except UsageError:
         return None
-    return int(text) if minimum <= int(text) <= maximum else None
-
-
-def _parse_number(text: str) -> float | None:
     # Further decimals are noise of the backend's 32-bit floats.
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?", text):
-        return None
-    return round(float(text), 6)
+    return round(number, 6) if isinstance(number, float) else number

@@ -5,9 +5,8 @@ from typing import Protocol
 
 from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.request.options import GUIDANCE, SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
-from gpustack_draw.resolver.families import takes_guidance
 
 PROGRAM = "gpustack-draw"  # start of the value of Version
 # Pairs that web UIs do not have: the reference of the model, where theirs is a name, and the
@@ -23,7 +22,6 @@ class Drawn(Protocol):
     model: str
     reference: str
     user_components: tuple[str, ...]
-    family: str
 
     @property
     def width(self) -> int:
@@ -59,8 +57,6 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         USER_COMPONENTS: " ".join(picture.user_components) or None,
         "Version": f"{PROGRAM} {package_version()}",
     }
-    if not takes_guidance(picture.family):
-        del pairs[GUIDANCE.parameter]
     return {name: str(value) for name, value in pairs.items() if value is not None}
 
 

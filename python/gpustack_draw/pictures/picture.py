@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import describe_sampling
-from gpustack_draw.resolver.families import takes_guidance
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -76,7 +75,7 @@ class Picture(Raster):
         settings = self.settings
         known = [
             f"seed {settings.seed}",
-            *describe_sampling(settings, guidance=takes_guidance(self.family)),
+            *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,
             f"{self.width}x{self.height}",

@@ -18,6 +18,7 @@ from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.request.web_ui_names import names_scheduler, sampling_named
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ _ZERO_FRACTION = re.compile(r"(?<=[0-9])\.0{1,9}(?![0-9])")  # in whole numbers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters:
+class Parameters(SamplingOptions):
     """The parameters of a picture; ``None`` or empty where its file has none.
+
+    Its other fields are those of :class:`SamplingOptions`.
 
     Attributes:
         prompt: The prompt.
@@ -54,9 +57,6 @@ class Parameters:
             that the engine lacks.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`, or another program's name of a
             scheduler that the engine lacks.
-        sample_steps: 1 to 10000.
-        cfg_scale: Classifier-free guidance, 0 to 100.
-        guidance: Distilled guidance.
         seed: 0 to 2**63 - 1.
         user_components: Names of the components that the user chose: ``vae``, ...; their files are
             not stored.
@@ -72,9 +72,6 @@ class Parameters:
     size: tuple[int, int] | None
     sampler: str
     scheduler: str
-    sample_steps: int | None
-    cfg_scale: float | None
-    guidance: float | None = None
     seed: int | None
     user_components: tuple[str, ...]
     program: str

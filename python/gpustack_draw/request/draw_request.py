@@ -8,6 +8,7 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.request.web_ui_names import sampling_named
 
 MAX_SIDE = 8192
@@ -58,8 +59,10 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawRequest:
+class DrawRequest(SamplingOptions):
     """A request for pictures; ``None`` leaves the choice to the model.
+
+    Its other fields are those of :class:`SamplingOptions`.
 
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
@@ -70,9 +73,6 @@ class DrawRequest:
             replaces by its own. Names of web UIs and ComfyUI are translated: ``DPM++ 2M Karras``
             also sets the scheduler.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`; names are translated in the same way.
-        sample_steps: 1 to 10000.
-        cfg_scale: Classifier-free guidance, 0 to 100; 1 switches the negative prompt off.
-        guidance: Distilled guidance of FLUX models, 0 to 100.
         seed: Seed of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
         count: Number of pictures, 1 to 10000; their seeds count up.
 
@@ -85,9 +85,6 @@ class DrawRequest:
     size: tuple[int, int] | str | None = None
     sampler: str | None = None
     scheduler: str | None = None
-    sample_steps: int | None = None
-    cfg_scale: float | None = None
-    guidance: float | None = None
     seed: int | None = None
     count: int = 1
 

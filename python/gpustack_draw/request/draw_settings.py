@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+from gpustack_draw.request.sampling import SamplingOptions
+
 # Seeds drawn at random stay below this: short enough to read out and to type again.
 RANDOM_SEED_END = 2**32
 # The command's documented size, whatever the model was trained for.
@@ -10,28 +12,23 @@ DEFAULT_SAMPLER = "euler"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedSettings:
+class PlannedSettings(SamplingOptions):
     """How a picture will be drawn: the values of the request, and defaults for the others.
 
-    ``None`` stands for a value that the server chooses.
+    ``None`` stands for a value that the server chooses, and for a number that the model does not
+    take. Its other fields are those of :class:`SamplingOptions`.
 
     Attributes:
         width: Pixels, a multiple of what the model needs.
         height: Pixels, likewise.
         sampler: One of :data:`gpustack_draw.SAMPLERS`.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
-        sample_steps: Sampling steps, 1 to 10000.
-        cfg_scale: Classifier-free guidance, 0 to 100.
-        guidance: Distilled guidance, for models that were trained to take it as an input.
     """
 
     width: int
     height: int
     sampler: str | None
     scheduler: str | None
-    sample_steps: int | None
-    cfg_scale: float | None
-    guidance: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

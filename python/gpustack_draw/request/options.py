@@ -30,6 +30,9 @@ class NumberOption:
         maximum: Largest value.
         help: Text for ``--help``.
         parameter: Name in the parameters text of pictures; empty for an option that it lacks.
+        summary: Format of its values in summaries, such as ``cfg {}``.
+        server_fields: Names in requests to a server: each backend reads one and ignores the others.
+            Empty for an option that no backend has.
     """
 
     metavar = "N"
@@ -44,21 +47,23 @@ class NumberOption:
         example: str,
         help: str,  # noqa: A002 - as argparse names it
         parameter: str = "",
-        label: str = "",
+        summary: str = "{}",
+        server_fields: "tuple[str, ...]" = (),
     ) -> None:
-        """Declare an option; hints contain ``example``, and ``label`` precedes values."""
+        """Declare an option; hints contain ``example``."""
         self.name = name
         self.title = title
         self.minimum = minimum
         self.maximum = maximum
         self.help = help
         self.parameter = parameter
+        self.summary = summary
+        self.server_fields = server_fields
         self._example = example
-        self._label = label
 
     def describe(self, value: float) -> str:
         """Return a value as a summary shows it, such as ``cfg 4.5``."""
-        return f"{self._label} {value:g}"
+        return self.summary.format(f"{value:g}")
 
     def error(self, value: object) -> UsageError:
         """Make the error for a value that is not allowed."""
@@ -94,7 +99,7 @@ class StepsOption(IntegerOption):
 
     def describe(self, value: float) -> str:
         """Return a value as a summary shows it."""
-        return "1 step" if value == 1 else f"{value:.0f} steps"
+        return "1 step" if value == 1 else super().describe(value)
 
 
 class SeedOption(NumberOption):
@@ -159,6 +164,9 @@ class DecimalOption(NumberOption):
         return number + 0.0  # -0.0 becomes 0.0
 
 
+SamplingOption = IntegerOption | DecimalOption
+
+
 def _parse_integer(option: NumberOption, text: str) -> int:
     stripped = text.strip()
     # No range has numbers of more than 20 digits, and int() takes long for many digits.
@@ -188,6 +196,8 @@ SAMPLE_STEPS = StepsOption(
     example=phrase("{sample_steps=20}"),
     help="number of sampling steps, 1 to 10000 (default: the model's)",
     parameter="Steps",
+    summary="{} steps",
+    server_fields=("sample_steps", "num_inference_steps"),
 )
 CFG_SCALE = DecimalOption(
     "cfg_scale",
@@ -198,7 +208,8 @@ CFG_SCALE = DecimalOption(
     help="classifier-free guidance scale, 0 to 100; higher follows the prompt more closely, 1"
     " turns guidance off (default: the model's)",
     parameter="CFG scale",
-    label="cfg",
+    summary="cfg {}",
+    server_fields=("cfg_scale", "true_cfg_scale", "guidance_scale"),
 )
 GUIDANCE = DecimalOption(
     "guidance",
@@ -209,7 +220,8 @@ GUIDANCE = DecimalOption(
     help="distilled guidance scale of FLUX models, 0 to 100; has no effect on other families"
     " (default: the model's)",
     parameter="Distilled CFG Scale",
-    label="guidance",
+    summary="guidance {}",
+    server_fields=("guidance",),
 )
 SEED = SeedOption(
     "seed",
@@ -238,17 +250,17 @@ THREADS = IntegerOption(
     help="number of CPU threads, 1 to 512 (default: one per core)",
 )
 
-# The numbers of DrawRequest and DrawSettings that decide how a picture is sampled.
-SAMPLING_OPTIONS: "tuple[IntegerOption | DecimalOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE)
+# The numbers that decide how a picture is sampled: the fields of SamplingOptions.
+SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE)
 
 
-def describe_sampling(settings: object, *, guidance: bool) -> list[str]:
+def describe_sampling(settings: object) -> list[str]:
     """Return the known sampling numbers of settings as a summary shows them.
 
     Args:
         settings: An object with the fields of :data:`SAMPLING_OPTIONS`, such as DrawSettings.
-        guidance: Whether the model takes the distilled guidance.
     """
-    options = [option for option in SAMPLING_OPTIONS if guidance or option is not GUIDANCE]
-    values: list[tuple[Any, Any]] = [(option, getattr(settings, option.name)) for option in options]
+    values: list[tuple[Any, Any]] = [
+        (option, getattr(settings, option.name)) for option in SAMPLING_OPTIONS
+    ]
     return [option.describe(value) for option, value in values if value is not None]

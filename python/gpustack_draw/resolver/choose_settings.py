@@ -10,6 +10,7 @@ from gpustack_draw.request.draw_settings import (
     RANDOM_SEED_END,
     DrawSettings,
 )
+from gpustack_draw.request.sampling import chosen_numbers, effective_numbers
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import round_up
 
@@ -43,11 +44,11 @@ def choose_settings(
     width, height, notes = _choose_size(request, model)
     defaults = model.defaults
     scheduler = request.scheduler or defaults.scheduler
-    sample_steps = request.sample_steps or defaults.sample_steps
-    _check_scheduler(scheduler, sample_steps, model)
-    cfg_scale = defaults.cfg_scale if request.cfg_scale is None else request.cfg_scale
-    if request.guidance is not None and not model.family.takes_guidance:
-        notes.append(f"--guidance has no effect: {model.family.title} does not take it")
+    chosen, unused = effective_numbers(request, model.family.title, model.family.options)
+    notes += unused
+    sampling = {**chosen_numbers(defaults), **chosen}
+    cfg_scale = sampling["cfg_scale"]
+    _check_scheduler(scheduler, sampling["sample_steps"], model)
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append("--negative-prompt has no effect with --cfg-scale 1")
     prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
@@ -61,10 +62,8 @@ def choose_settings(
             height=height,
             sampler=request.sampler or DEFAULT_SAMPLER,
             scheduler=scheduler,
-            sample_steps=sample_steps,
-            cfg_scale=cfg_scale,
-            guidance=defaults.guidance if request.guidance is None else request.guidance,
             seed=seed + index,
+            **sampling,
         )
         for index in range(request.count)
     ]

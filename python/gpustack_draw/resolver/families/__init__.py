@@ -9,23 +9,10 @@ from gpustack_draw.resolver.families import flux, language_model, stable_diffusi
 from gpustack_draw.resolver.families.family import Defaults, Family
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
-__all__ = [
-    "FAMILIES",
-    "Defaults",
-    "EditModel",
-    "Family",
-    "PictureInputs",
-    "takes_guidance",
-]
+__all__ = ["FAMILIES", "Defaults", "EditModel", "Family", "PictureInputs"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for module in (stable_diffusion, flux, language_model, wan, unsupported)
     for family in module.FAMILIES
 }
-
-
-def takes_guidance(family: str) -> bool:
-    """Return True if distilled guidance is an input of a family; False for unknown names."""
-    known = FAMILIES.get(family)
-    return known is not None and known.takes_guidance

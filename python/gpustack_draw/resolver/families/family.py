@@ -4,28 +4,32 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
+# Sampling options that have an effect on every family.
+COMMON_OPTIONS = ("sample_steps", "cfg_scale")
+
 
 @dataclass(frozen=True)
-class Defaults:
+class Defaults(SamplingOptions):
     """The settings of a model where the user chose none.
+
+    Other fields of :class:`SamplingOptions` are ``None`` for the engine's own value.
 
     Attributes:
         sample_steps: Sampling steps.
         cfg_scale: Classifier-free guidance; 1 is off, which distilled models need.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
-        guidance: Distilled guidance, for families that take it as an input.
         native_size: Width and height that the model was trained for, in pixels.
         smallest_size: Smallest width and height that it was trained for; ``None`` for the native
             size.
     """
 
-    sample_steps: int
-    cfg_scale: float
+    sample_steps: int = field()
+    cfg_scale: float = field()
     scheduler: str = "discrete"
-    guidance: float = 3.5
     native_size: tuple[int, int] = (1024, 1024)
     smallest_size: tuple[int, int] | None = None
 
@@ -74,7 +78,7 @@ class Family:
         size_multiple: Pixels that both sides must be a multiple of; the engine rounds up.
         max_side: Largest side in pixels; the engine aborts above it.
         has_ays: Whether the engine has noise levels of the scheduler ``ays`` for it.
-        takes_guidance: Whether distilled guidance is an input of its network.
+        options: Names of the sampling options that have an effect on it.
         network: Architecture whose sizes are checked and read from the tensors: ``flux``,
             ``mmdit``, ``wan``, or empty.
         network_heads: Attention heads by number of blocks and width, of the ``wan`` networks that
@@ -121,7 +125,7 @@ class Family:
     size_multiple: int = 8
     max_side: int = 8192
     has_ays: bool = False
-    takes_guidance: bool = False
+    options: tuple[str, ...] = COMMON_OPTIONS
     network: str = ""
     network_heads: Mapping[tuple[int, int], int] = field(default_factory=dict)
     unet: bool = False

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
-from gpustack_draw.resolver.families.family import Defaults, Family, SimilarVae
+from gpustack_draw.resolver.families.family import (
+    COMMON_OPTIONS,
+    Defaults,
+    Family,
+    SimilarVae,
+)
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 from gpustack_draw.resolver.families.shared import DRAWS_FROM_PROMPT_ALONE, QWEN_VOCABULARY
 
@@ -18,12 +23,12 @@ _UNTRAINED_REFERENCES = PictureInputs(
 _flux1 = Family(
     name="flux1",
     title="FLUX.1",
-    defaults=Defaults(20, 1.0),
+    defaults=Defaults(20, 1.0, guidance=3.5),
     variants={
         "schnell": Defaults(4, 1.0),
         "kontext": Defaults(24, 1.0, guidance=2.5),
-        "turbo": Defaults(8, 1.0),
-        "hyper": Defaults(8, 1.0),
+        "turbo": Defaults(8, 1.0, guidance=3.5),
+        "hyper": Defaults(8, 1.0, guidance=3.5),
     },
     requires=("vae", "clip_l", "t5xxl"),
     sources={"vae": sources.FLUX_VAE, "clip_l": sources.CLIP_L, "t5xxl": sources.T5XXL},
@@ -36,7 +41,7 @@ _flux1 = Family(
         ("cond_stage_model.1.", "t5xxl"),
         ("cond_stage_model.", "clip_l"),
     ),
-    takes_guidance=True,
+    options=(*COMMON_OPTIONS, "guidance"),
     network="flux",
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     pictures=_UNTRAINED_REFERENCES,
@@ -48,11 +53,11 @@ _chroma = replace(
     _flux1_derivative,
     name="chroma",
     title="Chroma",
-    defaults=Defaults(40, 4.0, guidance=0.0),
+    defaults=Defaults(40, 4.0),
     requires=("vae", "t5xxl"),
     sources={"vae": sources.FLUX_VAE, "t5xxl": sources.T5XXL},
     component_prefixes=(),
-    takes_guidance=False,
+    options=COMMON_OPTIONS,
 )
 _flux2 = Family(
     name="flux2",
@@ -64,7 +69,7 @@ _flux2 = Family(
         "llm": (Source("unsloth/Mistral-Small-3.2-24B-Instruct-2506-GGUF", "Q4_K_M"),),
     },
     size_multiple=16,
-    takes_guidance=True,
+    options=(*COMMON_OPTIONS, "guidance"),
     network="flux",
     latent_channels=32,
     heads=48,
@@ -100,7 +105,7 @@ FAMILIES = (
         _flux1_derivative,
         name="flex2",
         title="Flex.2",
-        defaults=Defaults(25, 1.0),
+        defaults=Defaults(25, 1.0, guidance=3.5),
         pictures=replace(_UNTRAINED_REFERENCES, concatenated=("mask", "control")),
     ),
     _chroma,
@@ -108,7 +113,7 @@ FAMILIES = (
         _chroma,
         name="chroma-radiance",
         title="Chroma Radiance",
-        defaults=Defaults(30, 4.0, guidance=0.0),
+        defaults=Defaults(30, 4.0),
         requires=("t5xxl",),
         sources={"t5xxl": sources.T5XXL},
         # The engine counts reference pictures as tokens and leaves them out, which crashes.
@@ -131,7 +136,7 @@ FAMILIES = (
                 Source("unsloth/Qwen3-8B-GGUF", "Q4_K_M", bytes=5_027_784_512, width=4096),
             ),
         },
-        takes_guidance=False,
+        options=COMMON_OPTIONS,
         heads=32,
         hidden=4096,
         vocabulary=QWEN_VOCABULARY,

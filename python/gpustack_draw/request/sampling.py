@@ -1,0 +1,57 @@
+"""The numbers that decide how a picture is sampled, as a base of records and of keywords.
+
+:data:`gpustack_draw.request.options.SAMPLING_OPTIONS` declares them; a test compares the names.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.options import SAMPLING_OPTIONS
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """Keywords of the fields of :class:`SamplingOptions`."""
+
+    sample_steps: int | None
+    cfg_scale: float | None
+    guidance: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """The numbers that decide how a picture is sampled; ``None`` for the model's own.
+
+    They have the names and the ranges of the command's options: ``sample_steps`` is
+    ``--sample-steps``.
+    """
+
+    sample_steps: int | None = None
+    cfg_scale: float | None = None
+    guidance: float | None = None
+
+
+def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:
+    """Return the numbers by name, without those that are ``None``."""
+    values = {option.name: getattr(options, option.name) for option in SAMPLING_OPTIONS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def effective_numbers(
+    options: SamplingOptions, drawer: str, names: Collection[str]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the chosen numbers that have an effect, and a note on each of the others.
+
+    Args:
+        options: The numbers.
+        drawer: Name of the model or the server that draws, for the notes.
+        names: Names of the options that it takes.
+    """
+    chosen = chosen_numbers(options)
+    notes = tuple(
+        phrase("{} has no effect: {} does not take it", Argument(option.name), drawer)
+        for option in SAMPLING_OPTIONS
+        if option.name in chosen and option.name not in names
+    )
+    return {name: value for name, value in chosen.items() if name in names}, notes

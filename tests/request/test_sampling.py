@@ -1,0 +1,27 @@
+"""The numbers that decide how a picture is sampled, and their names in records and keywords."""
+
+from dataclasses import fields
+
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions, effective_numbers
+from gpustack_draw.resolver.families import FAMILIES
+
+NAMES = [option.name for option in SAMPLING_OPTIONS]
+
+
+def test_each_option_is_a_field_and_a_keyword() -> None:
+    assert [field.name for field in fields(SamplingOptions)] == NAMES
+    assert list(SamplingKeywords.__annotations__) == NAMES
+
+
+def test_each_option_has_an_effect_on_some_family() -> None:
+    assert {name for family in FAMILIES.values() for name in family.options} == set(NAMES)
+
+
+def test_an_option_without_effect_gets_a_note() -> None:
+    request = DrawRequest(prompt="a cat", sample_steps=3, guidance=2)
+    assert effective_numbers(request, "this model", ["sample_steps", "cfg_scale"]) == (
+        {"sample_steps": 3},
+        ("guidance has no effect: this model does not take it",),
+    )
