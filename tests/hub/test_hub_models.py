@@ -26,6 +26,7 @@ from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import format_bytes
 
 FLUX1_PARTS = {
     "ae.safetensors": files.safetensors_bytes(files.VAE_16),
@@ -126,6 +127,7 @@ def test_components_from_the_same_repository(server: LoopbackHub) -> None:
         "clip_l": "acme/flux:clip_l.safetensors",
         "t5xxl": "acme/flux:t5xxl-Q8_0.gguf",
     }
+    assert model.notes == ()  # the user has named this repository
     assert fetch_model(model) == ()
     assert all(file.path.stat().st_size == file.bytes for file in model.files)
 
@@ -172,9 +174,20 @@ def test_components_from_their_usual_places_the_first_that_has_them(server: Loop
         "clip_l": "comfyanonymous/flux_text_encoders:clip_l.safetensors",
         "t5xxl": "city96/t5-v1_1-xxl-encoder-gguf:t5-v1_1-xxl-encoder-Q8_0.gguf",
     }
+    options = {"--vae": "vae", "--clip-l": "clip_l", "--t5xxl": "t5xxl"}
+    places = {option: f"hf.co/{sources(model)[name]}" for option, name in options.items()}
+    sizes = [format_bytes(file.bytes) for file in model.files[1:]]
+    listed = ", ".join(
+        f"{place} ({option}, {size})"
+        for (option, place), size in zip(places.items(), sizes, strict=True)
+    )
+    assert model.notes == (f"not on this machine, so fetched from the hub: {listed}",)
     fetch_model(model)
     server.requests.clear()
-    assert fetch_model(resolve("hf.co/acme/flux")) == ()
+    model = resolve("hf.co/acme/flux")
+    listed = ", ".join(f"{place} ({option})" for option, place in places.items())
+    assert model.notes == (f"found in the cache: {listed}",)
+    assert fetch_model(model) == ()
     # With everything in the cache, one question: whether the model itself is still the same.
     assert server.paths() == ["GET /api/models/acme/flux"]
 
@@ -292,7 +305,8 @@ def test_optional_component_is_fetched_too_or_its_lack_noted(server: LoopbackHub
     server.add(place, {"t5xxl-Q8_0.gguf": FLUX1_PARTS["t5xxl-Q8_0.gguf"]})
     model = resolve("hf.co/acme/sd3")
     assert sources(model)["t5xxl"] == f"{place}:t5xxl-Q8_0.gguf"
-    assert model.notes == ()
+    (note,) = model.notes
+    assert note.startswith("not on this machine, so fetched from the hub: ")
 
 
 def test_vae_of_a_unet_model_comes_from_beside_it_or_its_usual_place(server: LoopbackHub) -> None:

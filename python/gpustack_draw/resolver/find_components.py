@@ -56,7 +56,8 @@ class FoundComponents:
 
     Attributes:
         files: Found files, by component.
-        notes: Notes on where they were found, and on files beside the model that do not fit.
+        notes: Notes on where they were found, except in the model's repository, and on local files
+            beside the model that do not fit.
     """
 
     files: dict[str, ComponentFile]
@@ -105,7 +106,8 @@ def find_components(
             missing.append(component)
     if missing:
         raise finder.error(missing)
-    notes = (*finder.notes, *_notes_on_places(found.values(), finder))
+    elsewhere = (one for one in found.values() if not _is_in_repository(one.file, files))
+    notes = (*finder.notes, *_notes_on_places(elsewhere, finder))
     component_files = {name: _component_file(one, files, finder) for name, one in found.items()}
     return FoundComponents(component_files, notes)
 
@@ -115,11 +117,16 @@ def _component_file(
 ) -> ComponentFile:
     file, header = found.file, found.header
     if isinstance(file, RepositoryFile):
-        origin = "beside" if file in files else "hub"
+        origin = "beside" if _is_in_repository(file, files) else "hub"
         return hub_component(found.component, file, header, finder.hub, origin)
     assert header is not None  # local files are chosen by their headers
     model_file = ModelFile(found.component, file.location, header.file_bytes, origin="beside")
     return ComponentFile(model_file, header, file.label)
+
+
+def _is_in_repository(file: CandidateFile, files: Sequence[CandidateFile]) -> bool:
+    """Return True for a file of the model's repository, which the user has named."""
+    return isinstance(file, RepositoryFile) and file in files
 
 
 def _notes_on_places(
@@ -144,7 +151,8 @@ class ComponentFinder:
     """Search for the components of one model.
 
     Attributes:
-        notes: Notes on files beside the model that are named like a component and do not fit.
+        notes: Notes on local files beside the model that are named like a component and do not fit.
+            Files of a repository are not the user's, and are not read again for a note.
     """
 
     def __init__(self, open_hub: OpenHub, family: Family, main: ModelHeader, label: str) -> None:
@@ -195,7 +203,8 @@ class ComponentFinder:
                 if self._component_in(file) == name:
                     return FoundComponent(name, file, self._known_header(file))
         named = [by_path[path] for path in files_named_like(component, [*by_path])]
-        errors = (self._misfits[file] for file in named if file in self._misfits)
+        local = (file for file in named if isinstance(file, LocalFile))
+        errors = (self._misfits[file] for file in local if file in self._misfits)
         self.notes += [f"skipped: {error.message}" for error in errors]
         return None
 

@@ -148,7 +148,8 @@ def _resolve_hub(
 
     beside = [each for each in repository.files if each != file]
     found = find_components(family, present, header, file.label, beside, open_hub)
-    return _assemble(reference, main, "hub", {**found.files, **user_files}, notes)
+    component_files = {**found.files, **user_files}
+    return _assemble(reference, main, "hub", component_files, notes + found.notes)
 
 
 @dataclass(frozen=True)
