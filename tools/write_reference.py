@@ -125,10 +125,11 @@ def library_reference() -> str:
         "# The library",
         "",
         "Generated from the docstrings by `tools/write_reference.py`. The names are those of the",
-        "module `gpustack_draw`. In the signatures, `Reference` is text or a path, `Size` is",
-        '`(width, height)` or text, `"512x768"`, `ProgressFunction` takes a `Progress`,',
-        "`LogFunction` a level and a line. The [sampling options](command.md#sampling) of the",
-        "command are keywords and fields: `--sample-steps` is `sample_steps`.",
+        "module `gpustack_draw`. In the signatures, `Reference` is text or a path,",
+        "`ProgressFunction` takes a `Progress`, `LogFunction` a level and a line, and `**options`",
+        "are the fields of records, which the arguments name. The",
+        "[sampling options](command.md#sampling) of the command are fields, too:",
+        "`--sample-steps` is `sample_steps`.",
     ]
     functions, classes, failures, constants = _public_objects()
     for title, objects in (
@@ -201,6 +202,8 @@ def _signature(name: str, arguments: ast.arguments, returns: str) -> str:
     ]
     if arguments.kwonlyargs:
         words.insert(len(words) - len(arguments.kwonlyargs), "*")
+    if arguments.kwarg:
+        words.append(f"**{arguments.kwarg.arg}")
     one_line = f"{name}({', '.join(words)}) -> {returns}"
     if len(one_line) <= 88:
         return one_line

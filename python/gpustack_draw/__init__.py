@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.sampling import SamplingOptions
+    from gpustack_draw.request.target import Components, Target
 
 _MODULES = {
     "request.draw_settings": ("DrawSettings", "PlannedSettings"),
     "request.sampling": ("SamplingOptions",),
+    "request.target": ("Components", "Target"),
     "errors": (
         "BlankPictureError",
         "DrawError",
@@ -78,6 +80,7 @@ __all__ = [
     "SCHEDULERS",
     "AvailableModel",
     "BlankPictureError",
+    "Components",
     "Device",
     "DrawError",
     "DrawRequest",
@@ -101,6 +104,7 @@ __all__ = [
     "Raster",
     "SamplingOptions",
     "ServerError",
+    "Target",
     "UsageError",
     "build_info",
     "devices",

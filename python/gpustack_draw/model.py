@@ -9,14 +9,15 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.name_types import Sampler, Scheduler
+from gpustack_draw.request.keywords import record_of, takes_fields
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     import PIL.Image
+    from typing_extensions import Unpack
 
-Size = tuple[int, int] | str
+    from gpustack_draw.request.draw_request import DrawKeywords
 
 
 class Engine(Protocol):
@@ -69,96 +70,56 @@ class Model:
         self.resolved = resolved
         self._engine = engine
 
+    @takes_fields(DrawRequest, without=("count",))
     def generate(
         self,
         prompt: str,
         *,
-        negative_prompt: str | None = None,
-        size: Size | None = None,
-        sampler: Sampler | str | None = None,
-        scheduler: Scheduler | str | None = None,
-        sample_steps: int | None = None,
-        cfg_scale: float | None = None,
-        guidance: float | None = None,
-        seed: int | None = None,
         on_progress: ProgressFunction | None = None,
         preview: bool = False,
+        **options: "Unpack[DrawKeywords]",
     ) -> "PIL.Image.Image":
         """Draw a picture.
 
         Args:
-            prompt: The prompt; at most 10,000 characters, at most 1,000 of them without blank or
-                punctuation between them.
-            negative_prompt: What to avoid; None for nothing. Has no effect if cfg_scale is 1.
-            size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what
-                the model needs; or ``"native"`` for the size that it was trained for. None for
-                512x512 (``demo``: native).
-            sampler: One of ``gpustack_draw.SAMPLERS``; None for ``euler``.
-            scheduler: One of ``gpustack_draw.SCHEDULERS``; None for the model's.
-            sample_steps: 1 to 10000; None for the model's.
-            cfg_scale: Classifier-free guidance, 0 to 100, 1 for none; None for the model's.
-            guidance: Distilled guidance of FLUX models, 0 to 100; None for the model's.
-            seed: 0 to 2**63 - 1; the same seed draws the same picture. None for a random one.
+            prompt: The prompt.
             on_progress: Called with a Progress as the work goes on; what it raises ends the
                 drawing. None for a line on standard error where that is a terminal, and for a bar
                 and the growing picture in a notebook; ``GPUSTACK_DRAW_PROGRESS=0`` in the
                 environment turns both off.
             preview: Whether ``on_progress`` receives previews of the growing picture.
+            options: The other fields of :class:`DrawRequest`, such as ``size`` and ``seed``.
 
         Returns:
-            An RGB picture. ``image.info["parameters"]`` says how it was drawn, seed included, in
-            the form that Stable Diffusion web UIs write.
+            An RGB picture. ``image.info["parameters"]`` holds its settings, seed included, in the
+            form of Stable Diffusion web UIs.
 
         Raises:
             DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
         """
         (image,) = self.generate_many(
-            prompt,
-            count=1,
-            negative_prompt=negative_prompt,
-            size=size,
-            sampler=sampler,
-            scheduler=scheduler,
-            sample_steps=sample_steps,
-            cfg_scale=cfg_scale,
-            guidance=guidance,
-            seed=seed,
-            on_progress=on_progress,
-            preview=preview,
+            prompt, count=1, on_progress=on_progress, preview=preview, **options
         )
         return image
 
+    @takes_fields(DrawRequest)
     def generate_many(
         self,
         prompt: str,
         *,
         count: int,
-        negative_prompt: str | None = None,
-        size: Size | None = None,
-        sampler: Sampler | str | None = None,
-        scheduler: Scheduler | str | None = None,
-        sample_steps: int | None = None,
-        cfg_scale: float | None = None,
-        guidance: float | None = None,
-        seed: int | None = None,
         on_progress: ProgressFunction | None = None,
         preview: bool = False,
+        **options: "Unpack[DrawKeywords]",
     ) -> "Iterator[PIL.Image.Image]":
-        """Draw several pictures, seeds counting up. Arguments as for :meth:`generate`.
+        """Draw several pictures, seeds counting up.
 
         Args:
             prompt: The prompt.
-            count: How many pictures, 1 to 10,000.
-            negative_prompt: What to avoid.
-            size: Pixels.
-            sampler: A sampler's name.
-            scheduler: A scheduler's name.
-            sample_steps: Sampling steps.
-            cfg_scale: Classifier-free guidance.
-            guidance: Distilled guidance of FLUX models.
-            seed: Of the first picture.
-            on_progress: Called with a Progress as the work goes on.
-            preview: Whether it receives previews of the growing pictures.
+            count: Number of pictures, 1 to 10,000.
+            on_progress: As for :meth:`generate`.
+            preview: Whether ``on_progress`` receives previews of the growing pictures.
+            options: The other fields of :class:`DrawRequest`.
 
         Returns:
             The pictures, each drawn when it is asked for. Arguments are checked at once.
@@ -166,18 +127,7 @@ class Model:
         Raises:
             DrawError: Every expected failure.
         """
-        request = DrawRequest(
-            prompt=prompt,
-            negative_prompt="" if negative_prompt is None else negative_prompt,
-            size=size,
-            sampler=sampler,
-            scheduler=scheduler,
-            sample_steps=sample_steps,
-            cfg_scale=cfg_scale,
-            guidance=guidance,
-            seed=seed,
-            count=count,
-        )
+        request = record_of(DrawRequest, {"prompt": prompt, "count": count, **options})
         drawn = self.draw(request, on_progress, preview=preview)
         return (picture.to_image() for picture in drawn)
 

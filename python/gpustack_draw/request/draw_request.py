@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
-from gpustack_draw.request.sampling import SamplingOptions
+from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions
 from gpustack_draw.request.web_ui_names import sampling_named
+
+Size = tuple[int, int] | str
 
 MAX_SIDE = 8192
 NATIVE = "native"  # as a size: that of the pictures that the model was trained on
@@ -58,6 +61,16 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
     return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
 
 
+class DrawKeywords(SamplingKeywords, total=False):
+    """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count."""
+
+    negative_prompt: str | None
+    size: Size | None
+    sampler: Sampler | str | None
+    scheduler: Scheduler | str | None
+    seed: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawRequest(SamplingOptions):
     """A request for pictures; ``None`` leaves the choice to the model.
@@ -66,9 +79,11 @@ class DrawRequest(SamplingOptions):
 
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
-        negative_prompt: What to avoid, with the same limits; ``None`` becomes an empty text.
-        size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192; or ``"native"`` for
-            the size that the model was trained for. ``None`` for 512x512 (``demo``: native).
+        negative_prompt: What to avoid, with the same limits; has no effect if ``cfg_scale`` is 1.
+            ``None`` becomes an empty text.
+        size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what the
+            model needs; or ``"native"`` for the size that the model was trained for. ``None`` for
+            512x512 (``demo``: native).
         sampler: One of :data:`gpustack_draw.SAMPLERS`; ``None`` for ``euler``, which GPUStack 2
             replaces by its own. Names of web UIs and ComfyUI are translated: ``DPM++ 2M Karras``
             also sets the scheduler.
@@ -82,9 +97,9 @@ class DrawRequest(SamplingOptions):
 
     prompt: str
     negative_prompt: str = ""
-    size: tuple[int, int] | str | None = None
-    sampler: str | None = None
-    scheduler: str | None = None
+    size: Size | None = None
+    sampler: Sampler | str | None = None
+    scheduler: Scheduler | str | None = None
     seed: int | None = None
     count: int = 1
 

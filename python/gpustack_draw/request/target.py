@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, fields
+from typing import TypedDict
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request.options import THREADS
@@ -9,17 +10,28 @@ from gpustack_draw.request.options import THREADS
 Reference = str | os.PathLike[str]
 
 
+class ComponentKeywords(TypedDict, total=False):
+    """Keywords of the fields of :class:`Components`."""
+
+    vae: Reference | None
+    clip_l: Reference | None
+    clip_g: Reference | None
+    t5xxl: Reference | None
+    llm: Reference | None
+    taesd: Reference | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """References of the components that replace those found; ``None`` for all others.
+    """Paths or hf.co references of the components that replace those found.
 
     Attributes:
         vae: The VAE.
         clip_l: The CLIP-L text encoder.
         clip_g: The CLIP-G text encoder.
         t5xxl: The T5-XXL text encoder.
-        llm: The language model that encodes the text.
-        taesd: The tiny autoencoder.
+        llm: The language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
+        taesd: The tiny autoencoder, faster than the VAE.
 
     Raises:
         UsageError: A reference is neither text nor a path.
@@ -50,17 +62,32 @@ class Components:
         return {name: text for name, text in values.items() if text is not None}
 
 
+class TargetKeywords(TypedDict, total=False):
+    """Keywords of the fields of :class:`Target`."""
+
+    on: str
+    server: str | None
+    timeout: float | None
+    threads: int | None
+    device: str
+    in_process: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """Where and how to compute.
 
     Attributes:
-        on: ``auto``, ``local`` or ``server``.
-        server: Address of the GPUStack server; ``None`` for the environment's.
-        timeout: Seconds to wait for a picture of the server; ``None`` for the default.
-        threads: CPU threads of this machine; ``None`` for one per core.
-        device: ``auto``, or the name of a device of this machine.
-        in_process: Run the engine in this process.
+        on: Where to draw: ``auto`` (on the server with a server's model, here with all others),
+            ``local`` or ``server``, where an hf.co model is deployed first by the first drawing.
+        server: Address of the GPUStack server; ``None`` for ``GPUSTACK_SERVER_URL``, else
+            ``http://127.0.0.1``. Its key is in ``GPUSTACK_API_KEY``.
+        timeout: Seconds to wait for a picture of the server, and for a deployment without progress;
+            ``None`` for 1800 and 300.
+        threads: CPU threads of this machine, 1 to 512; ``None`` for one per core.
+        device: ``auto`` for the first GPU, else the CPU; or a name that ``devices()`` lists.
+        in_process: Run the engine in this process. It starts a little faster, but a failed check in
+            the engine then ends this process, and on a GPU Ctrl-C takes effect after the step.
 
     Raises:
         UsageError: The number of threads is not allowed.
