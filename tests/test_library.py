@@ -189,7 +189,7 @@ def test_an_unknown_device_is_an_error_that_lists_the_devices() -> None:
     with gpustack_draw.load("demo", device="tpu") as model, pytest.raises(UsageError) as caught:
         model.generate(PROMPT, **QUICK)
     assert caught.value.message == "no device named 'tpu'"
-    assert caught.value.hint.startswith("type --device auto, or one of ")
+    assert caught.value.hint.startswith("type device='auto', or one of ")
 
 
 @pytest.mark.engine

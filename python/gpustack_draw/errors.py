@@ -108,6 +108,10 @@ class OutputError(DrawError):
 
     exit_status = 4
 
+    def __init__(self, message: str, *, hint: str = "", argument: str | None = "path") -> None:
+        """Store the message and the hint; the error is about the argument ``path``."""
+        super().__init__(message, hint=hint, argument=argument)
+
 
 def quoted(value: object, *, limit: int = 100) -> str:
     """Return a value for a message: text in quotes, shortened if it is long.

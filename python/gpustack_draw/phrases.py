@@ -9,7 +9,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _BRACES = re.compile(r"\{(?P<name>[a-z0-9_]*)(?P<equals>=?)(?P<source>[^{}]*)\}")
 
@@ -90,6 +90,12 @@ def spelled(text: str, spell: "Callable[[Argument], str]") -> str:
     return "".join(
         spell(piece) if isinstance(piece, Argument) else str(piece) for piece in _pieces_of(text)
     )
+
+
+def joined(separator: str, texts: "Iterable[str]") -> Phrase:
+    """Join texts, as ``separator.join(texts)`` does, into one that still names its arguments."""
+    pieces = [piece for text in texts for piece in (separator, text)]
+    return Phrase(*pieces[1:])
 
 
 def _pieces_of(text: str) -> tuple[str, ...]:

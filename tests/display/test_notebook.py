@@ -106,7 +106,7 @@ def test_an_error_before_any_progress_shows_no_bar(kernel: Kernel) -> None:
     output = kernel.run('gpustack_draw.generate("demo", "x", sample_steps=0)')
     assert output.traceback == [
         "UsageError: 0 is not a number of sample steps from 1 to 10000",
-        "for example --sample-steps 20",
+        "for example sample_steps=20",
     ]
     assert output.shown == []
 

@@ -445,7 +445,7 @@ except gpustack_draw.EngineCrashed as error:
     )
     assert done.stdout.splitlines() == [
         f"the engine was ended ({name}) at the limit of 4 seconds of CPU time",
-        "raise the limit with ulimit -t, or draw with fewer --sample-steps",
+        "raise the limit with ulimit -t, or draw with fewer sample_steps",
     ], done.stderr
 
 

@@ -95,7 +95,7 @@ def test_estimate_grows_with_the_picture() -> None:
             2 * GB,
             (2048, 2048),
             "'x' needs about 46.5 GB to draw 2048x2048, and 3.10 GB are free",
-            "draw a smaller picture with --size, or close other programs",
+            "draw a smaller picture with size, or close other programs",
         ),
     ],
 )

@@ -19,7 +19,7 @@ import gpustack_draw
 from gpustack_draw.cli.main import main
 from gpustack_draw.errors import UsageError
 
-BY_HAND = "type its prompt and settings yourself: gpustack-draw MODEL PROMPT --seed N ..."
+BY_HAND = "type its prompt and settings yourself, such as seed=N"
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ REFUSED = {
     ),
     "swarmui.png": (
         "was written by SwarmUI, whose pictures are not supported",
-        "type its prompt and settings yourself: gpustack-draw MODEL PROMPT --seed N ...",
+        "type its prompt and settings yourself, such as seed=N",
     ),
     "z_cut.png": ("is damaged", "copy or download it again"),
     "z_empty.png": NO_FORMAT,

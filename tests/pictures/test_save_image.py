@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
     )
     assert output.strip() == (
         "'cat.png' cannot be written: file too large"
-        "|free some space, or choose another place with --output|4"
+        "|free some space, or choose another place with path|4"
     )
     assert os.listdir() == ["cat.png"]
     assert Path("cat.png").read_bytes() == b"old"

@@ -252,9 +252,9 @@ def test_samplers_and_schedulers_unknown_to_llama_box_are_noted(old: LoopbackGpu
             prompt="", sampler="er_sde", scheduler="simple", cfg_scale=1.0, negative_prompt="x"
         )
         assert model.check(request) == (
-            "GPUStack 0.7.1 does not know --sampler er_sde: euler is used",
-            "GPUStack 0.7.1 does not know --scheduler simple: its own is used",
-            "--negative-prompt has no effect with --cfg-scale 1",
+            "GPUStack 0.7.1 does not know sampler='er_sde': euler is used",
+            "GPUStack 0.7.1 does not know scheduler='simple': its own is used",
+            "negative_prompt has no effect with cfg_scale=1",
         )
 
 
@@ -265,7 +265,7 @@ def test_a_server_does_not_report_the_native_size(
     request.getfixturevalue(server)
     with gpustack_draw.load(NAME) as model:
         assert model.check(DrawRequest(prompt="", size="native")) == (
-            "--size native has no effect: a server does not report it; 512x512 is used",
+            "size='native' has no effect: a server does not report it; 512x512 is used",
         )
         assert model.plan(DrawRequest(prompt="", size="native")).native_size is None
 

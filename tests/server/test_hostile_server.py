@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("empty_folder", "short_waits")
 KEY = "gpustack_0123456789abcdef_secret"
 NO_ADDRESS = "which is not a server address"
 FAR = "https://gpustack.example"
-CHECK_ADDRESS = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
+CHECK_ADDRESS = "check server or GPUSTACK_SERVER_URL: use the host and port of its web page"
 
 
 def gpustack(
@@ -162,31 +162,31 @@ def test_a_redirect_to_the_same_server_is_followed(url: str, location: str, targ
             "http://h",
             "https://evil.example/version",
             "another host, https://evil.example",
-            "if that is your server, type --server https://evil.example",
+            "if that is your server, type server='https://evil.example'",
         ),
         (
             "http://h",
             "http://h:8080/version",
             "another port, http://h:8080",
-            "if that is your server, type --server http://h:8080",
+            "if that is your server, type server='http://h:8080'",
         ),
         (
             "http://h:30080",
             "https://h:30443/version",
             "another port, https://h:30443",
-            "if that is your server, type --server https://h:30443",
+            "if that is your server, type server='https://h:30443'",
         ),
         (
             "https://h",
             "https://h:8443/",
             "another port, https://h:8443",
-            "if that is your server, type --server https://h:8443",
+            "if that is your server, type server='https://h:8443'",
         ),
         (
             "https://h",
             "http://h/version",
             "http://h, which is not encrypted",
-            "if you accept that, type --server http://h",
+            "if you accept that, type server='http://h'",
         ),
         (
             "http://h",
@@ -291,7 +291,7 @@ def test_escape_codes_in_a_redirect_are_not_printed(
         assert FailingCommand(capsys, server.url).run(NAME, "--server", server.url) == (
             1,
             f"URL redirects to 'http://evil c.example/version', {NO_ADDRESS}",
-            CHECK_ADDRESS,
+            CHECK_ADDRESS.replace("server", "--server", 1),
         )
 
 

@@ -200,8 +200,8 @@ def test_a_new_server_has_no_backend_for_gguf_models(
     assert error_of(capsys, new) == [
         (f"GPUStack 2.3.0 at URL has no backend for GGUF image models such as hf.co/{TURBO}"),
         (
-            "type a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which the"
-            " server runs with vLLM; or leave --on server out to draw on this machine"
+            "type a repository in diffusers layout, such as hf.co/Qwen/Qwen-Image, which the server"
+            " runs with vLLM; or leave --on server out to draw on this machine"
         ),
     ]
     assert new.paths() == ["GET /version"]

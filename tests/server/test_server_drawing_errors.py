@@ -30,7 +30,7 @@ def test_a_rejected_request_shows_the_backends_message(
     assert FailingCommand(capsys, old.url).run(NAME) == (
         1,
         f"GPUStack 0.7.1 at URL rejects the request (400): {message}",
-        "change the option that the message names",
+        "change the value that the message names",
     )
     assert len(old.drawings()) == 1
 
@@ -69,7 +69,7 @@ def test_a_request_rejected_by_a_new_backend(
     assert FailingCommand(capsys, new.url).run(NAME) == (
         1,
         f"GPUStack 2.3.0 at URL rejects the request (422): {message}",
-        "change the option that the message names",
+        "change the value that the message names",
     )
     assert len(new.drawings()) == 1
 

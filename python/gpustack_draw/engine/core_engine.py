@@ -16,6 +16,7 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
+from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.options import SAMPLING_OPTIONS
@@ -152,7 +153,8 @@ def unknown_device(name: str, available: Sequence[str]) -> UsageError:
     """Return the error for a device name that this machine does not have."""
     return UsageError(
         f"no device named {quoted(name)}",
-        hint=f"type --device auto, or one of {', '.join(available)}",
+        hint=phrase("type {device='auto'}, or one of {}", ", ".join(available)),
+        argument="device",
     )
 
 
@@ -188,9 +190,12 @@ def _engine_error(error: Exception) -> EngineError:
     if "bad_alloc" in failure:
         return NotEnoughMemoryError(
             f"{failure.partition(':')[0]}: out of memory",
-            hint="close other programs, or use a smaller quantization of the model or --size",
+            hint=phrase(
+                "close other programs, or use a smaller quantization of the model or {size}"
+            ),
         )
     reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
     return EngineError(
-        f"{failure}: {reason}" if reason else failure, hint="--debug prints the engine's log"
+        f"{failure}: {reason}" if reason else failure,
+        hint=phrase("{on_log=print} prints the engine's log"),
     )

@@ -22,6 +22,7 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
+from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
@@ -302,7 +303,7 @@ class LocalEngine:
     def _no_picture(self, problem: str) -> BlankPictureError:
         return BlankPictureError(
             f"{quoted(self.model.name)} {problem}",
-            hint="try another quantization of the model, another --vae, or another --seed",
+            hint=phrase("try another quantization of the model, another {vae}, or another {seed}"),
         )
 
 

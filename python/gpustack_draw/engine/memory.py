@@ -9,6 +9,7 @@ from pathlib import Path
 from gpustack_draw.engine.cgroups import control_groups, read_lines, read_number
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.errors import NotEnoughMemoryError, quoted
+from gpustack_draw.phrases import phrase
 from gpustack_draw.plan import MemoryNeed
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -123,14 +124,17 @@ def check_memory(model: ResolvedModel, settings: DrawSettings, need: MemoryNeed)
         return
     if BASE_BYTES + need.weight_bytes > need.free_bytes:
         what = "to be loaded"
+        argument = "model"
         hint = "close other programs, or use a smaller quantization of the model, for example Q4_0"
     else:
+        argument = "size"
         what = f"to draw {settings.width}x{settings.height}"
-        hint = "draw a smaller picture with --size, or close other programs"
+        hint = phrase("draw a smaller picture with {size}, or close other programs")
     raise NotEnoughMemoryError(
         f"{quoted(model.name)} needs about {format_bytes(need.bytes)} {what},"
         f" and {format_bytes(need.free_bytes)} are free",
         hint=hint,
+        argument=argument,
     )
 
 

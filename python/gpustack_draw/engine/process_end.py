@@ -4,13 +4,14 @@ import signal
 import sys
 
 from gpustack_draw.errors import EngineError
+from gpustack_draw.phrases import phrase
 
-_RESTART_HINT = "the next drawing starts it again; --debug prints the engine's log"
+_RESTART_HINT = phrase("the next drawing starts it again; {on_log=print} prints the engine's log")
 _ENDS = {
     "SIGABRT": ("aborted on a failed assertion (SIGABRT)", _RESTART_HINT),
     "SIGKILL": (
         "was killed (SIGKILL), as the system does when memory runs out",
-        "a smaller --size or a smaller quantization needs less memory",
+        phrase("a smaller {size} or a smaller quantization needs less memory"),
     ),
     **{
         name: (f"was terminated ({name})", _RESTART_HINT)
@@ -44,7 +45,7 @@ def describe_end(status: int) -> tuple[str, str]:
     if limit:
         return (
             f"was ended ({name}) at the limit of {limit} seconds of CPU time",
-            "raise the limit with ulimit -t, or draw with fewer --sample-steps",
+            phrase("raise the limit with ulimit -t, or draw with fewer {sample_steps}"),
         )
     return _ENDS.get(name, (f"crashed ({name})", _RESTART_HINT))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.phrases import Argument, phrase
 
 DEFAULT_SERVER = "http://127.0.0.1"
 # GPUStack's own limit for a picture (GPUSTACK_PROXY_TIMEOUT_SECONDS), in seconds.
@@ -69,7 +70,7 @@ def find_server(server: str | None = None, timeout: float | None = None) -> Serv
         timeout = _check_timeout(timeout)
     from_environment = os.environ.get("GPUSTACK_SERVER_URL", "").strip()
     if server is not None:
-        url = parse_server_url(server, "--server")
+        url = parse_server_url(server)
     elif from_environment:
         url = parse_server_url(from_environment, "GPUSTACK_SERVER_URL")
     else:
@@ -77,7 +78,7 @@ def find_server(server: str | None = None, timeout: float | None = None) -> Serv
     return ServerAddress(url, _key(), is_configured=True, timeout=timeout)
 
 
-def parse_server_url(text: str, source: str = "--server") -> str:
+def parse_server_url(text: str, source: str = Argument("server")) -> str:
     """Parse and normalize a server's address.
 
     ``http://`` is the default scheme. A path of the API (``/v1``, ``/v1-openai``), a query and a
@@ -85,7 +86,7 @@ def parse_server_url(text: str, source: str = "--server") -> str:
 
     Args:
         text: The address as typed.
-        source: The option or variable that holds it, for messages.
+        source: The argument or variable that holds it, for messages.
 
     Raises:
         UsageError: It is not a server address.
@@ -99,15 +100,22 @@ def parse_server_url(text: str, source: str = "--server") -> str:
         host, port = "", None
     if "@" in full.partition("://")[2].partition("/")[0]:
         raise UsageError(  # without the value, which may contain a password
-            f"the address in {source} contains a user name or password",
+            phrase("the address in {} contains a user name or password", source),
             hint="remove it, and set GPUSTACK_API_KEY to the server's API key",
+            argument="server",
         )
     is_printable = full.isascii() and full.isprintable() and " " not in full
     if not is_printable or not _HOST.fullmatch(host) or port == 0:
-        raise UsageError(f"{quoted(text)} ({source}) is not a server address", hint=_SERVER_HINT)
+        raise UsageError(
+            phrase("{} ({}) is not a server address", quoted(text), source),
+            hint=_SERVER_HINT,
+            argument="server",
+        )
     if parts.scheme not in {"http", "https"}:
         raise UsageError(
-            f"{quoted(text)} ({source}) does not begin with http:// or https://", hint=_SERVER_HINT
+            phrase("{} ({}) does not begin with http:// or https://", quoted(text), source),
+            hint=_SERVER_HINT,
+            argument="server",
         )
     url_host = f"[{host}]" if ":" in host else host
     url_port = "" if port is None else f":{port}"
@@ -136,7 +144,8 @@ def _check_timeout(seconds: object, text: str | None = None) -> float:
 def _timeout_error(value: object) -> UsageError:
     return UsageError(
         f"{quoted(value)} is not a number of seconds above 0 and up to {MAX_TIMEOUT}",
-        hint="for example --timeout 600",
+        hint=phrase("for example {timeout=600}"),
+        argument="timeout",
     )
 
 

@@ -6,11 +6,14 @@ from gpustack_draw.errors import DrawError, ModelNotFoundError, ServerError, quo
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.responses import ResponseError
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.place import hub_reference
 
-CHECK_SERVER = "check --server or GPUSTACK_SERVER_URL: use the host and port of its web page"
+CHECK_SERVER = phrase(
+    "check {server} or GPUSTACK_SERVER_URL: use the host and port of its web page"
+)
 
-_CHECK_RUNNING = "check --server or GPUSTACK_SERVER_URL, and that the server is running"
+_CHECK_RUNNING = phrase("check {server} or GPUSTACK_SERVER_URL, and that the server is running")
 _CHECK_ADDRESS = "check that this is the address of the GPUStack server itself"
 _CREATE_KEY = "create an API key on the server's web page, and set GPUSTACK_API_KEY to it"
 _CHECK_LOG = "try again; if this happens again, check the log of the model's instance"
@@ -26,7 +29,7 @@ def explain_transport(  # noqa: PLR0911 - one per problem
         error: The transport error.
         address: The server.
         name: The model's name, if the server is asked only because the name is nothing else.
-        drawing: Whether the request was for a picture, which ``--timeout`` limits.
+        drawing: Whether the request was for a picture, which the timeout limits.
     """
     url, problem = address.url, error.problem
     if problem in {"refused", "unreachable", "not http"} and name and not address.is_configured:
@@ -34,7 +37,8 @@ def explain_transport(  # noqa: PLR0911 - one per problem
     if problem == "timeout" and drawing:
         return ServerError(
             f"{url} returned no picture within {address.draw_seconds:g} seconds",
-            hint="increase --timeout, or request fewer pictures with --count",
+            hint=phrase("increase {timeout}, or request fewer pictures with {count}"),
+            argument="timeout",
         )
     if problem == "timeout":
         return ServerError(
@@ -51,21 +55,30 @@ def explain_transport(  # noqa: PLR0911 - one per problem
         other = "https" if url.startswith("http:") else "http"
         return ServerError(
             f"{url} is not a GPUStack server: {error.reason}",
-            hint=f"check the port, or type --server {other}://{url.partition('://')[2]}",
+            hint=phrase(
+                "check the port, or type {server=}", server=f"{other}://{url.partition('://')[2]}"
+            ),
+            argument="server",
         )
     if problem == "cut":
         return ServerError(
             f"the response of {url} is incomplete: {error.reason}",
             hint="try again; if this happens again, check the server's log",
         )
-    return ServerError(f"no GPUStack server answers at {url}: {error.reason}", hint=_CHECK_RUNNING)
+    return ServerError(
+        f"no GPUStack server answers at {url}: {error.reason}",
+        hint=_CHECK_RUNNING,
+        argument="server",
+    )
 
 
 def _explain_tls(error: TransportError, url: str) -> DrawError:
     rest = url.partition("://")[2]
     if "wrong version number" in error.reason or "record layer failure" in error.reason:
         return ServerError(
-            f"{url} does not use TLS: {error.reason}", hint=f"type --server http://{rest}"
+            f"{url} does not use TLS: {error.reason}",
+            hint=phrase("type {server=}", server=f"http://{rest}"),
+            argument="server",
         )
     return ServerError(
         f"the TLS connection to {url} failed: {error.reason}",
@@ -137,7 +150,7 @@ def _explain_client_error(
         )
     return ServerError(
         f"{release} at {address.url} rejects the request ({error.status}){because}",
-        hint="change the option that the message names",
+        hint="change the value that the message names",
     )
 
 
@@ -186,21 +199,25 @@ def not_gpustack(address: ServerAddress, name: str = "") -> DrawError:
     """
     if name and not address.is_configured:
         return unknown_name(name)
-    return ServerError(f"{address.url} is not a GPUStack server", hint=CHECK_SERVER)
+    return ServerError(
+        f"{address.url} is not a GPUStack server", hint=CHECK_SERVER, argument="server"
+    )
 
 
 def unknown_name(name: str) -> DrawError:
     """Return the error for a name that is nothing local, if no server is configured."""
     from difflib import get_close_matches
 
-    hint = (
-        f"check the path, type {hub_reference(name)} for a model of Hugging Face, or name your"
-        " GPUStack server with --server or GPUSTACK_SERVER_URL"
-    )
     if len(name.split()) > 1:
         hint = "the model comes first, then the prompt"
     elif get_close_matches(name.lower(), ["demo"], cutoff=0.75):
         hint = "did you mean demo?"
+    else:
+        hint = phrase(
+            "check the path, type {} for a model of Hugging Face, or name your GPUStack server with"
+            " {server} or GPUSTACK_SERVER_URL",
+            hub_reference(name),
+        )
     return ModelNotFoundError(
         f"no model named {quoted(name)} on this machine", hint=hint, argument="model"
     )
@@ -237,6 +254,7 @@ def unknown_model(
         f"{address.url} has no model {quoted(name)}{scope}{stopped}{nearest}",
         hint=f"{available}{none}for a model of Hugging Face type {hub_reference(name)}, for a file"
         " its path",
+        argument="model",
     )
 
 
@@ -253,6 +271,7 @@ def not_an_image_model(name: str, address: ServerAddress, known: Sequence[str]) 
         hint=f"image models there: {', '.join(known[:10])}"
         if known
         else "no image model is running there",
+        argument="model",
     )
 
 
@@ -269,4 +288,4 @@ def stopped_model(name: str, address: ServerAddress, state: str = "") -> DrawErr
         if state
         else f"{quoted(name)} has no running instance on {address.url}"
     )
-    return ServerError(message, hint=_START_INSTANCE)
+    return ServerError(message, hint=_START_INSTANCE, argument="model")

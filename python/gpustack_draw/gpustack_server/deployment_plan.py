@@ -10,6 +10,7 @@ from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.hub import Hub
 from gpustack_draw.hub.choose_file import choose_file, quantization_of
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.model_reference import HubModel
 
 
@@ -62,8 +63,11 @@ def plan_deployment(
         raise NotYetSupportedError(
             f"{release.title} at {address.url} has no backend for GGUF image models such as"
             f" {reference.text}",
-            hint="type a repository in diffusers layout (--on server hf.co/Qwen/Qwen-Image), which"
-            " the server runs with vLLM; or leave --on server out to draw on this machine",
+            hint=phrase(
+                "type a repository in diffusers layout, such as hf.co/Qwen/Qwen-Image, which the"
+                " server runs with vLLM; or leave {on='server'} out to draw on this machine"
+            ),
+            argument="model",
         )
     return _plan_vllm(reference.repository, notes)
 
@@ -75,7 +79,7 @@ def _list_repository(hub: Hub, reference: HubModel, notes: list[str]) -> Sequenc
         raise
     except DrawError as error:
         # The server downloads the model itself, and may reach a hub that this machine cannot.
-        notes.append(f"{error.message}; the server will look the file up itself")
+        notes.append(phrase("{}; the server will look the file up itself", error.message))
         return None
     return found.paths
 

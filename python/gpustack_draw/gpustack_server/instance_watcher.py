@@ -12,6 +12,7 @@ from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import Instance, parse_instance
 from gpustack_draw.gpustack_server.responses import ResponseError, parse_error_body, parse_object
+from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.untrusted import clean
 
@@ -167,6 +168,9 @@ class InstanceWatcher:
         raise ServerError(
             f"the deployment of hf.co/{self._api.repository} on {self._address.url} made no"
             f" progress for {limit:g} seconds: {state}",
-            hint="the server's workers may lack resources for it; the model stays deployed, and"
-            " --timeout SECONDS waits longer",
+            hint=phrase(
+                "the server's workers may lack resources for it; the model stays deployed, and"
+                " {timeout=SECONDS} waits longer"
+            ),
+            argument="timeout",
         )

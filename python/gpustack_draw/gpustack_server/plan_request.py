@@ -6,6 +6,7 @@ from typing import Any
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
@@ -62,7 +63,10 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     width, height = request.size if isinstance(request.size, tuple) else DEFAULT_SIZE
     if request.size == NATIVE:
         notes.append(
-            f"--size native has no effect: a server does not report it; {width}x{height} is used"
+            phrase(
+                "{size='native'} has no effect: a server does not report it; {} is used",
+                f"{width}x{height}",
+            )
         )
     if release.uses_llama_box:
         width, height = _llama_box_size(width, height, model, notes)
@@ -70,7 +74,7 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     sampling = _sampling(request, release, model, notes)
     first = _first_seed(request, release, notes)
     if request.cfg_scale == 1.0 and request.negative_prompt:
-        notes.append("--negative-prompt has no effect with --cfg-scale 1")
+        notes.append(phrase("{negative_prompt} has no effect with {cfg_scale=1}"))
     common = _body(request, model.name, f"{width}x{height}", sampler, scheduler)
     if release.uses_llama_box:
         # Named along with the sampler, or llama-box would take its own number.
@@ -124,7 +128,7 @@ def _body(
         for field in option.server_fields
     }
     if "flux" in name.lower():
-        # For FLUX it is the distilled guidance, another thing than --cfg-scale.
+        # For FLUX it is the distilled guidance, another thing than cfg_scale.
         numbers["guidance_scale"] = request.guidance
     body: dict[str, Any] = {
         "model": name,
@@ -155,7 +159,8 @@ def _llama_box_size(
             raise UsageError(
                 f"'{width}x{height}' is too large for {model.name!r} on this server:"
                 f" it draws {largest} at most",
-                hint=f"for example --size {largest}",
+                hint=phrase("for example {size=}", size=largest),
+                argument="size",
             )
     if sides != [width, height]:
         notes.append(
@@ -177,18 +182,27 @@ def _method(
     sampler, scheduler = request.sampler, request.scheduler
     if not release.uses_llama_box:
         notes += [
-            f"--{option} {name} has no effect: vLLM and SGLang, which {release.title} draws with,"
-            " choose it themselves"
-            for option, name in (("sampler", sampler), ("scheduler", scheduler))
+            phrase(
+                "{} has no effect: vLLM and SGLang, which {} draws with, choose it themselves",
+                Argument(argument, repr(name)),
+                release.title,
+            )
+            for argument, name in (("sampler", sampler), ("scheduler", scheduler))
             if name is not None
         ]
         return sampler, scheduler
     sampler = sampler or DEFAULT_SAMPLER
     if sampler not in _LLAMA_BOX_SAMPLERS:
-        notes.append(f"{release.title} does not know --sampler {sampler}: euler is used")
+        notes.append(
+            phrase("{} does not know {sampler=}: euler is used", release.title, sampler=sampler)
+        )
         sampler = DEFAULT_SAMPLER
     if scheduler is not None and scheduler not in _LLAMA_BOX_SCHEDULERS:
-        notes.append(f"{release.title} does not know --scheduler {scheduler}: its own is used")
+        notes.append(
+            phrase(
+                "{} does not know {scheduler=}: its own is used", release.title, scheduler=scheduler
+            )
+        )
         scheduler = None
     return sampler, scheduler
 

@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from gpustack_draw.errors import DrawError, ServerError, UsageError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress, parse_server_url
 from gpustack_draw.gpustack_server.advice import CHECK_SERVER, unknown_name
+from gpustack_draw.phrases import phrase
 from gpustack_draw.untrusted import clean
 
 _MAX_LOCATION_LENGTH = 1000
@@ -37,11 +38,11 @@ def redirect_target(address: ServerAddress, location: str, name: str = "") -> st
     url = url.removesuffix("/version")
     new, old = urlsplit(url), urlsplit(address.url)
     target = clean(url)
-    hint = f"if that is your server, type --server {target}"
+    hint = phrase("if that is your server, type {server=}", server=target)
     if new.hostname != old.hostname:
         raise _refusal(address, name, f"another host, {target}", hint)
     if old.scheme == "https" and new.scheme == "http":
-        hint = f"if you accept that, type --server {target}"
+        hint = phrase("if you accept that, type {server=}", server=target)
         raise _refusal(address, name, f"{target}, which is not encrypted", hint)
     old_port, new_port = _port(old), _port(new)
     is_upgrade = (old.scheme, old_port) == ("http", 80) and (new.scheme, new_port) == ("https", 443)
@@ -57,4 +58,4 @@ def _port(parts: SplitResult) -> int:
 def _refusal(address: ServerAddress, name: str, target: str, hint: str) -> DrawError:
     if name and not address.is_configured:
         return unknown_name(name)
-    return ServerError(f"{address.url} redirects to {target}", hint=hint)
+    return ServerError(f"{address.url} redirects to {target}", hint=hint, argument="server")

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import UsageError
+from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.infotext import ParametersText
 from gpustack_draw.pictures.picture_texts import PictureText
 from gpustack_draw.untrusted import parse_json
 
 INSTALL_HINT = "install it: pip install 'gpustack-draw[pictures]'"
-_BY_HAND_HINT = "type its prompt and settings yourself: gpustack-draw MODEL PROMPT --seed N ..."
+_BY_HAND_HINT = phrase("type its prompt and settings yourself, such as {seed=N}")
 
 _MAX_PAIRS = 20  # in a chain of nodes; the graph may have a cycle
 

@@ -14,10 +14,12 @@ from datetime import datetime
 from typing import Literal
 
 from gpustack_draw.errors import OutputError, quoted
+from gpustack_draw.phrases import phrase
 
 # Pillow's format by extension.
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
+_EXAMPLE_HINT = phrase("for example {path='cat.png'}")
 _SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows only
 
@@ -80,7 +82,7 @@ def plan_output(
         return OutputPlan(kind="stdout")
     text = "" if path_text is None else path_text
     if path_text is not None and not text.strip():
-        raise OutputError(f"{quoted(text)} is not a file name", hint="for example --output cat.png")
+        raise OutputError(f"{quoted(text)} is not a file name", hint=_EXAMPLE_HINT)
     if not os.path.lexists(text) and os.path.splitext(text.rstrip())[1].lower() in FORMATS:
         text = text.rstrip()
     if text.startswith("~"):
@@ -132,7 +134,8 @@ def _split(text: str) -> tuple[str, str, str]:
     stem, suffix = os.path.splitext(name)
     if stem.lower() in FORMATS:
         raise OutputError(
-            f"{quoted(text)} is an extension without a name", hint="for example --output cat.png"
+            f"{quoted(text)} is an extension without a name",
+            hint=_EXAMPLE_HINT,
         )
     if not suffix and os.path.exists(text) and not os.path.isfile(text):
         raise _not_a_file(text)
@@ -167,7 +170,7 @@ def _check_folder(plan: OutputPlan) -> None:
             raise
         raise OutputError(
             f"folder {quoted(name)} cannot be written to: {_reason(error)}",
-            hint="choose another place with --output",
+            hint=phrase("choose another place with {path}"),
         ) from error
 
 
@@ -230,7 +233,7 @@ def os_errors_about(path: str) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
         raise OutputError(
             f"{quoted(path)} cannot be written: {_reason(error)}",
-            hint="free some space, or choose another place with --output" if full else "",
+            hint=phrase("free some space, or choose another place with {path}") if full else "",
         ) from error
     except ValueError as error:  # NUL, or a character that file names cannot have here
         raise OutputError(f"{quoted(path)} cannot be a file name") from error

@@ -68,16 +68,21 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
     elif isinstance(image, Image.Image):
         pixels, text = image, image.info.get("parameters")
     else:
-        raise UsageError(f"{quoted(image)} is not a picture", hint="pass what generate() returned")
+        raise UsageError(
+            f"{quoted(image)} is not a picture",
+            hint="pass what generate() returned",
+            argument="image",
+        )
     if not isinstance(text, str):
         raise UsageError(
             'the picture has no record of how it was drawn in image.info["parameters"]',
             hint="save it with image.save(path)",
+            argument="image",
         )
     try:
         target = os.fsdecode(path)
     except TypeError:
-        raise UsageError(f"{quoted(path)} is not a path") from None
+        raise UsageError(f"{quoted(path)} is not a path", argument="path") from None
     if target == "-":
         raise OutputError("'-' is not a file name", hint="for example circle.png")
     read = parse_text(text)
