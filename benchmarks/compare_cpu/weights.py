@@ -62,7 +62,7 @@ def tensors(model: str) -> Named:
     if model == "sd15":
         return {
             **prefixed("model.diffusion_model.", sd1_unet()),
-            **prefixed("cond_stage_model.transformer.", clip(768, 12, kind="F16")),
+            **prefixed("cond_stage_model.transformer.", clip(768, 12, weight_type="F16")),
             **prefixed("first_stage_model.", vae(latent=4, quant=True)),
         }
     blocks = klein(KLEIN.width, KLEIN.double, KLEIN.single, context=KLEIN.context)

@@ -44,7 +44,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def test_a_cell_shows_the_picture_below_a_line(kernel: Kernel) -> None:
     output = kernel.run(DRAW)
     assert (output.error, output.text) == ("", "")
-    line, picture = output.shown
+    line, picture = output.displayed
     assert line["text/plain"].startswith(SUMMARY)
     assert line["text/html"] == f"<small>{line['text/plain']}</small>"
     image = PIL.Image.open(io.BytesIO(base64.b64decode(picture["image/png"])))
@@ -58,7 +58,7 @@ def test_the_bar_moves_in_place_and_the_picture_grows(kernel: Kernel) -> None:
     assert all("<progress" in update["text/html"] for update in output.updates[:-1])
     assert "<progress" not in output.updates[-1]["text/html"]
     assert "data:image/webp;base64," in output.updates[-2]["text/html"]
-    assert len(output.shown) == 2
+    assert len(output.displayed) == 2
 
 
 def test_the_bar_is_animated_before_the_first_step(kernel: Kernel) -> None:
@@ -75,7 +75,7 @@ def test_interrupt_stops_the_drawing_and_the_next_cell_draws(kernel: Kernel) -> 
     assert "<progress value=" in output.updates[-2]["text/html"]
     assert "<progress" not in output.updates[-1]["text/html"]
     assert kernel.children() == []
-    assert kernel.run(DRAW).shown[0]["text/plain"].startswith(SUMMARY)
+    assert kernel.run(DRAW).displayed[0]["text/plain"].startswith(SUMMARY)
 
 
 def test_interrupt_while_the_model_loads(kernel: Kernel) -> None:
@@ -98,8 +98,8 @@ def test_the_end_of_the_engine_leaves_the_kernel_alive(kernel: Kernel) -> None:
     assert output.error.startswith("EngineCrashed: the engine was killed (SIGKILL)")
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
     assert kernel.is_alive
-    assert kernel.run("2 * 21").shown == [{"text/plain": "42"}]
-    assert kernel.run(DRAW).shown[0]["text/plain"].startswith(SUMMARY)
+    assert kernel.run("2 * 21").displayed == [{"text/plain": "42"}]
+    assert kernel.run(DRAW).displayed[0]["text/plain"].startswith(SUMMARY)
 
 
 def test_an_error_before_any_progress_shows_no_bar(kernel: Kernel) -> None:
@@ -108,7 +108,7 @@ def test_an_error_before_any_progress_shows_no_bar(kernel: Kernel) -> None:
         "UsageError: 0 is not a number of sample steps from 1 to 10000",
         "for example sample_steps=20",
     ]
-    assert output.shown == []
+    assert output.displayed == []
 
 
 def test_other_errors_keep_their_traceback(kernel: Kernel) -> None:
@@ -124,7 +124,7 @@ def test_several_pictures_are_a_gallery_under_one_line(kernel: Kernel) -> None:
         "    gallery = gpustack_draw.Gallery(drawn)\n"
         "gallery"
     )
-    line, gallery = output.shown
+    line, gallery = output.displayed
     assert line["text/plain"].startswith("3 pictures, seeds 7 to 9, ")
     texts = [update["text/plain"] for update in output.updates]
     assert any(text.startswith("picture 2/3: ") for text in texts)
@@ -134,23 +134,23 @@ def test_several_pictures_are_a_gallery_under_one_line(kernel: Kernel) -> None:
 
 
 def test_a_model_is_a_table(kernel: Kernel) -> None:
-    shown = kernel.run('gpustack_draw.load("demo")').shown[0]
-    assert shown["text/plain"].startswith("<Model demo (FLUX.2")
-    assert "demo.gguf" in shown["text/html"]
-    assert "256x256 pixels" in shown["text/html"]
+    displayed = kernel.run('gpustack_draw.load("demo")').displayed[0]
+    assert displayed["text/plain"].startswith("<Model demo (FLUX.2")
+    assert "demo.gguf" in displayed["text/html"]
+    assert "256x256 pixels" in displayed["text/html"]
 
 
 def test_the_environment_turns_the_bar_off(kernel: Kernel) -> None:
     switch = "import os; os.environ['GPUSTACK_DRAW_PROGRESS'] = '0'"
     output = kernel.run(f"{switch}\n_ = {DRAW}\ndel os.environ['GPUSTACK_DRAW_PROGRESS']")
-    assert (output.shown, output.text, output.error) == ([], "", "")
+    assert (output.displayed, output.text, output.error) == ([], "", "")
 
 
 def test_a_progress_function_replaces_the_bar(kernel: Kernel) -> None:
     output = kernel.run(
         f"seen = []\n_ = {DRAW[:-1]}, on_progress=seen.append)\nseen[-1].phase, seen[-1].preview"
     )
-    assert output.shown == [{"text/plain": "('decode', None)"}]
+    assert output.displayed == [{"text/plain": "('decode', None)"}]
 
 
 def test_other_threads_show_nothing(kernel: Kernel) -> None:
@@ -158,13 +158,13 @@ def test_other_threads_show_nothing(kernel: Kernel) -> None:
         "import threading\n"
         f"thread = threading.Thread(target=lambda: {DRAW})\nthread.start(); thread.join()"
     )
-    assert (output.shown, output.text, output.error) == ([], "", "")
+    assert (output.displayed, output.text, output.error) == ([], "", "")
 
 
 def test_the_kernel_has_imported_no_widgets(kernel: Kernel) -> None:
     kernel.run(DRAW)
     output = kernel.run("import sys; sorted({'ipywidgets', 'tqdm'} & set(sys.modules))")
-    assert output.shown == [{"text/plain": "[]"}]
+    assert output.displayed == [{"text/plain": "[]"}]
 
 
 def test_there_is_no_notebook_here() -> None:
@@ -243,9 +243,9 @@ def test_the_list_of_models_is_a_table() -> None:
 
 
 def test_a_plan_is_a_table(kernel: Kernel) -> None:
-    (shown,) = kernel.run("gpustack_draw.resolve('demo')").shown
-    cells = CELLS.findall(shown["text/html"])
-    assert "<caption" in shown["text/html"]
+    (displayed,) = kernel.run("gpustack_draw.resolve('demo')").displayed
+    cells = CELLS.findall(displayed["text/html"])
+    assert "<caption" in displayed["text/html"]
     assert (
         dict(zip(cells[::2], cells[1::2], strict=True)).items()
         >= {

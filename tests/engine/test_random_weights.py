@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.5 as a whole, its weights random: as ggml's own code draws it, only faster."""
+"""Stable Diffusion 1.5 with random weights: FastCPU and ggml draw the same picture."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ pytestmark = [*needs_fast_cpu, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The f16 file that benchmarks/compare_cpu draws with: two gigabytes, kept for these tests."""
+    """Return the f16 file of benchmarks/compare_cpu: two gigabytes, written once."""
     folder = tmp_path_factory.mktemp("weights")
     prepare(Job("ours", "f16", "sd15", 128, 1, 7.0, 2, str(folder), "sd-cli"))
     path = model_file(folder, "sd15", "f16")
@@ -42,11 +42,11 @@ def plain(weights: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_same_picture_at_each_level(
+def test_the_same_picture_on_each_target(
     monkeypatch: pytest.MonkeyPatch, weights: Path, plain: np.ndarray, target: str
 ) -> None:
     use_target(monkeypatch, target)
     picture = draw(weights, "FastCPU")
-    assert plain.std() > 20  # there is something to see
+    assert plain.std() > 20  # the picture is not blank
     assert_alike(target, picture, plain)
     assert np.abs(picture - plain).max() <= (16 if target.endswith("bf16") else 3)

@@ -56,9 +56,9 @@ def need_memory(gigabytes: float) -> None:
         pytest.skip(f"needs {gigabytes} GB of memory")
 
 
-def test_sd1_as_diffusers_names_it_with_its_components_in_comfyuis_folders(tmp_path: Path) -> None:
+def test_sd1_with_diffusers_names_and_components_in_comfyui_folders(tmp_path: Path) -> None:
     need_memory(2.5)
-    network, encoder = sd1_unet(), clip(768, 12, kind="F16")
+    network, encoder = sd1_unet(), clip(768, 12, weight_type="F16")
     whole = {
         **weights(network, prefix=UNET),
         **weights(encoder, prefix="cond_stage_model.transformer."),
@@ -76,9 +76,9 @@ def test_sd1_as_diffusers_names_it_with_its_components_in_comfyuis_folders(tmp_p
     assert (draw(model) == expected).all()
 
 
-def test_sd2_in_rows_of_256_numbers_with_the_encoder_as_openclip_names_it(tmp_path: Path) -> None:
+def test_sd2_in_rows_of_256_numbers_with_openclip_names(tmp_path: Path) -> None:
     need_memory(2.3)
-    network = unet(context=1024, linear=True, kind="Q4_0")
+    network = unet(context=1024, linear=True, weight_type="Q4_0")
     encoder = open_clip(1024, 23)
     whole = {
         **weights(network, prefix=UNET),
@@ -196,9 +196,9 @@ RESIDUAL = {
 
 def diffusers_name(name: str) -> str:
     """Return the diffusers name of a tensor of Stable Diffusion 1's UNet."""
-    layer, _, kind = name.rpartition(".")
+    layer, _, ending = name.rpartition(".")
     if layer in ENDS:
-        return f"{ENDS[layer]}.{kind}"
+        return f"{ENDS[layer]}.{ending}"
     place = re.fullmatch(r"(input|middle|output)_blocks?\.(\d+)\.(?:(\d)\.)?(.+)", name)
     assert place is not None
     number, half, rest = int(place[2]), place[3], place[4]
@@ -209,17 +209,17 @@ def diffusers_name(name: str) -> str:
     level, index = divmod(number - 1, 3) if place[1] == "input" else divmod(number, 3)
     side = "down_blocks" if place[1] == "input" else "up_blocks"
     if rest.startswith("op."):
-        return f"{side}.{level}.downsamplers.0.conv.{kind}"
+        return f"{side}.{level}.downsamplers.0.conv.{ending}"
     if rest.startswith("conv."):
-        return f"{side}.{level}.upsamplers.0.conv.{kind}"
+        return f"{side}.{level}.upsamplers.0.conv.{ending}"
     if half == "0":
         return f"{side}.{level}.resnets.{index}.{_residual_name(rest)}"
     return f"{side}.{level}.attentions.{index}.{rest}"
 
 
 def _residual_name(rest: str) -> str:
-    layer, _, kind = rest.rpartition(".")
-    return f"{RESIDUAL[layer]}.{kind}"
+    layer, _, ending = rest.rpartition(".")
+    return f"{RESIDUAL[layer]}.{ending}"
 
 
 def test_names_of_diffusers() -> None:

@@ -1,4 +1,4 @@
-"""The engine uses the numbered text encoders in files of llama-box, and so the prompt."""
+"""The engine loads the numbered text encoders of llama-box, so the prompt has an effect."""
 
 from collections.abc import Iterator
 from pathlib import Path

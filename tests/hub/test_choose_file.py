@@ -1,4 +1,4 @@
-"""A tag and the file names of a repository: which file is meant."""
+"""Choosing a file of a repository by its tag."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gpustack_draw.errors import ModelNotFoundError
 from gpustack_draw.hub.choose_file import FALLBACK_TAGS, choose_file, quantization_of
 
-# As of models.md, section 1: what publishers call their files.
+# File names of publishers.
 GPUSTACK = [
     "README.md",
     "stable-diffusion-v3-5-medium-FP16.gguf",
@@ -114,16 +114,16 @@ MIXED = [
         (MIXED, "Q5_0", "sd3_medium_incl_clips_t5xxlfp16-Q5_0.gguf"),
         (MIXED, "Q5_1", "model_with_vae-Q5_1.gguf"),
         (MIXED, "Q6_K", "clipart-diffusion-Q6_K.gguf"),
-        # Nothing but parts: what they are is for the header to say.
+        # Only components; their headers identify them.
         (ENCODERS, "FP16", "umt5-xxl-encoder-F16.gguf"),
     ],
 )
-def test_tag_means_one_file(paths: list[str], tag: str, expected: str) -> None:
+def test_a_tag_selects_one_file(paths: list[str], tag: str, expected: str) -> None:
     choice = choose_file(paths, tag, tag_given=True, repository="acme/tiny")
     assert (choice.path, choice.note) == (expected, "")
 
 
-def test_pure_file_serves_where_there_is_no_plain_one_and_that_is_said() -> None:
+def test_a_pure_file_replaces_a_missing_plain_one_with_a_note() -> None:
     choice = choose_file(["m-pure-Q4_0.gguf"], "Q4_0", tag_given=True, repository="acme/tiny")
     assert choice.path == "m-pure-Q4_0.gguf"
     assert choice.note == "acme/tiny has no plain Q4_0, using m-pure-Q4_0.gguf"
@@ -253,7 +253,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
         ),
     ],
 )
-def test_tag_that_means_no_file(paths: list[str], tag: str, message: str, hint: str) -> None:
+def test_a_tag_without_a_file(paths: list[str], tag: str, message: str, hint: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         choose_file(paths, tag, tag_given=True, repository="acme/tiny")
     assert (caught.value.message, caught.value.hint) == (message, hint)
@@ -291,7 +291,7 @@ names = st.from_regex(r"[A-Za-z0-9._/ -]{1,40}(\.gguf|\.safetensors|)", fullmatc
 
 
 @given(st.lists(names, max_size=8), st.text(min_size=1, max_size=20), st.booleans())
-def test_any_tag_is_a_file_of_the_repository_or_an_error(
+def test_any_tag_selects_a_file_or_is_an_error(
     paths: list[str], tag: str, given_by_user: bool
 ) -> None:
     try:

@@ -1,4 +1,4 @@
-"""The real hub client against a loopback hub: lists, headers, fetches, and what is refused."""
+"""The hub client against a loopback hub: lists, headers, fetches and refusals."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_files_are_fetched_side_by_side_with_overall_progress(
     assert [progress.step for progress in seen] == sorted(progress.step for progress in seen)
 
 
-def test_header_of_a_large_file_takes_few_bytes(hub: Hub, server: LoopbackHub) -> None:
+def test_the_header_of_a_large_file_needs_few_bytes(hub: Hub, server: LoopbackHub) -> None:
     server.add("acme/large", {"m.gguf": Content(MODEL, 12_000 * MEGABYTE, "ab" * 32)})
     header = hub.read_header(get(hub, "m.gguf", "acme/large"))
     assert header.file_bytes == 12_000 * MEGABYTE
@@ -67,7 +67,7 @@ def test_header_over_the_network_from_a_server_without_ranges(
     ],
     ids=str,
 )
-def test_a_fetch_goes_on_after_trouble(hub: Hub, server: LoopbackHub, fault: Any) -> None:
+def test_a_fetch_resumes_after_a_fault(hub: Hub, server: LoopbackHub, fault: Any) -> None:
     file = get(hub)
     server.fail("/resolve/", **fault)
     assert hub.fetch([file]) == ()
@@ -75,7 +75,7 @@ def test_a_fetch_goes_on_after_trouble(hub: Hub, server: LoopbackHub, fault: Any
     assert server.bytes_sent <= len(DATA) * 1.05
 
 
-def test_a_server_without_ranges_sends_all_again(hub: Hub, server: LoopbackHub) -> None:
+def test_a_server_without_ranges_sends_everything_again(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     server.fail("/resolve/", cut_after=300_000, times=1)
     server.fail("/resolve/", ignore_range=True)
@@ -117,7 +117,7 @@ def no_repository(server: LoopbackHub) -> tuple[type[ModelNotFoundError], str, s
     )
 
 
-def test_no_such_repository_or_revision(hub: Hub, server: LoopbackHub) -> None:
+def test_an_unknown_repository_or_revision(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: look_up(hub, "acme/none")) == no_repository(server)
     assert error_of(lambda: look_up(hub, revision="v9")) == (
         ModelNotFoundError,
@@ -126,14 +126,16 @@ def test_no_such_repository_or_revision(hub: Hub, server: LoopbackHub) -> None:
     )
 
 
-def test_private_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_repository(
+    hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.add("acme/none", {"m.gguf": MODEL}, private=True)
     assert error_of(lambda: look_up(hub, "acme/none")) == no_repository(server)
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
     assert look_up(hub, "acme/none").paths == ["m.gguf"]
 
 
-def test_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     message = f"{server.url} rejects the token of this machine"
     assert error_of(lambda: look_up(hub)) == (
@@ -150,7 +152,7 @@ def test_wrong_token(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPa
     assert look_up(hub).note == f"{message}; using the cache"
 
 
-def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     server.add("acme/gated", {"m.gguf": MODEL}, gated=True)
     file = get(hub, "m.gguf", "acme/gated")
     expected = (
@@ -198,13 +200,13 @@ def test_gated_repository(hub: Hub, server: LoopbackHub, monkeypatch: pytest.Mon
         ),
     ],
 )
-def test_the_hub_refuses(
+def test_the_hub_refuses_a_request(
     hub: Hub, server: LoopbackHub, fault: Any, message: str, hint: str
 ) -> None:
     file = get(hub)
     server.fail("/resolve/", **fault)
-    kind, said, advice = error_of(lambda: hub.fetch([file]))
-    assert issubclass(kind, FetchError)
+    error_type, said, advice = error_of(lambda: hub.fetch([file]))
+    assert issubclass(error_type, FetchError)
     assert (said, advice) == (message.format(url=server.url), hint)
 
 
@@ -216,8 +218,8 @@ def test_the_hub_cannot_be_reached(hub: Hub, server: LoopbackHub) -> None:
     assert known.note.startswith(f"{server.url} cannot be reached: ")
     assert known.note.endswith("; using the cache")
     assert hub.fetch([known.file("data.gguf")]) == ()
-    kind, message, hint = error_of(lambda: look_up(hub, "acme/other"))
-    assert issubclass(kind, FetchError)
+    error_type, message, hint = error_of(lambda: look_up(hub, "acme/other"))
+    assert issubclass(error_type, FetchError)
     assert message.startswith(f"{server.url} cannot be reached: ")
     assert hint == (
         "check the network, the proxy settings and HF_ENDPOINT;"
@@ -225,7 +227,7 @@ def test_the_hub_cannot_be_reached(hub: Hub, server: LoopbackHub) -> None:
     )
 
 
-def test_progress_callback_ends_the_fetch_and_a_later_one_goes_on(
+def test_an_error_in_on_progress_ends_the_fetch_and_a_later_one_resumes(
     hub: Hub, server: LoopbackHub
 ) -> None:
     file = get(hub)

@@ -21,7 +21,7 @@ LABEL = "hf.co/acme/tiny:data.gguf"
 MEGABYTE = 1_000_000
 
 
-def test_the_client_itself_finds_what_was_fetched(hub: Hub, server: LoopbackHub) -> None:
+def test_huggingface_hub_finds_fetched_files(hub: Hub, server: LoopbackHub) -> None:
     from huggingface_hub import constants, hf_hub_download, scan_cache_dir
 
     hub.fetch(look_up(hub).files)
@@ -34,7 +34,7 @@ def test_the_client_itself_finds_what_was_fetched(hub: Hub, server: LoopbackHub)
     assert not found.warnings
 
 
-def test_what_the_client_has_fetched_is_used(hub: Hub, server: LoopbackHub) -> None:
+def test_files_fetched_by_huggingface_hub_are_used(hub: Hub, server: LoopbackHub) -> None:
     from huggingface_hub import constants, hf_hub_download
 
     hf_hub_download("acme/tiny", "data.gguf", cache_dir=constants.HF_HUB_CACHE)
@@ -45,7 +45,7 @@ def test_what_the_client_has_fetched_is_used(hub: Hub, server: LoopbackHub) -> N
     assert server.bytes_sent == sent
 
 
-def test_nothing_is_asked_for_twice(hub: Hub, server: LoopbackHub) -> None:
+def test_nothing_is_requested_twice(hub: Hub, server: LoopbackHub) -> None:
     hub.fetch([get(hub)])
     server.requests.clear()
     hub.fetch([get(hub)])
@@ -59,7 +59,7 @@ def test_nothing_is_asked_for_twice(hub: Hub, server: LoopbackHub) -> None:
     assert server.paths() == []
 
 
-def test_offline_mode_touches_no_network(
+def test_offline_mode_sends_no_request(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
@@ -85,7 +85,7 @@ def test_offline_mode_touches_no_network(
     assert server.paths() == []
 
 
-def test_offline_with_a_cache_that_only_the_client_has_filled(
+def test_offline_with_a_cache_that_only_huggingface_hub_has_filled(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants, hf_hub_download
@@ -98,7 +98,7 @@ def test_offline_with_a_cache_that_only_the_client_has_filled(
 
 
 @pytest.mark.parametrize("damage", [DATA[:-1], DATA[:-1] + b"x"], ids=["size", "bytes"])
-def test_damaged_file_in_the_cache_is_named_and_fetched_again(hub: Hub, damage: bytes) -> None:
+def test_a_damaged_file_in_the_cache_is_reported_and_fetched_again(hub: Hub, damage: bytes) -> None:
     file = get(hub)
     hub.fetch([file])
     path = hub.path_of(file)
@@ -113,7 +113,7 @@ def test_damaged_file_in_the_cache_is_named_and_fetched_again(hub: Hub, damage: 
 
 
 def damage_header(hub: Hub, at: int = 8) -> RepositoryFile:
-    """Fetch a model, and change eight of its header's bytes as a failing disk would."""
+    """Fetch a model and change eight bytes of its header, as a failing disk would."""
     file = get(hub, "a/tiny-Q4_0.gguf")
     hub.fetch([file])
     path = hub.path_of(file)
@@ -135,7 +135,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_fetched_again(
     assert server.requests == []
 
 
-def test_a_model_whose_header_is_damaged_in_the_cache_is_named_offline(
+def test_a_model_whose_header_is_damaged_in_the_cache_is_an_error_offline(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = damage_header(hub)
@@ -151,7 +151,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_named_offline(
         )
 
 
-def test_a_file_that_the_hub_itself_has_wrong_is_not_fetched_again(
+def test_a_file_that_is_damaged_on_the_hub_is_not_fetched_again(
     hub: Hub, server: LoopbackHub
 ) -> None:
     server.add("acme/wrong", {"m.gguf": b"GGUF" + b"\xff" * 100})
@@ -162,14 +162,14 @@ def test_a_file_that_the_hub_itself_has_wrong_is_not_fetched_again(
     assert server.requests == []
 
 
-def test_listing_models_asks_no_hub_about_a_damaged_one(hub: Hub, server: LoopbackHub) -> None:
+def test_listing_a_damaged_model_sends_no_request(hub: Hub, server: LoopbackHub) -> None:
     damage_header(hub)
     server.requests.clear()
     assert [model.source for model in gpustack_draw.models()] == ["demo"]
     assert server.requests == []
 
 
-def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     file = get(hub)
     monkeypatch.setattr(hub.cache, "free_bytes", lambda: 2 * MEGABYTE)
     monkeypatch.setattr(hub_module, "SPARE_BYTES", 2 * MEGABYTE)
@@ -192,7 +192,7 @@ def test_disk_is_full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
         (5, "the cache '{}' cannot be used: input/output error"),
     ],
 )
-def test_cache_cannot_be_written(
+def test_a_cache_that_cannot_be_written(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, number: int, message: str
 ) -> None:
     file = get(hub)
@@ -201,8 +201,8 @@ def test_cache_cannot_be_written(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(partial_file, "write", fail)
-    kind, said, _ = error_of(lambda: hub.fetch([file]))
-    assert (kind, said) == (FetchError, message.format(hub.cache.folder))
+    error_type, said, _ = error_of(lambda: hub.fetch([file]))
+    assert (error_type, said) == (FetchError, message.format(hub.cache.folder))
 
 
 def test_bytes_read_for_a_plan_are_not_fetched_again(hub: Hub, server: LoopbackHub) -> None:
@@ -215,7 +215,7 @@ def test_bytes_read_for_a_plan_are_not_fetched_again(hub: Hub, server: LoopbackH
     assert server.bytes_sent == content.size
 
 
-def test_the_header_of_a_file_that_is_half_here_is_read_here(hub: Hub, server: LoopbackHub) -> None:
+def test_the_header_of_a_partly_fetched_file_is_read_locally(hub: Hub, server: LoopbackHub) -> None:
     content = Content(MODEL, len(MODEL) + 2_000_000)
     server.add("acme/large", {"m.gguf": content})
     file = get(hub, "m.gguf", "acme/large")
@@ -232,7 +232,7 @@ def test_the_header_of_a_file_that_is_half_here_is_read_here(hub: Hub, server: L
     assert read(hub, file) == content.read(0, content.size)
 
 
-def test_a_damaged_file_is_kept_and_named_offline(
+def test_a_damaged_file_is_kept_and_reported_offline(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = get(hub)
@@ -251,7 +251,7 @@ def test_a_damaged_file_is_kept_and_named_offline(
         assert path.read_bytes() == damage
 
 
-def test_a_damaged_file_is_named_where_it_cannot_be_fetched_again(
+def test_a_damaged_file_that_cannot_be_fetched_again_is_an_error(
     hub: Hub, server: LoopbackHub
 ) -> None:
     file = get(hub)
@@ -280,7 +280,7 @@ def test_a_damaged_file_outside_the_cache_is_not_removed(hub: Hub, tmp_path: Pat
 
 
 def test_a_new_commit_with_the_same_file_needs_no_fetch(hub: Hub, server: LoopbackHub) -> None:
-    """Where only the README has changed, the file is used under the new commit."""
+    """If only the README has changed, the file is used under the new commit."""
     hub.fetch([get(hub)])
     server.add("acme/tiny", {"data.gguf": DATA, "README.md": b"new"})
     server.requests.clear()
@@ -291,7 +291,7 @@ def test_a_new_commit_with_the_same_file_needs_no_fetch(hub: Hub, server: Loopba
     assert server.paths() == ["GET /api/models/acme/tiny"]
 
 
-def test_looking_up_changes_nothing_for_other_programs(
+def test_a_lookup_changes_nothing_for_other_programs(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plan, or a fetch that fails, neither damages the cache nor hides an older revision."""
@@ -317,7 +317,7 @@ def test_looking_up_changes_nothing_for_other_programs(
     assert read(hub, get(hub)) == DATA
 
 
-def test_a_repository_that_is_gone_can_be_used_offline(
+def test_a_deleted_repository_can_be_used_offline(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.fetch([get(hub)])
@@ -342,7 +342,7 @@ def test_files_fetched_by_commit_are_known_without_the_network(hub: Hub) -> None
 
 
 def test_a_blob_that_is_a_link_keeps_its_digest(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client of 2.4 keeps files of several repositories once, under other names."""
+    """huggingface_hub 2.4 stores files of several repositories once, under other names."""
     from huggingface_hub import constants, hf_hub_download
 
     hf_hub_download("acme/tiny", "data.gguf", cache_dir=constants.HF_HUB_CACHE)
@@ -356,7 +356,7 @@ def test_a_blob_that_is_a_link_keeps_its_digest(hub: Hub, monkeypatch: pytest.Mo
     assert store.read_bytes() == DATA
 
 
-def test_two_processes_may_link_at_once(hub: Hub) -> None:
+def test_two_processes_can_link_at_once(hub: Hub) -> None:
     file = get(hub)
     hub.fetch([file])
     errors: list[Exception] = []
@@ -382,7 +382,7 @@ def test_two_processes_may_link_at_once(hub: Hub) -> None:
 
 @pytest.mark.parametrize("number", [1, 28])
 def test_a_disk_without_links(hub: Hub, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A FAT disk has no links; a full disk is no reason to do without them."""
+    """A FAT disk has no links, so files are copied; a full disk is an error instead."""
 
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -401,7 +401,7 @@ def test_a_disk_without_links(hub: Hub, monkeypatch: pytest.MonkeyPatch, number:
     assert hub.fetch([file]) == ()
 
 
-def test_what_another_process_fetches_is_waited_for_and_shown(
+def test_progress_continues_while_another_process_fetches_the_file(
     hub: Hub, server: LoopbackHub
 ) -> None:
     file = get(hub)

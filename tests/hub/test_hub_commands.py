@@ -1,4 +1,4 @@
-"""``pull`` fetches a model and draws nothing; ``rm`` removes one, and nothing that others use."""
+"""``pull`` fetches a model without drawing; ``rm`` removes one, but no file that others use."""
 
 import json
 import os
@@ -51,11 +51,11 @@ def run(server: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def everything_in(folder: Path) -> set[str]:
+def files_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_pull_fetches_every_part_and_prints_the_main_file(run: Run, tmp_path: Path) -> None:
+def test_pull_fetches_all_components_and_prints_the_model_file(run: Run, tmp_path: Path) -> None:
     status, out, err = run("pull", "hf.co/acme/flux")
     path = Path(out.removesuffix("\n"))
     assert status == 0
@@ -67,7 +67,7 @@ def test_pull_fetches_every_part_and_prints_the_main_file(run: Run, tmp_path: Pa
     assert (status, Path(out[:-1]), err) == (0, path, "")
 
 
-def test_pull_names_every_file_as_json(run: Run, server: LoopbackHub, tmp_path: Path) -> None:
+def test_pull_prints_all_files_as_json(run: Run, server: LoopbackHub, tmp_path: Path) -> None:
     (tmp_path / "my-vae.safetensors").write_bytes(FLUX["ae.safetensors"])
     status, out, _ = run("pull", "--json", "hf.co/acme/flux", "--vae", "my-vae.safetensors")
     record = json.loads(out)
@@ -84,7 +84,7 @@ def test_pull_names_every_file_as_json(run: Run, server: LoopbackHub, tmp_path: 
     assert not [path for path in server.paths() if path.endswith("ae.safetensors")]
 
 
-def test_pull_of_what_is_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_of_a_cached_model(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_offline(monkeypatch)
     (tmp_path / "sd.gguf").write_bytes(SD)
     note = "gpustack-draw: nothing to download for {}\n"
@@ -99,7 +99,7 @@ def test_rm_removes_a_model_and_leaves_no_trace(run: Run, tmp_path: Path) -> Non
         "",
         (f"gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed {len(SD) / 1e3:.1f} kB\n"),
     )
-    assert everything_in(tmp_path / "hub") == {".locks"}
+    assert files_below(tmp_path / "hub") == {".locks"}
 
 
 def test_rm_keeps_the_other_files_of_a_repository(
@@ -107,7 +107,7 @@ def test_rm_keeps_the_other_files_of_a_repository(
 ) -> None:
     run("pull", "hf.co/acme/sd")
     _, second, _ = run("pull", "hf.co/acme/sd:Q8_0")
-    before = everything_in(tmp_path / "hub")
+    before = files_below(tmp_path / "hub")
     status, out, _ = run("rm", "-y", "--json", "hf.co/acme/sd")
     assert status == 0
     record = json.loads(out)
@@ -118,7 +118,7 @@ def test_rm_keeps_the_other_files_of_a_repository(
     }
     digest = server.repositories["acme/sd"].files["sd-Q4_0.gguf"].sha256
     assert {Path(path).name for path in removed} == {"sd-Q4_0.gguf", digest}
-    gone = before - everything_in(tmp_path / "hub")
+    gone = before - files_below(tmp_path / "hub")
     assert {path for path in gone if "/.gpustack-draw/" not in path} - removed == {
         f".locks/models--acme--sd/{digest}.lock"
     }
@@ -136,7 +136,7 @@ def test_rm_keeps_the_other_files_of_a_repository(
     )
 
 
-def test_rm_keeps_parts_and_says_so(run: Run) -> None:
+def test_rm_keeps_components_with_a_note(run: Run) -> None:
     run("pull", "hf.co/acme/flux")
     status, out, err = run("rm", "--yes", "hf.co/acme/flux:Q4_0")
     assert (status, out) == (0, "")
@@ -148,7 +148,7 @@ def test_rm_keeps_parts_and_says_so(run: Run) -> None:
             ("t5xxl-Q8_0.gguf", "8.32 kB"),
         )
     ]
-    # Each can be removed by its name.
+    # Each component can be removed by its name.
     for name in list(FLUX)[1:]:
         assert run("rm", "--yes", "-q", f"hf.co/acme/flux:{name}") == (0, "", "")
     assert run("rm", "--yes", "hf.co/acme/flux")[0] == 3
@@ -175,7 +175,7 @@ def test_bytes_that_another_revision_uses_stay(
     )
     assert [path.stat().st_size for path in blob.iterdir()] == [len(SD)]
     assert run("rm", "-yq", f"hf.co/acme/sd@{old}:sd-Q4_0.gguf") == (0, "", "")
-    assert everything_in(tmp_path / "hub") == {".locks"}
+    assert files_below(tmp_path / "hub") == {".locks"}
 
 
 def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
@@ -195,14 +195,16 @@ def test_rm_never_leaves_the_cache(run: Run, tmp_path: Path) -> None:
     repository = tmp_path / "hub" / "models--acme--sd"
     repository.rename(outside)
     repository.symlink_to(outside)
-    before = everything_in(outside)
+    before = files_below(outside)
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert status == 3
     assert "contains a link to a folder outside it" in err
-    assert everything_in(outside) == before
+    assert files_below(outside) == before
 
 
-def test_a_link_to_a_file_outside_goes_alone(run: Run, tmp_path: Path, server: LoopbackHub) -> None:
+def test_rm_removes_a_link_but_not_its_target_outside_the_cache(
+    run: Run, tmp_path: Path, server: LoopbackHub
+) -> None:
     _, out, _ = run("pull", "hf.co/acme/sd")
     pointer, outside = Path(out[:-1]), tmp_path / "mine.gguf"
     pointer.resolve().rename(outside)
@@ -217,7 +219,7 @@ def test_a_link_to_a_file_outside_goes_alone(run: Run, tmp_path: Path, server: L
     assert not pointer.is_symlink()
 
 
-def test_rm_asks_nobody_over_the_network(run: Run, server: LoopbackHub) -> None:
+def test_rm_sends_no_request(run: Run, server: LoopbackHub) -> None:
     run("pull", "hf.co/acme/flux")
     server.requests.clear()
     run("rm", "--yes", "hf.co/acme/flux")
@@ -269,17 +271,17 @@ def test_rm_asks_on_a_terminal(
         stderr=child,
     )
     os.close(child)
-    shown = b""
-    while b"[y/N] " not in shown:
-        shown += os.read(terminal, 4096)
+    printed = b""
+    while b"[y/N] " not in printed:
+        printed += os.read(terminal, 4096)
     os.write(terminal, answer.encode() + b"\n")
     assert process.wait(60) == 0
-    shown += os.read(terminal, 4096)
+    printed += os.read(terminal, 4096)
     os.close(terminal)
     question = f"remove hf.co/acme/sd:sd-Q4_0.gguf and free {len(SD) / 1e3:.1f} kB? [y/N] "
-    assert question in shown.decode()
-    assert f"  {out[:-1]}\r\n" in shown.decode()
-    assert ("nothing was removed" in shown.decode()) is not removed
+    assert question in printed.decode()
+    assert f"  {out[:-1]}\r\n" in printed.decode()
+    assert ("nothing was removed" in printed.decode()) is not removed
     assert Path(out[:-1]).exists() is not removed
 
 
@@ -360,7 +362,7 @@ def test_errors(
     assert run(*argv) == (status, "", expected)
 
 
-def test_models_says_where_they_are(run: Run, tmp_path: Path) -> None:
+def test_models_prints_the_folder_of_the_cache(run: Run, tmp_path: Path) -> None:
     _, out, err = run("models")
     assert out.splitlines()[1].startswith("demo ")
     assert err == f"gpustack-draw: models of Hugging Face are in {tmp_path / 'hub'}\n"

@@ -1,4 +1,4 @@
-"""A hub that leads elsewhere, answers in unusual ways, or not at all."""
+"""A hub that redirects, sends unusual responses, or does not respond."""
 
 import time
 from email.utils import formatdate
@@ -14,7 +14,7 @@ from gpustack_draw.hub import Hub, HubUnavailableError, retry
 from gpustack_draw.hub.advice import AnswerHead, explain_refusal
 from gpustack_draw.progress.progress import Progress
 
-LOST = 32_768  # by the client of 0.36, where a connection is cut
+LOST = 32_768  # of huggingface_hub 0.36, after a closed connection
 LABEL = "hf.co/acme/tiny:data.gguf"
 
 
@@ -25,10 +25,10 @@ def set_timeout(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", seconds)
 
 
-# --- other places ---------------------------------------------------------------------------------
+# --- redirects ------------------------------------------------------------------------------------
 
 
-def test_the_token_goes_to_the_hub_and_not_to_where_it_leads(
+def test_the_token_is_not_sent_to_a_redirect_target(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cdn = server.add_cdn()
@@ -43,7 +43,7 @@ def test_the_token_goes_to_the_hub_and_not_to_where_it_leads(
     assert server.bytes_sent == 0
 
 
-def test_a_fetch_goes_on_where_the_hub_leads_elsewhere(hub: Hub, server: LoopbackHub) -> None:
+def test_a_redirected_fetch_resumes(hub: Hub, server: LoopbackHub) -> None:
     cdn = server.add_cdn()
     cdn.fail("/resolve/", cut_after=400_000, times=1)
     file = get(hub)
@@ -72,11 +72,11 @@ def test_a_hub_below_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     mirror.close()
 
 
-# --- unusual answers ------------------------------------------------------------------------------
+# --- unusual responses ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("coding", ["chunked", "until closed"])
-def test_answers_without_a_length(hub: Hub, server: LoopbackHub, coding: str) -> None:
+def test_a_response_without_a_length(hub: Hub, server: LoopbackHub, coding: str) -> None:
     file = get(hub)
     server.fail("/resolve/", coding=coding, cut_after=300_000, times=1)
     server.fail("/resolve/", coding=coding)
@@ -91,7 +91,7 @@ def test_a_compressed_list(hub: Hub, server: LoopbackHub) -> None:
 
 
 @pytest.mark.parametrize("ignore_range", [False, True])
-def test_a_list_without_sizes_is_completed_from_the_answers_for_files(
+def test_a_list_without_sizes_is_completed_by_requests_for_files(
     hub: Hub, server: LoopbackHub, ignore_range: bool
 ) -> None:
     server.add("acme/bare", {"m.gguf": MODEL}, bare=True)
@@ -120,7 +120,7 @@ def test_the_forms_of_an_etag(hub: Hub, server: LoopbackHub, etag: str) -> None:
     assert read(hub, file) == MODEL
 
 
-def test_a_file_that_is_longer_than_the_hub_says_is_refused(hub: Hub, server: LoopbackHub) -> None:
+def test_a_file_longer_than_its_stated_size_is_refused(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/resolve/", ignore_range=True)
     file = get(hub)
     server.repositories["acme/tiny"].files["data.gguf"].start += b"more"
@@ -130,7 +130,7 @@ def test_a_file_that_is_longer_than_the_hub_says_is_refused(hub: Hub, server: Lo
     )
 
 
-def test_wrong_bytes_of_a_small_file(hub: Hub, server: LoopbackHub) -> None:
+def test_a_small_file_with_wrong_bytes(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/README.md", wrong_bytes=True)
     file = get(hub, "README.md")
     assert error_of(lambda: hub.fetch([file]))[1] == (
@@ -140,20 +140,20 @@ def test_wrong_bytes_of_a_small_file(hub: Hub, server: LoopbackHub) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "content_range",
     ["bytes 5-9/1004000", "bytes 0-6/7", "", "nonsense"],
     ids=["place", "size", "no", "bad"],
 )
-def test_other_bytes_than_were_asked_for(hub: Hub, server: LoopbackHub, given: str) -> None:
+def test_another_range_than_requested(hub: Hub, server: LoopbackHub, content_range: str) -> None:
     file = get(hub)
-    server.fail("/resolve/", status=206, headers={"Content-Range": given})
+    server.fail("/resolve/", status=206, headers={"Content-Range": content_range})
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"the hub sent another byte range of {LABEL} than requested: {given}"
+        f"the hub sent another byte range of {LABEL} than requested: {content_range}"
     )
     assert hub.cache.partial_bytes(file) == 0
 
 
-def test_answers_that_are_empty(hub: Hub, server: LoopbackHub) -> None:
+def test_an_empty_response(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     server.fail("/resolve/", coding="until closed", cut_after=0)
     message = f"the hub sends no data of {LABEL}"
@@ -161,10 +161,10 @@ def test_answers_that_are_empty(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: hub.read_header(file))[1] == message
 
 
-# --- trouble --------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------
 
 
-def test_a_hub_that_stalls_is_asked_again(
+def test_a_stalled_request_is_retried(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_timeout(monkeypatch, 0.2)
@@ -175,7 +175,7 @@ def test_a_hub_that_stalls_is_asked_again(
     assert len(DATA) <= server.bytes_sent <= len(DATA) + 2 * LOST
 
 
-def test_a_hub_that_always_stalls_is_left_after_five_tries(
+def test_a_hub_that_always_stalls_is_an_error_after_five_tries(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_timeout(monkeypatch, 0.1)
@@ -187,12 +187,10 @@ def test_a_hub_that_always_stalls_is_left_after_five_tries(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
-def test_trouble_of_the_hub_is_tried_a_few_times(
-    hub: Hub, server: LoopbackHub, status: int
-) -> None:
+def test_a_server_error_is_retried_a_few_times(hub: Hub, server: LoopbackHub, status: int) -> None:
     file = get(hub, "a/tiny-Q4_0.gguf")
     server.fail("", status=status, times=2)
-    assert len(look_up(hub, "acme/tiny", "main").files) == 3  # known: not asked again
+    assert len(look_up(hub, "acme/tiny", "main").files) == 3  # known, so not requested again
     assert len(server.requests) == 2
     server.add("acme/other", {"m.gguf": MODEL})
     server.faults.clear()
@@ -209,7 +207,7 @@ def test_trouble_of_the_hub_is_tried_a_few_times(
     assert len(server.requests) == 3 + 1 + 3
 
 
-def test_cut_while_a_header_is_read(hub: Hub, server: LoopbackHub) -> None:
+def test_a_connection_closed_within_a_header(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/resolve/", cut_after=len(MODEL) // 2, times=1)
     assert len(hub.read_header(get(hub, "a/tiny-Q4_0.gguf")).tensors) == len(files.SD1_ALL)
 
@@ -227,9 +225,7 @@ def test_cut_while_a_header_is_read(hub: Hub, server: LoopbackHub) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_how_long_the_hub_wants_to_be_left_alone(
-    headers: dict[str, str], seconds: int, status: int
-) -> None:
+def test_the_delay_before_a_retry(headers: dict[str, str], seconds: int, status: int) -> None:
     if headers.get("Retry-After") == "in an hour":  # of when this runs
         headers = {"Retry-After": formatdate(time.time() + 3600, usegmt=True)}
 
@@ -240,7 +236,7 @@ def test_how_long_the_hub_wants_to_be_left_alone(
     assert error.retryable == (seconds <= 30)
 
 
-def test_a_short_wait_is_kept(hub: Hub, server: LoopbackHub) -> None:
+def test_a_short_retry_after_is_respected(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     server.fail("/resolve/", status=429, headers={"Retry-After": "1"}, times=1)
     start = time.monotonic()
@@ -258,7 +254,7 @@ def test_a_disabled_repository(hub: Hub, server: LoopbackHub) -> None:
     )
 
 
-def test_a_file_that_is_gone(hub: Hub, server: LoopbackHub) -> None:
+def test_a_deleted_file(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     del server.repositories["acme/tiny"].files["data.gguf"]
     assert error_of(lambda: hub.fetch([file])) == (
@@ -268,17 +264,17 @@ def test_a_file_that_is_gone(hub: Hub, server: LoopbackHub) -> None:
     )
 
 
-def test_an_answer_that_is_no_hubs(hub: Hub, server: LoopbackHub) -> None:
+def test_a_response_that_is_not_from_a_hub(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/api/", status=200, headers={"Content-Type": "text/html"})
-    kind, message, hint = error_of(lambda: look_up(hub, "acme/new"))
-    assert kind is HubUnavailableError
+    error_type, message, hint = error_of(lambda: look_up(hub, "acme/new"))
+    assert error_type is HubUnavailableError
     assert message == f"{server.url} does not respond like a hub"
     assert hint.startswith(
         "check the network and HF_ENDPOINT: a login page of the network responds like this; "
     )
 
 
-def test_a_hub_that_goes_away_and_comes_back_another_day(
+def test_a_fetch_resumes_after_the_hub_was_down(
     hub: Hub, server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = get(hub)
@@ -303,12 +299,12 @@ def test_a_hub_that_goes_away_and_comes_back_another_day(
     back.close()
 
 
-def test_nobody_listens(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
-    kind, message, hint = error_of(lambda: look_up(hub))
-    assert kind is HubUnavailableError
+    error_type, message, hint = error_of(lambda: look_up(hub))
+    assert error_type is HubUnavailableError
     assert message == "http://127.0.0.1:1 cannot be reached: connection refused"
     assert hint == (
         "check the network, the proxy settings and HF_ENDPOINT; available offline: demo"

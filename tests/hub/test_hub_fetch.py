@@ -1,4 +1,4 @@
-"""The real command fetches from a loopback hub: ended in every way, two at a time, full disks."""
+"""The command fetches from a loopback hub: interrupted, in parallel, onto full disks."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def server() -> Iterator[LoopbackHub]:
     hub.close()
 
 
-def add_parts(server: LoopbackHub) -> None:
+def add_components(server: LoopbackHub) -> None:
     prefixes = {"model.diffusion_model.": "", "text_encoders.llm.": "", "tae.": ""}
     names = ["parts-Q4_0.gguf", "qwen3-encoder.gguf", "tae-decoder.gguf"]
     server.add("acme/parts-GGUF", dict(zip(names, split_gguf(DEMO_FILE.read_bytes(), prefixes))))
@@ -49,7 +49,7 @@ def size_of(server: LoopbackHub, reference: str) -> int:
 
 
 class Command:
-    """The command in a process of its own, in a folder of its own."""
+    """The command in a separate process and folder."""
 
     started: ClassVar[list["Command"]] = []
 
@@ -70,7 +70,7 @@ class Command:
         self.started.append(self)
 
     def forget(self) -> None:
-        """End what a test has left."""
+        """End a process that a test has left running."""
         self.process.kill()
         self.process.communicate()
 
@@ -82,17 +82,17 @@ class Command:
         return status, errors
 
     def end(self, number: int) -> tuple[int, str]:
-        """Send a signal; all processes have to be gone a second later."""
+        """Send a signal, and check that all processes have ended a second later."""
         start = time.monotonic()
         self.process.send_signal(number)
         result = self.wait()
-        while self.is_there():
+        while self.is_running():
             assert time.monotonic() - start < 1
         assert time.monotonic() - start < 1
         return result
 
-    def is_there(self) -> bool:
-        if sys.platform == "linux":  # where the system may take a second to forget orphans
+    def is_running(self) -> bool:
+        if sys.platform == "linux":  # the system may take a second to reap orphans
             return any(each.session == self.process.pid for each in running_processes())
         try:
             os.killpg(self.process.pid, 0)
@@ -106,8 +106,8 @@ class Command:
             time.sleep(0.005)
 
 
-def kept(home: Path) -> list[str]:
-    """Return the names of files in the cache that are, or look like, downloads."""
+def kept_files(home: Path) -> list[str]:
+    """Return the names of complete and partial files in the cache."""
     return [path.name for path in home.rglob("blobs/*")] + [
         path.name for path in home.rglob("snapshots/*/*")
     ]
@@ -127,31 +127,31 @@ ENDINGS = [
     [*((WHOLE, ending) for ending in ENDINGS), (PARTS, ENDINGS[2])],
     ids=["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL, files side by side"],
 )
-def test_a_fetch_that_is_ended_at_half_goes_on(
+def test_an_interrupted_fetch_resumes(
     server: LoopbackHub, tmp_path: Path, model: str, ending: tuple[int, int, str]
 ) -> None:
-    """Ended at once, nothing is left under a final name, and 5 % at most is fetched twice."""
-    add_parts(server)
+    """It ends at once and leaves no final name; at most 5 % is fetched twice."""
+    add_components(server)
     size = size_of(server, model)
     server.fail("/resolve/", seconds=0.002)
     command = Command(server, tmp_path, model)
     command.wait_until(server, size // 2)
     status, said = command.end(ending[0])
     assert (status, said.endswith(ending[2])) == (ending[1], True)
-    names = kept(tmp_path)
+    names = kept_files(tmp_path)
     assert names
     if model == WHOLE:
         assert all(name.endswith(".incomplete") for name in names)
     server.faults.clear()
     status, said = Command(server, tmp_path, model).wait()
     assert (status, "%" in said) == (0, True)
-    assert not [name for name in kept(tmp_path) if name.endswith((".incomplete", ".tmp"))]
+    assert not [name for name in kept_files(tmp_path) if name.endswith((".incomplete", ".tmp"))]
     assert size <= server.bytes_sent <= size * 1.05
 
 
 @needs_demo
 @pytest.mark.parametrize("path", ["/api/", "/resolve/"])
-def test_ctrl_c_while_the_hub_says_nothing(server: LoopbackHub, tmp_path: Path, path: str) -> None:
+def test_ctrl_c_while_the_hub_is_silent(server: LoopbackHub, tmp_path: Path, path: str) -> None:
     server.fail(path, stall_after=-1)
     command = Command(server, tmp_path, WHOLE)
     while not any(path in request.path for request in server.requests):
@@ -173,18 +173,18 @@ def test_ctrl_c_while_another_process_fetches(
             if line.startswith("downloading"):
                 break
         assert command.end(signal.SIGINT)[0] == 130
-    assert kept(tmp_path) == []
+    assert kept_files(tmp_path) == []
 
 
 @needs_demo
 @pytest.mark.engine
 def test_two_processes_fetch_the_same_model_once(server: LoopbackHub, tmp_path: Path) -> None:
-    add_parts(server)
+    add_components(server)
     size = size_of(server, PARTS)
     server.fail("/resolve/", seconds=0.001)
     first, second = (Command(server, tmp_path, PARTS) for _ in range(2))
     assert first.wait()[0] == second.wait()[0] == 0
-    # Each may have read the headers for its plan.
+    # Each process may have read the headers for its plan.
     headers = sum(request.bytes_sent for request in server.requests if "-" in request.range[6:-1])
     assert size <= server.bytes_sent <= size + headers
     first_picture, second_picture = tmp_path.rglob("pictures/*.png")
@@ -193,8 +193,8 @@ def test_two_processes_fetch_the_same_model_once(server: LoopbackHub, tmp_path: 
 
 @needs_demo
 @pytest.mark.engine
-def test_a_process_goes_on_where_another_was_killed(server: LoopbackHub, tmp_path: Path) -> None:
-    """The second has waited for the first, and takes its place."""
+def test_a_process_resumes_the_fetch_of_a_killed_one(server: LoopbackHub, tmp_path: Path) -> None:
+    """The second process was waiting for the first one."""
     size = size_of(server, WHOLE)
     server.fail("/resolve/", seconds=0.002)
     first = Command(server, tmp_path, WHOLE)
@@ -208,8 +208,8 @@ def test_a_process_goes_on_where_another_was_killed(server: LoopbackHub, tmp_pat
 
 @needs_demo
 @pytest.mark.engine
-def test_with_everything_here_one_question_or_none(server: LoopbackHub, tmp_path: Path) -> None:
-    add_parts(server)
+def test_a_cached_model_needs_at_most_one_request(server: LoopbackHub, tmp_path: Path) -> None:
+    add_components(server)
     server.fail("/resolve/", seconds=0.002)
     status, said = Command(server, tmp_path, PARTS).wait()
     assert status == 0
@@ -236,7 +236,7 @@ def test_with_everything_here_one_question_or_none(server: LoopbackHub, tmp_path
 
 # --- disks and environments -----------------------------------------------------------------------
 
-# A request first, for what that imports: "nobody" may not read Python's own folders.
+# A first request imports modules, because "nobody" may not read Python's own folders.
 FETCH = """
 import os, resource, sys
 import huggingface_hub.utils, huggingface_hub.errors
@@ -261,7 +261,7 @@ except DrawError as error:
 
 
 def fetch(server: LoopbackHub, folder: Path, setup: str = "", **environment: str) -> str:
-    """Fetch in a process of its own, whose cache is below the folder it is started in."""
+    """Fetch in a separate process, whose cache is below the current folder."""
     result = subprocess.run(
         [sys.executable, "-c", FETCH.format(setup=setup)],
         env={**os.environ, **server.environment(Path("home")), **environment},
@@ -284,8 +284,8 @@ AS_NOBODY = "if os.geteuid() == 0: os.setgroups([]); os.setuid(65534)"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
-def test_a_cache_that_cannot_be_written_to(tiny: LoopbackHub, tmp_path: Path) -> None:
-    """Is refused where something is to be fetched; what is there can be used, verified once."""
+def test_a_read_only_cache(tiny: LoopbackHub, tmp_path: Path) -> None:
+    """A fetch is refused; cached files can be used and are verified once."""
     tmp_path.chmod(0o755)
     (tmp_path / "home").mkdir(mode=0o555)
     refused = (
@@ -298,7 +298,7 @@ def test_a_cache_that_cannot_be_written_to(tiny: LoopbackHub, tmp_path: Path) ->
     for path in (tmp_path / "home").rglob("*"):
         if path.is_dir() and path.name != "xdg":
             path.chmod(0o555)
-    sent = tiny.bytes_sent + 1  # of the request for imports
+    sent = tiny.bytes_sent + 1  # of the first request
     for path in (tmp_path / "home").rglob("verified-*"):
         path.unlink()
     assert fetch(tiny, tmp_path, AS_NOBODY) == "()"
@@ -323,7 +323,7 @@ def small_disk(folder: Path, count: int) -> Iterator[None]:
 
 
 def test_a_disk_that_fills_up(tiny: LoopbackHub, tmp_path: Path) -> None:
-    """Told before the fetch where that is known, and clearly afterwards; what came is kept."""
+    """The error comes before the fetch if the size is known; received bytes are kept."""
     with small_disk(tmp_path / "home", 700_000):
         before = fetch(tiny, tmp_path)
         assert re.fullmatch(
@@ -345,7 +345,7 @@ def test_a_disk_that_fills_up(tiny: LoopbackHub, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
-def test_a_disk_that_holds_no_large_files(tiny: LoopbackHub, tmp_path: Path) -> None:
+def test_a_disk_with_a_limited_file_size(tiny: LoopbackHub, tmp_path: Path) -> None:
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))"
     tiny.fail("/resolve/", seconds=0.005)
     assert fetch(tiny, tmp_path, limit) == (
@@ -357,7 +357,7 @@ def test_a_disk_that_holds_no_large_files(tiny: LoopbackHub, tmp_path: Path) -> 
     assert tiny.bytes_sent <= size + 2 * 65_536
 
 
-def test_the_clients_environment_is_kept_to(tmp_path: Path) -> None:
+def test_the_environment_of_huggingface_hub_applies(tmp_path: Path) -> None:
     """HF_ENDPOINT with a path and a slash, HF_HUB_CACHE, and a token in a file."""
     mirror = LoopbackHub(prefix="/mirror/hf")
     mirror.add("acme/tiny", {"data.gguf": DATA}, gated=True)

@@ -1,4 +1,4 @@
-"""How little is read of a repository before anything is fetched: bytes and requests are counted."""
+"""Bytes and requests that are needed before anything is fetched."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ WORDS = 151_936
 
 
 def large(data: bytes) -> Content:
-    """As large as such a file is: else its end would be what ends a read."""
+    """Return content of a realistic size, so that a read does not stop at the end of the file."""
     return Content(data, len(data) + GIGABYTE, hashlib.sha256(data).hexdigest())
 
 
-def grown(tensors: files.Tensors, header_bytes: int) -> dict[str, tuple[files.Shape, str]]:
-    """Add tensors until a GGUF header is about so long."""
+def enlarge(tensors: files.Tensors, header_bytes: int) -> dict[str, tuple[files.Shape, str]]:
+    """Add tensors until a GGUF header has about the stated length."""
     more = {
         f"more.{number}.of_what_a_network_has.weight": ((4,), "F32")
         for number in range(header_bytes // 76)
@@ -43,7 +43,7 @@ def language_model(
     tensors: files.Tensors | None = None,
     is_sorted: bool = False,
 ) -> Content:
-    """A language model as llama.cpp's tools write it; its vocabulary is more than 3 MB."""
+    """Return a language model as written by llama.cpp's tools; its vocabulary exceeds 3 MB."""
     tokens = [f"token{number:08}" for number in range(words)]
     metadata: dict[str, object] = {"general.architecture": architecture, "general.name": "a name"}
     if width is not None:
@@ -59,13 +59,13 @@ def language_model(
     return Content(start, len(start) + size, hashlib.sha256(start).hexdigest())
 
 
-Z_IMAGE = files.gguf_bytes(grown({"cap_embedder.0.weight": ((2560,), "F32")}, 50_000))
-FLUX = large(files.gguf_bytes(grown(files.FLUX1, 80_000)))
+Z_IMAGE = files.gguf_bytes(enlarge({"cap_embedder.0.weight": ((2560,), "F32")}, 50_000))
+FLUX = large(files.gguf_bytes(enlarge(files.FLUX1, 80_000)))
 SD3 = {f"joint_blocks.{number}.x_block.attn.qkv.weight": ((64, 64), "F16") for number in range(24)}
-VAE = large(files.safetensors_bytes(grown(files.VAE_16, 15_000)))
-CLIP_L = large(files.gguf_bytes(grown(files.CLIP_L, 20_000)))
-CLIP_G = large(files.gguf_bytes(grown(files.CLIP_G, 50_000)))
-T5 = large(files.gguf_bytes(grown(files.T5, 20_000)))
+VAE = large(files.safetensors_bytes(enlarge(files.VAE_16, 15_000)))
+CLIP_L = large(files.gguf_bytes(enlarge(files.CLIP_L, 20_000)))
+CLIP_G = large(files.gguf_bytes(enlarge(files.CLIP_G, 50_000)))
+T5 = large(files.gguf_bytes(enlarge(files.T5, 20_000)))
 QWEN3 = language_model()
 USUAL_LLM = "unsloth/Qwen3-4B-Instruct-2507-GGUF"
 
@@ -110,7 +110,7 @@ Z_IMAGE_BUNDLE = {
     "ae.safetensors": VAE,
 }
 SD3_BUNDLE = {
-    "sd3.5_medium-Q4_0.gguf": large(files.gguf_bytes(grown(SD3, 60_000))),
+    "sd3.5_medium-Q4_0.gguf": large(files.gguf_bytes(enlarge(SD3, 60_000))),
     **{f"clip_l-{tag}.gguf": CLIP_L for tag in ("Q4_0", "Q8_0")},
     **{f"clip_g-{tag}.gguf": CLIP_G for tag in ("Q4_0", "Q8_0")},
     **{f"t5xxl-{tag}.gguf": T5 for tag in ("Q4_0", "Q8_0")},
@@ -122,13 +122,13 @@ FLUX_BUNDLE = {
     "t5xxl-Q8_0.gguf": T5,
 }
 LORAS = {
-    f"lora-{number:02}.safetensors": large(files.safetensors_bytes(grown(files.LORA, 60_000)))
+    f"lora-{number:02}.safetensors": large(files.safetensors_bytes(enlarge(files.LORA, 60_000)))
     for number in range(20)
 }
 
 
 @pytest.mark.parametrize(
-    ("bundle", "most_bytes", "requests", "parts"),
+    ("bundle", "max_bytes", "requests", "components"),
     [
         (Z_IMAGE_BUNDLE, 300_000, (7, 3), ["vae ae.safetensors", "llm Qwen3-4B-Q4_K_M.gguf"]),
         (
@@ -161,21 +161,21 @@ def test_dry_run_with_the_components_beside_the_model(
     server: LoopbackHub,
     capsys: pytest.CaptureFixture[str],
     bundle: Mapping[str, Content],
-    most_bytes: int,
+    max_bytes: int,
     requests: tuple[int, int],
-    parts: list[str],
+    components: list[str],
 ) -> None:
     server.add("acme/bundle-GGUF", bundle)
     server.add("Shio-Koube/SD-3.5-vae", {"diffusion_pytorch_model.safetensors": VAE})
-    assert dry_run(capsys, "hf.co/acme/bundle-GGUF:Q4_0")[1:] == parts
+    assert dry_run(capsys, "hf.co/acme/bundle-GGUF:Q4_0")[1:] == components
     sent, asked = count(server)
-    assert sent < most_bytes
-    # What the files beside it are is known from now on.
-    assert dry_run(capsys, "hf.co/acme/bundle-GGUF:Q4_0")[1:] == parts
+    assert sent < max_bytes
+    # The other files are known from now on.
+    assert dry_run(capsys, "hf.co/acme/bundle-GGUF:Q4_0")[1:] == components
     assert (asked, count(server)[1]) == requests
 
 
-def test_many_files_that_are_no_part_of_the_model(
+def test_many_files_that_are_not_components(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.add("acme/flux-GGUF", {"flux1-dev-Q4_0.gguf": FLUX, **LORAS})
@@ -209,7 +209,7 @@ def test_a_language_model_is_refused_after_its_first_bytes(
 @pytest.mark.parametrize(
     "wrong", [language_model(width=4096), language_model(words=128_256)], ids=["width", "words"]
 )
-def test_another_language_model_beside_the_model_is_not_taken(
+def test_another_language_model_beside_the_model_is_not_used(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str], wrong: Content
 ) -> None:
     server.add("acme/z-GGUF", {**Z_IMAGE_BUNDLE, "Qwen3-4B-Q4_K_M.gguf": wrong})
@@ -228,10 +228,10 @@ def test_another_language_model_that_the_user_names_is_refused(server: LoopbackH
     assert count(server)[0] < 300_000
 
 
-def test_what_a_language_model_hides_behind_its_vocabulary_is_checked_once_it_is_here(
+def test_keys_after_the_vocabulary_are_checked_after_the_fetch(
     server: LoopbackHub,
 ) -> None:
-    # Its keys, which do not tell the width, come without the tensor that would.
+    # Its keys lack the width, and so does the tensor that would contain it.
     hiding = language_model(width=None, tensors={"token_embd.weight": ((4096, 16), "F32")})
     small = {"z-Q4_0.gguf": Z_IMAGE, "ae.safetensors": files.safetensors_bytes(files.VAE_16)}
     server.add("acme/z-GGUF", {**small, "Qwen3-4B.gguf": Content(hiding.read(0, hiding.size))})
@@ -257,7 +257,7 @@ def test_a_t5_encoder_with_its_vocabulary(
     assert header.metadata["general.architecture"] == "t5encoder"
 
 
-def test_a_file_with_a_vocabulary_that_is_no_text_model_is_read_whole(
+def test_a_file_with_a_vocabulary_that_is_not_a_text_model_is_read_completely(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = language_model("diffusion", None, tensors=files.SD1_ALL)
@@ -265,19 +265,21 @@ def test_a_file_with_a_vocabulary_that_is_no_text_model_is_read_whole(
     assert dry_run(capsys, "hf.co/acme/sd-GGUF") == ["model sd-Q4_0.gguf"]
 
 
-def test_a_long_list_of_numbers_is_left_out(server: LoopbackHub) -> None:
+def test_a_long_list_of_numbers_is_skipped(server: LoopbackHub) -> None:
     metadata = {"some.numbers": [1] * 2_000_000, "more.numbers": [2] * 1_000_000}
-    server.add("acme/m", {"m.gguf": large(files.gguf_bytes(grown(files.SD1_ALL, 9000), metadata))})
+    server.add(
+        "acme/m", {"m.gguf": large(files.gguf_bytes(enlarge(files.SD1_ALL, 9000), metadata))}
+    )
     hub = Hub()
     header = hub.read_header(hub.repository("acme/m", is_sufficient=None).file("m.gguf"))
     assert set(files.SD1_ALL) < set(header.tensors)
     assert count(server)[0] < 700_000
 
 
-# --- where the hub leads to -----------------------------------------------------------------------
+# --- redirects ------------------------------------------------------------------------------------
 
 DATA = bytes(range(256)) * 4096
-DATA_STEPS = 5  # 64 kB, and doubled four times
+DATA_STEPS = 5  # 64 kB, doubled four times
 
 
 def open_remote(server: LoopbackHub) -> RemoteFile:
@@ -292,7 +294,7 @@ def read_all(remote: RemoteFile) -> bytes:
     return b"".join(remote.read(place, 1024) for place in range(0, len(DATA), 1024))
 
 
-def test_the_hub_is_asked_once_for_the_ranges_of_a_file(
+def test_the_redirect_of_a_file_is_requested_once(
     server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
@@ -313,7 +315,7 @@ def test_the_hub_is_asked_once_for_the_ranges_of_a_file(
     ],
     ids=["expired", "trouble", "other bytes", "no ranges", "cut"],
 )
-def test_the_hub_is_asked_again_where_that_address_is_good_no_more(
+def test_an_expired_redirect_is_requested_again(
     server: LoopbackHub, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)
@@ -324,7 +326,7 @@ def test_the_hub_is_asked_again_where_that_address_is_good_no_more(
     assert len(server.requests) == 2
 
 
-def test_an_address_of_the_hub_itself_is_not_kept(
+def test_an_address_on_the_hub_itself_is_not_kept(
     server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", server.TOKEN)

@@ -1,4 +1,4 @@
-"""A hub that means harm: nothing it says reaches the disk, the terminal or a parser unchecked."""
+"""A hostile hub: its data is checked before it reaches the disk, the terminal or a parser."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ def list_with(sha: object, **entry: object) -> bytes:
     return json.dumps({"sha": sha, "siblings": [{"rfilename": "m.gguf", **entry}]}).encode()
 
 
-def everything_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*"))
 
 
@@ -56,14 +56,17 @@ def everything_below(folder: Path) -> list[Path]:
         {},
     ],
 )
-def test_only_a_commit_is_taken_for_one(
+def test_an_invalid_commit_is_refused(
     hub: Hub, server: LoopbackHub, tmp_path: Path, sha: object
 ) -> None:
-    before = everything_below(tmp_path.parent)
+    before = files_below(tmp_path.parent)
     answer_with(server, list_with(sha, size=5))
-    kind, message, _ = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubUnavailableError, f"{server.url} does not respond like a hub")
-    assert everything_below(tmp_path.parent) == before
+    error_type, message, _ = error_of(lambda: look_up(hub))
+    assert (error_type, message) == (
+        HubUnavailableError,
+        f"{server.url} does not respond like a hub",
+    )
+    assert files_below(tmp_path.parent) == before
 
 
 def test_a_file_of_the_user_is_never_replaced(
@@ -75,7 +78,7 @@ def test_a_file_of_the_user_is_never_replaced(
     answer_with(server, list_with(str(mine.parent), size=5))
     with pytest.raises(FetchError):
         gpustack_draw.load("hf.co/acme/tiny")
-    # Nor where such a commit got past the border.
+    # Not even if such a commit passed the first check.
     file = RepositoryFile("acme/tiny", "main", str(mine.parent), "m.gguf", 5, "ab" * 32)
     assert error_of(lambda: hub.fetch([file]))[0] is FetchError
     assert mine.read_text() == "precious"
@@ -89,7 +92,7 @@ def test_a_file_of_the_user_is_never_replaced(
         *("\N{LATIN SMALL LETTER A WITH DIAERESIS}" * 130, "/".join(["d" * 100] * 50)),
     ],
 )
-def test_paths_that_lead_elsewhere_are_left_out(hub: Hub, server: LoopbackHub, path: str) -> None:
+def test_paths_outside_the_repository_are_ignored(hub: Hub, server: LoopbackHub, path: str) -> None:
     assert not is_safe(path)
     siblings = [{"rfilename": path, "size": 5}, {"rfilename": "good.gguf", "size": 5}]
     answer_with(server, json.dumps({"sha": COMMIT, "siblings": siblings}).encode())
@@ -98,8 +101,8 @@ def test_paths_that_lead_elsewhere_are_left_out(hub: Hub, server: LoopbackHub, p
         RepositoryFile("acme/tiny", "main", COMMIT, path),
         RepositoryFile("acme/tiny", "main", path, "m.gguf"),
     ):
-        kind, message, _ = error_of(lambda file=file: hub.cache.pointer(file))  # type: ignore[misc]
-        assert kind is FetchError
+        error_type, message, _ = error_of(lambda file=file: hub.cache.pointer(file))  # type: ignore[misc]
+        assert error_type is FetchError
         assert message.endswith(" is not a path inside the cache")
         assert message.isprintable()
 
@@ -127,24 +130,27 @@ def test_paths_that_lead_elsewhere_are_left_out(hub: Hub, server: LoopbackHub, p
     ],
     ids=lambda body: repr(body[:30]),
 )
-def test_a_list_that_is_none(hub: Hub, server: LoopbackHub, body: bytes) -> None:
+def test_an_invalid_list(hub: Hub, server: LoopbackHub, body: bytes) -> None:
     answer_with(server, body)
     start = time.monotonic()
-    kind, message, hint = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubUnavailableError, f"{server.url} does not respond like a hub")
+    error_type, message, hint = error_of(lambda: look_up(hub))
+    assert (error_type, message) == (
+        HubUnavailableError,
+        f"{server.url} does not respond like a hub",
+    )
     assert hint.startswith("check the network and HF_ENDPOINT: ")
-    assert len(server.requests) == 1  # another try would be in vain
+    assert len(server.requests) == 1  # a retry would not help
     assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("size", [-1, 2**70, "5", 5.5, True, None, []])
-def test_a_size_that_is_none_is_not_known(hub: Hub, server: LoopbackHub, size: object) -> None:
+def test_an_invalid_size_is_unknown(hub: Hub, server: LoopbackHub, size: object) -> None:
     answer_with(server, list_with(COMMIT, size=size))
     assert look_up(hub).file("m.gguf").bytes == (1 if size is True else -1)
 
 
-def test_a_size_that_the_hub_never_tells(hub: Hub, server: LoopbackHub) -> None:
-    """Nothing without an end is fetched."""
+def test_a_file_whose_size_is_never_stated(hub: Hub, server: LoopbackHub) -> None:
+    """A fetch without a limit is refused."""
     server.add("acme/bare", {"m.gguf": DATA}, bare=True, small=frozenset({"m.gguf"}))
     server.fail("/resolve/", ignore_range=True, coding="until closed")
     file = get(hub, "m.gguf", "acme/bare")
@@ -171,31 +177,29 @@ def test_a_small_body_that_unpacks_to_gigabytes(hub: Hub, server: LoopbackHub) -
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
-def test_a_body_that_is_packed_in_an_unknown_way(
-    hub: Hub, server: LoopbackHub, coding: str
-) -> None:
+def test_a_body_with_an_unknown_encoding(hub: Hub, server: LoopbackHub, coding: str) -> None:
     answer_with(server, b"{}", **{"Content-Encoding": coding})
     assert error_of(lambda: look_up(hub))[1] == f"{server.url} does not respond like a hub"
 
 
-# --- what is shown --------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31mred\x9b2J"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 410, 416, 418, 429, 451, 500, 503])
 @pytest.mark.parametrize("header", ["X-Error-Message", "X-Error-Code", "Retry-After"])
-def test_no_escape_sequence_is_shown(
+def test_escape_sequences_are_not_printed(
     hub: Hub, server: LoopbackHub, status: int, header: str
 ) -> None:
     server.fail("/api/", status=status, headers={header: ESCAPES})
-    kind, message, hint = error_of(lambda: look_up(hub))
-    assert issubclass(kind, gpustack_draw.DrawError)
+    error_type, message, hint = error_of(lambda: look_up(hub))
+    assert issubclass(error_type, gpustack_draw.DrawError)
     assert message.isprintable()
     assert hint.isprintable()
 
 
-def test_no_escape_sequence_of_a_range_is_shown(hub: Hub, server: LoopbackHub) -> None:
+def test_escape_sequences_in_a_range_are_not_printed(hub: Hub, server: LoopbackHub) -> None:
     file = get(hub)
     server.fail("/resolve/", status=206, headers={"Content-Range": f"bytes {ESCAPES}0-1/5"})
     assert error_of(lambda: hub.fetch([file]))[1] == (
@@ -203,7 +207,7 @@ def test_no_escape_sequence_of_a_range_is_shown(hub: Hub, server: LoopbackHub) -
     )
 
 
-def test_a_long_message_is_cut(hub: Hub, server: LoopbackHub) -> None:
+def test_a_long_message_is_shortened(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/api/", status=403, headers={"X-Error-Message": "no " * 10_000})
     assert len(error_of(lambda: look_up(hub))[1]) < 400
 
@@ -212,16 +216,14 @@ def test_a_long_message_is_cut(hub: Hub, server: LoopbackHub) -> None:
     ("value", "when"),
     [("9" * 4000, "tomorrow"), ("86400", "tomorrow"), ("90", "in 90 seconds")],
 )
-def test_how_long_a_hub_may_want_to_be_left_alone(
-    hub: Hub, server: LoopbackHub, value: str, when: str
-) -> None:
+def test_the_longest_retry_after(hub: Hub, server: LoopbackHub, value: str, when: str) -> None:
     server.fail("/api/", status=429, headers={"Retry-After": value})
-    kind, _, hint = error_of(lambda: look_up(hub))
-    assert kind is HubUnavailableError
+    error_type, _, hint = error_of(lambda: look_up(hub))
+    assert error_type is HubUnavailableError
     assert hint.startswith(f"try again {when}; ")
 
 
-# --- where it leads -------------------------------------------------------------------------------
+# --- redirects ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,10 +239,10 @@ def test_how_long_a_hub_may_want_to_be_left_alone(
         *("file:///etc/passwd", "http://x\x1b[31m/", "javascript:x", "http://x:0/", "."),
     ],
 )
-def test_redirects_that_lead_nowhere(hub: Hub, server: LoopbackHub, location: str) -> None:
+def test_invalid_redirects(hub: Hub, server: LoopbackHub, location: str) -> None:
     server.fail("/api/", status=302, headers={"Location": location})
-    kind, message, hint = error_of(lambda: look_up(hub))
-    assert kind is HubUnavailableError
+    error_type, message, hint = error_of(lambda: look_up(hub))
+    assert error_type is HubUnavailableError
     assert (message + hint).isprintable()
     if not message.startswith(f"{server.url} cannot be reached: "):  # older versions of httpx
         assert message == f"{server.url} redirects too often, or to an invalid URL"
@@ -282,7 +284,7 @@ def drip(*pieces: bytes, each: bytes) -> Callable[[socket.socket], None]:
 
 @pytest.fixture
 def raw_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], str]]:
-    """A server that sends what a function sends, however wrong."""
+    """A server whose responses are written by a function."""
     listening = socket.create_server(("127.0.0.1", 0))
     senders: list[Callable[[socket.socket], None]] = []
 
@@ -327,7 +329,7 @@ def raw_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], str]]:
     ],
     ids=["head", "continue", "body", "chunks", "refusal", "redirect"],
 )
-def test_a_hub_that_drips_is_not_waited_for(
+def test_a_hub_that_sends_single_bytes_times_out(
     hub: Hub,
     raw_hub: Callable[[Any], str],
     monkeypatch: pytest.MonkeyPatch,
@@ -337,11 +339,11 @@ def test_a_hub_that_drips_is_not_waited_for(
     monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.5)
     set_short_timeouts(monkeypatch)
     url = raw_hub(send)
-    kind, message, _ = error_of(lambda: look_up(hub))
-    assert (kind, message) == (HubUnavailableError, f"{url} responds too slowly")
+    error_type, message, _ = error_of(lambda: look_up(hub))
+    assert (error_type, message) == (HubUnavailableError, f"{url} responds too slowly")
 
 
-def test_a_header_that_drips_is_not_waited_for(
+def test_a_header_sent_in_single_bytes_times_out(
     hub: Hub, server: LoopbackHub, raw_hub: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "SECONDS_FOR_RANGE", 0.5)
@@ -349,8 +351,8 @@ def test_a_header_that_drips_is_not_waited_for(
     file = get(hub, "a/tiny-Q4_0.gguf")
     head = b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-65535/%d\r\nContent-Length: 65536\r\n\r\n"
     url = raw_hub(drip(head % file.bytes, each=b"G"))
-    kind, message, _ = error_of(lambda: hub.read_header(file))
-    assert (kind, message) == (HubUnavailableError, f"{url} responds too slowly")
+    error_type, message, _ = error_of(lambda: hub.read_header(file))
+    assert (error_type, message) == (HubUnavailableError, f"{url} responds too slowly")
 
 
 def set_short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +369,7 @@ def set_short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_another_program_changes_while_it_is_fetched(
     hub: Hub, server: LoopbackHub, change: str
 ) -> None:
-    """Verified means the bytes on the disk, not those that came."""
+    """The digest is that of the bytes on the disk, not of those received."""
     file = get(hub)
     partial = hub.cache.partial(file)
     server.fail("/resolve/", seconds=0.02)
@@ -398,10 +400,10 @@ def test_a_file_that_another_program_changes_while_it_is_fetched(
     assert [path.name for path in hub.cache.blob(file).parent.iterdir()] == [file.digest]
 
 
-def test_two_fetches_without_a_lock_do_not_mix_their_bytes(
+def test_two_fetches_without_a_lock_do_not_mix_bytes(
     hub: Hub, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shared disk may have no locks, and people remove them."""
+    """A shared disk may not support locks, and users may delete lock files."""
     file = get(hub)
     server.fail("/resolve/", seconds=0.01)
     monkeypatch.setattr(Fetch, "_locked", lambda *_: threading.Lock())

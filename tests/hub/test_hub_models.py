@@ -1,4 +1,4 @@
-"""From an hf.co reference to files that can draw together, against the loopback hub."""
+"""From an hf.co reference to a model and its components, on the loopback hub."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def error_of(text: str, **components: str) -> tuple[type[DrawError], str, str]:
     return type(caught.value), caught.value.message, caught.value.hint
 
 
-def test_all_in_one(server: LoopbackHub) -> None:
+def test_a_model_in_one_file(server: LoopbackHub) -> None:
     server.add(
         "acme/flux-schnell-GGUF",
         {"flux-schnell-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL), "t5-Q4_0.gguf": b"no"},
@@ -88,7 +88,7 @@ def test_all_in_one(server: LoopbackHub) -> None:
 
 
 @pytest.mark.engine
-def test_too_little_memory_is_said_before_gigabytes_move(
+def test_too_little_memory_is_an_error_before_the_fetch(
     server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("acme/flux", {"flux-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL)})
@@ -99,7 +99,9 @@ def test_too_little_memory_is_said_before_gigabytes_move(
     assert not model.resolved.files[0].path.exists()
 
 
-def test_variant_from_the_repository_where_the_file_tells_none(server: LoopbackHub) -> None:
+def test_the_variant_is_read_from_the_repository_name_if_the_file_name_has_none(
+    server: LoopbackHub,
+) -> None:
     server.add("acme/sdxl-turbo-GGUF", {"model-Q4_0.gguf": files.gguf_bytes(files.SDXL_ALL)})
     model = resolve("hf.co/acme/sdxl-turbo-GGUF:q4_0")
     assert (model.variant, model.defaults.sample_steps) == ("turbo", 4)
@@ -132,7 +134,7 @@ def test_components_from_the_same_repository(server: LoopbackHub) -> None:
     assert all(file.path.stat().st_size == file.bytes for file in model.files)
 
 
-def test_a_part_is_what_its_header_says_whatever_its_name(server: LoopbackHub) -> None:
+def test_the_header_identifies_a_component_not_its_name(server: LoopbackHub) -> None:
     server.add(
         "acme/klein",
         {
@@ -165,7 +167,7 @@ def add_flux_and_usual_places(server: LoopbackHub) -> None:
     )
 
 
-def test_components_from_their_usual_places_the_first_that_has_them(server: LoopbackHub) -> None:
+def test_components_from_the_first_usual_repository_that_has_them(server: LoopbackHub) -> None:
     add_flux_and_usual_places(server)
     model = resolve("hf.co/acme/flux")
     assert sources(model) == {
@@ -188,11 +190,11 @@ def test_components_from_their_usual_places_the_first_that_has_them(server: Loop
     listed = ", ".join(f"{place} ({option})" for option, place in places.items())
     assert model.notes == (f"found in the cache: {listed}",)
     assert fetch_model(model) == ()
-    # With everything in the cache, one question: whether the model itself is still the same.
+    # With everything cached, one request checks whether the model has changed.
     assert server.paths() == ["GET /api/models/acme/flux"]
 
 
-def test_files_beside_a_model_that_are_no_part_of_it_are_looked_into_once(
+def test_headers_of_other_files_beside_a_model_are_read_once(
     server: LoopbackHub,
 ) -> None:
     add_flux_and_usual_places(server)
@@ -204,7 +206,7 @@ def test_files_beside_a_model_that_are_no_part_of_it_are_looked_into_once(
     assert server.paths() == ["GET /api/models/acme/flux"]
 
 
-def test_components_by_option_go_first(server: LoopbackHub, tmp_path: Path) -> None:
+def test_components_by_option_take_precedence(server: LoopbackHub, tmp_path: Path) -> None:
     add_flux_and_usual_places(server)
     server.add("acme/parts", {"my-ae.safetensors": FLUX1_PARTS["ae.safetensors"]})
     clip = tmp_path / "clip.safetensors"
@@ -214,7 +216,7 @@ def test_components_by_option_go_first(server: LoopbackHub, tmp_path: Path) -> N
     assert sources(model)["clip_l"] == "here"
 
 
-def test_component_that_is_something_else_is_told_after_its_fetch(server: LoopbackHub) -> None:
+def test_a_component_of_another_model_is_an_error_after_its_fetch(server: LoopbackHub) -> None:
     add_flux_and_usual_places(server)
     server.add(
         "city96/t5-v1_1-xxl-encoder-gguf",
@@ -229,7 +231,7 @@ def test_component_that_is_something_else_is_told_after_its_fetch(server: Loopba
     )
 
 
-def test_place_that_is_gated_or_has_something_else_is_passed_over(server: LoopbackHub) -> None:
+def test_a_gated_or_unsuitable_repository_is_skipped(server: LoopbackHub) -> None:
     add_flux_and_usual_places(server)
     vae = FLUX1_PARTS["ae.safetensors"]
     server.add("Comfy-Org/z_image_turbo", {"split_files/vae/ae.safetensors": vae}, gated=True)
@@ -247,11 +249,13 @@ def test_place_that_is_gated_or_has_something_else_is_passed_over(server: Loopba
     assert found["clip_l"] == "second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf"
 
 
-def test_missing_component_is_named_with_its_places_and_its_option(server: LoopbackHub) -> None:
+def test_the_error_for_a_missing_component_names_repositories_and_option(
+    server: LoopbackHub,
+) -> None:
     add_flux_and_usual_places(server)
     del server.repositories["comfyanonymous/flux_text_encoders"]
-    kind, message, hint = error_of("hf.co/acme/flux")
-    assert kind is ModelNotFoundError
+    error_type, message, hint = error_of("hf.co/acme/flux")
+    assert error_type is ModelNotFoundError
     assert message == (
         "'hf.co/acme/flux:flux1-dev-Q4_0.gguf' (FLUX.1) cannot draw without the CLIP-L text"
         " encoder, which is neither in the file nor beside it;"
@@ -266,7 +270,7 @@ def test_missing_component_is_named_with_its_places_and_its_option(server: Loopb
     )
 
 
-def test_gated_place_tells_where_its_terms_are(server: LoopbackHub) -> None:
+def test_the_error_for_a_gated_repository_names_its_terms(server: LoopbackHub) -> None:
     add_flux_and_usual_places(server)
     del server.repositories["Comfy-Org/z_image_turbo"]
     vae = FLUX1_PARTS["ae.safetensors"]
@@ -283,7 +287,7 @@ def test_gated_place_tells_where_its_terms_are(server: LoopbackHub) -> None:
 SD3 = {f"joint_blocks.{number}.x_block.attn.qkv.weight": ((64, 64), "F16") for number in range(24)}
 
 
-def test_optional_component_is_fetched_too_or_its_lack_noted(server: LoopbackHub) -> None:
+def test_an_optional_component_is_fetched_or_noted_as_missing(server: LoopbackHub) -> None:
     vae = FLUX1_PARTS["ae.safetensors"]
     clip_g = files.safetensors_bytes(files.CLIP_G)
     server.add(
@@ -309,7 +313,9 @@ def test_optional_component_is_fetched_too_or_its_lack_noted(server: LoopbackHub
     assert note.startswith("not on this machine, so fetched from the hub: ")
 
 
-def test_vae_of_a_unet_model_comes_from_beside_it_or_its_usual_place(server: LoopbackHub) -> None:
+def test_the_vae_of_a_unet_model_is_found_beside_it_or_in_its_usual_repository(
+    server: LoopbackHub,
+) -> None:
     without = {name: of for name, of in files.SDXL_ALL.items() if "first_stage" not in name}
     vae = files.safetensors_bytes(files.VAE_4)
     server.add("acme/one", {"sdxl-Q4_0.gguf": files.gguf_bytes(without), "xl_vae.safetensors": vae})
@@ -321,14 +327,14 @@ def test_vae_of_a_unet_model_comes_from_beside_it_or_its_usual_place(server: Loo
     )
 
 
-def test_bare_repository_as_a_component(server: LoopbackHub) -> None:
+def test_a_repository_without_a_tag_as_a_component(server: LoopbackHub) -> None:
     server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **FLUX1_PARTS})
     vae = "hf.co/acme/flux"
     assert sources(resolve("hf.co/acme/flux", vae=vae))["vae"] == "acme/flux:ae.safetensors"
 
 
 @pytest.mark.parametrize(
-    ("tensors", "kind", "message"),
+    ("tensors", "error_type", "message"),
     [
         (
             {"token_embd.weight": ((64, 100), "F16"), "blk.0.attn_qkv.weight": ((64, 64), "F16")},
@@ -356,11 +362,11 @@ def test_bare_repository_as_a_component(server: LoopbackHub) -> None:
         ),
     ],
 )
-def test_not_a_model_that_can_be_drawn_with(
-    server: LoopbackHub, tensors: files.Tensors, kind: type[DrawError], message: str
+def test_a_model_that_cannot_draw(
+    server: LoopbackHub, tensors: files.Tensors, error_type: type[DrawError], message: str
 ) -> None:
     server.add("acme/m", {"m-Q4_0.gguf": files.gguf_bytes(tensors)})
-    assert error_of("hf.co/acme/m")[:2] == (kind, message)
+    assert error_of("hf.co/acme/m")[:2] == (error_type, message)
 
 
 def test_gated_model(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +383,7 @@ def set_free_disk(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr("gpustack_draw.hub.cache.HubCache.free_bytes", lambda _: count)
 
 
-def test_dry_run_says_when_the_disk_is_too_small(
+def test_a_dry_run_notes_that_the_disk_is_too_small(
     server: LoopbackHub,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -392,9 +398,9 @@ def test_dry_run_says_when_the_disk_is_too_small(
         " 3.00 GB free"
     )
     assert main(["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]) == 3
-    told = capsys.readouterr()
-    assert told.out.splitlines()[-1] == f"note:      {lack}"
-    assert told.err.splitlines()[0] == f"gpustack-draw: {lack}"
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == f"note:      {lack}"
+    assert printed.err.splitlines()[0] == f"gpustack-draw: {lack}"
 
 
 def test_dry_run(
@@ -459,7 +465,7 @@ def test_dry_run(
     assert "discrete, 512x512\n" in capsys.readouterr().out
 
 
-def test_resolve_gives_the_plan(server: LoopbackHub) -> None:
+def test_resolve_returns_the_plan(server: LoopbackHub) -> None:
     server.add("acme/flux", {"flux1-dev-Q4_0.gguf": files.gguf_bytes(files.FLUX1), **FLUX1_PARTS})
     plan = gpustack_draw.resolve("hf.co/acme/flux", device="CPU")
     assert [file.component for file in plan.files] == ["model", "vae", "clip_l", "t5xxl"]
@@ -467,7 +473,7 @@ def test_resolve_gives_the_plan(server: LoopbackHub) -> None:
     assert plan.memory_bytes > 100_000_000
 
 
-def test_models_lists_what_can_be_drawn_with(
+def test_models_lists_models_that_can_draw(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpustack_draw.list_models.DEMO_FILE", Path("missing"))

@@ -1,7 +1,6 @@
-"""Variables of the environment that keep the network from being used: one sentence that names them.
+"""Environment variables that prevent the use of the network: a one-sentence error names them.
 
-A model that is here is used all the same, and ``models`` lists it; from the library, no error is
-anything but a DrawError.
+A cached model is used all the same, and ``models`` lists it. The library raises only DrawError.
 """
 
 import json
@@ -19,7 +18,7 @@ from loopback_hub import LoopbackHub
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
 
-# Forks for each set of variables: the client reads them when it is imported.
+# Forks for each set of variables, because huggingface_hub reads them during its import.
 CODE = """
 import contextlib, importlib, json, os, sys
 import gpustack_draw, gpustack_draw.hub, gpustack_draw.api, gpustack_draw.list_models
@@ -57,7 +56,7 @@ HERE = "; available offline: demo, hf.co/acme/sd:Q4_0"
 
 
 class Place:
-    """A loopback hub, and a cache that has one of its two models."""
+    """A loopback hub and a cache with one of its two models."""
 
     def __init__(self, server: LoopbackHub, folder: Path) -> None:
         self.server = server
@@ -125,14 +124,14 @@ def unreachable(proxy: str, name: str) -> tuple[str, str]:
     )
 
 
-def no_number(name: str, value: str) -> tuple[str, str]:
+def not_a_number(name: str, value: str) -> tuple[str, str]:
     return (
         f"{name} is not a whole number of seconds: {value!r}",
         f"correct it, or unset {name}",
     )
 
 
-def no_hub(value: str) -> tuple[str, str]:
+def not_a_hub(value: str) -> tuple[str, str]:
     return (
         f"HF_ENDPOINT is not a URL: {value!r}",
         "write it as https://HOST, or unset it to use https://huggingface.co",
@@ -163,9 +162,9 @@ FAULTY = [
     ("HTTP_PROXY", "http://127.0.0.1:1", *unreachable("http://127.0.0.1:1", "HTTP_PROXY")),
     ("HTTP_PROXY", "127.0.0.1:1", *unreachable("127.0.0.1:1", "HTTP_PROXY")),
     ("ALL_PROXY", "http://u:secret@127.0.0.1:1", *unreachable("http://127.0.0.1:1", "ALL_PROXY")),
-    ("HF_HUB_DOWNLOAD_TIMEOUT", "1.5", *no_number("HF_HUB_DOWNLOAD_TIMEOUT", "1.5")),
-    ("HF_HUB_DOWNLOAD_TIMEOUT", "", *no_number("HF_HUB_DOWNLOAD_TIMEOUT", "")),
-    ("HF_HUB_ETAG_TIMEOUT", "10 s", *no_number("HF_HUB_ETAG_TIMEOUT", "10 s")),
+    ("HF_HUB_DOWNLOAD_TIMEOUT", "1.5", *not_a_number("HF_HUB_DOWNLOAD_TIMEOUT", "1.5")),
+    ("HF_HUB_DOWNLOAD_TIMEOUT", "", *not_a_number("HF_HUB_DOWNLOAD_TIMEOUT", "")),
+    ("HF_HUB_ETAG_TIMEOUT", "10 s", *not_a_number("HF_HUB_ETAG_TIMEOUT", "10 s")),
     (
         *("HF_HUB_ETAG_TIMEOUT", "-5", "HF_HUB_ETAG_TIMEOUT is not above 0: -5"),
         "correct it, or unset HF_HUB_ETAG_TIMEOUT",
@@ -190,7 +189,7 @@ FAULTY = [
         "unset it to use https://huggingface.co, or set it to the URL of another hub",
     ),
     *(
-        ("HF_ENDPOINT", value, *no_hub(value))
+        ("HF_ENDPOINT", value, *not_a_hub(value))
         for value in (
             *("hub.example.com", "http://[::bad", "http://127.0.0.1:99999", "http://a b"),
             *("ftp://x", "http://\x1b[31m", "nonsense:"),
@@ -215,7 +214,7 @@ FAULTY = [
         ),
     ),
 ]
-# Those that keep only the newer client's HTTP library from being set up.
+# Variables that only the HTTP library of newer versions rejects.
 FAULTY_FOR_HTTPX = [
     ("HTTPS_PROXY", "htp://x", *no_proxy("HTTPS_PROXY", "htp://x")),
     *(
@@ -241,11 +240,11 @@ FAULTY_FOR_HTTPX = [
 def check(place: Place, variables: dict[str, str], message: str, hint: str) -> None:
     known = {"url": place.server.url, "port": place.server.port}
     found = place.outcomes(**{name: value.format(**known) for name, value in variables.items()})
-    kind, said, advice = found["new"]
+    error_type, said, advice = found["new"]
     assert said.startswith(message.format(**known))
     assert said.isprintable()
     assert "secret" not in said + advice
-    assert (kind, advice) in {
+    assert (error_type, advice) in {
         ("HubUnavailableError", hint + HERE),
         ("NoSuchPageError", hint + HERE),
     }
@@ -256,22 +255,20 @@ def check(place: Place, variables: dict[str, str], message: str, hint: str) -> N
 
 
 @pytest.mark.parametrize(("name", "value", "message", "hint"), FAULTY)
-def test_a_faulty_variable_is_named(
-    place: Place, name: str, value: str, message: str, hint: str
-) -> None:
+def test_an_invalid_variable(place: Place, name: str, value: str, message: str, hint: str) -> None:
     check(place, {name: value}, message, hint)
 
 
 @pytest.mark.skipif(CLIENT_IS_OLD, reason="the client uses requests, which reads others")
 @pytest.mark.parametrize(("name", "value", "message", "hint"), FAULTY_FOR_HTTPX)
-def test_a_faulty_variable_of_the_newer_client_is_named(
+def test_an_invalid_variable_of_newer_versions(
     place: Place, name: str, value: str, message: str, hint: str
 ) -> None:
     check(place, {name: value}, message, hint)
 
 
 @pytest.mark.skipif(CLIENT_IS_OLD, reason="the client uses requests, which reads others")
-def test_a_log_of_keys_that_cannot_be_written(place: Place) -> None:
+def test_an_ssl_key_log_that_cannot_be_written(place: Place) -> None:
     certificates = str(Path(__file__).parents[1] / "support" / "loopback.pem")
     check(
         place,
@@ -282,8 +279,8 @@ def test_a_log_of_keys_that_cannot_be_written(place: Place) -> None:
     )
 
 
-def test_several_faulty_variables(place: Place) -> None:
-    """The first is named; none keeps a model that is here from being used."""
+def test_several_invalid_variables(place: Place) -> None:
+    """The first one is named; a cached model can be used all the same."""
     check(
         place,
         {
@@ -291,7 +288,7 @@ def test_several_faulty_variables(place: Place) -> None:
             "HF_HUB_ETAG_TIMEOUT": "x",
             "HF_ENDPOINT": "http://[::bad",
         },
-        *no_hub("http://[::bad"),
+        *not_a_hub("http://[::bad"),
     )
 
 
@@ -316,9 +313,7 @@ def test_several_faulty_variables(place: Place) -> None:
         ("HOME", "/nonexistent"),
     ],
 )
-def test_an_odd_variable_that_does_no_harm(
-    place: Place, tmp_path: Path, name: str, value: str
-) -> None:
+def test_a_harmless_unusual_variable(place: Place, tmp_path: Path, name: str, value: str) -> None:
     found = place.outcomes(HF_HOME=str(tmp_path), **{name: value})
     assert found == {
         "new": ["True"],
@@ -328,8 +323,8 @@ def test_an_odd_variable_that_does_no_harm(
 
 
 @pytest.mark.parametrize("value", ["[::1]", "[::bad", "\x1b[31m", "http://[::bad"])
-def test_hosts_without_a_proxy_that_are_none(place: Place, tmp_path: Path, value: str) -> None:
-    """Some versions of httpx pass over them, as curl does; others cannot be set up."""
+def test_invalid_hosts_in_no_proxy(place: Place, tmp_path: Path, value: str) -> None:
+    """Some versions of httpx ignore them, as curl does; others raise an error."""
     found = place.outcomes(HF_HOME=str(tmp_path), NO_PROXY=value)["new"]
     if found != ["True"]:
         here = "; available offline: demo"
@@ -359,7 +354,7 @@ def test_hosts_without_a_proxy_that_are_none(place: Place, tmp_path: Path, value
         ),
     ],
 )
-def test_a_cache_that_is_no_folder(
+def test_a_cache_that_is_not_a_folder(
     place: Place, variables: dict[str, str], reason: str, hint: str
 ) -> None:
     found = place.outcomes(**variables)
@@ -367,7 +362,7 @@ def test_a_cache_that_is_no_folder(
     assert found["models"] == ["demo"]
 
 
-def test_the_variable_that_forbids_the_network_is_named(place: Place) -> None:
+def test_the_message_names_the_variable_that_forbids_the_network(place: Place) -> None:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         found = place.outcomes(**{name: "1"})
         _, message, hint = found["new"]

@@ -1,7 +1,7 @@
-"""Names and shapes of all tensors of a model, from its architecture's numbers.
+"""Names and shapes of all tensors of a model, from the dimensions of its architecture.
 
-Shapes begin with the fastest dimension, as in GGUF files. Matrices are of the type that is asked
-for; what quantizers leave alone is F16 or F32.
+Shapes start with the fastest dimension, as in GGUF files. Matrices have the requested type; tensors
+that quantizers do not convert are F16 or F32.
 """
 
 from collections.abc import Sequence
@@ -16,99 +16,99 @@ def _convolution(name: str, inputs: int, outputs: int, side: int = 3) -> Named:
     return {f"{name}.weight": weight, f"{name}.bias": ((outputs,), "F32")}
 
 
-def dense(name: str, inputs: int, outputs: int, kind: str) -> Named:
-    return {f"{name}.weight": ((inputs, outputs), kind), f"{name}.bias": ((outputs,), "F32")}
+def dense(name: str, inputs: int, outputs: int, weight_type: str) -> Named:
+    return {f"{name}.weight": ((inputs, outputs), weight_type), f"{name}.bias": ((outputs,), "F32")}
 
 
 def _norm(name: str, width: int) -> Named:
     return {f"{name}.weight": ((width,), "F32"), f"{name}.bias": ((width,), "F32")}
 
 
-def sd3(depth: int, *, dual: int = 0, positions: int = 192, kind: str = "Q4_0") -> Named:
-    """Stable Diffusion 3 and 3.5.
+def sd3(depth: int, *, dual: int = 0, positions: int = 192, weight_type: str = "Q4_0") -> Named:
+    """Return the tensors of Stable Diffusion 3 or 3.5.
 
     Args:
-        depth: Blocks; the width is 64 times that.
-        dual: Blocks, from the first on, with a second attention.
-        positions: Side of the square of learned positions.
-        kind: Type of the matrices.
+        depth: Number of blocks; the width is 64 times as large.
+        dual: Number of first blocks with a second attention.
+        positions: Side length of the square of learned positions.
+        weight_type: Type of the matrices.
     """
     width = 64 * depth
     model: Named = {
         **_convolution("x_embedder.proj", 16, width, 2),
         "pos_embed": ((width, positions**2, 1), "F16"),
-        **dense("context_embedder", 4096, width, kind),
-        **dense("t_embedder.mlp.0", 256, width, kind),
-        **dense("t_embedder.mlp.2", width, width, kind),
-        **dense("y_embedder.mlp.0", 768 + 1280, width, kind),
-        **dense("y_embedder.mlp.2", width, width, kind),
-        **dense("final_layer.linear", width, 2 * 2 * 16, kind),
-        **dense("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+        **dense("context_embedder", 4096, width, weight_type),
+        **dense("t_embedder.mlp.0", 256, width, weight_type),
+        **dense("t_embedder.mlp.2", width, width, weight_type),
+        **dense("y_embedder.mlp.0", 768 + 1280, width, weight_type),
+        **dense("y_embedder.mlp.2", width, width, weight_type),
+        **dense("final_layer.linear", width, 2 * 2 * 16, weight_type),
+        **dense("final_layer.adaLN_modulation.1", width, 2 * width, weight_type),
     }
     for block in range(depth):
         prefix = f"joint_blocks.{block}."
-        # The prompt's half of the last block only gives keys and values.
+        # In the last block, the prompt only has keys and values.
         last = block == depth - 1
-        context = _attention("attn", width, kind, proj=not last)
-        context |= _modulated_mlp(width, 2 if last else 6, kind, mlp=not last)
-        picture = _attention("attn", width, kind)
+        context = _attention("attn", width, weight_type, proj=not last)
+        context |= _modulated_mlp(width, 2 if last else 6, weight_type, mlp=not last)
+        picture = _attention("attn", width, weight_type)
         if block < dual:
-            picture |= _attention("attn2", width, kind)
-        picture |= _modulated_mlp(width, 9 if block < dual else 6, kind)
+            picture |= _attention("attn2", width, weight_type)
+        picture |= _modulated_mlp(width, 9 if block < dual else 6, weight_type)
         model |= prefixed(prefix + "context_block.", context)
         model |= prefixed(prefix + "x_block.", picture)
     return model
 
 
-def _attention(name: str, width: int, kind: str, *, proj: bool = True) -> Named:
+def _attention(name: str, width: int, weight_type: str, *, proj: bool = True) -> Named:
     return {
-        **dense(f"{name}.qkv", width, 3 * width, kind),
-        **(dense(f"{name}.proj", width, width, kind) if proj else {}),
+        **dense(f"{name}.qkv", width, 3 * width, weight_type),
+        **(dense(f"{name}.proj", width, width, weight_type) if proj else {}),
         f"{name}.ln_q.weight": ((64,), "F32"),
         f"{name}.ln_k.weight": ((64,), "F32"),
     }
 
 
-def _modulated_mlp(width: int, modulations: int, kind: str, *, mlp: bool = True) -> Named:
-    tensors = dense("adaLN_modulation.1", width, modulations * width, kind)
+def _modulated_mlp(width: int, modulations: int, weight_type: str, *, mlp: bool = True) -> Named:
+    tensors = dense("adaLN_modulation.1", width, modulations * width, weight_type)
     if mlp:
-        tensors |= dense("mlp.fc1", width, 4 * width, kind)
-        tensors |= dense("mlp.fc2", 4 * width, width, kind)
+        tensors |= dense("mlp.fc1", width, 4 * width, weight_type)
+        tensors |= dense("mlp.fc2", 4 * width, width, weight_type)
     return tensors
 
 
-def flux1(width: int, double: int, single: int, *, kind: str = "Q4_0") -> Named:
-    """FLUX.1 dev.
+def flux1(width: int, double: int, single: int, *, weight_type: str = "Q4_0") -> Named:
+    """Return the tensors of FLUX.1 dev.
 
     Args:
         width: A multiple of 128, the width of a head.
-        double: Blocks where picture and prompt have their own weights.
-        single: Blocks where they share them.
-        kind: Type of the matrices.
+        double: Number of blocks in which picture and prompt have separate weights.
+        single: Number of blocks in which they share weights.
+        weight_type: Type of the matrices.
     """
     model: Named = {
-        **dense("img_in", 64, width, kind),
-        **dense("txt_in", 4096, width, kind),
-        **dense("final_layer.linear", width, 64, kind),
-        **dense("final_layer.adaLN_modulation.1", width, 2 * width, kind),
+        **dense("img_in", 64, width, weight_type),
+        **dense("txt_in", 4096, width, weight_type),
+        **dense("final_layer.linear", width, 64, weight_type),
+        **dense("final_layer.adaLN_modulation.1", width, 2 * width, weight_type),
     }
     for name, inputs in (("time_in", 256), ("vector_in", 768), ("guidance_in", 256)):
-        model |= dense(f"{name}.in_layer", inputs, width, kind)
-        model |= dense(f"{name}.out_layer", width, width, kind)
+        model |= dense(f"{name}.in_layer", inputs, width, weight_type)
+        model |= dense(f"{name}.out_layer", width, width, weight_type)
     for block in range(double):
         for half in ("img", "txt"):
             prefix = f"double_blocks.{block}.{half}_"
-            model |= dense(f"{prefix}mod.lin", width, 6 * width, kind)
-            model |= dense(f"{prefix}attn.qkv", width, 3 * width, kind)
-            model |= dense(f"{prefix}attn.proj", width, width, kind)
+            model |= dense(f"{prefix}mod.lin", width, 6 * width, weight_type)
+            model |= dense(f"{prefix}attn.qkv", width, 3 * width, weight_type)
+            model |= dense(f"{prefix}attn.proj", width, width, weight_type)
             model |= _head_norms(f"{prefix}attn.norm.")
-            model |= dense(f"{prefix}mlp.0", width, 4 * width, kind)
-            model |= dense(f"{prefix}mlp.2", 4 * width, width, kind)
+            model |= dense(f"{prefix}mlp.0", width, 4 * width, weight_type)
+            model |= dense(f"{prefix}mlp.2", 4 * width, width, weight_type)
     for block in range(single):
         prefix = f"single_blocks.{block}."
-        model |= dense(f"{prefix}modulation.lin", width, 3 * width, kind)
-        model |= dense(f"{prefix}linear1", width, (3 + 4) * width, kind)
-        model |= dense(f"{prefix}linear2", (1 + 4) * width, width, kind)
+        model |= dense(f"{prefix}modulation.lin", width, 3 * width, weight_type)
+        model |= dense(f"{prefix}linear1", width, (3 + 4) * width, weight_type)
+        model |= dense(f"{prefix}linear2", (1 + 4) * width, width, weight_type)
         model |= _head_norms(f"{prefix}norm.")
     return model
 
@@ -117,15 +117,15 @@ def _head_norms(prefix: str) -> Named:
     return {f"{prefix}{name}_norm.scale": ((128,), "F32") for name in ("query", "key")}
 
 
-def sd1_unet(width: int = 320, *, context: int = 768, kind: str = "F16") -> Named:
-    """The UNet of Stable Diffusion 1; its levels are 1, 2, 4 and 4 times the width wide.
+def sd1_unet(width: int = 320, *, context: int = 768, weight_type: str = "F16") -> Named:
+    """Return the UNet of Stable Diffusion 1; its levels are 1, 2, 4 and 4 times ``width`` wide.
 
     Args:
-        width: A multiple of 32; 320 in the real one.
-        context: Numbers that a token of the prompt has.
-        kind: Type of the matrices.
+        width: A multiple of 32; 320 in the published model.
+        context: Width of a token of the prompt.
+        weight_type: Type of the matrices.
     """
-    return unet(width, context=context, kind=kind)
+    return unet(width, context=context, weight_type=weight_type)
 
 
 def unet(
@@ -137,61 +137,65 @@ def unet(
     middle: int = 1,
     labels: int = 0,
     linear: bool = False,
-    kind: str = "F16",
+    weight_type: str = "F16",
 ) -> Named:
-    """Any UNet of Stable Diffusion.
+    """Return any UNet of Stable Diffusion.
 
     Args:
-        width: A multiple of 32; 320 in the real ones.
-        context: Numbers that a token of the prompt has.
-        levels: How many times the width each level is wide.
-        depths: Transformer blocks of each level.
-        middle: Those between the way down and the way up; 0 for half a middle, as in Vega.
-        labels: Numbers that describe the picture beside the prompt.
-        linear: Whether transformers begin and end with matrices in place of convolutions.
-        kind: Type of the matrices.
+        width: A multiple of 32; 320 in the published models.
+        context: Width of a token of the prompt.
+        levels: Width of each level as a multiple of ``width``.
+        depths: Number of transformer blocks of each level.
+        middle: Number of transformer blocks in the middle; 0 for half a middle, as in Vega.
+        labels: Width of the conditioning vector beside the prompt; 0 for none.
+        linear: True if transformers start and end with matrices instead of convolutions.
+        weight_type: Type of the matrices.
     """
     embedding, widths = 4 * width, [width * level for level in levels]
     model: Named = {
-        **dense("time_embed.0", width, embedding, kind),
-        **dense("time_embed.2", embedding, embedding, kind),
+        **dense("time_embed.0", width, embedding, weight_type),
+        **dense("time_embed.2", embedding, embedding, weight_type),
         **_convolution("input_blocks.0.0", 4, width),
     }
     if labels:
-        model |= dense("label_emb.0.0", labels, embedding, kind)
-        model |= dense("label_emb.0.2", embedding, embedding, kind)
-    inputs, given, number = width, [width], 1  # what the way up is given of the way down
+        model |= dense("label_emb.0.0", labels, embedding, weight_type)
+        model |= dense("label_emb.0.2", embedding, embedding, weight_type)
+    inputs, skips, number = width, [width], 1  # for skip connections
     for level, outputs in enumerate(widths):
         for _ in range(2):
             prefix = f"input_blocks.{number}."
-            model |= _unet_residual(f"{prefix}0", inputs, outputs, embedding, kind)
-            model |= _unet_transformer(f"{prefix}1", outputs, context, depths[level], linear, kind)
+            model |= _unet_residual(f"{prefix}0", inputs, outputs, embedding, weight_type)
+            model |= _unet_transformer(
+                f"{prefix}1", outputs, context, depths[level], linear, weight_type
+            )
             inputs, number = outputs, number + 1
-            given.append(inputs)
+            skips.append(inputs)
         if level < len(widths) - 1:
             model |= _convolution(f"input_blocks.{number}.0.op", inputs, inputs)
             number += 1
-            given.append(inputs)
-    model |= _unet_residual("middle_block.0", inputs, inputs, embedding, kind)
+            skips.append(inputs)
+    model |= _unet_residual("middle_block.0", inputs, inputs, embedding, weight_type)
     if middle:
-        model |= _unet_transformer("middle_block.1", inputs, context, middle, linear, kind)
-        model |= _unet_residual("middle_block.2", inputs, inputs, embedding, kind)
+        model |= _unet_transformer("middle_block.1", inputs, context, middle, linear, weight_type)
+        model |= _unet_residual("middle_block.2", inputs, inputs, embedding, weight_type)
     for number in range(3 * len(widths)):
         level, prefix = len(widths) - 1 - number // 3, f"output_blocks.{number}."
         outputs = widths[level]
-        model |= _unet_residual(f"{prefix}0", inputs + given.pop(), outputs, embedding, kind)
-        model |= _unet_transformer(f"{prefix}1", outputs, context, depths[level], linear, kind)
+        model |= _unet_residual(f"{prefix}0", inputs + skips.pop(), outputs, embedding, weight_type)
+        model |= _unet_transformer(
+            f"{prefix}1", outputs, context, depths[level], linear, weight_type
+        )
         if number % 3 == 2 and level > 0:
             model |= _convolution(f"{prefix}{2 if depths[level] else 1}.conv", outputs, outputs)
         inputs = outputs
     return model | _norm("out.0", width) | _convolution("out.2", width, 4)
 
 
-def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, kind: str) -> Named:
+def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, weight_type: str) -> Named:
     tensors = {
         **_norm(f"{name}.in_layers.0", inputs),
         **_convolution(f"{name}.in_layers.2", inputs, outputs),
-        **dense(f"{name}.emb_layers.1", embedding, outputs, kind),
+        **dense(f"{name}.emb_layers.1", embedding, outputs, weight_type),
         **_norm(f"{name}.out_layers.0", outputs),
         **_convolution(f"{name}.out_layers.3", outputs, outputs),
     }
@@ -201,32 +205,32 @@ def _unet_residual(name: str, inputs: int, outputs: int, embedding: int, kind: s
 
 
 def _unet_transformer(
-    name: str, width: int, context: int, depth: int, linear: bool, kind: str
+    name: str, width: int, context: int, depth: int, linear: bool, weight_type: str
 ) -> Named:
     if not depth:
         return {}
     tensors = _norm(f"{name}.norm", width)
     for part in ("proj_in", "proj_out"):
         if linear:
-            tensors |= dense(f"{name}.{part}", width, width, kind)
+            tensors |= dense(f"{name}.{part}", width, width, weight_type)
         else:
             tensors |= _convolution(f"{name}.{part}", width, width, 1)
     for number in range(depth):
         block = f"{name}.transformer_blocks.{number}."
         for attention, inputs in (("attn1", width), ("attn2", context)):
-            tensors[f"{block}{attention}.to_q.weight"] = ((width, width), kind)
+            tensors[f"{block}{attention}.to_q.weight"] = ((width, width), weight_type)
             for part in ("to_k", "to_v"):
-                tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), kind)
-            tensors |= dense(f"{block}{attention}.to_out.0", width, width, kind)
-        tensors |= dense(f"{block}ff.net.0.proj", width, 8 * width, kind)
-        tensors |= dense(f"{block}ff.net.2", 4 * width, width, kind)
+                tensors[f"{block}{attention}.{part}.weight"] = ((inputs, width), weight_type)
+            tensors |= dense(f"{block}{attention}.to_out.0", width, width, weight_type)
+        tensors |= dense(f"{block}ff.net.0.proj", width, 8 * width, weight_type)
+        tensors |= dense(f"{block}ff.net.2", 4 * width, width, weight_type)
         for norm in ("norm1", "norm2", "norm3"):
             tensors |= _norm(f"{block}{norm}", width)
     return tensors
 
 
-def sdxl_unet(*, kind: str = "Q4_0") -> Named:
-    """The UNet of Stable Diffusion XL."""
+def sdxl_unet(*, weight_type: str = "Q4_0") -> Named:
+    """Return the UNet of Stable Diffusion XL."""
     depths = (0, 2, 10)
     return unet(
         context=2048,
@@ -235,27 +239,33 @@ def sdxl_unet(*, kind: str = "Q4_0") -> Named:
         middle=10,
         labels=2816,
         linear=True,
-        kind=kind,
+        weight_type=weight_type,
     )
 
 
-def vega_unet(*, kind: str = "Q4_0") -> Named:
-    """The UNet of Segmind Vega, the smallest variant of Stable Diffusion XL."""
+def vega_unet(*, weight_type: str = "Q4_0") -> Named:
+    """Return the UNet of Segmind Vega, the smallest variant of Stable Diffusion XL."""
     depths = (0, 1, 2)
     return unet(
-        context=2048, levels=(1, 2, 4), depths=depths, middle=0, labels=2816, linear=True, kind=kind
+        context=2048,
+        levels=(1, 2, 4),
+        depths=depths,
+        middle=0,
+        labels=2816,
+        linear=True,
+        weight_type=weight_type,
     )
 
 
-def klein(width: int, double: int, single: int, *, context: int, kind: str = "F16") -> Named:
-    """FLUX.2 klein.
+def klein(width: int, double: int, single: int, *, context: int, weight_type: str = "F16") -> Named:
+    """Return the tensors of FLUX.2 klein.
 
     Args:
         width: A multiple of 128, the width of a head.
-        double: Blocks where picture and prompt have their own weights.
-        single: Blocks where they share them.
-        context: Numbers that a token of the prompt has.
-        kind: Type of the matrices.
+        double: Number of blocks in which picture and prompt have separate weights.
+        single: Number of blocks in which they share weights.
+        context: Width of a token of the prompt.
+        weight_type: Type of the matrices.
     """
     shapes: dict[str, Shape] = {
         "img_in": (128, width),
@@ -282,23 +292,23 @@ def klein(width: int, double: int, single: int, *, context: int, kind: str = "F1
         shapes[f"{prefix}linear1"] = (width, 9 * width)
         shapes[f"{prefix}linear2"] = (4 * width, width)
         norms |= _head_norms(f"{prefix}norm.")
-    return {f"{name}.weight": (shape, kind) for name, shape in shapes.items()} | norms
+    return {f"{name}.weight": (shape, weight_type) for name, shape in shapes.items()} | norms
 
 
-def clip(width: int, layers: int, *, projection: int = 0, kind: str = "Q4_0") -> Named:
-    """CLIP's text encoder; ``projection`` is the width of its pooled output."""
+def clip(width: int, layers: int, *, projection: int = 0, weight_type: str = "Q4_0") -> Named:
+    """Return CLIP's text encoder; ``projection`` is the width of its pooled output."""
     model: Named = {
-        "embeddings.token_embedding.weight": ((width, 49_408), kind),
+        "embeddings.token_embedding.weight": ((width, 49_408), weight_type),
         "embeddings.position_embedding.weight": ((width, 77), "F16"),
         **_norm("final_layer_norm", width),
     }
     for layer in range(layers):
         prefix = f"encoder.layers.{layer}."
         for part in "qkv":
-            model |= dense(f"{prefix}self_attn.{part}_proj", width, width, kind)
-        model |= dense(f"{prefix}self_attn.out_proj", width, width, kind)
-        model |= dense(f"{prefix}mlp.fc1", width, 4 * width, kind)
-        model |= dense(f"{prefix}mlp.fc2", 4 * width, width, kind)
+            model |= dense(f"{prefix}self_attn.{part}_proj", width, width, weight_type)
+        model |= dense(f"{prefix}self_attn.out_proj", width, width, weight_type)
+        model |= dense(f"{prefix}mlp.fc1", width, 4 * width, weight_type)
+        model |= dense(f"{prefix}mlp.fc2", 4 * width, width, weight_type)
         model |= _norm(f"{prefix}layer_norm1", width)
         model |= _norm(f"{prefix}layer_norm2", width)
     if projection:
@@ -318,21 +328,21 @@ def t5(
     heads: int = 64,
     tokens: int = 32_128,
     biases: int = 1,
-    kind: str = "Q4_0",
+    weight_type: str = "Q4_0",
 ) -> Named:
-    """T5's encoder.
+    """Return T5's encoder.
 
     Args:
-        width: Numbers a token has.
-        layers: Its layers.
-        inner: Width inside its feed-forward parts.
-        heads: Attention heads.
-        tokens: Its vocabulary.
-        biases: Layers, from the first on, that have a table of distances.
-        kind: Type of the matrices.
+        width: Width of a token.
+        layers: Number of layers.
+        inner: Width inside the feed-forward blocks.
+        heads: Number of attention heads.
+        tokens: Size of the vocabulary.
+        biases: Number of first layers with a table of relative positions.
+        weight_type: Type of the matrices.
     """
     model: Named = {
-        "shared.weight": ((width, tokens), kind),
+        "shared.weight": ((width, tokens), weight_type),
         "encoder.final_layer_norm.weight": ((width,), "F32"),
     }
     for layer in range(layers):
@@ -341,11 +351,11 @@ def t5(
             name = f"{prefix}0.SelfAttention.relative_attention_bias.weight"
             model[name] = ((heads, 32), "F16")
         for part in "qkvo":
-            model[f"{prefix}0.SelfAttention.{part}.weight"] = ((width, width), kind)
+            model[f"{prefix}0.SelfAttention.{part}.weight"] = ((width, width), weight_type)
         model[f"{prefix}0.layer_norm.weight"] = ((width,), "F32")
-        model[f"{prefix}1.DenseReluDense.wi_0.weight"] = ((width, inner), kind)
-        model[f"{prefix}1.DenseReluDense.wi_1.weight"] = ((width, inner), kind)
-        model[f"{prefix}1.DenseReluDense.wo.weight"] = ((inner, width), kind)
+        model[f"{prefix}1.DenseReluDense.wi_0.weight"] = ((width, inner), weight_type)
+        model[f"{prefix}1.DenseReluDense.wi_1.weight"] = ((width, inner), weight_type)
+        model[f"{prefix}1.DenseReluDense.wo.weight"] = ((inner, width), weight_type)
         model[f"{prefix}1.layer_norm.weight"] = ((width,), "F32")
     return model
 
@@ -355,12 +365,12 @@ UMT5_XXL = t5(4096, 24, 10_240, tokens=256_384, biases=24)
 
 
 def vae(base: int = 128, latent: int = 16, *, quant: bool = False) -> Named:
-    """The autoencoder of SD 3 and FLUX.1; its levels are 1, 2, 4 and 4 times the base wide.
+    """Return the autoencoder of SD 3 and FLUX.1; its levels are 1, 2, 4 and 4 times ``base`` wide.
 
     Args:
-        base: Its narrowest level.
-        latent: Numbers of a place of the picture.
-        quant: Whether these are mixed before decoding, as in SD 1 and FLUX.2.
+        base: Width of the narrowest level.
+        latent: Number of latent channels.
+        quant: True if a convolution mixes these before decoding, as in SD 1 and FLUX.2.
     """
     widths = [base, 2 * base, 4 * base, 4 * base]
     encoder = _convolution("conv_in", 3, base) | _ends(widths[-1], 2 * latent)
@@ -406,44 +416,46 @@ def _residual(name: str, inputs: int, outputs: int) -> Named:
 
 
 def all_in_one(diffusion: Tensors, encoders: dict[str, Tensors], base: int = 128) -> Named:
-    """Join the tensors of a model; the names of the encoders have prefixes already."""
+    """Join the tensors of a model; the names of the encoders already have prefixes."""
     model = prefixed("model.diffusion_model.", diffusion)
     for prefix, encoder in encoders.items():
         model |= prefixed(prefix, encoder)
     return model | prefixed("first_stage_model.", vae(base))
 
 
-def wan(width: int, layers: int, inner: int, *, channels: int = 16, kind: str = "Q4_0") -> Named:
-    """Wan's text-to-video network.
+def wan(
+    width: int, layers: int, inner: int, *, channels: int = 16, weight_type: str = "Q4_0"
+) -> Named:
+    """Return Wan's text-to-video network.
 
     Args:
         width: A multiple of 128, the width of a head.
-        layers: Its blocks.
-        inner: Width inside their feed-forward parts.
-        channels: Numbers of a place of the picture.
-        kind: Type of the matrices.
+        layers: Number of blocks.
+        inner: Width inside the feed-forward blocks.
+        channels: Number of latent channels.
+        weight_type: Type of the matrices.
     """
     model: Named = {
         "patch_embedding.weight": ((2, 2, 1, channels, width), "F16"),
         "patch_embedding.bias": ((width,), "F32"),
-        **dense("text_embedding.0", 4096, width, kind),
-        **dense("text_embedding.2", width, width, kind),
-        **dense("time_embedding.0", 256, width, kind),
-        **dense("time_embedding.2", width, width, kind),
-        **dense("time_projection.1", width, 6 * width, kind),
-        **dense("head.head", width, 4 * channels, kind),
+        **dense("text_embedding.0", 4096, width, weight_type),
+        **dense("text_embedding.2", width, width, weight_type),
+        **dense("time_embedding.0", 256, width, weight_type),
+        **dense("time_embedding.2", width, width, weight_type),
+        **dense("time_projection.1", width, 6 * width, weight_type),
+        **dense("head.head", width, 4 * channels, weight_type),
         "head.modulation": ((width, 2, 1), "F16"),
     }
     for block in range(layers):
         prefix = f"blocks.{block}."
         for attention in ("self_attn", "cross_attn"):
             for part in "qkvo":
-                model |= dense(f"{prefix}{attention}.{part}", width, width, kind)
+                model |= dense(f"{prefix}{attention}.{part}", width, width, weight_type)
             for part in ("norm_q", "norm_k"):
                 model[f"{prefix}{attention}.{part}.weight"] = ((width,), "F32")
         model |= _norm(f"{prefix}norm3", width)
-        model |= dense(f"{prefix}ffn.0", width, inner, kind)
-        model |= dense(f"{prefix}ffn.2", inner, width, kind)
+        model |= dense(f"{prefix}ffn.0", width, inner, weight_type)
+        model |= dense(f"{prefix}ffn.2", inner, width, weight_type)
         model[f"{prefix}modulation"] = ((width, 6, 1), "F16")
     return model
 
@@ -453,7 +465,7 @@ WAN_TI2V_5B = wan(3072, 30, 14_336, channels=48)
 
 
 def wan_vae() -> Named:
-    """The decoder of Wan 2.1's autoencoder, and of Qwen-Image's."""
+    """Return the decoder of Wan 2.1's autoencoder, and of Qwen-Image's."""
     decoder = _wan_middle(16, 384)
     places = iter(range(15))
     for inputs, width, up in ((384, 384, 3), (192, 384, 3), (192, 192, 2), (96, 96, 0)):
@@ -466,7 +478,7 @@ def wan_vae() -> Named:
 
 
 def wan22_vae() -> Named:
-    """The decoder of the autoencoder of Wan 2.2 TI2V 5B."""
+    """Return the decoder of the autoencoder of Wan 2.2 TI2V 5B."""
     decoder = _wan_middle(48, 1024)
     steps = ((1024, 1024, 3), (1024, 1024, 3), (1024, 512, 2), (512, 256, 0))
     for step, (inputs, width, up) in enumerate(steps):

@@ -1,4 +1,4 @@
-"""Finding what builds the extension, and the engine's source that a build has left here."""
+"""Find the build tools and the engine's source that a build has left."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 
 
 def tool(name: str) -> str | None:
-    """Find a tool beside this Python (in its virtual environment), else on the path."""
+    """Find a tool beside this Python (in its virtual environment), otherwise on the path."""
     beside = str(Path(sys.executable).parent)
     return shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
 
@@ -24,7 +24,7 @@ def pybind11_dir() -> str:
 
 
 def engine_source() -> Path | None:
-    """Find the engine's source: the folder named in the environment, else a build's own copy."""
+    """Find the engine's source: the folder in the environment, otherwise the copy of a build."""
     named = os.environ.get("GPUSTACK_DRAW_ENGINE_SOURCE")
     if named:
         return Path(named)
@@ -32,7 +32,7 @@ def engine_source() -> Path | None:
 
 
 def load_tool(name: str) -> ModuleType:
-    """Import a script of tools/, which is no package."""
+    """Import a script of tools/, which is not a package."""
     path = SOURCE / "tools" / f"{name}.py"
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None

@@ -1,4 +1,4 @@
-"""Writes PyTorch checkpoints as torch.save does, and whatever else a test wants in their place."""
+"""Write PyTorch checkpoints as torch.save does, and invalid ones."""
 
 import io
 import math
@@ -39,39 +39,44 @@ def numbers(values: list[int]) -> bytes:
     return b"(" + b"".join(map(number, values)) + b"t"
 
 
-def storage(kind: str, key: str, count: int, *, view: bytes = b"") -> bytes:
+def storage(tensor_type: str, key: str, count: int, *, view: bytes = b"") -> bytes:
     """Pickle a reference to a storage."""
-    name = b"ctorch\n" + _STORAGES[kind][0] + b"\n"
+    name = b"ctorch\n" + _STORAGES[tensor_type][0] + b"\n"
     return b"(" + text("storage") + name + text(key) + text("cpu") + number(count) + view + b"tQ"
 
 
 def tensor(
-    kind: str, key: str, shape: list[int], strides: list[int] | None = None, *, view: bytes = b""
+    tensor_type: str,
+    key: str,
+    shape: list[int],
+    strides: list[int] | None = None,
+    *,
+    view: bytes = b"",
 ) -> bytes:
-    """Pickle a tensor with a storage of its own; its shape is in PyTorch's order."""
+    """Pickle a tensor with its own storage; its shape is in PyTorch's order."""
     if strides is None:
         strides = [math.prod(shape[index + 1 :]) for index in range(len(shape))]
-    place = storage(kind, key, math.prod(shape), view=view) + number(0)
+    place = storage(tensor_type, key, math.prod(shape), view=view) + number(0)
     hooks = b"ccollections\nOrderedDict\n)R"
     return _MAKE_TENSOR + b"(" + place + numbers(shape) + numbers(strides) + b"\x89" + hooks + b"tR"
 
 
 def dictionary(items: Mapping[str, bytes]) -> bytes:
-    """Pickle a dictionary of values that are pickled already."""
+    """Pickle a dictionary of pickled values."""
     return b"}(" + b"".join(text(key) + value for key, value in items.items()) + b"u"
 
 
 def state_dict(tensors: Tensors, *, view: bytes = b"") -> bytes:
     """Pickle a dictionary of tensors; their storages are numbered."""
     items = {
-        name: tensor(kind, str(index), list(reversed(shape)), view=view)
-        for index, (name, (shape, kind)) in enumerate(tensors.items())
+        name: tensor(tensor_type, str(index), list(reversed(shape)), view=view)
+        for index, (name, (shape, tensor_type)) in enumerate(tensors.items())
     }
     return dictionary(items)
 
 
 def pickled(value: bytes) -> bytes:
-    """Make a whole pickle of a value that is pickled already."""
+    """Return a complete pickle of a pickled value."""
     return b"\x80\x02" + value + b"."
 
 
@@ -87,29 +92,29 @@ def zip_bytes(entries: Mapping[str, bytes], *, compression: int = zipfile.ZIP_ST
 def checkpoint_entries(
     tensors: Tensors, data: Mapping[str, bytes] | None = None
 ) -> dict[str, bytes]:
-    """Return the entries of a checkpoint's archive; weights that are not given are zeros."""
+    """Return the entries of a checkpoint's archive; missing weights are zeros."""
     entries = {"archive/data.pkl": pickled(state_dict(tensors)), "archive/version": b"3\n"}
-    for index, (name, (shape, kind)) in enumerate(tensors.items()):
-        size = math.prod(shape) * _STORAGES[kind][1]
+    for index, (name, (shape, tensor_type)) in enumerate(tensors.items()):
+        size = math.prod(shape) * _STORAGES[tensor_type][1]
         entries[f"archive/data/{index}"] = (data or {}).get(name, bytes(size))
     return entries
 
 
 def checkpoint_bytes(tensors: Tensors, data: Mapping[str, bytes] | None = None) -> bytes:
-    """Write a checkpoint in today's form."""
+    """Write a checkpoint in the current format."""
     return zip_bytes(checkpoint_entries(tensors, data))
 
 
 def legacy_bytes(tensors: Tensors, data: Mapping[str, bytes] | None = None) -> bytes:
-    """Write a checkpoint in the form before 2020."""
-    # The storages come in the order of their keys, which are texts.
+    """Write a checkpoint in the format before 2020."""
+    # Storages are in the order of their keys, which are strings.
     order = sorted(enumerate(tensors.items()), key=lambda item: str(item[0]))
     keys = b"".join(text(str(index)) for index, _ in order)
     contents = b""
-    for _, (name, (shape, kind)) in order:
-        size = math.prod(shape) * _STORAGES[kind][1]
+    for _, (name, (shape, tensor_type)) in order:
+        size = math.prod(shape) * _STORAGES[tensor_type][1]
         content = (data or {}).get(name, bytes(size))
         contents += struct.pack("<Q", math.prod(shape)) + content
-    # Storages were described with the part of another one that they are: none.
+    # The description of a storage ends with its base storage: none.
     described = pickled(state_dict(tensors, view=b"N"))
     return LEGACY_START + described + pickled(b"](" + keys + b"e") + contents

@@ -8,7 +8,7 @@ import pytest
 
 import gpustack_draw
 
-TARGETS = ("amx_bf16", "avx512_bf16", "avx512", "avx2")  # the best first
+TARGETS = ("amx_bf16", "avx512_bf16", "avx512", "avx2")  # best first
 
 needs_fast_cpu = [
     pytest.mark.engine,

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 
 def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = False) -> bytes:
-    """Make a PNG file; with noise, of more than 3 bytes a pixel."""
+    """Return a PNG file; noise increases its size to more than 3 bytes per pixel."""
     pixels = os.urandom(width * height * 3)
     image = Image.frombytes("RGB", (width, height), pixels)
     chunks = PngInfo()
@@ -23,7 +23,7 @@ def png(width: int = 64, height: int = 64, *, text: str = "", noise: bool = Fals
 
 
 def blank_png(width: int, height: int) -> bytes:
-    """Make a PNG file of a few bytes, however large the picture is."""
+    """Return a PNG file of a few bytes for a picture of any size."""
     file = io.BytesIO()
     Image.new("1", (width, height)).save(file, format="PNG")
     return file.getvalue()
@@ -37,7 +37,7 @@ class FakeModel:
     categories: Sequence[str] = ("image",)
     meta: Mapping[str, Any] = field(default_factory=dict)
     running: bool = True
-    hidden: bool = False  # from who is no administrator: a key can be for some models only
+    hidden: bool = False  # from users who are not administrators: a key can be for some models only
     instances: list[dict[str, Any]] = field(default_factory=list)
     more: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
@@ -48,13 +48,13 @@ class Fault:
     """A fault of the next requests for a path.
 
     Attributes:
-        path: A part of the request's path.
-        status: Of the answer given instead, with ``body``; 0 for the right answer, harmed as below.
-        cut: Closes the connection after so many events of a stream, or bytes of an object.
-        piece: The answer comes in pieces of so many bytes.
-        seconds: A pause before each step, or before the answer.
-        lines: Given in place of the stream's lines.
-        picture: Given in place of the picture's file.
+        path: Substring of the request's path.
+        status: Status of the substituted response, with ``body``; 0 for the normal response.
+        cut: Number of events of a stream, or bytes of an object, before the connection closes.
+        piece: Number of bytes that are sent at once.
+        seconds: Pause before each step, or before the response.
+        lines: Replacement for the stream's lines.
+        picture: Replacement for the picture's file.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Steps that tests of the hub share."""
+"""Steps shared by the hub tests."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -180,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.route(parts.path, query, body)
 
     def authorize(self, path: str) -> bool:
-        """Return whether the key permits the request; otherwise send the release's refusal."""
+        """Return True if the key permits the request; otherwise send the release's refusal."""
         server = self.server_side
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if key not in {server.ADMIN, server.USER} and (server.requires_key or key):

@@ -19,7 +19,7 @@ _PIECE = 65_536
 
 
 class Content:
-    """The bytes of a file: some at its beginning, zeros after them."""
+    """The bytes of a file: its start, then zeros."""
 
     def __init__(self, start: bytes, size: int | None = None, sha256: str | None = None) -> None:
         self.start = start
@@ -47,20 +47,20 @@ class Fault:
     """A fault of the next requests for a path.
 
     Attributes:
-        path: A part of the request's path.
-        status: The answer, in place of the right one; 0 for the right one.
-        headers: Of that answer.
-        body: Of that answer.
-        cut_after: Bytes after which the connection is closed.
-        wrong_bytes: Whether the bytes are others than they should be.
-        seconds: How long a piece of 64 kB takes.
-        stall_after: Bytes after which nothing more comes, while the connection stays; -1 for no
-            answer at all.
-        times: How often.
-        method: Which method; empty for all.
-        ignore_range: Whether all bytes are sent, whichever were asked for.
-        coding: How an answer goes: "chunked", "until closed" (no length) or "gzip" (lists).
-        etag: In place of the right one.
+        path: Substring of the request's path.
+        status: Status of the substituted response; 0 for the normal response.
+        headers: Headers of the substituted response.
+        body: Body of the substituted response.
+        cut_after: Number of bytes after which the connection is closed.
+        wrong_bytes: Whether wrong bytes are sent.
+        seconds: Pause per 64 kB.
+        stall_after: Number of bytes after which nothing more is sent on the open connection; -1 for
+            no response at all.
+        times: Number of requests that fail.
+        method: HTTP method; empty for all.
+        ignore_range: Whether all bytes are sent instead of the requested range.
+        coding: Coding of the response: "chunked", "until closed" (no length) or "gzip" (lists).
+        etag: Replacement for the correct ETag.
     """
 
     path: str
@@ -88,17 +88,17 @@ class Request:
 
 
 class LoopbackHub:
-    """Serves repositories; counts what is asked of it.
+    """A server of repositories that records its requests.
 
     Attributes:
-        cdn: Where the bytes of files are; the hub itself only leads there.
-        renamed: New names by old ones.
+        cdn: Server of the files, to which the hub redirects; or ``None``.
+        renamed: New repository names by old ones.
     """
 
     TOKEN = "hf_let_me_in"
 
     def __init__(self, port: int = 0, prefix: str = "") -> None:
-        """Serve at a port, below a path."""
+        """Start at a port (0: a free one), below a path."""
         self.cdn: LoopbackHub | None = None
         self.renamed: dict[str, str] = {}
         self.prefix = prefix
@@ -107,7 +107,7 @@ class LoopbackHub:
         self.requests: list[Request] = []
         self.lock = threading.Lock()
         self.closed = False
-        self.stalled = threading.Event()  # set when those that wait need not any more
+        self.stalled = threading.Event()  # set to end all pauses
         hub = self
 
         class Handler(_Handler):
@@ -124,7 +124,7 @@ class LoopbackHub:
         self._thread.start()
 
     def close(self) -> None:
-        self.closed = True  # for connections that are kept
+        self.closed = True  # for persistent connections
         self.stalled.set()
         self._server.shutdown()
         self._server.server_close()
@@ -170,16 +170,16 @@ class LoopbackHub:
         return sum(request.bytes_sent for request in self.requests)
 
     def environment(self, home: Path, **more: str) -> dict[str, str]:
-        """The environment of a process that uses this hub."""
+        """Return the environment of a process that uses this hub."""
         places = {"HF_HOME": str(home), "XDG_CACHE_HOME": str(home / "xdg")}
         return {"HF_ENDPOINT": self.url, **places, **_QUIET, **more}
 
     def use(self, monkeypatch: pytest.MonkeyPatch, home: Path, *, token: str = "") -> None:
-        """Point the client of this process, which has read its environment, at this hub."""
+        """Make huggingface_hub in this process, which has read its environment, use this hub."""
         from huggingface_hub import constants, file_download
 
         monkeypatch.setattr(constants, "ENDPOINT", self.url)
-        for module in (constants, file_download):  # the client of 0.36 has its own there
+        for module in (constants, file_download):  # huggingface_hub 0.36 has its own constant
             monkeypatch.setattr(
                 module,
                 "HUGGINGFACE_CO_URL_TEMPLATE",
@@ -205,12 +205,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that goes away is what is tested
+        pass  # tests close connections on purpose
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # an answer is written in two pieces
+    disable_nagle_algorithm = True  # a response is written in two pieces
     hub: LoopbackHub
 
     def log_message(self, *_: object) -> None:

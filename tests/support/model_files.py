@@ -1,4 +1,4 @@
-"""Writes tiny model files: right ones, and each kind of wrong one."""
+"""Write tiny model files, valid and invalid ones."""
 
 import json
 import math
@@ -37,11 +37,14 @@ def gguf_value(value: object) -> bytes:
     return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
 
 
-def gguf_tensor(name: str | bytes, shape: Shape, kind: int, offset: int) -> bytes:
-    """Describe one tensor; nothing is checked, so that wrong ones can be written."""
+def gguf_tensor(name: str | bytes, shape: Shape, type_number: int, offset: int) -> bytes:
+    """Return the description of a tensor, without checks, so that it can be invalid."""
     sides = b"".join(struct.pack("<Q", side % 2**64) for side in shape)
     return (
-        gguf_string(name) + struct.pack("<I", len(shape)) + sides + struct.pack("<IQ", kind, offset)
+        gguf_string(name)
+        + struct.pack("<I", len(shape))
+        + sides
+        + struct.pack("<IQ", type_number, offset)
     )
 
 
@@ -57,10 +60,10 @@ def gguf_start(
     version: int = 3,
     alignment: int = 32,
 ) -> tuple[bytes, int]:
-    """Write a GGUF file up to its weights; also give how many bytes these take."""
+    """Return a GGUF file up to its weights, and the number of bytes of these."""
     infos, offset, end = [], 0, 0
-    for name, (shape, kind) in tensors.items():
-        number, block, size = GGUF_TYPES[kind]
+    for name, (shape, tensor_type) in tensors.items():
+        number, block, size = GGUF_TYPES[tensor_type]
         infos.append(gguf_tensor(name, shape, number, offset))
         end = offset + math.prod(shape) // block * size
         offset = -(-end // alignment) * alignment
@@ -76,13 +79,13 @@ def gguf_bytes(
     version: int = 3,
     alignment: int = 32,
 ) -> bytes:
-    """Write a whole GGUF file whose weights are zeros."""
+    """Return a complete GGUF file whose weights are zeros."""
     start, size = gguf_start(tensors, metadata, version=version, alignment=alignment)
     return start + bytes(size)
 
 
 def write_sparse_gguf(path: Path, tensors: Tensors) -> Path:
-    """Write a whole GGUF file whose weights are a hole: gigabytes that take no room on the disk."""
+    """Write a GGUF file whose weights are a hole: gigabytes that need no disk space."""
     start, size = gguf_start(tensors)
     path.write_bytes(start)
     os.truncate(path, len(start) + size)
@@ -90,12 +93,16 @@ def write_sparse_gguf(path: Path, tensors: Tensors) -> Path:
 
 
 def safetensors_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
-    """Write a whole safetensors file whose weights are zeros."""
+    """Return a complete safetensors file whose weights are zeros."""
     table: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
-    for name, (shape, kind) in tensors.items():
-        end = offset + math.prod(shape) * SAFETENSORS_BYTES[kind]
-        entry = {"dtype": kind, "shape": list(reversed(shape)), "data_offsets": [offset, end]}
+    for name, (shape, tensor_type) in tensors.items():
+        end = offset + math.prod(shape) * SAFETENSORS_BYTES[tensor_type]
+        entry = {
+            "dtype": tensor_type,
+            "shape": list(reversed(shape)),
+            "data_offsets": [offset, end],
+        }
         table[name] = entry
         offset = end
     return safetensors_header(table) + bytes(offset)
@@ -107,7 +114,7 @@ def safetensors_header(table: object) -> bytes:
 
 
 def write_model(path: Path, tensors: Tensors) -> Path:
-    """Write a file in the format of its ending."""
+    """Write a file in the format of its extension."""
     path.parent.mkdir(parents=True, exist_ok=True)
     as_gguf = path.suffix == ".gguf"
     path.write_bytes(gguf_bytes(tensors) if as_gguf else safetensors_bytes(tensors))
@@ -118,7 +125,7 @@ def prefixed(prefix: str, tensors: Tensors) -> dict[str, tuple[Shape, str]]:
     return {prefix + name: value for name, value in tensors.items()}
 
 
-# What tells each part apart, and no more: enough for every check before the engine.
+# The tensors that identify each component, enough for every check before the engine.
 FLUX_HEADS: Tensors = {
     "double_blocks.0.txt_attn.norm.key_norm.scale": ((128,), "F32"),
     "txt_in.weight": ((64, 256), "F16"),
@@ -150,7 +157,7 @@ TAESD_32: Tensors = {"decoder.layers.0.weight": ((3, 3, 32, 64), "F16")}
 CLIP_L: Tensors = {"text_model.embeddings.token_embedding.weight": ((768, 4), "F16")}
 CLIP_G: Tensors = {"text_model.embeddings.token_embedding.weight": ((1280, 4), "F16")}
 T5: Tensors = {"encoder.block.0.layer.0.SelfAttention.q.weight": ((64, 64), "F16")}
-# One number a row: the rows are what counts.
+# One number per row, because only the number of rows matters.
 LLM: Tensors = {"model.embed_tokens.weight": ((1, 151_669), "F16")}
 LORA: Tensors = {"diffusion_model.double_blocks.0.img_attn.proj.lora_A.weight": ((8, 8), "F16")}
 

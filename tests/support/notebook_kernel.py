@@ -1,4 +1,4 @@
-"""Runs cells in a real Jupyter kernel, and keeps what a notebook would show."""
+"""Run cells in a real Jupyter kernel and record their output."""
 
 import os
 import queue
@@ -14,27 +14,27 @@ class Output:
     """The output of a cell: its final state and the messages that led to it."""
 
     def __init__(self) -> None:
-        self.shown: list[dict[str, Any]] = []  # data by MIME type, in order
-        self.updates: list[dict[str, str]] = []  # every state of what is updated in place
+        self.displayed: list[dict[str, Any]] = []  # data by MIME type, in order
+        self.updates: list[dict[str, str]] = []  # every state of updated displays
         self.error = ""
-        self.traceback: list[str] = []  # the lines that the notebook shows of the error
-        self.text = ""  # of both streams
+        self.traceback: list[str] = []  # the traceback as printed
+        self.text = ""  # stdout and stderr
         self._places: dict[str, int] = {}
 
-    def add(self, kind: str, content: dict[str, Any]) -> None:
-        if kind == "stream":
+    def add(self, message: str, content: dict[str, Any]) -> None:
+        if message == "stream":
             self.text += content["text"]
-        elif kind == "error":
+        elif message == "error":
             self.error = f"{content['ename']}: {content['evalue']}"
             self.traceback = content["traceback"]
-        elif kind in {"display_data", "execute_result"}:
+        elif message in {"display_data", "execute_result"}:
             name = content.get("transient", {}).get("display_id")
             if name is not None:
-                self._places[name] = len(self.shown)
+                self._places[name] = len(self.displayed)
                 self.updates.append(content["data"])
-            self.shown.append(content["data"])
-        elif kind == "update_display_data":
-            self.shown[self._places[content["transient"]["display_id"]]] = content["data"]
+            self.displayed.append(content["data"])
+        elif message == "update_display_data":
+            self.displayed[self._places[content["transient"]["display_id"]]] = content["data"]
             self.updates.append(content["data"])
 
 
@@ -51,8 +51,8 @@ class Kernel:
 
         Args:
             code: The cell.
-            when: Once a text that is updated in place has this in it,
-            then: this is done to the kernel, once.
+            when: Text of an updated display that triggers ``then``.
+            then: Function that is called once with the kernel.
         """
         output = Output()
         request = self._client.execute(code)
@@ -68,7 +68,7 @@ class Kernel:
                 continue
             content = message["content"]
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
-                assert not waits, f"{when!r} was never shown: {output.error} {output.updates}"
+                assert not waits, f"{when!r} was never displayed: {output.error} {output.updates}"
                 return output
             output.add(message["msg_type"], content)
             if waits and output.updates and when in output.updates[-1]["text/plain"]:
@@ -84,7 +84,7 @@ class Kernel:
         return bool(self._manager.is_alive())
 
     def children(self) -> list[int]:
-        """The processes that the kernel has started."""
+        """Return the processes that the kernel has started."""
         folder = Path(f"/proc/{self._manager.provisioner.process.pid}/task")
         return [
             int(child)

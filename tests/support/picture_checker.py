@@ -1,8 +1,7 @@
 """Read a picture of the demo model: background, objects, their colors, places and sizes.
 
-Only numpy is used to read, and Pillow to open. Every object is defined here by an inequality
-in the plane, written apart from the drawing code of the training data, so that a slip there
-does not excuse itself here.
+Only numpy and Pillow are used. Each object is defined by an inequality in the plane, independently
+of the drawing code of the training data, so that an error there is noticed here.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "gray": (128, 128, 128),
 }
 
-#: An object's centre is off the middle by less than this share of the side: "center".
+#: Maximum distance of a "center" object from the middle, as a fraction of the side.
 CENTER_LIMIT = 0.075
-#: Longer side of an object as a share of the picture's side: below the first small, else big.
+#: Longer side of an object as a fraction of the side: below the first small, otherwise big.
 SMALL_LIMIT, BIG_LIMIT = 0.345, 0.54
-#: Specks below this share of the picture, or of the largest object, are no objects.
+#: Specks below this fraction of the picture or of the largest object are ignored.
 SPECK_OF_PICTURE, SPECK_OF_LARGEST = 0.003, 0.12
-#: Pixels count as different from the background from this summed difference on.
+#: Minimum summed difference of a pixel from the background.
 CONTRAST = 45
 
 
@@ -52,12 +51,12 @@ def _rect(x: Grid, y: Grid, cx: float, cy: float, w: float, h: float) -> Mask:
 
 
 def _wedge(x: Grid, y: Grid, top: float, base: float, half: float) -> Mask:
-    """An upright isosceles triangle: tip at height `top`, `half` wide to each side at `base`."""
+    """Return an isosceles triangle: tip at height `top`, `half` wide to each side at `base`."""
     return (y <= base) & (y >= top) & (np.abs(x) <= half * (y - top) / (base - top))
 
 
 def _spiky(x: Grid, y: Grid, points: int, inner: float) -> Mask:
-    """A star: fold the plane into half a spike, then one straight edge decides."""
+    """Return a star: fold the plane into half a spike, then one straight edge decides."""
     radius, step = np.hypot(x, y), math.pi / points
     angle = np.arctan2(x, -y) % (2 * step)
     angle = np.minimum(angle, 2 * step - angle)
@@ -67,7 +66,7 @@ def _spiky(x: Grid, y: Grid, points: int, inner: float) -> Mask:
 
 
 def _heart(x: Grid, y: Grid) -> Mask:
-    """The heart curve x = 16 sin^3 t: for each x it has one upper and one lower height."""
+    """Return the heart curve x = 16 sin^3 t: for each x it has one upper and one lower height."""
     s = np.cbrt(np.clip(x / 16, -1, 1))
     t = np.arcsin(s)
 
@@ -124,7 +123,7 @@ def _cup(x: Grid, y: Grid) -> Mask:
     return body | handle
 
 
-#: Whether points are inside an object, each in coordinates of its own; y points down.
+#: Tests for points inside an object, in its own coordinates; y points down.
 INSIDE: dict[str, Callable[[Grid, Grid], Mask]] = {
     "circle": lambda x, y: _disc(x, y, 0, 0, 1),
     "square": lambda x, y: np.maximum(np.abs(x), np.abs(y)) <= 1,
@@ -180,12 +179,12 @@ class Reading:
 
 
 def color_name(rgb: NDArray[np.float64]) -> str:
-    """The nearest color name."""
+    """Return the nearest color name."""
     return min(COLORS, key=lambda name: float(np.abs(rgb - np.array(COLORS[name])).sum()))
 
 
 def _frame_of(mask: Mask, xs: Grid, ys: Grid, pixel: float) -> Frame:
-    """Frame of the true points of a mask whose pixels are at xs, ys and `pixel` wide."""
+    """Return the frame of the true points of a mask whose pixels are at xs, ys and `pixel` wide."""
     x, y = xs[mask], ys[mask]
     width, height = x.max() - x.min() + pixel, y.max() - y.min() + pixel
     middle = ((x.max() + x.min()) / 2, (y.max() + y.min()) / 2)
@@ -204,7 +203,7 @@ _FRAMES = {name: _canonical_frame(name) for name in INSIDE}
 
 
 def template_iou(mask: Mask, name: str) -> float:
-    """Overlap of a mask with an object, laid over it by its box or by centroid and area."""
+    """Return the overlap of a mask with an object, aligned by box or by centroid and area."""
     rows, columns = mask.shape
     xs, ys = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
     seen, own = _frame_of(mask, xs, ys, 1.0), _FRAMES[name]
@@ -218,13 +217,13 @@ def template_iou(mask: Mask, name: str) -> float:
 
 
 def _runs(row: Mask) -> list[tuple[int, int]]:
-    """Starts and ends of the runs of true pixels in a row."""
+    """Return starts and ends of the runs of true pixels in a row."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], row.astype(np.int8), [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def components(mask: Mask) -> list[Mask]:
-    """Connected regions of a mask (pixels that share a side), the largest first."""
+    """Return the connected regions of a mask (pixels that share a side), largest first."""
     parent: list[int] = []
 
     def root(i: int) -> int:
@@ -278,7 +277,7 @@ def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
     """Name and measure one connected region that differs from the background."""
     inner = ~_grown(~part, max(1, round(pixels.shape[0] / 85)))
     color = np.median(pixels[inner if inner.sum() > 20 else part], 0)
-    # The outline is where a pixel is half object, half background.
+    # The outline runs where a pixel is half object, half background.
     way = color - ground
     share = ((pixels - ground) @ way) / max(1.0, float(way @ way))
     mask = (share > 0.5) & _grown(part, 2)

@@ -1,4 +1,4 @@
-"""The processes that run, as Linux tells of them in /proc."""
+"""Running processes, read from /proc."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ class RunningProcess(NamedTuple):
 
 
 def running_process(pid: int) -> RunningProcess | None:
-    """Look at a process; None where there is none, or it has ended and nobody has asked how."""
+    """Return a process; None if there is none, or if it is a zombie."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except OSError:
@@ -24,7 +24,7 @@ def running_process(pid: int) -> RunningProcess | None:
 
 
 def running_processes() -> Iterator[RunningProcess]:
-    """Go through all."""
+    """Yield all running processes."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (process := running_process(int(folder.name))):
             yield process

@@ -13,21 +13,21 @@ def write_random_gguf(path: Path, tensors: Named) -> Path:
     start, _ = gguf_start(tensors)
     with path.open("wb") as file:
         file.write(start)
-        for name, (shape, kind) in tensors.items():
+        for name, (shape, weight_type) in tensors.items():
             if len(shape) == 1:
                 data = numpy.full(shape, 0 if name.endswith(".bias") else 1, "<f4").tobytes()
             else:
-                data = random_weights(shape, kind, random)
+                data = random_weights(shape, weight_type, random)
             file.write(data + bytes(-len(data) % 32))
     return path
 
 
-def random_weights(shape: Shape, kind: str, random: numpy.random.Generator) -> bytes:
+def random_weights(shape: Shape, weight_type: str, random: numpy.random.Generator) -> bytes:
     size = int(numpy.prod(shape))
     spread = (size / shape[-1]) ** -0.5
-    if kind == "F16":
+    if weight_type == "F16":
         return (random.standard_normal(size) * spread).astype("<f2").tobytes()
-    assert kind == "Q4_0"  # blocks of a scale and 32 numbers from -8 to 7
+    assert weight_type == "Q4_0"  # blocks of a scale and 32 numbers from -8 to 7
     blocks = numpy.empty((size // 32, 18), numpy.uint8)
     blocks[:, :2] = numpy.frombuffer(numpy.array(spread / 4.6, "<f2").tobytes(), numpy.uint8)
     blocks[:, 2:] = random.integers(0, 256, (size // 32, 16), numpy.uint8)

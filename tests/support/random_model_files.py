@@ -1,6 +1,6 @@
 """Write model files with random weights that depend only on a tensor's role in the model.
 
-So the same model can be packed in several ways, with other names and in several files.
+The same model can be packed in several ways, with other names and in several files.
 """
 
 import json
@@ -24,14 +24,14 @@ class Weight:
     """A tensor of a file.
 
     Attributes:
-        shape: Fastest dimension first, as the model has it.
-        kind: ``F32``, ``F16`` or ``Q4_0``.
-        identity: What it is in the model, whatever its name in this file.
-        transposed: Whether this file has rows for columns.
+        shape: Shape in the model, fastest dimension first.
+        type: ``F32``, ``F16`` or ``Q4_0``.
+        identity: Name in the model, independent of the name in this file.
+        transposed: Whether this file stores the transpose.
     """
 
     shape: Shape
-    kind: str
+    type: str
     identity: str
     transposed: bool = False
 
@@ -42,14 +42,14 @@ Weights = Mapping[str, Weight]
 def weights(tensors: Named, *, prefix: str = "", identity: str = "") -> dict[str, Weight]:
     """Describe tensors; names and identities have different prefixes."""
     return {
-        prefix + name: Weight(shape, kind, identity + name)
-        for name, (shape, kind) in tensors.items()
+        prefix + name: Weight(shape, weight_type, identity + name)
+        for name, (shape, weight_type) in tensors.items()
     }
 
 
 def write_gguf(path: Path, tensors: Weights) -> Path:
     """Write a GGUF file."""
-    start, _ = gguf_start({name: (of.shape, of.kind) for name, of in tensors.items()})
+    start, _ = gguf_start({name: (of.shape, of.type) for name, of in tensors.items()})
     return _write(path, start, tensors)
 
 
@@ -58,9 +58,9 @@ def write_rearranged_gguf(path: Path, tensors: Weights) -> Path:
     stored, keys = {}, {}
     for name, of in tensors.items():
         count = math.prod(of.shape)
-        stored[name] = (of.shape, of.kind)
+        stored[name] = (of.shape, of.type)
         if len(of.shape) > 1 and count >= 512 and count % _ROW == 0 and of.shape[0] % _ROW:
-            stored[name] = ((_ROW, count // _ROW), of.kind)
+            stored[name] = ((_ROW, count // _ROW), of.type)
             keys[f"comfy.gguf.orig_shape.{name}"] = list(reversed(of.shape))
     start, _ = gguf_start(stored, {"general.architecture": "sd1", **keys})
     return _write(path, start, tensors)
@@ -70,9 +70,9 @@ def write_safetensors(path: Path, tensors: Weights) -> Path:
     """Write a safetensors file."""
     table, offset = {}, 0
     for name, of in tensors.items():
-        end = offset + math.prod(of.shape) * SAFETENSORS_BYTES[of.kind]
+        end = offset + math.prod(of.shape) * SAFETENSORS_BYTES[of.type]
         shape = list(reversed(of.shape))
-        table[name] = {"dtype": of.kind, "shape": shape, "data_offsets": [offset, end]}
+        table[name] = {"dtype": of.type, "shape": shape, "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(table).encode()
     return _write(path, struct.pack("<Q", len(text)) + text, tensors, alignment=1)
@@ -103,18 +103,18 @@ def _pieces(of: Weight, numbers: np.ndarray, nibbles: np.ndarray) -> Iterator[by
     if len(of.shape) == 1:
         center, spread = (0, 0.02) if of.identity.endswith("bias") else (1, 0.02)
     else:
-        # What goes in with a spread of 1 comes out with about that.
+        # Keeps the standard deviation of activations near 1.
         inputs = count / of.shape[-1]
         center, spread = 0, 0.02 if "embed" in of.identity else (3 * inputs) ** -0.5
-    if of.kind == "Q4_0":  # blocks of a scale and 32 numbers from -8 to 7
+    if of.type == "Q4_0":  # blocks of a scale and 32 numbers from -8 to 7
         blocks = np.empty((_POOL // 32, 18), np.uint8)
         blocks[:, :2] = np.frombuffer(np.float16(spread / 4.6).tobytes(), np.uint8)
         blocks[:, 2:] = np.roll(nibbles, seed % len(nibbles), axis=0)
         made, size = blocks.tobytes(), count // 32 * 18
     else:
-        kind = {"F32": "<f4", "F16": "<f2"}[of.kind]
+        layout = {"F32": "<f4", "F16": "<f2"}[of.type]
         values = center + spread * np.roll(numbers, seed % _POOL)[: min(count, _POOL)]
-        made, size = values.astype(kind).tobytes(), count * SAFETENSORS_BYTES[of.kind]
+        made, size = values.astype(layout).tobytes(), count * SAFETENSORS_BYTES[of.type]
     while size > 0:
         yield made[:size]
         size -= len(made)

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that answers with any bytes, valid HTTP or not."""
+"""A server on 127.0.0.1 that sends any bytes, valid HTTP or not."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ Answer = bytes | Iterable[bytes]
 
 
 class RawServer:
-    """A server whose answers come from a function; it closes each connection after one answer.
+    """A server whose responses come from a function; it closes each connection after one.
 
     Attributes:
         url: The server's address.
@@ -56,7 +56,7 @@ class RawServer:
                 head += line
             if not head:
                 return
-            # Closing a connection with unread data would reset it, and lose the answer.
+            # Closing a connection with unread data would reset it and lose the response.
             if length := re.search(rb"(?i)content-length: *(\d+)", head):
                 stream.read(int(length[1]))
             self.requests.append(head)
@@ -66,7 +66,7 @@ class RawServer:
 
 
 def reply(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
-    """Return an HTTP answer; header values are not checked or escaped."""
+    """Return an HTTP response; header values are not checked or escaped."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

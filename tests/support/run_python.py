@@ -1,4 +1,4 @@
-"""Runs code in a process of its own."""
+"""Run code in a separate process."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import textwrap
 
 
 def run_python(code: str, *arguments: str) -> str:
-    """Run code in a process of its own that may do what would harm this one."""
+    """Run code in a separate process, which it may crash or modify."""
     script = textwrap.dedent(code)
     return subprocess.run(
         [sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True

@@ -1,11 +1,11 @@
-"""Makes a small picture without an engine."""
+"""A small picture without an engine."""
 
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_settings import DrawSettings
 
 
 def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Picture:
-    """Make a picture of color gradients, drawn with seed 7; ``changes`` replace its settings."""
+    """Return a picture of color gradients, drawn with seed 7; ``changes`` replace its settings."""
     import numpy
 
     values: dict[str, object] = {

@@ -1,6 +1,6 @@
-"""Compiling an extension with the address and undefined-behaviour sanitizers, and running it.
+"""Build an extension with the address and undefined-behavior sanitizers, and run it.
 
-It needs a Python of its own, which loads the sanitizers before all else.
+It runs in a separate Python process that loads the sanitizers first.
 """
 
 import os
@@ -19,10 +19,10 @@ needs_sanitizers = pytest.mark.skipif(
 
 
 def build_extension(source: Path, name: str, folder: str, **options: str) -> Path:
-    """Build a target; a second or less when it is built already."""
+    """Build a target; takes at most a second if it is already built."""
     build = SOURCE / "build" / folder / str(sys.implementation.cache_tag)
     options |= {"Python_EXECUTABLE": sys.executable, "pybind11_DIR": pybind11_dir()}
-    # The source of a build that there is; else CMake downloads the pinned one.
+    # The source of an existing build; otherwise CMake downloads the pinned one.
     if engine := engine_source():
         options["GPUSTACK_DRAW_ENGINE_SOURCE"] = str(engine)
     generator = ["-G", "Ninja"] if tool("ninja") else []
@@ -44,14 +44,14 @@ def output(*command: str) -> str:
 def run_python(
     extension: Path, folder: Path, *arguments: str, sanitizer_options: str = "detect_leaks=0"
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Python that can load the extension, and imports from a folder."""
-    # The sanitizers' runtimes come before all else, as does the C++ one, whose throw they watch.
+    """Run a Python that can load the extension and imports from a folder."""
+    # The runtimes of the sanitizers and of C++, whose throw they intercept, must be loaded first.
     preloaded = ["libasan.so", "libubsan.so", "libstdc++.so"]
     environment = {
         **os.environ,
         "GPUSTACK_DRAW_EXTENSION": str(extension),
         "GGML_NO_BACKTRACE": "1",
-        "OMP_WAIT_POLICY": "passive",  # a thread that waits leaves its core to others
+        "OMP_WAIT_POLICY": "passive",  # waiting threads yield their core
         "PYTHONPATH": str(folder),
         "PYTHONMALLOC": "malloc",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -72,23 +72,23 @@ def run_python(
 
 
 def run_cases(extension: Path, *cases: Path, reports: Path, sanitizer_options: str) -> None:
-    """Run files of tests of one folder in such a Python; none may be skipped."""
+    """Run test files of one folder in such a Python; none may be skipped."""
     for folder in (reports / "first", reports / "second"):
         folder.mkdir()
         done = _run_pytest(extension, *cases, reports=folder, sanitizer_options=sanitizer_options)
         reported = "".join(path.read_text() for path in folder.rglob("report.*"))
-        # Rarely the search for leaks fails itself, and says nothing about what it searched.
+        # The leak checker itself fails occasionally, without a result.
         if "LeakSanitizer has encountered a fatal error" not in reported:
             break
-    told = f"exit status {done.returncode}\n{done.stdout[-12000:]}\n{done.stderr[-8000:]}"
-    assert done.returncode == 0, f"{told}\n{reported[:8000]}"
+    output = f"exit status {done.returncode}\n{done.stdout[-12000:]}\n{done.stderr[-8000:]}"
+    assert done.returncode == 0, f"{output}\n{reported[:8000]}"
     assert "skipped" not in done.stdout
 
 
 def _run_pytest(
     extension: Path, *cases: Path, reports: Path, sanitizer_options: str
 ) -> subprocess.CompletedProcess[str]:
-    # Verbose, and reports go to files: where the process dies, the case and the reason are told.
+    # Verbose, with reports in files: if the process dies, the case and the reason are known.
     options = ["-v", "--noconftest", "-p", "no:cacheprovider", f"--basetemp={reports / 'cases'}"]
     options += ["--timeout", "60", "-o", "timeout_method=thread"]
     return run_python(

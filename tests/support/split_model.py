@@ -1,4 +1,4 @@
-"""Splits a GGUF file into several, by the beginnings of its tensors' names."""
+"""Split a GGUF file into several by prefixes of tensor names."""
 
 import struct
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from gpustack_draw.request.draw_request import DrawRequest
 
 
 class StandIn:
-    """In place of gpustack_draw.load and what it gives."""
+    """A substitute for gpustack_draw.load and its result."""
 
     def __init__(self) -> None:
         self.model = ""
@@ -60,7 +60,7 @@ class StandIn:
 
 
 def install_stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> StandIn:
-    """Make the command draw with a stand-in in this folder."""
+    """Make the command draw with a substitute, in a folder."""
     monkeypatch.chdir(folder)
     made = StandIn()
     monkeypatch.setattr(gpustack_draw, "load", made.load)
@@ -69,7 +69,7 @@ def install_stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> StandIn:
 
 
 def forbid_engine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Fail the test if the engine is started; go to this folder."""
+    """Fail the test if the engine is started, and change to a folder."""
     from gpustack_draw.engine.process import EngineProcess
 
     def start(_process: object) -> None:
@@ -80,5 +80,5 @@ def forbid_engine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def files() -> list[str]:
-    """Names of the files in the current folder."""
+    """Return the names of the files in the current folder."""
     return sorted(os.listdir())

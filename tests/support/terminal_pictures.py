@@ -10,7 +10,7 @@ import PIL.ImageStat
 
 
 def read_sixel(text: str) -> PIL.Image.Image:
-    """Decode sixels: colors, repetitions, carriage returns, new lines."""
+    """Decode sixels with colors, repetitions, carriage returns and new lines."""
     found = re.fullmatch(r'\x1bPq"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
     assert found is not None
     image = PIL.Image.new("RGB", (int(found[1]), int(found[2])))

@@ -20,7 +20,7 @@ class Stream(io.StringIO):
 
     @property
     def screen(self) -> list[str]:
-        """Lines on a terminal, where a carriage return goes back to the first column."""
+        """Return the lines on a terminal, where a carriage return moves to the first column."""
         lines = []
         for line in self.getvalue().split("\n"):
             visible = ""
