@@ -49,7 +49,7 @@ def load(
         model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, whose missing files are downloaded; a path to a
             model file or to a folder in diffusers layout; or the name of a model on a GPUStack
             server. Components that a file lacks are found beside it, in the cache of the
-            hub, or fetched.
+            hub, or downloaded.
         on_log: Called with level and text of each line of the engine's log, or of the exchange
             with a server; a server's lines come from several threads.
         options: The fields of :class:`Components` and :class:`Target`, such as ``vae`` and
@@ -95,7 +95,7 @@ def _load(
 def resolve(
     model: Reference, *, request: DrawRequest | None = None, **options: "Unpack[LoadKeywords]"
 ) -> ModelPlan:
-    """Return the plan of drawing with a model; fetches and loads nothing.
+    """Return the plan of drawing with a model; downloads and loads nothing.
 
     Args:
         model: As for :func:`load`.

@@ -1,4 +1,4 @@
-"""The plan of a drawing: files to fetch and load, memory, settings."""
+"""The plan of a drawing: files to download and load, memory, settings."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class PlannedFile:
         bytes: Size of the file.
         cached: Whether it is on this machine.
         origin: How it was found: ``named`` by the user, ``beside`` the model, in the ``cache``, or
-            to be fetched from the ``hub``.
+            to be downloaded from the ``hub``.
     """
 
     component: str
@@ -59,7 +59,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """The files that a drawing would fetch and load, its memory and its settings.
+    """The files that a drawing would download and load, its memory and its settings.
 
     Attributes:
         model: The reference as typed.
@@ -106,7 +106,7 @@ class ModelPlan:
 
 def _describe_file(file: PlannedFile) -> str:
     place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
-    return f"{place}, {format_bytes(file.bytes)}{'' if file.cached else ', to fetch'}"
+    return f"{place}, {format_bytes(file.bytes)}{'' if file.cached else ', to download'}"
 
 
 def describe_memory(plan: ModelPlan) -> str:

@@ -87,7 +87,7 @@ def test_wrong_bytes_once_are_fetched_again(hub: Hub, server: LoopbackHub) -> No
     file = get(hub)
     server.fail("/resolve/", wrong_bytes=True, times=1)
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:data.gguf did not match its digest, and was fetched again",
+        "hf.co/acme/tiny:data.gguf did not match its digest, and was downloaded again",
     )
     assert read(hub, file) == DATA
 
@@ -98,7 +98,7 @@ def test_wrong_bytes_twice_are_an_error(hub: Hub, server: LoopbackHub) -> None:
     assert error_of(lambda: hub.fetch([file])) == (
         FetchError,
         (
-            f"hf.co/acme/tiny:data.gguf was fetched twice and does not match its"
+            f"hf.co/acme/tiny:data.gguf was downloaded twice and does not match its"
             f" SHA-256 {file.digest[:12]}..."
         ),
         "try again later, or use another file; a proxy may have changed the data",

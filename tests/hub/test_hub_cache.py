@@ -74,13 +74,13 @@ def test_offline_mode_sends_no_request(
     expected = (
         FetchError,
         "hf.co/acme/tiny:a/tiny-Q4_0.gguf is not cached, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; available offline: demo, hf.co/acme/tiny:data.gguf",
+        "unset HF_HUB_OFFLINE to download it; available offline: demo, hf.co/acme/tiny:data.gguf",
     )
     assert error_of(lambda: hub.fetch([missing])) == expected
     assert error_of(lambda: hub.read_header(missing)) == expected
     assert error_of(lambda: look_up(hub, "acme/other"))[1:] == (
         "hf.co/acme/other is not cached, and HF_HUB_OFFLINE is set",
-        "unset HF_HUB_OFFLINE to fetch it; available offline: demo, hf.co/acme/tiny:data.gguf",
+        "unset HF_HUB_OFFLINE to download it; available offline: demo, hf.co/acme/tiny:data.gguf",
     )
     assert server.paths() == []
 
@@ -106,7 +106,7 @@ def test_a_damaged_file_in_the_cache_is_reported_and_fetched_again(hub: Hub, dam
     path.resolve().write_bytes(damage)
     os.utime(path, (1, 1))
     assert hub.fetch([file]) == (
-        "hf.co/acme/tiny:data.gguf was damaged in the cache, and was fetched again",
+        "hf.co/acme/tiny:data.gguf was damaged in the cache, and was downloaded again",
     )
     assert read(hub, file) == DATA
     assert hub.fetch([file]) == ()
@@ -128,7 +128,9 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_fetched_again(
 ) -> None:
     file = damage_header(hub)
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
-    assert hub.fetch([file]) == (f"{file.label} was damaged in the cache, and was fetched again",)
+    assert hub.fetch([file]) == (
+        f"{file.label} was damaged in the cache, and was downloaded again",
+    )
     assert read(hub, file) == MODEL
     server.requests.clear()
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
@@ -147,7 +149,7 @@ def test_a_model_whose_header_is_damaged_in_the_cache_is_an_error_offline(
         assert error_of(lambda: hub.read_header(file)) == (
             FetchError,
             f"{file.label} is damaged in the cache, and HF_HUB_OFFLINE is set",
-            "unset HF_HUB_OFFLINE to fetch it again",
+            "unset HF_HUB_OFFLINE to download it again",
         )
 
 
@@ -227,7 +229,7 @@ def test_the_header_of_a_partly_fetched_file_is_read_locally(hub: Hub, server: L
     partial.write_bytes(b"x" * (len(MODEL) + 300_000))  # a disk's error
     assert len(hub.read_header(file).tensors) == len(files.SD1_ALL)
     assert hub.fetch([file]) == (
-        "hf.co/acme/large:m.gguf did not match its digest, and was fetched again",
+        "hf.co/acme/large:m.gguf did not match its digest, and was downloaded again",
     )
     assert read(hub, file) == content.read(0, content.size)
 
@@ -246,7 +248,7 @@ def test_a_damaged_file_is_kept_and_reported_offline(
         assert error_of(lambda: hub.fetch([file])) == (
             FetchError,
             f"{LABEL} is damaged in the cache, and HF_HUB_OFFLINE is set",
-            "unset HF_HUB_OFFLINE to fetch it again",
+            "unset HF_HUB_OFFLINE to download it again",
         )
         assert path.read_bytes() == damage
 
@@ -261,7 +263,7 @@ def test_a_damaged_file_that_cannot_be_fetched_again_is_an_error(
     path.write_bytes(DATA[:-1])
     server.fail("/resolve/", status=403)
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        f"{LABEL} was damaged in the cache, and could not be fetched again:"
+        f"{LABEL} was damaged in the cache, and could not be downloaded again:"
         f" {server.url} refuses access to hf.co/acme/tiny (403)"
     )
 
@@ -274,7 +276,7 @@ def test_a_damaged_file_outside_the_cache_is_not_removed(hub: Hub, tmp_path: Pat
     for path in (hub.cache.pointer(file), hub.cache.blob(file)):
         path.unlink()
         path.symlink_to(mine)
-    assert hub.fetch([file]) == (f"{LABEL} was damaged in the cache, and was fetched again",)
+    assert hub.fetch([file]) == (f"{LABEL} was damaged in the cache, and was downloaded again",)
     assert read(hub, file) == DATA
     assert mine.read_bytes() == DATA[:-1]
 

@@ -234,7 +234,7 @@ def test_rm_while_another_process_fetches(run: Run, hub: Hub) -> None:
             3,
             "",
             (
-                "gpustack-draw: another process is fetching hf.co/acme/sd:sd-Q4_0.gguf\n"
+                "gpustack-draw: another process is downloading hf.co/acme/sd:sd-Q4_0.gguf\n"
                 "gpustack-draw: try again when it has finished\n"
             ),
         )

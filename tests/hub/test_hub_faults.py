@@ -101,7 +101,7 @@ def test_a_list_without_sizes_is_completed_by_requests_for_files(
     assert (file.bytes, file.digest) == (-1, "")
     seen: list[Progress] = []
     assert hub.fetch([file], seen.append) == (
-        "hf.co/acme/bare:m.gguf did not match its digest, and was fetched again",
+        "hf.co/acme/bare:m.gguf did not match its digest, and was downloaded again",
     )
     assert seen[-1].total == len(MODEL)
     assert read(hub, file) == MODEL
@@ -126,7 +126,7 @@ def test_a_file_longer_than_its_stated_size_is_refused(hub: Hub, server: Loopbac
     server.repositories["acme/tiny"].files["data.gguf"].start += b"more"
     server.repositories["acme/tiny"].files["data.gguf"].size += 4
     assert error_of(lambda: hub.fetch([file]))[1].startswith(
-        f"{LABEL} was fetched twice and does not match its SHA-256 "
+        f"{LABEL} was downloaded twice and does not match its SHA-256 "
     )
 
 
@@ -134,7 +134,7 @@ def test_a_small_file_with_wrong_bytes(hub: Hub, server: LoopbackHub) -> None:
     server.fail("/README.md", wrong_bytes=True)
     file = get(hub, "README.md")
     assert error_of(lambda: hub.fetch([file]))[1] == (
-        "hf.co/acme/tiny:README.md was fetched twice and does not match its"
+        "hf.co/acme/tiny:README.md was downloaded twice and does not match its"
         f" git SHA-1 {file.digest[:12]}..."
     )
 

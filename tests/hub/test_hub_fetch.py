@@ -228,7 +228,7 @@ def test_a_cached_model_needs_at_most_one_request(server: LoopbackHub, tmp_path:
         3,
         (
             "gpustack-draw: hf.co/acme/whole-GGUF is not cached, and HF_HUB_OFFLINE is"
-            " set\ngpustack-draw: unset HF_HUB_OFFLINE to fetch it; available offline: demo,"
+            " set\ngpustack-draw: unset HF_HUB_OFFLINE to download it; available offline: demo,"
             " hf.co/acme/parts-GGUF:Q4_0\n"
         ),
     )

@@ -391,7 +391,7 @@ def test_a_file_that_another_program_changes_while_it_is_fetched(
 
     notes = hub.fetch([file], interfere)
     assert changed
-    wrong = f"{LABEL} did not match its digest, and was fetched again"
+    wrong = f"{LABEL} did not match its digest, and was downloaded again"
     assert notes == ((wrong,) if change == "overwritten" else ())
     assert read(hub, file) == DATA
     path = hub.path_of(file)

@@ -452,9 +452,9 @@ def test_dry_run(
     assert capsys.readouterr().out.splitlines() == [
         "model:     hf.co/acme/sdxl (sdxl, turbo)",
         "files:",
-        "  COMPONENT  SIZE     HERE  FILE",
-        "  model      12.0 GB  no    hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
-        "to fetch:  12.0 GB",
+        "  COMPONENT  SIZE     CACHED  FILE",
+        "  model      12.0 GB  no      hf.co/acme/sdxl:sdxl-turbo-Q4_0.gguf",
+        "download:  12.0 GB",
         f"memory:    about {memory / 1e9:.1f} GB, 19.9 GB free: fits",
         "settings:  4 steps, cfg 1, euler, discrete, 512x512",
         "device:    CPU",

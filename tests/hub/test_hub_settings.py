@@ -367,5 +367,5 @@ def test_the_message_names_the_variable_that_forbids_the_network(place: Place) -
         found = place.outcomes(**{name: "1"})
         _, message, hint = found["new"]
         assert message.endswith(f" is not cached, and {name} is set")
-        assert hint == f"unset {name} to fetch it{HERE}"
+        assert hint == f"unset {name} to download it{HERE}"
         assert found["cached"] == ["True"]

@@ -176,7 +176,7 @@ def test_from_beside_the_cache_and_the_hub_in_this_order(server: LoopbackHub) ->
     vae, t5 = (format_bytes(file.bytes) for file in first.hub_files)
     assert first.notes == (
         (
-            f"not on this machine, so fetched from the hub: hf.co/{VAE_PLACE} (--vae,"
+            f"not on this machine, so downloaded from the hub: hf.co/{VAE_PLACE} (--vae,"
             f" {vae}), hf.co/{T5_PLACE} (--t5xxl, {t5})"
         ),
         "found beside the model: clip_l.safetensors (--clip-l)",
@@ -217,10 +217,10 @@ def test_dry_run_says_what_would_be_fetched(
         ("t5xxl", "hub"),
     ]
     assert main(arguments) == 0
-    shown = capsys.readouterr().out
-    assert "note:      found beside the model: ae.safetensors (--vae)\n" in shown
-    assert f"no    hf.co/{T5_PLACE}\n" in shown
-    assert f"yes   {Path('ae.safetensors').absolute()}\n" in shown
+    printed = capsys.readouterr().out
+    assert "note:      found beside the model: ae.safetensors (--vae)\n" in printed
+    assert f"no      hf.co/{T5_PLACE}\n" in printed
+    assert f"yes     {Path('ae.safetensors').absolute()}\n" in printed
 
 
 def test_pull_fetches_what_is_not_beside_the_model(
@@ -379,7 +379,7 @@ def test_offline(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
             "name it with --t5xxl FILE; it is usually in"
             f" hf.co/{T5_PLACE} or hf.co/city96/t5-v1_1-xxl-encoder-gguf:Q8_0 or"
             " hf.co/comfyanonymous/flux_text_encoders:t5xxl_fp16.safetensors; unset HF_HUB_OFFLINE"
-            " to fetch it; available offline: demo"
+            " to download it; available offline: demo"
         ),
     )
 

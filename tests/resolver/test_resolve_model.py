@@ -255,7 +255,7 @@ FEW_WORDS: files.Tensors = {
     **files.KLEIN_ALL,
     "text_encoders.llm.model.embed_tokens.weight": ((1, 1000), "F16"),
 }
-OFFLINE = "unset HF_HUB_OFFLINE to fetch it; available offline: demo"
+OFFLINE = "unset HF_HUB_OFFLINE to download it; available offline: demo"
 PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
     "a VAE": (
         files.VAE_4,

@@ -21,7 +21,7 @@ Write = Callable[[bytes], None]
 
 
 def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_wanted: bool) -> int:
-    """Print what drawing would fetch, load and use; then fail if drawing would.
+    """Print what drawing would download, load and use; then fail if drawing would.
 
     Args:
         model: The model.
@@ -63,18 +63,18 @@ def describe_plan(plan: "ModelPlan") -> str:
 def _file_lines(plan: "ModelPlan") -> list[str]:
     from gpustack_draw.plan import describe_memory
 
-    rows = [("", "COMPONENT", "SIZE", "HERE", "FILE")]
-    told = set()
+    rows = [("", "COMPONENT", "SIZE", "CACHED", "FILE")]
+    listed = set()
     for file in plan.files:
         place = f"hf.co/{file.repository}:{file.path}" if file.repository else file.path
-        here = "yes" if file.cached else "no"
-        size = "same file" if place in told else format_bytes(file.bytes)
-        told.add(place)
-        rows.append(("", file.component, size, here, place))
+        cached = "yes" if file.cached else "no"
+        size = "same file" if place in listed else format_bytes(file.bytes)
+        listed.add(place)
+        rows.append(("", file.component, size, cached, place))
     return [
         "files:",
         table(rows).decode().rstrip("\n"),
-        f"to fetch:  {format_bytes(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
+        f"download:  {format_bytes(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
         f"memory:    {describe_memory(plan)}",
     ]
 

@@ -1,4 +1,4 @@
-"""The command ``pull``: fetch a model and draw nothing."""
+"""The command ``pull``: download a model without drawing."""
 
 import json
 import os

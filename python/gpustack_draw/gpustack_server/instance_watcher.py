@@ -141,8 +141,7 @@ class InstanceWatcher:
         seconds = time.monotonic() - self._begin
         if percents and any(each.state == "downloading" for each in instances):
             percent = max(percents)
-            # The time before the download, and what an earlier one fetched, do not count for the
-            # rate.
+            # The rate excludes the time before the download and bytes of an earlier one.
             self._first_percent = self._first_percent or (percent, seconds)
             resumed, started = self._first_percent
             self._on_progress(

@@ -39,7 +39,7 @@ def offline_error(name: str) -> HubUnavailableError:
     variable = offline_variable()
     return HubUnavailableError(
         f"hf.co/{name} is not cached, and {variable} is set",
-        hint=f"unset {variable} to fetch it",
+        hint=f"unset {variable} to download it",
         retryable=False,
     )
 

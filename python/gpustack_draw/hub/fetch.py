@@ -152,12 +152,12 @@ class Fetch:
         except DrawError as error:
             if damaged:
                 error.message = (
-                    f"{file.label} was damaged in the cache, and could not be fetched again:"
+                    f"{file.label} was damaged in the cache, and could not be downloaded again:"
                     f" {error.message}"
                 )
             raise
         if damaged:
-            self._note(f"{file.label} was damaged in the cache, and was fetched again")
+            self._note(f"{file.label} was damaged in the cache, and was downloaded again")
         self._cache.record_verified(file, fingerprint)
         self._cache.link(file)
 
@@ -189,12 +189,12 @@ class Fetch:
             if fingerprint:
                 path.replace(self._cache.blob(file))
                 if attempt:
-                    self._note(f"{file.label} did not match its digest, and was fetched again")
+                    self._note(f"{file.label} did not match its digest, and was downloaded again")
                 return fingerprint
         path.unlink()
         algorithm = "SHA-256" if len(file.digest) == 64 else "git SHA-1"
         raise FetchError(
-            f"{file.label} was fetched twice and does not match its"
+            f"{file.label} was downloaded twice and does not match its"
             f" {algorithm} {file.digest[:12]}...",
             hint="try again later, or use another file; a proxy may have changed the data",
         )
@@ -281,7 +281,7 @@ def damaged_offline(file: RepositoryFile) -> FetchError:
     variable = offline_variable()
     return FetchError(
         f"{file.label} is damaged in the cache, and {variable} is set",
-        hint=f"unset {variable} to fetch it again",
+        hint=f"unset {variable} to download it again",
     )
 
 

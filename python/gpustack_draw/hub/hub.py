@@ -185,7 +185,7 @@ class Hub:
         variable = offline_variable()
         return FetchError(
             f"{file.label} is not cached, and {variable} is set",
-            hint=f"unset {variable} to fetch it; {self._offline_choices()}",
+            hint=f"unset {variable} to download it; {self._offline_choices()}",
         )
 
     def bytes_to_fetch(self, files: Sequence[RepositoryFile]) -> int:

@@ -101,7 +101,7 @@ def remove(client: HubClient, cache: HubCache, removal: Removal) -> None:
                 removed.path.unlink(missing_ok=True)
     except TimeoutError:
         raise FetchError(
-            f"another process is fetching {file.label}", hint="try again when it has finished"
+            f"another process is downloading {file.label}", hint="try again when it has finished"
         ) from None
     except OSError as error:
         raise disk_error(error, cache.folder) from error

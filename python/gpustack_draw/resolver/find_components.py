@@ -143,7 +143,7 @@ def _notes_on_places(
         else:
             size = f", {format_bytes(file.bytes)}" if file.bytes >= 0 else ""
             text = f"{file.label} ({option}{size})"
-            places.setdefault("not on this machine, so fetched from the hub", []).append(text)
+            places.setdefault("not on this machine, so downloaded from the hub", []).append(text)
     return (f"{place}: {', '.join(files)}" for place, files in places.items())
 
 
