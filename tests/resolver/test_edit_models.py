@@ -20,7 +20,7 @@ def flux(inputs: int = 64) -> Named:
 
 
 def sd1(inputs: int) -> Named:
-    unet = {**sd1_unet(kind="Q4_0"), "input_blocks.0.0.weight": ((3, 3, inputs, 320), "F16")}
+    unet = {**sd1_unet(weight_type="Q4_0"), "input_blocks.0.0.weight": ((3, 3, inputs, 320), "F16")}
     return {
         **prefixed("model.diffusion_model.", unet),
         **prefixed("cond_stage_model.transformer.", CLIP_L),
