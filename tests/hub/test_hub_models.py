@@ -183,7 +183,7 @@ def test_components_from_the_first_usual_repository_that_has_them(server: Loopba
         f"{place} ({option}, {size})"
         for (option, place), size in zip(places.items(), sizes, strict=True)
     )
-    assert model.notes == (f"not on this machine, so fetched from the hub: {listed}",)
+    assert model.notes == (f"not on this machine, so downloaded from the hub: {listed}",)
     fetch_model(model)
     server.requests.clear()
     model = resolve("hf.co/acme/flux")
@@ -310,7 +310,7 @@ def test_an_optional_component_is_fetched_or_noted_as_missing(server: LoopbackHu
     model = resolve("hf.co/acme/sd3")
     assert sources(model)["t5xxl"] == f"{place}:t5xxl-Q8_0.gguf"
     (note,) = model.notes
-    assert note.startswith("not on this machine, so fetched from the hub: ")
+    assert note.startswith("not on this machine, so downloaded from the hub: ")
 
 
 def test_the_vae_of_a_unet_model_is_found_beside_it_or_in_its_usual_repository(
