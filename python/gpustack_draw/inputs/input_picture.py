@@ -1,0 +1,44 @@
+"""A picture that was read: upright, 8-bit sRGB, transparency apart."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InputPicture:
+    """A picture that was read.
+
+    Attributes:
+        pixels: (height, width, 3) uint8, sRGB, upright; transparent areas lie on white.
+        alpha: (height, width) uint8, 255 is opaque; ``None`` if everything is opaque.
+        sha256: Digest of the file in hexadecimal; of the pixels, then the alpha, for a picture from
+            memory.
+        label: Name for messages: the path in quotes, or its role such as ``the mask``. Not for
+            files that are shared.
+        notes: For the user, such as that only the first frame is used.
+    """
+
+    pixels: "NDArray[np.uint8]"
+    alpha: "NDArray[np.uint8] | None"
+    sha256: str
+    label: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
