@@ -19,6 +19,7 @@ from gpustack_draw.cli.option_names import option_of, with_options
 from gpustack_draw.engine.messages import error_fields, read_error, read_message, write_message
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.picture_options import PictureOptions
 
 PACKAGE = Path(gpustack_draw.__file__).parent
 LIBRARY = sorted(file for file in PACKAGE.rglob("*.py") if PACKAGE / "cli" not in file.parents)
@@ -27,8 +28,8 @@ BRACES = re.compile(r"\{([a-z0-9_]*)(=?)([^{}]*)\}")
 FOREIGN = "{size} {size=7} {} {0} {seed!r} %s %(size)s --size $size size=7 {{x}} }{"
 
 
-# Arguments of resolver/choose_pictures.py, which generate() does not take yet.
-PICTURES = {"image", "ref_image", "mask", "expand", "strength", "control_image"}
+# Arguments that generate() does not take yet.
+PICTURES = {field.name for field in fields(PictureOptions)}
 
 
 def arguments_of_the_library() -> set[str]:

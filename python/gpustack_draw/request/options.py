@@ -241,6 +241,15 @@ COUNT = IntegerOption(
     example=phrase("{count=4}"),
     help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
 )
+MASK_BLUR = IntegerOption(
+    "mask_blur",
+    title="mask blur",
+    minimum=0,
+    maximum=64,
+    example="8; 0 makes a hard edge",
+    help="half the width in pixels of the blended border around a mask, 0 to 64 (default: 4)",
+    parameter="Mask blur",
+)
 THREADS = IntegerOption(
     "threads",
     title="number of threads",
