@@ -20,8 +20,6 @@ settings.register_profile("usual", max_examples=400)
 settings.register_profile("thorough", max_examples=10_000)
 settings.load_profile("usual")
 
-GOLDEN = Path(__file__).parent / "golden"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

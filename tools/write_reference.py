@@ -5,12 +5,13 @@
 `tests/test_docs.py` compares them with the files.
 """
 
-import argparse
 import ast
 import inspect
+import os
 import re
 import textwrap
 from pathlib import Path
+from unittest.mock import patch
 
 import gpustack_draw
 from gpustack_draw.cli.arguments import PARSERS
@@ -18,6 +19,7 @@ from gpustack_draw.cli.command_line import ALIASES, PROGRAM
 from gpustack_draw.resolver.families import FAMILIES
 from gpustack_draw.resolver.resolved_model import option_of
 
+HELP_COLUMNS = 100
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example):$", re.MULTILINE)
 ITEM = re.compile(r"(?:^|\n)(\w+): ")
@@ -40,15 +42,18 @@ def references() -> dict[str, str]:
 
 
 def command_reference() -> str:
-    """Return the page of the command's options."""
+    """Return the page of the command: the help texts, whose layout it records, and spellings."""
     lines = [
         "# The command",
         "",
-        "Generated from the command's `--help` by `tools/write_reference.py`. See also",
-        "[output, exit status and environment](output.md) and [models](models.md).",
+        f"The output of `--help` in a terminal of {HELP_COLUMNS} columns, written by",
+        "`tools/write_reference.py`. See also [output, exit status and environment](output.md) and",
+        "[models](models.md).",
     ]
-    for name, make_parser in PARSERS.items():
-        lines += ["", f"## {PROGRAM} {name}", "", *_parser_lines(make_parser())]
+    with patch.dict(os.environ, COLUMNS=str(HELP_COLUMNS)):
+        for name, make_parser in PARSERS.items():
+            help_text = make_parser().format_help().rstrip()
+            lines += ["", f"## {PROGRAM} {name}", "", "```text", *help_text.splitlines(), "```"]
     lines += [
         *("", "## Other spellings", ""),
         "Spellings of other programs are accepted. `-n` is the number of pictures; sd-cli uses it",
@@ -60,32 +65,6 @@ def command_reference() -> str:
         names = ", ".join(f"`{alias}`" for alias in ALIASES if ALIASES[alias] == target)
         lines.append(f"| {names} | {targets.get(target, f'`{target}`')} |")
     return "\n".join(lines) + "\n"
-
-
-def _parser_lines(parser: argparse.ArgumentParser) -> list[str]:
-    usage = textwrap.dedent(" " * 7 + str(parser.usage)).splitlines()
-    lines = ["```", *usage, "```", "", *_wrapped(str(parser.description))]
-    for group in parser._action_groups:  # noqa: SLF001 - argparse has no public way
-        actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
-        if not actions:
-            continue
-        lines += ["", f"### {_capital(str(group.title))}", ""]
-        if group.description:
-            lines += [*_wrapped(_capital(group.description) + "."), ""]
-        lines += ["| | |", "|---|---|"]
-        for action in actions:
-            names = ", ".join(f"`{name}`" for name in action.option_strings)
-            value = f"`{action.metavar}`" if action.metavar else ""
-            lines.append(f"| {f'{names} {value}'.strip()} | {_cell(str(action.help))} |")
-    return lines
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
-def _cell(text: str) -> str:
-    return text.replace("%%", "%").replace("|", "\\|")
 
 
 def families_reference() -> str:
@@ -127,9 +106,8 @@ def library_reference() -> str:
         "Generated from the docstrings by `tools/write_reference.py`. The names are those of the",
         "module `gpustack_draw`. In the signatures, `Reference` is text or a path,",
         "`ProgressFunction` takes a `Progress`, `LogFunction` a level and a line, and `**options`",
-        "are the fields of records, which the arguments name. The",
-        "[sampling options](command.md#sampling) of the command are fields, too:",
-        "`--sample-steps` is `sample_steps`.",
+        "are the fields of records, which the arguments name. The sampling options of",
+        "[the command](command.md) are fields, too: `--sample-steps` is `sample_steps`.",
     ]
     functions, classes, failures, constants = _public_objects()
     for title, objects in (

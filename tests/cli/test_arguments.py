@@ -1,7 +1,6 @@
 """Options of the command, their defaults, and the errors for wrong command lines."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,20 +8,13 @@ from known_values import known_values
 
 from gpustack_draw.cli.arguments import (
     Arguments,
-    devices_parser,
     draw_parser,
-    models_parser,
     parse_arguments,
-    pull_parser,
-    rm_parser,
-    show_parser,
 )
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "help.txt"
 
 DEFAULTS = {
     "command": "draw",
@@ -45,24 +37,6 @@ def values(words: list[str]) -> dict[str, Any]:
 
 
 QUOTES = 'put the prompt in quotes: "a red circle"'
-
-
-def test_help(monkeypatch: pytest.MonkeyPatch, update_golden: bool) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    help_text = "".join(
-        f"$ gpustack-draw {command}--help\n{parser.format_help()}\n"
-        for command, parser in (
-            ("", draw_parser()),
-            ("show ", show_parser()),
-            ("devices ", devices_parser()),
-            ("models ", models_parser()),
-            ("pull ", pull_parser()),
-            ("rm ", rm_parser()),
-        )
-    )
-    if update_golden:
-        GOLDEN.write_text(help_text, encoding="utf-8")
-    assert help_text == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_help_lists_every_sampler_and_scheduler() -> None:
