@@ -112,7 +112,7 @@ class CoreEngine:
         """
         _core = import_core()
 
-        numbers = {option.name: settings[option.name] for option in SAMPLING_OPTIONS}
+        numbers = {option.name: settings.get(option.name) for option in SAMPLING_OPTIONS}
         others = {name: value for name, value in settings.items() if name not in numbers}
         try:
             picture = self._engine.generate(
