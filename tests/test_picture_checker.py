@@ -13,24 +13,9 @@ from PIL import Image
 NAMES = list(checker.INSIDE)
 
 
-def rasterized(things, background="white", side=256, soft=2):
-    """Draw objects (name, color, x, y, longer side) on a background, with averaged edges."""
-    fine = side * soft
-    line = (np.arange(fine) + 0.5) / fine
-    xs, ys = np.meshgrid(line, line)
-    pixels = np.ones((fine, fine, 3)) * np.array(checker.COLORS[background])
-    for name, color, x, y, longer in things:
-        frame = checker._FRAMES[name]
-        scale = frame.longer / longer
-        inside = checker.INSIDE[name]((xs - x) * scale + frame.x, (ys - y) * scale + frame.y)
-        pixels[inside] = checker.COLORS[color]
-    averaged = pixels.reshape(side, soft, side, soft, 3).mean((1, 3))
-    return Image.fromarray((averaged + 0.5).astype(np.uint8))
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_object_is_read(name):
-    reading = checker.read_picture(rasterized([(name, "red", 0.5, 0.5, 0.47)], "gray"))
+    reading = checker.read_picture(checker.rasterized([(name, "red", 0.5, 0.5, 0.47)], "gray"))
     assert reading.background == "gray"
     (found,) = reading.objects
     assert (found.name, found.color, found.place, found.size) == (name, "red", "center", "normal")
@@ -39,7 +24,7 @@ def test_every_object_is_read(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_small_and_blurred_objects_are_distinguished(name):
-    picture = rasterized([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
+    picture = checker.rasterized([(name, "black", 0.5, 0.172, 0.284)], "yellow", side=128)
     blurred = picture.resize((64, 64), Image.Resampling.BOX).resize((128, 128))
     (found,) = checker.read_picture(blurred).objects
     assert (found.name, found.place, found.size) == (name, "top", "small")
@@ -47,7 +32,7 @@ def test_small_and_blurred_objects_are_distinguished(name):
 
 @pytest.mark.parametrize(("color", "background"), list(itertools.permutations(checker.COLORS, 2)))
 def test_every_pair_of_colors_is_read(color, background):
-    picture = rasterized([("star", color, 0.5, 0.5, 0.5)], background, side=64, soft=4)
+    picture = checker.rasterized([("star", color, 0.5, 0.5, 0.5)], background, side=64, soft=4)
     reading = checker.read_picture(picture)
     assert reading.background == background
     assert [found.color for found in reading.objects] == [color]
@@ -64,7 +49,7 @@ def test_every_pair_of_colors_is_read(color, background):
     ],
 )
 def test_places(x, y, place):
-    (found,) = checker.read_picture(rasterized([("cup", "blue", x, y, 0.3)])).objects
+    (found,) = checker.read_picture(checker.rasterized([("cup", "blue", x, y, 0.3)])).objects
     assert found.place == place
 
 
@@ -72,13 +57,15 @@ def test_places(x, y, place):
     ("longer", "size"), [(0.27, "small"), (0.4, "normal"), (0.49, "normal"), (0.63, "big")]
 )
 def test_sizes(longer, size):
-    (found,) = checker.read_picture(rasterized([("fish", "green", 0.5, 0.5, longer)])).objects
+    (found,) = checker.read_picture(
+        checker.rasterized([("fish", "green", 0.5, 0.5, longer)])
+    ).objects
     assert found.size == size
 
 
 def test_two_objects_and_their_order():
     things = [("moon", "yellow", 0.745, 0.5, 0.41), ("house", "brown", 0.255, 0.5, 0.41)]
-    reading = checker.read_picture(rasterized(things, "blue"))
+    reading = checker.read_picture(checker.rasterized(things, "blue"))
     assert [(o.name, o.color, o.place) for o in reading.objects] == [
         ("house", "brown", "left"),
         ("moon", "yellow", "right"),
@@ -87,17 +74,19 @@ def test_two_objects_and_their_order():
 
 def test_three_objects_are_counted():
     things = [("tree", "green", x, 0.5, 0.284) for x in (0.172, 0.5, 0.828)]
-    reading = checker.read_picture(rasterized(things, "pink"))
+    reading = checker.read_picture(checker.rasterized(things, "pink"))
     assert [o.name for o in reading.objects] == ["tree"] * 3
 
 
 def test_an_empty_picture_has_no_objects():
-    reading = checker.read_picture(rasterized([], "purple"))
+    reading = checker.read_picture(checker.rasterized([], "purple"))
     assert reading == checker.Reading("purple", ())
 
 
 def test_noise_and_specks_are_not_objects():
-    pixels = np.asarray(rasterized([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(float)
+    pixels = np.asarray(checker.rasterized([("ring", "orange", 0.5, 0.5, 0.47)], "black")).astype(
+        float
+    )
     pixels += np.random.default_rng(1).normal(0, 4, pixels.shape)
     pixels[10:14, 10:14] = 255
     picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
@@ -106,7 +95,7 @@ def test_noise_and_specks_are_not_objects():
 
 
 def test_a_wrong_color_is_noticed():
-    (found,) = checker.read_picture(rasterized([("heart", "pink", 0.5, 0.5, 0.47)])).objects
+    (found,) = checker.read_picture(checker.rasterized([("heart", "pink", 0.5, 0.5, 0.47)])).objects
     assert found.color != "red"
 
 
@@ -115,9 +104,9 @@ def test_a_wrong_color_is_noticed():
     [("circle", "ring"), ("square", "diamond"), ("sun", "star"), ("heart", "mushroom")],
 )
 def test_a_wrong_shape_is_noticed(drawn, expected):
-    (found,) = checker.read_picture(rasterized([(drawn, "red", 0.5, 0.5, 0.47)])).objects
+    (found,) = checker.read_picture(checker.rasterized([(drawn, "red", 0.5, 0.5, 0.47)])).objects
     assert found.name == drawn
-    mask = np.asarray(rasterized([(drawn, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
+    mask = np.asarray(checker.rasterized([(drawn, "black", 0.5, 0.5, 0.47)]))[:, :, 0] < 128
     assert checker.template_iou(mask, expected) < 0.85
 
 
@@ -132,7 +121,7 @@ def test_a_wobbly_outline_lowers_the_overlap():
 
 
 def test_half_an_object_is_not_that_object():
-    picture = np.asarray(rasterized([("circle", "red", 0.5, 0.5, 0.47)])).copy()
+    picture = np.asarray(checker.rasterized([("circle", "red", 0.5, 0.5, 0.47)])).copy()
     picture[128:] = 250
     (found,) = checker.read_picture(Image.fromarray(picture)).objects
     assert found.name != "circle" or found.iou < 0.8

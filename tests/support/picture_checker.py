@@ -7,7 +7,7 @@ of the drawing code of the training data, so that an error there is noticed here
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,6 +202,26 @@ def _canonical_frame(name: str) -> Frame:
 _FRAMES = {name: _canonical_frame(name) for name in INSIDE}
 
 
+def rasterized(
+    things: Sequence[tuple[str, str, float, float, float]],
+    background: str = "white",
+    side: int = 256,
+    soft: int = 2,
+) -> Image.Image:
+    """Draw objects (name, color, x, y, longer side) on a background, with averaged edges."""
+    fine = side * soft
+    line = (np.arange(fine) + 0.5) / fine
+    xs, ys = np.meshgrid(line, line)
+    pixels = np.ones((fine, fine, 3)) * np.array(COLORS[background])
+    for name, color, x, y, longer in things:
+        frame = _FRAMES[name]
+        scale = frame.longer / longer
+        inside = INSIDE[name]((xs - x) * scale + frame.x, (ys - y) * scale + frame.y)
+        pixels[inside] = COLORS[color]
+    averaged = pixels.reshape(side, soft, side, soft, 3).mean((1, 3))
+    return Image.fromarray((averaged + 0.5).astype(np.uint8))
+
+
 def template_iou(mask: Mask, name: str) -> float:
     """Return the overlap of a mask with an object, aligned by box or by centroid and area."""
     rows, columns = mask.shape
@@ -251,7 +271,8 @@ def components(mask: Mask) -> list[Mask]:
     return sorted(parts.values(), key=lambda part: -int(part.sum()))
 
 
-def _grown(mask: Mask, times: int) -> Mask:
+def grown(mask: Mask, times: int) -> Mask:
+    """Return a mask with all points within `times` steps of it."""
     for _ in range(times):
         padded = np.pad(mask, 1)
         mask = mask | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
@@ -275,12 +296,12 @@ def _size(longer: float) -> str:
 
 def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
     """Name and measure one connected region that differs from the background."""
-    inner = ~_grown(~part, max(1, round(pixels.shape[0] / 85)))
+    inner = ~grown(~part, max(1, round(pixels.shape[0] / 85)))
     color = np.median(pixels[inner if inner.sum() > 20 else part], 0)
     # The outline runs where a pixel is half object, half background.
     way = color - ground
     share = ((pixels - ground) @ way) / max(1.0, float(way @ way))
-    mask = (share > 0.5) & _grown(part, 2)
+    mask = (share > 0.5) & grown(part, 2)
     mask = components(mask)[0] if mask.any() else part
     overlaps = {name: template_iou(mask, name) for name in INSIDE}
     name = max(overlaps, key=lambda n: overlaps[n])

@@ -1,0 +1,1 @@
+"""Measurement of how well the embedded model edits pictures."""
