@@ -6,10 +6,12 @@ Needs torch, numpy, pillow and gguf. With a C++ compiler, training on a CPU is t
 is the source folder of stable-diffusion.cpp, from which the tokenizer's merge table is read. The
 script generates all training data.
 
-The autoencoder is fitted first (--decoder-minutes), then the transformer is trained. The work
-folder (--work, by default OUTPUT with ".work" appended) contains checkpoints: the same command
-continues an interrupted training, and a larger --minutes continues a finished one. Exports are
-written there every --export-minutes with a contact sheet; the last one becomes the output.
+The autoencoder is fitted first (--decoder-minutes), then the transformer is trained for
+text-to-image and after that for editing as well (--edit-minutes). With --start FILE, only editing
+is trained, from the weights of that model file. The work folder (--work, by default OUTPUT with
+".work" appended) contains checkpoints: the same command continues an interrupted training, and a
+larger number of minutes continues a finished one. Exports are written there every
+--export-minutes with contact sheets; the last one becomes the output.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class CropSource:
         size = SIDES[0] if self.rng.random() < 0.4 else SIDES[1]
         side = min(side, size)
         scenes = [self.maker.make() for _ in range(count)]
-        pictures = paint(scenes, self.store, size, self.rng)
+        pictures = paint(scenes, self.store, size)
         picked = []
         for picture in pictures:
             top, left = (8 * self.rng.randint(0, (size - side) // 8) for _ in range(2))

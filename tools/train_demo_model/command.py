@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import time
 from pathlib import Path
 
@@ -12,9 +13,19 @@ from PIL import Image
 
 from train_demo_model import autoencoder_training, export, preview
 from train_demo_model.autoencoder import Decoder, LinearEncoder
+from train_demo_model.edits import EditMaker
+from train_demo_model.painting import paint
+from train_demo_model.reading import ModelFile
 from train_demo_model.scenes import MaskStore
-from train_demo_model.training import BatchSource, Trainer, keep_memory
+from train_demo_model.training import (
+    EDITING,
+    TEXT_TO_IMAGE,
+    BatchSource,
+    Trainer,
+    keep_memory,
+)
 from train_demo_model.transformer import Shape, Transformer
+from train_demo_model.vocabulary import WORDS
 
 PREVIEW_PROMPTS = (
     "a red circle on a blue background",
@@ -36,7 +47,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the embedded model.")
     parser.add_argument("--engine-source", type=Path, required=True, help="stable-diffusion.cpp")
     parser.add_argument("--output", type=Path, required=True, help="the GGUF file to write")
-    parser.add_argument("--minutes", type=float, default=210, help="total training time")
+    parser.add_argument("--start", type=Path, help="model file that is to learn editing")
+    parser.add_argument("--minutes", type=float, default=210, help="training of text-to-image")
+    parser.add_argument("--edit-minutes", type=float, default=75, help="training of editing")
     parser.add_argument("--decoder-minutes", type=float, default=8)
     parser.add_argument("--export-minutes", type=float, default=12)
     parser.add_argument("--work", type=Path, help="folder for checkpoints and exports")
@@ -57,61 +70,103 @@ def _autoencoder(work: Path, store: MaskStore, minutes: float) -> tuple[LinearEn
     return autoencoder_training.load(path)
 
 
-def _sheet(model: Transformer, decoder: Decoder, side: int) -> Image.Image:
-    """Return the pictures of the preview prompts in two rows."""
-    prompts = list(PREVIEW_PROMPTS)
-    pictures = preview.draw(model, decoder, prompts, seeds=list(range(len(prompts))), side=side)
-    pixels = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    columns = len(prompts) // 2
-    rows = [np.concatenate(list(pixels[i : i + columns]), 1) for i in (0, columns)]
+def _rows(pictures: torch.Tensor, count: int) -> Image.Image:
+    """Return pictures (N, 3, H, W) in 0..1 in a number of rows."""
+    pixels = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    columns = len(pixels) // count
+    rows = [np.concatenate(list(pixels[i * columns : (i + 1) * columns]), 1) for i in range(count)]
     return Image.fromarray(np.concatenate(rows, 0))
 
 
-class Exporter:
-    """Writes an export and a contact sheet every few minutes."""
+def _sheet(model: Transformer, decoder: Decoder, side: int) -> Image.Image:
+    """Return the pictures of the preview prompts in two rows."""
+    prompts = list(PREVIEW_PROMPTS)
+    seeds = list(range(len(prompts)))
+    return _rows(preview.draw(model, decoder, prompts, seeds=seeds, side=side), 2)
 
-    def __init__(self, options: argparse.Namespace, parts: tuple[LinearEncoder, Decoder]) -> None:
+
+def _edit_sheet(
+    model: Transformer, parts: tuple[LinearEncoder, Decoder], store: MaskStore, side: int
+) -> Image.Image:
+    """Return random edits in three rows: the pictures before, the right ones after, the drawn."""
+    maker = EditMaker(random.Random(77))
+    edits = [maker.make() for _ in range(12)]
+    before = paint([edit.before for edit in edits], store, side)
+    after = paint([edit.after for edit in edits], store, side)
+    prompts = [" ".join(WORDS[row - 1] for row in edit.after.caption) for edit in edits]
+    drawn = preview.draw_edits(model, parts, prompts, before, seeds=list(range(len(edits))))
+    return _rows(torch.cat([before, after, drawn]), 3)
+
+
+class Exporter:
+    """Writes an export and contact sheets every few minutes."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        parts: tuple[LinearEncoder, Decoder],
+        store: MaskStore,
+    ) -> None:
         """Set the folder and the autoencoder of the exports."""
         self.options, self.work = options, options.work
-        self.encoder, self.decoder = parts
+        self.parts, self.store = parts, store
         self.last = time.monotonic()
 
     def now(self, trainer: Trainer, path: Path) -> None:
         """Write an export of the averaged weights."""
         weights = {name: value.cpu() for name, value in trainer.average.items()}
-        source = self.options.engine_source
-        export.write(path, weights, self.encoder, self.decoder, engine_source=source)
+        export.write(path, weights, *self.parts, engine_source=self.options.engine_source)
 
     def maybe(self, trainer: Trainer) -> None:
-        """Write an export and a contact sheet if they are due."""
+        """Write an export and contact sheets if they are due."""
         if time.monotonic() - self.last < 60 * self.options.export_minutes:
             return
         self.now(trainer, self.work / "latest.gguf")
         model = Transformer(trainer.model.shape).eval()
         model.load_state_dict({name: value.cpu() for name, value in trainer.average.items()})
         for side in (128, 256):
-            _sheet(model, self.decoder, side).save(self.work / f"step{trainer.step}-{side}.png")
+            name = f"{trainer.name}-step{trainer.step}-{side}"
+            _sheet(model, self.parts[1], side).save(self.work / f"{name}.png")
+            if trainer.course.edits:
+                sheet = _edit_sheet(model, self.parts, self.store, side)
+                sheet.save(self.work / f"{name}-edits.png")
         self.last = time.monotonic()
 
 
+def _train(trainer: Trainer, minutes: float, exporter: Exporter, compiled: bool) -> None:
+    """Train from the checkpoint of an interrupted training, if there is one."""
+    checkpoint = exporter.work / f"{trainer.name}.pt"
+    if checkpoint.exists():
+        trainer.restore(checkpoint)
+        print(f"continuing {trainer.name} at step {trainer.step}", flush=True)
+    if compiled:
+        trainer.compile()
+    trainer.train(minutes, checkpoint, exporter.maybe)
+
+
 def main() -> None:
-    """Fit the autoencoder, train the transformer, write the model file."""
+    """Fit the autoencoder, train text-to-image, then editing, and write the model file."""
     options = _arguments()
     options.work = options.work or options.output.with_suffix(options.output.suffix + ".work")
     options.work.mkdir(parents=True, exist_ok=True)
     keep_memory()
     torch.manual_seed(0)
     store = MaskStore(variations=24)
-    parts = _autoencoder(options.work, store, options.decoder_minutes)
-    shape = Shape(options.hidden, options.double_blocks, options.single_blocks)
-    trainer = Trainer(shape, BatchSource(parts[0], store, seed=12))
-    checkpoint = options.work / "transformer.pt"
-    if checkpoint.exists():
-        trainer.restore(checkpoint)
-        print(f"continuing at step {trainer.step}", flush=True)
-    if not options.no_compile:
-        trainer.compile()
-    exporter = Exporter(options, parts)
-    trainer.train(options.minutes, checkpoint, exporter.maybe)
+    compiled = not options.no_compile
+    if options.start:
+        file = ModelFile(options.start)
+        parts, shape = (file.encoder(), file.decoder()), file.shape()
+        weights = file.weights(options.engine_source)
+        exporter = Exporter(options, parts, store)
+    else:
+        parts = _autoencoder(options.work, store, options.decoder_minutes)
+        shape = Shape(options.hidden, options.double_blocks, options.single_blocks)
+        exporter = Exporter(options, parts, store)
+        first = Trainer("transformer", shape, BatchSource(parts[0], store, seed=12), TEXT_TO_IMAGE)
+        _train(first, options.minutes, exporter, compiled)
+        weights = first.average
+    trainer = Trainer("editing", shape, BatchSource(parts[0], store, seed=13), EDITING)
+    trainer.begin_with(weights)
+    _train(trainer, options.edit_minutes, exporter, compiled)
     exporter.now(trainer, options.output)
     print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -19,18 +19,17 @@ AUTOENCODER_PREFIX = "tae."
 WIDE = 64
 #: Blocks of the engine's decoder at each resolution.
 DECODER_DEPTHS = (3, 3, 3, 1)
+#: The encoder's layers that halve the resolution.
+HALVINGS = (2, 6, 10)
 #: Small tensors that stay in 16 bits, because they determine colors.
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
 
-def transformer_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the transformer's weights by the engine's names."""
-    tensors = {}
-    for name, value in weights.items():
-        if name not in {"words", "word_norm"}:
-            here, engine = "adaLN_modulation_1", "adaLN_modulation.1"
-            tensors[MODEL_PREFIX + name.replace(here, engine)] = value
-    return tensors
+def transformer_names(weights: dict[str, Tensor]) -> dict[str, str]:
+    """Return the engine's names of the transformer's weights."""
+    here, engine = "adaLN_modulation_1", "adaLN_modulation.1"
+    names = [name for name in weights if name not in {"words", "word_norm"}]
+    return {name: MODEL_PREFIX + name.replace(here, engine) for name in names}
 
 
 def text_tensors(weights: dict[str, Tensor], engine_source: Path) -> dict[str, Tensor]:
@@ -112,7 +111,7 @@ def encoder_tensors(encoder: LinearEncoder) -> dict[str, Tensor]:
     layers.block("1", None, pooled=False)
     inputs = 3
     for level, projection in enumerate(encoder.projections):
-        kept, index = COMPONENTS[level], (2, 6, 10)[level]
+        kept, index = COMPONENTS[level], HALVINGS[level]
         pieces = projection.view(kept, 2, 2, inputs)
         weight = torch.zeros(WIDE, WIDE, 3, 3)
         for row in (0, 1):
@@ -155,7 +154,7 @@ def write(
 ) -> None:
     """Write the GGUF file; with `precise`, all matrices have 16 bits, for comparisons."""
     tensors = {
-        **transformer_tensors(weights),
+        **{engine: weights[name] for name, engine in transformer_names(weights).items()},
         **text_tensors(weights, engine_source),
         **decoder_tensors(decoder),
         **encoder_tensors(encoder),

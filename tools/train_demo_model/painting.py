@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 
 import numpy as np
 import torch
@@ -23,18 +22,25 @@ from train_demo_model.vocabulary import (
 PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in COLORS.items()}
 
 
-def paint(scenes: list[Scene], store: MaskStore, side: int, rng: random.Random) -> Tensor:
+def _shade(color: str, tint: tuple[float, float, float]) -> Tensor:
+    return (PALETTE[color] + torch.tensor(tint)).clamp(0, 1)
+
+
+def paint(scenes: list[Scene], store: MaskStore, side: int) -> Tensor:
     """Return pictures (N, 3, side, side) in 0..1. Objects of a scene must not overlap."""
     layers = 2  # a scene has at most two colors besides the background's
     alphas = np.zeros((len(scenes), layers, side, side), np.uint8)
     shades = torch.zeros(len(scenes), layers, 3)
-    grounds = torch.stack([PALETTE[scene.background] for scene in scenes])
+    grounds = torch.stack([_shade(scene.background, scene.tint) for scene in scenes])
     for i, scene in enumerate(scenes):
-        colors = list(dict.fromkeys(color for _, color, _ in scene.objects))
-        for name, color, slot in scene.objects:
-            j = colors.index(color)
-            np.maximum(alphas[i, j], store.pick(name, slot, side, rng), out=alphas[i, j])
-            shades[i, j] = PALETTE[color] - grounds[i]
+        colors = list(dict.fromkeys((thing.color, thing.tint) for thing in scene.objects))
+        for thing in scene.objects:
+            j = colors.index((thing.color, thing.tint))
+            np.maximum(alphas[i, j], store.pick(thing, side), out=alphas[i, j])
+            shades[i, j] = _shade(thing.color, thing.tint) - grounds[i]
+        x, y = (round(part * side) for part in scene.shift)
+        if x or y:
+            alphas[i] = np.roll(alphas[i], (y, x), (1, 2))
     cover = torch.from_numpy(alphas).view(len(scenes), layers, -1).float()
     pictures = torch.baddbmm(grounds[:, :, None], shades.mT, cover, alpha=1 / 255)
     return pictures.view(len(scenes), 3, side, side)

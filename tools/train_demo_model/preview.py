@@ -12,8 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train_demo_model.autoencoder import Decoder
-from train_demo_model.painting import Text, full_text, latents_of_tokens, pack_text, placed_rows
+from train_demo_model.autoencoder import Decoder, LinearEncoder
+from train_demo_model.painting import (
+    Text,
+    full_text,
+    latents_of_tokens,
+    pack_text,
+    placed_rows,
+    tokens_of_latents,
+)
 from train_demo_model.transformer import IMAGE_CHANNELS, Transformer
 from train_demo_model.vocabulary import rows_of
 
@@ -57,7 +64,6 @@ def _caption(prompts: list[str], exact: bool) -> Text:
     return full_text(placed) if exact else pack_text(placed, pads=6)
 
 
-@torch.no_grad()
 def draw(
     model: Transformer,
     decoder: Decoder,
@@ -69,12 +75,43 @@ def draw(
     exact: bool = False,
 ) -> Tensor:
     """Return pictures (N, 3, side, side) in 0..1; with `exact`, use all padding tokens."""
+    caption = _caption(prompts, exact)
+    return decoder(latents_of_tokens(_sampled(model, caption, seeds, side, steps))).clamp(0, 1)
+
+
+def draw_edits(
+    model: Transformer,
+    parts: tuple[LinearEncoder, Decoder],
+    prompts: list[str],
+    references: Tensor,
+    *,
+    seeds: list[int],
+    steps: int = 4,
+    exact: bool = False,
+) -> Tensor:
+    """Return edited pictures, each with a reference of (N, 3, side, side) in 0..1."""
+    encoder, decoder = parts
+    caption = _caption(prompts, exact)
+    clean = tokens_of_latents(encoder.encode(references))
+    tokens = _sampled(model, caption, seeds, references.shape[-1], steps, clean)
+    return decoder(latents_of_tokens(tokens)).clamp(0, 1)
+
+
+@torch.no_grad()
+def _sampled(
+    model: Transformer,
+    caption: Text,
+    seeds: list[int],
+    side: int,
+    steps: int,
+    reference: Tensor | None = None,
+) -> Tensor:
+    """Return the image tokens after all steps."""
     grid = side // 16
     noise = [philox_normal(seed, IMAGE_CHANNELS * grid * grid) for seed in seeds]
     x = torch.stack([torch.from_numpy(n).view(IMAGE_CHANNELS, -1).T for n in noise]).float()
-    caption = _caption(prompts, exact)
     levels = schedule(steps, grid * grid)
     for level, following in itertools.pairwise(levels):
-        velocity = model(x, torch.full((len(x),), level), caption)
+        velocity = model(x, torch.full((len(x),), level), caption, reference)
         x = x + (following - level) * velocity
-    return decoder(latents_of_tokens(x)).clamp(0, 1)
+    return x

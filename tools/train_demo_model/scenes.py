@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from train_demo_model.outlines import coverage
-from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS, ROW
+from train_demo_model.vocabulary import COLOR_NAMES, EDIT_WORDS, OBJECT_NAMES, OBJECTS, ROW
 
 #: Sides of the training pictures in pixels; masks are drawn at the largest.
 SIDES = (128, 256)
@@ -46,23 +47,41 @@ FIRST_PLACED, ALL_PLACED = 0.22, 0.42
 #: Weights of single objects: those with many points are the hardest to learn.
 OBJECT_SHARES = [{"sun": 2.5, "star": 1.5}.get(name, 1.0) for name in OBJECT_NAMES]
 
+#: Share of captions with a word of instructions, which has no effect in them.
+EDIT_WORD_SHARE = 0.05
+
 #: Maximum random shift of an object as a fraction of the side, and maximum random scaling.
 SHIFT = 0.006
 STRETCH = 0.02
 
 
-@dataclass
+class Thing(NamedTuple):
+    """An object in a picture; `look` in 0..1 selects the variation of its mask."""
+
+    name: str
+    color: str
+    slot: str
+    look: float
+    #: Difference from the color in 0..1 for each channel.
+    tint: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Scene:
-    """One picture: the background, the objects (name, color, slot) and its caption as rows.
+    """One picture: the background, the objects and its caption as rows.
 
     `gaps` are the numbers of unknown words before each caption word, `trailing` at the end.
     """
 
     background: str
-    objects: list[tuple[str, str, str]]
+    objects: list[Thing]
     caption: list[int]
     gaps: list[int]
     trailing: int
+    #: Difference of the background from its color in 0..1 for each channel.
+    tint: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    #: Displacement of all objects (x, y) as fractions of the side.
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 class MaskStore:
@@ -81,10 +100,11 @@ class MaskStore:
                     for side, masks in self.masks.items():
                         masks[i, j, k] = _averaged(mask, side)
 
-    def pick(self, name: str, slot: str, side: int, rng: random.Random) -> np.ndarray:
-        """Return a random variation of an object in a slot."""
-        variation = rng.randrange(self.variations)
-        return self.masks[side][OBJECT_NAMES.index(name), SLOT_NAMES.index(slot), variation]
+    def pick(self, thing: Thing, side: int) -> np.ndarray:
+        """Return the mask of an object in its slot."""
+        variation = int(thing.look * self.variations)
+        name, slot = OBJECT_NAMES.index(thing.name), SLOT_NAMES.index(thing.slot)
+        return self.masks[side][name, slot, variation]
 
 
 def _averaged(mask: np.ndarray, side: int) -> np.ndarray:
@@ -124,9 +144,15 @@ class SceneMaker:
             words = []
         elif kind == "partial":
             words = self._fragment(background, objects[0])
+        elif self.rng.random() < EDIT_WORD_SHARE:
+            words = [self.rng.choice(EDIT_WORDS), *words]
+        things = [Thing(*one, self.rng.random()) for one in objects]
+        return Scene(background, things, *self.spaced(words))
+
+    def spaced(self, words: list[str]) -> tuple[list[int], list[int], int]:
+        """Return rows of words (empty ones are omitted), gaps before them and after the last."""
         rows = [ROW[word] for word in words if word]
-        trailing = self.rng.choice((0, 0, 0, 1, 2, 4))
-        return Scene(background, objects, rows, self._gaps(len(rows)), trailing)
+        return rows, self._gaps(len(rows)), self.rng.choice((0, 0, 0, 1, 2, 4))
 
     def _colors(self, count: int) -> list[str]:
         """Return the background's color, then `count` others."""
@@ -151,7 +177,7 @@ class SceneMaker:
         elif rng.random() < 0.06:
             thing = [*thing, color] if rng.random() < 0.3 else [size, name, color]
         named_place = place if place != "center" or rng.random() < 0.2 else ""
-        words = self._with_background(thing, named_place, background)
+        words = self.with_background(thing, named_place, background)
         return background, [(name, color, slot)], words
 
     def _alike(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
@@ -163,7 +189,7 @@ class SceneMaker:
         )
         # The size of several objects depends on their number only, not on words.
         size = rng.choices(("", "small", "big"), (0.9, 0.06, 0.04))[0]
-        words = self._with_background([count, size, color, name], "", background)
+        words = self.with_background([count, size, color, name], "", background)
         return background, [(name, color, slot) for slot in slots], words
 
     def _two(self) -> tuple[str, list[tuple[str, str, str]], list[str]]:
@@ -180,7 +206,7 @@ class SceneMaker:
         else:
             place = rng.choice(PLACES)
             words = self._related(one, other, place, form)
-        words = self._with_background(words, "", background)
+        words = self.with_background(words, "", background)
         objects = [(first, first_color, place), (second, second_color, OPPOSITE[place])]
         return background, objects, words
 
@@ -192,19 +218,25 @@ class SceneMaker:
         if form < 0.85 and place in ("top", "bottom"):
             return [*one, "on" if place == "top" else place, *other]
         if form < 0.94:  # "a red circle on the left and a blue square on the right"
-            return [*one, self._maybe_on(), place, join, *other, self._maybe_on(), OPPOSITE[place]]
+            return [*one, self.maybe_on(), place, join, *other, self.maybe_on(), OPPOSITE[place]]
         return [place, *one, join, OPPOSITE[place], *other]
 
-    def _maybe_on(self) -> str:
+    def maybe_on(self) -> str:
+        """Return the word before a place, or an empty string."""
         return self.rng.choice(("on", ""))
 
-    def _with_background(self, thing: list[str], place: str, background: str) -> list[str]:
-        """Return a caption with the words of the objects, a place and the background's color."""
+    def with_background(
+        self, thing: list[str], place: str, background: str, named: bool = False
+    ) -> list[str]:
+        """Return a caption with the words of the objects, a place and the background's color.
+
+        White is omitted in half of the captions, unless it must be `named`.
+        """
         rng = self.rng
-        where = [self._maybe_on(), place] if place else []
+        where = [self.maybe_on(), place] if place else []
         if place and rng.random() < 0.15:
             thing, where = [place, *thing], []
-        if background == "white" and rng.random() < 0.5:
+        if background == "white" and not named and rng.random() < 0.5:
             return [*thing, *where]
         ground = [background, "background"]
         form = rng.random()

@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train_demo_model.autoencoder import LATENT_CHANNELS, USED_CHANNELS, LinearEncoder
+from train_demo_model.edits import EditMaker
 from train_demo_model.optimizers import make_optimizers, set_rate
 from train_demo_model.painting import Text, pack_text, paint, placed_caption, tokens_of_latents
-from train_demo_model.scenes import MaskStore, SceneMaker
+from train_demo_model.scenes import MaskStore, Scene, SceneMaker
 from train_demo_model.transformer import Shape, Transformer
 from train_demo_model.vocabulary import AFTER_PROMPT, BEFORE_PROMPT
 
-#: Pictures per step by side, with the same number of image tokens.
+#: Pictures per step by side, with the same number of image tokens. With references half of them.
 BATCH = {128: 96, 256: 24}
 #: Maximum number of caption words, and number of sampled padding tokens.
 CAPTION_WORDS = 14
@@ -35,8 +37,8 @@ EVEN_SHARE = 0.10
 #: caption determines the picture.
 EARLY, EARLY_SHIFT, EARLY_SHARE = 0.45, 24.0, 0.4
 WARM_UP_STEPS = 60
-#: From this share of the time on, the learning rate decreases linearly to almost zero.
-DECAY_FROM = 0.55
+#: References have noise up to this deviation, like pictures that the model drew or that were JPEG.
+REFERENCE_NOISE = 0.1
 CHECKPOINT_SECONDS = 120
 
 
@@ -51,11 +53,50 @@ def keep_memory() -> None:
         pass  # not glibc; only slower
 
 
-def share_of_large(progress: float) -> float:
-    """Return the share of steps with 256-pixel pictures, which grows during training."""
-    if progress < 0.18:
-        return 0.15
-    return 0.65 if progress < EARLY else 0.75
+@dataclass(frozen=True)
+class Course:
+    """What is trained: learning rates, and shares of simple scenes, large pictures and edits."""
+
+    #: Up to this share of the time scenes are simple.
+    early: float = EARLY
+    #: Factor of the learning rates. From a share of the time on it decreases to almost zero.
+    rate: float = 1.0
+    decay_from: float = 0.55
+    #: Share of steps with edits.
+    edits: float = 0.0
+
+    def rate_at(self, progress: float) -> float:
+        """Return the factor of the learning rates."""
+        decay = 1.0 if progress < self.decay_from else (1 - progress) / (1 - self.decay_from)
+        return self.rate * max(0.01, decay)
+
+    def share_of_large(self, progress: float) -> float:
+        """Return the share of steps with 256-pixel pictures, which grows during training."""
+        if progress < 0.4 * self.early:
+            return 0.15
+        return 0.65 if progress < self.early else 0.75
+
+
+#: From random weights to text-to-image, and from there to editing.
+TEXT_TO_IMAGE = Course()
+EDITING = Course(early=0.0, rate=0.5, decay_from=0.4, edits=0.5)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clean image tokens, noise levels, captions and clean tokens of reference pictures."""
+
+    clean: Tensor
+    sigma: Tensor
+    caption: Text
+    reference: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        rows, positions, bias = (part.to(device) for part in self.caption)
+        reference = None if self.reference is None else self.reference.to(device)
+        caption = (rows, positions, bias)
+        return Batch(self.clean.to(device), self.sigma.to(device), caption, reference)
 
 
 class BatchSource:
@@ -67,16 +108,34 @@ class BatchSource:
         self.store = store
         self.rng = random.Random(seed)
         self.maker = SceneMaker(self.rng)
+        self.edits = EditMaker(self.rng)
+        self.used = channel_weights().sign()
 
-    def batch(self, side: int, early: bool = False) -> tuple[Tensor, Tensor, Text]:
-        """Return clean image tokens, noise levels and packed captions of one step."""
+    def batch(self, side: int, early: bool = False) -> Batch:
+        """Return a step of text-to-image."""
         count = BATCH[side]
         self.maker.first = early
         scenes = [self.maker.make() for _ in range(count)]
-        pictures = paint(scenes, self.store, side, self.rng)
-        tokens = tokens_of_latents(F.conv2d(pictures, self.weight, self.bias, stride=8))
-        captions = [placed_caption(scene, CAPTION_WORDS) for scene in scenes]
-        return tokens, noise_levels(count, early), pack_text(captions, PADS, TEXT_TOKENS)
+        return Batch(self._tokens(scenes, side), noise_levels(count, early), _captions(scenes))
+
+    def edit_batch(self, side: int) -> Batch:
+        """Return a step of edits."""
+        count = BATCH[side] // 2
+        edits = [self.edits.make() for _ in range(count)]
+        after = [edit.after for edit in edits]
+        reference = self._tokens([edit.before for edit in edits], side)
+        noise = REFERENCE_NOISE * (2 * torch.rand(count, 1, 1) - 1).clamp(0)
+        reference += noise * torch.randn_like(reference) * self.used
+        return Batch(self._tokens(after, side), noise_levels(count), _captions(after), reference)
+
+    def _tokens(self, scenes: list[Scene], side: int) -> Tensor:
+        pictures = paint(scenes, self.store, side)
+        return tokens_of_latents(F.conv2d(pictures, self.weight, self.bias, stride=8))
+
+
+def _captions(scenes: list[Scene]) -> Text:
+    placed = [placed_caption(scene, CAPTION_WORDS) for scene in scenes]
+    return pack_text(placed, PADS, TEXT_TOKENS)
 
 
 def channel_weights() -> Tensor:
@@ -103,18 +162,24 @@ def noise_levels(count: int, early: bool = False) -> Tensor:
 class Trainer:
     """The state of a training: model, average, optimizers, time and random generators."""
 
-    def __init__(self, shape: Shape, source: BatchSource, seed: int = 0) -> None:
-        """Create a model with random weights, determined by the seed."""
-        torch.manual_seed(seed)
+    def __init__(self, name: str, shape: Shape, source: BatchSource, course: Course) -> None:
+        """Create a model with random weights, determined by the name."""
+        self.name = name
+        torch.manual_seed(len(name))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.source = source
+        self.source, self.course = source, course
         self.model = Transformer(shape).to(self.device)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.optimizers = make_optimizers(self.model)
         self.weights = channel_weights().to(self.device)
         self.forward: Callable[..., Tensor] = self.model
         self.step, self.seconds = 0, 0.0
-        self.losses: dict[int, deque[float]] = {side: deque(maxlen=100) for side in BATCH}
+        self.losses: dict[str, deque[float]] = {}
+
+    def begin_with(self, weights: dict[str, Tensor]) -> None:
+        """Load the weights of a model."""
+        self.model.load_state_dict(weights)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     def compile(self) -> None:
         """Fuse element-wise operations, twice as fast on a CPU; needs a C++ compiler."""
@@ -149,39 +214,50 @@ class Trainer:
 
     def train(self, minutes: float, checkpoint: Path, report: Callable[[Trainer], None]) -> None:
         """Train up to a total of `minutes`; call `report` at every checkpoint."""
-        last, saved = time.monotonic(), time.monotonic()
+        last, saved = self._clock(), time.monotonic()
         while (progress := self.seconds / (60 * minutes)) < 1:
             self._one_step(progress)
-            now = time.monotonic()
-            # Suspensions of the machine and compilations count for ten seconds at most.
+            now = self._clock()
+            # Compilations count for ten seconds at most.
             self.seconds += min(now - last, 10.0)
             last = now
             if self.step % 25 == 0:
                 print(self.status(progress), flush=True)
-            if now - saved > CHECKPOINT_SECONDS:
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save(checkpoint)
                 report(self)
-                last = saved = time.monotonic()
+                last, saved = self._clock(), time.monotonic()
         self.save(checkpoint)
         report(self)
 
+    def _clock(self) -> float:
+        """Return seconds; on CPUs those of work, because other programs share the machine."""
+        if self.device.type == "cuda":
+            return time.monotonic()
+        return time.process_time() / torch.get_num_threads()
+
     def status(self, progress: float) -> str:
         """Return a line for the log."""
-        means = {side: sum(x) / max(1, len(x)) for side, x in self.losses.items()}
-        losses = ", ".join(f"loss at {side} {mean:.4f}" for side, mean in means.items())
-        return f"step {self.step}, {self.seconds:.0f} s ({progress:.1%}): {losses}"
+        means = {name: sum(x) / max(1, len(x)) for name, x in self.losses.items()}
+        losses = ", ".join(f"{name} {means[name]:.4f}" for name in sorted(means))
+        return f"step {self.step}, {self.seconds:.0f} s ({progress:.1%}), losses: {losses}"
 
     def _one_step(self, progress: float) -> None:
-        decay = 1.0 if progress < DECAY_FROM else (1 - progress) / (1 - DECAY_FROM)
-        set_rate(self.optimizers, min(1.0, (self.step + 1) / WARM_UP_STEPS) * max(0.01, decay))
-        side = 256 if self.source.rng.random() < share_of_large(progress) else 128
-        clean, sigma, caption = self.source.batch(side, progress < EARLY)
-        clean, sigma = clean.to(self.device), sigma.to(self.device)
-        caption = tuple(part.to(self.device) for part in caption)
+        rate = self.course.rate_at(progress)
+        set_rate(self.optimizers, min(1.0, (self.step + 1) / WARM_UP_STEPS) * rate)
+        rng = self.source.rng
+        side = 256 if rng.random() < self.course.share_of_large(progress) else 128
+        if rng.random() < self.course.edits:
+            name, batch = f"edit at {side}", self.source.edit_batch(side)
+        else:
+            name, batch = str(side), self.source.batch(side, progress < self.course.early)
+        batch = batch.to(self.device)
+        clean, sigma = batch.clean, batch.sigma
         noise = torch.randn_like(clean) * self.weights.sign()
         mix = sigma[:, None, None]
         with torch.autocast(self.device.type, torch.bfloat16):
-            velocity = self.forward((1 - mix) * clean + mix * noise, sigma, caption)
+            noisy = (1 - mix) * clean + mix * noise
+            velocity = self.forward(noisy, sigma, batch.caption, batch.reference)
         squares = (velocity.float() - (noise - clean)).square().mean((0, 1))
         loss = (squares * self.weights).sum() / self.weights.sum()
         loss.backward()
@@ -190,7 +266,7 @@ class Trainer:
             optimizer.step()
         self.model.zero_grad(set_to_none=True)
         self.step += 1
-        self.losses[side].append(float(loss.detach()))
+        self.losses.setdefault(name, deque(maxlen=100)).append(float(loss.detach()))
         keep = min(0.997, 1 - 1 / (self.step * 0.2 + 1))
         with torch.no_grad():
             for name, value in self.model.state_dict().items():

@@ -25,6 +25,8 @@ IMAGE_CHANNELS = 4 * LATENT_CHANNELS
 USED_IMAGE_CHANNELS = 4 * USED_CHANNELS
 TIME_CHANNELS = 256
 ROPE_THETA = 2000.0
+#: Position of a reference picture's tokens on the first axis.
+REFERENCE_POSITION = 10
 #: Feed-forward width as a multiple of the hidden width; the engine's `mlp_ratio`.
 FEED_FORWARD = 3
 
@@ -271,25 +273,36 @@ class Transformer(nn.Module):
         waves = torch.cat([angles.cos(), angles.sin()], -1)
         return self.time_in["out_layer"](F.silu(self.time_in["in_layer"](waves)))
 
-    def _rope(self, positions: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    def _rope(self, positions: Tensor, side: int, pictures: int) -> tuple[Tensor, Tensor]:
         count, length = positions.shape
-        ids = torch.zeros(count, length + side * side, 4, device=positions.device)
+        area = side * side
+        ids = torch.zeros(count, length + pictures * area, 4, device=positions.device)
         ids[:, :length, 3] = positions
         line = torch.arange(side, device=positions.device).float()
-        ids[:, length:, 1] = line.repeat_interleave(side)
-        ids[:, length:, 2] = line.repeat(side)
+        for i in range(pictures):
+            here = slice(length + i * area, length + (i + 1) * area)
+            ids[:, here, 0] = i * REFERENCE_POSITION
+            ids[:, here, 1] = line.repeat_interleave(side)
+            ids[:, here, 2] = line.repeat(side)
         return rope_table(ids)
 
-    def forward(self, x: Tensor, sigma: Tensor, caption: Text) -> Tensor:
-        """Return the velocity of image tokens x (N, L, 128) at noise levels sigma (N)."""
+    def forward(
+        self, x: Tensor, sigma: Tensor, caption: Text, reference: Tensor | None = None
+    ) -> Tensor:
+        """Return the velocity of image tokens x (N, L, 128) at noise levels sigma (N).
+
+        `reference` contains the clean image tokens of a picture of the same size, if any.
+        """
         rows, positions, text_bias = caption
         known = torch.arange(len(self.words), device=x.device)[:, None] > 0
         embedded = _rms_norm(F.embedding(rows, self.words * known), self.word_norm)
-        text, image = self.txt_in(embedded).float(), self.img_in(x).float()
+        area = x.shape[1]
+        pictures = x if reference is None else torch.cat([x, reference], 1)
+        text, image = self.txt_in(embedded).float(), self.img_in(pictures).float()
         time = self.time_vector(sigma)
         length = rows.shape[1]
-        table = self._rope(positions, math.isqrt(x.shape[1]))
-        bias = F.pad(text_bias, (0, x.shape[1]))[:, None, None, :]
+        table = self._rope(positions, math.isqrt(area), pictures.shape[1] // area)
+        bias = F.pad(text_bias, (0, pictures.shape[1]))[:, None, None, :]
         for_image = self.double_stream_modulation_img(time)
         for_text = self.double_stream_modulation_txt(time)
         for block in self.double_blocks:
@@ -300,4 +313,5 @@ class Transformer(nn.Module):
             both = block(both, modulation, table, bias)
         last = self.final_layer["adaLN_modulation_1"](F.silu(time)).float()[:, None]
         shift, scale = last.chunk(2, -1)
-        return self.final_layer["linear"](_modulated(both[:, length:], shift, scale)).float()
+        drawn = _modulated(both[:, length : length + area], shift, scale)
+        return self.final_layer["linear"](drawn).float()

@@ -98,7 +98,19 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "center": ("centre", "middle", "centered", "central"),
     "two": ("pair", "couple", "2", "twin"),
     "three": ("trio", "3", "triple"),
+    # Words of instructions. In a prompt without a reference picture they have no effect. Others
+    # (make, put, move, turn, it) need no row, because the other words determine the edit.
+    "remove": ("removed", "delete", "erase", "without", "away", "rid"),
+    "add": ("insert",),
+    "into": ("replace", "swap", "exchange", "becomes", "become"),
+    "bigger": ("larger", "enlarge", "grow"),
+    "smaller": ("shrink", "reduce"),
+    "up": ("upwards", "upward"),
+    "down": ("downwards", "downward"),
 }
+
+#: The words of instructions only.
+EDIT_WORDS = ("remove", "add", "into", "bigger", "smaller", "up", "down")
 
 #: Tokens of the chat template with a row of their own, and their ids if the merge table lacks
 #: them. They are in every prompt, as fixed points from which image tokens infer their positions:
@@ -200,19 +212,23 @@ def token_rows(engine_source: Path) -> dict[int, int]:
     """Return the embedding row by token id, for each token of a known word.
 
     A spelling of several tokens (" MUSHROOM") is identified by its longest piece, if that piece is
-    long enough to be rare in other words and does not identify another word.
+    long enough to be rare in other words and does not identify another word. Words of instructions
+    are identified by whole tokens only, and have no tokens of other words.
     """
     tokenizer = Tokenizer(engine_source)
     rows = {
         tokenizer.ids[name] if token is None else token: ROW[name]
         for name, token in ANCHORS.items()
     }
+    edit_rows: dict[int, int] = {}
     claims: dict[str, set[int]] = {}
     for spelling, row in _ROW_OF_SPELLING.items():
         for written in sorted(_spellings_in_prompts(spelling)):
             pieces = tokenizer.split(written)
+            of_edits = WORDS[row - 1] in EDIT_WORDS
             if len(pieces) == 1:
-                rows.setdefault(tokenizer.ids[pieces[0]], row)
+                (edit_rows if of_edits else rows).setdefault(tokenizer.ids[pieces[0]], row)
+            if len(pieces) == 1 or of_edits:
                 continue
             piece = max(pieces, key=len)
             if not _is_distinctive(piece):
@@ -222,4 +238,4 @@ def token_rows(engine_source: Path) -> dict[int, int]:
     for piece, owners in claims.items():
         if len(owners) == 1:
             rows.setdefault(tokenizer.ids[piece], next(iter(owners)))
-    return rows
+    return edit_rows | rows
