@@ -1,8 +1,10 @@
 #include <pybind11/native_enum.h>
 
 #include <memory>
+#include <vector>
 
 #include "bindings/callbacks.h"
+#include "bindings/read_picture.h"
 #include "engine/engine.h"
 
 namespace py = pybind11;
@@ -13,23 +15,49 @@ namespace {
 using OnProgress = std::optional<CallbackBridge::OnProgress>;
 using OnLog = std::optional<CallbackBridge::OnLog>;
 
-std::unique_ptr<Engine> load(Files files, Numbers numbers, std::string device,
+std::unique_ptr<Engine> load(Files files, Numbers numbers, std::string device, bool encode_pictures,
                              OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   ModelOptions options;
   options.files = std::move(files);
   options.numbers = std::move(numbers);
   options.device = std::move(device);
+  options.encode_pictures = encode_pictures;
   return callbacks.call([&] {
     return std::make_unique<Engine>(options, callbacks.log_function(),
                                     callbacks.progress_function());
   });
 }
 
+using OptionalBuffer = std::optional<py::buffer>;
+
+// Copies, because another thread may change the buffers while the engine draws.
+InputPictures read_pictures(const OptionalBuffer& image, const OptionalBuffer& mask,
+                            const std::vector<py::buffer>& references,
+                            const OptionalBuffer& control) {
+  InputPictures pictures;
+  if (image) {
+    pictures.image = read_rgb(*image, "image");
+  }
+  if (mask) {
+    pictures.mask = read_mask(*mask, "mask");
+  }
+  for (const py::buffer& reference : references) {
+    const std::string number = std::to_string(pictures.references.size() + 1);
+    pictures.references.push_back(read_rgb(reference, "reference " + number));
+  }
+  if (control) {
+    pictures.control = read_rgb(*control, "control");
+  }
+  return pictures;
+}
+
 // Prompts are py::str, because std::string would accept bytes in any encoding.
 Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_prompt, int width,
                  int height, const std::string& sampler, const std::string& scheduler,
-                 std::int64_t seed, Numbers numbers, Previews previews, OnProgress on_progress,
+                 std::int64_t seed, Numbers numbers, const OptionalBuffer& image,
+                 const OptionalBuffer& mask, const std::vector<py::buffer>& references,
+                 const OptionalBuffer& control, Previews previews, OnProgress on_progress,
                  OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   DrawOptions options{};
@@ -42,6 +70,7 @@ Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_
   options.seed = seed;
   options.numbers = std::move(numbers);
   options.previews = previews;
+  options.pictures = read_pictures(image, mask, references, control);
   return callbacks.call([&] {
     return engine.generate(options, callbacks.log_function(), callbacks.progress_function(),
                            callbacks.continue_function());
@@ -56,6 +85,7 @@ Args:
     numbers: Numbers by the names in that file, such as ``threads``; the library's default for a
         missing one.
     device: "auto" or the name of a device.
+    encode_pictures: Load the encoder of the VAE too, which input pictures need.
     on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception that it
         raises stops the loading and is raised by this call.
     on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
@@ -78,6 +108,12 @@ Args:
     seed: 0 or more.
     numbers: Numbers by the names in cpp/engine/named_parameters.cpp, such as ``sample_steps``; the
         library's default for a missing one.
+    image: (height, width, 3) uint8, RGB, of the drawing's size: the start of image-to-image, which
+        the number ``strength`` keeps (0) or replaces (1).
+    mask: (height, width) uint8, of the drawing's size: 255 is redrawn, 0 is kept. Needs ``image``.
+    references: (height, width, 3) uint8 each, RGB, with sides that are multiples of 16: the
+        pictures that an edit model looks at.
+    control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
     previews: Previews of the unfinished picture in the progress.
     on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
         None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -88,7 +124,8 @@ Raises:
     CancelledError: cancel() was called.
     OverflowError: NaN or infinity was computed.
     EngineError: The library drew no picture; the message quotes its log.
-    ValueError: No sampler, scheduler or number has that name.
+    ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
+        picture does not fit the drawing or the model.
 )doc";
 
 // Registers functions that Python calls when it exits, and after a fork.
@@ -107,6 +144,7 @@ void register_engine(py::module_& module) {
   register_exit_handlers();
   py::native_enum<Phase>(module, "Phase", "enum.Enum", "A phase of the engine's work.")
       .value("load", Phase::load)
+      .value("encode_pictures", Phase::encode_pictures)
       .value("encode", Phase::encode)
       .value("sample", Phase::sample)
       .value("decode", Phase::decode)
@@ -119,11 +157,13 @@ void register_engine(py::module_& module) {
       .finalize();
   py::classh<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor(), "A loaded model.")
       .def(py::init(&load), py::kw_only(), py::arg("files"), py::arg("numbers") = Numbers(),
-           py::arg("device") = "auto", py::arg("on_progress") = std::nullopt,
-           py::arg("on_log") = std::nullopt, load_doc)
+           py::arg("device") = "auto", py::arg("encode_pictures").noconvert() = false,
+           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, load_doc)
       .def("generate", &generate, py::arg("prompt"), py::kw_only(), py::arg("negative_prompt") = "",
            py::arg("width").noconvert(), py::arg("height").noconvert(), py::arg("sampler"),
            py::arg("scheduler"), py::arg("seed").noconvert(), py::arg("numbers") = Numbers(),
+           py::arg("image") = std::nullopt, py::arg("mask") = std::nullopt,
+           py::arg("references") = std::vector<py::buffer>(), py::arg("control") = std::nullopt,
            py::arg("previews") = Previews::none, py::arg("on_progress") = std::nullopt,
            py::arg("on_log") = std::nullopt, generate_doc)
       .def(

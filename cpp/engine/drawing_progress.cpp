@@ -3,36 +3,29 @@
 #include <string_view>
 
 #include "engine/errors.h"
+#include "engine/line_text.h"
 
 namespace gpustack_draw {
-namespace {
 
-// Removes the place in the source: "stable-diffusion.cpp:3168 - get_learned_condition completed".
-std::string_view text_of(std::string_view line) {
-  constexpr std::string_view separator = " - ";
-  const std::size_t found = line.find(separator);
-  return found == std::string_view::npos ? line : line.substr(found + separator.size());
-}
-
-bool starts_with(std::string_view text, std::string_view beginning) {
-  return text.substr(0, beginning.size()) == beginning;
-}
-
-}  // namespace
-
-void DrawingProgress::begin() {
+void DrawingProgress::begin(bool encodes_pictures) {
   continue_or_throw(true);
-  continue_or_throw(clock_.enter(Phase::encode, 1));
+  continue_or_throw(clock_.enter(encodes_pictures ? Phase::encode_pictures : Phase::encode, 1));
 }
 
 void DrawingProgress::add_line(const char* line) {
-  const std::string_view text = text_of(line);
+  const std::string_view text = line_text(line);
   if (starts_with(text, "sampling using ")) {
-    may_load_files_ = false;
     continue_or_throw(true);
+    may_load_files_ = false;
+  } else if (clock_.phase() == Phase::encode_pictures &&
+             starts_with(text, "encode_first_stage completed")) {
+    continue_or_throw(true);
+    continue_or_throw(clock_.finish());
+    continue_or_throw(clock_.enter(Phase::encode, 1));
   } else if (starts_with(text, "get_learned_condition completed")) {
+    continue_or_throw(true);
     has_encoded_ = true;
-    continue_or_throw(clock_.report(1, 1));
+    continue_or_throw(clock_.finish());
   } else if (starts_with(text, "sampling completed")) {
     continue_or_throw(clock_.enter(Phase::decode, 1));
   }

@@ -18,7 +18,8 @@ class DrawingProgress {
   DrawingProgress(LibrarySession& session, PhaseClock& clock, StopCheck& should_stop)
       : session_(session), clock_(clock), should_stop_(should_stop) {}
 
-  void begin();
+  /// Begins the first phase, which encodes pictures or the prompt.
+  void begin(bool encodes_pictures);
 
   /// Call with each INFO line of the drawing thread.
   void add_line(const char* line);

@@ -3,12 +3,14 @@
 #include <functional>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "cpu/backend.h"
 #include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/drawing_progress.h"
 #include "engine/library_session.h"
+#include "engine/line_text.h"
 #include "engine/named_parameters.h"
 #include "engine/phase_clock.h"
 #include "engine/stop_check.h"
@@ -32,8 +34,23 @@ sd_ctx_params_t library_options(const ModelOptions& options, const std::string& 
   set_numbers(params, options.numbers);
   // The default frees the weights after the first picture; a second one would crash.
   params.free_params_immediately = false;
+  params.vae_decode_only = !options.encode_pictures;
   set_device_options(params, device);
   return params;
+}
+
+// The library subtracts from a number of steps without a sign, and reads far outside an array for a
+// negative strength or without steps.
+template <typename Params>
+void check_range(const Params& params) {
+  if (params.sample_params.sample_steps < 1) {
+    throw std::invalid_argument(
+        "sample_steps is " + std::to_string(params.sample_params.sample_steps) + ", not 1 or more");
+  }
+  if (!(params.strength >= 0.0F && params.strength <= 1.0F)) {  // NaN is refused, too
+    throw std::invalid_argument("strength is " + std::to_string(params.strength) +
+                                ", not a number from 0 to 1");
+  }
 }
 
 // Other parameters keep the library's value for "not set"; eta and flow shift have no neutral
@@ -46,6 +63,7 @@ void set_options(Params& params, const DrawOptions& options) {
   params.height = options.height;
   params.seed = options.seed;
   set_numbers(params, options.numbers);
+  check_range(params);
   sd_sample_params_t& sample = params.sample_params;
   sample.sample_method = str_to_sample_method(options.sampler.c_str());
   sample.scheduler = str_to_scheduler(options.scheduler.c_str());
@@ -57,11 +75,30 @@ void set_options(Params& params, const DrawOptions& options) {
   }
 }
 
+sd_image_t library_image(const InputPicture& picture, std::size_t channels) {
+  // The library does not write to it.
+  auto* samples = const_cast<std::uint8_t*>(picture.samples.data());
+  return {static_cast<std::uint32_t>(picture.width), static_cast<std::uint32_t>(picture.height),
+          static_cast<std::uint32_t>(channels), samples};
+}
+
+void set_sized_pictures(sd_img_gen_params_t& params, const InputPictures& pictures) {
+  if (pictures.image) {
+    params.init_image = library_image(*pictures.image, Picture::channels);
+  }
+  if (pictures.mask) {
+    params.mask_image = library_image(*pictures.mask, 1);
+  }
+  if (pictures.control) {
+    params.control_image = library_image(*pictures.control, Picture::channels);
+  }
+}
+
 // Draws; returns an array of `count` pictures.
 using DrawFunction = std::function<sd_image_t*(int& count)>;
 
 // Checks the options now, before the library starts to work. They must outlive the returned
-// function, which refers to their strings.
+// function, which refers to their strings and pictures.
 DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
   if (sd_ctx_supports_video_generation(context)) {
     // A video model draws a single picture as a video of one frame.
@@ -74,7 +111,14 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
   sd_img_gen_params_t params;
   sd_img_gen_params_init(&params);
   set_options(params, options);
-  return [=](int& count) {
+  set_sized_pictures(params, options.pictures);
+  std::vector<sd_image_t> references;
+  for (const InputPicture& reference : options.pictures.references) {
+    references.push_back(library_image(reference, Picture::channels));
+  }
+  return [=](int& count) mutable {
+    params.ref_images = references.data();
+    params.ref_images_count = static_cast<int>(references.size());
     count = 1;
     return generate_image(context, &params);
   };
@@ -118,8 +162,14 @@ void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
 }
 
 Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
-               const ProgressFunction& on_progress) {
+               const ProgressFunction& on_progress)
+    : encodes_pictures_(options.encode_pictures) {
   LibrarySession session(on_log);
+  session.on_line([&](const char* line) {
+    if (starts_with(line_text(line), "Version: Z-Image")) {
+      takes_references_ = false;
+    }
+  });
   use_device(options.device);
   device_ = used_device();
   PhaseClock clock(on_progress, Phase::load);
@@ -157,6 +207,29 @@ Engine::~Engine() {
   context_.reset();
 }
 
+void Engine::check(const DrawOptions& options) const {
+  if (options.width < 1 || options.height < 1) {
+    throw std::invalid_argument("the drawing has no pixels: its size is " +
+                                std::to_string(options.width) + 'x' +
+                                std::to_string(options.height));
+  }
+  const InputPictures& pictures = options.pictures;
+  check_pictures(pictures, options.width, options.height);
+  if (pictures.empty()) {
+    return;
+  }
+  if (sd_ctx_supports_video_generation(context_.get())) {
+    throw std::invalid_argument("a video model takes no pictures");
+  }
+  if (!encodes_pictures_) {
+    throw std::invalid_argument("the model was loaded without encode_pictures");
+  }
+  // The library would read outside an array.
+  if (!takes_references_ && !pictures.references.empty()) {
+    throw std::invalid_argument("a Z-Image model takes no references");
+  }
+}
+
 Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
                          const ProgressFunction& on_progress,
                          const ContinueFunction& should_continue) {
@@ -165,6 +238,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   if (!context_) {
     throw EngineError("an earlier drawing failed or was cancelled; load the model again");
   }
+  check(options);
   session.make_previews(options.previews);
   const DrawFunction draw = prepare(context_.get(), options);
   PhaseClock clock(on_progress, Phase::encode);
@@ -177,7 +251,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   session.on_line([&](const char* line) { progress.add_line(line); });
   session.on_progress([&](int step, int total) { progress.report(step, total); });
   try {
-    progress.begin();
+    progress.begin(options.pictures.image.has_value() || !options.pictures.references.empty());
     Picture picture = draw_picture(draw, session);
     progress.finish();
     return picture;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/errors.h"
+#include "engine/input_pictures.h"
 #include "engine/log.h"
 #include "engine/picture.h"
 #include "engine/progress.h"
@@ -25,7 +26,8 @@ using Numbers = std::map<std::string, double>;
 struct ModelOptions {
   Files files;
   Numbers numbers;
-  std::string device = "auto";  ///< See use_device().
+  std::string device = "auto";   ///< See use_device().
+  bool encode_pictures = false;  ///< Load the encoder of the VAE too, for InputPictures.
 };
 
 /// Settings of a picture. The caller checks them; the library checks only a few.
@@ -39,6 +41,7 @@ struct DrawOptions {
   Numbers numbers;
   std::int64_t seed;  ///< 0 or more.
   Previews previews;
+  InputPictures pictures;
 };
 
 /// A loaded model; owns the library's context.
@@ -72,7 +75,8 @@ class Engine {
   /// @throws OverflowError NaN or infinity was computed.
   /// @throws EngineError The library drew no picture; what() quotes its log. Or: called inside a
   ///     callback.
-  /// @throws std::invalid_argument No sampler, scheduler or number has that name.
+  /// @throws std::invalid_argument No sampler, scheduler or number has that name, a number is out
+  ///     of its range, or a picture does not fit the drawing or the model.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
                    const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 
@@ -92,8 +96,12 @@ class Engine {
     void operator()(sd_ctx_t* context) const noexcept;
   };
 
+  void check(const DrawOptions& options) const;
+
   std::unique_ptr<sd_ctx_t, FreeContext> context_;
   std::string device_;
+  bool encodes_pictures_;
+  bool takes_references_ = true;
   std::atomic<unsigned> cancellations_{0};
   std::atomic<bool> usable_{false};
 };

@@ -19,6 +19,7 @@ std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
       {"clip_l", &params.clip_l_path},
       {"diffusion_model", &params.diffusion_model_path},  // only the denoiser, instead of "model"
       {"llm", &params.llm_path},
+      {"llm_vision", &params.llm_vision_path},  // with which `llm` looks at references
       {"model", &params.model_path},  // an all-in-one file, or a folder in diffusers layout
       {"t5xxl", &params.t5xxl_path},
       {"taesd", &params.taesd_path},  // a small decoder, used instead of the VAE
@@ -28,19 +29,32 @@ std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
 
 std::map<std::string, NumberPointer> number_parameters(sd_ctx_params_t& params) {
   return {
+      {"qwen_image_zero_cond_t", &params.qwen_image_zero_cond_t},  // Qwen-Image-Edit-2511
       {"threads", &params.n_threads},
   };
 }
 
 // The parameters of pictures and of videos have the same names.
 template <typename Params>
-std::map<std::string, NumberPointer> number_parameters(Params& params) {
+std::map<std::string, NumberPointer> common_parameters(Params& params) {
   sd_sample_params_t& sample = params.sample_params;
   return {
       {"cfg_scale", &sample.guidance.txt_cfg},
       {"guidance", &sample.guidance.distilled_guidance},
       {"sample_steps", &sample.sample_steps},
+      {"strength", &params.strength},
   };
+}
+
+std::map<std::string, NumberPointer> number_parameters(sd_img_gen_params_t& params) {
+  auto parameters = common_parameters(params);
+  parameters["control_strength"] = &params.control_strength;
+  parameters["increase_ref_index"] = &params.increase_ref_index;  // FLUX.1, several references
+  return parameters;
+}
+
+std::map<std::string, NumberPointer> number_parameters(sd_vid_gen_params_t& params) {
+  return common_parameters(params);
 }
 
 template <typename Number>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import enum
 import typing
+import typing_extensions
 __all__: list[str] = ['CancelledError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
@@ -69,6 +70,7 @@ class Phase(enum.Enum):
     """
     decode: typing.ClassVar[Phase]
     encode: typing.ClassVar[Phase]
+    encode_pictures: typing.ClassVar[Phase]
     load: typing.ClassVar[Phase]
     sample: typing.ClassVar[Phase]
     @classmethod
@@ -88,7 +90,7 @@ class Engine:
     """
     A loaded model.
     """
-    def __init__(self, *, files: collections.abc.Mapping[str, str], numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, device: str = 'auto', on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
+    def __init__(self, *, files: collections.abc.Mapping[str, str], numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, device: str = 'auto', encode_pictures: bool = False, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
         """
         Load a model.
         
@@ -98,6 +100,7 @@ class Engine:
             numbers: Numbers by the names in that file, such as ``threads``; the library's default for a
                 missing one.
             device: "auto" or the name of a device.
+            encode_pictures: Load the encoder of the VAE too, which input pictures need.
             on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception that it
                 raises stops the loading and is raised by this call.
             on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
@@ -111,7 +114,7 @@ class Engine:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
@@ -125,6 +128,12 @@ class Engine:
             seed: 0 or more.
             numbers: Numbers by the names in cpp/engine/named_parameters.cpp, such as ``sample_steps``; the
                 library's default for a missing one.
+            image: (height, width, 3) uint8, RGB, of the drawing's size: the start of image-to-image, which
+                the number ``strength`` keeps (0) or replaces (1).
+            mask: (height, width) uint8, of the drawing's size: 255 is redrawn, 0 is kept. Needs ``image``.
+            references: (height, width, 3) uint8 each, RGB, with sides that are multiples of 16: the
+                pictures that an edit model looks at.
+            control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
             previews: Previews of the unfinished picture in the progress.
             on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
                 None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -135,7 +144,8 @@ class Engine:
             CancelledError: cancel() was called.
             OverflowError: NaN or infinity was computed.
             EngineError: The library drew no picture; the message quotes its log.
-            ValueError: No sampler, scheduler or number has that name.
+            ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
+                picture does not fit the drawing or the model.
         """
     @property
     def device(self) -> str:

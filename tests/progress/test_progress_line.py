@@ -65,6 +65,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             Progress("fetch", 23_999_999, 24_000_000, 2.0),
             "downloading 24.0/24.0 MB, 99 %, 12.0 MB/s, 0.0 s left",
         ),
+        (Progress("encode_pictures", 0, 1, 0.0), "encoding the pictures"),
         (Progress("encode", 1, 1, 0.04), "encoding the prompt, 100 %, 0.0 s"),
         (Progress("sample", 0, 20, 0.0), "drawing 0/20, 0 %"),
         (Progress("sample", 5, 20, 6.0), "drawing 5/20, 25 %, 1.20 s/step, 18 s left"),

@@ -642,16 +642,19 @@ def test_every_value_reaches_the_library() -> None:
     recorder = Recorder()
     files = {
         "model": "m", "vae": "v", "clip_l": "l", "clip_g": "g", "t5xxl": "t", "llm": "q",
-        "taesd": "s",
+        "llm_vision": "w", "taesd": "s",
     }  # fmt: skip
-    engine = core.Engine(files=files, numbers={"threads": 3}, on_log=recorder.on_log)
+    numbers = {"threads": 3, "qwen_image_zero_cond_t": True}
+    engine = core.Engine(files=files, numbers=numbers, on_log=recorder.on_log)
     draw(
         engine, "été", negative_prompt="rain", sampler="dpm++2m", scheduler="karras",
         sample_steps=5, cfg_scale=2.5, guidance=4.5, seed=999, on_log=recorder.on_log,
     )  # fmt: skip
     assert [line.decode().split(" - ", 1)[1] for _level, line in recorder.log] == [
         "loading on Fake0 with 3 threads",
-        *(f"loading '{path}'" for path in "mvlgtqs"),
+        *(f"loading '{path}'" for path in "mvlgtqws"),
+        "Version: Flux ",
+        "zero_cond_t",
         "generate_image 32x16",
         "sampling using dpm++2m method",
         "prompt 'été', negative 'rain', dpm++2m, karras, 5 steps, cfg 2.5, guidance 4.5, seed 999",
@@ -659,6 +662,237 @@ def test_every_value_reaches_the_library() -> None:
         "sum of the weights: 320",
         "sampling completed, taking 0.00s",
     ]
+
+
+# Input pictures.
+
+
+def picture(width: int = 32, height: int = 16, channels: int = 3, value: int = 0) -> memoryview:
+    pixels = bytearray([value]) * (width * height * channels)
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return memoryview(pixels).cast("B", shape)
+
+
+def mask(width: int = 32, height: int = 16) -> memoryview:
+    return picture(width, height, channels=1)
+
+
+def load_encoder(model: str = "model", **options: Any) -> Any:
+    return load(model, encode_pictures=True, **options)
+
+
+def test_pictures_reach_the_library() -> None:
+    recorder = Recorder()
+    numbers = {
+        "sample_steps": 4, "strength": 0.5, "control_strength": 0.25, "increase_ref_index": 1,
+    }  # fmt: skip
+    draw(
+        load_encoder(on_log=recorder.on_log), numbers=numbers, image=picture(value=1), mask=mask(),
+        references=[picture(48, 64, value=2), picture(16, 16, value=3)], control=picture(value=4),
+        on_log=recorder.on_log,
+    )  # fmt: skip
+    lines = [line.decode().split(" - ", 1)[1] for _level, line in recorder.log]
+    assert "loading the encoder" in lines
+    assert lines[lines.index("IMG2IMG") :] == [
+        "IMG2IMG",
+        "image 32x16 1",
+        "mask 32x16x1 0",
+        "control 32x16 4",
+        "control strength 0.25",
+        "reference 48x64 2",
+        "reference 16x16 3",
+        "increase_ref_index",
+        "encode_first_stage completed, taking 0.00s",
+        "get_learned_condition completed, taking 0.00s",
+        "sum of the weights: 192",
+        "sampling completed, taking 0.00s",
+    ]
+
+
+def test_an_engine_with_the_encoder_draws_without_pictures() -> None:
+    recorder = Recorder()
+    draw(load_encoder(), sample_steps=1, on_progress=recorder.on_progress)
+    assert recorder.progress[0] == ("encode", 0, 1)
+
+
+@pytest.mark.parametrize("pictures", [{"image": picture()}, {"references": [picture()]}])
+def test_progress_of_encoding_pictures(pictures: dict[str, Any]) -> None:
+    recorder = Recorder()
+    numbers = {"sample_steps": 4, "strength": 0.3}
+    draw(load_encoder(), numbers=numbers, on_progress=recorder.on_progress, **pictures)
+    steps = 2 if "image" in pictures else 4
+    assert recorder.progress == [
+        ("encode_pictures", 0, 1),
+        ("encode_pictures", 1, 1),
+        ("encode", 0, 1),
+        ("encode", 1, 1),
+        *(("sample", step, steps) for step in range(steps + 1)),
+        ("decode", 0, 1),
+        ("decode", 1, 1),
+    ]
+
+
+def test_progress_of_encoding_in_tiles() -> None:
+    recorder = Recorder()
+    draw(load_encoder(), "tiles", image=picture(), on_progress=recorder.on_progress)
+    assert recorder.progress[:7] == [
+        ("encode_pictures", 0, 1),
+        *(("encode_pictures", step, 4) for step in range(1, 5)),
+        ("encode_pictures", 4, 4),
+        ("encode", 0, 1),
+    ]
+
+
+def test_error_in_progress_callback_while_pictures_are_encoded() -> None:
+    engine = load_encoder()
+    calls: list[tuple[str, int]] = []
+
+    def fail(phase: Any, step: int, *_: object) -> None:
+        calls.append((phase.name, step))
+        if step == 2:
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match="from the callback"):
+        draw(engine, "tiles", image=picture(), on_progress=fail)
+    assert calls == [("encode_pictures", step) for step in range(3)]
+    assert not engine.is_usable
+
+
+@pytest.mark.parametrize("how", ["cancel", "Ctrl-C"])
+def test_stop_while_pictures_are_encoded(how: str) -> None:
+    engine = load_encoder()
+    recorder = Recorder()
+    stop = engine.cancel if how == "cancel" else lambda: os.kill(os.getpid(), signal.SIGINT)
+    timer = threading.Timer(0.1, stop)
+
+    def watch(phase: Any, step: int, *others: Any) -> None:
+        recorder.on_progress(phase, step, *others)
+        if len(recorder.progress) == 1:
+            timer.start()
+
+    pictures = {"image": picture(), "references": [picture()] * 50}
+    with pytest.raises(core.CancelledError if how == "cancel" else KeyboardInterrupt):
+        draw(engine, "tiles slow", on_progress=watch, **pictures)
+    timer.join()
+    assert {phase for phase, _step, _total in recorder.progress} == {"encode_pictures"}
+
+
+def test_nan_while_pictures_are_encoded_is_found() -> None:
+    recorder = Recorder()
+    with pytest.raises(core.OverflowError):
+        draw(load_encoder(), "encodes-nan", image=picture(), on_progress=recorder.on_progress)
+    assert recorder.progress == [("encode_pictures", 0, 1)]
+
+
+def test_pictures_are_copied() -> None:
+    pixels = bytearray(32 * 16 * 3)
+    recorder = Recorder()
+
+    def overwrite(*_: object) -> None:
+        pixels[0] = 9
+
+    image = memoryview(pixels).cast("B", (16, 32, 3))
+    draw(load_encoder(), image=image, on_progress=overwrite, on_log=recorder.on_log)
+    assert any(line.endswith(b"image 32x16 0") for _level, line in recorder.log)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        ({"image": picture(channels=4)}, "image has shape (16, 32, 4), not (height, width, 3)"),
+        ({"image": mask()}, "image has shape (16, 32), not (height, width, 3)"),
+        ({"image": b"pixels"}, "image has shape (6,), not (height, width, 3)"),
+        (
+            {"image": memoryview(bytes(32 * 16 * 3 * 4)).cast("f", (16, 32, 3))},
+            "image has items of format 'f', not uint8",
+        ),
+        (
+            {"image": picture(), "mask": memoryview(bytes(64 * 16)).cast("B", (32, 32))[::2]},
+            "mask is not C-contiguous",
+        ),
+        ({"image": picture(16, 32)}, "image is 16x32, but the drawing is 32x16"),
+        (
+            {"image": picture(), "mask": picture()},
+            "mask has shape (16, 32, 3), not (height, width)",
+        ),
+        (
+            {"image": picture(), "mask": mask(32, 32)},
+            "mask is 32x32, but the drawing is 32x16",
+        ),
+        ({"mask": mask()}, "mask needs an image"),
+        ({"control": picture(64, 64)}, "control is 64x64, but the drawing is 32x16"),
+        (
+            {"references": [picture(), picture(100, 90)]},
+            "reference 2 is 100x90, but its sides must be multiples of 16",
+        ),
+        (
+            {"references": [picture(), mask()]},
+            "reference 2 has shape (16, 32), not (height, width, 3)",
+        ),
+    ],
+)
+def test_pictures_that_do_not_fit(pictures: dict[str, Any], message: str) -> None:
+    engine = load_encoder()
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        draw(engine, **pictures)
+    assert draw(engine).width == 32
+
+
+def test_pictures_must_be_buffers() -> None:
+    with pytest.raises(TypeError):
+        draw(load_encoder(), image="picture.png")
+
+
+@pytest.mark.parametrize(
+    "pictures", [{"image": picture()}, {"references": [picture()]}, {"control": picture()}]
+)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("model", "the model was loaded without encode_pictures"),
+        ("video", "a video model takes no pictures"),
+    ],
+)
+def test_models_that_cannot_encode_pictures(
+    model: str, message: str, pictures: dict[str, Any]
+) -> None:
+    engine = load(model)
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        draw(engine, **pictures)
+    assert draw(engine).width == 32
+
+
+def test_z_image_takes_no_references() -> None:
+    engine = load_encoder("z-image")
+    with pytest.raises(ValueError, match=r"^a Z-Image model takes no references$"):
+        draw(engine, references=[picture()])
+    assert draw(engine, image=picture()).width == 32
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"strength": -0.1}, "strength is -0.100000, not a number from 0 to 1"),
+        ({"strength": 1.5}, "strength is 1.500000, not a number from 0 to 1"),
+        ({"strength": float("nan")}, "strength is nan, not a number from 0 to 1"),
+        ({"sample_steps": 0}, "sample_steps is 0, not 1 or more"),
+        ({"sample_steps": -1}, "sample_steps is -1, not 1 or more"),
+    ],
+)
+@pytest.mark.parametrize("model", ["model", "video"])
+def test_numbers_out_of_range(model: str, numbers: dict[str, float], message: str) -> None:
+    engine = load(model)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        draw(engine, numbers=numbers)
+    assert engine.is_usable
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 16), (32, 0), (-32, 16)])
+def test_a_drawing_without_pixels(width: int, height: int) -> None:
+    with pytest.raises(
+        ValueError, match=f"^the drawing has no pixels: its size is {width}x{height}$"
+    ):
+        draw(load(), width=width, height=height)
 
 
 # Video models.

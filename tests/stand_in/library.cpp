@@ -14,6 +14,7 @@
 //   damaged       finds NaN in a tensor, returns no context
 //   slow-to-free  takes 0.3 s to be freed, and logs meanwhile
 //   video         is a video model
+//   z-image       is a Z-Image model
 //
 //   prompt        does
 //   ------        ----
@@ -26,7 +27,8 @@
 //   overflows     computes NaN in its first step, and continues
 //   ends-in-nan   computes NaN in its last step, and decodes a picture of many colors
 //   decodes-nan   decodes to NaN, and returns a picture of many colors
-//   tiles         decodes in four tiles, and reports them
+//   tiles         encodes pictures and decodes in four tiles, and reports them
+//   encodes-nan   computes NaN while it encodes pictures
 //   loads-files   first loads files of additions to the model, in loader threads
 //   levels        logs a line per level
 //   long-line     logs a warning that is truncated at 4 KiB, inside a character
@@ -280,6 +282,7 @@ const char* sd_get_system_info() {
 struct sd_ctx_t {
   Words words;
   bool frees_weights;
+  bool decodes_only;
   std::unique_ptr<std::vector<float>> weights;
 };
 
@@ -329,9 +332,9 @@ void load_file(const Words& words, int file, int files) {
 
 sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   std::vector<const char*> paths;
-  for (const char* path :
-       {params->model_path, params->diffusion_model_path, params->vae_path, params->clip_l_path,
-        params->clip_g_path, params->t5xxl_path, params->llm_path, params->taesd_path}) {
+  for (const char* path : {params->model_path, params->diffusion_model_path, params->vae_path,
+                           params->clip_l_path, params->clip_g_path, params->t5xxl_path,
+                           params->llm_path, params->llm_vision_path, params->taesd_path}) {
     if (path != nullptr && *path != '\0') {
       paths.push_back(path);
     }
@@ -346,6 +349,13 @@ sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   }
   for (const char* path : paths) {
     log(SD_LOG_INFO, "loading '%s'", path);
+  }
+  log(SD_LOG_INFO, "Version: %s ", words.have("z-image") ? "Z-Image" : "Flux");
+  if (!params->vae_decode_only) {
+    log(SD_LOG_DEBUG, "loading the encoder");
+  }
+  if (params->qwen_image_zero_cond_t) {
+    log(SD_LOG_DEBUG, "zero_cond_t");
   }
   words.fail_if_requested();
   const int files = static_cast<int>(paths.size());
@@ -362,7 +372,7 @@ sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
     log(SD_LOG_ERROR, "load tensors from model loader failed");
     return nullptr;
   }
-  return new sd_ctx_t{words, params->free_params_immediately,
+  return new sd_ctx_t{words, params->free_params_immediately, params->vae_decode_only,
                       std::make_unique<std::vector<float>>(64, 1.0f)};
 }
 
@@ -395,6 +405,7 @@ void init(Params* params) {
   params->sample_params.flow_shift = INFINITY;
   params->width = 512;
   params->height = 512;
+  params->strength = 0.75f;
   params->seed = -1;
 }
 
@@ -404,6 +415,7 @@ void sd_img_gen_params_init(sd_img_gen_params_t* params) {
   init(params);
   params->clip_skip = -1;
   params->batch_count = 1;
+  params->control_strength = 0.9f;
 }
 
 void sd_vid_gen_params_init(sd_vid_gen_params_t* params) {
@@ -441,8 +453,7 @@ void report_preview(int step, int width, int height) {
 // evaluation of the same step follows (except in the last step). Only the end of a step is
 // reported.
 void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params,
-            int width, int height) {
-  const int steps = params.sample_steps;
+            int steps, int width, int height) {
   float sum = 0.0f;
   const auto evaluate = [&](int step) {
     if (step == 1 || step == -1) {
@@ -478,12 +489,70 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
   log(SD_LOG_DEBUG, "sum of the weights: %g", static_cast<double>(sum));
 }
 
-sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) {
+void report_tiles(const Words& words) {
   if (words.have("tiles")) {
     for (int tile = 0; tile <= 4; ++tile) {
       report(tile, 4);
+      if (words.have("slow")) {
+        std::this_thread::sleep_for(20ms);
+      }
     }
   }
+}
+
+// Like encode_first_stage(): without the encoder, or for another number of channels, the process
+// ends.
+void encode(const sd_ctx_t& context, const Words& words, const char* name,
+            const sd_image_t& image) {
+  if (context.decodes_only || image.channel != 3) {
+    std::abort();
+  }
+  log(SD_LOG_DEBUG, "%s %ux%u %d", name, image.width, image.height, image.data[0]);
+  read_result(words.have("encodes-nan"));
+  report_tiles(words);
+}
+
+// Like prepare_image_generation_latents(). Returns the number of steps.
+int encode_pictures(const sd_ctx_t& context, const Words& words,
+                    const sd_img_gen_params_t& params) {
+  int steps = params.sample_params.sample_steps;
+  if (params.init_image.data != nullptr) {
+    log(SD_LOG_INFO, "IMG2IMG");
+    if (params.strength < 1.0f) {
+      steps = std::min(static_cast<int>(static_cast<float>(steps) * params.strength) + 1, steps);
+    }
+    encode(context, words, "image", params.init_image);
+  }
+  if (const sd_image_t& mask = params.mask_image; mask.data != nullptr) {
+    log(SD_LOG_DEBUG, "mask %ux%ux%u %d", mask.width, mask.height, mask.channel, mask.data[0]);
+  }
+  if (params.control_image.data != nullptr) {
+    encode(context, words, "control", params.control_image);
+    log(SD_LOG_DEBUG, "control strength %g", static_cast<double>(params.control_strength));
+  }
+  for (int i = 0; i < params.ref_images_count; ++i) {
+    const sd_image_t& reference = params.ref_images[i];
+    if (reference.width % 16 != 0 || reference.height % 16 != 0 || context.words.have("z-image")) {
+      std::abort();
+    }
+    encode(context, words, "reference", reference);
+  }
+  if (params.increase_ref_index) {
+    log(SD_LOG_DEBUG, "increase_ref_index");
+  }
+  if (params.init_image.data != nullptr || params.ref_images_count > 0) {
+    log(SD_LOG_INFO, "encode_first_stage completed, taking 0.00s");
+  }
+  return steps;
+}
+
+int encode_pictures(const sd_ctx_t& /*context*/, const Words& /*words*/,
+                    const sd_vid_gen_params_t& params) {
+  return params.sample_params.sample_steps;
+}
+
+sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) {
+  report_tiles(words);
   const std::size_t channels = words.have("gray") ? 1 : 3;
   sd_image_t image{static_cast<uint32_t>(width), static_cast<uint32_t>(height),
                    static_cast<uint32_t>(channels), nullptr};
@@ -539,8 +608,9 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
     log(SD_LOG_ERROR, "diffusion model compute failed");
     return nullptr;
   }
+  const int steps = encode_pictures(*context, words, *params);
   log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
-  sample(*context, words, sampling, width, height);
+  sample(*context, words, sampling, steps, width, height);
   log(SD_LOG_INFO, "sampling completed, taking 0.00s");
   if (context->frees_weights) {
     context->weights.reset();

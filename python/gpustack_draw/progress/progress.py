@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from gpustack_draw.progress.pixels import Raster
 
-PHASES: tuple[str, ...] = ("fetch", "deploy", "wait", "load", "encode", "sample", "decode")
+PHASES: tuple[str, ...] = (
+    *("fetch", "deploy", "wait", "load", "encode_pictures", "encode", "sample", "decode"),
+)
 
 
 @dataclass(frozen=True)
@@ -12,11 +14,11 @@ class Progress:
     """Progress of one phase of the work.
 
     Attributes:
-        phase: ``fetch``, ``load``, ``encode``, ``sample`` or ``decode``; on a server ``deploy``,
-            ``wait`` or ``sample``.
+        phase: ``fetch``, ``load``, ``encode_pictures`` (with input pictures), ``encode``,
+            ``sample`` or ``decode``; on a server ``deploy``, ``wait`` or ``sample``.
         step: Finished steps, 0 to ``total``.
         total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
-            ``sample``, parts for ``encode`` and ``decode``; 0 if unknown.
+            ``sample``, parts for the other phases; 0 if unknown.
         seconds: Seconds since the phase began.
         picture: Number of the current picture, from 1.
         pictures: Number of pictures to draw.
