@@ -139,6 +139,41 @@ def test_every_option_that_a_text_can_name_exists() -> None:
             assert option_of(name) in options
 
 
+# Options of other programs.
+FOREIGN_OPTIONS = {
+    "use another tag, or join the files with llama-gguf-split --merge",
+    "--no-warmup",  # llama-box
+    "--seed=42",
+    "--image-cfg-scale=1.0",
+    "--omni",  # vLLM
+}
+
+
+def texts_of(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the string constants of a module that are not docstrings, with their lines."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and node not in docstrings:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("file", LIBRARY, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_text_of_the_library_names_an_option(file: Path) -> None:
+    found = [
+        f"line {line}: {text}"
+        for line, text in texts_of(file)
+        if re.search(r"(?<![\w(?:|-])--[a-z]", text) and text not in FOREIGN_OPTIONS
+    ]
+    assert found == []
+
+
 def phrase_calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield the calls of phrase() in the package, each with its place."""
     for file in LIBRARY:

@@ -16,8 +16,8 @@ from unittest.mock import patch
 import gpustack_draw
 from gpustack_draw.cli.arguments import PARSERS
 from gpustack_draw.cli.command_line import ALIASES, PROGRAM
+from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.resolver.families import FAMILIES
-from gpustack_draw.resolver.resolved_model import option_of
 
 HELP_COLUMNS = 100
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"

@@ -237,7 +237,10 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
                 "hf.co/acme/tiny has only components of models, by their names: t5xxl-Q4_0.gguf,"
                 " clip_l-Q4_0.gguf"
             ),
-            "use a repository with an image model; pass components with options such as --t5xxl",
+            (
+                "use a repository with an image model; pass components one by one, for example with"
+                " t5xxl"
+            ),
         ),
         (
             ["m-IQ4_XS.gguf", "m-Q4_K_M.gguf", "m-BF16.gguf", "m-F16.gguf"],

@@ -176,18 +176,18 @@ def test_components_from_the_first_usual_repository_that_has_them(server: Loopba
         "clip_l": "comfyanonymous/flux_text_encoders:clip_l.safetensors",
         "t5xxl": "city96/t5-v1_1-xxl-encoder-gguf:t5-v1_1-xxl-encoder-Q8_0.gguf",
     }
-    options = {"--vae": "vae", "--clip-l": "clip_l", "--t5xxl": "t5xxl"}
-    places = {option: f"hf.co/{sources(model)[name]}" for option, name in options.items()}
+    names = ("vae", "clip_l", "t5xxl")
+    places = {name: f"hf.co/{sources(model)[name]}" for name in names}
     sizes = [format_bytes(file.bytes) for file in model.files[1:]]
     listed = ", ".join(
-        f"{place} ({option}, {size})"
-        for (option, place), size in zip(places.items(), sizes, strict=True)
+        f"{place} ({name}, {size})"
+        for (name, place), size in zip(places.items(), sizes, strict=True)
     )
     assert model.notes == (f"not on this machine, so downloaded from the hub: {listed}",)
     fetch_model(model)
     server.requests.clear()
     model = resolve("hf.co/acme/flux")
-    listed = ", ".join(f"{place} ({option})" for option, place in places.items())
+    listed = ", ".join(f"{place} ({name})" for name, place in places.items())
     assert model.notes == (f"found in the cache: {listed}",)
     assert fetch_model(model) == ()
     # With everything cached, one request checks whether the model has changed.
@@ -264,7 +264,7 @@ def test_the_error_for_a_missing_component_names_repositories_and_option(
         f" at {server.url}, or it is private"
     )
     assert hint == (
-        "name it with --clip-l FILE; it is usually in"
+        "name it with clip_l=FILE; it is usually in"
         " hf.co/comfyanonymous/flux_text_encoders:clip_l.safetensors or"
         " hf.co/second-state/stable-diffusion-3.5-medium-GGUF:clip_l-Q8_0.gguf"
     )
@@ -276,7 +276,7 @@ def test_the_error_for_a_gated_repository_names_its_terms(server: LoopbackHub) -
     vae = FLUX1_PARTS["ae.safetensors"]
     server.add("second-state/FLUX.1-schnell-GGUF", {"ae.safetensors": vae}, gated=True)
     assert error_of("hf.co/acme/flux")[2] == (
-        "name it with --vae FILE; it is usually in"
+        "name it with vae=FILE; it is usually in"
         " hf.co/Comfy-Org/z_image_turbo:split_files/vae/ae.safetensors or"
         " hf.co/second-state/FLUX.1-schnell-GGUF:ae.safetensors;"
         " accept them on https://huggingface.co/second-state/FLUX.1-schnell-GGUF,"
@@ -302,7 +302,7 @@ def test_an_optional_component_is_fetched_or_noted_as_missing(server: LoopbackHu
     model = resolve("hf.co/acme/sd3")
     assert "t5xxl" not in sources(model)
     note = (
-        "without the T5-XXL text encoder (--t5xxl FILE) the picture follows the prompt less closely"
+        "without the T5-XXL text encoder (t5xxl=FILE) the picture follows the prompt less closely"
     )
     assert model.notes == (note,)
     place = "second-state/stable-diffusion-3.5-medium-GGUF"

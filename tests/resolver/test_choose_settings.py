@@ -34,7 +34,7 @@ def test_the_model_fills_in_what_is_open() -> None:
         seed=7,
     )
     assert notes == (
-        "this model was trained for 1024x1024, so 512x512 can look wrong: try --size native",
+        "this model was trained for 1024x1024, so 512x512 can look wrong: try size='native'",
     )
 
 
@@ -101,7 +101,7 @@ def test_size_beyond_what_the_engine_survives() -> None:
     assert caught.value.message == (
         "'3073x512' (3080x512) is too large for this model: a side can have 3072 pixels at most"
     )
-    assert caught.value.hint == "for example --size 1024x1024"
+    assert caught.value.hint == "for example size='1024x1024'"
     assert choose(model("sd3"), size=(3072, 512))[0].width == 3072
 
 
@@ -115,7 +115,7 @@ def test_distilled_guidance() -> None:
 
 
 def test_negative_prompt_without_guidance_has_no_effect() -> None:
-    note = "--negative-prompt has no effect with --cfg-scale 1"
+    note = "negative_prompt has no effect with cfg_scale=1"
     assert note in choose(model(), negative_prompt="a dog")[1]
     assert note in choose(model("sd1"), negative_prompt="a dog", cfg_scale=1)[1]
     assert note not in choose(model(), negative_prompt="a dog", cfg_scale=1.5)[1]
@@ -200,7 +200,7 @@ def test_ays_is_for_the_families_it_has_noise_levels_for() -> None:
         "scheduler 'ays' does not fit this model, which is FLUX.2 klein:"
         " it is for Stable Diffusion 1 and XL"
     )
-    assert caught.value.hint == "leave --scheduler out, or type --scheduler discrete"
+    assert caught.value.hint == "leave scheduler out, or type scheduler='discrete'"
     assert choose(model("sd1"), scheduler="ays")[0].scheduler == "ays"
     assert choose(model("sdxl"), scheduler="ays")[0].scheduler == "ays"
 
@@ -210,5 +210,5 @@ def test_schedulers_that_the_engine_fails_at_in_one_step(scheduler: str) -> None
     with pytest.raises(UsageError) as caught:
         choose(model("sd1"), scheduler=scheduler, sample_steps=1)
     assert caught.value.message == f"scheduler '{scheduler}' cannot draw in one step"
-    assert caught.value.hint == "type --sample-steps 2 or more, or another --scheduler"
+    assert caught.value.hint == "type sample_steps=2 or more, or another scheduler"
     assert choose(model("sd1"), scheduler=scheduler, sample_steps=2)[0].sample_steps == 2

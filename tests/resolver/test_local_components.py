@@ -127,7 +127,7 @@ def test_components_in_folders_as_programs_lay_them_out(
     resolved = resolve(model)
     assert places(resolved) == {"vae": vae, "clip_l": clip, "t5xxl": t5}
     assert resolved.notes == (
-        f"found beside the model: {vae} (--vae), {clip} (--clip-l), {t5} (--t5xxl)",
+        f"found beside the model: {vae} (vae), {clip} (clip_l), {t5} (t5xxl)",
     )
     assert [file.origin for file in resolved.files] == ["named", *["beside"] * 3]
     assert resolved.hub_files == []
@@ -176,10 +176,10 @@ def test_from_beside_the_cache_and_the_hub_in_this_order(server: LoopbackHub) ->
     vae, t5 = (format_bytes(file.bytes) for file in first.hub_files)
     assert first.notes == (
         (
-            f"not on this machine, so downloaded from the hub: hf.co/{VAE_PLACE} (--vae,"
-            f" {vae}), hf.co/{T5_PLACE} (--t5xxl, {t5})"
+            f"not on this machine, so downloaded from the hub: hf.co/{VAE_PLACE} (vae,"
+            f" {vae}), hf.co/{T5_PLACE} (t5xxl, {t5})"
         ),
-        "found beside the model: clip_l.safetensors (--clip-l)",
+        "found beside the model: clip_l.safetensors (clip_l)",
     )
     plan = gpustack_draw.resolve(FLUX1, device="CPU")
     assert [file.origin for file in plan.files] == ["named", "hub", "beside", "hub"]
@@ -190,8 +190,8 @@ def test_from_beside_the_cache_and_the_hub_in_this_order(server: LoopbackHub) ->
     second = resolve(FLUX1)
     assert places(second) == places(first)
     assert second.notes == (
-        f"found in the cache: hf.co/{VAE_PLACE} (--vae), hf.co/{T5_PLACE} (--t5xxl)",
-        "found beside the model: clip_l.safetensors (--clip-l)",
+        f"found in the cache: hf.co/{VAE_PLACE} (vae), hf.co/{T5_PLACE} (t5xxl)",
+        "found beside the model: clip_l.safetensors (clip_l)",
     )
     assert server.paths() == []
     plan = gpustack_draw.resolve(FLUX1, device="CPU")
@@ -231,7 +231,7 @@ def test_pull_fetches_what_is_not_beside_the_model(
     assert main(["pull", FLUX1]) == 0
     assert capsys.readouterr().out == f"{FLUX1}\n"
     model = resolve(FLUX1)
-    assert model.notes[1] == f"found in the cache: hf.co/{T5_PLACE} (--t5xxl)"
+    assert model.notes[1] == f"found in the cache: hf.co/{T5_PLACE} (t5xxl)"
     assert all(file.path.is_file() for file in model.files)
 
 
@@ -240,9 +240,7 @@ def test_components_that_the_user_names_go_first(server: LoopbackHub) -> None:
     write(FLUX1, "ae.safetensors", "my/vae.safetensors", "clip_l.safetensors", "t5.gguf")
     model = resolve(FLUX1, vae="my/vae.safetensors")
     assert places(model)["vae"] == "my/vae.safetensors"
-    assert model.notes == (
-        "found beside the model: clip_l.safetensors (--clip-l), t5.gguf (--t5xxl)",
-    )
+    assert model.notes == ("found beside the model: clip_l.safetensors (clip_l), t5.gguf (t5xxl)",)
 
 
 MISFITS: dict[str, tuple[str, files.Tensors, str, str]] = {
@@ -317,8 +315,8 @@ def test_nothing_is_said_of_a_file_that_does_not_fit_where_another_does(
     write(FLUX1, "clip_l.safetensors", "t5.gguf", a_vae=files.VAE_4, b_vae=files.VAE_16)
     assert resolve(FLUX1).notes == (
         (
-            "found beside the model: b_vae.safetensors (--vae), clip_l.safetensors (--clip-l),"
-            " t5.gguf (--t5xxl)"
+            "found beside the model: b_vae.safetensors (vae), clip_l.safetensors (clip_l),"
+            " t5.gguf (t5xxl)"
         ),
     )
 
@@ -341,12 +339,12 @@ def test_what_a_model_draws_without_is_not_fetched(server: LoopbackHub) -> None:
     add_usual_places(server)
     files.write_model(Path("sd3.gguf"), SD3)
     without = (
-        "without the T5-XXL text encoder (--t5xxl FILE) the picture follows the prompt less closely"
+        "without the T5-XXL text encoder (t5xxl=FILE) the picture follows the prompt less closely"
     )
     assert resolve("sd3.gguf").notes == (without,)
     assert server.paths() == []
     write("t5xxl.gguf")
-    assert resolve("sd3.gguf").notes == ("found beside the model: t5xxl.gguf (--t5xxl)",)
+    assert resolve("sd3.gguf").notes == ("found beside the model: t5xxl.gguf (t5xxl)",)
 
 
 def test_whole_model_looks_nowhere(server: LoopbackHub) -> None:
@@ -376,7 +374,7 @@ def test_offline(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
             " HF_HUB_OFFLINE is set"
         ),
         (
-            "name it with --t5xxl FILE; it is usually in"
+            "name it with t5xxl=FILE; it is usually in"
             f" hf.co/{T5_PLACE} or hf.co/city96/t5-v1_1-xxl-encoder-gguf:Q8_0 or"
             " hf.co/comfyanonymous/flux_text_encoders:t5xxl_fp16.safetensors; unset HF_HUB_OFFLINE"
             " to download it; available offline: demo"
@@ -394,7 +392,7 @@ def test_hub_that_cannot_be_reached_is_asked_once(server: LoopbackHub) -> None:
         " CLIP-L text encoder and the T5-XXL text encoder, which are neither in the file nor beside"
         f" it; {server.url} reports a server error (500)"
     )
-    assert hint.startswith("name them with --vae FILE --clip-l FILE --t5xxl FILE; ")
+    assert hint.startswith("name them with vae=FILE clip_l=FILE t5xxl=FILE; ")
     assert len(set(server.paths())) == 1
 
 

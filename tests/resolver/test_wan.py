@@ -144,9 +144,9 @@ def test_network_that_the_engine_would_abort_over() -> None:
 
 def test_components_of_its_own_family_are_found_beside_it() -> None:
     found = resolve(T2V, vae="", t5xxl="").notes
-    assert found == ("found beside the model: wan_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
+    assert found == ("found beside the model: wan_vae.gguf (vae), umt5.gguf (t5xxl)",)
     found = resolve("ti2v.gguf", vae="", t5xxl="").notes
-    assert found == ("found beside the model: wan22_vae.gguf (--vae), umt5.gguf (--t5xxl)",)
+    assert found == ("found beside the model: wan22_vae.gguf (vae), umt5.gguf (t5xxl)",)
 
 
 def test_missing_components_are_named() -> None:
@@ -158,7 +158,7 @@ def test_missing_components_are_named() -> None:
         f"'{T2V}' (Wan) cannot draw without a VAE (which turns the result into pixels) and the"
         " UMT5-XXL text encoder, which are neither in the file nor beside it; "
     )
-    assert hint.startswith("name them with --vae FILE --t5xxl FILE; unset HF_HUB_OFFLINE")
+    assert hint.startswith("name them with vae=FILE t5xxl=FILE; unset HF_HUB_OFFLINE")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.parameters import number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import names_scheduler
-from gpustack_draw.resolver.resolved_model import option_of
 from gpustack_draw.untrusted import clean
 
 # A drawing could not follow these.

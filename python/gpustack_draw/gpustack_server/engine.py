@@ -16,12 +16,12 @@ from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.gpustack_server.server import GpustackServer
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.model_reference import HubModel, ServerModel
-from gpustack_draw.resolver.resolved_model import option_of
 
 if TYPE_CHECKING:
     from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
@@ -46,8 +46,9 @@ def open_model(
     Raises:
         DrawError: There is no server, or it cannot draw with the model.
     """
-    notes = [
-        f"{option_of(name)} has no effect: the picture is drawn on a server" for name in ignored
+    notes: list[str] = [
+        phrase("{} has no effect: the picture is drawn on a server", Argument(name))
+        for name in ignored
     ]
     if isinstance(reference, ServerModel):
         server = GpustackServer(address, model_name=reference.name, on_log=on_log)

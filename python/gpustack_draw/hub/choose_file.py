@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpustack_draw.errors import ModelNotFoundError, quoted
+from gpustack_draw.phrases import phrase
 
 MODEL_ENDINGS = (".gguf", ".safetensors")
 
@@ -160,8 +161,10 @@ def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
             raise ModelNotFoundError(
                 f"hf.co/{repository} has only components of models, by their names:"
                 f" {_listed([file.path for file in files])}",
-                hint="use a repository with an image model; pass components with options such as"
-                " --t5xxl",
+                hint=phrase(
+                    "use a repository with an image model; pass components one by one, for example"
+                    " with {t5xxl}"
+                ),
             )
     return files
 

@@ -3,6 +3,7 @@
 import re
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
@@ -50,7 +51,7 @@ def choose_settings(
     cfg_scale = sampling["cfg_scale"]
     _check_scheduler(scheduler, sampling["sample_steps"], model)
     if cfg_scale == 1.0 and request.negative_prompt:
-        notes.append("--negative-prompt has no effect with --cfg-scale 1")
+        notes.append(phrase("{negative_prompt} has no effect with {cfg_scale=1}"))
     prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
     notes += _notes_on_additions(prompts)
     seed = _random_seed() if request.seed is None else request.seed
@@ -98,12 +99,16 @@ def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) ->
         raise UsageError(
             f"scheduler 'ays' does not fit this model, which is {model.family.title}:"
             " it is for Stable Diffusion 1 and XL",
-            hint=f"leave --scheduler out, or type --scheduler {model.defaults.scheduler}",
+            hint=phrase(
+                "leave {scheduler} out, or type {scheduler=}", scheduler=model.defaults.scheduler
+            ),
+            argument="scheduler",
         )
     if scheduler in {"gits", "karras", "exponential"} and sample_steps == 1:
         raise UsageError(
             f"scheduler '{scheduler}' cannot draw in one step",
-            hint="type --sample-steps 2 or more, or another --scheduler",
+            hint=phrase("type {sample_steps=2} or more, or another {scheduler}"),
+            argument="sample_steps",
         )
 
 
@@ -128,7 +133,8 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
         raise UsageError(
             f"'{typed_width}x{typed_height}'{rounded} is too large for this model:"
             f" a side can have {model.family.max_side} pixels at most",
-            hint=f"for example --size {native_width}x{native_height}",
+            hint=phrase("for example {size=}", size=f"{native_width}x{native_height}"),
+            argument="size",
         )
     notes = []
     if (width, height) != (typed_width, typed_height):
@@ -141,7 +147,10 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
     most = native_width * native_height * FAR_FROM_NATIVE
     if not fewest <= width * height <= most:
         notes.append(
-            f"this model was trained for {native_width}x{native_height}, so {width}x{height} can"
-            " look wrong: try --size native"
+            phrase(
+                "this model was trained for {}, so {} can look wrong: try {size='native'}",
+                f"{native_width}x{native_height}",
+                f"{width}x{height}",
+            )
         )
     return width, height, notes

@@ -118,19 +118,23 @@ def check_components(
     for component, (part, name) in components.items():
         if part is None:
             continue
-        if component == "clip_l":
-            _check_clip(family, part, name)
-        elif component == "vae":
-            _check_vae_type(family, part, name)
-            _check_channels(family, _vae_channels(part), name)
-        elif component == "taesd":
-            _check_vae_name(family, name)
-            sides = (_side(part, first, 2) for first in _TAESD_STARTS)
-            _check_channels(family, next((side for side in sides if side), 0), name)
-        elif component == "t5xxl":
-            _check_t5(family, part, name)
-        elif component == "llm":
-            _check_language_model(family, header, part, name)
+        try:
+            if component == "clip_l":
+                _check_clip(family, part, name)
+            elif component == "vae":
+                _check_vae_type(family, part, name)
+                _check_channels(family, _vae_channels(part), name)
+            elif component == "taesd":
+                _check_vae_name(family, name)
+                sides = (_side(part, first, 2) for first in _TAESD_STARTS)
+                _check_channels(family, next((side for side in sides if side), 0), name)
+            elif component == "t5xxl":
+                _check_t5(family, part, name)
+            elif component == "llm":
+                _check_language_model(family, header, part, name)
+        except ModelFileError as error:
+            error.argument = component
+            raise
 
 
 def _check_vae_type(family: Family, vae: ModelHeader, label: str) -> None:

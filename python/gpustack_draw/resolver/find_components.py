@@ -8,6 +8,7 @@ from gpustack_draw.errors import DrawError, FetchError, ModelFileError, ModelNot
 from gpustack_draw.headers.header import ModelHeader, read_model_header
 from gpustack_draw.hub import Hub, HubUnavailableError, Repository, RepositoryFile
 from gpustack_draw.hub.choose_file import choose_file
+from gpustack_draw.phrases import Argument, joined, phrase
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.candidate_files import files_named_like, may_be_component
 from gpustack_draw.resolver.compatibility import check_components
@@ -20,7 +21,7 @@ from gpustack_draw.resolver.requirements import (
     missing_components,
     treat_taesd_as_vae,
 )
-from gpustack_draw.resolver.resolved_model import ModelFile, option_of, title_of
+from gpustack_draw.resolver.resolved_model import ModelFile, title_of
 from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, hub_component
 from gpustack_draw.units import format_bytes
 
@@ -135,16 +136,17 @@ def _notes_on_places(
     """Return a note for each place where components were found."""
     places: dict[str, list[str]] = {}
     for found in components:
-        file, option = found.file, option_of(found.component)
+        file, size = found.file, ""
         if isinstance(file, LocalFile):
-            places.setdefault("found beside the model", []).append(f"{file.label} ({option})")
+            place = "found beside the model"
         elif finder.hub.path_of(file) is not None:
-            places.setdefault("found in the cache", []).append(f"{file.label} ({option})")
+            place = "found in the cache"
         else:
+            place = "not on this machine, so downloaded from the hub"
             size = f", {format_bytes(file.bytes)}" if file.bytes >= 0 else ""
-            text = f"{file.label} ({option}{size})"
-            places.setdefault("not on this machine, so downloaded from the hub", []).append(text)
-    return (f"{place}: {', '.join(files)}" for place, files in places.items())
+        text = phrase("{} ({}{})", file.label, Argument(found.component), size)
+        places.setdefault(place, []).append(text)
+    return (phrase("{}: {}", place, joined(", ", files)) for place, files in places.items())
 
 
 class ComponentFinder:
@@ -205,7 +207,7 @@ class ComponentFinder:
         named = [by_path[path] for path in files_named_like(component, [*by_path])]
         local = (file for file in named if isinstance(file, LocalFile))
         errors = (self._misfits[file] for file in local if file in self._misfits)
-        self.notes += [f"skipped: {error.message}" for error in errors]
+        self.notes += [phrase("skipped: {}", error.message) for error in errors]
         return None
 
     def find_elsewhere(self, component: str, *, only_cached: bool = False) -> FoundComponent | None:
@@ -342,21 +344,28 @@ class ComponentFinder:
         """Return the error for components that were not found, with the places of the first."""
         is_one = len(components) == 1
         titles = " and ".join(title_of(component, self._family) for component in components)
-        options = " ".join(f"{option_of(component)} FILE" for component in components)
+        named = joined(" ", [Argument(component, "FILE") for component in components])
         reasons = self._reasons.get(components[0], [])
-        why = "".join(f"; {reason.message}" for reason in reasons)
-        hint = f"name {'it' if is_one else 'them'} with {options}"
+        why = joined("", [phrase("; {}", reason.message) for reason in reasons])
+        hints: list[str] = [phrase("name {} with {}", "it" if is_one else "them", named)]
         sources = self._family.sources_of(components[0], self._text_width)
         places = " or ".join(f"hf.co/{source.repository}:{source.file}" for source in sources)
         if places and is_one:
-            hint += f"; it is usually in {places}"
+            hints.append(f"it is usually in {places}")
         # Hints about access help; those about spelling concern names that the user never typed.
         helpful = [reason.hint for reason in reasons if isinstance(reason, FetchError)]
-        hint += "".join(f"; {text}" for text in helpful[:1] if text)
+        hints += [hint for hint in helpful[:1] if hint]
         return ModelNotFoundError(
-            f"{quoted(self._display_name)} ({self._family.title}) cannot draw without {titles},"
-            f" {'which is' if is_one else 'which are'} neither in the file nor beside it{why}",
-            hint=hint,
+            phrase(
+                "{} ({}) cannot draw without {}, {} neither in the file nor beside it{}",
+                quoted(self._display_name),
+                self._family.title,
+                titles,
+                "which is" if is_one else "which are",
+                why,
+            ),
+            hint=joined("; ", hints),
+            argument=components[0],
         )
 
 

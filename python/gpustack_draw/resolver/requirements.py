@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from gpustack_draw.errors import ModelFileError, NotYetSupportedError, quoted
 from gpustack_draw.headers.header import ModelHeader
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.detect_family import (
     clip_width,
@@ -13,7 +14,7 @@ from gpustack_draw.resolver.detect_family import (
     variant_of,
 )
 from gpustack_draw.resolver.families import FAMILIES, Family
-from gpustack_draw.resolver.resolved_model import COMPONENT_TITLES, option_of, title_of
+from gpustack_draw.resolver.resolved_model import COMPONENT_TITLES, title_of
 
 _MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
 
@@ -43,7 +44,7 @@ def _not_a_model(header: ModelHeader, label: str) -> ModelFileError:
     if identity in COMPONENTS:
         return ModelFileError(
             f"{quoted(label)} is {_title_of(identity, header)}, not a model that draws by itself",
-            hint=f"name the model, and this file with {option_of(identity)}",
+            hint=phrase("name the model, and this file with {}", Argument(identity)),
         )
     return ModelFileError(
         f"{quoted(label)} is {identity}, not a model that draws by itself"
@@ -93,8 +94,11 @@ def notes_on_missing(family: Family, present: Collection[str]) -> tuple[str, ...
         present: Components in the main file or in files of their own.
     """
     return tuple(
-        f"without {title_of(component, family)} ({option_of(component)} FILE) the picture follows"
-        " the prompt less closely"
+        phrase(
+            "without {} ({}) the picture follows the prompt less closely",
+            title_of(component, family),
+            Argument(component, "FILE"),
+        )
         for component in family.optional
         if component not in present
     )
@@ -104,7 +108,7 @@ def notes_on_unused(family: Family, user_components: Collection[str]) -> tuple[s
     """Return notes on components that the user chose and the family does not use."""
     used = {"vae", "taesd", *family.requires, *family.optional}
     return tuple(
-        f"{option_of(component)} has no effect: {family.title} does not use it"
+        phrase("{} has no effect: {} does not use it", Argument(component), family.title)
         for component in user_components
         if component not in used
     )
@@ -122,12 +126,12 @@ def check_component(component: str, header: ModelHeader, label: str) -> None:
     family = detect_family(header)
     if family is None and identity == component:
         return
-    hint = f"{option_of(component)} takes {COMPONENT_TITLES[component]}"
+    hint = phrase("{} takes {}", Argument(component), COMPONENT_TITLES[component])
     if family is not None:
         actual = f"a model ({family.title})"
     elif identity in COMPONENTS:
         actual = _title_of(identity, header)
-        hint = f"name it with {option_of(identity)}"
+        hint = phrase("name it with {}", Argument(identity))
     else:
         actual = identity or "of an unknown type"
     raise ModelFileError(

@@ -70,8 +70,7 @@ def resolve_model(
         resolved = _resolve_hub(reference, user_files, open_hub)
     else:
         raise ModelNotFoundError(
-            f"{quoted(reference.text)} is neither a local file nor 'demo': only a server can have"
-            " it"
+            f"no model named {quoted(reference.text)} on this machine", argument="model"
         )
     hub = open_hub() if resolved.hub_files else None
     return replace(resolved, user_components=tuple(user_files), hub=hub)

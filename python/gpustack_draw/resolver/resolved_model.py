@@ -96,8 +96,3 @@ def title_of(component: str, family: Family) -> str:
     """Return the title of a component of a family, for messages."""
     own = {"t5xxl": family.t5_title, "clip_l": family.clip_title}
     return own.get(component, COMPONENT_TITLES[component])
-
-
-def option_of(component: str) -> str:
-    """Return the option of a component, such as ``--clip-l``."""
-    return "--" + component.replace("_", "-")

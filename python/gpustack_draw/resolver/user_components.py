@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
+from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_model_header
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
@@ -16,7 +17,7 @@ from gpustack_draw.request.model_reference import (
 )
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.requirements import check_component
-from gpustack_draw.resolver.resolved_model import ModelFile, option_of
+from gpustack_draw.resolver.resolved_model import ModelFile
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, Repository, RepositoryFile
@@ -82,15 +83,19 @@ def read_components(components: Mapping[str, str], open_hub: OpenHub) -> dict[st
                 f"{quoted(component)} is not a component",
                 hint=f"components: {', '.join(COMPONENTS)}",
             )
-        files[component] = _read_component(component, text, open_hub)
+        try:
+            files[component] = _read_component(component, text, open_hub)
+        except DrawError as error:
+            error.argument = component
+            raise
     return files
 
 
 def _read_component(component: str, text: str, open_hub: OpenHub) -> ComponentFile:
     if not text.strip():
         raise UsageError(
-            f"missing file after {option_of(component)}: {text!r}",
-            hint=f"type {option_of(component)} FILE",
+            phrase("missing file after {}: {}", Argument(component), repr(text)),
+            hint=phrase("type {}", Argument(component, "FILE")),
         )
     reference = parse_model_reference(text)
     if isinstance(reference, HubModel):
