@@ -9,7 +9,6 @@ from gpustack_draw.display import Listing
 from gpustack_draw.errors import DrawError
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.hub import Hub
-from gpustack_draw.hub.choose_file import tag_of
 from gpustack_draw.resolver.detect_family import variant_of
 from gpustack_draw.resolver.requirements import family_of
 from gpustack_draw.units import format_bytes
@@ -58,7 +57,7 @@ def models() -> list[AvailableModel]:
     found = _Models()
     if DEMO_FILE.is_file():
         size = DEMO_FILE.stat().st_size
-        family = family_of(read_model_header(DEMO_FILE), str(DEMO_FILE))
+        family = family_of(read_model_header(DEMO_FILE), str(DEMO_FILE), DEMO_FILE.name)
         found.append(AvailableModel("demo", "demo", family.name, "", size, DEMO_FILE))
     hub = Hub()
     for repository in hub.cached_repositories():
@@ -66,16 +65,13 @@ def models() -> list[AvailableModel]:
             path = hub.path_of(file)
             if path is None or not file.path.lower().endswith(".gguf"):
                 continue
+            label, stem = repository.model(file.path).label, Path(file.path).stem
             try:
-                family = family_of(read_model_header(path, label=file.label), file.label)
+                family = family_of(read_model_header(path, label=label), label, stem)
             except DrawError:
                 continue
-            tag = tag_of(file.path, repository.paths)
-            at = "" if repository.revision == "main" else f"@{repository.revision}"
-            name = f"hf.co/{repository.name}{at}:{tag}"
-            variant = variant_of(family, Path(file.path).stem)
-            size = path.stat().st_size
-            found.append(AvailableModel(name, "hub", family.name, variant, size, path))
+            variant, size = variant_of(family, stem), path.stat().st_size
+            found.append(AvailableModel(label, "hub", family.name, variant, size, path))
     return found
 
 

@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
 from gpustack_draw.hub import Hub, Removal, Repository, RepositoryFile
-from gpustack_draw.hub.choose_file import choose_file, tag_of
+from gpustack_draw.hub.choose_file import choose_file
 from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
@@ -73,8 +74,7 @@ def plan_model_removal(text: str) -> ModelRemoval:
     try:
         removal = hub.plan_removal(file)
     except ModelNotFoundError:
-        name = f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
-        raise _not_cached(hub, name, reference.repository) from None
+        raise _not_cached(hub, file.label, reference.repository) from None
     components = tuple(_components_of(hub, repository, file))
     return ModelRemoval(text, removal, components, tuple(_notes(removal, components)), hub)
 
@@ -90,18 +90,19 @@ def remove_model(removal: ModelRemoval) -> None:
 
 def _chosen_file(repository: Repository, reference: HubModel) -> RepositoryFile:
     if reference.tag in repository.paths:
-        return repository.file(reference.tag)
+        return repository.model(reference.tag)
     choice = choose_file(
         repository.paths,
         reference.tag,
         tag_given=reference.tag_given,
         repository=repository.name,
     )
-    return repository.file(choice.path)
+    return repository.model(choice.path)
 
 
 def _not_cached(hub: Hub, reference: str, name: str) -> ModelNotFoundError:
-    cached = [model for model in hub.cached_references() if model.startswith(f"hf.co/{name}:")]
+    starts = (f"hf.co/{name}:", f"hf.co/{name}@")
+    cached = [model for model in hub.cached_references() if model.startswith(starts)]
     hint = "list the cached models with 'gpustack-draw models'"
     if cached:
         hint = f"cached from this repository: {', '.join(cached)}"
@@ -113,7 +114,7 @@ def _components_of(hub: Hub, repository: Repository, file: RepositoryFile) -> li
     components: list[RepositoryFile] = []
     with suppress(DrawError):  # a damaged file, or one that is not a model, has no components
         header = hub.read_header(file)
-        family = family_of(header, file.label)
+        family = family_of(header, file.label, Path(file.path).stem)
         finder = ComponentFinder(lambda: hub, family, header, file.label)
         for component in (*family.requires, *family.optional):
             with suppress(DrawError):

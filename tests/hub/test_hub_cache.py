@@ -340,7 +340,7 @@ def test_files_fetched_by_commit_are_known_without_the_network(hub: Hub) -> None
     file = look_up(hub, revision=commit).file("data.gguf")
     hub.fetch([file])
     assert [repository.revision for repository in hub.cached_repositories()] == [commit]
-    assert hub.cached_references() == ["hf.co/acme/tiny:data.gguf"]
+    assert hub.cached_references() == [f"hf.co/acme/tiny@{commit}:data.gguf"]
 
 
 def test_a_blob_that_is_a_link_keeps_its_digest(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,9 +97,30 @@ def test_rm_removes_a_model_and_leaves_no_trace(run: Run, tmp_path: Path) -> Non
     assert run("rm", "--yes", "hf.co/acme/sd") == (
         0,
         "",
-        (f"gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed {len(SD) / 1e3:.1f} kB\n"),
+        (f"gpustack-draw: removed hf.co/acme/sd:Q4_0 and freed {len(SD) / 1e3:.1f} kB\n"),
     )
     assert files_below(tmp_path / "hub") == {".locks"}
+
+
+@pytest.mark.parametrize("repository", ["hf.co/acme/sd", "hf.co/acme/sd@v2"])
+def test_a_model_has_one_name_in_lists_and_messages(
+    run: Run, monkeypatch: pytest.MonkeyPatch, repository: str
+) -> None:
+    run("pull", f"{repository}:sd-Q4_0.gguf")
+    assert json.loads(run("models", "--json")[1].splitlines()[1])["model"] == f"{repository}:Q4_0"
+    with monkeypatch.context() as patch:
+        set_offline(patch)
+        assert run("pull", f"{repository}:sd-Q8_0.gguf")[2].splitlines() == [
+            f"gpustack-draw: {repository}:Q8_0 is not cached, and HF_HUB_OFFLINE is set",
+            (
+                "gpustack-draw: unset HF_HUB_OFFLINE to download it; available offline: demo,"
+                f" {repository}:Q4_0"
+            ),
+        ]
+    removed = run("rm", "--yes", f"{repository}:sd-Q4_0.gguf")[2]
+    assert removed.startswith(f"gpustack-draw: removed {repository}:Q4_0 and freed ")
+    again = run("rm", "--yes", repository)[2]
+    assert again.splitlines()[0] == f"gpustack-draw: {repository} is not cached"
 
 
 def test_rm_keeps_the_other_files_of_a_repository(
@@ -168,7 +189,7 @@ def test_bytes_that_another_revision_uses_stay(
         0,
         "",
         (
-            "gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed no space\n"
+            "gpustack-draw: removed hf.co/acme/sd:Q4_0 and freed no space\n"
             f"gpustack-draw: no space is freed while commit {old[:12]} of the repository uses the"
             f" same content; to free it, also remove hf.co/acme/sd@{old}:sd-Q4_0.gguf\n"
         ),
@@ -185,7 +206,7 @@ def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert (status, err.splitlines()[0]) == (
         0,
-        ("gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed 9.00 kB"),
+        ("gpustack-draw: removed hf.co/acme/sd:Q4_0 and freed 9.00 kB"),
     )
 
 
@@ -213,7 +234,7 @@ def test_rm_removes_a_link_but_not_its_target_outside_the_cache(
     status, _, err = run("rm", "--yes", "hf.co/acme/sd")
     assert (status, err) == (
         0,
-        "gpustack-draw: removed hf.co/acme/sd:sd-Q4_0.gguf and freed no space\n",
+        "gpustack-draw: removed hf.co/acme/sd:Q4_0 and freed no space\n",
     )
     assert outside.read_bytes() == SD
     assert not pointer.is_symlink()
@@ -234,7 +255,7 @@ def test_rm_while_another_process_fetches(run: Run, hub: Hub) -> None:
             3,
             "",
             (
-                "gpustack-draw: another process is downloading hf.co/acme/sd:sd-Q4_0.gguf\n"
+                "gpustack-draw: another process is downloading hf.co/acme/sd:Q4_0\n"
                 "gpustack-draw: try again when it has finished\n"
             ),
         )
@@ -247,7 +268,7 @@ def test_rm_without_a_terminal_needs_yes(run: Run, hub: Hub) -> None:
         2,
         "",
         (
-            "gpustack-draw: removing hf.co/acme/sd:sd-Q4_0.gguf, which frees"
+            "gpustack-draw: removing hf.co/acme/sd:Q4_0, which frees"
             f" {len(SD) / 1e3:.1f} kB, needs confirmation, but there is no terminal\n"
             "gpustack-draw: add --yes to remove it without confirmation\n"
         ),
@@ -278,7 +299,7 @@ def test_rm_asks_on_a_terminal(
     assert process.wait(60) == 0
     printed += os.read(terminal, 4096)
     os.close(terminal)
-    question = f"remove hf.co/acme/sd:sd-Q4_0.gguf and free {len(SD) / 1e3:.1f} kB? [y/N] "
+    question = f"remove hf.co/acme/sd:Q4_0 and free {len(SD) / 1e3:.1f} kB? [y/N] "
     assert question in printed.decode()
     assert f"  {out[:-1]}\r\n" in printed.decode()
     assert ("nothing was removed" in printed.decode()) is not removed

@@ -200,7 +200,7 @@ def test_a_language_model_is_refused_after_its_first_bytes(
 ) -> None:
     server.add("acme/text-GGUF", {"text-Q4_0.gguf": model})
     assert dry_run(capsys, "hf.co/acme/text-GGUF", expected=3)[0] == (
-        "gpustack-draw: 'hf.co/acme/text-GGUF:text-Q4_0.gguf' is a language model (which reads the"
+        "gpustack-draw: 'hf.co/acme/text-GGUF:Q4_0' is a language model (which reads the"
         " prompt), not a model that draws by itself"
     )
     assert count(server)[0] < 70_000

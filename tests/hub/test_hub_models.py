@@ -257,7 +257,7 @@ def test_the_error_for_a_missing_component_names_repositories_and_option(
     error_type, message, hint = error_of("hf.co/acme/flux")
     assert error_type is ModelNotFoundError
     assert message == (
-        "'hf.co/acme/flux:flux1-dev-Q4_0.gguf' (FLUX.1) cannot draw without the CLIP-L text"
+        "'hf.co/acme/flux:Q4_0' (FLUX.1) cannot draw without the CLIP-L text"
         " encoder, which is neither in the file nor beside it;"
         f" no repository hf.co/comfyanonymous/flux_text_encoders at {server.url}, or it"
         " is private; no repository hf.co/second-state/stable-diffusion-3.5-medium-GGUF"
@@ -340,7 +340,7 @@ def test_a_repository_without_a_tag_as_a_component(server: LoopbackHub) -> None:
             {"token_embd.weight": ((64, 100), "F16"), "blk.0.attn_qkv.weight": ((64, 64), "F16")},
             ModelFileError,
             (
-                "'hf.co/acme/m:m-Q4_0.gguf' is a language model (which reads the prompt),"
+                "'hf.co/acme/m:Q4_0' is a language model (which reads the prompt),"
                 " not a model that draws by itself"
             ),
         ),
@@ -351,14 +351,14 @@ def test_a_repository_without_a_tag_as_a_component(server: LoopbackHub) -> None:
             },
             NotYetSupportedError,
             (
-                "'hf.co/acme/m:m-Q4_0.gguf' is of the family Wan image-to-video: it makes videos of"
+                "'hf.co/acme/m:Q4_0' is of the family Wan image-to-video: it makes videos of"
                 " a given picture, which this version cannot pass to it"
             ),
         ),
         (
             {"something.weight": ((4,), "F32")},
             ModelFileError,
-            "'hf.co/acme/m:m-Q4_0.gguf' is not a model of a known family",
+            "'hf.co/acme/m:Q4_0' is not a model of a known family",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, FetchError, ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader, read_header, read_model_header
 from gpustack_draw.hub.cache import HubCache
-from gpustack_draw.hub.choose_file import is_component_file, tag_of
+from gpustack_draw.hub.choose_file import is_component_file
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import Fetch, damaged_offline
 from gpustack_draw.hub.first_bytes import FirstBytes
@@ -17,14 +17,13 @@ from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import verified_fingerprint
 from gpustack_draw.hub.remote_file import RemoteFile
 from gpustack_draw.hub.removal import Removal, plan_removal, remove
-from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile
+from gpustack_draw.hub.repository import COMMIT, MAIN, Repository, RepositoryFile
 from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.units import format_bytes
 
-MAIN = "main"
 # Disk space to leave free for other programs.
 SPARE_BYTES = 100_000_000
 # Look-ups show no progress, so they give up earlier than downloads.
@@ -271,7 +270,7 @@ class Hub:
     def cached_references(self) -> list[str]:
         """List references to the cached GGUF models, as the command ``models`` does."""
         return [
-            f"hf.co/{repository.name}:{tag_of(file.path, repository.paths)}"
+            repository.model(file.path).label
             for repository in self.cached_repositories()
             for file in repository.files
             if file.path.lower().endswith(".gguf")

@@ -1,8 +1,11 @@
 """A repository and its files at one commit."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from gpustack_draw.hub.choose_file import tag_of
+
+MAIN = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # File systems limit names to 255 bytes, and most systems limit paths to 4096.
 _MAX_NAME_BYTES = 255
@@ -21,6 +24,7 @@ class RepositoryFile:
         bytes: Size in bytes; -1 if unknown.
         digest: SHA-256 (64 digits), or for a small file the git SHA-1 (40 digits); empty if
             unknown.
+        tag: Shortest tag that names the file in its repository; empty if unknown.
     """
 
     repository: str
@@ -29,11 +33,13 @@ class RepositoryFile:
     path: str
     bytes: int = -1
     digest: str = ""
+    tag: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:
-        """Reference to the file for messages: ``hf.co/OWNER/REPO:PATH``."""
-        return f"hf.co/{self.repository}:{self.path}"
+        """Reference for messages: ``hf.co/OWNER/REPO[@REVISION]:TAG``, or the path as the tag."""
+        at = "" if self.revision == MAIN else f"@{self.revision}"
+        return f"hf.co/{self.repository}{at}:{self.tag or self.path}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,10 @@ class Repository:
     def file(self, path: str) -> RepositoryFile:
         """Return the file at an existing path."""
         return next(file for file in self.files if file.path == path)
+
+    def model(self, path: str) -> RepositoryFile:
+        """Return the model at an existing path, with the tag that the command models lists."""
+        return replace(self.file(path), tag=tag_of(path, self.paths))
 
 
 def make_repository(

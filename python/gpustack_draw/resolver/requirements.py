@@ -1,6 +1,5 @@
 """Check which components a model requires, and that its files are what they are used as."""
 
-import re
 from collections.abc import Collection
 
 from gpustack_draw.errors import ModelFileError, NotYetSupportedError, quoted
@@ -19,8 +18,13 @@ from gpustack_draw.resolver.resolved_model import COMPONENT_TITLES, title_of
 _MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
 
 
-def family_of(header: ModelHeader, label: str) -> Family:
+def family_of(header: ModelHeader, label: str, name: str) -> Family:
     """Return the family of a model.
+
+    Args:
+        header: Header of its file.
+        label: Name of the file in messages.
+        name: Name of the file or folder, without those that it is in; contains the variant.
 
     Raises:
         ModelFileError: The file is not a model, or not of a known family.
@@ -29,7 +33,7 @@ def family_of(header: ModelHeader, label: str) -> Family:
     family = detect_family(header)
     if family is None:
         raise _not_a_model(header, label)
-    variant = variant_of(family, re.split(r"[/:\\]", label)[-1])
+    variant = variant_of(family, name)
     why_not = family.why_not or family.why_not_variant.get(variant)
     if why_not:
         raise NotYetSupportedError(

@@ -90,7 +90,8 @@ def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile])
             "the model 'demo' is missing in this installation", hint="install gpustack-draw again"
         )
     header = read_model_header(DEMO_FILE)
-    family = fit_family(family_of(header, str(DEMO_FILE)), header, str(DEMO_FILE))
+    path = str(DEMO_FILE)
+    family = fit_family(family_of(header, path, DEMO_FILE.name), header, path)
     return ResolvedModel(
         reference=reference,
         name="demo",
@@ -135,7 +136,7 @@ def _resolve_hub(
     choice = choose_file(
         repository.paths, reference.tag, tag_given=reference.tag_given, repository=name
     )
-    file = repository.file(choice.path)
+    file = repository.model(choice.path)
     header = hub.read_header(file)
     names = (Path(file.path).stem, name.rpartition("/")[2])
     main = _MainFile(header, file.label, names, hub.cache.pointer(file), hub_file=file)
@@ -164,7 +165,7 @@ class _MainFile:
 
 def _look_inside(main: _MainFile) -> tuple[Family, set[str]]:
     """Return a model's family and the components in its main file."""
-    family = family_of(main.header, main.label)
+    family = family_of(main.header, main.label, main.names[0])
     edit_model = edit_model_of(family, *main.names, header=main.header)
     if edit_model is not None:
         family = family.as_edit_model(edit_model)
