@@ -122,6 +122,14 @@ def read_parameters(
     label = "the picture"
     if isinstance(picture, str | os.PathLike):
         label = quoted(os.fspath(picture))
+    try:
+        return _read(picture, label)
+    except UsageError as error:
+        error.argument = "picture"
+        raise
+
+
+def _read(picture: object, label: str) -> Parameters:
     found = read_texts(picture, label)
     for candidate in sorted(found.texts, key=_rank):
         # A prompt inside the JSON of another program may look like this form.

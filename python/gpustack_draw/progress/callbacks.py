@@ -21,7 +21,10 @@ def check_function(value: object, argument: str) -> None:
         UsageError: It is neither.
     """
     if value is not None and not callable(value):
-        raise UsageError(f"{argument} is {type(value).__name__}, not a function: {quoted(value)}")
+        raise UsageError(
+            f"{argument} is {type(value).__name__}, not a function: {quoted(value)}",
+            argument=argument,
+        )
 
 
 def checked_progress(
@@ -42,7 +45,9 @@ def checked_progress(
         except StopIteration as error:
             # Raised inside an iterator, it would end the iteration as if all pictures were drawn.
             raise UsageError(
-                "on_progress raised StopIteration", hint="raise another error to end the drawing"
+                "on_progress raised StopIteration",
+                hint="raise another error to end the drawing",
+                argument="on_progress",
             ) from error
 
     return call

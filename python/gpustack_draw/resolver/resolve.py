@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpustack_draw.errors import ModelNotFoundError, quoted
+from gpustack_draw.errors import DrawError, ModelNotFoundError, quoted
 from gpustack_draw.headers.diffusers_folder import is_model_folder, read_model_folder
 from gpustack_draw.headers.header import ModelHeader, read_model_header
 from gpustack_draw.request.model_reference import (
@@ -62,18 +62,25 @@ def resolve_model(
     """
     open_hub = cache(_open_hub)
     user_files = read_components(components or {}, open_hub)
-    if isinstance(reference, DemoModel):
-        resolved = _resolve_demo(reference, user_files)
-    elif isinstance(reference, LocalModel):
-        resolved = _resolve_local(reference, user_files, open_hub)
-    elif isinstance(reference, HubModel):
-        resolved = _resolve_hub(reference, user_files, open_hub)
-    else:
-        raise ModelNotFoundError(
-            f"no model named {quoted(reference.text)} on this machine", argument="model"
-        )
+    try:
+        resolved = _resolve(reference, user_files, open_hub)
+    except DrawError as error:
+        error.argument = error.argument or "model"
+        raise
     hub = open_hub() if resolved.hub_files else None
     return replace(resolved, user_components=tuple(user_files), hub=hub)
+
+
+def _resolve(
+    reference: ModelReference, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
+) -> ResolvedModel:
+    if isinstance(reference, DemoModel):
+        return _resolve_demo(reference, user_files)
+    if isinstance(reference, LocalModel):
+        return _resolve_local(reference, user_files, open_hub)
+    if isinstance(reference, HubModel):
+        return _resolve_hub(reference, user_files, open_hub)
+    raise ModelNotFoundError(f"no model named {quoted(reference.text)} on this machine")
 
 
 def _open_hub() -> "Hub":
