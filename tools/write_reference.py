@@ -17,7 +17,7 @@ import gpustack_draw
 from gpustack_draw.cli.arguments import PARSERS
 from gpustack_draw.cli.command_line import ALIASES, PROGRAM
 from gpustack_draw.cli.option_names import option_of
-from gpustack_draw.resolver.families import FAMILIES
+from gpustack_draw.resolver.families import FAMILIES, Family
 
 HELP_COLUMNS = 100
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -76,9 +76,16 @@ def families_reference() -> str:
         "the model's file or from [other files](../how-to/components.md). Steps, cfg and scheduler",
         "are defaults; variants (`turbo`, `schnell`, `lightning`, ...) have others.",
         "",
-        "| family | name | needs | size a multiple of | trained for | steps | cfg | scheduler |",
-        "|---|---|---|---|---|---|---|---|",
+        "The last columns are about pictures. *Image-to-image* starts from a picture. *Inpaint*",
+        "redraws a masked part of one; a network is `trained` for it if it takes masks as input.",
+        "*Edit* looks at reference pictures: `yes` for models that were trained to, or the name of",
+        "these models; `untrained` if the network was not trained with references, which can spoil",
+        "the drawing; `no` if the engine cannot pass them.",
+        "",
     ]
+    columns = ("family", "name", "needs", "size a multiple of", "trained for", "steps", "cfg")
+    columns += ("scheduler", "image-to-image", "inpaint", "edit")
+    lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     refused = []
     for family in FAMILIES.values():
         if family.why_not:
@@ -87,15 +94,27 @@ def families_reference() -> str:
         defaults = family.defaults
         parts = [option_of(part) for part in family.requires]
         parts += [f"optionally {option_of(part)}" for part in family.optional]
+        to_edit = {part: None for model in family.edit_models for part in model.requires}
+        parts += [f"to edit {option_of(part)}" for part in to_edit]
         width, height = defaults.native_size
         cells = [
             *(family.title, f"`{family.name}`", ", ".join(parts), str(family.size_multiple)),
             *(f"{width}x{height}", str(defaults.sample_steps), f"{defaults.cfg_scale:g}"),
-            defaults.scheduler,
+            *(defaults.scheduler, *_picture_cells(family)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "Recognized, but refused:", "", *refused]
     return "\n".join(lines) + "\n"
+
+
+def _picture_cells(family: Family) -> tuple[str, str, str]:
+    """Return whether a family draws from a picture, redraws a part of it, and looks at others."""
+    pictures = family.pictures
+    starts = "yes" if pictures.start and "mask" not in pictures.required else "no"
+    inpaints = "trained" if "mask" in pictures.concatenated else starts
+    edits = {"trained": "yes", "untrained": "untrained", "none": "no"}[pictures.references]
+    names = [model.title for model in family.edit_models]
+    return starts, inpaints, min(names, key=len, default=edits)
 
 
 def library_reference() -> str:

@@ -85,6 +85,7 @@ def test_defaults(command: list[str]) -> None:
         ("--clip-g", "clip_g"),
         ("--t5xxl", "t5xxl"),
         ("--llm", "llm"),
+        ("--llm-vision", "llm_vision"),
         ("--taesd", "taesd"),
     ],
 )

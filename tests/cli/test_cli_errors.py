@@ -162,7 +162,9 @@ def test_a_model_that_does_not_exist(
     assert output.err.startswith(f"gpustack-draw: {message}")
 
 
-@pytest.mark.parametrize("option", ["--vae", "--clip-l", "--clip-g", "--t5xxl", "--llm", "--taesd"])
+@pytest.mark.parametrize(
+    "option", ["--vae", "--clip-l", "--clip-g", "--t5xxl", "--llm", "--llm-vision", "--taesd"]
+)
 def test_a_component_file_of_the_wrong_type(
     no_engine: None, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:

@@ -14,7 +14,8 @@ USABLE = [name for name, family in FAMILIES.items() if not family.why_not]
 def test_every_component_of_a_family_has_a_place(name: str) -> None:
     family = FAMILIES[name]
     # SDXS has a tiny decoder of its own, which is not published separately.
-    for component in {*family.requires, *family.optional} - {"taesd"}:
+    edit_models = {component for model in family.edit_models for component in model.requires}
+    for component in {*family.requires, *family.optional, *edit_models} - {"taesd"}:
         places = family.sources_of(component)
         assert places, component
         for place in places:

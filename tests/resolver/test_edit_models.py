@@ -6,7 +6,7 @@ import pytest
 from architectures import CLIP_L, T5_XXL, Named, flux1, klein, sd1_unet, vae, wan_vae
 from hub_steps import use_no_hub
 from model_files import prefixed, write_sparse_gguf
-from qwen_architectures import language_model, qwen_image
+from qwen_architectures import language_model, qwen_image, vision_encoder
 
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.resolver.resolve import resolve_model
@@ -34,6 +34,7 @@ COMPONENTS: dict[str, Named] = {
     "t5xxl.gguf": T5_XXL,
     "Qwen_Image-VAE.gguf": wan_vae(),
     "Qwen2.5-VL-7B-Instruct-Q4_0.gguf": language_model(),
+    "Qwen2.5-VL-7B-Instruct.mmproj-Q8_0.gguf": vision_encoder(),
     "Qwen3-4B-Q4_0.gguf": {
         "token_embd.weight": ((2560, 151_936), "Q4_0"),
         "blk.0.attn_q.weight": ((2560, 4096), "Q4_0"),

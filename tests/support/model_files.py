@@ -94,6 +94,22 @@ def write_sparse_gguf(path: Path, tensors: Tensors) -> Path:
 
 def safetensors_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
     """Return a complete safetensors file whose weights are zeros."""
+    start, size = safetensors_start(tensors, metadata)
+    return start + bytes(size)
+
+
+def write_sparse_safetensors(path: Path, tensors: Tensors) -> Path:
+    """Write a complete safetensors file whose weights are a hole."""
+    start, size = safetensors_start(tensors)
+    path.write_bytes(start)
+    os.truncate(path, len(start) + size)
+    return path
+
+
+def safetensors_start(
+    tensors: Tensors, metadata: Mapping[str, str] | None = None
+) -> tuple[bytes, int]:
+    """Return a safetensors file up to its weights, and the number of bytes of these."""
     table: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
     for name, (shape, tensor_type) in tensors.items():
@@ -105,7 +121,7 @@ def safetensors_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = Non
         }
         table[name] = entry
         offset = end
-    return safetensors_header(table) + bytes(offset)
+    return safetensors_header(table), offset
 
 
 def safetensors_header(table: object) -> bytes:

@@ -133,6 +133,7 @@ def add_component_options(parser: Parser) -> None:
         "--clip-g": "CLIP-G text encoder",
         "--t5xxl": "T5-XXL text encoder",
         "--llm": "language model used as text encoder",
+        "--llm-vision": "vision encoder (mmproj) of the language model, for editing",
         "--taesd": "TAESD, a tiny image decoder, faster and coarser than the VAE",
     }
     for option, help_text in components.items():

@@ -45,6 +45,7 @@ class CoreEngine:
         files: Mapping[str, str],
         threads: int,
         device: str,
+        switches: Sequence[str] = (),
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
     ) -> LoadResult:
@@ -54,6 +55,7 @@ class CoreEngine:
             files: Paths by component: ``model`` or ``diffusion_model``, ``vae``, ...
             threads: CPU threads; 0 for one per core.
             device: ``auto`` or the name of a device.
+            switches: Names of the engine's numbers that are set to 1.
             on_progress: Called with the progress of the phase ``load``.
             on_log: Called with level and text of each line of the engine's log.
 
@@ -65,13 +67,15 @@ class CoreEngine:
         _core = import_core()
 
         self.close()
-        threads = threads or usable_cores()
+        numbers = dict.fromkeys(switches, 1)
+        if threads := threads or usable_cores():
+            numbers["threads"] = threads
         # Bytes, because a path may contain bytes that are not valid UTF-8.
         paths: Any = {name: os.fsencode(path) for name, path in files.items()}
         try:
             self._engine = _core.Engine(
                 files=paths,
-                numbers={"threads": threads} if threads else {},
+                numbers=numbers,
                 device=device,
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),

@@ -276,6 +276,7 @@ class LocalEngine:
             files=self._files,
             threads=self._threads,
             device=self._device,
+            switches=self.model.family.switches,
             on_progress=progress,
             on_log=self._on_log,
         )

@@ -132,16 +132,16 @@ def check_tensor_shape(name: str, shape: tuple[int, ...], label: str) -> None:
         ModelFileError: A dimension is 0 or negative, or there are too many, or too many elements.
     """
     if any(side < 0 for side in shape):
-        raise damaged(label, f"tensor {quoted(name)} has a negative dimension: {_sides(shape)}")
+        raise damaged(label, f"tensor {quoted(name)} has a negative dimension: {sides(shape)}")
     if 0 in shape:
         # Empty tensors such as "__x0__" are markers, which the engine never loads.
         if len(shape) == 1 and not name.endswith(_WEIGHT_ENDINGS):
             return
-        raise damaged(label, f"tensor {quoted(name)} has a dimension of 0: {_sides(shape)}")
+        raise damaged(label, f"tensor {quoted(name)} has a dimension of 0: {sides(shape)}")
     if math.prod(shape) > MAX_ELEMENTS:
         raise damaged(
             label,
-            f"tensor {quoted(name)} has more than {MAX_ELEMENTS:,} elements: {_sides(shape)}",
+            f"tensor {quoted(name)} has more than {MAX_ELEMENTS:,} elements: {sides(shape)}",
         )
 
 
@@ -207,5 +207,6 @@ def _check_stored_type(tensor: TensorInfo, label: str) -> None:
         )
 
 
-def _sides(shape: tuple[int, ...]) -> str:
+def sides(shape: tuple[int, ...]) -> str:
+    """Return the dimensions of a tensor for messages, such as ``3x3x4``."""
     return "x".join(str(side) for side in shape)

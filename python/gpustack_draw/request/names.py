@@ -37,4 +37,4 @@ SCHEDULERS: tuple[str, ...] = (
 )
 
 # As keyword arguments and in ModelFile.component.
-COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "taesd")
+COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "llm_vision", "taesd")

@@ -18,6 +18,7 @@ class ComponentKeywords(TypedDict, total=False):
     clip_g: Reference | None
     t5xxl: Reference | None
     llm: Reference | None
+    llm_vision: Reference | None
     taesd: Reference | None
 
 
@@ -31,6 +32,7 @@ class Components:
         clip_g: The CLIP-G text encoder.
         t5xxl: The T5-XXL text encoder.
         llm: The language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
+        llm_vision: The vision encoder (mmproj) of the language model, for Qwen-Image-Edit.
         taesd: The tiny autoencoder, faster than the VAE.
 
     Raises:
@@ -42,6 +44,7 @@ class Components:
     clip_g: Reference | None = None
     t5xxl: Reference | None = None
     llm: Reference | None = None
+    llm_vision: Reference | None = None
     taesd: Reference | None = None
 
     def __post_init__(self) -> None:

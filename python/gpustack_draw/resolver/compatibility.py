@@ -11,6 +11,7 @@ from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.headers.tensor_table import damaged
 from gpustack_draw.resolver.families import Family
+from gpustack_draw.resolver.vision_encoder import check_vision_encoder
 
 _HEAD_SIZES = (
     "single_blocks.0.norm.key_norm.scale",
@@ -132,6 +133,9 @@ def check_components(
                 _check_t5(family, part, name)
             elif component == "llm":
                 _check_language_model(family, header, part, name)
+            elif component == "llm_vision":
+                width = _side(header, family.text_input, 0) if family.text_input else 0
+                check_vision_encoder(part, name, family.title, width)
         except ModelFileError as error:
             error.argument = component
             raise

@@ -40,6 +40,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("text_encoders.clip_l.", "clip_l"),
     ("text_encoders.clip_g.", "clip_g"),
     ("text_encoders.t5xxl.", "t5xxl"),
+    ("text_encoders.llm.visual.", "llm_vision"),
     ("text_encoders.llm.", "llm"),
     ("te3.", "t5xxl"),
 )
@@ -65,12 +66,14 @@ _OTHER_FILES: tuple[tuple[str, str], ...] = (
     (r"(lora_up|lora_down|lora_[AB]|lora\.up|lora\.down|hada_w1|lokr_w)[._]", "a LoRA"),
     (_ADDITION.pattern, "a ControlNet"),
     (r"^(emb_params|string_to_param|clip_g$|clip_l$)", "a textual inversion"),
-    (r"^(v\.blk|mm\.|visual)\.?", "a vision encoder of a language model"),
     (r"^(tae\.)?decoder\.(layers\.)?[0-9]+\.", "taesd"),
     (r"^(vae\.)?decoder\.(conv_in|conv1|mid|mid_block|middle)\.", "vae"),
     (r"^(.*\.)?(encoder\.block\.0\.layer\.0|enc\.blk\.0)\.", "t5xxl"),
     (r"^(.*model\.)?layers\.0\.self_attn\.q_proj\.weight$", "llm"),
     (r"^(blk\.0\.attn_q|token_embd|.*model\.embed_tokens)\.weight$", "llm"),
+    # The engine finds it in a file of its own only by llama.cpp's names.
+    (r"^(v\.blk|mm)\.", "llm_vision"),
+    (r"^visual\.", "a vision encoder of a language model"),
     (r"^(body\.0\.rdb1|model\.1\.sub\.0|RRDB_trunk)\.", "an upscaler"),
 )
 

@@ -10,7 +10,7 @@ from gpustack_draw.hub import Hub, HubUnavailableError, Repository, RepositoryFi
 from gpustack_draw.hub.choose_file import choose_file
 from gpustack_draw.phrases import Argument, joined, phrase
 from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.resolver.candidate_files import files_named_like, may_be_component
+from gpustack_draw.resolver.candidate_files import files_named_like, likely_files
 from gpustack_draw.resolver.compatibility import check_components
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.detect_family import detect_family, identify_file
@@ -23,14 +23,11 @@ from gpustack_draw.resolver.requirements import (
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, title_of
 from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, hub_component
+from gpustack_draw.resolver.vision_encoder import files_beside_language_model, has_vision_encoder
 from gpustack_draw.units import format_bytes
 
 CandidateFile = LocalFile | RepositoryFile
 
-# Components whose file names look alike. The pattern for language models matches other text
-# encoders, too.
-_ALIKE = {"vae": {"taesd"}, "taesd": {"vae"}}
-_VAGUE = {"llm"}
 # Headers to read of the files beside a model, on the hub and locally.
 _MAX_REMOTE_HEADERS = 6
 _MAX_LOCAL_HEADERS = 60
@@ -73,6 +70,7 @@ def find_components(
     files: Sequence[CandidateFile],
     open_hub: OpenHub,
     *,
+    llm: ComponentFile | None = None,
     fetch_optional: bool = True,
 ) -> FoundComponents:
     """Find the components that a model lacks and its family uses.
@@ -84,6 +82,7 @@ def find_components(
         label: Name of that file in messages.
         files: The files beside it, in its repository or in its local folder.
         open_hub: Returns the hub and its cache, to search next.
+        llm: The language model that the user chose, whose vision encoder may be beside it.
         fetch_optional: Whether to download optional components, too.
 
     Raises:
@@ -98,6 +97,11 @@ def find_components(
         if component in present:
             continue
         one = finder.find_beside(files, component, [each.file for each in found.values()])
+        if one is None and component == "llm_vision":
+            llm = _component_file(found["llm"], files, finder) if "llm" in found else llm
+            if llm is not None and has_vision_encoder(llm.header):
+                continue
+            one = None if llm is None else finder.find_beside_language_model(llm)
         if one is None:
             only_cached = component in family.optional and not fetch_optional
             one = finder.find_elsewhere(component, only_cached=only_cached)
@@ -108,7 +112,7 @@ def find_components(
     if missing:
         raise finder.error(missing)
     elsewhere = (one for one in found.values() if not _is_in_repository(one.file, files))
-    notes = (*finder.notes, *_notes_on_places(elsewhere, finder))
+    notes = (*finder.notes, *_notes_on_places(elsewhere, files, finder))
     component_files = {name: _component_file(one, files, finder) for name, one in found.items()}
     return FoundComponents(component_files, notes)
 
@@ -131,14 +135,16 @@ def _is_in_repository(file: CandidateFile, files: Sequence[CandidateFile]) -> bo
 
 
 def _notes_on_places(
-    components: Iterable[FoundComponent], finder: "ComponentFinder"
+    components: Iterable[FoundComponent],
+    files: Sequence[CandidateFile],
+    finder: "ComponentFinder",
 ) -> Iterator[str]:
     """Return a note for each place where components were found."""
     places: dict[str, list[str]] = {}
     for found in components:
         file, size = found.file, ""
         if isinstance(file, LocalFile):
-            place = "found beside the model"
+            place = f"found beside the {'model' if file in files else 'language model'}"
         elif finder.hub.path_of(file) is not None:
             place = "found in the cache"
         else:
@@ -146,7 +152,7 @@ def _notes_on_places(
             size = f", {format_bytes(file.bytes)}" if file.bytes >= 0 else ""
         text = phrase("{} ({}{})", file.label, Argument(found.component), size)
         places.setdefault(place, []).append(text)
-    return (phrase("{}: {}", place, joined(", ", files)) for place, files in places.items())
+    return (phrase("{}: {}", place, joined(", ", found)) for place, found in places.items())
 
 
 class ComponentFinder:
@@ -199,7 +205,7 @@ class ComponentFinder:
         """
         by_path = {file.path: file for file in files if file not in used}
         for name in ("vae", "taesd") if component == "vae" else (component,):
-            likely = [by_path[path] for path in _candidates([*by_path], name)]
+            likely = [by_path[path] for path in likely_files(name, [*by_path])]
             is_local = any(isinstance(file, LocalFile) for file in likely)
             for file in likely[: _MAX_LOCAL_HEADERS if is_local else _MAX_REMOTE_HEADERS]:
                 if self._component_in(file) == name:
@@ -208,6 +214,16 @@ class ComponentFinder:
         local = (file for file in named if isinstance(file, LocalFile))
         errors = (self._misfits[file] for file in local if file in self._misfits)
         self.notes += [phrase("skipped: {}", error.message) for error in errors]
+        return None
+
+    def find_beside_language_model(self, llm: ComponentFile) -> FoundComponent | None:
+        """Find the vision encoder of a language model beside it, by its name and header."""
+        try:
+            return self.find_beside(
+                files_beside_language_model(llm, self._open_hub), "llm_vision", []
+            )
+        except (ModelNotFoundError, FetchError) as error:
+            self._reasons.setdefault("llm_vision", []).append(error)
         return None
 
     def find_elsewhere(self, component: str, *, only_cached: bool = False) -> FoundComponent | None:
@@ -373,21 +389,3 @@ def _is_component(component: str, header: ModelHeader) -> bool:
     if component == "taesd" and any(name.startswith("tae.decoder.") for name in header.tensors):
         return True
     return identify_file(header) == component and detect_family(header) is None
-
-
-def _candidates(paths: Sequence[str], component: str) -> list[str]:
-    """Return the files that may be a component, the likeliest first, so that few need be read.
-
-    Files named like it and nothing else come first, those named like another component last.
-    """
-    others = set(COMPONENTS) - {component} - _ALIKE.get(component, set()) - _VAGUE
-    like_others = {path for other in others for path in files_named_like(other, paths)}
-    named = files_named_like(component, paths)
-    unnamed = [
-        path for path in paths if may_be_component(path) and not path.lower().endswith(".gguf")
-    ]
-    return [
-        path
-        for group in (named, [path for path in unnamed if path not in named])
-        for path in sorted(group, key=lambda path: path in like_others)
-    ]

@@ -110,7 +110,8 @@ def notes_on_missing(family: Family, present: Collection[str]) -> tuple[str, ...
 
 def notes_on_unused(family: Family, user_components: Collection[str]) -> tuple[str, ...]:
     """Return notes on components that the user chose and the family does not use."""
-    used = {"vae", "taesd", *family.requires, *family.optional}
+    edit_models = {name for model in family.edit_models for name in model.requires}
+    used = {"vae", "taesd", *family.requires, *family.optional, *edit_models}
     return tuple(
         phrase("{} has no effect: {} does not use it", Argument(component), family.title)
         for component in user_components

@@ -32,6 +32,7 @@ from gpustack_draw.resolver.requirements import (
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, read_components
+from gpustack_draw.resolver.vision_encoder import has_vision_encoder
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, RepositoryFile
@@ -126,8 +127,9 @@ def _resolve_local(
     from gpustack_draw.resolver.local_components import files_beside
 
     neighbors = [] if is_folder else files_beside(path, typed)
+    llm = user_files.get("llm")
     found = find_components(
-        family, present, header, typed, neighbors, open_hub, fetch_optional=False
+        family, present, header, typed, neighbors, open_hub, llm=llm, fetch_optional=False
     )
     return _assemble(reference, main, "local", {**found.files, **user_files}, found.notes)
 
@@ -154,7 +156,8 @@ def _resolve_hub(
     from gpustack_draw.resolver.find_components import find_components
 
     beside = [each for each in repository.files if each != file]
-    found = find_components(family, present, header, file.label, beside, open_hub)
+    llm = user_files.get("llm")
+    found = find_components(family, present, header, file.label, beside, open_hub, llm=llm)
     component_files = {**found.files, **user_files}
     return _assemble(reference, main, "hub", component_files, notes + found.notes)
 
@@ -192,7 +195,9 @@ def _check_main_file(
     """
     family, inside = _look_inside(main)
     _check_components(family, main, user_files)
-    return family, treat_taesd_as_vae(inside | set(user_files))
+    llm = user_files.get("llm")
+    vision = {"llm_vision"} if llm is not None and has_vision_encoder(llm.header) else set()
+    return family, treat_taesd_as_vae(inside | set(user_files) | vision)
 
 
 def _is_complete(family: Family, present: set[str]) -> bool:

@@ -16,6 +16,7 @@ COMPONENT_TITLES: dict[str, str] = {
     "clip_g": "the CLIP-G text encoder",
     "t5xxl": "the T5-XXL text encoder",
     "llm": "a language model (which reads the prompt)",
+    "llm_vision": "the vision encoder of the language model (mmproj)",
     "taesd": "a tiny autoencoder (TAESD)",
 }
 

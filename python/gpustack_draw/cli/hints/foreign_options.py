@@ -29,6 +29,7 @@ _EQUIVALENTS = {
     "--taesd": "--tae --tiny-vae",
     "--t5xxl": "--t5",
     "--llm": "--qwen2vl",
+    "--llm-vision": "--mmproj --qwen2vl-vision",
     "--debug": "-v -vv --log --log-level --loglevel --verbose",
     "--quiet": "-Q --no-progress --no-progress-bar --silent",
     "--show": "--display --open --view",

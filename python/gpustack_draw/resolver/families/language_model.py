@@ -16,10 +16,16 @@ _QWEN_EDIT_MODELS = (
         file_name=rf"{_QWEN_EDIT}.*2511",
         evidence=_QWEN_2511,
         most_references=3,
+        requires=("llm_vision",),
         switches=("qwen_image_zero_cond_t",),
     ),
-    EditModel(title="Qwen-Image-Edit-2509", file_name=rf"{_QWEN_EDIT}.*2509", most_references=3),
-    EditModel(title="Qwen-Image-Edit", file_name=_QWEN_EDIT),
+    EditModel(
+        title="Qwen-Image-Edit-2509",
+        file_name=rf"{_QWEN_EDIT}.*2509",
+        most_references=3,
+        requires=("llm_vision",),
+    ),
+    EditModel(title="Qwen-Image-Edit", file_name=_QWEN_EDIT, requires=("llm_vision",)),
 )
 
 FAMILIES = (
@@ -33,6 +39,13 @@ FAMILIES = (
             "llm": (
                 Source("unsloth/Qwen2.5-VL-7B-Instruct-GGUF", "Q4_K_M"),
                 Source("mradermacher/Qwen2.5-VL-7B-Instruct-GGUF", "Q4_K_S", bytes=4_457_767_936),
+            ),
+            "llm_vision": (
+                Source("unsloth/Qwen2.5-VL-7B-Instruct-GGUF", "mmproj-F16.gguf"),
+                Source(
+                    "mradermacher/Qwen2.5-VL-7B-Instruct-GGUF",
+                    "Qwen2.5-VL-7B-Instruct.mmproj-Q8_0.gguf",
+                ),
             ),
         },
         evidence=("transformer_blocks.0.img_mod.1.weight",),
