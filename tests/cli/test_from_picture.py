@@ -24,7 +24,8 @@ from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 WEB_UI = (
     "a cat\nNegative prompt: ugly\n"
     "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 5, Size: 512x768,"
-    " Model: dreamshaper_8, Model hash: 879db523c3, Clip skip: 2, ENSD: 31337, Version: v1.6.0"
+    " Model: dreamshaper_8, Model hash: 879db523c3, Face restoration: GFPGAN, ENSD: 31337,"
+    " Version: v1.6.0"
 )
 
 TELLING = (
@@ -117,7 +118,7 @@ def test_a_picture_of_a_web_ui(stand_in: StandIn, capsys: pytest.CaptureFixture[
     ]
     assert capsys.readouterr().err.startswith(
         "gpustack-draw: 'web.png' was written by AUTOMATIC1111 v1.6.0;"
-        " the drawing ignores Clip skip, ENSD\n"
+        " the drawing ignores Face restoration, ENSD\n"
     )
 
 
@@ -362,19 +363,19 @@ def test_the_library_draws_a_picture_again(tmp_path: Path) -> None:
 def test_show(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "web.png"]) == 0
     assert capsys.readouterr().out == (
-        "prompt:          a cat\n"
-        "negative prompt: ugly\n"
-        "model:           dreamshaper_8\n"
-        "seed:            5\n"
-        "size:            512x768\n"
-        "sampler:         dpm++2m\n"
-        "scheduler:       karras\n"
-        "sample steps:    20\n"
-        "cfg scale:       7.5\n"
-        "program:         AUTOMATIC1111 v1.6.0\n"
-        "model hash:      879db523c3\n"
-        "clip skip:       2\n"
-        "ensd:            31337\n"
+        "prompt:           a cat\n"
+        "negative prompt:  ugly\n"
+        "model:            dreamshaper_8\n"
+        "seed:             5\n"
+        "size:             512x768\n"
+        "sampler:          dpm++2m\n"
+        "scheduler:        karras\n"
+        "sample steps:     20\n"
+        "cfg scale:        7.5\n"
+        "program:          AUTOMATIC1111 v1.6.0\n"
+        "model hash:       879db523c3\n"
+        "face restoration: GFPGAN\n"
+        "ensd:             31337\n"
     )
 
 
@@ -403,7 +404,7 @@ def test_show_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> Non
         "program": "AUTOMATIC1111 v1.6.0",
         "extra": {
             "Model hash": "879db523c3",
-            "Clip skip": "2",
+            "Face restoration": "GFPGAN",
             "ENSD": "31337",
             "Version": "v1.6.0",
         },

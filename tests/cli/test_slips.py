@@ -133,9 +133,9 @@ MISTAKES = [
         "drawing in tiles is not available yet",
     ),
     (
-        "demo 'a cat' --clip-skip 2",
-        "'--clip-skip' is not an option",
-        "CLIP skip is not available yet",
+        "demo 'a cat' --pm-style-strength 20",
+        "'--pm-style-strength' is not an option",
+        "PhotoMaker is not available yet",
     ),
     (
         "demo 'a cat' --rng cuda",

@@ -23,6 +23,7 @@ from gpustack_draw.pictures.parameters import parameters_text
 from gpustack_draw.pictures.read_parameters import Parameters
 from gpustack_draw.pictures.save import encode
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SamplingOption
 
 SUFFIXES = [".png", ".jpg", ".webp"]
 AWKWARD = [
@@ -141,6 +142,13 @@ def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None
         )
 
 
+@pytest.mark.parametrize("option", SAMPLING_OPTIONS, ids=lambda option: option.name)
+def test_each_sampling_number_comes_back(tmp_path: Path, option: SamplingOption) -> None:
+    for value in (option.minimum, option.maximum):
+        read = read_parameters(written(tmp_path, **{option.name: value}))
+        assert getattr(read.request(), option.name) == value
+
+
 # What a prompt can be: no halves of surrogate pairs, no NUL.
 _PROMPTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 _LINES = st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, Size: 3x3", "Exact prompt: y"])
@@ -193,7 +201,7 @@ WEB_UI = (
     "Negative prompt: blurry,\n"
     "ugly\n"
     "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1234567890, Size: 512x768,"
-    " Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Clip skip: 2,"
+    " Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Face restoration: GFPGAN,"
     ' Lora hashes: "one: 0a1b, two: 2c3d", Version: v1.6.0'
 )
 
@@ -214,7 +222,7 @@ def expected_of_web_ui(text: str) -> Parameters:
         program="AUTOMATIC1111 v1.6.0",
         extra={
             "Model hash": "6ce0161689",
-            "Clip skip": "2",
+            "Face restoration": "GFPGAN",
             "Lora hashes": "one: 0a1b, two: 2c3d",
             "Version": "v1.6.0",
         },

@@ -11,6 +11,7 @@ import gpustack_draw
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
 from gpustack_draw.cli.model_names import cache_folder
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SamplingOption
 
 # --- both releases --------------------------------------------------------------------------------
 
@@ -125,6 +126,20 @@ def test_flux_receives_distilled_guidance_only(new: LoopbackGpustack) -> None:
     options = ["--guidance", "2", "--output", "cat.png", "-q"]
     assert main(["FLUX.1-dev", PROMPT, *options]) == 0
     assert (new.drawings()[1]["guidance"], new.drawings()[1]["guidance_scale"]) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("option", SAMPLING_OPTIONS, ids=lambda option: option.name)
+def test_a_server_receives_each_number_that_it_takes(
+    new: LoopbackGpustack, option: SamplingOption
+) -> None:
+    request = DrawRequest(prompt=PROMPT, seed=1, **{option.name: option.maximum})  # type: ignore[arg-type]
+    with gpustack_draw.load(NAME) as model:
+        notes = model.check(request)
+        list(model.draw(request))
+    (body,) = new.drawings()
+    assert {body[field] for field in option.server_fields} <= {option.maximum}
+    note = f"{option.name} has no effect: GPUStack 2.3.0 does not take it"
+    assert (note in notes) == (not option.server_fields)
 
 
 def test_json_has_null_for_unknown_values(
