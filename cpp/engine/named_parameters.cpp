@@ -40,6 +40,7 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
   sd_sample_params_t& sample = params.sample_params;
   return {
       {"cfg_scale", &sample.guidance.txt_cfg},
+      {"clip_skip", &params.clip_skip},
       {"guidance", &sample.guidance.distilled_guidance},
       {"sample_steps", &sample.sample_steps},
       {"strength", &params.strength},

@@ -223,6 +223,17 @@ GUIDANCE = DecimalOption(
     summary="guidance {}",
     server_fields=("guidance",),
 )
+CLIP_SKIP = IntegerOption(
+    "clip_skip",
+    title="CLIP skip",
+    minimum=1,
+    maximum=12,  # layers of CLIP-L, the smallest of the encoders
+    example=phrase("{clip_skip=2}"),
+    help="layer of the CLIP text encoders to use, counted from the last, 1 to 12; has an effect on"
+    " Stable Diffusion models only (default: the model's)",
+    parameter="Clip skip",
+    summary="clip skip {}",
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -260,7 +271,7 @@ THREADS = IntegerOption(
 )
 
 # The numbers that decide how a picture is sampled: the fields of SamplingOptions.
-SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE)
+SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE, CLIP_SKIP)
 
 
 def describe_sampling(settings: object) -> list[str]:

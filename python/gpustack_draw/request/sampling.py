@@ -17,6 +17,7 @@ class SamplingKeywords(TypedDict, total=False):
     sample_steps: int | None
     cfg_scale: float | None
     guidance: float | None
+    clip_skip: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class SamplingOptions:
     sample_steps: int | None = None
     cfg_scale: float | None = None
     guidance: float | None = None
+    clip_skip: int | None = None
 
 
 def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:

@@ -53,7 +53,6 @@ _UNAVAILABLE = {
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
     "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
     "video": "--fps --frames --num-frames --video-frames",
-    "CLIP skip": "--clip-skip",
     "sampler eta": "--ddim-eta --eta",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
