@@ -11,7 +11,7 @@ void register_devices(py::module_& module) {
   py::classh<Device>(module, "Device", "A device that can compute.")
       .def_readonly("name", &Device::name)
       .def_readonly("description", &Device::description)
-      .def_readonly("kind", &Device::kind, "'cpu', 'gpu', 'igpu' or 'accel'.")
+      .def_readonly("type", &Device::type, "'cpu', 'gpu', 'igpu' or 'accel'.")
       .def_readonly("memory_free", &Device::memory_free,
                     "Bytes; 0 if the driver does not report it.")
       .def_readonly("memory_total", &Device::memory_total,

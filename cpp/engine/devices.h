@@ -10,7 +10,7 @@ namespace gpustack_draw {
 struct Device {
   std::string name;            ///< Argument of use_device(), such as "FastCPU" or "CUDA0".
   std::string description;     ///< The manufacturer's name for the device.
-  std::string kind;            ///< "cpu", "gpu", "igpu" or "accel".
+  std::string type;            ///< "cpu", "gpu", "igpu" or "accel".
   std::uint64_t memory_free;   ///< Bytes; 0 if the driver does not report it.
   std::uint64_t memory_total;  ///< Bytes; 0 if the driver does not report it.
   bool used;                   ///< True for the device that the library would load a model on now.

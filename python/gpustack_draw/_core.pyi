@@ -23,11 +23,6 @@ class Device:
     def description(self) -> str:
         ...
     @property
-    def kind(self) -> str:
-        """
-        'cpu', 'gpu', 'igpu' or 'accel'.
-        """
-    @property
     def memory_free(self) -> int:
         """
         Bytes; 0 if the driver does not report it.
@@ -40,6 +35,11 @@ class Device:
     @property
     def name(self) -> str:
         ...
+    @property
+    def type(self) -> str:
+        """
+        'cpu', 'gpu', 'igpu' or 'accel'.
+        """
     @property
     def used(self) -> bool:
         """

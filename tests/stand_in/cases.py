@@ -1219,9 +1219,9 @@ def test_unknown_device(name: str) -> None:
 
 def test_properties_of_devices() -> None:
     fake = core.list_devices()[0]
-    assert (fake.name, fake.description, fake.kind) == ("Fake0", "A fake GPU", "gpu")
+    assert (fake.name, fake.description, fake.type) == ("Fake0", "A fake GPU", "gpu")
     assert (fake.memory_free, fake.memory_total) == (4 << 20, 8 << 20)
-    assert [device.kind for device in core.list_devices()] == ["gpu", "gpu", "cpu"]
+    assert [device.type for device in core.list_devices()] == ["gpu", "gpu", "cpu"]
 
 
 def test_devices_can_be_listed_while_an_engine_loads() -> None:

@@ -140,7 +140,7 @@ class CoreEngine:
             Device(
                 name=device.name,
                 description=device.description,
-                type=device.kind,
+                type=device.type,
                 memory_free=device.memory_free,
                 memory_total=device.memory_total,
                 used=device.used,
