@@ -9,8 +9,8 @@ from itertools import takewhile
 
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM
 from gpustack_draw.cli.command_parsers import (
-    DEBUG_HELP,
     add_component_options,
+    add_output_options,
     completion_parser,
     devices_parser,
     models_parser,
@@ -90,7 +90,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
 
 
 def draw_parser() -> Parser:
-    """Make the parser of ``gpustack-draw [draw]``; the man page is made from it too."""
+    """Return the parser of ``gpustack-draw [draw]``; the man page is generated from it, too."""
     parser = Parser(
         usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
         f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
@@ -215,13 +215,9 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         action="store_true",
         help="print the files, settings, memory and device that would be used, and exit",
     )
-    group.add_argument(
-        "--json",
-        action="store_true",
-        help="print one JSON object per picture (JSON Lines) instead of its path",
+    add_output_options(
+        group, json="print one JSON object per picture (JSON Lines) instead of its path", quiet=True
     )
-    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    group.add_argument("-d", "--debug", action="store_true", help=DEBUG_HELP)
 
 
 def _add_device(group: "argparse._ArgumentGroup") -> None:
