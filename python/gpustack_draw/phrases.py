@@ -60,7 +60,7 @@ class Phrase(str):
 
 
 def phrase(template: str, *texts: str, **values: object) -> Phrase:
-    """Make a text that names arguments.
+    """Build a text that names arguments.
 
     Only the template is searched for braces, so it must be a literal; foreign text goes into
     ``texts`` and ``values``, whose braces have no meaning.

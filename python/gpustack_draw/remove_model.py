@@ -94,7 +94,7 @@ def _chosen_file(repository: Repository, reference: HubModel) -> RepositoryFile:
     choice = choose_file(
         repository.paths,
         reference.tag,
-        tag_given=reference.tag_given,
+        has_explicit_tag=reference.has_explicit_tag,
         repository=repository.name,
     )
     return repository.model(choice.path)

@@ -119,12 +119,14 @@ MIXED = [
     ],
 )
 def test_a_tag_selects_one_file(paths: list[str], tag: str, expected: str) -> None:
-    choice = choose_file(paths, tag, tag_given=True, repository="acme/tiny")
+    choice = choose_file(paths, tag, has_explicit_tag=True, repository="acme/tiny")
     assert (choice.path, choice.note) == (expected, "")
 
 
 def test_a_pure_file_replaces_a_missing_plain_one_with_a_note() -> None:
-    choice = choose_file(["m-pure-Q4_0.gguf"], "Q4_0", tag_given=True, repository="acme/tiny")
+    choice = choose_file(
+        ["m-pure-Q4_0.gguf"], "Q4_0", has_explicit_tag=True, repository="acme/tiny"
+    )
     assert choice.path == "m-pure-Q4_0.gguf"
     assert choice.note == "acme/tiny has no plain Q4_0, using m-pure-Q4_0.gguf"
 
@@ -140,7 +142,7 @@ def test_a_pure_file_replaces_a_missing_plain_one_with_a_note() -> None:
     ],
 )
 def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
-    choice = choose_file(paths, "Q4_0", tag_given=False, repository="acme/tiny")
+    choice = choose_file(paths, "Q4_0", has_explicit_tag=False, repository="acme/tiny")
     note = f"hf.co/acme/tiny has no Q4_0, using {taken}; choose another one with :TAG"
     assert (choice.path, choice.note) == (expected, note if taken else "")
 
@@ -258,7 +260,7 @@ def test_without_a_tag(paths: list[str], expected: str, taken: str) -> None:
 )
 def test_a_tag_without_a_file(paths: list[str], tag: str, message: str, hint: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
-        choose_file(paths, tag, tag_given=True, repository="acme/tiny")
+        choose_file(paths, tag, has_explicit_tag=True, repository="acme/tiny")
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
@@ -279,7 +281,11 @@ T5 = ["t5xxl_fp8_e4m3fn.safetensors", "t5xxl_fp16.safetensors"]
 )
 def test_component(paths: list[str], parts: list[str], tag: str, expected: str) -> None:
     choice = choose_file(
-        paths, tag or "Q4_0", tag_given=bool(tag), repository="acme/tiny", component_paths=parts
+        paths,
+        tag or "Q4_0",
+        has_explicit_tag=bool(tag),
+        repository="acme/tiny",
+        component_paths=parts,
     )
     assert choice.path == expected
 
@@ -298,7 +304,7 @@ def test_any_tag_selects_a_file_or_is_an_error(
     paths: list[str], tag: str, given_by_user: bool
 ) -> None:
     try:
-        choice = choose_file(paths, tag, tag_given=given_by_user, repository="acme/tiny")
+        choice = choose_file(paths, tag, has_explicit_tag=given_by_user, repository="acme/tiny")
     except ModelNotFoundError:
         return
     assert choice.path in paths

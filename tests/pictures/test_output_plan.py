@@ -117,7 +117,7 @@ def test_a_home_folder_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_standard_output_needs_no_check() -> None:
-    assert plan_output("-", "a cat", 1) == OutputPlan(kind="stdout")
+    assert plan_output("-", "a cat", 1) == OutputPlan(mode="stdout")
 
 
 def test_a_file_system_without_hard_links(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from gpustack_draw.request.model_reference import (
 def hub(text: str, tag: str | None = None, revision: str | None = None) -> HubModel:
     if tag is None:
         return HubModel("acme/tiny", revision=revision, text=text)
-    return HubModel("acme/tiny", tag, tag_given=True, revision=revision, text=text)
+    return HubModel("acme/tiny", tag, has_explicit_tag=True, revision=revision, text=text)
 
 
 @pytest.mark.parametrize(

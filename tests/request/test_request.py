@@ -242,10 +242,10 @@ def test_prompt(prompt: str) -> None:
         *(
             (
                 f"a {run * 1_001} b",
-                f"the prompt has 1,001 characters without a break, more than 1,000: {shown}",
+                f"the prompt has 1,001 characters without a break, more than 1,000: {quoted_run}",
                 "put blanks or punctuation between the words",
             )
-            for run, shown in (
+            for run, quoted_run in (
                 ("x", "'" + "x" * 37 + "...'"),
                 ("\u732b", "'" + "\u732b" * 37 + "...'"),
                 (".", "'" + "." * 37 + "...'"),

@@ -1,4 +1,4 @@
-"""How a picture was drawn, from its file: for ``--from``, which draws it again, and ``show``."""
+"""Read how a picture was drawn: for ``--from``, which draws it again, and for ``show``."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def _check_sampling(typed: Mapping[str, object], found: Parameters, path: str) -
 def _notes(
     arguments: Arguments, typed: Mapping[str, object], found: Parameters, path: str
 ) -> Iterator[str]:
-    """Say why the picture can come out as another one."""
+    """Yield the reasons why the new picture can differ."""
     components = found.user_components
     missing = [option_of(name) for name in components if getattr(arguments, name) is None]
     if missing:

@@ -209,7 +209,7 @@ def _deliver(
     """Save a picture, and print where it is and how it was drawn."""
     from gpustack_draw.pictures.save import encode, save_picture
 
-    if plan.kind == "stdout":
+    if plan.mode == "stdout":
         _write(encode(picture, plan.suffix))
         reporter.note(picture.summary())
         if arguments.show:

@@ -1,7 +1,7 @@
 """Messages between the calling process and the engine's process, over two pipes.
 
-A message is a line of JSON, followed by as many raw bytes as its ``payload_bytes`` says. Pixels
-travel as such a payload and are not copied one by one.
+A message is a line of JSON, followed by ``payload_bytes`` raw bytes, such as pixels, which are thus
+neither encoded nor copied one by one.
 """
 
 import json

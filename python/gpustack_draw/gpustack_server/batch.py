@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gpustack_draw.gpustack_server.cancellation import Cancellation
 from gpustack_draw.gpustack_server.responses import Step
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
 
 # Limits pending requests plus undelivered files: enough to keep a cluster's replicas busy, with
@@ -53,7 +54,7 @@ class Batch:
         self._outcomes: dict[int, Outcome] = {}
         self._clocks: dict[int, _Clock] = {}
 
-    def take(self, index: int, on_progress: Callable[[Progress], None] | None) -> Outcome | None:
+    def take(self, index: int, on_progress: ProgressFunction | None) -> Outcome | None:
         """Wait for a picture while others are drawn.
 
         Args:
@@ -116,7 +117,7 @@ class Batch:
         self._clocks[index].stop()
         self._events.put((index, outcome))
 
-    def _report(self, index: int, on_progress: Callable[[Progress], None] | None) -> None:
+    def _report(self, index: int, on_progress: ProgressFunction | None) -> None:
         if on_progress is not None:
             on_progress(self._clocks[index].progress(index + 1, self._count))
 

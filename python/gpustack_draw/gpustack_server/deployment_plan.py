@@ -56,7 +56,7 @@ def plan_deployment(
     paths = _list_repository(hub, reference, notes)
     if release.uses_llama_box:
         return _plan_llama_box(reference, paths, notes)
-    is_gguf = "gguf" in reference.repository.lower() or reference.tag_given
+    is_gguf = "gguf" in reference.repository.lower() or reference.has_explicit_tag
     if paths is not None:
         is_gguf = "model_index.json" not in paths
     if is_gguf:
@@ -91,11 +91,13 @@ def _plan_llama_box(
     pattern = f"*{tag}*"
     file, suffix = pattern, tag.rpartition("/")[2].removesuffix(".gguf")
     if paths is not None:
-        choice = choose_file(paths, tag, tag_given=reference.tag_given, repository=repository)
+        choice = choose_file(
+            paths, tag, has_explicit_tag=reference.has_explicit_tag, repository=repository
+        )
         file = choice.path
         if choice.note:
             notes.append(choice.note)
-        if not reference.tag_given:  # the chosen file may differ from the default tag
+        if not reference.has_explicit_tag:  # the chosen file may differ from the default tag
             suffix = quantization_of(file) or PurePosixPath(file).stem
     parameters = ["--no-warmup"]
     if "turbo" in repository and "stable-diffusion" in repository:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import quoted
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.advice import explain_response
 from gpustack_draw.gpustack_server.batch import Batch, Outcome
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
 from gpustack_draw.gpustack_server.deployment import Deployment
@@ -16,6 +15,7 @@ from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.gpustack_server.server import GpustackServer
+from gpustack_draw.gpustack_server.server_errors import explain_response
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan

@@ -1,18 +1,18 @@
 """Waits until an instance of a deployed model runs, with the progress of its download."""
 
 import time
-from collections.abc import Callable
 
 from gpustack_draw.errors import ServerError
 from gpustack_draw.gpustack_server import request_json, retry
 from gpustack_draw.gpustack_server.address import DRAW_SECONDS
-from gpustack_draw.gpustack_server.advice import explain_transport
 from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.management import ManagementApi
 from gpustack_draw.gpustack_server.models import Instance, parse_instance
 from gpustack_draw.gpustack_server.responses import ResponseError, parse_error_body, parse_object
+from gpustack_draw.gpustack_server.server_errors import explain_transport
 from gpustack_draw.phrases import phrase
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.untrusted import clean
 
@@ -28,9 +28,7 @@ _MAX_INSTANCES = 1000
 class InstanceWatcher:
     """The instances of one deployed model, followed through the server's event stream."""
 
-    def __init__(
-        self, api: ManagementApi, model_id: str, on_progress: Callable[[Progress], None]
-    ) -> None:
+    def __init__(self, api: ManagementApi, model_id: str, on_progress: ProgressFunction) -> None:
         """Start the clock; nothing is sent yet.
 
         Args:

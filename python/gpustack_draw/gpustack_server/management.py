@@ -6,15 +6,15 @@ from typing import Any
 
 from gpustack_draw.errors import DrawError, ServerError
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.advice import (
-    explain_deployment_response,
-    explain_transport,
-)
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.models import DeployedModel, parse_deployed_model, parse_items
 from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.request_json import request_object
 from gpustack_draw.gpustack_server.responses import ResponseError
+from gpustack_draw.gpustack_server.server_errors import (
+    explain_deployment_response,
+    explain_transport,
+)
 
 _MAX_PAGES = 100
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.gpustack_server.advice import (
-    explain_response,
-    explain_transport,
-    not_an_image_model,
-)
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.request_json import request_object, try_request_object
 from gpustack_draw.gpustack_server.responses import ResponseError
+from gpustack_draw.gpustack_server.server_errors import (
+    explain_response,
+    explain_transport,
+    not_an_image_model,
+)
 from gpustack_draw.untrusted import clean
 
 _MAX_NAME_LENGTH = 255

@@ -7,13 +7,6 @@ from typing import Any
 
 from gpustack_draw.errors import DrawError
 from gpustack_draw.gpustack_server import retry
-from gpustack_draw.gpustack_server.advice import (
-    explain_response,
-    explain_transport,
-    not_gpustack,
-    stopped_model,
-    unknown_model,
-)
 from gpustack_draw.gpustack_server.batch import StepFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import Response
@@ -28,6 +21,13 @@ from gpustack_draw.gpustack_server.responses import (
     parse_picture,
 )
 from gpustack_draw.gpustack_server.retry import BusyRetry, RequestTracker
+from gpustack_draw.gpustack_server.server_errors import (
+    explain_response,
+    explain_transport,
+    not_gpustack,
+    stopped_model,
+    unknown_model,
+)
 
 # A PNG file of noise has 3 bytes per pixel, and 4 in base64.
 _BYTES_PER_PIXEL = 8

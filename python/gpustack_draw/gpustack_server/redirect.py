@@ -4,7 +4,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from gpustack_draw.errors import DrawError, ServerError, UsageError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress, parse_server_url
-from gpustack_draw.gpustack_server.advice import CHECK_SERVER, unknown_name
+from gpustack_draw.gpustack_server.server_errors import CHECK_SERVER, unknown_name
 from gpustack_draw.phrases import phrase
 from gpustack_draw.untrusted import clean
 

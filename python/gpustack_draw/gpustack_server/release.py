@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from gpustack_draw.errors import ServerError
 from gpustack_draw.gpustack_server import request_json, retry
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.advice import explain_transport, not_gpustack
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.redirect import redirect_target
 from gpustack_draw.gpustack_server.responses import ResponseError, parse_object
+from gpustack_draw.gpustack_server.server_errors import explain_transport, not_gpustack
 
 MIN_RELEASE = (0, 4)
 MAX_TESTED_RELEASE = (2, 3)

@@ -81,7 +81,7 @@ def choose_file(
     paths: Sequence[str],
     tag: str,
     *,
-    tag_given: bool,
+    has_explicit_tag: bool,
     repository: str,
     component_paths: Sequence[str] | None = None,
 ) -> Choice:
@@ -99,7 +99,7 @@ def choose_file(
     Args:
         paths: Paths of all files of the repository.
         tag: Tag to find.
-        tag_given: True if the user typed the tag.
+        has_explicit_tag: True if the user typed the tag.
         repository: Repository as ``OWNER/REPO``, for messages.
         component_paths: Files to choose from when searching for a component; if empty, all GGUF
             files. ``None`` when searching for a model.
@@ -123,9 +123,9 @@ def choose_file(
         file = _only(found, tag, repository)
         note = f"{repository} has no plain {file.quantization}, using {_name(file.path)}"
         return Choice(file.path, note if file.pure and not pure else "")
-    if component_paths and len(files) == 1 and not tag_given:
+    if component_paths and len(files) == 1 and not has_explicit_tag:
         return Choice(files[0].path)
-    if tag_given:
+    if has_explicit_tag:
         stems = [file for file in files if _stem(file.path).lower() == tag.lower()]
         if stems:
             return Choice(_only(stems, tag, repository).path)
@@ -147,7 +147,7 @@ def tag_of(path: str, paths: Sequence[str]) -> str:
     """
     tag = quantization_of(path)
     try:
-        choice = choose_file(paths, tag, tag_given=True, repository="")
+        choice = choose_file(paths, tag, has_explicit_tag=True, repository="")
     except ModelNotFoundError:
         return path
     return tag if choice.path == path else path

@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from gpustack_draw.errors import DrawError
 from gpustack_draw.hub import connection, settings
-from gpustack_draw.hub.advice import explain_failure, explain_refusal, offline_error
 from gpustack_draw.hub.connection import Answer
+from gpustack_draw.hub.hub_errors import explain_failure, explain_refusal, offline_error
 from gpustack_draw.hub.repository import COMMIT, Repository, RepositoryFile, make_repository
 from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 from gpustack_draw.untrusted import clean, parse_json

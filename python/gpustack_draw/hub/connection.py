@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from gpustack_draw.hub import settings
-from gpustack_draw.hub.advice import AnswerHead, explain_failure
+from gpustack_draw.hub.hub_errors import AnswerHead, explain_failure
 from gpustack_draw.hub.network_variables import find_cause
 from gpustack_draw.hub.trouble import HubUnavailableError, is_transport_error
 

@@ -5,7 +5,7 @@ import errno
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gpustack_draw.errors import DrawError, FetchError, quoted
@@ -18,6 +18,7 @@ from gpustack_draw.hub.repository import RepositoryFile
 from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
 
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -38,7 +39,7 @@ class Fetch:
         cache: HubCache,
         first_bytes: FirstBytes,
         files: Sequence[RepositoryFile],
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: ProgressFunction | None = None,
     ) -> None:
         """Prepare the download.
 

@@ -21,7 +21,7 @@ from gpustack_draw.hub.repository import COMMIT, MAIN, Repository, RepositoryFil
 from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError
-from gpustack_draw.progress.progress import Progress
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.units import format_bytes
 
 # Disk space to leave free for other programs.
@@ -198,7 +198,7 @@ class Hub:
     def fetch(
         self,
         files: Sequence[RepositoryFile],
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: ProgressFunction | None = None,
     ) -> tuple[str, ...]:
         """Download the missing files in parallel into the cache, and verify unverified ones.
 

@@ -29,7 +29,7 @@ class OutputPlan:
     """Output paths, chosen and checked by :func:`plan_output`.
 
     Attributes:
-        kind: ``stdout``; ``file``, one file with the user's name, which is replaced; ``numbered``,
+        mode: ``stdout``; ``file``, one file with the user's name, which is replaced; ``numbered``,
             several with that name and -1, -2, ...; ``generated``, a name from the prompt and the
             time. The last two never overwrite anything.
         folder: Folder as typed; empty for the current one.
@@ -37,14 +37,14 @@ class OutputPlan:
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in the user's spelling.
     """
 
-    kind: Literal["stdout", "file", "numbered", "generated"]
+    mode: Literal["stdout", "file", "numbered", "generated"]
     folder: str = ""
     stem: str = ""
     suffix: str = ".png"
 
     def path(self, number: int) -> str:
         """Return the path of a picture by its number, from 1; relative paths stay relative."""
-        plain = self.kind == "file" or (self.kind == "generated" and number == 1)
+        plain = self.mode == "file" or (self.mode == "generated" and number == 1)
         name = f"{self.stem}{self.suffix}" if plain else f"{self.stem}-{number}{self.suffix}"
         return os.path.join(self.folder, name)
 
@@ -56,7 +56,7 @@ class OutputPlan:
     @property
     def target_folder(self) -> str:
         """The folder of the files."""
-        return os.path.dirname(self.target) if self.kind == "file" else self.folder or os.curdir
+        return os.path.dirname(self.target) if self.mode == "file" else self.folder or os.curdir
 
 
 def plan_output(
@@ -79,7 +79,7 @@ def plan_output(
         OutputError: The pictures cannot be written there.
     """
     if path_text == "-":
-        return OutputPlan(kind="stdout")
+        return OutputPlan(mode="stdout")
     text = "" if path_text is None else path_text
     if path_text is not None and not text.strip():
         raise OutputError(f"{quoted(text)} is not a file name", hint=_EXAMPLE_HINT)
@@ -90,11 +90,11 @@ def plan_output(
     with os_errors_about(text or os.curdir):
         if path_text is None or _is_folder(text):
             stem = generated_stem(prompt, now or datetime.now().astimezone())
-            plan = OutputPlan(kind="generated", folder=text, stem=stem)
+            plan = OutputPlan(mode="generated", folder=text, stem=stem)
         else:
             folder, stem, suffix = _split(text)
-            kind: Literal["file", "numbered"] = "file" if count == 1 else "numbered"
-            plan = OutputPlan(kind=kind, folder=folder, stem=stem, suffix=suffix)
+            mode: Literal["file", "numbered"] = "file" if count == 1 else "numbered"
+            plan = OutputPlan(mode=mode, folder=folder, stem=stem, suffix=suffix)
         _check_folder(plan)
         _check_name(plan, count)
     return plan
@@ -180,9 +180,9 @@ def _check_name(plan: OutputPlan, count: int) -> None:
         mode = os.stat(path).st_mode  # raises for a name that is too long
     except FileNotFoundError:
         return
-    if plan.kind == "file" and not stat.S_ISREG(mode):
+    if plan.mode == "file" and not stat.S_ISREG(mode):
         raise _not_a_file(path)
-    if plan.kind == "file" and not os.access(path, os.W_OK):
+    if plan.mode == "file" and not os.access(path, os.W_OK):
         raise OutputError(f"{quoted(path)} is write-protected", hint="name another file")
 
 

@@ -153,11 +153,11 @@ def _write_file(data: bytes, plan: OutputPlan, index: int) -> str:
     """
     path = plan.path(index + 1)
     with os_errors_about(path), temporary_file(plan.target_folder, data) as temporary:
-        if plan.kind == "file":
+        if plan.mode == "file":
             _keep_mode(plan.target, temporary)
             os.replace(temporary, plan.target)
             return path
-        first = 1 if plan.kind == "generated" else index + 1
+        first = 1 if plan.mode == "generated" else index + 1
         return next(
             path for path in map(plan.path, itertools.count(first)) if _claim(temporary, path)
         )

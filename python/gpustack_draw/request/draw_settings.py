@@ -13,7 +13,7 @@ DEFAULT_SAMPLER = "euler"
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSettings(SamplingOptions):
-    """How a picture will be drawn: the values of the request, and defaults for the others.
+    """Settings of a drawing: the values of the request, and defaults for the others.
 
     ``None`` stands for a value that the server chooses, and for a number that the model does not
     take. Its other fields are those of :class:`SamplingOptions`.

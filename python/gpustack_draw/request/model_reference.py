@@ -27,14 +27,14 @@ class HubModel:
     Attributes:
         repository: ``OWNER/REPO``.
         tag: A quantization, or the path of a file in the repository.
-        tag_given: Whether the user named the tag.
+        has_explicit_tag: Whether the user named the tag.
         revision: A branch, tag or commit of the repository; ``None`` for its main branch.
         text: The reference as typed.
     """
 
     repository: str
     tag: str = DEFAULT_TAG
-    tag_given: bool = False
+    has_explicit_tag: bool = False
     revision: str | None = None
     text: str = ""
 
@@ -42,7 +42,7 @@ class HubModel:
         """Set the text if it is empty."""
         if not self.text:
             revision = f"@{self.revision}" if self.revision else ""
-            tag = f":{self.tag}" if self.tag_given else ""
+            tag = f":{self.tag}" if self.has_explicit_tag else ""
             object.__setattr__(self, "text", f"hf.co/{self.repository}{revision}{tag}")
 
 
@@ -122,7 +122,7 @@ def _parse(text: object) -> ModelReference:
         return HubModel(
             address.repository,
             address.tag or DEFAULT_TAG,
-            tag_given=bool(address.tag),
+            has_explicit_tag=bool(address.tag),
             revision=address.revision or None,
             text=text,
         )

@@ -66,7 +66,7 @@ class NumberOption:
         return self.summary.format(f"{value:g}")
 
     def error(self, value: object) -> UsageError:
-        """Make the error for a value that is not allowed."""
+        """Build the error for a value that is not allowed."""
         return UsageError(
             f"{quoted(value)} is not a {self.title} from {self.minimum} to {self.maximum}",
             hint=phrase("for example {}", self._example),

@@ -1,8 +1,8 @@
 """Where the components of models are on the hub: data, not code.
 
-None of these places needs an account unless a comment says so. The list is from model cards and
-the documentation of other programs, as of 2026-11-22. It was written without access to the hub, so
-no revision is pinned (``main`` is downloaded) and sizes can have changed.
+None of these repositories needs an account, except as stated in a comment. The list is from model
+cards and the documentation of other programs, as of 2026-11-22. It was written without access to
+the hub, so no revision is pinned (``main`` is downloaded) and sizes can have changed.
 """
 
 from dataclasses import dataclass

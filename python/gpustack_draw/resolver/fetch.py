@@ -1,9 +1,7 @@
 """Download the missing files of a model."""
 
-from collections.abc import Callable
-
 from gpustack_draw.headers.header import read_model_header
-from gpustack_draw.progress.progress import Progress
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.resolver.compatibility import check_components
 from gpustack_draw.resolver.requirements import check_component
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -20,7 +18,7 @@ def check_disk_space(model: ResolvedModel) -> None:
 
 
 def fetch_model(
-    model: ResolvedModel, on_progress: Callable[[Progress], None] | None = None
+    model: ResolvedModel, on_progress: ProgressFunction | None = None
 ) -> tuple[str, ...]:
     """Download the missing files of a model, and check components whose headers were not read.
 

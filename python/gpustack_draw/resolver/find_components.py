@@ -263,7 +263,7 @@ class ComponentFinder:
         return None
 
     def _take(self, file: RepositoryFile, source: Source, component: str) -> FoundComponent:
-        """Take a file from a known place.
+        """Return a component from a known repository.
 
         Its header is read first if that is cheap or if the width may differ. Other GGUF files are
         checked after the download.
@@ -287,7 +287,7 @@ class ComponentFinder:
             choice = choose_file(
                 repository.paths,
                 source.file,
-                tag_given=True,
+                has_explicit_tag=True,
                 repository=source.repository,
                 component_paths=files_named_like(component, repository.paths),
             )

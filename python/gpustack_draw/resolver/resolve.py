@@ -143,7 +143,10 @@ def _resolve_hub(
     name = reference.repository
     repository = hub.repository(name, reference.revision, is_sufficient=None)
     choice = choose_file(
-        repository.paths, reference.tag, tag_given=reference.tag_given, repository=name
+        repository.paths,
+        reference.tag,
+        has_explicit_tag=reference.has_explicit_tag,
+        repository=name,
     )
     file = repository.model(choice.path)
     header = hub.read_header(file)

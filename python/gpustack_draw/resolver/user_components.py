@@ -116,7 +116,7 @@ def _read_hub_component(component: str, reference: HubModel, hub: "Hub") -> Comp
         choice = choose_file(
             repository.paths,
             reference.tag,
-            tag_given=reference.tag_given,
+            has_explicit_tag=reference.has_explicit_tag,
             repository=repository.name,
             component_paths=files_named_like(component, repository.paths),
         )

@@ -36,7 +36,7 @@ class Defaults(SamplingOptions):
 
 @dataclass(frozen=True)
 class SimilarVae:
-    """A VAE of the same shapes as a family's own, which only its file name tells apart.
+    """A VAE of the same shapes as a family's own, which only its file name distinguishes.
 
     Attributes:
         title: Name of the family that it belongs to.

@@ -1,9 +1,9 @@
 """Values that several families share."""
 
 DRAWS_FROM_PROMPT_ALONE = (
-    "this model was trained to work on a given picture; here it draws from the prompt alone"
+    "this model was trained to work on an input picture; here it draws from the prompt alone"
 )
-CHANGES_A_PICTURE = "it changes a given picture, which this version cannot pass to it"
-ANIMATES_A_PICTURE = "it makes videos of a given picture, which this version cannot pass to it"
+CHANGES_A_PICTURE = "it changes an input picture, which this version cannot pass to it"
+ANIMATES_A_PICTURE = "it makes videos of an input picture, which this version cannot pass to it"
 
 QWEN_VOCABULARY = 151_669  # the engine's Qwen tokenizer has tokens up to 151668

@@ -71,7 +71,7 @@ FAMILIES = (
         name="wan-vace",
         title="Wan VACE",
         evidence=(),
-        why_not="it changes given pictures and videos, which this version cannot pass to it",
+        why_not="it changes input pictures and videos, which this version cannot pass to it",
         instead=_OTHER_WAN,
     ),
 )
