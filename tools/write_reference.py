@@ -57,7 +57,7 @@ def command_reference() -> str:
     lines += [
         *("", "## Other spellings", ""),
         "Spellings of other programs are accepted. `-n` is the number of pictures; sd-cli uses it",
-        "for `--negative-prompt`. Width and height must be given together.",
+        "for `--negative-prompt`. Width and height must be set together.",
         *("", "| | |", "|---|---|"),
     ]
     targets = {"WIDTH": "the width in `--size`", "HEIGHT": "the height in `--size`"}

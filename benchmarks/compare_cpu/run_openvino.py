@@ -43,7 +43,7 @@ def run(job: Job) -> Timing:
     denoiser = compiled("denoiser", inputs)
     decoder = None if latent is None else compiled("autoencoder", [latent])
     loaded = time.perf_counter()
-    seconds = sample(lambda *given: denoiser(list(given))[0], inputs, job.steps, job.cfg_scale)
+    seconds = sample(lambda *values: denoiser(list(values))[0], inputs, job.steps, job.cfg_scale)
     decode = None
     if decoder is not None:
         start = time.perf_counter()

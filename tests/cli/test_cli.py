@@ -1,6 +1,6 @@
 """The command, run in this process: its output and its options.
 
-A stand-in draws here; test_options.py has the real engine.
+A substitute draws here; test_options.py uses the real engine.
 """
 
 import io

@@ -1,6 +1,6 @@
 """Errors of the command: one clear message, the right exit status, no files left.
 
-A stand-in replaces the engine, or the engine must not start.
+A substitute replaces the engine, or the engine must not start.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""``--from PICTURE`` draws again as a picture was drawn; ``show PICTURE`` tells how that was."""
+"""``--from PICTURE`` draws with the settings of a picture; ``show PICTURE`` prints them."""
 
 import json
 import os
@@ -305,8 +305,8 @@ def test_a_value_that_cannot_be_used_is_noted(
     line = ", ".join(f"{name}: {value}" for name, value in pairs.items())
     with_text("a.png", f"a cat\n{line}, Version: {version}")
     assert main(["demo", "--from", "a.png"]) == 0
-    shown = repr(value if len(value) <= 40 else value[:37] + "...")
-    note = f"gpustack-draw: 'a.png' has the {argument} {shown}, which cannot be used\n"
+    quoted_value = repr(value if len(value) <= 40 else value[:37] + "...")
+    note = f"gpustack-draw: 'a.png' has the {argument} {quoted_value}, which cannot be used\n"
     assert note in capsys.readouterr().err
     assert main(["demo", "--from", "a.png", *words]) == 0
     assert "cannot be used" not in capsys.readouterr().err
@@ -351,9 +351,9 @@ def test_the_library_draws_a_picture_again(tmp_path: Path) -> None:
     with gpustack_draw.load("demo", threads=1) as model:
         image = model.generate("a red circle", seed=7, size="64x64", sample_steps=1)
         gpustack_draw.save(image, tmp_path / "cat.png")
-        told = gpustack_draw.read_parameters(tmp_path / "cat.png")
-        assert told.reference == "demo"
-        (again,) = model.draw(told.request())
+        parameters = gpustack_draw.read_parameters(tmp_path / "cat.png")
+        assert parameters.reference == "demo"
+        (again,) = model.draw(parameters.request())
     assert numpy.array_equal(numpy.asarray(again), numpy.asarray(image))
 
 

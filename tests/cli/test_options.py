@@ -316,11 +316,11 @@ def test_show(draw: Draw, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     viewer = programs / "xdg-open"
-    viewer.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/shown\n')
+    viewer.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/viewed\n')
     viewer.chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     drawing = draw("--show", "--output", "cat.png", PATH=path, DISPLAY=":0")
-    assert (tmp_path / "shown").read_text() == f"{tmp_path}/cat.png\n"
+    assert (tmp_path / "viewed").read_text() == f"{tmp_path}/cat.png\n"
     assert "--show" not in drawing.errors
 
 

@@ -30,9 +30,9 @@ def make_viewer(folder: Path, script: str) -> None:
 
 
 def test_the_viewer_gets_an_absolute_path(folder: Path) -> None:
-    make_viewer(folder, f'echo "$1" > {folder}/shown')
+    make_viewer(folder, f'echo "$1" > {folder}/viewed')
     assert open_in_viewer("-x.png") == ""
-    assert (folder / "shown").read_text() == f"{folder}/-x.png\n"
+    assert (folder / "viewed").read_text() == f"{folder}/-x.png\n"
 
 
 def test_the_viewer_is_silent_and_detached(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,11 +76,11 @@ def test_a_viewer_that_cannot_be_run(folder: Path) -> None:
 
 
 def test_no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_viewer(folder, f"echo > {folder}/shown")
+    make_viewer(folder, f"echo > {folder}/viewed")
     monkeypatch.delenv("DISPLAY")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert open_in_viewer("cat.png") == "no display found"
-    assert not (folder / "shown").exists()
+    assert not (folder / "viewed").exists()
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])

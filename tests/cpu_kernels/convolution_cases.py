@@ -69,7 +69,7 @@ small = st.integers(1, 3)
     stride=st.tuples(st.integers(1, 2), st.integers(1, 2)),
     padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     gap=st.tuples(st.integers(1, 2), st.integers(1, 2)),
-    room=st.tuples(st.integers(0, 40), st.integers(0, 20)),
+    extra=st.tuples(st.integers(0, 40), st.integers(0, 20)),
     channels=st.sampled_from((1, 2, 3, 4, 7, 16, 31)),
     outputs=st.sampled_from((1, 2, 3, 5, 8, 13, 33)),
     pictures=st.integers(1, 4),
@@ -83,7 +83,7 @@ def test_shapes(
     stride: Pair,
     padding: Pair,
     gap: Pair,
-    room: Pair,
+    extra: Pair,
     channels: int,
     outputs: int,
     pictures: int,
@@ -92,7 +92,7 @@ def test_shapes(
     threads: int,
 ) -> None:
     width, height = (
-        max(1, gap[i] * (kernel[i] - 1) + 1 - 2 * padding[i]) + room[i] for i in (0, 1)
+        max(1, gap[i] * (kernel[i] - 1) + 1 - 2 * padding[i]) + extra[i] for i in (0, 1)
     )
     check(
         target,

@@ -11,7 +11,7 @@ from loopback_hub import Content, LoopbackHub
 
 from gpustack_draw.errors import FetchError, ModelNotFoundError
 from gpustack_draw.hub import Hub, HubUnavailableError, retry
-from gpustack_draw.hub.advice import AnswerHead, explain_refusal
+from gpustack_draw.hub.hub_errors import AnswerHead, explain_refusal
 from gpustack_draw.progress.progress import Progress
 
 LOST = 32_768  # of huggingface_hub 0.36, after a closed connection

@@ -352,7 +352,7 @@ def test_a_repository_without_a_tag_as_a_component(server: LoopbackHub) -> None:
             NotYetSupportedError,
             (
                 "'hf.co/acme/m:Q4_0' is of the family Wan image-to-video: it makes videos of"
-                " a given picture, which this version cannot pass to it"
+                " an input picture, which this version cannot pass to it"
             ),
         ),
         (

@@ -1,4 +1,4 @@
-"""How a picture was drawn, read back from its file: by ourselves, and by a reader of others."""
+"""Parameters are read back from picture files, by this program and by another reader."""
 
 import io
 import struct
@@ -449,7 +449,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(*chunks: bytes, size: int = 8) -> bytes:
-    """Make a PNG file with these chunks before its pixels."""
+    """Return a PNG file with these chunks before its pixels."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, format="PNG")
     data = file.getvalue()
@@ -522,8 +522,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError) as caught:
             read_parameters(path)
-        shown = repr(path if len(path) < 100 else path[:97] + "...")
-        assert (caught.value.message, caught.value.hint) == (f"{shown} {message}", hint)
+        quoted_path = repr(path if len(path) < 100 else path[:97] + "...")
+        assert (caught.value.message, caught.value.hint) == (f"{quoted_path} {message}", hint)
 
 
 def test_a_device_is_refused() -> None:
@@ -607,7 +607,7 @@ def test_pixels_are_not_decoded() -> None:
 
 
 def test_any_cut_of_a_picture_is_reported(tmp_path: Path) -> None:
-    """Whatever is left of a file: its parameters, or one of our errors."""
+    """A truncated or changed file results in its parameters or in a DrawError."""
     for suffix in SUFFIXES:
         data = encode(make_picture(), suffix)
         for length in range(0, len(data), 7):

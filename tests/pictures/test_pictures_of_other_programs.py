@@ -22,7 +22,7 @@ PICTURES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Drawn:
-    """How a picture was drawn."""
+    """Settings of a picture."""
 
     prompt: str = "a lighthouse on a cliff, stormy sea, (dramatic sky:1.3)"
     negative_prompt: str = "blurry, low quality"

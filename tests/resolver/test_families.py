@@ -245,7 +245,7 @@ def test_identity_of_other_files(kind: str, tensors: files.Tensors) -> None:
             },
             {"clip_l", "t5xxl", "vae"},
         ),
-        # llama-box numbers the encoders; what a number means, the family tells.
+        # llama-box numbers the encoders; the meaning of a number depends on the family.
         (
             {
                 **files.prefixed(files.DIFFUSION, files.FLUX1),

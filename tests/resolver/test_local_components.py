@@ -42,7 +42,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
 
 
 def write(*names: str, **tensors: files.Tensors) -> None:
-    """Write FLUX.1's files under these names, told apart by words in them."""
+    """Write FLUX.1's files under these names, identified by words in them."""
     for name in names:
         kinds = {"flux": files.FLUX1, "vae": files.VAE_16, "ae.": files.VAE_16}
         kinds |= {"clip": files.CLIP_L, "text_encoder/": files.CLIP_L, "t5": files.T5}
@@ -149,11 +149,11 @@ def test_a_folder_that_only_looks_like_one_for_components_is_not_searched(
 def test_messages_name_files_as_the_model_was_typed(tmp_path: Path) -> None:
     write(f"models/unet/{FLUX1}", "models/vae/ae.safetensors")
     folder = tmp_path / "here" / "models"
-    shown = {
+    labels = {
         typed: [file.label for file in files_beside(Path(typed), typed)]
         for typed in (f"models/unet/{FLUX1}", str(folder / "unet" / FLUX1))
     }
-    assert [*shown.values()] == [["models/vae/ae.safetensors"], [f"{folder}/vae/ae.safetensors"]]
+    assert [*labels.values()] == [["models/vae/ae.safetensors"], [f"{folder}/vae/ae.safetensors"]]
 
 
 def test_folder_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,7 @@ def test_a_model_that_works_on_a_given_picture_draws_with_a_note(
         family,
         (
             (
-                "this model was trained to work on a given picture; here it draws from the prompt"
+                "this model was trained to work on an input picture; here it draws from the prompt"
                 " alone"
             ),
         ),
@@ -168,7 +168,7 @@ def test_vae_that_only_its_name_tells_to_be_wrong(
 
 def test_editing_model_draws_from_the_prompt_alone_and_says_so() -> None:
     assert resolve(write("flux1-kontext-dev.gguf", FLUX1_ALL)).notes == (
-        "this model was trained to work on a given picture; here it draws from the prompt alone",
+        "this model was trained to work on an input picture; here it draws from the prompt alone",
     )
 
 
@@ -285,7 +285,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         WAN,
         NotYetSupportedError,
         (
-            "'x.gguf' is of the family Wan image-to-video: it makes videos of a given picture,"
+            "'x.gguf' is of the family Wan image-to-video: it makes videos of an input picture,"
             " which this version cannot pass to it"
         ),
         "use a text-to-video model of Wan, which draws single pictures, or a text-to-image one",

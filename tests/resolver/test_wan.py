@@ -94,7 +94,7 @@ def test_low_noise_half_draws_alone_with_a_note() -> None:
 
 OTHER = "use a text-to-video model of Wan, which draws single pictures, or a text-to-image one"
 FROM_A_PICTURE = (
-    "is of the family Wan image-to-video: it makes videos of a given picture,"
+    "is of the family Wan image-to-video: it makes videos of an input picture,"
     " which this version cannot pass to it"
 )
 
@@ -119,7 +119,7 @@ def test_high_noise_half(name: str) -> None:
         (
             {"vace_blocks.0.after_proj.weight": ((1536, 1536), "Q4_0")},
             (
-                "is of the family Wan VACE: it changes given pictures and videos, which this"
+                "is of the family Wan VACE: it changes input pictures and videos, which this"
                 " version cannot pass to it"
             ),
             OTHER,
@@ -298,7 +298,7 @@ def test_every_tensor_of_a_whole_model_has_its_place(
 
 @pytest.fixture(scope="module")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make the smallest there is, with random weights, and without its encoder of 3 GB."""
+    """Write the smallest model with random weights, without its text encoder of 3 GB."""
     need_memory(1.5e9)
     tensors: Named = {
         **files.prefixed(files.DIFFUSION, WAN_1_3B),

@@ -64,7 +64,7 @@ inline Vector times_power_of_two(Vector x, Vector n) {
   const Vector half = nearest_integer(multiply(n, _mm256_set1_ps(0.5F)));
   return multiply(multiply(x, power_of_two(half)), power_of_two(subtract(n, half)));
 }
-// 2^x for x up to 127, given 2^f for -0.5 <= f <= 0.5. NaN stays NaN.
+// 2^x for x up to 127, from 2^f for -0.5 <= f <= 0.5. NaN stays NaN.
 template <typename PowerOfFraction>
 inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
   x = max(_mm256_set1_ps(-127), x);
