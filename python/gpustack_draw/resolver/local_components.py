@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Folders of components and of models, as ComfyUI, web UIs and diffusers name them, in lower case.
-# Components lie beside the model or beside its folder.
+# Components are beside the model or beside its folder.
 _COMPONENT_FOLDERS = frozenset(
     ("clip", "mmproj", "text_encoder", "text_encoder_2", "text_encoders", "vae")
 )
