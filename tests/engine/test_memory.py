@@ -5,12 +5,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from resolved_models import model
 
 from gpustack_draw.engine.memory import available_memory, check_memory, estimate_memory, memory_need
 from gpustack_draw.engine.results import Device
 from gpustack_draw.errors import NotEnoughMemoryError
+from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.choose_settings import choose_settings
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
@@ -72,6 +74,30 @@ def test_estimate_of_a_vae_for_videos(
     assert estimate_memory(weighing(family, 4 * GB), 512, 512) == (
         100_000_000 + 4 * GB + 512 * 512 * bytes_per_pixel + latent_pixels**2 * 4
     )
+
+
+def test_estimate_counts_references_as_tokens_and_as_pictures_to_encode() -> None:
+    klein = weighing("flux2-klein", 4 * GB, "taesd")
+    reference = np.zeros((1024, 1024, 3), np.uint8)
+    pictures = EnginePictures(references=(reference, reference))
+    # 1024 tokens of the picture, 4096 of each reference and 512 of the prompt.
+    assert estimate_memory(klein, 512, 512, on_fast_cpu=True, pictures=pictures) == (
+        100_000_000 + 4 * GB + 2 * 1024**2 * 60 + 9728 * 4096 * 90
+    )
+    one = EnginePictures(references=(reference,))
+    sd1 = weighing("sd1", 2 * GB)
+    assert estimate_memory(sd1, 512, 512, on_fast_cpu=True, pictures=one) == (
+        100_000_000 + 2 * GB + 1024**2 * 60 + 1024**2 * 2_850
+    )
+
+
+def test_estimate_of_a_masked_picture() -> None:
+    klein = weighing("flux2-klein", 4 * GB)
+    pictures = EnginePictures(
+        image=np.zeros((512, 512, 3), np.uint8), mask=np.zeros((512, 512), np.uint8)
+    )
+    plain = estimate_memory(klein, 512, 512)
+    assert estimate_memory(klein, 512, 512, pictures=pictures) == plain + 2 * 512 * 512 * 60
 
 
 def test_estimate_grows_with_the_picture() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
+from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.process import EngineProgressFunction
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
 from gpustack_draw.errors import (
@@ -46,6 +47,7 @@ class CoreEngine:
         threads: int,
         device: str,
         switches: Sequence[str] = (),
+        encode_pictures: bool = False,
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
     ) -> LoadResult:
@@ -56,6 +58,7 @@ class CoreEngine:
             threads: CPU threads; 0 for one per core.
             device: ``auto`` or the name of a device.
             switches: Names of the engine's numbers that are set to 1.
+            encode_pictures: Load the encoder of the VAE too, which input pictures need.
             on_progress: Called with the progress of the phase ``load``.
             on_log: Called with level and text of each line of the engine's log.
 
@@ -77,6 +80,7 @@ class CoreEngine:
                 files=paths,
                 numbers=numbers,
                 device=device,
+                encode_pictures=encode_pictures,
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),
             )
@@ -98,6 +102,8 @@ class CoreEngine:
         self,
         *,
         settings: Mapping[str, Any],
+        numbers: Mapping[str, float] | None = None,
+        pictures: InputBuffers | None = None,
         previews: str = "none",
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
@@ -106,6 +112,8 @@ class CoreEngine:
 
         Args:
             settings: The values of a DrawSettings, by name.
+            numbers: More numbers of the engine, by name; they replace those of the settings.
+            pictures: Input pictures, which need a model loaded with ``encode_pictures``.
             previews: Previews in the progress: ``none``, ``projected`` or ``decoded``.
             on_progress: Called with the progress of the phases after ``load``.
             on_log: Called with level and text of each line of the engine's log.
@@ -116,12 +124,14 @@ class CoreEngine:
         """
         _core = import_core()
 
-        numbers = {option.name: settings.get(option.name) for option in SAMPLING_OPTIONS}
-        others = {name: value for name, value in settings.items() if name not in numbers}
+        chosen = {option.name: settings.get(option.name) for option in SAMPLING_OPTIONS}
+        others = {name: value for name, value in settings.items() if name not in chosen}
+        chosen |= numbers or {}
         try:
             picture = self._engine.generate(
                 **others,
-                numbers={name: value for name, value in numbers.items() if value is not None},
+                numbers={name: value for name, value in chosen.items() if value is not None},
+                **(pictures.keywords if pictures is not None else {}),
                 previews=_core.Previews[previews],
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from gpustack_draw.engine.core_engine import CoreEngine, unknown_device
+from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import available_memory, check_memory, memory_need
+from gpustack_draw.engine.picture_numbers import check_pictures, picture_numbers
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress
@@ -22,6 +25,7 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
+from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan, plan_model
@@ -82,6 +86,7 @@ class LocalEngine:
         self._lock = threading.RLock()  # reentrant, so that a callback can call close()
         self._is_drawing = False
         self._loaded_on = ""
+        self._encodes_pictures = False
 
     def _own_lock(self) -> threading.RLock:
         """Return the lock; a new one after a fork, where no thread would release the old one."""
@@ -129,6 +134,8 @@ class LocalEngine:
         on_progress: ProgressFunction | None = None,
         *,
         preview: bool = False,
+        pictures: EnginePictures | None = None,
+        strength: float | None = None,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request, one after another.
 
@@ -136,6 +143,9 @@ class LocalEngine:
             request: What to draw.
             on_progress: Called with the progress. An error that it raises ends the drawing.
             preview: Add previews of the unfinished picture to the progress.
+            pictures: Input pictures that fit the request's size and the model.
+            strength: How much of ``pictures.image`` is redrawn, 0 to 1; ``None`` for the model's
+                default.
 
         Yields:
             The pictures, in the order of their seeds.
@@ -147,6 +157,8 @@ class LocalEngine:
             BlankPictureError: The picture has one single color, or NaN was computed.
         """
         all_settings, _notes = choose_settings(request, self.model)
+        if pictures is not None:
+            check_pictures(pictures, all_settings[0], self.model.family)
         previews = self._preview_mode if preview and on_progress is not None else "none"
         for number, settings in enumerate(all_settings, start=1):
             progress = _PictureProgress(on_progress, number, len(all_settings), self._check_open)
@@ -156,7 +168,7 @@ class LocalEngine:
                 self._is_drawing = True
                 self._is_closed = False
                 try:
-                    result = self._draw(settings, progress, previews)
+                    result = self._draw(settings, progress, previews, pictures, strength)
                     picture = self._checked_picture(result, settings, progress)
                 finally:
                     self._is_drawing = False
@@ -233,17 +245,23 @@ class LocalEngine:
             raise closed_while_drawing()
 
     def _draw(
-        self, settings: DrawSettings, progress: "_PictureProgress", previews: str
+        self,
+        settings: DrawSettings,
+        progress: "_PictureProgress",
+        previews: str,
+        pictures: EnginePictures | None,
+        strength: float | None,
     ) -> DrawResult:
-        self._check_memory(settings)
-        if not self.is_loaded:
-            self._load(progress)
+        self._check_memory(settings, pictures)
+        if not self._has_loaded(pictures):
+            self._load(progress, encode_pictures=pictures is not None)
         try:
             return self._engine.draw(
                 settings=asdict(settings),
                 previews=previews,
                 on_progress=progress,
                 on_log=self._on_log,
+                **self._inputs(settings, pictures, strength),
             )
         except BlankPictureError as error:
             self._loaded_on = ""
@@ -252,8 +270,25 @@ class LocalEngine:
             self._loaded_on = ""  # the engine may be in any state
             raise
 
-    def _check_memory(self, settings: DrawSettings) -> None:
-        need = memory_need(self.model, settings, self._used_device(), loaded=self.is_loaded)
+    def _has_loaded(self, pictures: EnginePictures | None) -> bool:
+        return self.is_loaded and (pictures is None or self._encodes_pictures)
+
+    def _inputs(
+        self, settings: DrawSettings, pictures: EnginePictures | None, strength: float | None
+    ) -> dict[str, Any]:
+        if pictures is None:
+            return {}
+        numbers = picture_numbers(pictures, settings, self.model.family, strength)
+        return {"numbers": numbers, "pictures": InputBuffers.of(pictures)}
+
+    def _check_memory(self, settings: DrawSettings, pictures: EnginePictures | None = None) -> None:
+        need = memory_need(
+            self.model,
+            settings,
+            self._used_device(),
+            loaded=self._has_loaded(pictures),
+            pictures=pictures,
+        )
         check_memory(self.model, settings, need)
 
     def _used_device(self) -> Device:
@@ -264,7 +299,7 @@ class LocalEngine:
                 return device
         raise unknown_device(self._device, [device.name for device in devices])
 
-    def _load(self, progress: "_PictureProgress") -> None:
+    def _load(self, progress: "_PictureProgress", *, encode_pictures: bool) -> None:
         self._loaded_on = ""
         missing = next((path for path in self._files.values() if not Path(path).exists()), None)
         if missing is not None:
@@ -277,10 +312,12 @@ class LocalEngine:
             threads=self._threads,
             device=self._device,
             switches=self.model.family.switches,
+            encode_pictures=encode_pictures,
             on_progress=progress,
             on_log=self._on_log,
         )
         self._loaded_on = result.device
+        self._encodes_pictures = encode_pictures
 
     def _checked_picture(
         self, result: DrawResult, settings: DrawSettings, progress: "_PictureProgress"

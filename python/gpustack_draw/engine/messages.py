@@ -5,7 +5,7 @@ neither encoded nor copied one by one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -29,24 +29,24 @@ class Message:
 
 
 def write_message(
-    stream: IO[bytes], name: str, *, payload: memoryview | None = None, **fields: object
+    stream: IO[bytes], name: str, *, payload: Sequence[memoryview] = (), **fields: object
 ) -> None:
     """Write a message and flush the stream.
 
     Args:
         stream: A binary stream whose ``write`` is complete, not partial.
         name: Name of the message.
-        payload: Raw bytes to append, C-contiguous, of any shape.
+        payload: Raw bytes to append one after another, C-contiguous, of any shape.
         fields: Values of the message, by name.
 
     Raises:
         OSError: The other process has closed its end.
     """
-    payload_bytes = payload.nbytes if payload is not None else 0
+    payload_bytes = sum(buffer.nbytes for buffer in payload)
     header = {"name": name, "payload_bytes": payload_bytes, "fields": fields}
     stream.write(json.dumps(header).encode() + b"\n")
-    if payload is not None:
-        stream.write(payload.cast("B"))
+    for buffer in payload:
+        stream.write(buffer.cast("B"))
     stream.flush()
 
 

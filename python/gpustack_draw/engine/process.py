@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gpustack_draw import errors
+from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.messages import Message, read_error, read_message, write_message
 from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
 from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
@@ -81,8 +82,10 @@ class EngineProcess:
         """Load a model; see CoreEngine.load."""
         return LoadResult(**self._call("load", **fields).fields)
 
-    def draw(self, **fields: Any) -> DrawResult:
+    def draw(self, *, pictures: InputBuffers | None = None, **fields: Any) -> DrawResult:
         """Draw a picture; see CoreEngine.draw."""
+        if pictures is not None:
+            fields |= {"pictures": pictures.fields, "payload": pictures.buffers}
         answer = self._call("draw", **fields)
         return DrawResult(**answer.fields, pixels=memoryview(answer.payload))
 

@@ -17,6 +17,7 @@ from functools import partial
 from typing import IO, Any
 
 from gpustack_draw.engine.core_engine import CoreEngine
+from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.messages import Message, error_fields, read_message, write_message
 from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import DrawError
@@ -72,24 +73,29 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
         is_working.set()
         run = _ACTIONS[request.name]
         try:
-            result = run(engine, **request.fields, on_progress=on_progress, on_log=on_log)
+            result = run(engine, request, on_progress=on_progress, on_log=on_log)
         except DrawError as error:
             answer("failed", **error_fields(error))
         else:
             answer("done", **result)
 
 
-def _load(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
-    return asdict(engine.load(**arguments))
+def _load(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    return asdict(engine.load(**request.fields, **callbacks))
 
 
-def _draw(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
-    result = engine.draw(**arguments)
-    return {"width": result.width, "height": result.height, "payload": result.pixels}
+def _draw(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    arguments = dict(request.fields)
+    if request.payload:
+        arguments["pictures"] = InputBuffers.from_payload(
+            arguments["pictures"], memoryview(request.payload)
+        )
+    result = engine.draw(**arguments, **callbacks)
+    return {"width": result.width, "height": result.height, "payload": [result.pixels]}
 
 
-def _list_devices(engine: CoreEngine, **arguments: Any) -> Mapping[str, Any]:
-    return {"devices": [asdict(device) for device in engine.devices(**arguments)]}
+def _list_devices(engine: CoreEngine, _request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    return {"devices": [asdict(device) for device in engine.devices(**callbacks)]}
 
 
 _ACTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
@@ -108,7 +114,7 @@ def _progress_fields(progress: EngineProgress) -> Mapping[str, Any]:
     }
     preview = progress.preview
     if preview is not None:
-        fields |= {"preview": (preview.width, preview.height), "payload": preview.pixels}
+        fields |= {"preview": (preview.width, preview.height), "payload": [preview.pixels]}
     return fields
 
 
