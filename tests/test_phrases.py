@@ -174,6 +174,23 @@ def test_no_text_of_the_library_names_an_option(file: Path) -> None:
     assert found == []
 
 
+# Messages of servers, which are not errors of the library; and a log, which is plain text.
+PLAIN_MESSAGES = {"gpustack_server/server_errors.py", "gpustack_server/models.py"}
+
+
+def test_texts_of_errors_are_composed_without_losing_their_arguments() -> None:
+    """Protects against f-strings, in which a phrase becomes plain Python text."""
+    inserted = {
+        str(file.relative_to(PACKAGE))
+        for file in LIBRARY
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FormattedValue)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr in {"message", "hint"}
+    }
+    assert inserted - PLAIN_MESSAGES == {"errors.py"}  # DrawError.__str__()
+
+
 def phrase_calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield the calls of phrase() in the package, each with its place."""
     for file in LIBRARY:

@@ -18,6 +18,7 @@ from gpustack_draw.hub.repository import RepositoryFile
 from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError
+from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
 
@@ -152,9 +153,10 @@ class Fetch:
             fingerprint = self._fetch_verified(file)
         except DrawError as error:
             if damaged:
-                error.message = (
-                    f"{file.label} was damaged in the cache, and could not be downloaded again:"
-                    f" {error.message}"
+                error.message = phrase(
+                    "{} was damaged in the cache, and could not be downloaded again: {}",
+                    file.label,
+                    error.message,
                 )
             raise
         if damaged:

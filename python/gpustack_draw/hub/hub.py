@@ -21,6 +21,7 @@ from gpustack_draw.hub.repository import COMMIT, MAIN, Repository, RepositoryFil
 from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
 from gpustack_draw.hub.trouble import HubUnavailableError, NoSuchPageError
+from gpustack_draw.phrases import joined, phrase
 from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.units import format_bytes
 
@@ -88,13 +89,13 @@ class Hub:
             found = self._look_up(name, revision, max_tries=1 if known else _MAX_LOOK_UPS)
         except (HubUnavailableError, NoSuchPageError) as error:
             if known is None:
-                error.hint = f"{error.hint}; {self._offline_choices()}"
+                error.hint = joined("; ", [error.hint, self._offline_choices()])
                 raise
-            return replace(known, note=f"{error.message}; using the cache")
+            return replace(known, note=phrase("{}; using the cache", error.message))
         except DrawError as error:
             if known is not None and any(map(self.path_of, known.files)):
                 advice = "set HF_HUB_OFFLINE=1 to use the cache"
-                error.hint = "; ".join(filter(None, [error.hint, advice]))
+                error.hint = joined("; ", filter(None, [error.hint, advice]))
             raise
         self.cache.write_repository(found)
         return found
