@@ -10,6 +10,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+from demo_edits.inpainting import Inpainting, is_object_right, is_outside_equal, make_inpaintings
 from demo_edits.instructions import Edit, Scene, Thing, make_edits
 from demo_edits.scores import score
 
@@ -66,3 +67,18 @@ def test_a_speck_and_another_outline_are_seen_in_the_pixels() -> None:
     assert parts(black, replace(BEFORE, background="black").drawn(128)) == (True, True, True)
     moon = Scene("black", (STAR, Thing("moon", "blue", "right")))
     assert parts(black, moon.drawn(128)) == (True, False, False)
+
+
+@pytest.mark.parametrize("one", make_inpaintings(4, seed=5), ids=lambda one: one.prompt)
+def test_an_inpainting_needs_its_object_and_equal_pixels_outside(one: Inpainting) -> None:
+    source, mask = one.before.drawn(128), one.mask(128)
+    things = [
+        one.expected if thing.place == one.expected.place else thing for thing in one.before.things
+    ]
+    exact = Image.composite(replace(one.before, things=tuple(things)).drawn(128), source, mask)
+    assert is_object_right(one, exact)
+    assert is_outside_equal(one, source, exact)
+    assert not is_object_right(one, source)
+    damaged = exact.copy()
+    damaged.putpixel((1, 1), (1, 2, 3))
+    assert not is_outside_equal(one, source, damaged)

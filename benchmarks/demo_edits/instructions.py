@@ -28,6 +28,14 @@ class Thing:
     place: str = "center"
     size: str = "normal"
 
+    def geometry(self) -> tuple[float, float, float]:
+        """Return center (x, y) and longer side, as shares of the picture's side."""
+        if self.place == "center":
+            return 0.5, 0.5, LONGER_IN_CENTER[self.size]
+        x, y = PLACES[self.place]
+        offset = OFFSETS[self.size]
+        return 0.5 + x * offset, 0.5 + y * offset, LONGER[self.size]
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -38,22 +46,13 @@ class Scene:
 
     def drawn(self, side: int) -> Image.Image:
         """Return the picture."""
-        shapes = [(thing.name, thing.color, *_geometry(thing)) for thing in self.things]
+        shapes = [(thing.name, thing.color, *thing.geometry()) for thing in self.things]
         return rasterized(shapes, self.background, side)
 
     def mask(self, side: int) -> Mask:
         """Return True where an object is."""
-        shapes = [(thing.name, "black", *_geometry(thing)) for thing in self.things]
+        shapes = [(thing.name, "black", *thing.geometry()) for thing in self.things]
         return np.asarray(rasterized(shapes, "white", side))[..., 0] < 128
-
-
-def _geometry(thing: Thing) -> tuple[float, float, float]:
-    """Return center (x, y) and longer side."""
-    if thing.place == "center":
-        return 0.5, 0.5, LONGER_IN_CENTER[thing.size]
-    x, y = PLACES[thing.place]
-    offset = OFFSETS[thing.size]
-    return 0.5 + x * offset, 0.5 + y * offset, LONGER[thing.size]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ class Edit:
     requested: tuple[str, ...]
 
 
-def _article(words: str) -> str:
+def with_article(words: str) -> str:
+    """Return words with the indefinite article."""
     return ("an " if words[0] in "aeiou" else "a ") + words
 
 
@@ -152,13 +152,15 @@ class EditMaker:
     def _colors(self, count: int) -> list[str]:
         return self.rng.sample(COLOR_NAMES, count)
 
-    def _single(self, sizes: tuple[str, ...] = ("normal",), placed: float = 0.4) -> Scene:
+    def single(self, sizes: tuple[str, ...] = ("normal",), placed: float = 0.4) -> Scene:
+        """Return a picture of one object; `placed` is the share that is not in the center."""
         background, color = self._colors(2)
         place = self.rng.choice(list(PLACES)) if self.rng.random() < placed else "center"
         name, size = self.rng.choice(OBJECT_NAMES), self.rng.choice(sizes)
         return Scene(background, (Thing(name, color, place, size),))
 
-    def _pair(self) -> Scene:
+    def pair(self) -> Scene:
+        """Return a picture of two different objects."""
         background, one, two = self._colors(3)
         first, second = self.rng.sample(OBJECT_NAMES, 2)
         place = self.rng.choice(("left", "top"))
@@ -173,22 +175,23 @@ class EditMaker:
         edited = tuple(set(before.things) ^ set(after.things))
         return Edit("", text, 0, before, after, edited, tuple(requested.split()))
 
-    def _new_color(self, scene: Scene) -> str:
+    def new_color(self, scene: Scene) -> str:
+        """Return a color that a picture does not have."""
         taken = {scene.background, *(thing.color for thing in scene.things)}
         return self.rng.choice([name for name in COLOR_NAMES if name not in taken])
 
     def _recolored(self, before: Scene, chosen: Thing, forms: tuple[str, ...]) -> Edit:
-        color = self._new_color(before)
+        color = self.new_color(before)
         after = _changed(before, chosen, color=color)
-        words = {"n": chosen.name, "c": color, "a": _article(color)}
+        words = {"n": chosen.name, "c": color, "a": with_article(color)}
         return self._edit(forms, before, after, "color", **words)
 
     def _color(self) -> Edit:
-        before = self._single(("normal", "small", "big"))
+        before = self.single(("normal", "small", "big"))
         return self._recolored(before, before.things[0], RECOLOR)
 
     def _color_of_two(self) -> Edit:
-        before = self._pair()
+        before = self.pair()
         forms = tuple(form for form in RECOLOR if "{n}" in form)
         return self._recolored(before, self.rng.choice(before.things), forms)
 
@@ -204,16 +207,16 @@ class EditMaker:
         return self._edit(forms, before, replace(before, things=things), "color", **words)
 
     def _background(self) -> Edit:
-        before = self.rng.choice((self._single(("normal", "big")), self._pair()))
-        color = self._new_color(before)
+        before = self.rng.choice((self.single(("normal", "big")), self.pair()))
+        color = self.new_color(before)
         name = self.rng.choice(before.things).name
-        words = {"n": name, "c": color, "a": _article(color)}
+        words = {"n": name, "c": color, "a": with_article(color)}
         after = replace(before, background=color)
         forms = GROUND if len(before.things) == 1 else GROUND[2:]
         return self._edit(forms, before, after, "background", **words)
 
     def _remove(self) -> Edit:
-        before = self._pair()
+        before = self.pair()
         chosen = self.rng.choice(before.things)
         kept = tuple(thing for thing in before.things if thing != chosen)
         return self._edit(REMOVE, before, replace(before, things=kept), "count", n=chosen.name)
@@ -221,47 +224,47 @@ class EditMaker:
     def _size(self) -> Edit:
         word = self.rng.choice(list(RESIZE))
         new = {"bigger": "big", "smaller": "small"}.get(word, word)
-        before = self._single(("normal",), placed=0.3)
+        before = self.single(("normal",), placed=0.3)
         after = _changed(before, before.things[0], size=new)
         return self._edit(RESIZE[word], before, after, "size", n=before.things[0].name)
 
     def _place(self) -> Edit:
-        before = self._single(("normal", "small"))
+        before = self.single(("normal", "small"))
         old = before.things[0].place
         new = self.rng.choice([place for place in MOVE if place != old])
         after = _changed(before, before.things[0], place=new)
         return self._edit(MOVE[new], before, after, "place", n=before.things[0].name)
 
     def _exchange(self) -> Edit:
-        before = self.rng.choice((self._single(("normal", "big")), self._pair()))
+        before = self.rng.choice((self.single(("normal", "big")), self.pair()))
         chosen = self.rng.choice(before.things)
         taken = {thing.name for thing in before.things}
         name = self.rng.choice([one for one in OBJECT_NAMES if one not in taken])
         forms = EXCHANGE if len(before.things) == 1 else tuple(f for f in EXCHANGE if "{n}" in f)
-        words = {"n": chosen.name, "m": _article(name)}
+        words = {"n": chosen.name, "m": with_article(name)}
         return self._edit(forms, before, _changed(before, chosen, name=name), "name", **words)
 
     def _add(self) -> Edit:
-        before = self._single(placed=1.0)
+        before = self.single(placed=1.0)
         first = before.things[0]
         name = self.rng.choice([one for one in OBJECT_NAMES if one != first.name])
-        added = Thing(name, self._new_color(before), OPPOSITE[first.place])
+        added = Thing(name, self.new_color(before), OPPOSITE[first.place])
         after = replace(before, things=(first, added))
-        words = {"m": _article(f"{added.color} {name}"), "p": PLACE_WORDS[added.place]}
+        words = {"m": with_article(f"{added.color} {name}"), "p": PLACE_WORDS[added.place]}
         return self._edit(ADD, before, after, "count name color place", **words)
 
     def _two_changes(self) -> Edit:
-        before = self._single()
-        thing, color = before.things[0], self._new_color(before)
+        before = self.single()
+        thing, color = before.things[0], self.new_color(before)
         recolored = _changed(before, thing, color=color)
         if self.rng.random() < 0.5:
-            ground = self._new_color(recolored)
+            ground = self.new_color(recolored)
             forms = (
                 "make the {n} {c} and put it on {g} background",
                 "make it {c} and the background {h}",
             )
             after, requested = replace(recolored, background=ground), "color background"
-            words = {"g": _article(ground), "h": ground}
+            words = {"g": with_article(ground), "h": ground}
         else:
             size = self.rng.choice(("small", "big"))
             forms = ("make the {n} {c} and {s}", "make it {s} and {c}")
