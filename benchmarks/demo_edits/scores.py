@@ -19,7 +19,7 @@ MEAN_LIMIT, SHARE_LIMIT, OVERLAP_LIMIT, NEAR = 3.0, 0.01, 0.9, 1 / 40
 
 @dataclass(frozen=True)
 class Score:
-    """What is right in an edited picture."""
+    """Correct properties of an edited picture."""
 
     edit: Edit
     changed: bool

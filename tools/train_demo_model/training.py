@@ -55,7 +55,7 @@ def keep_memory() -> None:
 
 @dataclass(frozen=True)
 class Course:
-    """What is trained: learning rates, and shares of simple scenes, large pictures and edits."""
+    """Learning rates of a training, and shares of simple scenes, large pictures and edits."""
 
     #: Up to this share of the time scenes are simple.
     early: float = EARLY

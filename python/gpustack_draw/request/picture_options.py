@@ -89,7 +89,7 @@ class PictureOptions:
 
     @property
     def mask_is_alpha(self) -> bool:
-        """Whether the mask is the transparency of the picture itself."""
+        """True if the mask is the transparency of the picture itself."""
         return isinstance(self.mask, str) and self.mask == ALPHA
 
     @property

@@ -43,7 +43,7 @@ class NamedPictures(Generic[PictureT]):
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRoles(Generic[PictureT]):
-    """What each picture of a request is for.
+    """Purpose of each picture of a request.
 
     Attributes:
         mode: What the drawing is.

@@ -42,7 +42,7 @@ def files_beside(model: Path, typed_path: str) -> list[LocalFile]:
         model: The model's file.
         typed_path: Its path as typed; decides between absolute and relative paths in messages.
     """
-    # Links are not followed: components lie beside the link, not beside its target.
+    # Links are not followed: components are beside the link, not beside its target.
     model = Path(os.path.abspath(model))  # noqa: PTH100
     folder = model.parent
     roots = [folder]
