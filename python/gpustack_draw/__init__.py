@@ -35,13 +35,19 @@ if TYPE_CHECKING:
     from gpustack_draw.progress.pixels import Raster
     from gpustack_draw.progress.progress import Progress
     from gpustack_draw.request.draw_request import DrawRequest
-    from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
+    from gpustack_draw.request.draw_settings import (
+        DrawSettings,
+        PictureSettings,
+        PlannedSettings,
+    )
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+    from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
     from gpustack_draw.request.target import Components, Target
 
 _MODULES = {
-    "request.draw_settings": ("DrawSettings", "PlannedSettings"),
+    "request.draw_settings": ("DrawSettings", "PictureSettings", "PlannedSettings"),
+    "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
     "errors": (
@@ -98,6 +104,8 @@ __all__ = [
     "OutputError",
     "Parameters",
     "Picture",
+    "PictureOptions",
+    "PictureSettings",
     "PlannedFile",
     "PlannedSettings",
     "Progress",

@@ -10,9 +10,10 @@ from gpustack_draw.gpustack_server.address import find_server
 from gpustack_draw.model import Model
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
-from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest
+from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
 from gpustack_draw.request.keywords import record_of, takes_fields
 from gpustack_draw.request.model_reference import HubModel, ServerModel, parse_model_reference
+from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.place import is_drawn_on_server
 from gpustack_draw.request.target import (
     ComponentKeywords,
@@ -124,7 +125,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-@takes_fields(DrawRequest, Components, Target, without=("count",))
+@takes_fields(DrawRequest, PictureOptions, Components, Target, without=("count", "pictures"))
 def generate(
     model: Reference,
     prompt: str,
@@ -149,7 +150,8 @@ def generate(
             where that is a terminal, and for a bar and the growing picture in a notebook.
         preview: Whether ``on_progress`` receives previews of the growing picture.
         options: The other fields of :class:`DrawRequest`, but ``count``; and those of
-            :class:`Components` and :class:`Target`.
+            :class:`PictureOptions`, such as ``image``, of :class:`Components` and of
+            :class:`Target`.
 
     Returns:
         An RGB picture.
@@ -157,7 +159,7 @@ def generate(
     Raises:
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
-    request = record_of(DrawRequest, {"prompt": prompt, **options})
+    request = request_of({"prompt": prompt, **options})
     components, target = record_of(Components, options), record_of(Target, options)
     arguments = (model, components, target)
     # A name can stand for another file, or a model of another server, than in the last call.

@@ -8,8 +8,9 @@ from gpustack_draw.display.progress_display import ProgressDisplay, progress_dis
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
-from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.keywords import record_of, takes_fields
+from gpustack_draw.request.draw_request import DrawRequest, request_of
+from gpustack_draw.request.keywords import takes_fields
+from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
@@ -70,7 +71,7 @@ class Model:
         self.resolved = resolved
         self._engine = engine
 
-    @takes_fields(DrawRequest, without=("count",))
+    @takes_fields(DrawRequest, PictureOptions, without=("count", "pictures"))
     def generate(
         self,
         prompt: str,
@@ -88,7 +89,8 @@ class Model:
                 and the growing picture in a notebook; ``GPUSTACK_DRAW_PROGRESS=0`` in the
                 environment turns both off.
             preview: Whether ``on_progress`` receives previews of the growing picture.
-            options: The other fields of :class:`DrawRequest`, such as ``size`` and ``seed``.
+            options: The other fields of :class:`DrawRequest`, such as ``size`` and ``seed``; and
+                those of :class:`PictureOptions`, such as ``image`` and ``mask``.
 
         Returns:
             An RGB picture. ``image.info["parameters"]`` holds its settings, seed included, in the
@@ -102,7 +104,7 @@ class Model:
         )
         return image
 
-    @takes_fields(DrawRequest)
+    @takes_fields(DrawRequest, PictureOptions, without=("pictures",))
     def generate_many(
         self,
         prompt: str,
@@ -119,7 +121,7 @@ class Model:
             count: Number of pictures, 1 to 10,000.
             on_progress: As for :meth:`generate`.
             preview: Whether ``on_progress`` receives previews of the growing pictures.
-            options: The other fields of :class:`DrawRequest`.
+            options: As for :meth:`generate`.
 
         Returns:
             The pictures, each drawn when it is asked for. Arguments are checked at once.
@@ -127,7 +129,7 @@ class Model:
         Raises:
             DrawError: Every expected failure.
         """
-        request = record_of(DrawRequest, {"prompt": prompt, "count": count, **options})
+        request = request_of({"prompt": prompt, "count": count, **options})
         drawn = self.draw(request, on_progress, preview=preview)
         return (picture.to_image() for picture in drawn)
 

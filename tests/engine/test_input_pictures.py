@@ -15,9 +15,10 @@ from PIL import Image
 import gpustack_draw
 from gpustack_draw.engine.local_engine import LocalEngine
 from gpustack_draw.errors import EngineCrashed
-from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.picture_options import PictureOptions
 
 pytestmark = pytest.mark.engine
 
@@ -41,10 +42,18 @@ def engine() -> Iterator[LocalEngine]:
 
 
 def draw(
-    engine: LocalEngine, prompt: str, *, steps: int = 4, side: int = SIDE, **options: Any
+    engine: LocalEngine,
+    prompt: str,
+    *,
+    steps: int = 4,
+    size: tuple[int, int] | None = (SIDE, SIDE),
+    on_progress: ProgressFunction | None = None,
+    **pictures: Any,
 ) -> Pixels:
-    request = DrawRequest(prompt=prompt, size=(side, side), sample_steps=steps, seed=1)
-    (picture,) = engine.generate(request, **options)
+    request = DrawRequest(
+        prompt=prompt, size=size, sample_steps=steps, seed=1, pictures=PictureOptions(**pictures)
+    )
+    (picture,) = engine.generate(request, on_progress)
     return np.asarray(picture)
 
 
@@ -65,65 +74,101 @@ def difference(one: Pixels, other: Pixels) -> tuple[float, int]:
 
 def test_image_to_image_changes_the_object(engine: LocalEngine, circle: Pixels) -> None:
     progress: list[Progress] = []
-    drawn = draw(
-        engine, STAR, steps=8, pictures=EnginePictures(image=circle), strength=0.9,
-        on_progress=progress.append,
-    )  # fmt: skip
+    drawn = draw(engine, STAR, steps=8, image=circle, strength=0.9, on_progress=progress.append)
     assert objects(drawn) == [("green", "star")]
     assert read_picture(Image.fromarray(drawn)).background == "blue"
     assert list(dict.fromkeys(each.phase for each in progress)) == [
         *("load", "encode_pictures", "encode", "sample", "decode")
     ]
     assert {each.total for each in progress if each.phase == "sample"} == {7}
+    assert {each.mode for each in progress} == {"img2img"}
     # The picture had an influence, and the same seed draws the same.
     assert difference(drawn, draw(engine, STAR, steps=8))[1] > 0
-    again = draw(engine, STAR, steps=8, pictures=EnginePictures(image=circle), strength=0.9)
+    again = draw(engine, STAR, steps=8, size=None, image=circle, strength=0.9)
     assert np.array_equal(drawn, again)
 
 
 def test_strength_0_and_1(engine: LocalEngine, circle: Pixels) -> None:
-    pictures = EnginePictures(image=circle)
-    assert difference(draw(engine, STAR, pictures=pictures, strength=0.0), circle)[0] < 1
-    redrawn = draw(engine, STAR, pictures=pictures, strength=1.0)
+    assert difference(draw(engine, STAR, image=circle, strength=0), circle)[0] < 1
+    redrawn = draw(engine, STAR, image=circle, strength=1)
     assert np.array_equal(redrawn, draw(engine, STAR))
 
 
 def test_a_low_strength_keeps_the_object(engine: LocalEngine, circle: Pixels) -> None:
-    drawn = draw(engine, STAR, pictures=EnginePictures(image=circle), strength=0.1)
+    drawn = draw(engine, STAR, image=circle, strength=0.1)
     assert [name for _color, name in objects(drawn)] == ["circle"]
 
 
-def test_a_mask_limits_the_change(engine: LocalEngine, circle: Pixels) -> None:
+def test_only_the_mask_and_its_blur_change(engine: LocalEngine, circle: Pixels) -> None:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[:, : SIDE // 2] = 255
-    pictures = EnginePictures(image=circle, mask=mask)
+    options = {"image": circle, "strength": 0.9, "steps": 8}
     prompt = "a green star left on a blue background"
-    drawn = draw(engine, prompt, steps=8, pictures=pictures, strength=0.9)
-    assert difference(drawn[:, SIDE // 2 :], circle[:, SIDE // 2 :])[0] < 3
-    assert difference(drawn[:, : SIDE // 2], circle[:, : SIDE // 2])[0] > 10
+    drawn = draw(engine, prompt, mask=mask, mask_blur=0, **options)
+    assert np.array_equal(drawn[:, SIDE // 2 :], circle[:, SIDE // 2 :])
+    assert ("green", "star") in objects(drawn)
+    blurred = draw(engine, prompt, mask=mask, mask_blur=8, **options)
+    assert np.array_equal(blurred[:, SIDE // 2 + 16 :], circle[:, SIDE // 2 + 16 :])
+    assert not np.array_equal(blurred, drawn)
+    other = draw(engine, prompt, mask=mask, mask_blur=0, mask_invert=True, **options)
+    assert np.array_equal(other[:, : SIDE // 2], circle[:, : SIDE // 2])
+    assert not np.array_equal(other[:, SIDE // 2 :], circle[:, SIDE // 2 :])
+
+
+def test_an_expanded_picture_keeps_its_pixels(engine: LocalEngine, circle: Pixels) -> None:
+    drawn = draw(engine, CIRCLE, size=None, image=circle, expand="0,32,0,64", mask_blur=0)
+    assert drawn.shape == (SIDE, SIDE + 96, 3)
+    assert np.array_equal(drawn[:, 64 : 64 + SIDE], circle)
+    assert len(np.unique(drawn[:, :64].reshape(-1, 3), axis=0)) > 1
+
+
+def test_a_masked_area_that_is_drawn_alone(engine: LocalEngine) -> None:
+    """The picture keeps its size, which is no multiple of what the model needs."""
+    large = np.full((300, 500, 3), (40, 80, 220), np.uint8)
+    mask = np.zeros((300, 500), np.uint8)
+    mask[60:160, 100:200] = 255
+    request = DrawRequest(
+        prompt=STAR,
+        sample_steps=4,
+        seed=1,
+        pictures=PictureOptions(image=large, mask=mask, masked_only=16, strength=1),
+    )
+    sizes: set[tuple[int, int]] = set()
+
+    def on_progress(progress: Progress) -> None:
+        if progress.preview is not None:
+            sizes.add((progress.preview.width, progress.preview.height))
+
+    (picture,) = engine.generate(request, on_progress, preview=True)
+    drawn = np.asarray(picture)
+    assert drawn.shape == large.shape
+    assert (picture.settings.width, picture.settings.height) == (256, 256)
+    assert sizes == {(256, 256)}
+    outside = np.ones((300, 500), bool)
+    outside[52:168, 92:208] = False
+    assert np.array_equal(drawn[outside], large[outside])
+    assert not np.array_equal(drawn, large)
 
 
 def test_references_reach_the_network(engine: LocalEngine, circle: Pixels) -> None:
     plain = draw(engine, STAR)
     small = np.ascontiguousarray(circle[:64, :96])
-    for references in [(circle,), (circle, small, circle)]:
-        drawn = draw(engine, STAR, pictures=EnginePictures(references=references))
-        assert difference(drawn, plain)[0] > 1
+    for options in [{"image": circle}, {"ref_image": circle}, {"ref_image": [circle, small]}]:
+        assert difference(draw(engine, STAR, **options), plain)[0] > 1
 
 
 def test_drawings_without_pictures_do_not_reload(circle: Pixels) -> None:
     engine = open_engine(in_process=True)
     phases: list[str] = []
 
-    def draw_phases(**options: Any) -> set[str]:
+    def draw_phases(**pictures: Any) -> set[str]:
         phases.clear()
-        draw(engine, STAR, steps=1, on_progress=lambda each: phases.append(each.phase), **options)
+        draw(engine, STAR, steps=1, on_progress=lambda each: phases.append(each.phase), **pictures)
         return set(phases)
 
-    pictures = EnginePictures(image=circle)
     assert "load" in draw_phases()
-    assert "load" in draw_phases(pictures=pictures)  # with the encoder
-    assert "load" not in draw_phases(pictures=pictures)
+    assert "load" in draw_phases(image=circle)  # with the encoder
+    assert "load" not in draw_phases(image=circle)
     assert "load" not in draw_phases()
     engine.close()
 
@@ -131,7 +176,6 @@ def test_drawings_without_pictures_do_not_reload(circle: Pixels) -> None:
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_the_end_of_an_encoding(signal_number: signal.Signals) -> None:
     engine = open_engine()
-    large = EnginePictures(references=(np.zeros((768, 768, 3), np.uint8),))
     stopped: list[str] = []
 
     def stop(progress: Progress) -> None:
@@ -143,8 +187,9 @@ def test_the_end_of_an_encoding(signal_number: signal.Signals) -> None:
                 threading.Timer(0.1, os.kill, (os.getpid(), signal_number)).start()
 
     killed = signal_number == signal.SIGKILL
+    large = np.zeros((768, 768, 3), np.uint8)
     with pytest.raises(EngineCrashed if killed else KeyboardInterrupt):
-        draw(engine, STAR, pictures=large, on_progress=stop)
+        draw(engine, STAR, size=(768, 768), image=large, on_progress=stop)
     assert stopped == ["encode_pictures"]
     assert draw(engine, STAR, steps=1).shape == (SIDE, SIDE, 3)
     engine.close()
@@ -152,7 +197,6 @@ def test_the_end_of_an_encoding(signal_number: signal.Signals) -> None:
 
 def test_ctrl_c_stops_within_an_encoding_in_this_process() -> None:
     engine = open_engine(in_process=True, threads=1)
-    large = EnginePictures(references=(np.zeros((768, 768, 3), np.uint8),) * 3)
     phases: list[str] = []
 
     def interrupt(progress: Progress) -> None:
@@ -160,7 +204,8 @@ def test_ctrl_c_stops_within_an_encoding_in_this_process() -> None:
         if phases.count("encode_pictures") == 1:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
+    large = np.zeros((1024, 1024, 3), np.uint8)
     with pytest.raises(KeyboardInterrupt):
-        draw(engine, STAR, pictures=large, on_progress=interrupt)
+        draw(engine, STAR, size=(1024, 1024), image=large, on_progress=interrupt)
     assert phases[-1] == "encode_pictures"
     engine.close()

@@ -1,11 +1,9 @@
-"""Pictures that do not fit are refused before a model is loaded; the numbers beside the others."""
+"""The numbers that the engine needs beside input pictures."""
 
 import numpy as np
-import pytest
 from resolved_models import model
 
-from gpustack_draw.engine.picture_numbers import check_pictures, picture_numbers
-from gpustack_draw.errors import UsageError
+from gpustack_draw.engine.picture_numbers import picture_numbers
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
@@ -20,52 +18,6 @@ def picture(width: int, height: int) -> "np.ndarray[tuple[int, ...], np.dtype[np
 def settings_of(family: str, steps: int = 20) -> DrawSettings:
     request = DrawRequest(prompt="x", size=(512, 256), sample_steps=steps, scheduler="discrete")
     return choose_settings(request, model(family))[0][0]
-
-
-@pytest.mark.parametrize(
-    ("family", "pictures", "message"),
-    [
-        (
-            "sd1",
-            EnginePictures(image=picture(256, 512)),
-            "image is 256x512, but the drawing is 512x256",
-        ),
-        (
-            "flux2-klein",
-            EnginePictures(references=(picture(64, 64), picture(100, 90))),
-            "reference 2 is 100x90, but its sides must be multiples of 16",
-        ),
-        (
-            "qwen-image",
-            EnginePictures(references=(picture(48, 64),)),
-            "reference 1 is 48x64, but its sides must be multiples of 32",
-        ),
-    ],
-)
-def test_wrong_sizes(family: str, pictures: EnginePictures, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check_pictures(pictures, settings_of(family), FAMILIES[family])
-    assert caught.value.message == message
-
-
-@pytest.mark.parametrize(
-    ("family", "pictures", "message"),
-    [
-        ("z-image", EnginePictures(references=(picture(64, 64),)), "takes no references"),
-        ("sd1", EnginePictures(references=(picture(64, 64),)), "takes no references"),
-        ("wan", EnginePictures(image=picture(512, 256)), "cannot start from a picture"),
-        ("sd1", EnginePictures(control=picture(512, 256)), "takes no control picture"),
-    ],
-)
-def test_families_that_cannot(family: str, pictures: EnginePictures, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check_pictures(pictures, settings_of(family), FAMILIES[family])
-    assert caught.value.message == f"{FAMILIES[family].title} {message}"
-
-
-def test_pictures_that_fit() -> None:
-    pictures = EnginePictures(image=picture(512, 256), references=(picture(64, 32),))
-    check_pictures(pictures, settings_of("flux2-klein"), FAMILIES["flux2-klein"])
 
 
 def test_numbers_of_a_strength() -> None:

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 import gpustack_draw
-from gpustack_draw import Components, DrawRequest, Model, Target
+from gpustack_draw import Components, DrawRequest, Model, PictureOptions, Target
 from gpustack_draw.request.draw_request import DrawKeywords
 from gpustack_draw.request.target import ComponentKeywords, TargetKeywords
 
-DRAW = {field.name: field for field in fields(DrawRequest) if field.name not in ("prompt", "count")}
+DRAW = {
+    field.name: field
+    for record in (DrawRequest, PictureOptions)
+    for field in fields(record)
+    if field.name not in ("prompt", "count", "pictures")
+}
 LOAD = {field.name: field for record in (Components, Target) for field in fields(record)}
 KEYWORDS = [
     (gpustack_draw.generate, {**DRAW, **LOAD}),

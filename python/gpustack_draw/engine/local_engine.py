@@ -5,18 +5,19 @@ By default the engine runs in a separate process.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gpustack_draw.engine.core_engine import CoreEngine, unknown_device
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import available_memory, check_memory, memory_need
-from gpustack_draw.engine.picture_numbers import check_pictures, picture_numbers
+from gpustack_draw.engine.picture_numbers import picture_numbers
+from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
-from gpustack_draw.engine.results import Device, DrawResult, EngineProgress
+from gpustack_draw.engine.results import Device, DrawResult
 from gpustack_draw.errors import (
     BlankPictureError,
     DrawError,
@@ -25,21 +26,28 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
-from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import ModelPlan, plan_model
+from gpustack_draw.plan import MemoryNeed, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
+from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.resolver.choose_settings import choose_settings
+from gpustack_draw.request.options import SAMPLING_OPTIONS
 from gpustack_draw.resolver.fetch import check_disk_space, fetch_model
+from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # A working process sends a message every second.
 _SILENCE_SECONDS = 1.0
 _MAX_SILENCES = 8
+# The settings that the engine takes by these names.
+_ENGINE_SETTINGS = (
+    *("prompt", "negative_prompt", "width", "height", "sampler", "scheduler", "seed"),
+    *(option.name for option in SAMPLING_OPTIONS),
+)
 
 
 class LocalEngine:
@@ -134,8 +142,6 @@ class LocalEngine:
         on_progress: ProgressFunction | None = None,
         *,
         preview: bool = False,
-        pictures: EnginePictures | None = None,
-        strength: float | None = None,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request, one after another.
 
@@ -143,33 +149,30 @@ class LocalEngine:
             request: What to draw.
             on_progress: Called with the progress. An error that it raises ends the drawing.
             preview: Add previews of the unfinished picture to the progress.
-            pictures: Input pictures that fit the request's size and the model.
-            strength: How much of ``pictures.image`` is redrawn, 0 to 1; ``None`` for the model's
-                default.
 
         Yields:
             The pictures, in the order of their seeds.
 
         Raises:
-            UsageError: A value does not fit the model or the machine.
+            UsageError: A value or an input picture does not fit the model or the machine.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
             EngineError: The engine failed; EngineCrashed if its process ended.
             BlankPictureError: The picture has one single color, or NaN was computed.
         """
-        all_settings, _notes = choose_settings(request, self.model)
-        if pictures is not None:
-            check_pictures(pictures, all_settings[0], self.model.family)
+        drawing = plan_drawing(request, self.model)
+        count = len(drawing.settings)
         previews = self._preview_mode if preview and on_progress is not None else "none"
-        for number, settings in enumerate(all_settings, start=1):
-            progress = _PictureProgress(on_progress, number, len(all_settings), self._check_open)
+        for number, settings in enumerate(drawing.settings, start=1):
+            first = Progress("load", 0, 0, 0.0, number, count, mode=settings.mode)
+            progress = PictureProgress(on_progress, first, self._check_open)
             with self._own_lock():
                 if self._is_drawing:
                     raise EngineError("a callback of a drawing cannot draw with the same model")
                 self._is_drawing = True
                 self._is_closed = False
                 try:
-                    result = self._draw(settings, progress, previews, pictures, strength)
-                    picture = self._checked_picture(result, settings, progress)
+                    result = self._draw(settings, drawing.pictures, progress, previews)
+                    picture = self._finished(result, settings, drawing.pictures, progress)
                 finally:
                     self._is_drawing = False
             yield picture
@@ -184,25 +187,26 @@ class LocalEngine:
             Notes on the model, and on settings that will be changed or have no effect.
 
         Raises:
-            UsageError: A value does not fit the model.
+            UsageError: A value or an input picture does not fit the model.
             NotEnoughMemoryError: The model and the picture need more memory than is free.
             FetchError: The files to download do not fit on the disk.
         """
-        all_settings, notes = choose_settings(request, self.model)
+        drawing = plan_drawing(request, self.model)
         with self._own_lock():
-            self._check_memory(all_settings[0])
+            self._check_memory(drawing.settings[0], drawing.pictures)
         if not self._is_fetched:
             check_disk_space(self.model)
-        return self.model.notes + notes
+        return self.model.notes + drawing.notes
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return the files, settings and memory of a drawing, without loading the model.
 
         Raises:
-            UsageError: A value does not fit the model, or no device has the chosen name.
+            UsageError: A value or an input picture does not fit the model, or no device has the
+                chosen name.
         """
-        all_settings, notes = choose_settings(request, self.model)
-        settings = all_settings[0]
+        drawing = plan_drawing(request, self.model)
+        settings = drawing.settings[0]
         with self._own_lock():
             try:
                 device = self._used_device()
@@ -210,9 +214,9 @@ class LocalEngine:
                 raise
             except DrawError:  # a plan needs no working engine
                 device = None
-            need = memory_need(self.model, settings, device, loaded=self.is_loaded)
+            need = self._memory_need(settings, drawing.pictures, device)
         name = self._device if device is None else device.name
-        return plan_model(self.model, settings, need, name, notes)
+        return plan_model(self.model, settings, need, name, drawing.notes)
 
     def close(self) -> None:
         """Free the model and end its process.
@@ -247,21 +251,26 @@ class LocalEngine:
     def _draw(
         self,
         settings: DrawSettings,
-        progress: "_PictureProgress",
+        pictures: PreparedPictures | None,
+        progress: PictureProgress,
         previews: str,
-        pictures: EnginePictures | None,
-        strength: float | None,
     ) -> DrawResult:
         self._check_memory(settings, pictures)
         if not self._has_loaded(pictures):
             self._load(progress, encode_pictures=pictures is not None)
+        inputs: dict[str, Any] = {}
+        if pictures is not None:
+            inputs["numbers"] = picture_numbers(
+                pictures.engine, settings, self.model.family, settings.strength
+            )
+            inputs["pictures"] = InputBuffers.of(pictures.engine)
         try:
             return self._engine.draw(
-                settings=asdict(settings),
+                settings={name: getattr(settings, name) for name in _ENGINE_SETTINGS},
                 previews=previews,
                 on_progress=progress,
                 on_log=self._on_log,
-                **self._inputs(settings, pictures, strength),
+                **inputs,
             )
         except BlankPictureError as error:
             self._loaded_on = ""
@@ -270,25 +279,22 @@ class LocalEngine:
             self._loaded_on = ""  # the engine may be in any state
             raise
 
-    def _has_loaded(self, pictures: EnginePictures | None) -> bool:
+    def _has_loaded(self, pictures: PreparedPictures | None) -> bool:
         return self.is_loaded and (pictures is None or self._encodes_pictures)
 
-    def _inputs(
-        self, settings: DrawSettings, pictures: EnginePictures | None, strength: float | None
-    ) -> dict[str, Any]:
-        if pictures is None:
-            return {}
-        numbers = picture_numbers(pictures, settings, self.model.family, strength)
-        return {"numbers": numbers, "pictures": InputBuffers.of(pictures)}
-
-    def _check_memory(self, settings: DrawSettings, pictures: EnginePictures | None = None) -> None:
-        need = memory_need(
+    def _memory_need(
+        self, settings: DrawSettings, pictures: PreparedPictures | None, device: Device | None
+    ) -> MemoryNeed:
+        return memory_need(
             self.model,
             settings,
-            self._used_device(),
+            device,
             loaded=self._has_loaded(pictures),
-            pictures=pictures,
+            pictures=None if pictures is None else pictures.engine,
         )
+
+    def _check_memory(self, settings: DrawSettings, pictures: PreparedPictures | None) -> None:
+        need = self._memory_need(settings, pictures, self._used_device())
         check_memory(self.model, settings, need)
 
     def _used_device(self) -> Device:
@@ -299,7 +305,7 @@ class LocalEngine:
                 return device
         raise unknown_device(self._device, [device.name for device in devices])
 
-    def _load(self, progress: "_PictureProgress", *, encode_pictures: bool) -> None:
+    def _load(self, progress: PictureProgress, *, encode_pictures: bool) -> None:
         self._loaded_on = ""
         missing = next((path for path in self._files.values() if not Path(path).exists()), None)
         if missing is not None:
@@ -319,13 +325,20 @@ class LocalEngine:
         self._loaded_on = result.device
         self._encodes_pictures = encode_pictures
 
-    def _checked_picture(
-        self, result: DrawResult, settings: DrawSettings, progress: "_PictureProgress"
+    def _finished(
+        self,
+        result: DrawResult,
+        settings: DrawSettings,
+        pictures: PreparedPictures | None,
+        progress: PictureProgress,
     ) -> Picture:
         # The engine may have rounded the size up.
         settings = replace(settings, width=result.width, height=result.height)
-        picture = Picture(
-            result.pixels,
+        drawn = Raster(result.pixels, result.width, result.height)
+        if drawn.is_one_color():
+            raise self._no_picture("drew a picture of one single color")
+        return Picture(
+            drawn.pixels if pictures is None else pictures.finish_bytes(drawn.pixels),
             settings,
             model=self.model.name,
             family=self.model.family.name,
@@ -333,51 +346,14 @@ class LocalEngine:
             seconds=progress.seconds,
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
+            size=None if pictures is None else pictures.result_size,
         )
-        if picture.is_one_color():
-            raise self._no_picture("drew a picture of one single color")
-        return picture
 
     def _no_picture(self, problem: str) -> BlankPictureError:
         return BlankPictureError(
             f"{quoted(self.model.name)} {problem}",
             hint=phrase("try another quantization of the model, another {vae}, or another {seed}"),
         )
-
-
-class _PictureProgress:
-    """Converts EngineProgress to Progress and records the seconds of each phase."""
-
-    def __init__(
-        self,
-        on_progress: ProgressFunction | None,
-        picture: int,
-        pictures: int,
-        check_open: Callable[[], None],
-    ) -> None:
-        self.seconds: dict[str, float] = {}
-        self._check_open = check_open
-        self._on_progress = on_progress
-        self._picture = picture
-        self._pictures = pictures
-        self._first_tensors: tuple[int, float] | None = None
-
-    def __call__(self, progress: EngineProgress) -> None:
-        phase, step, seconds = progress.phase, progress.step, progress.seconds
-        self.seconds[phase] = seconds
-        if self._on_progress is None:
-            return
-        if phase == "load" and step and self._first_tensors is None:
-            # The start of the engine is over, and some tensors may already be loaded.
-            self._first_tensors = (step, seconds)
-        basis = self._first_tensors if phase == "load" and self._first_tensors else (0, 0.0)
-        pictures = (self._picture, self._pictures)
-        self._on_progress(
-            Progress(
-                phase, step, progress.total, seconds, *pictures, *basis, preview=progress.preview
-            )
-        )
-        self._check_open()
 
 
 def list_devices() -> list[Device]:

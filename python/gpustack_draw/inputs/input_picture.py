@@ -29,6 +29,11 @@ class InputPicture:
     notes: tuple[str, ...] = ()
 
     @property
+    def short_hash(self) -> str:
+        """First 12 characters of the digest, which name the picture in files that are shared."""
+        return self.sha256[:12]
+
+    @property
     def width(self) -> int:
         """Width in pixels."""
         return int(self.pixels.shape[1])

@@ -49,6 +49,20 @@ class PreparedPictures:
         height, width = self.paste.original.shape[:2]
         return int(width), int(height)
 
+    def finish_bytes(self, drawn: memoryview) -> memoryview:
+        """Return what :meth:`finish` does, as bytes.
+
+        Args:
+            drawn: (height, width, 3) uint8 of :attr:`size` as contiguous bytes of any shape.
+        """
+        if self.paste is None:
+            return drawn
+        import numpy as np
+
+        width, height = self.size
+        pixels = np.frombuffer(drawn, np.uint8).reshape(height, width, 3)
+        return self.finish(pixels).data
+
     def finish(self, drawn: "Pixels") -> "Pixels":
         """Return the finished picture: outside the mask and its blur, the original to the bit.
 

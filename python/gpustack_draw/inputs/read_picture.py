@@ -34,7 +34,7 @@ def read_picture(
     Args:
         source: The path of a file, the bytes of a file, a PIL image, or a numpy array of shape
             (height, width, 3 or 4) and type uint8. Any other object with pixels that numpy can
-            read counts as an array.
+            read counts as an array. A picture that was read is returned.
         role: Name of a picture without a path in messages, such as ``mask``.
         standard_input: Stream that the path ``-`` stands for; ``None`` if it is a file's name.
         allow_gray: Accept arrays of shape (height, width), of type uint8 or bool.
@@ -43,6 +43,8 @@ def read_picture(
         UsageError: It cannot be read, is too large, or is not a picture.
     """
     label = f"the {role}"
+    if isinstance(source, InputPicture):
+        return source
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         if isinstance(path, bytes):

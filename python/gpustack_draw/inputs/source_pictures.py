@@ -1,7 +1,7 @@
 """Read all input pictures of a request."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from gpustack_draw.errors import UsageError
@@ -31,6 +31,18 @@ class SourcePictures:
     references: tuple[InputPicture, ...] = ()
     mask: InputPicture | None = None
     control: InputPicture | None = None
+
+    @property
+    def read_options(self) -> PictureOptions:
+        """The options with the pictures themselves, which are not read again."""
+        options = self.options
+        return replace(
+            options,
+            image=self.images,
+            ref_image=self.references,
+            mask=options.mask if options.mask_is_alpha else self.mask,
+            control_image=self.control,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

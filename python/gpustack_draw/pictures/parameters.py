@@ -4,6 +4,7 @@ from functools import cache
 from typing import Protocol
 
 from gpustack_draw.pictures.infotext import write_text
+from gpustack_draw.pictures.picture_parameters import input_pairs
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
@@ -22,14 +23,6 @@ class Drawn(Protocol):
     model: str
     reference: str
     user_components: tuple[str, ...]
-
-    @property
-    def width(self) -> int:
-        """Width in pixels."""
-
-    @property
-    def height(self) -> int:
-        """Height in pixels."""
 
 
 def parameters_text(picture: Drawn) -> str:
@@ -50,8 +43,10 @@ def _pairs(picture: Drawn) -> dict[str, str]:
             settings.scheduler and SCHEDULER_TITLES.get(settings.scheduler, settings.scheduler)
         ),
         **numbers,
+        **input_pairs(settings),
         SEED.parameter: settings.seed,
-        "Size": f"{picture.width}x{picture.height}",
+        # As web UIs write it: of a masked area that was drawn alone, the size that it was drawn in.
+        "Size": f"{settings.width}x{settings.height}",
         "Model": picture.model,
         REFERENCE: picture.reference or None,
         USER_COMPONENTS: " ".join(picture.user_components) or None,

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gpustack_draw.progress.pixels import Raster
-from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.draw_settings import DrawSettings, describe_mode
 from gpustack_draw.request.options import describe_sampling
 
 if TYPE_CHECKING:
     import PIL.Image
-
-_CHUNK = 3 * 65536
 
 
 class Picture(Raster):
@@ -37,24 +35,27 @@ class Picture(Raster):
         seconds: Mapping[str, float],
         reference: str = "",
         user_components: tuple[str, ...] = (),
+        size: tuple[int, int] | None = None,
     ) -> None:
         """Wrap the engine's pixels.
 
         Args:
             pixels: Red, green, blue of each pixel, row by row from the top; height * width * 3
                 contiguous bytes. Referenced, not copied.
-            settings: Settings of the drawing, with the picture's width and height.
+            settings: Settings of the drawing, with the drawn width and height.
             model: The model's name.
             family: The name of the model's family.
             device: Name of the device that computed it.
             seconds: Seconds by phase.
             reference: Reference that names the model on any machine; empty for a local file.
             user_components: Names of the components that the user chose.
+            size: Width and height of the picture; ``None`` for those of the settings. Larger than
+                these if a part of an input picture was drawn.
 
         Raises:
             ValueError: The number of bytes does not fit the size.
         """
-        super().__init__(pixels, settings.width, settings.height)
+        super().__init__(pixels, *(size or (settings.width, settings.height)))
         self.settings = settings
         self.model = model
         self.reference = reference
@@ -75,6 +76,7 @@ class Picture(Raster):
         settings = self.settings
         known = [
             f"seed {settings.seed}",
+            *describe_mode(settings),
             *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,
@@ -91,15 +93,3 @@ class Picture(Raster):
         image = super().to_image()
         image.info["parameters"] = parameters_text(self)
         return image
-
-    def is_one_color(self) -> bool:
-        """Return True if all pixels are equal, as they are if the engine computed NaN."""
-        if len(self._bytes) == 0:
-            return True
-        # Comparing bytes objects is memcmp; memoryviews are compared element by element.
-        expected = bytes(self._bytes[:3]) * (_CHUNK // 3)
-        for start in range(0, len(self._bytes), _CHUNK):
-            chunk = bytes(self._bytes[start : start + _CHUNK])
-            if chunk != expected[: len(chunk)]:
-                return False
-        return True

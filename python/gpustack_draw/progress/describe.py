@@ -13,6 +13,8 @@ _TITLES = {
     "sample": "drawing",
     "decode": "decoding",
 }
+# The title of the phase ``sample`` by mode, where it is another one.
+_MODES = {"img2img": "redrawing", "inpaint": "inpainting", "edit": "editing"}
 # Phases that may report nothing but the time that has passed.
 _WAITING_PHASES = ("deploy", "wait")
 _MAX_BAR_WIDTH = 30
@@ -28,7 +30,10 @@ def describe(progress: Progress, *, columns: int = 0, bar: str = "") -> str:
         bar: Two characters, for the done and the remaining part of the bar; empty for no bar.
     """
     picture = f"picture {progress.picture}/{progress.pictures}: " if progress.pictures > 1 else ""
-    head = picture + _TITLES.get(progress.phase, progress.phase)
+    title = _TITLES.get(progress.phase, progress.phase)
+    if progress.phase == "sample":
+        title = _MODES.get(progress.mode, title)
+    head = picture + title
     if progress.total <= 0 or (progress.total == 1 and progress.step == 0):
         if progress.phase in _WAITING_PHASES and progress.seconds >= 1:
             head += f", {_duration(progress.seconds)}"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import PIL.Image
 
+_CHUNK = 3 * 65536
+
 
 class Raster:
     """An RGB picture, finished or a preview.
@@ -64,3 +66,15 @@ class Raster:
         import PIL.Image
 
         return PIL.Image.frombytes("RGB", (self.width, self.height), self._bytes)
+
+    def is_one_color(self) -> bool:
+        """Return True if all pixels are equal, as they are if the engine computed NaN."""
+        if len(self._bytes) == 0:
+            return True
+        # Comparing bytes objects is memcmp; memoryviews are compared element by element.
+        expected = bytes(self._bytes[:3]) * (_CHUNK // 3)
+        for start in range(0, len(self._bytes), _CHUNK):
+            chunk = bytes(self._bytes[start : start + _CHUNK])
+            if chunk != expected[: len(chunk)]:
+                return False
+        return True

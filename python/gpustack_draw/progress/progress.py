@@ -26,6 +26,7 @@ class Progress:
             tensors or percent finished before the first report.
         started: Seconds that do not count for the rate: the time before the first report, in
             which the engine starts.
+        mode: What the drawing is: ``txt2img``, ``img2img``, ``inpaint``, ``edit`` or ``control``.
         preview: A new intermediate picture, with ``preview=True``, else None; usually an eighth
             of the width and height of the final picture.
     """
@@ -38,4 +39,5 @@ class Progress:
     pictures: int = 1
     resumed: int = 0
     started: float = 0.0
+    mode: str = "txt2img"
     preview: Raster | None = field(default=None, compare=False, repr=False)

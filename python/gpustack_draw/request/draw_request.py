@@ -2,13 +2,16 @@
 
 import operator
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.keywords import record_of
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.picture_options import NO_PICTURES, PictureKeywords, PictureOptions
 from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions
 from gpustack_draw.request.web_ui_names import sampling_named
 
@@ -61,8 +64,11 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
     return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
 
 
-class DrawKeywords(SamplingKeywords, total=False):
-    """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count."""
+class DrawKeywords(SamplingKeywords, PictureKeywords, total=False):
+    """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count.
+
+    Those of :class:`PictureOptions` stand for ``pictures``.
+    """
 
     negative_prompt: str | None
     size: Size | None
@@ -90,6 +96,7 @@ class DrawRequest(SamplingOptions):
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`; names are translated in the same way.
         seed: Seed of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
         count: Number of pictures, 1 to 10000; their seeds count up.
+        pictures: The input pictures, and how they are used.
 
     Raises:
         UsageError: A value is out of its range or of another type.
@@ -102,6 +109,7 @@ class DrawRequest(SamplingOptions):
     scheduler: Scheduler | str | None = None
     seed: int | None = None
     count: int = 1
+    pictures: PictureOptions = NO_PICTURES
 
     def __post_init__(self) -> None:
         """Check every field; numbers of other libraries become Python's."""
@@ -131,6 +139,15 @@ class DrawRequest(SamplingOptions):
                 hint=f"the seed can be at most {SEED.maximum - self.count + 1}",
                 argument="seed",
             )
+
+
+def request_of(options: Mapping[str, object]) -> DrawRequest:
+    """Return the request that keywords describe: fields of DrawRequest and of PictureOptions.
+
+    Raises:
+        UsageError: A value is not allowed, or lacks another that it needs.
+    """
+    return record_of(DrawRequest, {**options, "pictures": record_of(PictureOptions, options)})
 
 
 def _check_size_value(size: object) -> tuple[int, int] | str:

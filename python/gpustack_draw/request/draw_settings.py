@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from gpustack_draw.request.options import STRENGTH
 from gpustack_draw.request.sampling import SamplingOptions
 
 # Seeds drawn at random stay below this: short enough to read out and to type again.
@@ -9,6 +10,35 @@ RANDOM_SEED_END = 2**32
 # The command's documented size, whatever the model was trained for.
 DEFAULT_SIZE = (512, 512)
 DEFAULT_SAMPLER = "euler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSettings:
+    """How a drawing uses its input pictures, which are named by the start of their SHA-256 digest.
+
+    Attributes:
+        image_hash: The picture that it starts from; empty for none.
+        mask_hash: The picture of the mask; empty for none.
+        reference_hashes: The pictures that the model looks at.
+        control_hash: The control picture; empty for none.
+        mask_invert: Whether the black area of the mask is redrawn.
+        mask_blur: Half the width, in pixels, of the blended border; ``None`` without a mask.
+        masked_only: Pixels around the masked area, which is drawn alone; ``None`` if the whole
+            picture is drawn.
+        expand: Pixels added at the top, right, bottom and left; ``None`` for none.
+        fit: How the pictures are fitted to the size of the request; ``None`` if the size follows
+            from the pictures.
+    """
+
+    image_hash: str = ""
+    mask_hash: str = ""
+    reference_hashes: tuple[str, ...] = ()
+    control_hash: str = ""
+    mask_invert: bool = False
+    mask_blur: int | None = None
+    masked_only: int | None = None
+    expand: tuple[int, int, int, int] | None = None
+    fit: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +53,33 @@ class PlannedSettings(SamplingOptions):
         height: Pixels, likewise.
         sampler: One of :data:`gpustack_draw.SAMPLERS`.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
+        mode: ``txt2img``, ``img2img`` (starts from a picture), ``inpaint`` (redraws a part of it),
+            ``edit`` (looks at pictures) or ``control`` (follows a control picture).
+        strength: How much of the picture is redrawn, 0 to 1; ``None`` unless a drawing starts from
+            a picture.
+        references: Number of pictures that the model looks at.
     """
 
     width: int
     height: int
     sampler: str | None
     scheduler: str | None
+    mode: str = "txt2img"
+    strength: float | None = None
+    references: int = 0
+
+
+def describe_mode(settings: PlannedSettings) -> list[str]:
+    """Return how input pictures are used as a summary shows it; empty without any."""
+    if settings.mode == "txt2img":
+        return []
+    texts = [settings.mode]
+    if settings.strength is not None:
+        texts.append(STRENGTH.describe(settings.strength))
+    if settings.references:
+        plural = "" if settings.references == 1 else "s"
+        texts.append(f"{settings.references} reference picture{plural}")
+    return texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +90,13 @@ class DrawSettings(PlannedSettings):
         prompt: Text to draw.
         negative_prompt: Text to avoid.
         seed: 0 to 2**63 - 1.
+        pictures: How input pictures are used; ``None`` without any.
     """
 
     prompt: str
     negative_prompt: str
     seed: int
+    pictures: PictureSettings | None = None
 
     def planned(self) -> PlannedSettings:
         """Return the values that do not depend on the prompts and the seed."""

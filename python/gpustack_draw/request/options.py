@@ -252,6 +252,17 @@ COUNT = IntegerOption(
     example=phrase("{count=4}"),
     help="number of pictures, 1 to 10000; each seed is one more than the last (default: 1)",
 )
+STRENGTH = DecimalOption(
+    "strength",
+    title="strength",
+    minimum=0,
+    maximum=1,
+    example=phrase("{strength=0.5}; 0 keeps the picture, 1 replaces it"),
+    help="how much of the input picture is redrawn, 0 (nothing) to 1 (everything); a model that was"
+    " trained to edit then starts from it (default: 0.75; for models trained to inpaint: 1)",
+    parameter="Denoising strength",
+    summary="strength {}",
+)
 MASK_BLUR = IntegerOption(
     "mask_blur",
     title="mask blur",

@@ -1,11 +1,11 @@
 """The input pictures of a request, and how they are used. Nothing is read here."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.options import MASK_BLUR
+from gpustack_draw.request.options import MASK_BLUR, STRENGTH
 from gpustack_draw.request.picture_values import ALPHA, check_expand, check_fit, check_masked_only
 
 # A path, the bytes of a file, a PIL image or a numpy array; their types take long to import.
@@ -18,6 +18,21 @@ _USES_OF_IMAGE = {
     "strength": "to start from",
 }
 _OPTIONS_OF_MASK = ("mask_blur", "masked_only")
+
+
+class PictureKeywords(TypedDict, total=False):
+    """Keywords of the fields of :class:`PictureOptions`."""
+
+    image: PictureSource
+    ref_image: PictureSource
+    control_image: PictureSource | None
+    strength: float | None
+    mask: PictureSource | None
+    mask_invert: bool
+    mask_blur: int | None
+    masked_only: int | bool | None
+    expand: tuple[int, int, int, int] | int | str | None
+    fit: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +74,7 @@ class PictureOptions:
     mask_invert: bool = False
     mask_blur: int | None = None
     masked_only: int | bool | None = None
-    expand: "tuple[int, int, int, int] | int | str | None" = None
+    expand: tuple[int, int, int, int] | int | str | None = None
     fit: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +88,8 @@ class PictureOptions:
             raise UsageError(
                 f"{quoted(self.mask_invert)} is not True or False", argument="mask_invert"
             )
+        if self.strength is not None:
+            checked["strength"] = STRENGTH.check(self.strength)
         if self.mask_blur is not None:
             checked["mask_blur"] = MASK_BLUR.check(self.mask_blur)
         if self.expand is not None:
@@ -132,3 +149,6 @@ def _as_tuple(pictures: object) -> tuple[object, ...]:
     if pictures is None:
         return ()
     return tuple(pictures) if isinstance(pictures, list | tuple) else (pictures,)
+
+
+NO_PICTURES = PictureOptions()

@@ -42,7 +42,8 @@ def choose_settings(
         UsageError: The size, rounded up, is larger than the model can draw; or the scheduler does
             not fit the model or the steps.
     """
-    width, height, notes = _choose_size(request, model)
+    width, height, size_notes = choose_size(request, model)
+    notes = list(size_notes)
     defaults = model.defaults
     scheduler = request.scheduler or defaults.scheduler
     chosen, unused = effective_numbers(request, model.family.title, model.family.options)
@@ -118,7 +119,15 @@ def _random_seed() -> int:
     return secrets.randbelow(RANDOM_SEED_END)
 
 
-def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, list[str]]:
+def choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, tuple[str, ...]]:
+    """Choose the size of a drawing without input pictures.
+
+    Returns:
+        Width and height, multiples of what the model needs; and notes for the user.
+
+    Raises:
+        UsageError: The size, rounded up, is larger than the model can draw.
+    """
     multiple = model.family.size_multiple
     native_width, native_height = model.defaults.native_size
     if isinstance(request.size, tuple):
@@ -153,4 +162,4 @@ def _choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, 
                 f"{width}x{height}",
             )
         )
-    return width, height, notes
+    return width, height, tuple(notes)

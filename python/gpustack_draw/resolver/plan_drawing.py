@@ -1,0 +1,149 @@
+"""Plan the drawing of a request: its settings, and its input pictures as the engine needs them."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from gpustack_draw.errors import UsageError
+from gpustack_draw.inputs.drawn_part import blur_of
+from gpustack_draw.inputs.input_picture import InputPicture
+from gpustack_draw.inputs.picture_rules import PictureRules
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures, prepare_pictures
+from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
+from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
+from gpustack_draw.resolver.choose_pictures import NamedPictures, PictureRoles, choose_pictures
+from gpustack_draw.resolver.choose_settings import choose_settings, choose_size
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+
+# Pixels; cpp/engine/input_pictures.h checks it for all families.
+ENGINE_REFERENCE_MULTIPLE = 16
+
+Roles = PictureRoles[InputPicture]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawing:
+    """What a request becomes with a model.
+
+    Attributes:
+        settings: Settings, one a picture, seeds counting up.
+        pictures: The input pictures; ``None`` for none.
+        notes: Notes for the user on what was changed or has no effect.
+    """
+
+    settings: tuple[DrawSettings, ...]
+    pictures: PreparedPictures | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
+    """Fill in what a request leaves to the model, and prepare its input pictures.
+
+    Args:
+        request: What to draw.
+        model: The model.
+
+    Raises:
+        UsageError: A value or a picture does not fit the model, or a picture cannot be read.
+    """
+    sources = read_pictures(request.pictures)
+    roles = choose_pictures(model.family, _named(sources))
+    if not request.pictures:
+        settings, notes = choose_settings(request, model)
+        return Drawing(settings=tuple(settings), notes=(*roles.notes, *notes))
+    size: tuple[int, int] | None = None
+    size_notes: tuple[str, ...] = ()
+    if request.size is not None:
+        width, height, size_notes = choose_size(request, model)
+        size = width, height
+    prepared = _prepare(request.pictures, roles, rules_of(model), size)
+    settings, notes = choose_settings(
+        replace(request, size=prepared.size, pictures=NO_PICTURES), model
+    )
+    of_pictures = _picture_settings(request.pictures, roles)
+    all_notes = (*roles.notes, *sources.notes, *prepared.notes, *size_notes, *notes)
+    return Drawing(
+        settings=tuple(
+            replace(
+                each,
+                mode=roles.mode,
+                strength=roles.strength,
+                references=len(roles.references),
+                pictures=of_pictures,
+            )
+            for each in settings
+        ),
+        pictures=prepared,
+        notes=tuple(dict.fromkeys(all_notes)),
+    )
+
+
+def _named(sources: SourcePictures) -> NamedPictures[InputPicture]:
+    return NamedPictures(
+        images=sources.images,
+        references=sources.references,
+        mask=sources.mask,
+        control=sources.control,
+        strength=sources.options.strength,
+        expands=sources.options.expand is not None,
+    )
+
+
+def rules_of(model: ResolvedModel) -> PictureRules:
+    """Return the sizes that a model needs of its pictures."""
+    family = model.family
+    return PictureRules(
+        size_multiple=family.size_multiple,
+        native_size=model.defaults.native_size,
+        max_side=family.max_side,
+        reference_multiple=max(family.pictures.reference_multiple, ENGINE_REFERENCE_MULTIPLE),
+        reference_pixels=family.pictures.reference_pixels,
+        references_as_drawn="reference" in family.pictures.concatenated,
+    )
+
+
+def _prepare(
+    options: PictureOptions, roles: Roles, rules: PictureRules, size: tuple[int, int] | None
+) -> PreparedPictures:
+    """Prepare the pictures; a size that would also follow from them changes nothing.
+
+    So the size that is recorded in a picture draws it again from the same pictures.
+    """
+
+    def prepare(size: tuple[int, int] | None) -> PreparedPictures:
+        return prepare_pictures(
+            options,
+            rules,
+            start=roles.start,
+            references=roles.references,
+            mask=roles.mask,
+            control=roles.control,
+            size=size,
+        )
+
+    if size is not None and options.fit is None:
+        with suppress(UsageError):
+            prepared = prepare(None)
+            if prepared.size == size:
+                return prepared
+    return prepare(size)
+
+
+def _picture_settings(options: PictureOptions, roles: Roles) -> PictureSettings:
+    is_masked = roles.mask is not None or options.expand is not None
+    return PictureSettings(
+        image_hash=_hash(roles.start),
+        mask_hash=_hash(roles.mask),
+        reference_hashes=tuple(map(_hash, roles.references)),
+        control_hash=_hash(roles.control),
+        mask_invert=options.mask_invert,
+        mask_blur=blur_of(options) if is_masked else None,
+        masked_only=None if options.masked_only is None else int(options.masked_only),
+        expand=None if options.expand is None else options.sides,
+        fit=options.fit,
+    )
+
+
+def _hash(picture: InputPicture | None) -> str:
+    return "" if picture is None else picture.short_hash
