@@ -19,17 +19,12 @@ from gpustack_draw.cli.option_names import option_of, with_options
 from gpustack_draw.engine.messages import error_fields, read_error, read_message, write_message
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.picture_options import PictureOptions
 
 PACKAGE = Path(gpustack_draw.__file__).parent
 LIBRARY = sorted(file for file in PACKAGE.rglob("*.py") if PACKAGE / "cli" not in file.parents)
 BRACES = re.compile(r"\{([a-z0-9_]*)(=?)([^{}]*)\}")
 # As prompts, paths and servers write it: nothing in it may be replaced.
 FOREIGN = "{size} {size=7} {} {0} {seed!r} %s %(size)s --size $size size=7 {{x}} }{"
-
-
-# Arguments that generate() does not take yet.
-PICTURES = {field.name for field in fields(PictureOptions)}
 
 
 def arguments_of_the_library() -> set[str]:
@@ -134,7 +129,9 @@ def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
 
 def test_every_option_that_a_text_can_name_exists() -> None:
     options = draw_parser().spellings()
-    for name in arguments_of_the_library() - {"model", "prompt", "on_progress", "image"}:
+    # Not of the command: models that follow a control picture take that of --image.
+    others = {"model", "prompt", "on_progress", "pictures", "control_image"}
+    for name in arguments_of_the_library() - others:
         if name != "in_process":  # the command always uses a process of its own
             assert option_of(name) in options
 
@@ -200,7 +197,7 @@ def phrase_calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def test_every_phrase_has_a_literal_template_and_its_texts_and_values() -> None:
-    known = arguments_of_the_library() | PICTURES
+    known = arguments_of_the_library()
     for place, call in phrase_calls():
         template, *texts = call.args
         assert isinstance(template, ast.Constant), f"{place}: the template is not a literal"

@@ -20,6 +20,7 @@ DEFAULTS = {
     "command": "draw",
     "model": "demo",
     "prompt": "a cat",
+    "mask_invert": False,
     "show": False,
     "preview": False,
     "dry_run": False,
@@ -67,6 +68,11 @@ def test_defaults(command: list[str]) -> None:
     ("option", "field"),
     [
         ("--from", "from_picture"),
+        ("--strength", "strength"),
+        ("--mask", "mask"),
+        ("--mask-blur", "mask_blur"),
+        ("--expand", "expand"),
+        ("--fit", "fit"),
         ("--size", "size"),
         ("--negative-prompt", "negative_prompt"),
         ("--seed", "seed"),
@@ -100,9 +106,21 @@ def test_an_option_takes_any_text(option: str, field: str, value: str) -> None:
     assert values([f"{option}={value}", "demo", "--", "a cat"]) == expected
 
 
+def test_pictures_can_be_named_several_times() -> None:
+    words = ["demo", "a cat", "-i", "a.png", "--image=b.png", "-r", "-", "--init-img", "c.png"]
+    expected = {**DEFAULTS, "image": ["a.png", "b.png", "c.png"], "ref_image": ["-"]}
+    assert values(words) == expected
+
+
+def test_the_padding_of_masked_only_follows_an_equals_sign() -> None:
+    assert values(["demo", "--masked-only", "a cat"]) == {**DEFAULTS, "masked_only": "32"}
+    assert values(["demo", "a cat", "--masked-only=64"]) == {**DEFAULTS, "masked_only": "64"}
+
+
 @pytest.mark.parametrize(
     ("option", "field"),
     [
+        ("--mask-invert", "mask_invert"),
         ("--show", "show"),
         ("--preview", "preview"),
         ("--dry-run", "dry_run"),

@@ -95,6 +95,8 @@ def test_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "cfg_scale": 1.0,
         "prompt": prompt,
         "negative_prompt": "",
+        "mode": "txt2img",
+        "references": 0,
         "seconds": {"load": 0.5, "sample": 1.0},
         "device": "CPU",
     }

@@ -26,12 +26,15 @@ PROMPT = "a red circle on a blue background"
 # One thread, because two wait for each other while other tests use the processors.
 QUICK = ("--seed", "7", "--size", "128x128", "--sample-steps", "2", "--threads", "1")
 LONG = ("--seed", "7", "--size", "128x128", "--sample-steps", "9999", "--threads", "1")
+INPUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "demo-sheet.png"
+LONG_ENCODE = ("--image", str(INPUT), "--size", "1024x1024", "--threads", "1")
 LONG_DECODE = ("--seed", "7", "--size", "1024x1024", "--sample-steps", "1", "--threads", "1")
 
 # Text that the command prints at the start of each stage, and options that make the stage last.
 STAGES = {
     "start": ("means a random seed", (*LONG, "--seed", "-1")),
     "load": ("loading", LONG),
+    "encode_pictures": ("encoding the pictures", LONG_ENCODE),
     "sample": ("drawing", LONG),
     "decode": ("decoding", LONG_DECODE),
 }

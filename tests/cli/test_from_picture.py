@@ -276,7 +276,7 @@ def test_the_library_replaces_values_of_a_picture(
 def test_the_command_line_stays_as_it_was_typed(stand_in: StandIn) -> None:
     arguments = parse_arguments(["--from", "cat.png", "--seed", "8"])
     before = dict(vars(arguments))
-    source = read_source(arguments, typed_values(arguments))
+    source = read_source(arguments, typed_values(arguments), {})
     assert vars(arguments) == before
     assert source.model == "hf.co/a/b:Q8_0"
 

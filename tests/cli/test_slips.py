@@ -123,9 +123,41 @@ MISTAKES = [
     ),
     ("demo 'a cat' --lora x", "'--lora' is not an option", "LoRA is not available yet"),
     (
-        "demo 'a cat' -i cat.png",
-        "'-i' is not an option",
-        "image-to-image is not available yet",
+        "demo 'a cat' --image-strength 0.4",
+        "'--image-strength' is not an option",
+        "type --strength with 1 minus that value: mflux's --image-strength is the share that stays",
+    ),
+    (
+        "demo 'a cat' --denoising-strength 0.4",
+        "'--denoising-strength' is not an option",
+        "did you mean --strength?",
+    ),
+    (
+        "demo cat.png",
+        "'cat.png' is a picture, not a prompt",
+        "to change it: gpustack-draw demo PROMPT --image cat.png",
+    ),
+    (
+        "demo 'a cat' cat.png",
+        "unexpected argument 'cat.png'",
+        "to change that picture: --image cat.png",
+    ),
+    ("demo 'a cat' --image", "--image needs a value", "see gpustack-draw --help"),
+    ("demo 'a cat' -i --strength 0.4", "-i needs a value", "see gpustack-draw --help"),
+    (
+        "demo 'a cat' --image https://example.org/cat.png",
+        "'https://example.org/cat.png' is an address, not a file",
+        "download the picture first",
+    ),
+    (
+        "demo 'a cat' --image a.png b.png",
+        "unexpected argument 'b.png'",
+        "type --image before each picture: --image a.png --image b.png",
+    ),
+    (
+        "demo 'a cat' --image a.png --masked-only 64",
+        "unexpected argument '64'",
+        "type its value after an equals sign: --masked-only=64",
     ),
     (
         "demo 'a cat' --vae-tiling",
@@ -398,7 +430,7 @@ MISTAKES = [
     (
         "edit cat.png 'make it red'",
         "'edit' is not a command",
-        "image-to-image is not available yet",
+        "to change a picture, name it with --image: gpustack-draw MODEL PROMPT --image PICTURE",
     ),
     (
         "search cats",

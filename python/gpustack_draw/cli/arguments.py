@@ -21,7 +21,16 @@ from gpustack_draw.cli.command_parsers import (
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED, THREADS, NumberOption
+from gpustack_draw.request.options import (
+    COUNT,
+    MASK_BLUR,
+    SAMPLING_OPTIONS,
+    SEED,
+    STRENGTH,
+    THREADS,
+    NumberOption,
+)
+from gpustack_draw.request.picture_values import DEFAULT_FIT, DEFAULT_PADDING, FITS
 
 SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
@@ -45,6 +54,15 @@ class Arguments(argparse.Namespace):
     shell: str
     words: list[str] | None
     from_picture: str | None
+    image: list[str] | None
+    ref_image: list[str] | None
+    strength: str | None
+    mask: str | None
+    mask_invert: bool
+    mask_blur: str | None
+    masked_only: str | None
+    expand: str | None
+    fit: str | None
     seed: str | None
     output: str | None
     show: bool
@@ -100,13 +118,14 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} pull MODEL [options]\n"
         f"       {PROGRAM} rm MODEL [--yes]\n"
         f"       {PROGRAM} completion SHELL",
-        description="Draw a picture of PROMPT with the text-to-image model MODEL, and print the"
-        " path of the saved file. 'show' prints how a picture was drawn, 'devices' lists the"
-        " devices of this machine, 'models' lists the available models, 'pull' downloads a model,"
-        " 'rm' removes one, and 'completion' prints a shell completion script.",
+        description="Draw a picture of PROMPT with the model MODEL, or change the picture of"
+        " --image, and print the path of the saved file. 'show' prints how a picture was drawn,"
+        " 'devices' lists the devices of this machine, 'models' lists the available models, 'pull'"
+        " downloads a model, 'rm' removes one, and 'completion' prints a shell completion script.",
         epilog=f'for example: {PROGRAM} demo "a red circle"',
     )
     _add_input(parser)
+    _add_input_pictures(parser.add_argument_group("input pictures"))
     _add_picture(parser.add_argument_group("picture"))
     _add_sampling(parser.add_argument_group("sampling"))
     _add_output(parser.add_argument_group("output"))
@@ -154,12 +173,63 @@ def _add_input(parser: Parser) -> None:
     )
 
 
+def _add_input_pictures(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "-i",
+        "--image",
+        action="append",
+        metavar="PICTURE",
+        help="picture to change: a file, or - for standard input; a model that was trained to edit"
+        " looks at it, all others start from it; repeatable for models that edit several pictures",
+    )
+    group.add_argument(
+        "-r",
+        "--ref-image",
+        action="append",
+        metavar="PICTURE",
+        help="picture that the model looks at, for models trained with such pictures; repeatable",
+    )
+    _add_number(group, STRENGTH)
+    group.add_argument(
+        "--mask",
+        metavar="PICTURE",
+        help="picture of the area to redraw: white is redrawn, black is kept, and of a picture with"
+        " transparency the opaque area is redrawn; or alpha to redraw the transparent area of the"
+        " picture of --image",
+    )
+    group.add_argument(
+        "--mask-invert", action="store_true", help="redraw the other area of the mask"
+    )
+    _add_number(group, MASK_BLUR)
+    group.add_argument(
+        "--masked-only",
+        nargs="?",
+        const=str(DEFAULT_PADDING),
+        metavar="PADDING",
+        help="draw the masked area alone, with this many pixels around it, at the size that the"
+        f" model was trained for, and paste it in (default: {DEFAULT_PADDING})",
+    )
+    group.add_argument(
+        "--expand",
+        metavar="T,R,B,L",
+        help="pixels to add at the top, right, bottom and left of the picture and to draw; one"
+        " number for all sides",
+    )
+    group.add_argument(
+        "--fit",
+        metavar="HOW",
+        help=f"how a picture of another shape is fitted to --size: {', '.join(FITS)} (default:"
+        f" {DEFAULT_FIT})",
+    )
+
+
 def _add_picture(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--size",
         metavar="WIDTHxHEIGHT",
         help="size in pixels, each side 1 to 8192, rounded up to what the model supports, or native"
-        " for the size it was trained for (default: 512x512; demo: native)",
+        " for the size it was trained for (default: that of the input picture, else 512x512; demo:"
+        " native)",
     )
     group.add_argument(
         "--negative-prompt",

@@ -17,6 +17,8 @@ ALIASES = {
     "-s": "--seed",
     "--steps": "--sample-steps",
     "--cfg": "--cfg-scale",
+    "--init-img": "--image",
+    "--init-image": "--image",
     "-m": "MODEL",
     "--model": "MODEL",
     "-p": "PROMPT",

@@ -141,13 +141,20 @@ def _values(target: str, command: str) -> Iterator[str]:
         yield from _devices()
     elif target == "--output":
         yield ":files"
-    elif target in ("--from", "PICTURE"):
+    elif target in ("--from", "PICTURE", "--image", "--ref-image", "--mask"):
+        yield from _NAMES.get(target, ())
         yield _PICTURE_FILES
     else:
         yield from _NAMES.get(target, ())
 
 
 _NAMES = {
+    "--mask": ["alpha\tthe transparent area of the picture"],
+    "--fit": [
+        "crop\tcuts off what is too much",
+        "pad\tadds a border",
+        "stretch\tchanges the shape",
+    ],
     "--sampler": [f"{name}\tsampler" for name in SAMPLERS],
     "--scheduler": [f"{name}\tscheduler" for name in SCHEDULERS],
     "--on": ["auto\twhere the model is", "local\ton this machine", "server\ton a GPUStack server"],

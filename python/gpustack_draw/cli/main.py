@@ -131,6 +131,10 @@ def _check_words(arguments: Arguments) -> None:
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
         check_model_argument(arguments.model, arguments.prompt, server_is_configured=is_configured)
+    elif os.path.lexists(arguments.prompt):
+        from gpustack_draw.cli.hints.positional_arguments import check_prompt
+
+        check_prompt(arguments.model, arguments.prompt)
 
 
 def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -> "Model":
@@ -162,20 +166,23 @@ def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequ
     Raises:
         UsageError: A value is wrong, or the picture cannot be read.
     """
-    from gpustack_draw.cli.request_options import typed_values
+    from gpustack_draw.cli.request_options import read_inputs, typed_pictures, typed_values
     from gpustack_draw.request.draw_request import DrawRequest
 
+    typed, pictures = typed_values(arguments), typed_pictures(arguments)
     if arguments.from_picture is None:
         _check_words(arguments)
         assert arguments.model is not None  # the parser has asked for both
-        return arguments.model, DrawRequest(**typed_values(arguments))
-    from gpustack_draw.cli.from_picture import read_source
+        return arguments.model, read_inputs(DrawRequest(**typed), pictures)
+    from gpustack_draw.cli.from_picture import notes_on_inputs, read_source
 
-    typed = typed_values(arguments)
-    source = read_source(arguments, typed)
+    source = read_source(arguments, typed, pictures)
     for note in source.notes:
         reporter.note(note)
-    return source.model, source.parameters.request(**typed)
+    request = read_inputs(source.parameters.request(**typed), source.pictures)
+    for note in notes_on_inputs(source, request.pictures):
+        reporter.note(note)
+    return source.model, request
 
 
 def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":
@@ -235,6 +242,8 @@ def _record(picture: "Picture", path: str) -> bytes:
         "model": picture.model,
         "family": picture.family,
         **asdict(picture.settings),
+        "width": picture.width,
+        "height": picture.height,
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
         "device": picture.device,
     }

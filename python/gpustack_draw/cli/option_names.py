@@ -4,7 +4,7 @@ from gpustack_draw.phrases import Argument, spelled
 
 # Options with another name than the argument.
 _OPTIONS = {"on_log": "--debug", "path": "--output"}
-_SWITCHES = frozenset({"on_log", "preview"})
+_SWITCHES = frozenset({"mask_invert", "masked_only", "on_log", "preview"})
 
 
 def option_of(name: str) -> str:

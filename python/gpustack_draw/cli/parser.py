@@ -133,7 +133,10 @@ class Parser(argparse.ArgumentParser):
 
     def spellings(self) -> dict[str, str]:
         """Map every spelling of an option to the option or argument that it sets."""
-        own = {option: option for option in self._option_string_actions}
+        own = {
+            option: action.option_strings[-1]
+            for option, action in self._option_string_actions.items()
+        }
         targets = {*own, *self.arguments()}
         if "--size" in own:
             targets |= {"WIDTH", "HEIGHT"}

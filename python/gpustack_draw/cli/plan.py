@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.cli.option_names import with_options
+from gpustack_draw.request.draw_settings import describe_mode
 from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
 
@@ -88,6 +89,7 @@ def _native_text(plan: "ModelPlan") -> str:
 def _settings_text(plan: "ModelPlan") -> str:
     defaults = plan.defaults
     known = [
+        *describe_mode(defaults),
         *describe_sampling(defaults),
         defaults.sampler,
         defaults.scheduler,

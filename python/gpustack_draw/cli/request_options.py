@@ -1,17 +1,28 @@
 """The request that a command line describes, alone or together with the picture of ``--from``."""
 
-from collections.abc import Callable
-from dataclasses import fields
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.request.draw_request import DrawRequest, parse_size_option
-from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import COUNT, MASK_BLUR, SAMPLING_OPTIONS, SEED, STRENGTH
+from gpustack_draw.request.picture_options import PictureOptions
+from gpustack_draw.request.picture_values import parse_expand, parse_fit, parse_padding
 
 _PARSERS: dict[str, Callable[[str], object]] = {
     "size": parse_size_option,
     **{option.name: option.parse for option in (*SAMPLING_OPTIONS, SEED, COUNT)},
 }
+_PICTURE_PARSERS: dict[str, Callable[[str], object]] = {
+    **{option.name: option.parse for option in (STRENGTH, MASK_BLUR)},
+    "masked_only": parse_padding,
+    "expand": parse_expand,
+    "fit": parse_fit,
+}
+# The command has no option for it: models that follow a control picture take that of --image.
+_NO_OPTION = ("control_image",)
 
 
 def typed_values(arguments: Arguments) -> dict[str, Any]:
@@ -21,10 +32,51 @@ def typed_values(arguments: Arguments) -> dict[str, Any]:
         arguments: The command line.
 
     Returns:
-        The typed ones of the fields of :class:`DrawRequest`.
+        The typed ones of the fields of :class:`DrawRequest`, but the input pictures.
 
     Raises:
         UsageError: A value is not one of its option.
     """
-    texts = {field.name: getattr(arguments, field.name) for field in fields(DrawRequest)}
+    names = [field.name for field in fields(DrawRequest) if field.name != "pictures"]
+    texts = {name: getattr(arguments, name) for name in names}
     return {name: _PARSERS.get(name, str)(text) for name, text in texts.items() if text is not None}
+
+
+def typed_pictures(arguments: Arguments) -> dict[str, Any]:
+    """Parse the options for input pictures.
+
+    Args:
+        arguments: The command line.
+
+    Returns:
+        The typed ones of the fields of :class:`PictureOptions`.
+
+    Raises:
+        UsageError: A value is not one of its option.
+    """
+    names = [field.name for field in fields(PictureOptions) if field.name not in _NO_OPTION]
+    values = {name: getattr(arguments, name) for name in names}
+    return {
+        name: _PICTURE_PARSERS[name](value) if name in _PICTURE_PARSERS else value
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
+
+
+def read_inputs(request: DrawRequest, pictures: Mapping[str, Any]) -> DrawRequest:
+    """Return a request with its input pictures, read once, as standard input can only be.
+
+    Args:
+        request: The request without them.
+        pictures: Fields of :class:`PictureOptions`; empty for none.
+
+    Raises:
+        UsageError: A picture cannot be read, or a value lacks another that it needs.
+    """
+    if not pictures:
+        return request
+    from gpustack_draw.inputs.source_pictures import read_pictures
+
+    standard_input = None if sys.stdin is None else sys.stdin.buffer
+    sources = read_pictures(PictureOptions(**pictures), standard_input=standard_input)
+    return replace(request, pictures=sources.read_options)

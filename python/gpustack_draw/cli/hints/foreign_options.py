@@ -23,6 +23,15 @@ _EQUIVALENTS = {
     "-H": "--H",
     "-s": "-S",
     "-n": "-N",
+    "--image": "--edit --image-path --image-paths --img --img2img --input --input-image",
+    "--ref-image": "--cond-image --ref --ref-images --reference --reference-image --style-image",
+    "--strength": "--denoise --denoising-strength --img-strength --img2img-strength",
+    "--mask": "--inpaint --mask-image --mask-img --mask-path --masked-image-path",
+    "--mask-invert": "--inpainting-mask-invert --invert-mask --invert-mask-image",
+    "--mask-blur": "--blur-mask --feather --mask-feather",
+    "--masked-only": "--inpaint-full-res --inpaint-masked-only --only-masked --padding-mask-crop",
+    "--expand": "--extend --outpaint --uncrop",
+    "--fit": "--resize-mode",
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
@@ -41,10 +50,6 @@ _EQUIVALENTS = {
 
 # Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
-    "image-to-image": "-i -r --cond-image --denoise --denoising-strength --edit --end-img"
-    " --image --image-path --image-strength --img --img-strength --img2img --init-image"
-    " --init-img --input --input-image --mask --mask-image --ref --ref-image --reference --strength"
-    " --disable-auto-resize-ref-image --increase-ref-index --style-image",
     "LoRA": "--lora --lora-apply-mode --lora-dir --lora-model-dir --lora-path --lora-paths"
     " --lora-scale --lora-scales --lora-style --lora-weight --loras",
     "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
@@ -52,7 +57,7 @@ _UNAVAILABLE = {
     "upscaling": "--enlarge --esrgan --hires --hires-denoising-strength --hires-fix --hires-scale"
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
     "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
-    "video": "--fps --frames --num-frames --video-frames",
+    "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
     "sampler eta": "--ddim-eta --eta",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
@@ -87,7 +92,12 @@ _HINTS = {
     "type the option of the text encoder: --clip-l, --clip-g, --t5xxl or --llm": "--text-encoder"
     " --text-encoder-2 --te",
     "--cfg-scale is the guidance scale; upscaling is not available yet": "--scale",
-    "text-to-image is the only mode so far": "-M --mode",
+    "the options decide the mode: a picture to change is named with --image": "-M --mode",
+    "type --strength with 1 minus that value: mflux's --image-strength is the share that"
+    " stays": "--image-strength",
+    "reference pictures are always scaled to what the model needs": "--auto-resize-ref-image"
+    " --disable-auto-resize-ref-image",
+    "references are always numbered as the model was trained": "--increase-ref-index",
     "a model runs on one device, chosen with --device": "-ngl --gpu-layers --n-gpu-layers --ngl"
     " --gpu-only -sm --split-mode -ts --tensor-split",
     "to draw on the CPU, type the name that 'gpustack-draw devices' lists: --device NAME": "--cpu"

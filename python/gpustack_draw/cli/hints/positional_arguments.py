@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM, CommandLine
 from gpustack_draw.cli.hints.foreign_commands import DRAW_COMMANDS, hint_for_command
@@ -16,6 +17,7 @@ from gpustack_draw.errors import UsageError, quoted
 
 _MODEL_SUFFIXES = (".gguf", ".safetensors", ".ckpt")
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_PICTURE_OPTIONS = ("-i", "--image", "-r", "--ref-image")
 _QUOTE_MARKS = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # typographic ones, of word processors
 _SWITCH_VALUES = {"yes", "no", "true", "false", "on", "off"}
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -49,6 +51,20 @@ def check_model_argument(model: str, prompt: str, *, server_is_configured: bool)
     if is_prompt:
         hint = f"MODEL comes first: {_command('demo', model)}"
         raise UsageError(f"{quoted(model)} is not a model", hint=hint)
+
+
+def check_prompt(model: str, prompt: str) -> None:
+    """Check that PROMPT is not a picture file.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if _is_picture(prompt):
+        raise UsageError(
+            f"{quoted(prompt)} is a picture, not a prompt",
+            hint=f"to change it: {_command(model, 'PROMPT', '--image', prompt)}",
+            argument="prompt",
+        )
 
 
 def _foreign_command(words: Sequence[str]) -> UsageError | None:
@@ -152,7 +168,11 @@ def _stray_value(typed: CommandLine) -> Finding | None:
         if index - 1 in typed.switch_indexes and (
             word.lower() in _SWITCH_VALUES or _is_number(word)
         ):
+            if last == "--masked-only":
+                return word, f"type its value after an equals sign: --masked-only={word}"
             return word, f"{last} takes no value"
+        if before in _PICTURE_OPTIONS and word.lower().endswith(_PICTURE_SUFFIXES):
+            return word, f"type {before} before each picture: {before} {last} {before} {word}"
         width, height = last.rstrip(",xX"), word.lstrip(",xX") or "".join(after)
         if before == "--size" and width.isdecimal() and height.isdecimal():
             return word, f"a size is one word: --size {width}x{height}"
@@ -226,6 +246,8 @@ def _undashed_value(words: Sequence[str], expected: int) -> Finding | None:
     if size := _SIZE.fullmatch(word):
         return word, "did you mean --size {}x{}?".format(*size.groups())
     if word.lower().endswith(_PICTURE_SUFFIXES):
+        if _is_picture(word):
+            return word, f"to change that picture: --image {_shell_word(word)}"
         return word, f"to save the picture as that file: --output {_shell_word(word)}"
     if _is_quoted(words[expected - 1]) and _is_number(word):
         return word, f"put an option before the number: --seed {word}"
@@ -251,6 +273,10 @@ def _misspelled_command(word: str) -> str:
     matches = [command for command in COMMANDS if sorted(command) == sorted(lower)]  # shwo
     matches = matches or get_close_matches(lower, COMMANDS, n=1, cutoff=0.8)
     return matches[0] if matches else ""
+
+
+def _is_picture(word: str) -> bool:
+    return word.lower().endswith(_PICTURE_SUFFIXES) and Path(word).is_file()
 
 
 def _is_number(word: str) -> bool:
