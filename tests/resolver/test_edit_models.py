@@ -1,5 +1,6 @@
 """Models that were trained to work on pictures are known by header or name, at their full size."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ from hub_steps import use_no_hub
 from model_files import prefixed, write_sparse_gguf
 from qwen_architectures import language_model, qwen_image, vision_encoder
 
+from gpustack_draw.cli.option_names import with_options
+from gpustack_draw.errors import ModelFileError
 from gpustack_draw.request.model_reference import parse_model_reference
+from gpustack_draw.resolver.choose_pictures import picture_rules
+from gpustack_draw.resolver.families import FAMILIES
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
@@ -152,3 +157,29 @@ def test_model(
 )
 def test_guidance_is_what_the_model_was_made_for(name: str, inputs: int, guidance: float) -> None:
     assert resolve(name, flux(inputs)).defaults.guidance == guidance
+
+
+def test_rules_for_pictures() -> None:
+    model = resolve("qwen-image-edit-2511-Q4_0.gguf", qwen_image())
+    rules = picture_rules(replace(model, decoder_only=""))
+    assert (rules.size_multiple, rules.native_size, rules.max_side) == (8, (1024, 1024), 8192)
+    assert (rules.reference_multiple, rules.reference_pixels) == (32, 1024**2)
+    assert not rules.references_as_drawn
+    pix2pix = replace(model, family=FAMILIES["sd1-pix2pix"], decoder_only="")
+    assert picture_rules(pix2pix).references_as_drawn
+
+
+def test_a_vae_without_encoder_takes_no_pictures() -> None:
+    assert resolve("flux1-dev-Q4_0.gguf", flux()).decoder_only == ""
+    assert resolve("sd15.gguf", sd1(4)).decoder_only == ""
+    decoders = {name: shape for name, shape in sd1(4).items() if "_model.encoder." not in name}
+    assert resolve("decoders.gguf", decoders).decoder_only == "decoders.gguf"
+    decoder = {name: shape for name, shape in vae().items() if not name.startswith("encoder.")}
+    write_sparse_gguf(Path("ae.gguf"), decoder)
+    model = resolve("flux1-kontext-dev-Q4_0.gguf", flux())
+    with pytest.raises(ModelFileError) as caught:
+        picture_rules(model)
+    assert (str(caught.value.message), with_options(caught.value.hint)) == (
+        "'ae.gguf' has no encoder, with which FLUX.1 Kontext reads pictures",
+        "name a complete VAE with --vae",
+    )

@@ -142,6 +142,20 @@ def identify_file(header: ModelHeader) -> str:
     return ""
 
 
+def can_encode_pictures(header: ModelHeader, *, is_vae: bool) -> bool:
+    """Return True if a VAE or tiny autoencoder has its encoder, too.
+
+    Args:
+        header: Header of its file.
+        is_vae: Whether the file is a VAE alone; False for a model that contains one.
+    """
+    prefixes = tuple(
+        f"{prefix}encoder." for prefix, component in _PREFIXES if component in {"vae", "taesd"}
+    )
+    prefixes += ("encoder.",) if is_vae else ()
+    return any(name.startswith(prefixes) for name in header.tensors)
+
+
 def clip_width(header: ModelHeader) -> int:
     """Return the width of a CLIP text encoder; 0 for any other file."""
     widths = (

@@ -17,6 +17,7 @@ from gpustack_draw.request.model_reference import (
 )
 from gpustack_draw.resolver.compatibility import check_components, fit_family
 from gpustack_draw.resolver.detect_family import (
+    can_encode_pictures,
     components_inside,
     defaults_of,
     edit_model_of,
@@ -245,7 +246,20 @@ def _assemble(
         files=_files(main_file, also, component_files),
         defaults=defaults_of(family, variant, header),
         notes=notes + notes_on_unused(family, component_files),
+        decoder_only=_decoder_only(family, main, component_files),
     )
+
+
+def _decoder_only(
+    family: Family, main: _MainFile, component_files: Mapping[str, ComponentFile]
+) -> str:
+    """Return the label of the VAE's file if that has no encoder; empty if it has or is unread."""
+    vae = component_files.get("taesd") or component_files.get("vae")
+    header = main.header if vae is None else vae.header
+    has_no_vae = not {"vae", "taesd"} & set(family.requires)  # it draws pixels, not latents
+    if has_no_vae or header is None or can_encode_pictures(header, is_vae=vae is not None):
+        return ""
+    return main.label if vae is None else vae.label
 
 
 def _files(

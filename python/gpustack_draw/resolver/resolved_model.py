@@ -59,6 +59,8 @@ class ResolvedModel:
         defaults: Settings where the user chose none.
         notes: Notes for the user.
         user_components: Names of the components that the user chose.
+        decoder_only: Label of the file with its VAE if that cannot encode pictures, without which
+            the engine takes none; empty otherwise.
         hub: The hub that has :attr:`hub_files`; ``None`` if all files are the user's.
     """
 
@@ -71,6 +73,7 @@ class ResolvedModel:
     defaults: Defaults
     notes: tuple[str, ...] = ()
     user_components: tuple[str, ...] = ()
+    decoder_only: str = ""
     hub: "Hub | None" = field(default=None, repr=False, compare=False)
 
     def path_of(self, component: str) -> Path | None:
