@@ -10,6 +10,7 @@
 #include "cpu/buffer.h"
 #include "cpu/graph.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/operations/operation.h"
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
 
@@ -88,7 +89,11 @@ ggml_backend_device_i device_interface() {
   iface.init_backend = &make_backend;
   iface.get_buffer_type = &buffer_type;
   iface.supports_op = [](ggml_backend_dev_t, const ggml_tensor* node) {
-    return ggml_backend_dev_supports_op(ggml_cpu_device(), node);
+    // The library computes the scores itself where attention without them is not supported.
+    const Operation* attention =
+        node->op == GGML_OP_FLASH_ATTN_EXT ? find_operation(node->op) : nullptr;
+    return (attention == nullptr || attention->supports(*node)) &&
+           ggml_backend_dev_supports_op(ggml_cpu_device(), node);
   };
   iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
     return ggml_backend_buft_is_host(type);

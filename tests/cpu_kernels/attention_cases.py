@@ -214,3 +214,11 @@ def test_features_of_text_models_are_left_to_ggml() -> None:
     assert not supports("flash_attn", q, k, v, mask, numbers=(1, 8, 0))  # ALiBi
     q, k, v, _ = sources_of(1, "q8_0", depth=32)
     assert not supports("flash_attn", q, k, v, numbers=(1, 0, 0))
+
+
+def test_mask_of_fewer_keys_is_not_read_past_its_end() -> None:
+    """The library pads keys to 256 and leaves their mask: it then computes the scores itself."""
+    q, k, v, _ = sources_of(1, "f16", keys=256)
+    assert supports("flash_attn", q, k, v, mask_of((1, 1, 8, 256), 1, 0.0), numbers=(1, 0, 0))
+    assert not supports("flash_attn", q, k, v, mask_of((1, 1, 8, 200), 1, 0.0), numbers=(1, 0, 0))
+    assert not supports("flash_attn", q, k, v, mask_of((1, 1, 7, 256), 1, 0.0), numbers=(1, 0, 0))

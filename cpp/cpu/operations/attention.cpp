@@ -23,15 +23,21 @@ bool is_float(const ggml_tensor& tensor) {
   return (tensor.type == GGML_TYPE_F32 || tensor.type == GGML_TYPE_F16) && has_plain_rows(tensor);
 }
 
+// The library pads keys to a multiple of 256, but not the rows of their mask, which would be read
+// past their end.
+bool has_plain_mask(const ggml_tensor& node) {
+  const ggml_tensor* mask = node.src[3];
+  return mask == nullptr ||
+         (mask->type == GGML_TYPE_F16 && has_plain_rows(*mask) &&
+          mask->ne[0] >= node.src[1]->ne[1] && mask->ne[1] >= node.src[0]->ne[1]);
+}
+
 bool supports(const ggml_tensor& node) {
   const ggml_tensor& queries = *node.src[0];
-  const ggml_tensor* mask = node.src[3];
   const Parameters parameters = parameters_of(node);
   return queries.type == GGML_TYPE_F32 && is_float(queries) && is_float(*node.src[1]) &&
-         is_float(*node.src[2]) &&
-         (mask == nullptr || (mask->type == GGML_TYPE_F16 && has_plain_rows(*mask))) &&
-         node.src[4] == nullptr && parameters.scale > 0 && parameters.max_bias == 0 &&
-         parameters.logit_softcap == 0;
+         is_float(*node.src[2]) && has_plain_mask(node) && node.src[4] == nullptr &&
+         parameters.scale > 0 && parameters.max_bias == 0 && parameters.logit_softcap == 0;
 }
 
 // ggml: queries [depth, query, head, picture], keys and values likewise with perhaps fewer heads,
