@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_files import write_sparse_gguf
 
 from gpustack_draw import _core
 from gpustack_draw.request import names
@@ -30,6 +31,25 @@ def test_version_matches_the_package() -> None:
 def test_names_match_the_engine() -> None:
     assert list(names.SAMPLERS) == _core.samplers()
     assert list(names.SCHEDULERS) == _core.schedulers()
+
+
+def test_the_library_logs_which_model_takes_no_references(tmp_path: Path) -> None:
+    # cpp/engine/engine.cpp refuses references for Z-Image by this line of the log. The process ends
+    # before the library allocates the whole network.
+    tensors = {"model.diffusion_model.cap_embedder.0.weight": ((2560,), "F32")}
+    path = write_sparse_gguf(tmp_path / "model.gguf", tensors)
+    script = """
+import os, sys
+from gpustack_draw import _core
+def on_log(level, line):
+    if b"Version: " in line:
+        os.write(1, line.split(b" - ", 1)[1])
+        os._exit(0)
+_core.Engine(files={"model": sys.argv[1]}, on_log=on_log)
+"""
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "Version: Z-Image ", done.stderr
 
 
 def test_build_is_optimized() -> None:
