@@ -12,8 +12,8 @@ from qwen_architectures import language_model, qwen_image, vision_encoder
 from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.errors import ModelFileError
 from gpustack_draw.request.model_reference import parse_model_reference
-from gpustack_draw.resolver.choose_pictures import picture_rules
 from gpustack_draw.resolver.families import FAMILIES
+from gpustack_draw.resolver.plan_drawing import rules_of
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
@@ -161,12 +161,12 @@ def test_guidance_is_what_the_model_was_made_for(name: str, inputs: int, guidanc
 
 def test_rules_for_pictures() -> None:
     model = resolve("qwen-image-edit-2511-Q4_0.gguf", qwen_image())
-    rules = picture_rules(replace(model, decoder_only=""))
+    rules = rules_of(replace(model, decoder_only=""))
     assert (rules.size_multiple, rules.native_size, rules.max_side) == (8, (1024, 1024), 8192)
     assert (rules.reference_multiple, rules.reference_pixels) == (32, 1024**2)
     assert not rules.references_as_drawn
     pix2pix = replace(model, family=FAMILIES["sd1-pix2pix"], decoder_only="")
-    assert picture_rules(pix2pix).references_as_drawn
+    assert rules_of(pix2pix).references_as_drawn
 
 
 def test_a_vae_without_encoder_takes_no_pictures() -> None:
@@ -178,7 +178,7 @@ def test_a_vae_without_encoder_takes_no_pictures() -> None:
     write_sparse_gguf(Path("ae.gguf"), decoder)
     model = resolve("flux1-kontext-dev-Q4_0.gguf", flux())
     with pytest.raises(ModelFileError) as caught:
-        picture_rules(model)
+        rules_of(model)
     assert (str(caught.value.message), with_options(caught.value.hint)) == (
         "'ae.gguf' has no encoder, with which FLUX.1 Kontext reads pictures",
         "name a complete VAE with --vae",

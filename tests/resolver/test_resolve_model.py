@@ -115,23 +115,6 @@ def test_denoiser_alone_with_components() -> None:
     assert model.weight_bytes == sum(Path(name).stat().st_size for name in roles(model).values())
 
 
-@pytest.mark.parametrize(("channels", "family"), [(384, "flux1-fill"), (128, "flux1-controls")])
-def test_a_model_that_works_on_a_given_picture_draws_with_a_note(
-    channels: int, family: str
-) -> None:
-    tensors = {**FLUX1_ALL, f"{files.DIFFUSION}img_in.weight": ((channels, 256), "F16")}
-    model = resolve(write("flux.gguf", tensors))
-    assert (model.family.name, model.notes) == (
-        family,
-        (
-            (
-                "this model was trained to work on an input picture; here it draws from the prompt"
-                " alone"
-            ),
-        ),
-    )
-
-
 def test_llama_box_numbers_its_text_encoders() -> None:
     t5 = files.prefixed("cond_stage_model.1.transformer.", files.T5)
     model = resolve(write("flux1-dev.gguf", {**LLAMA_BOX, **t5}))
@@ -164,12 +147,6 @@ def test_vae_that_only_its_name_tells_to_be_wrong(
     kind, said, hint = error_of(write("x.gguf", network), vae=write(vae, files.VAE_16))
     assert (kind, said) == (ModelFileError, message)
     assert hint.startswith("use one made for ")
-
-
-def test_editing_model_draws_from_the_prompt_alone_and_says_so() -> None:
-    assert resolve(write("flux1-kontext-dev.gguf", FLUX1_ALL)).notes == (
-        "this model was trained to work on an input picture; here it draws from the prompt alone",
-    )
 
 
 def test_sizes_of_the_network_come_from_the_file() -> None:

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from gpustack_draw.errors import ModelFileError, UsageError, quoted
-from gpustack_draw.inputs.picture_rules import PictureRules
+from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import Phrase, phrase
 from gpustack_draw.resolver.families import FAMILIES, Family
-from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 Mode = Literal["txt2img", "img2img", "inpaint", "edit", "control"]
 _Use = Literal["start", "reference", "control"]
@@ -100,30 +98,6 @@ def choose_pictures(family: Family, named: NamedPictures[PictureT]) -> PictureRo
         strength=None if start is None else strength,
         increase_ref_index=family.pictures.increase_ref_index and len(references) > 1,
         notes=tuple(_notes(family, named, use, len(references))),
-    )
-
-
-def picture_rules(model: ResolvedModel) -> PictureRules:
-    """Return the sizes that a model needs of its pictures.
-
-    Raises:
-        ModelFileError: Its VAE cannot encode pictures.
-    """
-    if model.decoder_only:
-        raise ModelFileError(
-            f"{quoted(model.decoder_only)} has no encoder, with which {model.family.title} reads"
-            " pictures",
-            hint=phrase("name a complete VAE with {vae}"),
-            argument="vae",
-        )
-    pictures = model.family.pictures
-    return PictureRules(
-        size_multiple=model.family.size_multiple,
-        native_size=model.defaults.native_size,
-        max_side=model.family.max_side,
-        reference_multiple=pictures.reference_multiple,
-        reference_pixels=pictures.reference_pixels,
-        references_as_drawn="reference" in pictures.concatenated,
     )
 
 

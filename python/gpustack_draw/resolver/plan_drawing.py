@@ -3,12 +3,13 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gpustack_draw.errors import UsageError
+from gpustack_draw.errors import ModelFileError, UsageError, quoted
 from gpustack_draw.inputs.drawn_part import blur_of
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.inputs.picture_rules import PictureRules
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures, prepare_pictures
 from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
+from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
@@ -46,6 +47,7 @@ def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
 
     Raises:
         UsageError: A value or a picture does not fit the model, or a picture cannot be read.
+        ModelFileError: The model's VAE cannot encode pictures.
     """
     sources = read_pictures(request.pictures)
     roles = choose_pictures(model.family, _named(sources))
@@ -91,8 +93,19 @@ def _named(sources: SourcePictures) -> NamedPictures[InputPicture]:
 
 
 def rules_of(model: ResolvedModel) -> PictureRules:
-    """Return the sizes that a model needs of its pictures."""
+    """Return the sizes that a model needs of its pictures.
+
+    Raises:
+        ModelFileError: Its VAE cannot encode pictures.
+    """
     family = model.family
+    if model.decoder_only:
+        raise ModelFileError(
+            f"{quoted(model.decoder_only)} has no encoder, with which {family.title} reads"
+            " pictures",
+            hint=phrase("name a complete VAE with {vae}"),
+            argument="vae",
+        )
     return PictureRules(
         size_multiple=family.size_multiple,
         native_size=model.defaults.native_size,

@@ -230,7 +230,7 @@ def _assemble(
     family = fit_family(family, header, main.label)
     _check_components(family, main, component_files)
     present = inside | set(component_files)
-    notes += tuple(note for note in (family.note, family.variant_notes.get(variant)) if note)
+    notes += tuple(note for note in (family.variant_notes.get(variant),) if note)
     notes += notes_on_missing(family, present)
     # A tiny decoder in the main file replaces the VAE if there is no other.
     also = {"taesd"} if "taesd" in inside and "vae" not in present else set()

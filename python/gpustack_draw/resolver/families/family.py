@@ -102,7 +102,6 @@ class Family:
         edit_models: Its models that were trained to edit pictures, if others were not; the first
             that fits counts.
         switches: Keywords of the engine that it needs when it is loaded.
-        note: Note for users who draw with it; empty for none.
         variant_notes: Notes by variant.
         why_not: Why this version cannot draw with it; empty if it can.
         why_not_variant: The same by variant.
@@ -146,7 +145,6 @@ class Family:
     pictures: PictureInputs = field(default_factory=PictureInputs)
     edit_models: tuple[EditModel, ...] = ()
     switches: tuple[str, ...] = ()
-    note: str = ""
     variant_notes: Mapping[str, str] = field(default_factory=dict)
     why_not: str = ""
     why_not_variant: Mapping[str, str] = field(default_factory=dict)

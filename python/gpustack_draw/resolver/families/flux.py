@@ -11,7 +11,7 @@ from gpustack_draw.resolver.families.family import (
     SimilarVae,
 )
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
-from gpustack_draw.resolver.families.shared import DRAWS_FROM_PROMPT_ALONE, QWEN_VOCABULARY
+from gpustack_draw.resolver.families.shared import QWEN_VOCABULARY
 
 FLUX1_VAE_IS_NOT_SD3S = SimilarVae("Stable Diffusion 3", r"(sd|stable-diffusion)[_-]?v?3")
 # The engine appends reference pictures to the tokens of every FLUX network, and would place several
@@ -46,7 +46,6 @@ _flux1 = Family(
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     pictures=_UNTRAINED_REFERENCES,
     edit_models=(EditModel(title="FLUX.1 Kontext", file_name="kontext"),),
-    variant_notes={"kontext": DRAWS_FROM_PROMPT_ALONE},
 )
 _flux1_derivative = replace(_flux1, variants={}, variant_evidence=(), edit_models=())
 _chroma = replace(
@@ -90,7 +89,6 @@ FAMILIES = (
         pictures=replace(
             _UNTRAINED_REFERENCES, concatenated=("mask",), required=("mask",), draws_alone=False
         ),
-        note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _flux1_derivative,
@@ -99,7 +97,6 @@ FAMILIES = (
         defaults=Defaults(20, 1.0, guidance=30.0),
         variants={"depth": Defaults(20, 1.0, guidance=10.0)},
         pictures=replace(_UNTRAINED_REFERENCES, concatenated=("control",), draws_alone=False),
-        note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _flux1_derivative,

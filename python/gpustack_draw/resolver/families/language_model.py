@@ -5,7 +5,7 @@ from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import Defaults, Family
 from gpustack_draw.resolver.families.flux import FLUX1_VAE_IS_NOT_SD3S
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
-from gpustack_draw.resolver.families.shared import DRAWS_FROM_PROMPT_ALONE, QWEN_VOCABULARY
+from gpustack_draw.resolver.families.shared import QWEN_VOCABULARY
 
 # Marks a network for which reference pictures are free of noise (timestep 0).
 _QWEN_2511 = "__index_timestep_zero__"
@@ -55,7 +55,6 @@ FAMILIES = (
         pictures=PictureInputs(references="untrained", reference_multiple=32),
         edit_models=_QWEN_EDIT_MODELS,
         variant_evidence=((_QWEN_2511, "edit"),),
-        variant_notes={"edit": DRAWS_FROM_PROMPT_ALONE},
     ),
     Family(
         name="z-image",

@@ -1,8 +1,5 @@
 """Values that several families share."""
 
-DRAWS_FROM_PROMPT_ALONE = (
-    "this model was trained to work on an input picture; here it draws from the prompt alone"
-)
 CHANGES_A_PICTURE = "it changes an input picture, which this version cannot pass to it"
 ANIMATES_A_PICTURE = "it makes videos of an input picture, which this version cannot pass to it"
 

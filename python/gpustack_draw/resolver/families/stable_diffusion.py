@@ -8,7 +8,6 @@ from gpustack_draw.resolver.families.picture_inputs import PictureInputs
 from gpustack_draw.resolver.families.shared import (
     ANIMATES_A_PICTURE,
     CHANGES_A_PICTURE,
-    DRAWS_FROM_PROMPT_ALONE,
 )
 
 _512 = (512, 512)
@@ -139,7 +138,6 @@ FAMILIES = (
         title="Stable Diffusion 1 inpainting",
         defaults=_INPAINT,
         pictures=_MASKED,
-        note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _sd1,
@@ -166,7 +164,6 @@ FAMILIES = (
         title="Stable Diffusion 2 inpainting",
         defaults=_INPAINT,
         pictures=_MASKED,
-        note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _sd2,
@@ -184,7 +181,6 @@ FAMILIES = (
         title="Stable Diffusion XL inpainting",
         defaults=Defaults(50, 5.0, "karras"),
         pictures=_MASKED,
-        note=DRAWS_FROM_PROMPT_ALONE,
     ),
     replace(
         _sdxl,
