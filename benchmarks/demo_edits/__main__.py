@@ -62,8 +62,10 @@ def main() -> None:
         ]
     seconds = (time.monotonic() - start) / max(1, len(edits) + len(masked))
     scores = [score(*each) for each in zip(edits, sources, results, strict=True)]
-    print(table(scores))
-    print(inpainting_table(masked, inpainted))
+    if edits:
+        print(table(scores))
+    if masked:
+        print(inpainting_table(masked, inpainted))
     print(f"{seconds:.2f} s per picture")
     if options.sheet:
         pairs = list(zip(sources, results, strict=True))

@@ -109,8 +109,6 @@ def inpainting_table(masked: list[Inpainting], results: list[Image.Image]) -> st
         for one, result in zip(masked, results, strict=True)
     ]
     inside = [is_object_right(one, result) for one, result in zip(masked, results, strict=True)]
-    if not masked:
-        return ""
     shares = (
         f"outside equal {100 * np.mean(outside):.1f}%, object right {100 * np.mean(inside):.1f}%"
     )
