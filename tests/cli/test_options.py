@@ -120,6 +120,8 @@ def test_the_defaults(tmp_path: Path) -> None:
         "cfg_scale": 1.0,
         "prompt": PROMPT,
         "negative_prompt": "",
+        "mode": "txt2img",
+        "references": 0,
         "device": next(device.name for device in gpustack_draw.devices() if device.used),
     }
 

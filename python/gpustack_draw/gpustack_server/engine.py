@@ -260,8 +260,6 @@ def _refuse_pictures(request: DrawRequest) -> None:
     if request.pictures:
         raise NotYetSupportedError(
             "input pictures cannot be sent to a server yet",
-            hint=phrase(
-                "draw on this machine: with demo, a file, or an hf.co model and {on='local'}"
-            ),
+            hint=phrase("draw on this machine: demo, a file, or an hf.co model with {on='local'}"),
             argument="image" if request.pictures.image else "ref_image",
         )
