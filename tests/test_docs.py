@@ -154,6 +154,7 @@ def test_every_mentioned_option_exists(name: str) -> None:
     }
     others = {"--update-golden", "--list", "--reinstall", "--config-setting"}  # of pytest, nox, uv
     others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx
+    others |= {"--image-strength"}  # of mflux
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
     known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
