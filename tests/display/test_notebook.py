@@ -183,6 +183,19 @@ def test_a_gallery_is_a_list_of_pictures_with_their_parameters() -> None:
     assert "<figcaption></figcaption>" in html
 
 
+def test_a_gallery_shows_a_picture_beside_the_one_it_was_drawn_from() -> None:
+    before = make_picture(width=1000, height=500)
+    image = make_picture(before=before).to_image()
+    assert image.info["before"].size == (384, 192)
+    stranger = make_picture().to_image()
+    stranger.info["before"] = "a text of a file"
+    html = Gallery([image, make_picture(), stranger])._repr_html_()
+    assert html.count("<figure") == 3
+    assert html.count("<img") == 4
+    assert html.count("max-width:384px") == 1
+    assert html.count('title="before"') == 1
+
+
 @pytest.mark.parametrize(
     ("pictures", "captions"),
     [

@@ -1,9 +1,11 @@
 """Pictures as input, drawn by the demo model: image-to-image, masks and references."""
 
+import json
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from picture_checker import read_picture
 from PIL import Image
 
 import gpustack_draw
+from gpustack_draw.cli.main import main
 from gpustack_draw.engine.local_engine import LocalEngine
 from gpustack_draw.errors import EngineCrashed
 from gpustack_draw.progress.callbacks import ProgressFunction
@@ -148,6 +151,8 @@ def test_a_masked_area_that_is_drawn_alone(engine: LocalEngine) -> None:
     outside[52:168, 92:208] = False
     assert np.array_equal(drawn[outside], large[outside])
     assert not np.array_equal(drawn, large)
+    assert picture.before is not None
+    assert np.array_equal(np.asarray(picture.before), large)
 
 
 def test_references_reach_the_network(engine: LocalEngine, circle: Pixels) -> None:
@@ -209,3 +214,25 @@ def test_ctrl_c_stops_within_an_encoding_in_this_process() -> None:
         draw(engine, STAR, size=(1024, 1024), image=large, on_progress=interrupt)
     assert phases[-1] == "encode_pictures"
     engine.close()
+
+
+def test_the_command_draws_a_picture_again_from_its_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cropped, with a mask, drawn alone: all of it follows from the record and the same files."""
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(1).integers(0, 256, (200, 301, 3), np.uint8)
+    Image.fromarray(noise).save("photo.png")
+    Image.fromarray(noise[:, :, 0] & 128).convert("1").save("mask.png")
+    quick = ["--sample-steps", "1", "--quiet"]
+    inputs = ["-i", "photo.png", "--mask", "mask.png"]
+    for use in (["--masked-only=8", "--mask-blur", "2", "--mask-invert"], ["--expand", "0,9,0,0"]):
+        assert main(["demo", STAR, *inputs, *use, *quick, "--json", "--output", "one.png"]) == 0
+        record = json.loads(capsys.readouterr().out)
+        assert (record["mode"], record["strength"]) == ("inpaint", 0.75)
+        with Image.open("one.png") as image:
+            assert image.size == (record["width"], record["height"])
+        assert main(["--from", "one.png", *inputs, "--quiet", "--output", "two.png"]) == 0
+        assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+        assert b"photo" not in Path("one.png").read_bytes()
+        capsys.readouterr()

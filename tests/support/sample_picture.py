@@ -22,6 +22,7 @@ def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Pic
     model = str(changes.pop("model", "demo"))
     reference = str(changes.pop("reference", ""))
     user_components = tuple(str(changes.pop("user_components", "")).split())
+    before = changes.pop("before", None)
     values.update(changes)
     y, x = numpy.mgrid[0:height, 0:width]
     pixels = numpy.stack([x * 5 % 256, y * 7 % 256, (x + y) % 256], axis=2).astype(numpy.uint8)
@@ -31,6 +32,7 @@ def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Pic
         model=model,
         reference=reference,
         user_components=user_components,
+        before=before,  # type: ignore[arg-type]
         family="flux2-klein",
         device="CPU",
         seconds={"load": 0.5, "sample": 1.0},

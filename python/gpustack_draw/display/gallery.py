@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpustack_draw.display.html import image_tag
 from gpustack_draw.errors import quoted
@@ -31,6 +31,8 @@ _FORMATS = {
 class Gallery(list["PIL.Image.Image"]):
     """A list of pictures that a notebook shows side by side, captioned by their differences.
 
+    A picture that was drawn from another one is shown beside it.
+
     Example:
         >>> Gallery(gpustack_draw.load("demo").generate_many("a red circle", count=4))
     """
@@ -53,9 +55,13 @@ class Gallery(list["PIL.Image.Image"]):
 
 
 def _figure(image: "PIL.Image.Image", parameters: str, caption: str) -> str:
+    before: Any = image.info.get("before")
+    has_before = hasattr(before, "thumbnail")  # files can have any text of that name
+    tags = [image_tag(before, SIDE, title="before")] if has_before else []
+    tags.append(image_tag(image, SIDE, title=parameters))
     return (
-        f'<figure style="margin:0;text-align:center;max-width:{SIDE}px">'
-        f"{image_tag(image, SIDE, title=parameters)}"
+        f'<figure style="margin:0;text-align:center;max-width:{len(tags) * SIDE}px">'
+        f"{''.join(tags)}"
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

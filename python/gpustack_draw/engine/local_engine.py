@@ -347,6 +347,7 @@ class LocalEngine:
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
             size=None if pictures is None else pictures.result_size,
+            before=None if pictures is None else _raster(pictures.before),
         )
 
     def _no_picture(self, problem: str) -> BlankPictureError:
@@ -354,6 +355,12 @@ class LocalEngine:
             f"{quoted(self.model.name)} {problem}",
             hint=phrase("try another quantization of the model, another {vae}, or another {seed}"),
         )
+
+
+def _raster(pixels: memoryview) -> Raster:
+    assert pixels.shape is not None
+    height, width, _channels = pixels.shape
+    return Raster(pixels, width, height)
 
 
 def list_devices() -> list[Device]:

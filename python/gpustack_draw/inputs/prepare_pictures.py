@@ -49,6 +49,15 @@ class PreparedPictures:
         height, width = self.paste.original.shape[:2]
         return int(width), int(height)
 
+    @property
+    def before(self) -> memoryview:
+        """The picture that the drawing starts from, looks at or follows: (height, width, 3)."""
+        if self.paste is not None:
+            return self.paste.original.data
+        engine = self.engine
+        found = engine.image if engine.image is not None else engine.control
+        return (engine.references[0] if found is None else found).data
+
     def finish_bytes(self, drawn: memoryview) -> memoryview:
         """Return what :meth:`finish` does, as bytes.
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
+_BEFORE_SIDE = 384  # longer side in pixels: twice that of a gallery, for screens of high density
+
+
 class Picture(Raster):
     """A drawn picture.
 
@@ -21,6 +24,7 @@ class Picture(Raster):
         user_components: Names of the components that the user chose: ``vae``, ...
         family: The name of the model's family.
         device: Name of the device that computed it.
+        before: The picture that it was drawn from, in the drawing's size; ``None`` for none.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
     """
 
@@ -36,6 +40,7 @@ class Picture(Raster):
         reference: str = "",
         user_components: tuple[str, ...] = (),
         size: tuple[int, int] | None = None,
+        before: Raster | None = None,
     ) -> None:
         """Wrap the engine's pixels.
 
@@ -51,6 +56,7 @@ class Picture(Raster):
             user_components: Names of the components that the user chose.
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
                 these if a part of an input picture was drawn.
+            before: The picture that it was drawn from.
 
         Raises:
             ValueError: The number of bytes does not fit the size.
@@ -62,6 +68,7 @@ class Picture(Raster):
         self.user_components = user_components
         self.family = family
         self.device = device
+        self.before = before
         self.seconds = dict(seconds)
 
     def __repr__(self) -> str:
@@ -87,9 +94,15 @@ class Picture(Raster):
         return ", ".join(str(value) for value in known if value)
 
     def to_image(self) -> "PIL.Image.Image":
-        """Return a Pillow image of it, with its parameters in ``info["parameters"]``."""
+        """Return a Pillow image of it, with its parameters in ``info["parameters"]``.
+
+        ``info["before"]`` is a small image of the picture that it was drawn from, if there is one.
+        """
         from gpustack_draw.pictures.parameters import parameters_text
 
         image = super().to_image()
         image.info["parameters"] = parameters_text(self)
+        if self.before is not None:
+            image.info["before"] = self.before.to_image()
+            image.info["before"].thumbnail((_BEFORE_SIDE, _BEFORE_SIDE))
         return image
