@@ -39,6 +39,27 @@ def test_the_size_of_a_picture_is_aligned_within_the_models_area(
     assert align(picture, multiple, area, 8192).size == size
 
 
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        ((256, 300), (256, 256)),
+        ((100, 150), (256, 384)),
+        ((60, 300), (256, 1024)),
+        ((1, 1), (256, 256)),
+        ((4000, 1000), (1024, 256)),
+    ],
+)
+def test_no_side_is_below_the_smallest_that_is_drawn(
+    picture: tuple[int, int], size: tuple[int, int]
+) -> None:
+    placement = align(picture, 64, 512 * 512, 1024, 256)
+    assert placement.size == size
+    left, top, right, bottom = placement.box
+    assert size[0] / (right - left) == pytest.approx(size[1] / (bottom - top))
+    for side in size_of_area(picture, 64, 512 * 512, 1024, 256):
+        assert 256 <= side <= 1024
+
+
 @settings(deadline=None)
 @given(
     width=st.integers(1, 9000),

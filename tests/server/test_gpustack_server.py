@@ -1,10 +1,8 @@
 """Drawing on GPUStack servers of both releases, against a loopback server."""
 
 import json
-from pathlib import Path
 
 import pytest
-from fake_models import png
 from known_values import known_values
 from loopback_gpustack import LoopbackGpustack
 from server_commands import NAME, PROMPT, parameters
@@ -13,28 +11,9 @@ import gpustack_draw
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
 from gpustack_draw.cli.model_names import cache_folder
-from gpustack_draw.errors import NotYetSupportedError
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SamplingOption
 
 # --- both releases --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_input_pictures_are_refused_before_they_are_sent(
-    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], options: list[str]
-) -> None:
-    Path("cat.png").write_bytes(png())
-    assert main([NAME, PROMPT, "--image", "cat.png", *options]) == 3
-    assert capsys.readouterr().err.splitlines() == [
-        "gpustack-draw: input pictures cannot be sent to a server yet",
-        "gpustack-draw: draw on this machine: demo, a file, or an hf.co model with --on local",
-    ]
-    assert new.drawings() == []
-    model = gpustack_draw.load(NAME)
-    with pytest.raises(NotYetSupportedError) as caught:
-        model.generate(PROMPT, ref_image="cat.png")
-    assert caught.value.argument == "ref_image"
-    assert new.drawings() == []
 
 
 def test_drawing_by_name_on_a_llama_box_server(

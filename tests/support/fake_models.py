@@ -2,10 +2,12 @@
 
 import io
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from form_data import FormPart
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -26,6 +28,13 @@ def blank_png(width: int, height: int) -> bytes:
     """Return a PNG file of a few bytes for a picture of any size."""
     file = io.BytesIO()
     Image.new("1", (width, height)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def plain_png(width: int, height: int, color: tuple[int, int, int]) -> bytes:
+    """Return a PNG file of one color."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(file, format="PNG")
     return file.getvalue()
 
 
@@ -55,6 +64,8 @@ class Fault:
         seconds: Pause before each step, or before the response.
         lines: Replacement for the stream's lines.
         picture: Replacement for the picture's file.
+        until: Event to wait for before the response.
+        unread: Whether the substituted response is sent before the request's body is read.
     """
 
     path: str
@@ -68,6 +79,8 @@ class Fault:
     lines: Sequence[bytes] | None = None
     picture: bytes | None = None
     raw: bytes = b""
+    until: threading.Event | None = None
+    unread: bool = False
     times: int = 1_000_000
 
 
@@ -78,3 +91,4 @@ class Request:
     query: dict[str, str]
     headers: Mapping[str, str]
     body: Any
+    parts: Sequence[FormPart] = ()  # files of a form, whose values are the body

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fake_models import FakeModel, Fault, Request, png
+from form_data import FormPart, edit_body, edit_problem, parse_form
 
 OLD, NEW = "0.7.1", "2.3.0"
 
@@ -31,6 +32,8 @@ class LoopbackGpustack:
         requires_key: Whether requests without an API key are refused.
         steps: Maximum number of steps that a stream reports.
         ignores_stream: Whether the backend cannot stream.
+        has_edits: Whether the release has the route for requests with pictures.
+        has_gateway: Whether requests pass the gateway of 2.x, which passes on forms unchanged.
         in_flight: Number of pictures being drawn.
         max_in_flight: Maximum of ``in_flight`` so far.
         capacity: Pictures drawn in parallel; further requests are refused.
@@ -51,6 +54,8 @@ class LoopbackGpustack:
         self.requires_key = release == NEW
         self.steps = 4
         self.ignores_stream = False
+        self.has_edits = True
+        self.has_gateway = False
         self.in_flight = self.max_in_flight = 0
         self.capacity = 1000
         self.disconnected = 0
@@ -109,6 +114,10 @@ class LoopbackGpustack:
         """Return the bodies of the requests for pictures."""
         return [each.body for each in self.requests if each.path.endswith("/images/generations")]
 
+    def edits(self) -> list[Request]:
+        """Return the requests with pictures."""
+        return [each for each in self.requests if each.path.endswith("/images/edits")]
+
     def paths(self) -> list[str]:
         return [f"{each.method} {each.path}" for each in self.requests]
 
@@ -154,18 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         server = self.server_side
         parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length", 0))
-        body = json.loads(self.rfile.read(length)) if length else None
+        self.fault = server.fault_for(parts.path)
+        body, files = (None, []) if self.fault.unread else self.read_body()
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.categories = [
             value
             for name, value in parse_qsl(parts.query, keep_blank_values=True)
             if name == "categories"
         ]
-        entry = Request(self.command, parts.path, query, dict(self.headers.items()), body)
+        entry = Request(self.command, parts.path, query, dict(self.headers.items()), body, files)
         with server.lock:
             server.requests.append(entry)
-        self.fault = server.fault_for(parts.path)
+        self.close_connection = self.fault.unread
         if self.fault.raw:
             self.wfile.write(self.fault.raw)
             self.close_connection = True
@@ -177,7 +186,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path == "/version":
             self.json({"version": f"v{server.release}", "git_commit": "a6da07d"})
         elif self.authorize(parts.path):
-            self.route(parts.path, query, body)
+            self.route(parts.path, query, body, files)
+
+    def read_body(self) -> tuple[dict[str, Any] | None, list[FormPart]]:
+        """Return the object, or the values and the files of a form."""
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content_type = self.headers.get("Content-Type", "")
+        if not content_type.startswith("multipart/"):
+            return (json.loads(data) if data else None), []
+        parts = parse_form(content_type, data)
+        values = {part.name: part.content.decode() for part in parts if not part.file_name}
+        return values, [part for part in parts if part.file_name]
 
     def authorize(self, path: str) -> bool:
         """Return True if the key permits the request; otherwise send the release's refusal."""
@@ -198,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def route(self, path: str, query: dict[str, str], body: Any) -> None:
+    def route(self, path: str, query: dict[str, str], body: Any, files: list[FormPart]) -> None:
         server = self.server_side
         root = "/v1" if server.uses_llama_box else "/v2"
         if path in {"/v1-openai/models", "/v1/models"} and not (
@@ -207,6 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.list_running(query)
         elif path.endswith("/images/generations") and self.command == "POST":
             self.generate(body)
+        elif path.endswith("/images/edits") and self.command == "POST" and server.has_edits:
+            self.edit(body, files)
         elif path == f"{root}/models" and self.command == "POST":
             self.create(body)
         elif path == f"{root}/models":
@@ -310,6 +331,16 @@ class _Handler(BaseHTTPRequestHandler):
             with server.lock:
                 server.in_flight -= 1
 
+    def edit(self, values: dict[str, str], files: list[FormPart]) -> None:
+        server = self.server_side
+        if not server.has_gateway:
+            files = list({part.name: part for part in files}.values())  # the last of each name
+        problem = edit_problem(values, files, is_llama_box=server.uses_llama_box)
+        if problem:
+            self.error(400, problem, "Bad Request")
+        else:
+            self.generate(edit_body(values))
+
     def draw(self, body: dict[str, Any]) -> None:
         server = self.server_side
         width, height = map(int, body["size"].split("x"))
@@ -331,6 +362,8 @@ class _Handler(BaseHTTPRequestHandler):
     def draw_whole(self, body: dict[str, Any], picture: bytes) -> None:
         server = self.server_side
         time.sleep(self.fault.seconds)
+        if self.fault.until is not None:
+            self.fault.until.wait(30)
         answer: dict[str, Any] = {"created": 1, "data": [{"b64_json": _text(picture)}]}
         if not server.uses_llama_box:
             answer["data"][0] |= {"url": None, "revised_prompt": None}

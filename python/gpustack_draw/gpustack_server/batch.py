@@ -37,15 +37,17 @@ class Outcome:
 class Batch:
     """Pictures drawn in one thread each, for a single consumer thread."""
 
-    def __init__(self, draw: DrawFunction, count: int) -> None:
+    def __init__(self, draw: DrawFunction, count: int, mode: str = "txt2img") -> None:
         """Create a batch; :meth:`take` starts its threads.
 
         Args:
             draw: Draws the picture of an index, from 0. Called in several threads.
             count: Number of pictures.
+            mode: What the drawings are, as in :class:`Progress`.
         """
         self._draw = draw
         self._count = count
+        self._mode = mode
         self._started = 0
         self._may_start = True
         self._cancellation = Cancellation()
@@ -119,7 +121,7 @@ class Batch:
 
     def _report(self, index: int, on_progress: ProgressFunction | None) -> None:
         if on_progress is not None:
-            on_progress(self._clocks[index].progress(index + 1, self._count))
+            on_progress(self._clocks[index].progress(index + 1, self._count, self._mode))
 
 
 class _Clock:
@@ -139,13 +141,15 @@ class _Clock:
         """Record the end of the response."""
         self._end = time.monotonic()
 
-    def progress(self, picture: int, pictures: int) -> Progress:
+    def progress(self, picture: int, pictures: int, mode: str) -> Progress:
         """Return the current progress of picture number ``picture``, from 1."""
         if self._last is None:
             seconds = time.monotonic() - self._begin
-            return Progress("wait", 0, 0, seconds, picture, pictures)
+            return Progress("wait", 0, 0, seconds, picture, pictures, mode=mode)
         step = self._last[0]
-        return Progress("sample", step.done, step.total, self._sampled(), picture, pictures)
+        return Progress(
+            "sample", step.done, step.total, self._sampled(), picture, pictures, mode=mode
+        )
 
     def phases(self) -> dict[str, float]:
         """Return the seconds of each phase, once the response has ended."""

@@ -22,6 +22,7 @@ from gpustack_draw.gpustack_server.cancellation import (
     TransportProblem,
 )
 from gpustack_draw.gpustack_server.deadline import Deadline
+from gpustack_draw.gpustack_server.form import Form
 from gpustack_draw.gpustack_server.proxy import proxy_for
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.untrusted import clean, parse_retry_after, printable
@@ -133,7 +134,7 @@ class ServerConnection:
         seconds: float,
         cancellation: Cancellation,
         query: Sequence[tuple[str, str]] = (),
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Form | None = None,
         with_key: bool = True,
     ) -> Iterator[Response]:
         """Send a request and yield the response once its headers arrived, without redirects.
@@ -144,7 +145,7 @@ class ServerConnection:
             seconds: Time limit for the whole exchange; connecting is limited to 10 of them.
             cancellation: Ends the request from another thread.
             query: Names and values.
-            body: Sent as JSON.
+            body: Sent as JSON, or as a form.
             with_key: Whether to send the API key.
 
         Raises:
@@ -153,9 +154,9 @@ class ServerConnection:
         deadline = Deadline(seconds)
         url = self.address.url + quote(path) + (f"?{urlencode(query)}" if query else "")
         parts = urlsplit(url)
-        data = None if body is None else json.dumps(body).encode()
-        headers = self._headers(has_body=data is not None, with_key=with_key)
-        self.log(f"{method} {url}" + ("" if data is None else f" {data.decode()}"))
+        data, headers, text = _encode(body)
+        headers |= self._headers(with_key=with_key)
+        self.log(f"{method} {url} {text}".rstrip())
         connection = self._connect(parts, deadline)
         connected = connection.sock  # http.client drops it once the headers have arrived
         try:
@@ -163,7 +164,9 @@ class ServerConnection:
                 with _transport_errors(deadline):
                     target = url if self._is_plainly_proxied(parts) else _target(parts)
                     headers |= self._proxy_headers(parts)
-                    connection.request(method, target, data, headers)
+                    # A server that refuses a body may answer before it has read all of it.
+                    with suppress(BrokenPipeError, ConnectionResetError):
+                        connection.request(method, target, data, headers)
                     raw = connection.getresponse()
                 with raw:
                     response = Response(raw, deadline, self.address)
@@ -176,11 +179,9 @@ class ServerConnection:
         finally:
             connection.close()
 
-    def _headers(self, *, has_body: bool, with_key: bool) -> dict[str, str]:
+    def _headers(self, *, with_key: bool) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "gpustack-draw"}
         headers["Connection"] = "close"
-        if has_body:
-            headers["Content-Type"] = "application/json"
         if with_key and self.address.key:
             headers["Authorization"] = f"Bearer {self.address.key}"
         return headers
@@ -220,6 +221,20 @@ class ServerConnection:
 
     def _proxy_headers(self, parts: SplitResult) -> dict[str, str]:
         return self._proxy.headers if self._proxy and self._is_plainly_proxied(parts) else {}
+
+
+def _encode(
+    body: Mapping[str, Any] | Form | None,
+) -> tuple[bytes | Iterator[bytes] | None, dict[str, str], str]:
+    """Return the data of a body, its headers, and its text for the log."""
+    if body is None:
+        return None, {}, ""
+    if isinstance(body, Form):
+        length = sum(map(len, body.pieces()))
+        headers = {"Content-Type": body.content_type, "Content-Length": str(length)}
+        return body.pieces(), headers, body.describe()
+    data = json.dumps(body).encode()
+    return data, {"Content-Type": "application/json"}, data.decode()
 
 
 def _target(parts: SplitResult) -> str:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gpustack_draw.errors import NotYetSupportedError, quoted
+from gpustack_draw.errors import quoted
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.batch import Batch, Outcome
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
@@ -192,15 +192,14 @@ class ServerEngine:
             yielded before the error is raised.
 
         Raises:
-            UsageError: A value does not fit the model.
+            UsageError: A value or an input picture does not fit the model or the server.
             ModelNotFoundError: The server has no such model, or the model does not draw.
             ServerError: The server does not answer, or sent no picture.
         """
-        _refuse_pictures(request)
         self.look_up()
         plan = self._plan_request(request)
         client = PictureClient(self._server.find(), self.name, plan)
-        batch = Batch(client.draw, len(plan.settings))
+        batch = Batch(client.draw, len(plan.settings), plan.settings[0].mode)
         failure: BaseException | None = None
         try:
             for index in range(len(plan.settings)):
@@ -224,7 +223,6 @@ class ServerEngine:
         self._model = None
 
     def _plan_request(self, request: DrawRequest) -> ServerPlan:
-        _refuse_pictures(request)
         release = self._server.find().release
         return plan_request(request, release, self._model or RunningModel(self.name))
 
@@ -245,21 +243,8 @@ class ServerEngine:
                 model=self.name,
                 device=self._server.device,
                 seconds=outcome.seconds,
+                pictures=plan.pictures,
             )
         except ResponseError as error:
             title = self._server.find().release.title
             raise explain_response(error, self._server.address, title, model=self.name) from error
-
-
-def _refuse_pictures(request: DrawRequest) -> None:
-    """Refuse input pictures, before anything is sent.
-
-    Raises:
-        NotYetSupportedError: There are some.
-    """
-    if request.pictures:
-        raise NotYetSupportedError(
-            "input pictures cannot be sent to a server yet",
-            hint=phrase("draw on this machine: demo, a file, or an hf.co model with {on='local'}"),
-            argument="image" if request.pictures.image else "ref_image",
-        )

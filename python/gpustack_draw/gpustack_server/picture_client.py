@@ -10,6 +10,7 @@ from gpustack_draw.gpustack_server import retry
 from gpustack_draw.gpustack_server.batch import StepFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import Response
+from gpustack_draw.gpustack_server.form import Form
 from gpustack_draw.gpustack_server.models import find_state, image_model_names
 from gpustack_draw.gpustack_server.plan_request import ServerPlan
 from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS
@@ -24,8 +25,10 @@ from gpustack_draw.gpustack_server.retry import BusyRetry, RequestTracker
 from gpustack_draw.gpustack_server.server_errors import (
     explain_response,
     explain_transport,
+    no_edits,
     not_gpustack,
     stopped_model,
+    too_large_upload,
     unknown_model,
 )
 
@@ -108,6 +111,7 @@ class PictureClient:
         cancellation: Cancellation,
     ) -> bytes:
         """Send a request, repeated while the server is busy or restarting."""
+        release, files = self._server.release, self._plan.files
         refused_delays, busy_retry = list(retry.REFUSED_DELAYS), BusyRetry(self._tracker)
         while True:
             try:
@@ -115,8 +119,8 @@ class PictureClient:
                     self._tracker.track(),
                     self._connection.request(
                         "POST",
-                        self._server.release.images_path,
-                        body=body,
+                        release.edits_path if files else release.images_path,
+                        body=Form(body, files) if files else body,
                         seconds=max(limits.seconds_left(), 0.001),
                         cancellation=cancellation,
                     ) as response,
@@ -147,6 +151,8 @@ class PictureClient:
 
     def _explain_refusal(self, error: ResponseError, cancellation: Cancellation) -> DrawError:
         """Return the error for a refusal, with the model's state if it is the cause."""
+        if self._plan.files and (explained := self._explain_refused_pictures(error)):
+            return explained
         message = error.message.lower()
         # 2.0 forbids models that do not exist or that it hides from a key.
         is_missing = error.status == 404 or (error.status == 403 and message == "model not found")
@@ -164,6 +170,18 @@ class PictureClient:
             may_be_stopped=is_stopped,
             may_be_hidden=bool(self._address.key) and not self._server.release.uses_llama_box,
         )
+
+    def _explain_refused_pictures(self, error: ResponseError) -> DrawError | None:
+        """Return the error for a refusal whose cause is that pictures were sent."""
+        if error.status == 413:
+            uploaded = sum(len(file.content) for file in self._plan.files)
+            return too_large_upload(uploaded, self._address, error.message)
+        # A missing model is another message with the same status.
+        is_missing = error.status == 404 and error.message.lower() in {"", "not found"}
+        if is_missing or error.status == 405:
+            release = self._server.release.title
+            return no_edits(self._name, self._address, release, error.status)
+        return None
 
     def _explain_response(self, error: ResponseError) -> DrawError:
         title = self._server.release.title

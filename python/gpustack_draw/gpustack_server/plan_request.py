@@ -4,8 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import UsageError
+from gpustack_draw.gpustack_server.form import FormFile
 from gpustack_draw.gpustack_server.models import RunningModel
+from gpustack_draw.gpustack_server.plan_edit import (
+    LLAMA_BOX_MULTIPLE,
+    LLAMA_BOX_SMALLEST,
+    plan_edit,
+)
 from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
@@ -22,8 +29,6 @@ from gpustack_draw.units import round_up
 # Limits of llama-box, the backend of GPUStack 0.x (llama-box v0.0.171).
 _LLAMA_BOX_SAMPLERS = frozenset(SAMPLERS) - {"res_multistep", "res_2s", "er_sde"}
 _LLAMA_BOX_SCHEDULERS = frozenset({"discrete", "karras", "exponential", "ays", "gits"})
-_LLAMA_BOX_MULTIPLE = 64
-_LLAMA_BOX_SMALLEST = 256
 # Default of every model if no sampler is named; once one is named, llama-box would take 10.
 _LLAMA_BOX_STEPS = 20
 # llama-box cuts larger seeds to 32 bits, and this one means a random seed.
@@ -37,15 +42,19 @@ class ServerPlan:
     Attributes:
         settings: Settings of each picture, seeds counting up; ``None`` for values that the server
             chooses.
-        bodies: Bodies of the requests, one per picture.
+        bodies: Fields of the requests, one record per picture.
         streams: Whether the server is asked to report each step.
         notes: Notes for the user on values that are changed or have no effect.
+        files: The input pictures, sent with each request; empty without any.
+        pictures: How the drawings are finished; ``None`` without input pictures.
     """
 
     settings: tuple[DrawSettings, ...]
     bodies: tuple[dict[str, Any], ...]
     streams: bool
     notes: tuple[str, ...]
+    files: tuple[FormFile, ...] = ()
+    pictures: PreparedPictures | None = None
 
 
 def plan_request(request: DrawRequest, release: Release, model: RunningModel) -> ServerPlan:
@@ -57,10 +66,21 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         model: The model as the server describes it; at least its name.
 
     Raises:
-        UsageError: The picture is larger than this model on the server allows.
+        UsageError: The picture is larger than this model on the server allows, or an input picture
+            cannot be used.
     """
     notes: list[str] = []
-    width, height = request.size if isinstance(request.size, tuple) else DEFAULT_SIZE
+    size = request.size if isinstance(request.size, tuple) else None
+    if size is None and not request.pictures:
+        size = DEFAULT_SIZE
+    if size is not None and release.uses_llama_box:
+        size = _llama_box_size(*size, model, notes)
+    edit = plan_edit(request.pictures, release, model, size) if request.pictures else None
+    if edit is not None:
+        notes += edit.notes
+        size = edit.prepared.size
+    assert size is not None
+    width, height = size
     if request.size == NATIVE:
         notes.append(
             phrase(
@@ -68,8 +88,6 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
                 f"{width}x{height}",
             )
         )
-    if release.uses_llama_box:
-        width, height = _llama_box_size(width, height, model, notes)
     sampler, scheduler = _method(request, release, notes)
     sampling = _sampling(request, release, model, notes)
     first = _first_seed(request, release, notes)
@@ -77,7 +95,8 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         notes.append(phrase("{negative_prompt} has no effect with {cfg_scale=1}"))
     common = _body(request, model.name, f"{width}x{height}", sampler, scheduler)
     if release.uses_llama_box:
-        # Named along with the sampler, or llama-box would take its own number.
+        # Named along with the sampler, or llama-box would take its own number, and crash while
+        # reading a form.
         common["sample_steps"] = common["num_inference_steps"] = sampling["sample_steps"]
     settings, bodies = [], []
     for seed in range(first, first + request.count):
@@ -91,10 +110,18 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
                 scheduler=scheduler if release.uses_llama_box else None,
                 seed=seed,
                 **sampling,
+                **(edit.settings if edit else {}),
             )
         )
         bodies.append({**common, "seed": seed})
-    return ServerPlan(tuple(settings), tuple(bodies), release.uses_llama_box, tuple(notes))
+    return ServerPlan(
+        tuple(settings),
+        tuple(bodies),
+        release.uses_llama_box,
+        tuple(notes),
+        files=edit.files if edit else (),
+        pictures=edit.prepared if edit else None,
+    )
 
 
 def _sampling(
@@ -140,15 +167,23 @@ def _body(
         "sampler": sampler,
         "scheduler": scheduler,
         **numbers,
+        **(_edit_fields(request) if request.pictures else {}),
     }
     return {key: value for key, value in body.items() if value is not None}
+
+
+def _edit_fields(request: DrawRequest) -> dict[str, Any]:
+    return {
+        "strength": request.pictures.strength,
+        "negative_sampler": request.negative_prompt or None,  # llama-box's name of it in forms
+    }
 
 
 def _llama_box_size(
     width: int, height: int, model: RunningModel, notes: list[str]
 ) -> tuple[int, int]:
     sides = [
-        max(round_up(side, _LLAMA_BOX_MULTIPLE), _LLAMA_BOX_SMALLEST) for side in (width, height)
+        max(round_up(side, LLAMA_BOX_MULTIPLE), LLAMA_BOX_SMALLEST) for side in (width, height)
     ]
     for side, name in zip(sides, ("max_width", "max_height"), strict=True):
         most = model.number(name)
@@ -165,7 +200,7 @@ def _llama_box_size(
     if sides != [width, height]:
         notes.append(
             f"{width}x{height} was rounded up to {sides[0]}x{sides[1]}: this server draws multiples"
-            f" of {_LLAMA_BOX_MULTIPLE}, from {_LLAMA_BOX_SMALLEST}"
+            f" of {LLAMA_BOX_MULTIPLE}, from {LLAMA_BOX_SMALLEST}"
         )
     return sides[0], sides[1]
 

@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.responses import ResponseError
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DrawSettings
@@ -14,39 +15,56 @@ from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SamplingOption, SeedOption
 from gpustack_draw.units import round_up
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 # Some backends ignore the size and draw the size that the model was trained for.
 MAX_UNREQUESTED_PIXELS = 2048 * 2048
 # Others round each side up to at most this multiple, which is also their minimum.
 _ALIGNMENT = 256
+# Shapes may differ by the rounding of backends.
+_SAME_SHAPE = 0.1
 _MAX_LINE_LENGTH = 4096  # a backend's line has about 300 characters
 
 
 def read_picture(
-    file: bytes, settings: DrawSettings, *, model: str, device: str, seconds: Mapping[str, float]
+    file: bytes,
+    settings: DrawSettings,
+    *,
+    model: str,
+    device: str,
+    seconds: Mapping[str, float],
+    pictures: PreparedPictures | None = None,
 ) -> Picture:
-    """Decode a picture.
+    """Decode a picture, and paste it into the picture that it started from.
 
     Args:
         file: A PNG, JPEG or WebP file.
-        settings: The requested settings; the file's size and parameters replace them.
+        settings: The requested settings; the file's parameters replace them, and its size unless
+            it is scaled.
         model: The model's name.
         device: Release and address of the server.
         seconds: Duration of each phase.
+        pictures: The input pictures; ``None`` without any.
 
     Raises:
-        ResponseError: The file is damaged, or its picture far larger than requested.
+        ResponseError: The file is damaged, its picture is far larger than requested, or it has
+            another shape than the part of a picture that it is pasted into.
     """
     import io
 
     from PIL import Image
 
+    if pictures is not None and pictures.paste is None:
+        pictures = None  # the drawing is the whole picture, in any size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP")) as image:
-                width, height = image.size
-                _check_size(width, height, settings)
-                pixels = image.convert("RGB").tobytes()
+                _check_size(image.width, image.height, settings)
+                drawn = image.convert("RGB")
+                if pictures is not None:
+                    drawn = _scale(drawn, pictures.size)
                 text = str(image.info.get("parameters", ""))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         raise ResponseError(
@@ -54,10 +72,34 @@ def read_picture(
         ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ResponseError("too large", "more pixels than the maximum size") from error
-    settings = replace(settings, width=width, height=height, **parse_parameters(text))
+    settings = replace(settings, width=drawn.width, height=drawn.height, **parse_parameters(text))
+    pixels = drawn.tobytes()
     return Picture(
-        pixels, settings, model=model, family="", device=device, seconds=seconds, reference=model
+        pixels if pictures is None else pictures.finish_bytes(memoryview(pixels)),
+        settings,
+        model=model,
+        family="",
+        device=device,
+        seconds=seconds,
+        reference=model,
+        size=None if pictures is None else pictures.result_size,
     )
+
+
+def _scale(drawn: "PIL.Image.Image", size: tuple[int, int]) -> "PIL.Image.Image":
+    """Scale a drawing to the size that it is pasted in, as some backends draw another one.
+
+    Raises:
+        ResponseError: It has another shape.
+    """
+    from PIL import Image
+
+    (width, height), (to_width, to_height) = drawn.size, size
+    if abs(width * to_height - height * to_width) > _SAME_SHAPE * height * to_width:
+        raise ResponseError(
+            "too large", f"{width}x{height} pixels instead of {to_width}x{to_height}"
+        )
+    return drawn.resize(size, Image.Resampling.LANCZOS)
 
 
 def _check_size(width: int, height: int, settings: DrawSettings) -> None:

@@ -48,6 +48,11 @@ class Release:
         return "/v1-openai/images/generations" if self.uses_llama_box else "/v1/images/generations"
 
     @property
+    def edits_path(self) -> str:
+        """Path of the images API for requests with pictures."""
+        return "/v1-openai/images/edits" if self.uses_llama_box else "/v1/images/edits"
+
+    @property
     def models_path(self) -> str:
         """Path of the list of running models, for every user."""
         return "/v1-openai/models" if self.uses_llama_box else "/v1/models"

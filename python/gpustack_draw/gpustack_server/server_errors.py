@@ -8,10 +8,12 @@ from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.place import hub_reference
+from gpustack_draw.units import format_bytes
 
 CHECK_SERVER = phrase(
     "check {server} or GPUSTACK_SERVER_URL: use the host and port of its web page"
 )
+DRAW_LOCALLY = phrase("draw on this machine: demo, a file, or an hf.co model with {on='local'}")
 
 _CHECK_RUNNING = phrase("check {server} or GPUSTACK_SERVER_URL, and that the server is running")
 _CHECK_ADDRESS = "check that this is the address of the GPUStack server itself"
@@ -151,6 +153,38 @@ def _explain_client_error(
     return ServerError(
         f"{release} at {address.url} rejects the request ({error.status}){because}",
         hint="change the value that the message names",
+    )
+
+
+def too_large_upload(size: int, address: ServerAddress, message: str) -> DrawError:
+    """Return the error for pictures that a server refuses because of their size.
+
+    Args:
+        size: Bytes of the pictures that were sent.
+        address: The server.
+        message: The server's message; may be empty.
+    """
+    because = f": {message}" if message else ""
+    return ServerError(
+        f"{address.url} does not take pictures of {format_bytes(size)} (413){because}",
+        hint=phrase("draw a smaller picture, for example with {size='512x512'}"),
+        argument="size",
+    )
+
+
+def no_edits(model: str, address: ServerAddress, release: str, status: int) -> DrawError:
+    """Return the error for a server, or a model's backend, without the API for pictures.
+
+    Args:
+        model: The model's name.
+        address: The server.
+        release: Title of its release.
+        status: Status of the response.
+    """
+    return ServerError(
+        f"{release} at {address.url} takes no pictures with {quoted(model)} ({status})",
+        hint=DRAW_LOCALLY,
+        argument="image",
     )
 
 

@@ -91,7 +91,7 @@ def place(
         return _place_in(picture, label, options, size)
     check_aspect(*picture, label)
     area = rules.native_area * (1 if options.expand is None else _EXPANDED_AREA)
-    placement = align(picture, rules.size_multiple, area, rules.max_side)
+    placement = align(picture, rules.size_multiple, area, rules.max_side, rules.min_side)
     before, after = _text(picture), _text(placement.size)
     left, top, right, bottom = placement.box
     if placement.size == picture:
@@ -140,7 +140,9 @@ def place_masked_area(
     part = right - left, bottom - top
     if size is None:
         check_aspect(*part, "the masked area")
-        size = size_of_area(part, rules.size_multiple, rules.native_area, rules.max_side)
+        size = size_of_area(
+            part, rules.size_multiple, rules.native_area, rules.max_side, rules.min_side
+        )
     notes: tuple[str, ...] = ()
     if part[0] > 1.1 * size[0] or part[1] > 1.1 * size[1]:
         notes = (f"the masked area of {_text(part)} is drawn in {_text(size)} and scaled up",)

@@ -10,6 +10,7 @@ class PictureRules:
     Attributes:
         size_multiple: Number of pixels that both sides of a drawing are a multiple of.
         native_size: Width and height that the model was trained for.
+        min_side: Smallest side of a drawing in pixels, a multiple of ``size_multiple``.
         max_side: Largest side of a drawing in pixels.
         reference_multiple: Number of pixels that both sides of a reference are a multiple of.
         reference_pixels: Largest number of pixels of a reference.
@@ -18,6 +19,7 @@ class PictureRules:
 
     size_multiple: int
     native_size: tuple[int, int]
+    min_side: int = 1
     max_side: int = 8192
     reference_multiple: int = 16
     reference_pixels: int = 1024 * 1024

@@ -125,20 +125,23 @@ def fit(picture: tuple[int, int], size: tuple[int, int], mode: str) -> Placement
     return Placement(box=_middle(picture, (part_width, part_height)), scaled=size, size=size)
 
 
-def align(picture: tuple[int, int], multiple: int, area: int, max_side: int) -> Placement:
+def align(
+    picture: tuple[int, int], multiple: int, area: int, max_side: int, min_side: int = 1
+) -> Placement:
     """Fit a picture to a size near its own, without stretching it.
 
-    Picture of more pixels than ``area`` are scaled down; those with a side below ``multiple`` are
-    scaled up. Then less than ``multiple`` pixels are cut off.
+    Picture of more pixels than ``area`` are scaled down; those with a side below ``multiple`` or
+    ``min_side`` are scaled up. Then less than ``multiple`` pixels are cut off.
 
     Args:
         picture: Width and height of the picture.
         multiple: Number that both sides of the result are multiples of.
         area: Largest number of pixels.
         max_side: Largest side in pixels.
+        min_side: Smallest side in pixels.
     """
     scale = min(1.0, math.sqrt(area / (picture[0] * picture[1])), max_side / max(picture))
-    scale = max(scale, multiple / min(picture))
+    scale = max(scale, max(multiple, min_side) / min(picture))
     width, height = (_round_down(side * scale, multiple, max_side) for side in picture)
     if scale != 1.0:
         return fit(picture, (width, height), "crop")
@@ -148,7 +151,7 @@ def align(picture: tuple[int, int], multiple: int, area: int, max_side: int) -> 
 
 
 def size_of_area(
-    picture: tuple[int, int], multiple: int, area: int, max_side: int
+    picture: tuple[int, int], multiple: int, area: int, max_side: int, min_side: int = 1
 ) -> tuple[int, int]:
     """Return the width and height nearest to a number of pixels, in the shape of a picture.
 
@@ -157,11 +160,12 @@ def size_of_area(
         multiple: Number that both sides are rounded to multiples of.
         area: Number of pixels.
         max_side: Largest side in pixels.
+        min_side: Smallest side in pixels.
     """
     scale = min(math.sqrt(area / (picture[0] * picture[1])), max_side / max(picture))
     width, height = (
         min(
-            max(multiple, round(side * scale / multiple) * multiple),
+            max(multiple, min_side, round(side * scale / multiple) * multiple),
             max_side // multiple * multiple,
         )
         for side in picture

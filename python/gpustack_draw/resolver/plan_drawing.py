@@ -59,11 +59,11 @@ def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
     if request.size is not None:
         width, height, size_notes = choose_size(request, model)
         size = width, height
-    prepared = _prepare(request.pictures, roles, rules_of(model), size)
+    prepared = prepare_roles(request.pictures, roles, rules_of(model), size)
     settings, notes = choose_settings(
         replace(request, size=prepared.size, pictures=NO_PICTURES), model
     )
-    of_pictures = _picture_settings(request.pictures, roles)
+    of_pictures = picture_settings(request.pictures, roles)
     all_notes = (*roles.notes, *sources.notes, *prepared.notes, *size_notes, *notes)
     return Drawing(
         settings=tuple(
@@ -116,12 +116,21 @@ def rules_of(model: ResolvedModel) -> PictureRules:
     )
 
 
-def _prepare(
+def prepare_roles(
     options: PictureOptions, roles: Roles, rules: PictureRules, size: tuple[int, int] | None
 ) -> PreparedPictures:
     """Prepare the pictures; a size that would also follow from them changes nothing.
 
     So the size that is recorded in a picture draws it again from the same pictures.
+
+    Args:
+        options: How the pictures are used.
+        roles: What each picture is for.
+        rules: The sizes that the model needs.
+        size: Width and height to draw; ``None`` for those that follow from the pictures.
+
+    Raises:
+        UsageError: The pictures do not fit each other or the model.
     """
 
     def prepare(size: tuple[int, int] | None) -> PreparedPictures:
@@ -143,7 +152,8 @@ def _prepare(
     return prepare(size)
 
 
-def _picture_settings(options: PictureOptions, roles: Roles) -> PictureSettings:
+def picture_settings(options: PictureOptions, roles: Roles) -> PictureSettings:
+    """Return the settings that record how pictures are used, by their digests."""
     is_masked = roles.mask is not None or options.expand is not None
     return PictureSettings(
         image_hash=_hash(roles.start),

@@ -1,0 +1,203 @@
+"""The input pictures of a request, prepared for the inference backends of a GPUStack server.
+
+llama-box, the backend of GPUStack 0.x, starts from one picture, and redraws the white area of a
+gray mask (v0.0.171, httpserver.hpp). vLLM-Omni and SGLang, the backends of GPUStack 2, look at one
+or several pictures and read neither a mask nor a strength. A custom backend may read a mask, by its
+transparency as OpenAI defines it or by its brightness as the playground draws it; the mask that is
+sent means the same to both. Every finished picture equals the original outside of the mask,
+whatever the backend has drawn there.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpustack_draw.errors import UsageError
+from gpustack_draw.gpustack_server.form import FormFile
+from gpustack_draw.gpustack_server.models import RunningModel
+from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.gpustack_server.server_errors import DRAW_LOCALLY
+from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.inputs.input_picture import InputPicture
+from gpustack_draw.inputs.picture_rules import PictureRules
+from gpustack_draw.inputs.png_file import write_png, write_transparent_mask
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures
+from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
+from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.draw_settings import DEFAULT_SIZE
+from gpustack_draw.request.picture_options import PictureOptions
+from gpustack_draw.resolver.choose_pictures import PictureRoles
+from gpustack_draw.resolver.plan_drawing import picture_settings, prepare_roles
+
+LLAMA_BOX_MULTIPLE = 64
+LLAMA_BOX_SMALLEST = 256
+# llama-box's default of --image-max-width and --image-max-height.
+_LLAMA_BOX_MAX_SIDE = 1024
+# Pixels; the editing models of vLLM and SGLang were trained with about one megapixel, and they need
+# multiples of 8 or 16.
+_NEW_SIZE = (1024, 1024)
+_NEW_MULTIPLE = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditPlan:
+    """The input pictures of a request to a server.
+
+    Attributes:
+        prepared: The pictures, and how the drawing is finished.
+        files: The pictures as files of a form.
+        settings: Values of fields of :class:`DrawSettings`.
+        notes: Notes for the user.
+    """
+
+    prepared: PreparedPictures
+    files: tuple[FormFile, ...]
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def plan_edit(
+    options: PictureOptions, release: Release, model: RunningModel, size: tuple[int, int] | None
+) -> EditPlan:
+    """Read and prepare the input pictures of a request.
+
+    Args:
+        options: The pictures, at least one, and how they are used.
+        release: Release of the server.
+        model: The model as the server describes it.
+        size: Width and height to draw; ``None`` for those that follow from the first picture.
+
+    Raises:
+        UsageError: A picture cannot be read, or the server cannot use it.
+    """
+    _refuse(options, release)
+    sources = read_pictures(options)
+    roles = _choose_roles(options, sources, release, model)
+    prepared = prepare_roles(options, roles, _rules(release, model), size)
+    is_llama_box = release.uses_llama_box
+    return EditPlan(
+        prepared=prepared,
+        files=_files(prepared.engine, with_gray_mask=is_llama_box),
+        settings={
+            "mode": roles.mode,
+            "strength": roles.strength,
+            "references": len(roles.references),
+            "pictures": picture_settings(options, roles),
+        },
+        notes=(
+            *sources.notes,
+            *prepared.notes,
+            *(() if is_llama_box else _notes_on_new_backends(options, release)),
+        ),
+    )
+
+
+def _refuse(options: PictureOptions, release: Release) -> None:
+    """Refuse what a release cannot do.
+
+    Raises:
+        UsageError: It cannot use one of the pictures.
+    """
+    if options.control_image is not None:
+        raise UsageError(
+            "a control picture cannot be sent to a server",
+            hint=DRAW_LOCALLY,
+            argument="control_image",
+        )
+    if not release.uses_llama_box:
+        if options.expand is not None:
+            raise UsageError(
+                f"{release.title} cannot expand a picture: vLLM and SGLang, which it draws with,"
+                " read no masks",
+                hint=DRAW_LOCALLY,
+                argument="expand",
+            )
+        return
+    if options.ref_image:
+        raise UsageError(
+            f"{release.title} takes no reference pictures",
+            hint=phrase("name one picture with {image} to start from it"),
+            argument="ref_image",
+        )
+    if len(options.image) > 1:
+        raise UsageError(
+            f"{release.title} starts from one picture, and {len(options.image)} are named",
+            hint=phrase("name one with {image}"),
+            argument="image",
+        )
+
+
+def _choose_roles(
+    options: PictureOptions, sources: SourcePictures, release: Release, model: RunningModel
+) -> PictureRoles[InputPicture]:
+    """Decide what each picture is for; the family of the model is unknown."""
+    is_masked = options.mask is not None or options.expand is not None
+    if not release.uses_llama_box and not is_masked:
+        return PictureRoles(mode="edit", references=(*sources.images, *sources.references))
+    strength = None
+    if release.uses_llama_box:
+        strength = model.number("strength", 1) if options.strength is None else options.strength
+    return PictureRoles(
+        mode="inpaint" if is_masked else "img2img",
+        start=sources.images[0],
+        references=(*sources.images[1:], *sources.references),
+        mask=sources.mask,
+        strength=strength,
+    )
+
+
+def _rules(release: Release, model: RunningModel) -> PictureRules:
+    if not release.uses_llama_box:
+        return PictureRules(
+            size_multiple=_NEW_MULTIPLE,
+            native_size=_NEW_SIZE,
+            reference_multiple=_NEW_MULTIPLE,
+        )
+    sides = [model.number(name) or _LLAMA_BOX_MAX_SIDE for name in ("max_width", "max_height")]
+    max_side = int(min(sides))
+    width, height = (
+        min(int(model.number(name) or side), max_side)
+        for name, side in zip(("default_width", "default_height"), DEFAULT_SIZE, strict=True)
+    )
+    return PictureRules(
+        size_multiple=LLAMA_BOX_MULTIPLE,
+        native_size=(width, height),
+        min_side=LLAMA_BOX_SMALLEST,
+        max_side=max_side,
+    )
+
+
+def _files(pictures: EnginePictures, *, with_gray_mask: bool) -> tuple[FormFile, ...]:
+    """Return the files of a form: upright RGB pictures without metadata, and the mask."""
+    start = () if pictures.image is None else (pictures.image,)
+    images = (*start, *pictures.references)
+    # OpenAI's client names the field like this; vLLM and SGLang read both names.
+    field = "image" if len(images) == 1 else "image[]"
+    files = tuple(FormFile(field, write_png(pixels)) for pixels in images)
+    if pictures.mask is None:
+        return files
+    write_mask = write_png if with_gray_mask else write_transparent_mask
+    return (*files, FormFile("mask", write_mask(pictures.mask)))
+
+
+def _notes_on_new_backends(options: PictureOptions, release: Release) -> tuple[str, ...]:
+    notes: list[str] = []
+    if options.strength is not None:
+        notes.append(
+            phrase(
+                "{} has no effect: vLLM and SGLang, which {} draws with, do not read it",
+                Argument("strength", f"{options.strength:g}"),
+                release.title,
+            )
+        )
+    if options.mask is not None:
+        notes.append(
+            f"vLLM and SGLang, which {release.title} draws with, do not read the mask: they change"
+            " the whole picture, and the masked area of it is used"
+        )
+    count = len(options.image) + len(options.ref_image)
+    if count > 1:
+        notes.append(
+            f"{count} pictures are sent: a server of {release.title} without its gateway passes on"
+            " only the last one"
+        )
+    return tuple(notes)
