@@ -142,6 +142,11 @@ MISTAKES = [
         "unexpected argument 'cat.png'",
         "to change that picture: --image cat.png",
     ),
+    (
+        "demo cat.png 'make it red'",
+        "unexpected argument 'cat.png'",
+        'to change that picture: gpustack-draw demo "make it red" --image cat.png',
+    ),
     ("demo 'a cat' --image", "--image needs a value", "see gpustack-draw --help"),
     ("demo 'a cat' -i --strength 0.4", "-i needs a value", "see gpustack-draw --help"),
     (

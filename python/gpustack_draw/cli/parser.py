@@ -210,4 +210,12 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
             columns = os.get_terminal_size().columns or 80
         except OSError:
             columns = 80
-    return argparse.HelpFormatter(prog, max_help_position=28, width=max(40, min(columns, 100) - 2))
+    return _Formatter(prog, max_help_position=28, width=max(40, min(columns, 100) - 2))
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Writes an optional value as it is typed: ``--masked-only[=PADDING]``."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        text = super()._format_action_invocation(action)
+        return text.replace(" [", "[=") if action.nargs == "?" and action.option_strings else text

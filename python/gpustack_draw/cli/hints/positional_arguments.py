@@ -140,6 +140,7 @@ def unexpected_argument(
         unexpected, hint = (
             _stray_value(typed)
             or _repeated_argument(typed, expected)
+            or _misplaced_picture(words, expected)
             or _misplaced_model(typed, expected)
             or _undashed_option(words, expected, known)
             or _undashed_value(words, expected)
@@ -191,6 +192,14 @@ def _repeated_argument(typed: CommandLine, expected: int) -> Finding | None:
     if typed.word_indexes[0] == 0:
         return first, "type it once"
     return typed.words[expected], f"the command comes first: {PROGRAM} {first} ..."
+
+
+def _misplaced_picture(words: Sequence[str], expected: int) -> Finding | None:
+    """Find a picture between MODEL and PROMPT."""
+    if expected < 2 or len(words) != expected + 1 or not _is_picture(words[1]):
+        return None
+    model, picture, prompt = words
+    return picture, f"to change that picture: {_command(model, prompt, '--image', picture)}"
 
 
 def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
