@@ -218,7 +218,7 @@ def test_a_picture_drawn_from_others_asks_for_them(
     assert main(["--from", "old.png", *words.split()]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"gpustack-draw: 'old.png' {message}, whose file it does not name",
-        f"gpustack-draw: name it again: {option} PICTURE",
+        f"gpustack-draw: name it again with {option}",
     ]
     assert stand_in.requests == []
 
@@ -273,3 +273,17 @@ def test_a_picture_never_names_the_files_of_the_user() -> None:
         " Mask hash: ba9876543210, Reference hashes: aa bb, Seed: 7" in text
     )
     assert gpustack_draw.read_parameters(picture.to_image()).extra["Mask hash"] == "ba9876543210"
+
+
+def test_the_library_asks_for_the_pictures_too(tmp_path: Path) -> None:
+    settings = PictureSettings(image_hash="0123456789ab", mask_hash="ba9876543210", mask_blur=8)
+    image = make_picture(pictures=settings, strength=0.6).to_image()
+    found = gpustack_draw.read_parameters(image)
+    with pytest.raises(gpustack_draw.UsageError) as caught:
+        found.request(image="a.png")
+    assert str(caught.value) == (
+        "the picture was drawn with a mask, whose file it does not name\nname it again with mask"
+    )
+    pictures = found.request(image="a.png", mask="b.png", seed=9).pictures
+    assert (pictures.image, pictures.mask, pictures.strength) == (("a.png",), "b.png", 0.6)
+    assert pictures.mask_blur == 8

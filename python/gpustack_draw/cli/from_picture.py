@@ -10,12 +10,10 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.parameters import number_text
-from gpustack_draw.pictures.picture_parameters import InputParameters, read_inputs
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.picture_options import PictureOptions
-from gpustack_draw.request.picture_values import ALPHA
 from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.untrusted import clean
 
@@ -36,14 +34,12 @@ class SourcePicture:
         model: The model to draw it with, as typed, or as the picture names it.
         parameters: How it was drawn.
         notes: For the user.
-        inputs: How it was drawn from others.
         pictures: Fields of PictureOptions: the typed ones, and others of the picture.
     """
 
     model: str
     parameters: Parameters
     notes: tuple[str, ...]
-    inputs: InputParameters
     pictures: Mapping[str, Any]
 
 
@@ -66,45 +62,11 @@ def read_source(
     found = read_parameters(path)
     _check_sampling(typed, found, path)
     _check_model(arguments, found, path)
-    inputs = read_inputs(found.extra if found.is_of_this_program else {})
     return SourcePicture(
         model=arguments.model or found.reference,
         parameters=found,
         notes=tuple(_notes(arguments, typed, found, path)),
-        inputs=inputs,
-        pictures=_pictures_of(inputs, pictures, path),
-    )
-
-
-def _pictures_of(inputs: InputParameters, typed: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """Return the fields of PictureOptions for drawing a picture again.
-
-    Raises:
-        UsageError: It was drawn from pictures that are not named.
-    """
-    if not inputs:
-        return typed
-    images, references = len(typed.get("image", ())), len(typed.get("ref_image", ()))
-    used = 1 if inputs.image_hash or inputs.control_hash else 0
-    needed = len(inputs.reference_hashes)
-    if used and not images:
-        raise _picture_is_missing(path, "was drawn from another picture", "--image")
-    if images + references - used < needed:
-        pictures = "another picture" if needed == 1 else f"{needed} other pictures"
-        raise _picture_is_missing(path, f"was drawn by looking at {pictures}", "--image")
-    options = dict(inputs.options)
-    if inputs.mask_hash == inputs.image_hash != "":
-        options["mask"] = ALPHA
-    elif inputs.mask_hash and "mask" not in typed:
-        raise _picture_is_missing(path, "was drawn with a mask", "--mask")
-    return {**options, **typed}
-
-
-def _picture_is_missing(path: str, how: str, option: str) -> UsageError:
-    return UsageError(
-        f"{quoted(path)} {how}, whose file it does not name",
-        hint=f"name it again: {option} PICTURE",
-        argument=option.removeprefix("--"),
+        pictures=found.inputs.completed(pictures, quoted(path)),
     )
 
 
@@ -115,7 +77,7 @@ def notes_on_inputs(source: SourcePicture, read: PictureOptions) -> Iterator[str
         source: The picture of ``--from``.
         read: The input pictures of this drawing, read.
     """
-    inputs = source.inputs
+    inputs = source.parameters.inputs
     images = tuple(picture.short_hash for picture in read.image)
     references = tuple(picture.short_hash for picture in read.ref_image)
     first = inputs.image_hash or inputs.control_hash

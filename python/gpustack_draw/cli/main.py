@@ -166,20 +166,20 @@ def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequ
     Raises:
         UsageError: A value is wrong, or the picture cannot be read.
     """
-    from gpustack_draw.cli.request_options import read_inputs, typed_pictures, typed_values
-    from gpustack_draw.request.draw_request import DrawRequest
+    from gpustack_draw.cli.request_options import typed_pictures, typed_values, with_pictures_read
+    from gpustack_draw.request.draw_request import request_of
 
     typed, pictures = typed_values(arguments), typed_pictures(arguments)
     if arguments.from_picture is None:
         _check_words(arguments)
         assert arguments.model is not None  # the parser has asked for both
-        return arguments.model, read_inputs(DrawRequest(**typed), pictures)
+        return arguments.model, with_pictures_read(request_of({**typed, **pictures}))
     from gpustack_draw.cli.from_picture import notes_on_inputs, read_source
 
     source = read_source(arguments, typed, pictures)
     for note in source.notes:
         reporter.note(note)
-    request = read_inputs(source.parameters.request(**typed), source.pictures)
+    request = with_pictures_read(source.parameters.request(**typed, **source.pictures))
     for note in notes_on_inputs(source, request.pictures):
         reporter.note(note)
     return source.model, request

@@ -1,7 +1,7 @@
 """The request that a command line describes, alone or together with the picture of ``--from``."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -63,20 +63,16 @@ def typed_pictures(arguments: Arguments) -> dict[str, Any]:
     }
 
 
-def read_inputs(request: DrawRequest, pictures: Mapping[str, Any]) -> DrawRequest:
-    """Return a request with its input pictures, read once, as standard input can only be.
-
-    Args:
-        request: The request without them.
-        pictures: Fields of :class:`PictureOptions`; empty for none.
+def with_pictures_read(request: DrawRequest) -> DrawRequest:
+    """Return a request whose input pictures are read, once, as standard input can only be.
 
     Raises:
-        UsageError: A picture cannot be read, or a value lacks another that it needs.
+        UsageError: A picture cannot be read.
     """
-    if not pictures:
+    if not request.pictures:
         return request
     from gpustack_draw.inputs.source_pictures import read_pictures
 
     standard_input = None if sys.stdin is None else sys.stdin.buffer
-    sources = read_pictures(PictureOptions(**pictures), standard_input=standard_input)
+    sources = read_pictures(request.pictures, standard_input=standard_input)
     return replace(request, pictures=sources.read_options)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import UsageError
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
 from gpustack_draw.request.options import MASK_BLUR, STRENGTH
-from gpustack_draw.request.picture_values import parse_expand, parse_fit, parse_padding
+from gpustack_draw.request.picture_options import as_tuple
+from gpustack_draw.request.picture_values import ALPHA, parse_expand, parse_fit, parse_padding
 
 _IMAGE_HASH = "Init image hash"
 _MASK_HASH = "Mask hash"
@@ -45,6 +47,41 @@ class InputParameters:
     def __bool__(self) -> bool:
         """Return True if there was any input picture."""
         return bool(self.image_hash or self.reference_hashes or self.control_hash)
+
+    def completed(self, named: Mapping[str, Any], label: str) -> dict[str, Any]:
+        """Return the fields of PictureOptions for drawing the picture again.
+
+        Args:
+            named: Those that the caller names, which replace those of the picture.
+            label: Name of the picture in messages.
+
+        Raises:
+            UsageError: An input picture is not named.
+        """
+        if not self:
+            return dict(named)
+        images, references = (len(as_tuple(named.get(name))) for name in ("image", "ref_image"))
+        used = 1 if self.image_hash or self.control_hash else 0
+        needed = len(self.reference_hashes)
+        if images < used:
+            raise _missing(label, "was drawn from another picture", "image")
+        if images - used + references < needed:
+            others = "another picture" if needed == 1 else f"{needed} other pictures"
+            raise _missing(label, f"was drawn by looking at {others}", "image")
+        options = dict(self.options)
+        if self.image_hash and self.mask_hash == self.image_hash:
+            options["mask"] = ALPHA
+        elif self.mask_hash and named.get("mask") is None:
+            raise _missing(label, "was drawn with a mask", "mask")
+        return {**options, **named}
+
+
+def _missing(label: str, how: str, argument: str) -> UsageError:
+    return UsageError(
+        f"{label} {how}, whose file it does not name",
+        hint=phrase("name it again with {}", Argument(argument)),
+        argument=argument,
+    )
 
 
 def input_pairs(settings: DrawSettings) -> dict[str, object]:

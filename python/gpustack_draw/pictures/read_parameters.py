@@ -13,11 +13,13 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
 from gpustack_draw.pictures.parameters import PROGRAM, REFERENCE, USER_COMPONENTS
+from gpustack_draw.pictures.picture_parameters import InputParameters, read_inputs
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.request.web_ui_names import names_scheduler, sampling_named
 
@@ -83,15 +85,23 @@ class Parameters(SamplingOptions):
         """True if gpustack-draw wrote the picture."""
         return self.program.startswith(PROGRAM)
 
+    @property
+    def inputs(self) -> InputParameters:
+        """How gpustack-draw drew the picture from others; empty for another program's picture."""
+        return read_inputs(self.extra if self.is_of_this_program else {})
+
     def request(self, **changes: Any) -> DrawRequest:
         """Return a request for the same picture, to pass to ``model.draw``.
 
         Args:
-            changes: Fields of the request that replace those of the picture. A sampler whose name
-                includes a scheduler, such as ``DPM++ 2M Karras``, replaces the scheduler, too.
+            changes: Fields of :class:`DrawRequest` and of :class:`PictureOptions` that replace
+                those of the picture; among them the input pictures, which it does not contain. A
+                sampler whose name includes a scheduler, such as ``DPM++ 2M Karras``, replaces the
+                scheduler, too.
 
         Raises:
-            UsageError: The engine lacks the sampler or the scheduler, or a value is out of range.
+            UsageError: The engine lacks the sampler or the scheduler, a value is out of range, or
+                the picture was drawn from others that are not named.
         """
         names = [field.name for field in fields(DrawRequest) if hasattr(self, field.name)]
         values: dict[str, Any] = {name: getattr(self, name) for name in names}
@@ -99,6 +109,11 @@ class Parameters(SamplingOptions):
         values["scheduler"] = self.scheduler or None
         if names_scheduler(changes.get("sampler")):
             values["scheduler"] = None
+        own = {field.name for field in fields(PictureOptions)}
+        named = {name: changes.pop(name) for name in own & set(changes)}
+        pictures = self.inputs.completed(named, "the picture")
+        if pictures:
+            values["pictures"] = PictureOptions(**pictures)
         return DrawRequest(**{**values, **changes})
 
 

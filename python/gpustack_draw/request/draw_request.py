@@ -147,7 +147,8 @@ def request_of(options: Mapping[str, object]) -> DrawRequest:
     Raises:
         UsageError: A value is not allowed, or lacks another that it needs.
     """
-    return record_of(DrawRequest, {**options, "pictures": record_of(PictureOptions, options)})
+    pictures = record_of(PictureOptions, options) or NO_PICTURES  # equal to that of others
+    return record_of(DrawRequest, {**options, "pictures": pictures})
 
 
 def _check_size_value(size: object) -> tuple[int, int] | str:

@@ -80,8 +80,8 @@ class PictureOptions:
     def __post_init__(self) -> None:
         """Check every value but the pictures."""
         checked: dict[str, object] = {
-            "image": _as_tuple(self.image),
-            "ref_image": _as_tuple(self.ref_image),
+            "image": as_tuple(self.image),
+            "ref_image": as_tuple(self.ref_image),
             "masked_only": check_masked_only(self.masked_only),
         }
         if not isinstance(self.mask_invert, bool):
@@ -145,7 +145,8 @@ class PictureOptions:
                 )
 
 
-def _as_tuple(pictures: object) -> tuple[object, ...]:
+def as_tuple(pictures: object) -> tuple[object, ...]:
+    """Return one picture, or a list of them, as a tuple; ``None`` is an empty one."""
     if pictures is None:
         return ()
     return tuple(pictures) if isinstance(pictures, list | tuple) else (pictures,)
