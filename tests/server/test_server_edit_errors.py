@@ -173,8 +173,10 @@ def test_a_missing_model_is_not_a_missing_route(
     assert (status, message) == (3, "URL has no model 'sd-turbo', the nearest are sd-turbo")
 
 
-@pytest.mark.parametrize(("side", "size"), [(256, "197 kB"), (1024, "3.15 MB")])
-@pytest.mark.parametrize("words", ["", "too big"])
+@pytest.mark.parametrize(
+    ("side", "size", "words"),
+    [(256, "197 kB", ""), (256, "197 kB", "too big"), (2048, "12.6 MB", "too big")],
+)
 def test_a_server_with_a_limit_of_uploads(
     old: LoopbackGpustack,
     capsys: pytest.CaptureFixture[str],
@@ -183,13 +185,17 @@ def test_a_server_with_a_limit_of_uploads(
     size: str,
     words: str,
 ) -> None:
-    """Proxies answer before they have read a body of megabytes, and close the connection."""
+    """A proxy answers before it has read the body, and closes the connection.
+
+    A body of 12 MB does not fit into the buffers of a connection, so sending it fails.
+    """
+    old.add("large", meta={"max_width": 2048, "max_height": 2048})
     path = str(tmp_path_factory.mktemp("pictures") / "photo.png")
     Image.fromarray(noise(side, side)).save(path, compress_level=0)
     body = json.dumps({"detail": words}).encode() if words else b"<html>413</html>"
-    old.fail("/images/edits", status=413, body=body, unread=side == 1024)
+    old.fail("/images/edits", status=413, body=body, unread=side == 2048)
     assert FailingCommand(capsys, old.url).run(
-        NAME, "--image", path, "--size", f"{side}x{side}"
+        "large", "--image", path, "--size", f"{side}x{side}"
     ) == (
         1,
         f"URL does not take pictures of {size} (413)" + (f": {words}" if words else ""),

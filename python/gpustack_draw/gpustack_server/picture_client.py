@@ -12,6 +12,7 @@ from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportEr
 from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.form import Form
 from gpustack_draw.gpustack_server.models import find_state, image_model_names
+from gpustack_draw.gpustack_server.plan_edit import form_files
 from gpustack_draw.gpustack_server.plan_request import ServerPlan
 from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS
 from gpustack_draw.gpustack_server.release import FoundServer
@@ -69,6 +70,8 @@ class PictureClient:
         self._address = server.connection.address
         self._name = name
         self._plan = plan
+        pictures = plan.pictures
+        self._files = () if pictures is None else form_files(pictures.engine, server.release)
         self._tracker = RequestTracker()
 
     def draw(self, index: int, on_step: StepFunction, cancellation: Cancellation) -> bytes:
@@ -111,7 +114,7 @@ class PictureClient:
         cancellation: Cancellation,
     ) -> bytes:
         """Send a request, repeated while the server is busy or restarting."""
-        release, files = self._server.release, self._plan.files
+        release, files = self._server.release, self._files
         refused_delays, busy_retry = list(retry.REFUSED_DELAYS), BusyRetry(self._tracker)
         while True:
             try:
@@ -151,7 +154,7 @@ class PictureClient:
 
     def _explain_refusal(self, error: ResponseError, cancellation: Cancellation) -> DrawError:
         """Return the error for a refusal, with the model's state if it is the cause."""
-        if self._plan.files and (explained := self._explain_refused_pictures(error)):
+        if self._files and (explained := self._explain_refused_pictures(error)):
             return explained
         message = error.message.lower()
         # 2.0 forbids models that do not exist or that it hides from a key.
@@ -174,7 +177,7 @@ class PictureClient:
     def _explain_refused_pictures(self, error: ResponseError) -> DrawError | None:
         """Return the error for a refusal whose cause is that pictures were sent."""
         if error.status == 413:
-            uploaded = sum(len(file.content) for file in self._plan.files)
+            uploaded = sum(len(file.content) for file in self._files)
             return too_large_upload(uploaded, self._address, error.message)
         # A missing model is another message with the same status.
         is_missing = error.status == 404 and error.message.lower() in {"", "not found"}

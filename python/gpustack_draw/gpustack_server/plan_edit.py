@@ -44,13 +44,11 @@ class EditPlan:
 
     Attributes:
         prepared: The pictures, and how the drawing is finished.
-        files: The pictures as files of a form.
         settings: Values of fields of :class:`DrawSettings`.
         notes: Notes for the user.
     """
 
     prepared: PreparedPictures
-    files: tuple[FormFile, ...]
     settings: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -73,10 +71,8 @@ def plan_edit(
     sources = read_pictures(options)
     roles = _choose_roles(options, sources, release, model)
     prepared = prepare_roles(options, roles, _rules(release, model), size)
-    is_llama_box = release.uses_llama_box
     return EditPlan(
         prepared=prepared,
-        files=_files(prepared.engine, with_gray_mask=is_llama_box),
         settings={
             "mode": roles.mode,
             "strength": roles.strength,
@@ -86,7 +82,7 @@ def plan_edit(
         notes=(
             *sources.notes,
             *prepared.notes,
-            *(() if is_llama_box else _notes_on_new_backends(options, release)),
+            *(() if release.uses_llama_box else _notes_on_new_backends(options, release)),
         ),
     )
 
@@ -166,7 +162,7 @@ def _rules(release: Release, model: RunningModel) -> PictureRules:
     )
 
 
-def _files(pictures: EnginePictures, *, with_gray_mask: bool) -> tuple[FormFile, ...]:
+def form_files(pictures: EnginePictures, release: Release) -> tuple[FormFile, ...]:
     """Return the files of a form: upright RGB pictures without metadata, and the mask."""
     start = () if pictures.image is None else (pictures.image,)
     images = (*start, *pictures.references)
@@ -175,7 +171,7 @@ def _files(pictures: EnginePictures, *, with_gray_mask: bool) -> tuple[FormFile,
     files = tuple(FormFile(field, write_png(pixels)) for pixels in images)
     if pictures.mask is None:
         return files
-    write_mask = write_png if with_gray_mask else write_transparent_mask
+    write_mask = write_png if release.uses_llama_box else write_transparent_mask
     return (*files, FormFile("mask", write_mask(pictures.mask)))
 
 

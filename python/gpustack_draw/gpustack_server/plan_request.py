@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.gpustack_server.form import FormFile
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.plan_edit import (
     LLAMA_BOX_MULTIPLE,
@@ -45,15 +44,14 @@ class ServerPlan:
         bodies: Fields of the requests, one record per picture.
         streams: Whether the server is asked to report each step.
         notes: Notes for the user on values that are changed or have no effect.
-        files: The input pictures, sent with each request; empty without any.
-        pictures: How the drawings are finished; ``None`` without input pictures.
+        pictures: The input pictures, sent with each request, and how the drawings are finished;
+            ``None`` without any.
     """
 
     settings: tuple[DrawSettings, ...]
     bodies: tuple[dict[str, Any], ...]
     streams: bool
     notes: tuple[str, ...]
-    files: tuple[FormFile, ...] = ()
     pictures: PreparedPictures | None = None
 
 
@@ -119,7 +117,6 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         tuple(bodies),
         release.uses_llama_box,
         tuple(notes),
-        files=edit.files if edit else (),
         pictures=edit.prepared if edit else None,
     )
 
