@@ -24,6 +24,7 @@ class Job:
         threads: CPU threads.
         weights: Folder of the weights.
         sd_cli: Path of the engine's command.
+        references: Number of reference pictures of the same size, which klein takes.
     """
 
     contestant: str
@@ -35,6 +36,7 @@ class Job:
     threads: int
     weights: str
     sd_cli: str
+    references: int = 0
 
     @property
     def title(self) -> str:

@@ -36,25 +36,29 @@ class Network:
     denoiser: Part
     autoencoder: Part | None
 
-    def inputs(self, side: int, batch: int) -> tuple[Tensor, ...]:
+    def inputs(self, side: int, batch: int, references: int = 0) -> tuple[Tensor, ...]:
         """Return the inputs of the denoiser, the noise first.
 
         Args:
             side: Side of the picture, in pixels.
             batch: 2 with guidance: one evaluation with the prompt and one without.
+            references: Number of reference pictures of the same size, whose tokens are appended.
         """
         words = _WORDS[self.name]
         if self.name == "sd15":
             latent = torch.randn(batch, 4, side // 8, side // 8)
             return latent, torch.full((batch,), 500.0), torch.randn(batch, words, 768)
         places = (side // 16) ** 2
-        ids = torch.zeros(places, 4)
-        ids[:, 1] = torch.arange(places) // (side // 16)
-        ids[:, 2] = torch.arange(places) % (side // 16)
+        tokens = places * (1 + references)
+        place = torch.arange(tokens) % places
+        ids = torch.zeros(tokens, 4)
+        ids[:, 0] = torch.arange(tokens) // places * 10  # pictures are 10 apart
+        ids[:, 1] = place // (side // 16)
+        ids[:, 2] = place % (side // 16)
         text_ids = torch.zeros(words, 4)
         text_ids[:, 3] = torch.arange(words)
         context = torch.randn(batch, words, self.denoiser[1]["joint_attention_dim"])
-        return (torch.randn(batch, places, 128), torch.full((batch,), 0.5), context, ids, text_ids)
+        return (torch.randn(batch, tokens, 128), torch.full((batch,), 0.5), context, ids, text_ids)
 
     def latent(self, side: int) -> Tensor:
         """Return a random latent for the autoencoder, (1, channels, side / 8, side / 8)."""

@@ -27,7 +27,7 @@ def run(job: Job) -> Timing:
     batch = 1 if job.cfg_scale == 1 else 2
     with torch.inference_mode():
         # As in diffusers' pipelines, positions are integers and stay exact.
-        inputs = [part.to(dtype) for part in model.inputs(job.side, batch)]
+        inputs = [part.to(dtype) for part in model.inputs(job.side, batch, job.references)]
         seconds = sample(denoiser, inputs, job.steps, job.cfg_scale)
         decode = None
         if decoder is not None:

@@ -9,8 +9,11 @@ import gpustack_draw
 from compare_cpu.job import PROMPT, SEED, Job, Timing
 from compare_cpu.steps import differences
 from compare_cpu.weights import model_file
+from gpustack_draw import PictureOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gpustack_draw import Progress
 
 
@@ -28,6 +31,7 @@ def run(job: Job) -> Timing:
         sample_steps=job.steps,
         cfg_scale=job.cfg_scale,
         seed=SEED,
+        pictures=PictureOptions(ref_image=_references(job)),
     )
     device = "CPU" if job.contestant == "plain" else "auto"
     reference = str(model_file(Path(job.weights), job.model, job.kind))
@@ -35,3 +39,11 @@ def run(job: Job) -> Timing:
         picture = next(model.draw(request, on_progress))
     seconds = picture.seconds
     return Timing(seconds["load"], differences(ends), seconds["decode"], picture.device)
+
+
+def _references(job: Job) -> list[np.ndarray]:
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    shape = (job.side, job.side, 3)
+    return [rng.integers(0, 256, shape, np.uint8) for _ in range(job.references)]

@@ -1,0 +1,86 @@
+"""Measure the time that reference pictures add to a step, beside PyTorch with diffusers' network.
+
+    python benchmarks/reference_time.py [--side 512] [--references 1] [--runs 3] [--steps 3]
+
+Draws with the klein model of compare_cpu, with and without references of the picture's size, in
+turns and each in its own process. Printed are, for every contestant, the median seconds of a step
+without and with them, their difference, and their ratio. PyTorch runs only the network, on as many
+tokens, so that no side's steps include encoding the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from compare_cpu.contestants import run
+from compare_cpu.job import Job
+
+CONTESTANTS = ("ours f16", "ours bf16", "ours q8_0", "diffusers f32", "diffusers bf16")
+
+
+def measure(jobs: list[Job], runs: int) -> dict[Job, float]:
+    """Return the median seconds of a step of each job, without the first step of each run.
+
+    Raises:
+        SystemExit: A contestant is not installed or failed.
+    """
+    seconds: dict[Job, list[float]] = {job: [] for job in jobs}
+    for _ in range(runs):
+        for job in jobs:
+            outcome = run(job, sys.executable)
+            if outcome.timing is None:
+                sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
+            seconds[job] += outcome.timing.steps[1:]
+    return {job: median(each) for job, each in seconds.items()}
+
+
+def prepare(job: Job) -> None:
+    """Write the weights of a job, unless they exist.
+
+    Raises:
+        SystemExit: They cannot be written.
+    """
+    is_ours = job.contestant == "ours"
+    writer = "weights" if is_ours else f"{job.contestant} weights"
+    outcome = run(replace(job, contestant=writer, kind=job.kind if is_ours else ""), sys.executable)
+    if outcome.missing or outcome.error:
+        sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--weights", type=Path, default=Path("build/bench-weights"))
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
+    parser.add_argument("--side", type=int, default=512, help="side of the pictures, in pixels")
+    parser.add_argument("--references", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each contestant")
+    parser.add_argument("--steps", type=int, default=3, help="steps; the first is a warm-up")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    settings = Job("", "", "klein", options.side, options.steps, 1.0, options.threads,
+                   str(options.weights), "")  # fmt: skip
+    jobs = []
+    for title in options.only:
+        contestant, kind = title.split()
+        job = replace(settings, contestant=contestant, kind=kind)
+        prepare(job)
+        jobs += [job, replace(job, references=options.references)]
+    seconds = measure(jobs, options.runs)
+    print(f"{'':16}{'without':>10}{'with':>10}{'added':>10}{'ratio':>8}")
+    for without, with_references in zip(jobs[::2], jobs[1::2], strict=True):
+        before, after = seconds[without], seconds[with_references]
+        print(
+            f"{without.title:16}{before:10.3f}{after:10.3f}{after - before:10.3f}"
+            f"{after / before:8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
