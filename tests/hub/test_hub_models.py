@@ -442,6 +442,8 @@ def test_dry_run(
             "scheduler": "discrete",
             "sample_steps": 4,
             "cfg_scale": 1.0,
+            "mode": "txt2img",
+            "references": 0,
         },
         "native_size": [512, 512],
         "device": "CPU",
