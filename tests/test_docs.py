@@ -152,7 +152,8 @@ def test_every_mentioned_option_exists(name: str) -> None:
         for action in make_parser()._actions
         for option in action.option_strings
     }
-    others = {"--update-golden", "--list", "--reinstall", "--config-setting"}  # of pytest, nox, uv
+    others = {"--update-golden", "--dist"}  # of pytest
+    others |= {"--list", "--reinstall", "--config-setting"}  # of nox, uv
     others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx
     others |= {"--image-strength"}  # of mflux
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
