@@ -10,6 +10,7 @@ and noise. Needs torch, diffusers and transformers beside this package. Weights 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -174,6 +175,8 @@ def draw_ours(
     chosen: list[Case], file: Path, side: int, steps: int, threads: int
 ) -> Iterator[tuple[Case, Drawn]]:
     """Draw cases with this package."""
+    # By default, CPUs with bf16 instructions multiply in bf16.
+    os.environ.setdefault("GPUSTACK_DRAW_CPU", "avx2")
     picture, mask = input_picture(side), input_mask(side)
     with gpustack_draw.load(str(file), threads=threads) as model:
         for case in chosen:
