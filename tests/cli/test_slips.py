@@ -112,9 +112,9 @@ MISTAKES = [
         "did you mean --cfg-scale?",
     ),
     (
-        "demo 'a cat' --eta 9",
-        "'--eta' is not an option",
-        "sampler eta is not available yet",
+        "demo 'a cat' --flow-shift 9",
+        "'--flow-shift' is not an option",
+        "flow shift is not available yet",
     ),
     (
         "demo 'a cat' --sampling-method euler",

@@ -2,8 +2,10 @@
 
 from dataclasses import fields
 
+import pytest
+
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.request.options import CFG_SCALE, SAMPLING_OPTIONS
 from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions, effective_numbers
 from gpustack_draw.resolver.families import FAMILIES
 
@@ -25,3 +27,12 @@ def test_an_option_without_effect_gets_a_note() -> None:
         {"sample_steps": 3},
         ("guidance has no effect: this model does not take it",),
     )
+
+
+def test_an_option_of_other_samplers_gets_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CFG_SCALE, "samplers", ("lcm", "tcd"))
+    request = DrawRequest(prompt="a cat", cfg_scale=3)
+    note = "cfg_scale has no effect: sampler='euler' does not take it"
+    assert effective_numbers(request, "this model", ["cfg_scale"], "euler") == ({}, (note,))
+    for sampler in ("lcm", None):
+        assert effective_numbers(request, "m", ["cfg_scale"], sampler) == ({"cfg_scale": 3.0}, ())

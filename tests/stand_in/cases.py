@@ -581,7 +581,7 @@ def test_values_of_the_wrong_type(setting: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"eta": 1}, "no number named 'eta'"),
+        ({"steps": 1}, "no number named 'steps'"),
         ({"sample_steps": 2.5}, "sample_steps cannot be 2.500000"),
         ({"sample_steps": 1e10}, "sample_steps cannot be 10000000000.000000"),
         ({"sample_steps": float("nan")}, "sample_steps cannot be nan"),

@@ -33,6 +33,7 @@ class NumberOption:
         summary: Format of its values in summaries, such as ``cfg {}``.
         server_fields: Names in requests to a server: each backend reads one and ignores the others.
             Empty for an option that no backend has.
+        samplers: Samplers that it has an effect on; empty for all.
     """
 
     metavar = "N"
@@ -49,6 +50,7 @@ class NumberOption:
         parameter: str = "",
         summary: str = "{}",
         server_fields: "tuple[str, ...]" = (),
+        samplers: "tuple[str, ...]" = (),
     ) -> None:
         """Declare an option; hints contain ``example``."""
         self.name = name
@@ -59,6 +61,7 @@ class NumberOption:
         self.parameter = parameter
         self.summary = summary
         self.server_fields = server_fields
+        self.samplers = samplers
         self._example = example
 
     def describe(self, value: float) -> str:

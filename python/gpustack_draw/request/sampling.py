@@ -41,7 +41,7 @@ def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:
 
 
 def effective_numbers(
-    options: SamplingOptions, drawer: str, names: Collection[str]
+    options: SamplingOptions, drawer: str, names: Collection[str], sampler: str | None = None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the chosen numbers that have an effect, and a note on each of the others.
 
@@ -49,11 +49,20 @@ def effective_numbers(
         options: The numbers.
         drawer: Name of the model or the server that draws, for the notes.
         names: Names of the options that it takes.
+        sampler: The sampler that it uses; ``None`` if the server chooses it.
     """
-    chosen = chosen_numbers(options)
-    notes = tuple(
-        phrase("{} has no effect: {} does not take it", Argument(option.name), drawer)
-        for option in SAMPLING_OPTIONS
-        if option.name in chosen and option.name not in names
-    )
-    return {name: value for name, value in chosen.items() if name in names}, notes
+    effective, notes = {}, []
+    for option in SAMPLING_OPTIONS:
+        value = getattr(options, option.name)
+        if value is None:
+            continue
+        if option.name not in names:
+            obstacle: str = drawer
+        elif sampler and option.samplers and sampler not in option.samplers:
+            obstacle = phrase("{sampler=}", sampler=sampler)
+        else:
+            effective[option.name] = value
+            continue
+        name = Argument(option.name)
+        notes.append(phrase("{} has no effect: {} does not take it", name, obstacle))
+    return effective, tuple(notes)

@@ -46,7 +46,9 @@ def choose_settings(
     notes = list(size_notes)
     defaults = model.defaults
     scheduler = request.scheduler or defaults.scheduler
-    chosen, unused = effective_numbers(request, model.family.title, model.family.options)
+    sampler = request.sampler or DEFAULT_SAMPLER
+    title, options = model.family.title, model.family.options
+    chosen, unused = effective_numbers(request, title, options, sampler)
     notes += unused
     sampling = {**chosen_numbers(defaults), **chosen}
     cfg_scale = sampling["cfg_scale"]
@@ -62,7 +64,7 @@ def choose_settings(
             negative_prompt=request.negative_prompt,
             width=width,
             height=height,
-            sampler=request.sampler or DEFAULT_SAMPLER,
+            sampler=sampler,
             scheduler=scheduler,
             seed=seed + index,
             **sampling,
