@@ -130,9 +130,11 @@ def parse_parameters(text: str) -> dict[str, Any]:
     for pair in line[:_MAX_LINE_LENGTH].split(","):
         name, _, value = pair.partition(":")
         pairs[name.strip().lower()] = value.strip()
+    # Backends write the others for every model, whether they have an effect or not.
+    options = [option for option in SAMPLING_OPTIONS if option.server_fields]
     values: dict[str, Any] = {
         option.name: _parse(option, pairs.get(option.parameter.lower(), ""))
-        for option in (*SAMPLING_OPTIONS, SEED)
+        for option in (*options, SEED)
     }
     sampler, _, scheduler = pairs.get("sampler", "").lower().partition(" ")
     values["sampler"] = sampler if sampler in SAMPLERS else None
