@@ -41,6 +41,7 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
   return {
       {"cfg_scale", &sample.guidance.txt_cfg},
       {"clip_skip", &params.clip_skip},
+      {"eta", &sample.eta},
       {"guidance", &sample.guidance.distilled_guidance},
       {"sample_steps", &sample.sample_steps},
       {"strength", &params.strength},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from architectures import CLIP_L, Named, all_in_one, flux1, sd1_unet, vae
@@ -29,12 +30,13 @@ def sd1(folder: Path) -> Path:
     return write_gguf(folder / "sd1.gguf", weights(tensors))
 
 
-# By option: a model that takes it, and a value that is not its default.
-CASES: dict[str, tuple[Callable[[Path], Path], float]] = {
-    "sample_steps": (small_flux1, 2),
-    "cfg_scale": (small_flux1, 4.0),
-    "guidance": (small_flux1, 30.0),
-    "clip_skip": (sd1, 2),
+# By option: a model that takes it, a value that is not its default, and the settings beside it.
+CASES: dict[str, tuple[Callable[[Path], Path], float, dict[str, Any]]] = {
+    "sample_steps": (small_flux1, 2, {}),
+    "cfg_scale": (small_flux1, 4.0, {}),
+    "guidance": (small_flux1, 30.0, {}),
+    "clip_skip": (sd1, 2, {}),
+    "eta": (small_flux1, 0.0, {"sampler": "euler_a", "sample_steps": 2}),
 }
 
 
@@ -45,16 +47,16 @@ def engine() -> Iterator[EngineProcess]:
     engine.close()
 
 
-def draw(engine: EngineProcess, **numbers: float) -> bytes:
+def draw(engine: EngineProcess, **others: Any) -> bytes:
     texts = {"prompt": "a cat", "negative_prompt": "", "sampler": "euler", "scheduler": "discrete"}
     settings = {"width": 64, "height": 64, "seed": 7, "sample_steps": 1, "cfg_scale": 1.0}
-    return bytes(engine.draw(settings={**texts, **settings, **numbers}).pixels)
+    return bytes(engine.draw(settings={**texts, **settings, **others}).pixels)
 
 
 @pytest.mark.parametrize("name", [option.name for option in SAMPLING_OPTIONS])
 def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, name: str) -> None:
-    make_model, value = CASES[name]
+    make_model, value, others = CASES[name]
     path = make_model(tmp_path)
     engine.load(files={"model": str(path)}, threads=2, device="auto")
     path.unlink()  # one has 1.4 GB
-    assert draw(engine) != draw(engine, **{name: value})
+    assert draw(engine, **others) != draw(engine, **{**others, name: value})

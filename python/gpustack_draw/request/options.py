@@ -237,6 +237,27 @@ CLIP_SKIP = IntegerOption(
     parameter="Clip skip",
     summary="clip skip {}",
 )
+ETA = DecimalOption(
+    "eta",
+    title="noise multiplier",
+    minimum=0,
+    maximum=1,
+    example=phrase("{eta=0.5}"),
+    help="share of new noise in each step, 0 (none) to 1; has an effect on samplers that add noise:"
+    " euler_a, dpm++2s_a, ddim_trailing, tcd, res_multistep, res_2s and er_sde (default: the"
+    " sampler's)",
+    parameter="Eta",
+    summary="eta {}",
+    samplers=(
+        "euler_a",
+        "dpm++2s_a",
+        "ddim_trailing",
+        "tcd",
+        "res_multistep",
+        "res_2s",
+        "er_sde",
+    ),
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -285,7 +306,13 @@ THREADS = IntegerOption(
 )
 
 # The numbers that decide how a picture is sampled: the fields of SamplingOptions.
-SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (SAMPLE_STEPS, CFG_SCALE, GUIDANCE, CLIP_SKIP)
+SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
+    SAMPLE_STEPS,
+    CFG_SCALE,
+    GUIDANCE,
+    CLIP_SKIP,
+    ETA,
+)
 
 
 def describe_sampling(settings: object) -> list[str]:

@@ -18,6 +18,7 @@ class SamplingKeywords(TypedDict, total=False):
     cfg_scale: float | None
     guidance: float | None
     clip_skip: int | None
+    eta: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class SamplingOptions:
     cfg_scale: float | None = None
     guidance: float | None = None
     clip_skip: int | None = None
+    eta: float | None = None
 
 
 def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:

@@ -15,6 +15,7 @@ _EQUIVALENTS = {
     " --sampling-steps",
     "--cfg-scale": "--classifier-free-guidance --guidance-scale --txt-cfg",
     "--guidance": "--distilled-guidance",
+    "--eta": "--ddim-eta",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
     "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
     "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",
@@ -58,7 +59,6 @@ _UNAVAILABLE = {
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
     "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
-    "sampler eta": "--ddim-eta --eta",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
     "seamless pictures": "--circular --circularx --circulary --seamless",

@@ -9,7 +9,7 @@ from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
 # Sampling options that have an effect on every family.
-COMMON_OPTIONS = ("sample_steps", "cfg_scale")
+COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta")
 
 
 @dataclass(frozen=True)
