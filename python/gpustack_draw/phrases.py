@@ -5,13 +5,9 @@ Each text is written once, with its arguments in braces, and read by two audienc
 on a command line. ``--help`` imports this module, so it imports nothing that takes long.
 """
 
-import re
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_BRACES = re.compile(r"\{(?P<name>[a-z0-9_]*)(?P<equals>=?)(?P<source>[^{}]*)\}")
 
 
 class Argument(str):
@@ -71,18 +67,19 @@ def phrase(template: str, *texts: str, **values: object) -> Phrase:
         texts: Plain texts, phrases or arguments.
         values: Values of arguments, by name.
     """
-    pieces, end, inserted = [], 0, iter(texts)
-    for braces in _BRACES.finditer(template):
-        name, source = braces["name"], braces["source"]
-        pieces.append(template[end : braces.start()])
+    plain, *pieces_with_braces = template.split("{")
+    pieces, inserted = [plain], iter(texts)
+    for piece in pieces_with_braces:
+        braces, _, plain = piece.partition("}")
+        name, equals, source = braces.partition("=")
         if not name:
             pieces.append(next(inserted))
-        elif braces["equals"] and not source:
+        elif equals and not source:
             pieces.append(Argument(name, repr(values[name])))
         else:
             pieces.append(Argument(name, source))
-        end = braces.end()
-    return Phrase(*pieces, template[end:])
+        pieces.append(plain)
+    return Phrase(*pieces)
 
 
 def spelled(text: str, spell: "Callable[[Argument], str]") -> str:

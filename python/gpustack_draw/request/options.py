@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Compiling these takes long, so they are compiled when the first value is read.
+_INTEGER = r"[+-]?[0-9]+"
+_DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 class NumberOption:
@@ -143,7 +144,7 @@ class DecimalOption(NumberOption):
         """
         stripped = text.strip()
         # No value needs more characters, and the pattern takes long for many digits.
-        if len(stripped) > 40 or not _DECIMAL.fullmatch(stripped):
+        if len(stripped) > 40 or not re.fullmatch(_DECIMAL, stripped):
             raise self.error(text)
         return self._in_range(float(stripped), text)
 
@@ -173,7 +174,7 @@ SamplingOption = IntegerOption | DecimalOption
 def _parse_integer(option: NumberOption, text: str) -> int:
     stripped = text.strip()
     # No range has numbers of more than 20 digits, and int() takes long for many digits.
-    if not _INTEGER.fullmatch(stripped) or len(stripped) > 20:
+    if not re.fullmatch(_INTEGER, stripped) or len(stripped) > 20:
         raise option.error(text)
     number = int(stripped)
     if not option.minimum <= number <= option.maximum:

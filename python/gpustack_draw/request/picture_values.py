@@ -19,7 +19,7 @@ DEFAULT_FIT = "crop"
 DEFAULT_PADDING = 32  # pixels around a mask that is drawn at the model's native size
 DEFAULT_MASK_BLUR = 4
 _MAX_PIXELS = 8192
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = r"[0-9]{1,9}"  # compiled when a value is read
 
 _EXPAND_HINT = (
     "pixels to add on each side, each 0 to 8192 and not all 0: one number, or four as"
@@ -69,7 +69,7 @@ def parse_expand(text: str) -> tuple[int, int, int, int]:
         UsageError: The text is neither.
     """
     numbers = [number.strip() for number in text.split(",")]
-    if not all(_NUMBER.fullmatch(number) for number in numbers):
+    if not all(re.fullmatch(_NUMBER, number) for number in numbers):
         raise _expand_error(text)
     return _check_sides([int(number) for number in numbers], text)
 
@@ -118,7 +118,7 @@ def parse_padding(text: str) -> int:
         UsageError: It is not a whole number from 0 to 8192.
     """
     stripped = text.strip()
-    if not _NUMBER.fullmatch(stripped) or int(stripped) > _MAX_PIXELS:
+    if not re.fullmatch(_NUMBER, stripped) or int(stripped) > _MAX_PIXELS:
         raise _padding_error(text)
     return int(stripped)
 
