@@ -1,4 +1,7 @@
-"""Shared fixtures, the option --update-golden, and the order of tests: quick ones first.
+"""Shared fixtures, the option --update-golden, and the order of tests.
+
+Quick tests come first. With pytest-xdist, builds do: one process is busy with them for minutes,
+while the others run the rest.
 
 ``--hypothesis-profile=thorough`` tries 10,000 inputs; the default profile tries 400.
 """
@@ -29,20 +32,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist would run files with many tests first
     # Background jobs of shell scripts, and their child processes, ignore SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):  # nohup ignores it
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def slowness(item: pytest.Item) -> int:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    place_of_builds = -1 if hasattr(config, "workerinput") else 2
+
+    def place(item: pytest.Item) -> int:
         if item.get_closest_marker("build"):
-            return 2
+            return place_of_builds
         return 1 if item.get_closest_marker("engine") else 0
 
-    items.sort(key=slowness)
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
