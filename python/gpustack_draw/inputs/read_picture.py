@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,6 +10,7 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.inputs.convert_image import convert_image, decode_file
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.inputs.picture_arrays import picture_of_array
+from gpustack_draw.inputs.regular_file import open_regular_file
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -75,12 +75,8 @@ def _read_file(path: str, label: str) -> bytes:
     if _ADDRESS.match(path):
         raise UsageError(f"{label} is an address, not a file", hint="download the picture first")
     try:
-        _check_regular(os.stat(path).st_mode, label)  # noqa: PTH116 - paths are text here
-        no_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(path, os.O_RDONLY | no_waiting), "rb") as file:
-            status = os.fstat(file.fileno())
-            _check_regular(status.st_mode, label)  # the path may have been replaced
-            _check_length(status.st_size, label)
+        with open_regular_file(path, label) as file:
+            _check_length(os.fstat(file.fileno()).st_size, label)
             return file.read(MAX_FILE_BYTES)
     except FileNotFoundError:
         raise UsageError(f"{label} does not exist", hint="check the path") from None
@@ -91,16 +87,6 @@ def _read_file(path: str, label: str) -> bytes:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{label} cannot be a file name") from error
-
-
-def _check_regular(mode: int, label: str) -> None:
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{label} is a folder", hint="name a picture in it")
-    if not stat.S_ISREG(mode):
-        file_type = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
-        raise UsageError(
-            f"{label} is {file_type}, not a file", hint="save the picture to a file first"
-        )
 
 
 def _check_length(length: int, label: str) -> None:

@@ -6,7 +6,6 @@ them, so no length and no checksum is trusted.
 
 import io
 import os
-import stat
 import struct
 import sys
 import zlib
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.inputs.regular_file import open_regular_file
 from gpustack_draw.pictures.embedded_text import decode_text, exif_texts, profile_bytes, xmp_texts
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _opened(source: object, label: str) -> Iterator[BinaryIO]:
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
         try:
-            file = _open_regular_file(source, label)
+            file = open_regular_file(source, label)
         except FileNotFoundError:
             raise UsageError(f"{label} does not exist", hint="check the path") from None
         except OSError as error:
@@ -171,29 +171,6 @@ def _unreadable(error: OSError | ValueError, label: str) -> UsageError:
     if reason[1:2].islower():
         reason = reason[0].lower() + reason[1:]
     return UsageError(f"{label} cannot be read: {reason}")
-
-
-def _open_regular_file(path: str | os.PathLike[str], label: str) -> BinaryIO:
-    """Open a regular file; refuse anything that could block, such as a named pipe."""
-    _check_regular(os.stat(path).st_mode, label)  # noqa: PTH116 - any PathLike is a path here
-    no_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = os.fdopen(os.open(path, os.O_RDONLY | no_waiting), "rb")
-    try:
-        _check_regular(os.fstat(file.fileno()).st_mode, label)  # the path may have been replaced
-    except UsageError:
-        file.close()
-        raise
-    return file
-
-
-def _check_regular(mode: int, label: str) -> None:
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{label} is a folder", hint="name a picture in it")
-    if not stat.S_ISREG(mode):
-        file_type = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
-        raise UsageError(
-            f"{label} is {file_type}, not a file", hint="save the picture to a file first"
-        )
 
 
 # --- containers -----------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""Open a picture's file without waiting for one that is no regular file."""
+
+import os
+import stat
+from typing import BinaryIO
+
+from gpustack_draw.errors import UsageError
+
+
+def open_regular_file(path: str | os.PathLike[str], label: str) -> BinaryIO:
+    """Open a regular file; refuse anything that could block, such as a named pipe.
+
+    Args:
+        path: The path.
+        label: Name of the file in messages.
+
+    Raises:
+        UsageError: It is a folder, a pipe, a device or a socket.
+        OSError: It cannot be opened.
+        ValueError: The path cannot be that of a file.
+    """
+    _check_regular(os.stat(path).st_mode, label)  # noqa: PTH116 - any PathLike is a path here
+    no_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, os.O_RDONLY | no_waiting), "rb")
+    try:
+        _check_regular(os.fstat(file.fileno()).st_mode, label)  # the path may have been replaced
+    except UsageError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(mode: int, label: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{label} is a folder", hint="name a picture in it")
+    if not stat.S_ISREG(mode):
+        file_type = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+        raise UsageError(
+            f"{label} is {file_type}, not a file", hint="save the picture to a file first"
+        )
