@@ -136,13 +136,18 @@ class PictureOptions:
                 hint=phrase("name the picture with {image}"),
                 argument="fit",
             )
-        for name, use in _USES_OF_IMAGE.items():
+        for name in _USES_OF_IMAGE:
             if getattr(self, name) is not None and not self.image:
-                raise UsageError(
-                    phrase("{} needs the picture {}", Argument(name), use),
-                    hint=phrase("name the picture with {image}"),
-                    argument=name,
-                )
+                raise missing_image(name)
+
+
+def missing_image(name: str) -> UsageError:
+    """Build the error for ``mask``, ``expand`` or ``strength`` without a picture to change."""
+    return UsageError(
+        phrase("{} needs the picture {}", Argument(name), _USES_OF_IMAGE[name]),
+        hint=phrase("name the picture with {image}"),
+        argument=name,
+    )
 
 
 def as_tuple(pictures: object) -> tuple[object, ...]:

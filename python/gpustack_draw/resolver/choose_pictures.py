@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import Phrase, phrase
+from gpustack_draw.request.picture_options import missing_image
 from gpustack_draw.resolver.families import FAMILIES, Family
 
 Mode = Literal["txt2img", "img2img", "inpaint", "edit", "control"]
@@ -123,15 +124,12 @@ def _use_of_images(family: Family, named: NamedPictures[PictureT]) -> _Use:
 def _check_that_an_image_is_named(named: NamedPictures[PictureT]) -> None:
     if named.images:
         return
-    problem, argument = None, ""
     if named.mask is not None:
-        problem, argument = phrase("{mask} needs the picture whose part it marks"), "mask"
-    elif named.expands:
-        problem, argument = phrase("{expand} needs the picture to expand"), "expand"
-    elif named.strength is not None:
-        problem, argument = phrase("{strength} needs the picture to start from"), "strength"
-    if problem is not None:
-        raise UsageError(problem, hint=phrase("name the picture with {image}"), argument=argument)
+        raise missing_image("mask")
+    if named.expands:
+        raise missing_image("expand")
+    if named.strength is not None:
+        raise missing_image("strength")
 
 
 def _check_that_the_family_takes_them(family: Family, named: NamedPictures[PictureT]) -> None:
