@@ -37,7 +37,7 @@ class Phrase(str):
     """A text with arguments as Python writes them; :func:`spelled` writes them in another way.
 
     Attributes:
-        pieces: The text in pieces, each of which is an :class:`Argument` or plain.
+        pieces: The text in pieces; each is an :class:`Argument` or plain.
     """
 
     __slots__ = ("pieces",)

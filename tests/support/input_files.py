@@ -22,7 +22,7 @@ def corners(width: int = 48, height: int = 32) -> Image.Image:
 
 
 def noise(width: int = 48, height: int = 32, seed: int = 0) -> np.ndarray:
-    """Return random pixels, of which no two operations give equal results."""
+    """Return random pixels, on which different operations give different results."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 

@@ -35,7 +35,7 @@ def choose_settings(
         model: The model, with its defaults.
 
     Returns:
-        The settings, one a picture, seeds counting up; and notes for the user on what was changed
+        The settings of each picture, seeds counting up; and notes for the user on what was changed
         or has no effect.
 
     Raises:

@@ -25,10 +25,10 @@ Roles = PictureRoles[InputPicture]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
-    """What a request becomes with a model.
+    """A request with everything that its model decides.
 
     Attributes:
-        settings: Settings, one a picture, seeds counting up.
+        settings: Settings of each picture, seeds counting up.
         pictures: The input pictures; ``None`` for none.
         notes: Notes for the user on what was changed or has no effect.
     """
