@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpustack_draw.errors import ModelNotFoundError, quoted
+from gpustack_draw.hub.file_names import file_name, listed, nearest, stem_of
 from gpustack_draw.phrases import phrase
 
 MODEL_ENDINGS = (".gguf", ".safetensors")
@@ -121,12 +122,12 @@ def choose_file(
     found = [file for file in found if file.pure] if pure else found
     if found:
         file = _only(found, tag, repository)
-        note = f"{repository} has no plain {file.quantization}, using {_name(file.path)}"
+        note = f"{repository} has no plain {file.quantization}, using {file_name(file.path)}"
         return Choice(file.path, note if file.pure and not pure else "")
     if component_paths and len(files) == 1 and not has_explicit_tag:
         return Choice(files[0].path)
     if has_explicit_tag:
-        stems = [file for file in files if _stem(file.path).lower() == tag.lower()]
+        stems = [file for file in files if stem_of(file.path).lower() == tag.lower()]
         if stems:
             return Choice(_only(stems, tag, repository).path)
         raise _no_tag(files, tag, repository)
@@ -160,7 +161,7 @@ def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
         if len(several) > 1:  # not one model whose name looks like a component's
             raise ModelNotFoundError(
                 f"hf.co/{repository} has only components of models, by their names:"
-                f" {_listed([file.path for file in files])}",
+                f" {listed([file.path for file in files])}",
                 hint=phrase(
                     "use a repository with an image model; pass components one by one, for example"
                     " with {t5xxl}"
@@ -178,7 +179,7 @@ def _no_gguf(paths: Sequence[str], repository: str) -> ModelNotFoundError:
     others = [path for path in paths if path.lower().endswith(".safetensors")]
     if others:
         return ModelNotFoundError(
-            f"hf.co/{repository} has no GGUF file; it has {_listed(others)}",
+            f"hf.co/{repository} has no GGUF file; it has {listed(others)}",
             hint=f"name a file: hf.co/{repository}:{_shortest(others)},"
             " or look for a GGUF version of the model",
         )
@@ -196,7 +197,7 @@ def _models(paths: Sequence[str]) -> list[_File]:
 
 
 def _read(path: str) -> _File:
-    stem = _stem(path)
+    stem = stem_of(path)
     shards = 1
     if shard := _SHARD.search(stem):
         # The first shard represents the model; the others are omitted.
@@ -216,7 +217,7 @@ def is_component_file(path: str) -> bool:
     folders = path.lower().split("/")[:-1]
     if any(_COMPONENT_FOLDERS.fullmatch(folder) for folder in folders):
         return True
-    words = [word for word in re.split(r"[-_.\s]+", _stem(path).lower()) if word]
+    words = [word for word in re.split(r"[-_.\s]+", stem_of(path).lower()) if word]
     if not words or _ALL_IN_ONE_WORDS & set(words):
         return False
     if _COMPONENT_FIRST_WORD.fullmatch(words[0]) and not _IMAGE_WORDS & set(words):
@@ -231,18 +232,18 @@ def _by_name(paths: Sequence[str], name: str, repository: str) -> str:
     if name in paths:
         return _check_not_split(name, repository)
     found = [path for path in paths if path.lower() == name.lower()]
-    found = found or [path for path in paths if _name(path).lower() == name.lower()]
+    found = found or [path for path in paths if file_name(path).lower() == name.lower()]
     if len(found) == 1:
         return _check_not_split(found[0], repository)
     if found:
         raise ModelNotFoundError(
             f"{quoted(name)} is the name of {len(found)} files of hf.co/{repository}:"
-            f" {_listed(found)}",
+            f" {listed(found)}",
             hint=f"write the path: hf.co/{repository}:{found[0]}",
         )
     ending = "." + name.lower().rpartition(".")[2]
-    similar = _nearest(name, [path for path in paths if path.lower().endswith(ending)])
-    has = f"it has {_listed(similar)}" if similar else f"it has no {ending} file"
+    similar = nearest(name, [path for path in paths if path.lower().endswith(ending)])
+    has = f"it has {listed(similar)}" if similar else f"it has no {ending} file"
     raise ModelNotFoundError(
         f"hf.co/{repository} has no file {quoted(name)}; {has}",
         hint=f"for example hf.co/{repository}:{similar[0]}"
@@ -259,8 +260,7 @@ def _only(files: Sequence[_File], tag: str, repository: str) -> _File:
     if len(files) > 1:
         paths = [file.path for file in files]
         raise ModelNotFoundError(
-            f"tag {quoted(tag)} of hf.co/{repository} matches {len(files)} models:"
-            f" {_listed(paths)}",
+            f"tag {quoted(tag)} of hf.co/{repository} matches {len(files)} models: {listed(paths)}",
             hint=f"write the path: hf.co/{repository}:{min(paths, key=_is_first_half)}",
         )
     _check_not_split(files[0].path, repository)
@@ -274,7 +274,7 @@ def _is_first_half(path: str) -> bool:
 
 def _check_not_split(path: str, repository: str) -> str:
     """Return the path of a whole model; raise if it is one shard of several."""
-    if (shard := _SHARD.search(_stem(path))) and int(shard[2]) > 1:
+    if (shard := _SHARD.search(stem_of(path))) and int(shard[2]) > 1:
         raise ModelNotFoundError(
             f"{quoted(path)} of hf.co/{repository} is 1 of {int(shard[2])} files of a split model,"
             " which the engine does not read",
@@ -286,11 +286,11 @@ def _check_not_split(path: str, repository: str) -> str:
 def _no_tag(files: Sequence[_File], tag: str, repository: str) -> ModelNotFoundError:
     labels = list(dict.fromkeys(file.label for file in files))
     quantization, pure = _normalized(tag)
-    labels = _nearest(f"pure-{quantization}" if pure else quantization or tag, labels)
+    labels = nearest(f"pure-{quantization}" if pure else quantization or tag, labels)
     if bits := _bits(quantization):  # prefer more bits among equally near ones
         labels.sort(key=lambda name: (abs(math.log2((_bits(name) or 1e9) / bits)), -_bits(name)))
     return ModelNotFoundError(
-        f"hf.co/{repository} has no tag {quoted(tag)}; it has {_listed(labels, limit=12)}",
+        f"hf.co/{repository} has no tag {quoted(tag)}; it has {listed(labels, limit=12)}",
         hint=f"for example hf.co/{repository}:{labels[0]}",
     )
 
@@ -305,7 +305,7 @@ def _fallback(files: Sequence[_File], tag: str, repository: str) -> Choice:
             file = _only(found, other, repository)
             return Choice(file.path, note(file.label))
     if len(files) == 1:
-        return Choice(_only(files, tag, repository).path, note(_name(files[0].path)))
+        return Choice(_only(files, tag, repository).path, note(file_name(files[0].path)))
     raise _no_tag(files, tag, repository)
 
 
@@ -322,38 +322,15 @@ def _bits(label: str) -> float:
 
 
 def _without_tag(path: str) -> str:
-    return _QUANTIZATION.sub("", _stem(path).upper())
+    return _QUANTIZATION.sub("", stem_of(path).upper())
 
 
 def _plain(quantization: str) -> str:
     return re.sub(r"^FP(16|32)$", r"F\1", quantization.replace("UD_", "UD-"))
 
 
-def _nearest(text: str, names: Sequence[str]) -> list[str]:
-    from difflib import SequenceMatcher
-
-    def distance(name: str) -> float:
-        return -SequenceMatcher(None, text.lower(), name.lower()).ratio()
-
-    return sorted(names, key=distance)
-
-
-def _listed(names: Sequence[str], *, limit: int = 6) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
-
-
 def _shortest(paths: Sequence[str]) -> str:
     return min(paths, key=lambda path: (path.count("/"), len(path)))
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _stem(path: str) -> str:
-    name = _name(path)
-    return name[: name.rfind(".")] if "." in name else name
 
 
 def _parent(path: str) -> str:
