@@ -42,6 +42,7 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
       {"cfg_scale", &sample.guidance.txt_cfg},
       {"clip_skip", &params.clip_skip},
       {"eta", &sample.eta},
+      {"flow_shift", &sample.flow_shift},
       {"guidance", &sample.guidance.distilled_guidance},
       {"sample_steps", &sample.sample_steps},
       {"strength", &params.strength},

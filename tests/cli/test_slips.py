@@ -100,6 +100,7 @@ MISTAKES = [
     ("demo 'a cat' -b 4", "'-b' is not an option", "did you mean --count?"),
     ("demo 'a cat' --batch-count=4", "'--batch-count' is not an option", "did you mean --count?"),
     ("demo 'a cat' -t 4", "'-t' is not an option", "did you mean --threads?"),
+    ("demo 'a cat' --shift 3", "'--shift' is not an option", "did you mean --flow-shift?"),
     ("demo 'a cat' -w 512", "'-w' is not an option", "did you mean -W?"),
     (
         "demo 'a cat' --num_inference_steps 9",
@@ -112,9 +113,9 @@ MISTAKES = [
         "did you mean --cfg-scale?",
     ),
     (
-        "demo 'a cat' --flow-shift 9",
-        "'--flow-shift' is not an option",
-        "flow shift is not available yet",
+        "demo 'a cat' --cache fast",
+        "'--cache' is not an option",
+        "caching between steps is not available yet",
     ),
     (
         "demo 'a cat' --sampling-method euler",

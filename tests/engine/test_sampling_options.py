@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], float, dict[str, Any]]] = {
     "guidance": (small_flux1, 30.0, {}),
     "clip_skip": (sd1, 2, {}),
     "eta": (small_flux1, 0.0, {"sampler": "euler_a", "sample_steps": 2}),
+    "flow_shift": (small_flux1, 3.0, {"sample_steps": 2}),
 }
 
 

@@ -36,3 +36,12 @@ def test_an_option_of_other_samplers_gets_a_note(monkeypatch: pytest.MonkeyPatch
     assert effective_numbers(request, "this model", ["cfg_scale"], "euler") == ({}, (note,))
     for sampler in ("lcm", None):
         assert effective_numbers(request, "m", ["cfg_scale"], sampler) == ({"cfg_scale": 3.0}, ())
+
+
+def test_an_option_that_a_scheduler_ignores_gets_a_note() -> None:
+    request = DrawRequest(prompt="a cat", flow_shift=3)
+    note = "flow_shift has no effect: scheduler='gits' does not take it"
+    assert effective_numbers(request, "m", ["flow_shift"], "euler", "gits") == ({}, (note,))
+    for scheduler in ("simple", None):
+        chosen = effective_numbers(request, "m", ["flow_shift"], "euler", scheduler)
+        assert chosen == ({"flow_shift": 3.0}, ())

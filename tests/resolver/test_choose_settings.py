@@ -114,6 +114,21 @@ def test_distilled_guidance() -> None:
     assert notes == ("guidance has no effect: Stable Diffusion XL does not take it",)
 
 
+@pytest.mark.parametrize("family", ["flux1", "chroma", "sd3", "qwen-image", "z-image", "wan"])
+def test_flow_shift(family: str) -> None:
+    assert choose(model(family), size="native")[0].flow_shift is None
+    settings, notes = choose(model(family), size="native", flow_shift=2)
+    assert (settings.flow_shift, notes) == (2.0, ())
+
+
+@pytest.mark.parametrize("family", ["flux2", "flux2-klein", "sd1", "sd2", "sdxl"])
+def test_flow_shift_where_the_engine_ignores_it(family: str) -> None:
+    of = model(family)
+    settings, notes = choose(of, size="native", flow_shift=2)
+    assert settings.flow_shift is None
+    assert notes == (f"flow_shift has no effect: {of.family.title} does not take it",)
+
+
 def test_negative_prompt_without_guidance_has_no_effect() -> None:
     note = "negative_prompt has no effect with cfg_scale=1"
     assert note in choose(model(), negative_prompt="a dog")[1]

@@ -35,6 +35,7 @@ class NumberOption:
         server_fields: Names in requests to a server: each backend reads one and ignores the others.
             Empty for an option that no backend has.
         samplers: Samplers that it has an effect on; empty for all.
+        fixed_schedulers: Schedulers that it has no effect on.
     """
 
     metavar = "N"
@@ -44,14 +45,15 @@ class NumberOption:
         name: str,
         *,
         title: str,
-        minimum: int,
-        maximum: int,
+        minimum: float,
+        maximum: float,
         example: str,
         help: str,  # noqa: A002 - as argparse names it
         parameter: str = "",
         summary: str = "{}",
         server_fields: "tuple[str, ...]" = (),
         samplers: "tuple[str, ...]" = (),
+        fixed_schedulers: "tuple[str, ...]" = (),
     ) -> None:
         """Declare an option; hints contain ``example``."""
         self.name = name
@@ -63,6 +65,7 @@ class NumberOption:
         self.summary = summary
         self.server_fields = server_fields
         self.samplers = samplers
+        self.fixed_schedulers = fixed_schedulers
         self._example = example
 
     def describe(self, value: float) -> str:
@@ -259,6 +262,19 @@ ETA = DecimalOption(
         "er_sde",
     ),
 )
+FLOW_SHIFT = DecimalOption(
+    "flow_shift",
+    title="flow shift",
+    minimum=0.01,
+    maximum=20,
+    example=phrase("{flow_shift=3}"),
+    help="shift of the noise schedule of flow models, 0.01 to 20; higher spends more steps on the"
+    " composition, lower on details; has no effect on FLUX.2 and on Stable Diffusion 1, 2 and XL"
+    " (default: the model's)",
+    parameter="Shift",
+    summary="shift {}",
+    fixed_schedulers=("gits",),
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -313,6 +329,7 @@ SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     GUIDANCE,
     CLIP_SKIP,
     ETA,
+    FLOW_SHIFT,
 )
 
 

@@ -19,6 +19,7 @@ class SamplingKeywords(TypedDict, total=False):
     guidance: float | None
     clip_skip: int | None
     eta: float | None
+    flow_shift: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class SamplingOptions:
     guidance: float | None = None
     clip_skip: int | None = None
     eta: float | None = None
+    flow_shift: float | None = None
 
 
 def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:
@@ -43,7 +45,11 @@ def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:
 
 
 def effective_numbers(
-    options: SamplingOptions, drawer: str, names: Collection[str], sampler: str | None = None
+    options: SamplingOptions,
+    drawer: str,
+    names: Collection[str],
+    sampler: str | None = None,
+    scheduler: str | None = None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the chosen numbers that have an effect, and a note on each of the others.
 
@@ -52,6 +58,7 @@ def effective_numbers(
         drawer: Name of the model or the server that draws, for the notes.
         names: Names of the options that it takes.
         sampler: The sampler that it uses; ``None`` if the server chooses it.
+        scheduler: The scheduler, likewise.
     """
     effective, notes = {}, []
     for option in SAMPLING_OPTIONS:
@@ -62,6 +69,8 @@ def effective_numbers(
             obstacle: str = drawer
         elif sampler and option.samplers and sampler not in option.samplers:
             obstacle = phrase("{sampler=}", sampler=sampler)
+        elif scheduler in option.fixed_schedulers:
+            obstacle = phrase("{scheduler=}", scheduler=scheduler)
         else:
             effective[option.name] = value
             continue

@@ -48,7 +48,7 @@ def choose_settings(
     scheduler = request.scheduler or defaults.scheduler
     sampler = request.sampler or DEFAULT_SAMPLER
     title, options = model.family.title, model.family.options
-    chosen, unused = effective_numbers(request, title, options, sampler)
+    chosen, unused = effective_numbers(request, title, options, sampler, scheduler)
     notes += unused
     sampling = {**chosen_numbers(defaults), **chosen}
     cfg_scale = sampling["cfg_scale"]

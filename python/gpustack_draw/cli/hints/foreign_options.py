@@ -16,6 +16,7 @@ _EQUIVALENTS = {
     "--cfg-scale": "--classifier-free-guidance --guidance-scale --txt-cfg",
     "--guidance": "--distilled-guidance",
     "--eta": "--ddim-eta",
+    "--flow-shift": "--shift",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
     "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
     "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",
@@ -69,7 +70,6 @@ _UNAVAILABLE = {
     " --xformers",
     "caching between steps": "--cache --cache-mode --cache-option --easycache --teacache",
     "choosing the random number generator": "--rng --sampler-rng",
-    "flow shift": "--flow-shift --shift",
     "reading prompts from a file": "--from-file --prompt-file --prompts --prompts-file",
     "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
     " --listen-port --port --share --ui --webui",

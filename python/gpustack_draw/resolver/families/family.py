@@ -10,6 +10,8 @@ from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInp
 
 # Sampling options that have an effect on every family.
 COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta")
+# Those of flow models whose noise schedule the engine lets a user shift.
+FLOW_OPTIONS = (*COMMON_OPTIONS, "flow_shift")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import (
     COMMON_OPTIONS,
+    FLOW_OPTIONS,
     Defaults,
     Family,
     SimilarVae,
@@ -41,7 +42,7 @@ _flux1 = Family(
         ("cond_stage_model.1.", "t5xxl"),
         ("cond_stage_model.", "clip_l"),
     ),
-    options=(*COMMON_OPTIONS, "guidance"),
+    options=(*FLOW_OPTIONS, "guidance"),
     network="flux",
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     pictures=_UNTRAINED_REFERENCES,
@@ -56,7 +57,7 @@ _chroma = replace(
     requires=("vae", "t5xxl"),
     sources={"vae": sources.FLUX_VAE, "t5xxl": sources.T5XXL},
     component_prefixes=(),
-    options=COMMON_OPTIONS,
+    options=FLOW_OPTIONS,
 )
 _flux2 = Family(
     name="flux2",

@@ -2,7 +2,7 @@
 
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
-from gpustack_draw.resolver.families.family import Defaults, Family
+from gpustack_draw.resolver.families.family import FLOW_OPTIONS, Defaults, Family
 from gpustack_draw.resolver.families.flux import FLUX1_VAE_IS_NOT_SD3S
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 from gpustack_draw.resolver.families.shared import QWEN_VOCABULARY
@@ -34,6 +34,7 @@ FAMILIES = (
         title="Qwen-Image",
         defaults=Defaults(20, 2.5),
         variants={"lightning": Defaults(8, 1.0), "edit": Defaults(20, 2.5)},
+        options=FLOW_OPTIONS,
         sources={
             "vae": sources.QWEN_VAE,
             "llm": (
@@ -61,6 +62,7 @@ FAMILIES = (
         title="Z-Image",
         defaults=Defaults(20, 4.0),
         variants={"turbo": Defaults(8, 1.0)},
+        options=FLOW_OPTIONS,
         sources={
             "vae": sources.FLUX_VAE,
             "llm": (
@@ -80,6 +82,7 @@ FAMILIES = (
         name="ovis-image",
         title="Ovis-Image",
         defaults=Defaults(50, 5.0),
+        options=FLOW_OPTIONS,
         sources={
             "vae": sources.FLUX_VAE,
             "llm": (Source("Comfy-Org/Ovis-Image", "ovis_2.5.safetensors"),),
@@ -97,6 +100,7 @@ FAMILIES = (
         name="anima",
         title="Anima",
         defaults=Defaults(30, 5.0),
+        options=FLOW_OPTIONS,
         sources={
             "vae": sources.QWEN_VAE,
             "llm": (Source("Qwen/Qwen3-0.6B-Base", "model.safetensors"),),
@@ -113,6 +117,7 @@ FAMILIES = (
         title="ERNIE-Image",
         defaults=Defaults(50, 4.5),
         variants={"turbo": Defaults(8, 1.0)},
+        options=FLOW_OPTIONS,
         sources={
             "vae": sources.FLUX2_VAE,
             "llm": (Source("unsloth/Ministral-3-3B-Instruct-2512-GGUF", "Q4_K_M"),),

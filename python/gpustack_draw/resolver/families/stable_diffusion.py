@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 from gpustack_draw.resolver import component_sources as sources
-from gpustack_draw.resolver.families.family import COMMON_OPTIONS, Defaults, Family, SimilarVae
+from gpustack_draw.resolver.families.family import (
+    COMMON_OPTIONS,
+    FLOW_OPTIONS,
+    Defaults,
+    Family,
+    SimilarVae,
+)
 from gpustack_draw.resolver.families.picture_inputs import PictureInputs
 from gpustack_draw.resolver.families.shared import (
     ANIMATES_A_PICTURE,
@@ -122,7 +128,7 @@ _sd3 = Family(
         ("cond_stage_model.", "clip_l"),
     ),
     max_side=192 * 16,  # the engine's table of positions; twice as large for 3.5 medium
-    options=(*COMMON_OPTIONS, "clip_skip"),
+    options=(*FLOW_OPTIONS, "clip_skip"),
     network="mmdit",
     heads=38,
     hidden=2432,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gpustack_draw.resolver import component_sources as sources
-from gpustack_draw.resolver.families.family import Defaults, Family
+from gpustack_draw.resolver.families.family import FLOW_OPTIONS, Defaults, Family
 from gpustack_draw.resolver.families.picture_inputs import PictureInputs
 from gpustack_draw.resolver.families.shared import ANIMATES_A_PICTURE
 
@@ -19,6 +19,7 @@ _wan = Family(
     sources={"vae": sources.WAN_VAE, "t5xxl": sources.UMT5XXL},
     evidence=("blocks.0.cross_attn.norm_k.weight",),  # Anima has it, too, and comes first
     size_multiple=16,
+    options=FLOW_OPTIONS,
     network="wan",
     network_heads={(30, 1536): 12, (40, 5120): 40},
     heads=40,
