@@ -23,6 +23,8 @@ MAX_NUMBER_IN_NAME = 9_999
 _NAME = re.compile(r"[!-$&-~]+")  # printable ASCII without space and %
 _LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # as parsed by C's atoi
 _WEIGHT_ENDINGS = (".weight", ".bias", ".scale")
+# LoRAs may change a few layers only, and no memory is reserved for the others.
+_LORA_ENDING = re.compile(r"[._](lora[._][\w.]+\.weight|hada_\w+|lokr_\w+|alpha|diff(_b)?)$")
 _INTEGERS = frozenset(("I8", "I16", "I32", "I64", "U8"))
 
 AGAIN_HINT = "download or copy it again"
@@ -166,6 +168,8 @@ def check_tensors(tensors: dict[str, TensorInfo], label: str) -> None:
                 value = abs(int(number[0][:8]))
                 if value > MAX_NUMBER_IN_NAME:
                     raise damaged(label, f"no model has a tensor {quoted(name)}")
+                if _LORA_ENDING.search(name):
+                    continue
                 group = tuple(parts[:index])
                 highest[group] = max(value, highest.get(group, 0))
                 seen.setdefault(group, set()).add(value)

@@ -1,0 +1,147 @@
+"""Match the tensors of a LoRA with those of a model, as the engine does when it draws."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from gpustack_draw.errors import ModelFileError, quoted
+from gpustack_draw.resolver.families import Family
+from gpustack_draw.resolver.loras.fit import Shape, misfit_of
+from gpustack_draw.resolver.loras.lora_file import LoraFile, LoraMatch, Misfit
+from gpustack_draw.resolver.loras.tensor_names import module_of
+
+_FACTORS = frozenset(
+    (
+        *("lora_down", "lora_up", "lora_mid", "alpha", "scale", "diff"),
+        *("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"),
+        *("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b"),
+    )
+)
+# "lora.X.qkv.weight.1.lora_down" is a factor of the second part of a fused weight.
+_NAME = re.compile(r"lora\.(?P<weight>.+?)(?:\.(?P<part>[0-9]{1,2}))?\.(?P<factor>[^.]+)")
+# The engine keeps the attention of SDXL's second text encoder in one matrix, and renames the
+# tensors of LoRAs for it (``preprocess_lora_tensors()`` in its ``src/lora.hpp``).
+_SECOND_ENCODER = "cond_stage_model.1.transformer.text_model.encoder.layers."
+_FUSED_ATTENTION = f"{_SECOND_ENCODER}0.self_attn.in_proj.weight"
+_SEPARATE_ATTENTION = re.compile(r"self_attn\.([qkv])_proj\.(weight|bias)")
+_ATTENTION_PARTS = {"q": "", "k": ".1", "v": ".2"}
+
+# The LoRA's tensors by factor, with the names in its file, by part of a weight of the model.
+_Parts = dict[int, dict[str, str]]
+
+
+def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, str]) -> LoraMatch:
+    """Match a LoRA with a model.
+
+    Args:
+        lora: The LoRA.
+        model: Shapes of the model's tensors, fastest dimension first, by the engine's names.
+        names: The engine's names of the LoRA's tensors, by their names in the file.
+
+    Raises:
+        ModelFileError: The engine has the same name for two tensors of the LoRA.
+    """
+    applied, misfits = set[str](), []
+    for weight, parts in _weights(lora, model, names).items():
+        used = list(_leading_parts(parts))
+        if not used:
+            continue
+        applied.update(name for part in used for name in part.values())
+        shapes = [
+            {factor: lora.tensors[name].shape for factor, name in part.items()} for part in used
+        ]
+        reason = misfit_of(shapes, model[weight])
+        if not reason and len(used) < len(parts):
+            reason = f"it lacks part {len(used) + 1} of a fused weight"
+        if reason:
+            module = module_of(next(iter(used[0].values())))
+            misfits.append(Misfit(module, reason))
+    unmatched = tuple(name for name in lora.tensors if name not in applied)
+    return LoraMatch(len(applied), len(lora.tensors), unmatched, tuple(misfits))
+
+
+def check_match(lora: LoraFile, match: LoraMatch, family: Family) -> str:
+    """Check that a LoRA can be applied to a model.
+
+    Args:
+        lora: The LoRA.
+        match: From :func:`match_lora`.
+        family: Family of the model.
+
+    Returns:
+        A note if the engine ignores a part of the LoRA; empty otherwise.
+
+    Raises:
+        ModelFileError: The LoRA is made for another model, or does not fit the weights of this one.
+    """
+    of_another_base = lora.base is not None and family.name not in lora.base.families
+    if of_another_base and (match.misfits or not match.applied):
+        assert lora.base is not None
+        raise ModelFileError(
+            f"{quoted(lora.label)} is a LoRA for {lora.base.title}, and the model is"
+            f" {family.title}",
+            hint=f"use a LoRA that was made for {family.title}",
+        )
+    if not match.applied:
+        raise ModelFileError(
+            f"none of the {match.total:,} tensors of {quoted(lora.label)} match the model,"
+            f" for example {quoted(match.unmatched[0])}",
+            hint=f"use a LoRA that was made for {family.title}, with the names of ComfyUI,"
+            " diffusers or kohya",
+        )
+    if match.misfits:
+        made_for = f" ({lora.base.title})" if lora.base is not None else ""
+        first = match.misfits[0]
+        raise ModelFileError(
+            f"{quoted(lora.label)}{made_for} does not fit the model in"
+            f" {_modules(len(match.misfits))}, for example {quoted(first.name)}: {first.reason}",
+            hint="use a LoRA that was made for this very model",
+        )
+    if not match.unmatched:
+        return ""
+    return (
+        f"{match.applied:,} of the {match.total:,} tensors of {quoted(lora.label)} are applied;"
+        f" the model has no weight for the others, for example {quoted(match.unmatched[0])}"
+    )
+
+
+def _modules(count: int) -> str:
+    return f"{count:,} modules" if count > 1 else "one module"
+
+
+def _weights(
+    lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, str]
+) -> dict[str, _Parts]:
+    """Return the LoRA's tensors by weight of the model, without those that match none."""
+    weights: dict[str, _Parts] = {}
+    for name in lora.tensors:
+        found = _NAME.fullmatch(_fused(names.get(name, ""), model))
+        if found is None or found["weight"] not in model or found["factor"] not in _FACTORS:
+            continue
+        parts = weights.setdefault(found["weight"], {})
+        part = parts.setdefault(int(found["part"] or 0), {})
+        factor = found["factor"].removeprefix("lora_")
+        if factor in part:
+            raise ModelFileError(
+                f"{quoted(lora.label)} changes the same weight twice: {quoted(part[factor])} and"
+                f" {quoted(name)}",
+                hint="use another file of the same LoRA",
+            )
+        part[factor] = name
+    return weights
+
+
+def _fused(name: str, model: Mapping[str, Shape]) -> str:
+    """Return the engine's name of a tensor for the attention of SDXL's second text encoder."""
+    if _SECOND_ENCODER not in name or _FUSED_ATTENTION not in model:
+        return name
+    return _SEPARATE_ATTENTION.sub(
+        lambda found: f"self_attn.in_proj.{found[2]}{_ATTENTION_PARTS[found[1]]}", name
+    )
+
+
+def _leading_parts(parts: _Parts) -> Iterator[dict[str, str]]:
+    """Yield the parts that the engine finds: it stops at the first one that is missing."""
+    number = 0
+    while number in parts:
+        yield parts[number]
+        number += 1

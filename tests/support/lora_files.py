@@ -1,0 +1,42 @@
+"""Write tiny LoRA files, valid and invalid ones."""
+
+from pathlib import Path
+
+import model_files as files
+
+from gpustack_draw.headers.header import read_model_header
+from gpustack_draw.resolver.loras.lora_file import LoraFile
+from gpustack_draw.resolver.loras.read_lora import read_lora
+
+LABEL = "x.safetensors"
+
+
+def factors(
+    module: str, inputs: int = 64, outputs: int = 64, rank: int = 4, *, kohya: bool = False
+) -> dict[str, tuple[files.Shape, str]]:
+    """Return the tensors of a module of a matrix, with the endings of PEFT or kohya."""
+    down, up = ("lora_down", "lora_up") if kohya else ("lora_A", "lora_B")
+    tensors: dict[str, tuple[files.Shape, str]] = {
+        f"{module}.{down}.weight": ((inputs, rank), "F16"),
+        f"{module}.{up}.weight": ((rank, outputs), "F16"),
+    }
+    return {**tensors, f"{module}.alpha": ((), "F32")} if kohya else tensors
+
+
+def convolution(
+    module: str, inputs: int = 8, outputs: int = 16, rank: int = 4, kernel: int = 3
+) -> dict[str, tuple[files.Shape, str]]:
+    """Return the tensors of a module of a convolution."""
+    return {
+        f"{module}.lora_down.weight": ((kernel, kernel, inputs, rank), "F16"),
+        f"{module}.lora_up.weight": ((1, 1, rank, outputs), "F16"),
+    }
+
+
+def read(
+    folder: Path, tensors: files.Tensors, metadata: dict[str, str] | None = None, *names: str
+) -> LoraFile:
+    """Write a LoRA to a file and read it."""
+    path = folder / LABEL
+    path.write_bytes(files.safetensors_bytes(tensors, metadata))
+    return read_lora(read_model_header(path, label=LABEL), LABEL, *names)
