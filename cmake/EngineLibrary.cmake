@@ -28,6 +28,9 @@ else()
   rename_in(model_io/safetensors_io.cpp read_safetensors_file=library_read_safetensors_file)
   # cpp/engine/checked_weights.cpp
   rename_in(model.cpp load_tensors=library_load_tensors)
+  # cpp/engine/prompt_hooks.cpp
+  rename_in(util.cpp parse_prompt_attention=library_parse_prompt_attention)
+  rename_in(tokenizers/tokenizer.cpp pad_tokens=library_pad_tokens)
   # cpp/engine/checked_results.cpp
   rename_in(stable-diffusion.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
   rename_in(upscaler.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)

@@ -1,6 +1,8 @@
 #include <pybind11/native_enum.h>
 
 #include <memory>
+#include <tuple>
+#include <variant>
 #include <vector>
 
 #include "bindings/callbacks.h"
@@ -52,17 +54,31 @@ InputPictures read_pictures(const OptionalBuffer& image, const OptionalBuffer& m
   return pictures;
 }
 
-// Prompts are py::str, because std::string would accept bytes in any encoding.
-Picture generate(Engine& engine, const py::str& prompt, const py::str& negative_prompt, int width,
-                 int height, const std::string& sampler, const std::string& scheduler,
-                 std::int64_t seed, Numbers numbers, const OptionalBuffer& image,
-                 const OptionalBuffer& mask, const std::vector<py::buffer>& references,
-                 const OptionalBuffer& control, Previews previews, OnProgress on_progress,
-                 OnLog on_log) {
+// Prompts have py::str, because std::string would accept bytes in any encoding.
+using PromptPieces = std::vector<std::tuple<py::str, float, bool>>;
+using PromptArgument = std::variant<py::str, PromptPieces>;
+
+Prompt read_prompt(const PromptArgument& prompt) {
+  if (const auto* text = std::get_if<py::str>(&prompt)) {
+    return {{*text}};
+  }
+  Prompt pieces;
+  for (const auto& [text, weight, starts_chunk] : std::get<PromptPieces>(prompt)) {
+    pieces.push_back({text, weight, starts_chunk});
+  }
+  return pieces;
+}
+
+Picture generate(Engine& engine, const PromptArgument& prompt,
+                 const PromptArgument& negative_prompt, int width, int height,
+                 const std::string& sampler, const std::string& scheduler, std::int64_t seed,
+                 Numbers numbers, const OptionalBuffer& image, const OptionalBuffer& mask,
+                 const std::vector<py::buffer>& references, const OptionalBuffer& control,
+                 Previews previews, OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   DrawOptions options{};
-  options.prompt = prompt;
-  options.negative_prompt = negative_prompt;
+  options.prompt = read_prompt(prompt);
+  options.negative_prompt = read_prompt(negative_prompt);
   options.width = width;
   options.height = height;
   options.sampler = sampler;
@@ -99,8 +115,10 @@ Raises:
 constexpr auto generate_doc = R"doc(Draw one picture without holding the GIL.
 
 Args:
-    prompt: Description of the picture.
-    negative_prompt: Description of what to avoid; no effect if the number ``cfg_scale`` is 1.
+    prompt: Description of the picture; or its pieces, each with its weight and whether it begins a
+        new chunk of tokens. No character of a text has a meaning.
+    negative_prompt: Description of what to avoid, likewise; no effect if the number ``cfg_scale`` is
+        1.
     width: Width in pixels; rounded up to a multiple that the model needs.
     height: Height in pixels; rounded up to a multiple that the model needs.
     sampler: One of samplers().

@@ -57,8 +57,6 @@ void check_range(const Params& params) {
 // value. The parameters of pictures and of videos have the same names.
 template <typename Params>
 void set_options(Params& params, const DrawOptions& options) {
-  params.prompt = options.prompt.c_str();
-  params.negative_prompt = options.negative_prompt.c_str();
   params.width = options.width;
   params.height = options.height;
   params.seed = options.seed;
@@ -74,6 +72,22 @@ void set_options(Params& params, const DrawOptions& options) {
     throw std::invalid_argument("no scheduler named '" + options.scheduler + "'");
   }
 }
+
+// The prompts as the library takes them.
+struct PromptTexts {
+  explicit PromptTexts(const DrawOptions& options)
+      : prompt(library_text(options.prompt)),
+        negative_prompt(library_text(options.negative_prompt)) {}
+
+  template <typename Params>
+  void set(Params& params) const {
+    params.prompt = prompt.c_str();
+    params.negative_prompt = negative_prompt.c_str();
+  }
+
+  std::string prompt;
+  std::string negative_prompt;
+};
 
 sd_image_t library_image(const InputPicture& picture, std::size_t channels) {
   // The library does not write to it.
@@ -98,15 +112,19 @@ void set_sized_pictures(sd_img_gen_params_t& params, const InputPictures& pictur
 using DrawFunction = std::function<sd_image_t*(int& count)>;
 
 // Checks the options now, before the library starts to work. They must outlive the returned
-// function, which refers to their strings and pictures.
+// function, which refers to their pictures.
 DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
+  const PromptTexts texts(options);
   if (sd_ctx_supports_video_generation(context)) {
     // A video model draws a single picture as a video of one frame.
     sd_vid_gen_params_t params;
     sd_vid_gen_params_init(&params);
     set_options(params, options);
     params.video_frames = 1;
-    return [=](int& count) { return generate_video(context, &params, &count); };
+    return [=](int& count) mutable {
+      texts.set(params);
+      return generate_video(context, &params, &count);
+    };
   }
   sd_img_gen_params_t params;
   sd_img_gen_params_init(&params);
@@ -117,6 +135,7 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
     references.push_back(library_image(reference, Picture::channels));
   }
   return [=](int& count) mutable {
+    texts.set(params);
     params.ref_images = references.data();
     params.ref_images_count = static_cast<int>(references.size());
     count = 1;

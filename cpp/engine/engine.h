@@ -11,6 +11,7 @@
 #include "engine/log.h"
 #include "engine/picture.h"
 #include "engine/progress.h"
+#include "engine/prompt.h"
 
 struct sd_ctx_t;
 
@@ -32,8 +33,8 @@ struct ModelOptions {
 
 /// Settings of a picture. The caller checks them; the library checks only a few.
 struct DrawOptions {
-  std::string prompt;
-  std::string negative_prompt;
+  Prompt prompt;
+  Prompt negative_prompt;
   int width;              ///< In pixels, a multiple of what the model needs.
   int height;             ///< In pixels, a multiple of what the model needs.
   std::string sampler;    ///< One of samplers().

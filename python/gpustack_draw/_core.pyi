@@ -114,13 +114,15 @@ class Engine:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str, *, negative_prompt: str = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
         Args:
-            prompt: Description of the picture.
-            negative_prompt: Description of what to avoid; no effect if the number ``cfg_scale`` is 1.
+            prompt: Description of the picture; or its pieces, each with its weight and whether it begins a
+                new chunk of tokens. No character of a text has a meaning.
+            negative_prompt: Description of what to avoid, likewise; no effect if the number ``cfg_scale`` is
+                1.
             width: Width in pixels; rounded up to a multiple that the model needs.
             height: Height in pixels; rounded up to a multiple that the model needs.
             sampler: One of samplers().

@@ -629,6 +629,26 @@ def test_prompts_that_cannot_be_encoded_as_utf_8(name: str) -> None:
     assert engine.is_usable
 
 
+@pytest.mark.parametrize(
+    ("prompt", "encoded"),
+    [
+        ("a (red:1.3) [cat] BREAK", "a (red:1.3) [cat] BREAK"),  # text without pieces
+        ([("a (red:1.3) cat", 1, False)], "a (red:1.3) cat"),
+        ([("a ", 1, False), ("red", 1.3, False), (" cat", 1, False)], "a (red:1.3) cat"),
+        ([("a", 1, False), ("b", -0.5, True), ("c", 1.0, True)], "aBREAK(b:-0.5)BREAKc"),
+        ([("", 1, True), ("", 1.5, False)], "BREAK(:1.5)"),
+        ([("été \x01 2 3 x\n", 0.25, False)], "(été \x01 2 3 x\n:0.25)"),
+        ([("\x01 1 2 3", 1, False)], "\x01 1 2 3"),
+        ([], ""),
+    ],
+)
+def test_the_text_encoders_receive_the_pieces_of_prompts(prompt: Any, encoded: str) -> None:
+    recorder = Recorder()
+    draw(load(), prompt, negative_prompt=prompt, on_log=recorder.on_log)
+    log = b"".join(line for _level, line in recorder.log).decode()
+    assert f"prompt '{encoded}', negative '{encoded}', euler" in log
+
+
 def test_paths_can_be_bytes_that_are_not_utf_8() -> None:
     recorder = Recorder()
     load(b"/models/\xff.gguf", on_log=recorder.on_log)

@@ -59,6 +59,7 @@
 #include <vector>
 
 #include "engine/number_checks.h"
+#include "engine/prompt.h"
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "stable-diffusion.h"
@@ -575,6 +576,20 @@ sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) 
   return image;
 }
 
+// Returns a prompt as the text encoders receive it.
+std::string encoded(const char* text) {
+  std::ostringstream pieces;
+  for (const gpustack_draw::PromptPiece& piece : gpustack_draw::read_library_text(text)) {
+    pieces << (piece.starts_chunk ? "BREAK" : "");
+    if (piece.weight == 1.0F) {
+      pieces << piece.text;
+    } else {
+      pieces << '(' << piece.text << ':' << piece.weight << ')';
+    }
+  }
+  return pieces.str();
+}
+
 template <typename Params>
 sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   const Words words(params->prompt);
@@ -587,9 +602,9 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   log(SD_LOG_INFO, "sampling using %s method", sd_sample_method_name(sampling.sample_method));
   log(SD_LOG_DEBUG,
       "prompt '%s', negative '%s', %s, %s, %d steps, cfg %g, guidance %g, seed %" PRId64,
-      params->prompt, params->negative_prompt, sd_sample_method_name(sampling.sample_method),
-      sd_scheduler_name(sampling.scheduler), sampling.sample_steps,
-      static_cast<double>(sampling.guidance.txt_cfg),
+      encoded(params->prompt).c_str(), encoded(params->negative_prompt).c_str(),
+      sd_sample_method_name(sampling.sample_method), sd_scheduler_name(sampling.scheduler),
+      sampling.sample_steps, static_cast<double>(sampling.guidance.txt_cfg),
       static_cast<double>(sampling.guidance.distilled_guidance), params->seed);
   if (words.have("levels")) {
     log(SD_LOG_DEBUG, "a detail");

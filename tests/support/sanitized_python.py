@@ -19,7 +19,13 @@ needs_sanitizers = pytest.mark.skipif(
 
 
 def build_extension(source: Path, name: str, folder: str, **options: str) -> Path:
-    """Build a target; takes at most a second if it is already built."""
+    """Build an extension; takes at most a second if it is already built."""
+    (extension,) = build_target(source, name, folder, **options).glob(f"{name}*.so")
+    return extension
+
+
+def build_target(source: Path, name: str, folder: str, **options: str) -> Path:
+    """Build a target, and return the folder of the build."""
     build = SOURCE / "build" / folder / str(sys.implementation.cache_tag)
     options |= {"Python_EXECUTABLE": sys.executable, "pybind11_DIR": pybind11_dir()}
     # The source of an existing build; otherwise CMake downloads the pinned one.
@@ -31,8 +37,7 @@ def build_extension(source: Path, name: str, folder: str, **options: str) -> Pat
     defines = [f"-D{option}={value}" for option, value in options.items()]
     output(cmake, "-S", str(source), "-B", str(build), *generator, *defines)
     output(cmake, "--build", str(build), "--target", name, "--parallel", "2")
-    (extension,) = build.glob(f"{name}*.so")
-    return extension
+    return build
 
 
 def output(*command: str) -> str:

@@ -36,6 +36,7 @@ from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.resolver.choose_prompts import parsed_prompts
 from gpustack_draw.resolver.fetch import check_disk_space, fetch_model
 from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -45,7 +46,7 @@ _SILENCE_SECONDS = 1.0
 _MAX_SILENCES = 8
 # The settings that the engine takes by these names.
 _ENGINE_SETTINGS = (
-    *("prompt", "negative_prompt", "width", "height", "sampler", "scheduler", "seed"),
+    *("width", "height", "sampler", "scheduler", "seed"),
     *(option.name for option in SAMPLING_OPTIONS),
 )
 
@@ -266,7 +267,10 @@ class LocalEngine:
             inputs["pictures"] = InputBuffers.of(pictures.engine)
         try:
             return self._engine.draw(
-                settings={name: getattr(settings, name) for name in _ENGINE_SETTINGS},
+                settings={
+                    **{name: getattr(settings, name) for name in _ENGINE_SETTINGS},
+                    **parsed_prompts(settings, self.model.family),
+                },
                 previews=previews,
                 on_progress=progress,
                 on_log=self._on_log,

@@ -1,8 +1,6 @@
 """A request and a model become settings: the model fills in what the request leaves open."""
 
-import re
-
-from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
@@ -12,17 +10,12 @@ from gpustack_draw.request.draw_settings import (
     DrawSettings,
 )
 from gpustack_draw.request.sampling import chosen_numbers, effective_numbers
+from gpustack_draw.resolver.choose_prompts import notes_on_prompts
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import round_up
 
 # Pictures of this many times more, or fewer, pixels than the model was trained on come out badly.
 FAR_FROM_NATIVE = 2.0
-# Additions to a model, as web UIs and ComfyUI name them in prompts.
-_ADDITION = re.compile(
-    r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
-    re.IGNORECASE,
-)
-_MAX_NAMES = 3
 
 
 def choose_settings(
@@ -40,7 +33,7 @@ def choose_settings(
 
     Raises:
         UsageError: The size, rounded up, is larger than the model can draw; or the scheduler does
-            not fit the model or the steps.
+            not fit the model or the steps; or a weight in a prompt is wrong.
     """
     width, height, size_notes = choose_size(request, model)
     notes = list(size_notes)
@@ -53,10 +46,7 @@ def choose_settings(
     sampling = {**chosen_numbers(defaults), **chosen}
     cfg_scale = sampling["cfg_scale"]
     _check_scheduler(scheduler, sampling["sample_steps"], model)
-    if cfg_scale == 1.0 and request.negative_prompt:
-        notes.append(phrase("{negative_prompt} has no effect with {cfg_scale=1}"))
-    prompts = request.prompt if cfg_scale == 1.0 else f"{request.prompt} {request.negative_prompt}"
-    notes += _notes_on_additions(prompts)
+    notes += notes_on_prompts(request, model.family, cfg_scale)
     seed = _random_seed() if request.seed is None else request.seed
     settings = [
         DrawSettings(
@@ -72,24 +62,6 @@ def choose_settings(
         for index in range(request.count)
     ]
     return settings, tuple(notes)
-
-
-def _notes_on_additions(prompts: str) -> list[str]:
-    """Return a note on the LoRAs and embeddings that prompts name, which the engine does not know.
-
-    Its tokenizers take the names for words, brackets included.
-    """
-    named = list(dict.fromkeys(_ADDITION.findall(prompts)))
-    if not named:
-        return []
-    names = ", ".join(quoted(name) for name in named[:_MAX_NAMES])
-    more = f" and {len(named) - _MAX_NAMES} more" if len(named) > _MAX_NAMES else ""
-    verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
-    note = (
-        f"{names}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
-        f" embeddings; leave {pronoun} out"
-    )
-    return [note]
 
 
 def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:

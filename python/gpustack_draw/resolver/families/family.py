@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gpustack_draw.request.prompt_syntax import PromptSyntax
 from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
@@ -151,6 +152,13 @@ class Family:
     why_not: str = ""
     why_not_variant: Mapping[str, str] = field(default_factory=dict)
     instead: str = "use a text-to-image model"
+
+    @property
+    def prompt_syntax(self) -> PromptSyntax:
+        """Syntax of its prompts: models with a CLIP text encoder are used to weights."""
+        if self.unet:
+            return "chunks"
+        return "weights" if "clip_l" in self.requires else "plain"
 
     def sources_of(self, component: str, text_width: int = 0) -> tuple[Source, ...]:
         """Return the places to download a component from, in order of preference.

@@ -1,0 +1,90 @@
+"""Fit the prompts of a request to a family: check their syntax, and parse them for the engine."""
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from gpustack_draw.errors import quoted
+from gpustack_draw.phrases import phrase
+from gpustack_draw.request.prompt_syntax import (
+    PromptPiece,
+    find_weight,
+    has_break,
+    parse_prompt,
+)
+from gpustack_draw.resolver.families import Family
+
+# Additions to a model, as web UIs and ComfyUI name them in prompts.
+_ADDITION = re.compile(
+    r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
+    re.IGNORECASE,
+)
+_MAX_NAMES = 3
+
+
+class Prompts(Protocol):
+    """The prompts of a request or of settings."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt."""
+
+    @property
+    def negative_prompt(self) -> str:
+        """The negative prompt; may be empty."""
+
+
+def parsed_prompts(prompts: Prompts, family: Family) -> dict[str, tuple[PromptPiece, ...]]:
+    """Return the pieces of both prompts as the engine takes them, by argument.
+
+    Raises:
+        UsageError: A weight is wrong.
+    """
+    texts = {"prompt": prompts.prompt, "negative_prompt": prompts.negative_prompt}
+    return {
+        argument: parse_prompt(text, family.prompt_syntax, argument)
+        for argument, text in texts.items()
+    }
+
+
+def notes_on_prompts(prompts: Prompts, family: Family, cfg_scale: float) -> Iterator[str]:
+    """Check the prompts; yield notes on what has no effect in them.
+
+    Args:
+        prompts: The prompts.
+        family: The family of the model that draws them.
+        cfg_scale: Classifier-free guidance of the drawing.
+
+    Raises:
+        UsageError: A weight is wrong.
+    """
+    parsed_prompts(prompts, family)
+    used = prompts.prompt
+    if cfg_scale == 1.0 and prompts.negative_prompt:
+        yield phrase("{negative_prompt} has no effect with {cfg_scale=1}")
+    elif prompts.negative_prompt:
+        used += f" {prompts.negative_prompt}"
+    weighted = find_weight(used)
+    if weighted and family.prompt_syntax == "plain":
+        yield f"{quoted(weighted)} is read as plain text: prompts of {family.title} have no weights"
+    if family.prompt_syntax != "chunks" and has_break(used):
+        yield f"BREAK is read as a word: prompts of {family.title} have no chunks"
+    yield from _notes_on_additions(used)
+
+
+def _notes_on_additions(prompts: str) -> list[str]:
+    """Return a note on the LoRAs and embeddings that prompts name, which the engine does not know.
+
+    Its tokenizers take the names for words, brackets included.
+    """
+    named = list(dict.fromkeys(_ADDITION.findall(prompts)))
+    if not named:
+        return []
+    names = ", ".join(quoted(name) for name in named[:_MAX_NAMES])
+    more = f" and {len(named) - _MAX_NAMES} more" if len(named) > _MAX_NAMES else ""
+    verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
+    note = (
+        f"{names}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
+        f" embeddings; leave {pronoun} out"
+    )
+    return [note]
