@@ -77,6 +77,7 @@ def difference(module: str, *shape: int) -> files.Tensors:
 FITTING: dict[str, files.Tensors] = {
     "a matrix": factors(PROJ),
     "a matrix with an alpha": factors(PROJ, kohya=True),
+    "the rank 1": factors(PROJ, rank=1),
     "a fused matrix": factors(QKV, 64, 192),
     "the parts of a fused matrix": parts(64, 64, 64),
     "parts of different sizes": parts(128, 64),
@@ -164,6 +165,10 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
             f"{PROJ}.lokr_w2_b": ((16, 2), "F16"),
         },
         "it stores a Kronecker factor in two halves, which the engine does not apply",
+    ),
+    "an alpha for the rank 1": (
+        factors(PROJ, rank=1, kohya=True),
+        "it has an alpha for the rank 1, which the engine reads wrongly",
     ),
     "a LoHa": (
         hadamard(PROJ, 64, 32),

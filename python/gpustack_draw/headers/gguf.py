@@ -128,9 +128,15 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
             " its keys, which the engine cannot read in one file",
             hint="use another file of the same model",
         )
-    tensors = {name: _restored(tensor, metadata, source.label) for name, tensor in tensors.items()}
+    data_start = round_up(cursor.position, alignment)
+    tensors = {
+        name: _restored(
+            replace(tensor, offset=data_start + (tensor.offset or 0)), metadata, source.label
+        )
+        for name, tensor in tensors.items()
+    }
     check_tensors(tensors, source.label)
-    needed = round_up(cursor.position, alignment) + data_bytes
+    needed = data_start + data_bytes
     if source.size < needed:
         raise truncated(source.label, source.size, needed)
     return ModelHeader("gguf", tensors, metadata, source.size)
@@ -139,7 +145,7 @@ def read_gguf_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
 def _read_tensors(
     cursor: "_Cursor", count: int, alignment: int
 ) -> tuple[dict[str, TensorInfo], int]:
-    """Read the descriptions of all tensors; also return the size of their data."""
+    """Read the descriptions of all tensors, with offsets in their data; also return its size."""
     label = cursor.source.label
     tensors: dict[str, TensorInfo] = {}
     expected_offset = data_bytes = 0
@@ -153,7 +159,7 @@ def _read_tensors(
                 f"the data of tensor {quoted(tensor.name)} starts at {offset:,} instead of"
                 f" {expected_offset:,}",
             )
-        tensors[tensor.name] = tensor
+        tensors[tensor.name] = replace(tensor, offset=offset)
         data_bytes = offset + tensor.bytes
         expected_offset = round_up(data_bytes, alignment)
     return tensors, data_bytes

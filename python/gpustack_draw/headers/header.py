@@ -2,6 +2,8 @@
 
 import os
 import stat
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -17,10 +19,20 @@ from gpustack_draw.headers.gguf import MAGIC as GGUF_MAGIC
 from gpustack_draw.headers.gguf import read_gguf_header
 from gpustack_draw.headers.pickle_machine import CONVERT_HINT
 from gpustack_draw.headers.safetensors import looks_like_safetensors, read_safetensors_header
-from gpustack_draw.headers.tensor_table import ByteSource, ModelHeader, TensorInfo
+from gpustack_draw.headers.tensor_table import ByteSource, ModelHeader, TensorInfo, truncated
 from gpustack_draw.headers.weight_formats import PLAIN_TYPE_HINT
 
-__all__ = ["ModelHeader", "TensorInfo", "foreign_format", "read_header", "read_model_header"]
+__all__ = [
+    "ModelHeader",
+    "TensorInfo",
+    "foreign_format",
+    "read_header",
+    "read_model_header",
+    "read_numbers",
+]
+
+# Format and bytes of a number, by tensor type; the two bytes of BF16 are the upper ones of F32.
+_NUMBERS = {"F64": ("<d", 8), "F32": ("<f", 4), "F16": ("<e", 2), "BF16": ("<f", 2)}
 
 # First bytes, description and hint of files that are mistaken for models.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
@@ -120,6 +132,34 @@ def read_header(source: ByteSource, *, brief: bool = False) -> ModelHeader:
     else:
         problem = "is not a model file"
     raise ModelFileError(f"{quoted(source.label)} {problem}", hint=_MODEL_HINT)
+
+
+def read_numbers(path: Path, tensors: Iterable[TensorInfo], *, label: str = "") -> dict[str, float]:
+    """Read the first number of tensors of a file on this machine.
+
+    Args:
+        path: Path of the file.
+        tensors: Tensors of its header. Integers, and tensors at unknown offsets, are left out.
+        label: Name of the file in messages; its path if empty.
+
+    Raises:
+        ModelNotFoundError: The file does not exist.
+        ModelFileError: The file cannot be read, or has become shorter.
+    """
+    label = label or str(path)
+    numbers = {}
+    with _LocalFile(path, label) as source:
+        for tensor in tensors:
+            if tensor.offset is None or tensor.type not in _NUMBERS:
+                continue
+            layout, size = _NUMBERS[tensor.type]
+            data = source.read(tensor.offset, size)
+            if len(data) < size:
+                raise truncated(label, source.size, tensor.offset + size)
+            (numbers[tensor.name],) = struct.unpack(
+                layout, data.rjust(struct.calcsize(layout), b"\0")
+            )
+    return numbers
 
 
 def foreign_format(name: str) -> str:

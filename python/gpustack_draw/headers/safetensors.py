@@ -5,6 +5,7 @@ Format: https://huggingface.co/docs/safetensors, and the engine's own reader.
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeGuard
 
 from gpustack_draw.errors import ModelFileError, quoted
@@ -71,12 +72,10 @@ def read_safetensors_header(source: ByteSource) -> ModelHeader:
     if len(entries) > MAX_TENSORS:
         raise damaged(label, f"it claims {len(entries):,} tensors, more than {MAX_TENSORS:,}")
     tensors: dict[str, TensorInfo] = {}
-    ranges: list[tuple[int, int, str]] = []
     for name, entry in entries.items():
-        tensors[name], begin = _read_tensor(name, entry, label)
-        ranges.append((begin, begin + tensors[name].bytes, name))
+        tensors[name] = _read_tensor(name, entry, 8 + length, label)
     check_tensors(tensors, label)
-    _check_overlaps(ranges, source, 8 + length)
+    _check_overlaps(tensors.values(), source, 8 + length)
     return ModelHeader("safetensors", tensors, metadata, source.size)
 
 
@@ -111,8 +110,8 @@ def _parse(text: bytes, label: str) -> dict[str, Any]:
     return table
 
 
-def _read_tensor(name: str, entry: object, label: str) -> tuple[TensorInfo, int]:
-    """Read a tensor's description and the offset of its data in the data section."""
+def _read_tensor(name: str, entry: object, data_start: int, label: str) -> TensorInfo:
+    """Read a tensor's description."""
     check_tensor_name(name, MAX_NAME_LENGTH, label)
     if not isinstance(entry, dict):
         raise damaged(label, f"tensor {quoted(name)} is not described by a JSON object")
@@ -142,7 +141,8 @@ def _read_tensor(name: str, entry: object, label: str) -> tuple[TensorInfo, int]
         )
     # The engine has no 8-bit floating-point type and loads such tensors as F16.
     expanded = 2 * size if type_name.startswith("F8_") else 0
-    return TensorInfo(name, tuple(reversed(shape)) or (1,), type_name, size, expanded), begin
+    sides = tuple(reversed(shape)) or (1,)
+    return TensorInfo(name, sides, type_name, size, expanded, data_start + begin)
 
 
 def _are_integers(value: object, count: int | None = None) -> TypeGuard[list[int]]:
@@ -153,14 +153,15 @@ def _are_integers(value: object, count: int | None = None) -> TypeGuard[list[int
     )
 
 
-def _check_overlaps(ranges: list[tuple[int, int, str]], source: ByteSource, start: int) -> None:
-    ranges.sort()
-    last_end, last_name = 0, ""
-    for begin, end, name in ranges:
+def _check_overlaps(tensors: Iterable[TensorInfo], source: ByteSource, data_start: int) -> None:
+    last_end, last_name = data_start, ""
+    for begin, size, name in sorted(
+        (tensor.offset or 0, tensor.bytes, tensor.name) for tensor in tensors
+    ):
         if begin < last_end:
             raise damaged(
                 source.label, f"the data of tensors {quoted(last_name)} and {quoted(name)} overlap"
             )
-        last_end, last_name = end, name
-    if start + last_end > source.size:
-        raise truncated(source.label, source.size, start + last_end)
+        last_end, last_name = begin + size, name
+    if last_end > source.size:
+        raise truncated(source.label, source.size, last_end)

@@ -59,6 +59,7 @@ class TensorInfo:
         type: Storage type, for example ``F16`` or ``Q8_0``.
         bytes: Size in the file.
         expanded_bytes: Size in memory if the engine expands the tensor; otherwise 0.
+        offset: Offset of its data in the file; ``None`` if unknown, as in checkpoints.
     """
 
     name: str
@@ -66,6 +67,7 @@ class TensorInfo:
     type: str
     bytes: int
     expanded_bytes: int = 0
+    offset: int | None = field(default=None, compare=False)
 
     @property
     def elements(self) -> int:

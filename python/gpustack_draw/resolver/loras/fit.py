@@ -31,7 +31,14 @@ def misfit_of(parts: Sequence[Factors], weight: Shape) -> str:
         concerned = [part for part in parts if any(role in part for role in roles)]
         if concerned and (misfit := check(concerned, weight)):
             return misfit
+    if any("alpha" in part and "scale" not in part and _has_rank_1(part) for part in parts):
+        # The engine drops dimensions of 1, and takes the number of inputs for the rank.
+        return "it has an alpha for the rank 1, which the engine reads wrongly"
     return ""
+
+
+def _has_rank_1(part: Factors) -> bool:
+    return any(part[role][-1] == 1 for role in ("down", "hada_w1_b") if role in part)
 
 
 def _low_rank_misfit(parts: Sequence[Factors], weight: Shape) -> str:
