@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
     from gpustack_draw.request.target import Components, Target
+    from gpustack_draw.resolver.describe_file import FileInfo, info
 
 _MODULES = {
     "request.draw_settings": ("DrawSettings", "PictureSettings", "PlannedSettings"),
@@ -64,6 +65,7 @@ _MODULES = {
         "ServerError",
         "UsageError",
     ),
+    "resolver.describe_file": ("FileInfo", "info"),
     "list_models": ("AvailableModel", "models", "server_models"),
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
@@ -94,6 +96,7 @@ __all__ = [
     "EngineCrashed",
     "EngineError",
     "FetchError",
+    "FileInfo",
     "Gallery",
     "Model",
     "ModelFileError",
@@ -117,6 +120,7 @@ __all__ = [
     "build_info",
     "devices",
     "generate",
+    "info",
     "load",
     "models",
     "read_parameters",

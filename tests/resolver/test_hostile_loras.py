@@ -27,6 +27,10 @@ def no_lora(what: str) -> str:
     return f"'{LABEL}' is {what}, not a LoRA"
 
 
+def unused(what: str) -> str:
+    return f"'{LABEL}' is {what}, which this version does not use"
+
+
 def damaged(module: str, problem: str) -> str:
     return f"'{LABEL}' is damaged: module '{module}' {problem}"
 
@@ -98,12 +102,12 @@ UNUSABLE: dict[str, tuple[files.Tensors, str, str]] = {
     ),
     "a Control-LoRA": (
         {**ONE, "lora_controlnet": ((1,), "F32")},
-        no_lora("a Control-LoRA, which the engine does not read"),
+        unused("a Control-LoRA"),
         "name a LoRA",
     ),
     "an IP-Adapter": (
         {"image_proj.proj.weight": ((64, 64), F16), "ip_adapter.1.to_k_ip.weight": ((4, 4), F16)},
-        no_lora("an IP-Adapter, which the engine does not read"),
+        unused("an IP-Adapter"),
         "name a LoRA",
     ),
     "something else": (

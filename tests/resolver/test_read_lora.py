@@ -37,7 +37,7 @@ NAMINGS: dict[str, tuple[files.Tensors, str]] = {
         "PEFT",
     ),
     "LyCORIS": (factors("lycoris_double_blocks_0_img_attn_proj", kohya=True), "LyCORIS"),
-    "none": (factors(DOUBLE), "names without a prefix"),
+    "none": (factors(DOUBLE), "original"),
 }
 
 

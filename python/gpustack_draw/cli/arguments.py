@@ -45,6 +45,7 @@ class Arguments(argparse.Namespace):
         picture: The file that ``show`` describes.
         shell: The shell that ``completion`` prints a script for.
         words: The words of a command line whose last one ``completion`` completes.
+        info: The file that ``models --info`` describes.
     """
 
     command: str
@@ -53,6 +54,7 @@ class Arguments(argparse.Namespace):
     picture: str
     shell: str
     words: list[str] | None
+    info: str | None
     from_picture: str | None
     image: list[str] | None
     ref_image: list[str] | None
@@ -114,7 +116,7 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
         f"       {PROGRAM} show PICTURE [--json]\n"
         f"       {PROGRAM} devices [--json]\n"
-        f"       {PROGRAM} models [--json]\n"
+        f"       {PROGRAM} models [--info REF] [--json]\n"
         f"       {PROGRAM} pull MODEL [options]\n"
         f"       {PROGRAM} rm MODEL [--yes]\n"
         f"       {PROGRAM} completion SHELL",

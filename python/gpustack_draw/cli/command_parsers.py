@@ -43,12 +43,19 @@ def models_parser() -> Parser:
         "[options]",
         "List the available models: the one inside the package, those downloaded from"
         " Hugging Face, and, with --server or GPUSTACK_SERVER_URL, those running on a GPUStack"
-        " server.",
+        " server. With --info, describe one file.",
+        epilog=f"for example: {PROGRAM} models --info style.safetensors",
+    )
+    parser.add_argument(
+        "--info",
+        metavar="REF",
+        help="describe a model, a LoRA or another file of weights: a path or"
+        " hf.co/OWNER/REPO[:FILE], of which only the header is read",
     )
     parser.add_argument(
         "--server", metavar="URL", help="address of the server (default: GPUSTACK_SERVER_URL)"
     )
-    add_output_options(parser, json="print one JSON object per model (JSON Lines)")
+    add_output_options(parser, json="print one JSON object per model (JSON Lines), or of the file")
     parser.add_version_and_help()
     return parser
 

@@ -134,7 +134,7 @@ def _values(target: str, command: str) -> Iterator[str]:
             yield "demo\tthe model inside the package"
             yield _MODEL_FILES
         yield from (f"{model}\tdownloaded from Hugging Face" for model in cached_models())
-    elif component in COMPONENTS:
+    elif component in COMPONENTS or target == "--info":
         yield from (f"{file}\tdownloaded from Hugging Face" for file in cached_files())
         yield _MODEL_FILES
     elif target == "--device":

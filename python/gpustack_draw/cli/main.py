@@ -260,6 +260,10 @@ def _devices(arguments: Arguments) -> int:
 
 
 def _models(arguments: Arguments) -> int:
+    if arguments.info is not None:
+        from gpustack_draw.cli.file_info import show_info
+
+        return show_info(arguments.info, _write, json_wanted=arguments.json)
     from gpustack_draw.cli.plan import show_models
 
     return show_models(

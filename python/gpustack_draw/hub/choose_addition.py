@@ -41,6 +41,9 @@ CONTROL_NET = Addition(
     (".safetensors", *_CHECKPOINTS, ".gguf"),
 )
 UPSCALER = Addition("an upscaling model", (), (".safetensors", *_CHECKPOINTS, ".gguf"))
+ANY_WEIGHTS = Addition(
+    "a file of weights", LORA.usual_names + CONTROL_NET.usual_names, LORA.endings
+)
 EMBEDDING = Addition(
     "an embedding",
     ("learned_embeds.safetensors", "learned_embeds.bin"),

@@ -77,7 +77,8 @@ class LoraFile:
     Attributes:
         label: Name of the file in messages.
         format: ``gguf``, ``safetensors`` or ``checkpoint``.
-        naming: Program or library whose names its tensors have, such as ``kohya``.
+        naming: Program or library whose names its tensors have, such as ``kohya``; ``original`` for
+            the model's own names.
         types: Types of its modules, the most frequent first: ``LoRA``, ``LoHa``, ...
         tensors: All its tensors by name, those of no module included.
         modules: Its modules by name.

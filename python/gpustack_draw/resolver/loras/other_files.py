@@ -1,4 +1,4 @@
-"""Refuse files that are no LoRAs, and kinds of LoRAs that the engine does not apply."""
+"""Refuse files that are no LoRAs, and types of LoRAs that the engine does not apply."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from gpustack_draw.resolver.detect_family import detect_family, identify_file
 from gpustack_draw.resolver.loras.tensor_names import WEAK_ROLES, split_name
 from gpustack_draw.resolver.resolved_model import COMPONENT_TITLES
 
-# Kinds by a pattern of tensor names. The engine would ignore these tensors, and draw without the
+# Types by a pattern of tensor names. The engine would ignore these tensors, and draw without the
 # LoRA or with a part of it.
 _UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"(^|\.)(double|single)_blocks\.\d+\.processor\.", "a LoRA in XLabs' format"),
@@ -23,16 +23,12 @@ _UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"\.vera_lambda_[bd]$", "a VeRA adapter"),
 )
 _NAMED_ADAPTER = re.compile(r"\.lora_[AB]\.(?!default\.)([^.]+)\.weight$")
-_ORDINARY_HINT = "use a version of it that was saved as an ordinary LoRA"
-# Files that are mistaken for LoRAs, beside those that identify_file() knows.
-_MISTAKEN: tuple[tuple[str, str], ...] = (
-    (r"^lora_controlnet$", "a Control-LoRA, which the engine does not read"),
-    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter, which the engine does not read"),
-    (
-        r"^(adapter\.)?body\.\d+\.(resnets|block1)\.",
-        "a T2I-Adapter, which the engine does not read",
-    ),
-    (r"^id_encoder\.", "a PhotoMaker, which this version does not use"),
+# Other additions to models, beside those that identify_file() knows.
+_UNUSED_ADDITIONS: tuple[tuple[str, str], ...] = (
+    (r"^lora_controlnet$", "a Control-LoRA"),
+    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter"),
+    (r"^(adapter\.)?body\.\d+\.(resnets|block1)\.", "a T2I-Adapter"),
+    (r"^id_encoder\.", "a PhotoMaker"),
 )
 # Arguments that take a file, by its description.
 _ARGUMENTS = {
@@ -42,21 +38,41 @@ _ARGUMENTS = {
 }
 
 
+def unused_addition(header: ModelHeader) -> str:
+    """Describe an addition that this version does not use; empty for all other files."""
+    return _described(_UNUSED_ADDITIONS, header.tensors)
+
+
+def has_lora_tensors(header: ModelHeader) -> bool:
+    """Return True if a file has tensors of a LoRA, also of a type that the engine lacks."""
+    return any(split_name(name)[1] not in {"", *WEAK_ROLES} for name in header.tensors) or bool(
+        _described(_UNSUPPORTED, header.tensors) or _named_adapter(header.tensors)
+    )
+
+
 def check_is_lora(header: ModelHeader, label: str) -> None:
-    """Check that a file is a LoRA of a kind that the engine applies.
+    """Check that a file is a LoRA of a type that the engine applies.
 
     Raises:
-        ModelFileError: It is something else, or of another kind.
+        ModelFileError: It is something else, or of another type.
     """
     names = header.tensors
-    if mistaken := _described(_MISTAKEN, names):
-        raise ModelFileError(f"{quoted(label)} is {mistaken}, not a LoRA", hint="name a LoRA")
-    if kind := _described(_UNSUPPORTED, names):
+    if addition := unused_addition(header):
         raise ModelFileError(
-            f"{quoted(label)} is {kind}, which the engine does not apply", hint=_ORDINARY_HINT
+            f"{quoted(label)} is {addition}, which this version does not use", hint="name a LoRA"
         )
-    if not any(split_name(name)[1] not in {"", *WEAK_ROLES} for name in names):
-        raise _named_adapter(names, label) or _not_a_lora(header, label)
+    if unsupported := _described(_UNSUPPORTED, names):
+        raise ModelFileError(
+            f"{quoted(label)} is {unsupported}, which the engine does not apply",
+            hint="use a version of it that was saved as an ordinary LoRA",
+        )
+    if adapter := _named_adapter(names):
+        raise ModelFileError(
+            f"{quoted(label)} names its adapter {quoted(adapter)}, and the engine reads 'default'",
+            hint="save the LoRA again without a name for the adapter",
+        )
+    if not has_lora_tensors(header):
+        raise _not_a_lora(header, label)
 
 
 def _described(patterns: tuple[tuple[str, str], ...], names: Iterable[str]) -> str:
@@ -67,14 +83,9 @@ def _described(patterns: tuple[tuple[str, str], ...], names: Iterable[str]) -> s
     return ""
 
 
-def _named_adapter(names: Iterable[str], label: str) -> ModelFileError | None:
-    adapter = next(filter(None, map(_NAMED_ADAPTER.search, names)), None)
-    if adapter is None:
-        return None
-    return ModelFileError(
-        f"{quoted(label)} names its adapter {quoted(adapter[1])}, and the engine reads 'default'",
-        hint="save the LoRA again without a name for the adapter",
-    )
+def _named_adapter(names: Iterable[str]) -> str:
+    found = next(filter(None, map(_NAMED_ADAPTER.search, names)), None)
+    return found[1] if found else ""
 
 
 def _not_a_lora(header: ModelHeader, label: str) -> ModelFileError:

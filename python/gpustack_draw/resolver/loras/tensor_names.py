@@ -51,7 +51,7 @@ _NAMINGS: tuple[tuple[str, str], ...] = (
     (r"(model\.)?diffusion_model\.", "ComfyUI"),
     (r"(unet|transformer|text_encoder(_[0-9])?|te[0-9]?|vae)\.", "diffusers"),
 )
-_BARE_NAMING = "names without a prefix"
+_BARE_NAMING = "original"
 _PREFIXES = re.compile(
     r"^(base_model\.model\.|lora[_.]|lycoris[_.]|model\.|diffusion_model[_.]|unet[_.]"
     r"|transformer\.|transformer_(?!blocks))+"
