@@ -1,10 +1,11 @@
-"""Compare image-to-image and inpainting with diffusers.
+"""Compare image-to-image, inpainting and InstructPix2Pix with diffusers.
 
-    python benchmarks/compare_pictures.py [--tables image mask schedule] [--weights FOLDER]
+    python benchmarks/compare_pictures.py [--tables image mask edit schedule] [--weights FOLDER]
 
 Both sides draw with the same random weights of Stable Diffusion 1.5, in f32, from the same picture
-and noise. Needs torch, diffusers and transformers beside this package. Weights are written once, to
---weights. benchmarks/README.md describes the tables.
+and noise; InstructPix2Pix has four more input channels. Needs torch, diffusers and transformers
+beside this package. Weights are written once, to --weights. benchmarks/README.md describes the
+tables.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from diffusers import (
     HeunDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
+    StableDiffusionInstructPix2PixPipeline,
     UNet2DConditionModel,
 )
 from diffusers.models.autoencoders import vae as vae_module
@@ -39,8 +41,11 @@ from diffusers.pipelines.stable_diffusion import (
 from diffusers.pipelines.stable_diffusion import (
     pipeline_stable_diffusion_inpaint as inpaint_module,
 )
+from diffusers.pipelines.stable_diffusion import (
+    pipeline_stable_diffusion_instruct_pix2pix as edit_module,
+)
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -58,12 +63,19 @@ if TYPE_CHECKING:
 PROMPT = "a cat"
 SEED = 1
 CFG_SCALE = 7.0
+IMG_CFG_SCALE = 1.5
 STRENGTHS = (0.3, 0.6, 1.0)
-TABLES = ("image", "mask", "schedule")
+TABLES = ("image", "mask", "edit", "schedule")
 SAMPLERS = ("euler", "heun", "dpm++2m")
+FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
 START, END, CAT = 49406, 49407, (320, 2368)  # words of CLIP
 WORDS = 77
 TRAINING_STEPS = 1000
+PIPELINES = {
+    "image": StableDiffusionImg2ImgPipeline,
+    "mask": StableDiffusionInpaintPipeline,
+    "edit": StableDiffusionInstructPix2PixPipeline,
+}
 NOISES = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,
@@ -81,8 +93,9 @@ class Case:
         sampler: Our sampler.
         scheduler: Our scheduler.
         spacing: The time steps of diffusers.
-        strength: 0 to 1.
+        strength: 0 to 1; not used to edit.
         masked: Redraw the middle only.
+        edits: Edit the picture with InstructPix2Pix.
     """
 
     sampler: str
@@ -90,6 +103,12 @@ class Case:
     spacing: str
     strength: float
     masked: bool = False
+    edits: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Name of the case's table."""
+        return "mask" if self.masked else "edit" if self.edits else "image"
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,8 @@ def cases(tables: Sequence[str], samplers: Sequence[str]) -> list[Case]:
             chosen += [Case(sampler, "simple", "trailing", strength) for strength in STRENGTHS]
         if "mask" in tables:
             chosen.append(Case(sampler, "simple", "trailing", 0.6, masked=True))
+        if "edit" in tables:
+            chosen.append(Case(sampler, "simple", "trailing", 1.0, edits=True))
     if "schedule" in tables:
         for spacing in ("linspace", "leading"):
             chosen += [Case("euler", "discrete", spacing, strength) for strength in STRENGTHS]
@@ -180,13 +201,32 @@ def draw_ours(
     picture, mask = input_picture(side), input_mask(side)
     with gpustack_draw.load(str(file), threads=threads) as model:
         for case in chosen:
-            masked = {"mask": Image.fromarray(mask), "mask_blur": 0} if case.masked else {}
+            own: dict[str, Any] = {"strength": case.strength}
+            if case.masked:
+                own |= {"mask": Image.fromarray(mask), "mask_blur": 0}
+            if case.edits:
+                own = {"img_cfg_scale": IMG_CFG_SCALE}
             drawn = model.generate(
-                PROMPT, image=picture, strength=case.strength, size=(side, side), seed=SEED,
+                PROMPT, image=picture, size=(side, side), seed=SEED,
                 sampler=case.sampler, scheduler=case.scheduler, sample_steps=steps,
-                cfg_scale=CFG_SCALE, **masked,
+                cfg_scale=CFG_SCALE, **own,
             )  # fmt: skip
             yield case, Drawn(np.asarray(drawn), our_levels(case, steps))
+
+
+def prepare_edit(file: Path) -> Path:
+    """Write the weights of InstructPix2Pix, unless they exist.
+
+    Args:
+        file: The weights of Stable Diffusion 1.5, of which only the first layer differs.
+    """
+    path = file.with_name(f"edit-{file.name}")
+    if not path.exists():
+        weights = load_file(file)
+        first = weights[FIRST_LAYER]
+        weights[FIRST_LAYER] = torch.cat([first, first.flip(0)], dim=1).contiguous()
+        save_file(weights, path)
+    return path
 
 
 class Peer:
@@ -195,7 +235,8 @@ class Peer:
     def __init__(self, file: Path) -> None:
         """Load the networks in f32, and encode the prompts."""
         weights = load_file(file)
-        unet = {"cross_attention_dim": 768, "sample_size": 64}
+        channels = weights[FIRST_LAYER].shape[1]
+        unet = {"cross_attention_dim": 768, "sample_size": 64, "in_channels": channels}
         vae = {
             "block_out_channels": (128, 256, 512, 512),
             "layers_per_block": 2,
@@ -213,13 +254,16 @@ class Peer:
 
     def draw(self, case: Case, side: int, steps: int) -> Drawn:
         """Draw a case."""
-        kind = StableDiffusionInpaintPipeline if case.masked else StableDiffusionImg2ImgPipeline
         scheduler = _scheduler(case)
-        pipeline = kind(
+        pipeline = PIPELINES[case.kind](
             self.vae, None, None, self.unet, scheduler, None, None, requires_safety_checker=False
         )
         pipeline.set_progress_bar_config(disable=True)
         options: dict[str, Any] = {"image": Image.fromarray(input_picture(side))}
+        if case.edits:
+            options["image_guidance_scale"] = IMG_CFG_SCALE
+        else:
+            options["strength"] = case.strength
         if case.masked:
             options["mask_image"] = Image.fromarray(input_mask(side))
             options |= {"height": side, "width": side}
@@ -232,7 +276,7 @@ class Peer:
         noise = torch.from_numpy(philox_noise(4 * (side // 8) ** 2))
         with _noise(noise.reshape(1, 4, side // 8, side // 8)):
             drawn = pipeline(
-                strength=case.strength, num_inference_steps=steps, guidance_scale=CFG_SCALE,
+                num_inference_steps=steps, guidance_scale=CFG_SCALE,
                 prompt_embeds=self.prompt, negative_prompt_embeds=self.negative,
                 callback_on_step_end=note, **options,
             ).images[0]  # fmt: skip
@@ -287,7 +331,7 @@ def _noise(noise: torch.Tensor) -> Iterator[None]:
         assert tuple(shape) == tuple(noise.shape)
         return noise
 
-    modules: list[ModuleType] = [vae_module, image_module, inpaint_module]
+    modules: list[ModuleType] = [vae_module, image_module, inpaint_module, edit_module]
     with ExitStack() as stack:
         for module in modules:
             stack.enter_context(patch.object(module, "randn_tensor", same))
@@ -308,7 +352,7 @@ def row(case: Case, ours: Drawn, theirs: Drawn, side: int) -> str:
     steps = f"{len(ours.levels)}/{len(theirs.levels)}"
     levels = f"{ours.levels[0]:.4f}/{theirs.levels[0]:.4f}"
     return (
-        f"{'mask' if case.masked else 'image':6}{case.sampler:10}{case.scheduler:10}"
+        f"{case.kind:6}{case.sampler:10}{case.scheduler:10}"
         f"{case.spacing:10}{case.strength:<9}{steps:8}{levels:17}"
         f"{psnr(mine, peers):6.1f}{difference:6}{psnr(mine, start):9.1f}"
     )
@@ -329,14 +373,19 @@ def main() -> None:
     job = Job("ours", "f16", "sd15", side, steps, CFG_SCALE, threads, str(options.weights), "")
     file = Path(prepare(job)["file"])
     chosen = cases(options.tables, options.samplers)
-    ours = dict(draw_ours(chosen, file, side, steps, threads))
-    peer = Peer(file)
     print(
         f"{'':6}{'sampler':10}{'scheduler':10}{'spacing':10}{'strength':9}{'steps':8}"
         f"{'first level':17}{'PSNR':>6}{'max':>6}{'to input':>9}"
     )
-    for case in chosen:
-        print(row(case, ours[case], peer.draw(case, side, steps), side), flush=True)
+    for edits in (False, True):
+        some = [case for case in chosen if case.edits == edits]
+        if not some:
+            continue
+        weights = prepare_edit(file) if edits else file
+        ours = dict(draw_ours(some, weights, side, steps, threads))
+        peer = Peer(weights)
+        for case in some:
+            print(row(case, ours[case], peer.draw(case, side, steps), side), flush=True)
 
 
 if __name__ == "__main__":

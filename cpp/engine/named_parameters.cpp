@@ -44,6 +44,7 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
       {"eta", &sample.eta},
       {"flow_shift", &sample.flow_shift},
       {"guidance", &sample.guidance.distilled_guidance},
+      {"img_cfg_scale", &sample.guidance.img_cfg},
       {"sample_steps", &sample.sample_steps},
       {"strength", &params.strength},
   };

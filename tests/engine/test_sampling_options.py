@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
-from architectures import CLIP_L, Named, all_in_one, flux1, sd1_unet, vae
+from architectures import CLIP_L, Named, all_in_one, dense, flux1, sd1_unet, vae
 from model_files import prefixed
 from random_gguf import write_random_gguf
 from random_model_files import weights, write_gguf
 
+from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 
@@ -21,6 +23,12 @@ def small_flux1(folder: Path) -> Path:
     return write_random_gguf(folder / "flux1.gguf", all_in_one(flux1(128, 1, 1), encoders, base=32))
 
 
+def small_flux1_control(folder: Path) -> Path:
+    encoders = {"text_encoders.clip_l.transformer.": CLIP_L}
+    network = flux1(128, 1, 1) | dense("img_in", 128, 128, "Q4_0")
+    return write_random_gguf(folder / "control.gguf", all_in_one(network, encoders))
+
+
 def sd1(folder: Path) -> Path:
     tensors: Named = {
         **prefixed("model.diffusion_model.", sd1_unet(weight_type="Q4_0")),
@@ -30,11 +38,14 @@ def sd1(folder: Path) -> Path:
     return write_gguf(folder / "sd1.gguf", weights(tensors))
 
 
+CONTROL = InputBuffers(control=numpy.arange(64 * 64 * 3, dtype=numpy.uint8).reshape(64, 64, 3).data)
+
 # By option: a model that takes it, a value that is not its default, and the settings beside it.
 CASES: dict[str, tuple[Callable[[Path], Path], float, dict[str, Any]]] = {
     "sample_steps": (small_flux1, 2, {}),
     "cfg_scale": (small_flux1, 4.0, {}),
     "guidance": (small_flux1, 30.0, {}),
+    "img_cfg_scale": (small_flux1_control, 2.0, {"pictures": CONTROL}),
     "clip_skip": (sd1, 2, {}),
     "eta": (small_flux1, 0.0, {"sampler": "euler_a", "sample_steps": 2}),
     "flow_shift": (small_flux1, 3.0, {"sample_steps": 2}),
@@ -48,16 +59,19 @@ def engine() -> Iterator[EngineProcess]:
     engine.close()
 
 
-def draw(engine: EngineProcess, **others: Any) -> bytes:
+def draw(engine: EngineProcess, pictures: InputBuffers | None = None, **others: Any) -> bytes:
     texts = {"prompt": "a cat", "negative_prompt": "", "sampler": "euler", "scheduler": "discrete"}
     settings = {"width": 64, "height": 64, "seed": 7, "sample_steps": 1, "cfg_scale": 1.0}
-    return bytes(engine.draw(settings={**texts, **settings, **others}).pixels)
+    drawn = engine.draw(settings={**texts, **settings, **others}, pictures=pictures)
+    return bytes(drawn.pixels)
 
 
 @pytest.mark.parametrize("name", [option.name for option in SAMPLING_OPTIONS])
 def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, name: str) -> None:
     make_model, value, others = CASES[name]
     path = make_model(tmp_path)
-    engine.load(files={"model": str(path)}, threads=2, device="auto")
+    engine.load(
+        files={"model": str(path)}, threads=2, device="auto", encode_pictures="pictures" in others
+    )
     path.unlink()  # one has 1.4 GB
     assert draw(engine, **others) != draw(engine, **{**others, name: value})

@@ -15,7 +15,7 @@ from gpustack_draw.resolver.choose_pictures import (
 )
 from gpustack_draw.resolver.families import FAMILIES, Family
 
-EDITORS = "FLUX.1 Kontext, FLUX.2 dev, FLUX.2 klein, Qwen-Image-Edit"
+EDITORS = "InstructPix2Pix, CosXL-Edit, FLUX.1 Kontext, FLUX.2 dev, FLUX.2 klein, Qwen-Image-Edit"
 
 
 def edit_model(family: str, title: str) -> Family:
@@ -199,11 +199,19 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="edit",
             references=("a",),
-            notes=("InstructPix2Pix edits the picture; with --strength it also starts from it",),
         ),
     ),
-    "pix2pix starts": (
-        "sdxl-pix2pix",
+    "CosXL-Edit": (
+        "cosxl-edit",
+        {"images": ("a",)},
+        PictureRoles(
+            mode="edit",
+            references=("a",),
+            notes=("CosXL-Edit edits the picture; with --strength it also starts from it",),
+        ),
+    ),
+    "CosXL-Edit starts": (
+        "cosxl-edit",
         {"images": ("a",), "strength": 0.9},
         PictureRoles(mode="img2img", start="a", references=("a",), strength=0.9),
     ),
@@ -212,8 +220,8 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         {"references": ("a",)},
         PictureRoles(mode="edit", references=("a",)),
     ),
-    "pix2pix starts from another picture": (
-        "sd1-pix2pix",
+    "CosXL-Edit starts from another picture": (
+        "cosxl-edit",
         {"images": ("a",), "references": ("b",), "strength": 0.9},
         PictureRoles(mode="img2img", start="a", references=("b",), strength=0.9),
     ),
@@ -332,10 +340,22 @@ REFUSALS: dict[str, tuple[str | Family, dict[str, Any], str, str]] = {
         "InstructPix2Pix edits a picture, and none is named",
         "name it with --image",
     ),
+    "pix2pix starts": (
+        "sd1-pix2pix",
+        {"images": ("a",), "strength": 0.9},
+        "InstructPix2Pix edits a whole picture and cannot start from it",
+        "leave --strength out",
+    ),
+    "pix2pix with a mask": (
+        "sd1-pix2pix",
+        {"images": ("a",), "mask": "m"},
+        "InstructPix2Pix edits a whole picture and cannot start from it",
+        "leave --mask out",
+    ),
     "pix2pix of two pictures": (
-        "sdxl-pix2pix",
+        "cosxl-edit",
         {"images": ("a", "b")},
-        "2 reference pictures are named, and SDXL InstructPix2Pix takes 1",
+        "2 reference pictures are named, and CosXL-Edit takes 1",
         "name fewer of them",
     ),
     "two starts": (
@@ -385,9 +405,9 @@ def test_what_the_engine_ignores_or_crashes_on_is_never_passed(name: str) -> Non
     """Only networks that read references, or a control picture, may get one."""
     read_references = {
         *("flux1", "flux1-fill", "flux1-controls", "flex2", "chroma", "flux2", "flux2-klein"),
-        *("qwen-image", "ovis-image"),
+        *("qwen-image", "ovis-image", "sd1-pix2pix", "cosxl-edit"),
     }
-    start = {} if name.startswith("wan") else {"images": ("a",), "mask": "m"}
+    start = {"images": ("a",), "mask": "m"} if FAMILIES[name].pictures.start else {}
     for extra, takers in (
         ({"references": ("r",)}, read_references),
         ({"control": "c"}, {"flux1-controls", "flex2"}),

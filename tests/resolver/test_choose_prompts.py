@@ -57,12 +57,12 @@ def test_prompts_of_a_family(
     parsed = parsed_prompts(request, FAMILIES[family])
     expected = tuple(PromptPiece(*piece) for piece in pieces)
     assert parsed == {"prompt": expected, "negative_prompt": expected}
-    assert list(notes_on_prompts(request, FAMILIES[family], 7.0)) == notes
+    assert list(notes_on_prompts(request, FAMILIES[family], is_guided=True)) == notes
 
 
 def test_an_unused_negative_prompt_has_no_further_note() -> None:
     request = DrawRequest(prompt="a cat", negative_prompt="(dog:1.3) BREAK")
-    notes = list(notes_on_prompts(request, FAMILIES["flux2-klein"], 1.0))
+    notes = list(notes_on_prompts(request, FAMILIES["flux2-klein"], is_guided=False))
     assert notes == ["negative_prompt has no effect with cfg_scale=1"]
 
 

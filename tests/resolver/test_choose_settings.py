@@ -129,6 +129,22 @@ def test_flow_shift_where_the_engine_ignores_it(family: str) -> None:
     assert notes == (f"flow_shift has no effect: {of.family.title} does not take it",)
 
 
+def test_image_guidance() -> None:
+    assert choose(model("sd1-pix2pix"))[0].img_cfg_scale == 1.5
+    assert choose(model("sd1-inpaint"))[0].img_cfg_scale is None
+    assert choose(model("flux1-controls"), img_cfg_scale=2)[0].img_cfg_scale == 2.0
+    settings, notes = choose(model("sd1"), img_cfg_scale=2)
+    assert settings.img_cfg_scale is None
+    assert notes == ("img_cfg_scale has no effect: Stable Diffusion 1 does not take it",)
+
+
+def test_image_guidance_alone_uses_the_negative_prompt() -> None:
+    of, note = model("sd1-pix2pix"), "negative_prompt has no effect with cfg_scale=1"
+    assert choose(of, negative_prompt="a dog", cfg_scale=1)[1] == ()
+    settings = {"negative_prompt": "a dog", "cfg_scale": 1, "img_cfg_scale": 1}
+    assert choose(of, **settings)[1] == (note,)
+
+
 def test_negative_prompt_without_guidance_has_no_effect() -> None:
     note = "negative_prompt has no effect with cfg_scale=1"
     assert note in choose(model(), negative_prompt="a dog")[1]

@@ -169,6 +169,17 @@ def test_rules_for_pictures() -> None:
     assert rules_of(pix2pix).references_as_drawn
 
 
+def test_pix2pix_reads_pictures_through_a_whole_vae_only() -> None:
+    model = resolve("instruct-pix2pix.gguf", sd1(8))
+    tiny = replace(model.files[0], component="taesd")
+    with pytest.raises(ModelFileError) as caught:
+        rules_of(replace(model, files=(*model.files, tiny)))
+    assert (caught.value.message, with_options(caught.value.hint)) == (
+        "InstructPix2Pix cannot read pictures through a tiny autoencoder",
+        "leave --taesd out",
+    )
+
+
 def test_a_vae_without_encoder_takes_no_pictures() -> None:
     assert resolve("flux1-dev-Q4_0.gguf", flux()).decoder_only == ""
     assert resolve("sd15.gguf", sd1(4)).decoder_only == ""

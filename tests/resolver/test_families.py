@@ -123,6 +123,11 @@ UNETS: dict[str, tuple[str, files.Tensors, files.Tensors]] = {
     "SDXL": ("sdxl", files.UNET, {**XL_TEXT, **XL_SECOND}),
     "SDXL inpainting": ("sdxl-inpaint", unet(9), {**XL_TEXT, **XL_SECOND}),
     "SDXL pix2pix": ("sdxl-pix2pix", unet(8), {**XL_TEXT, **XL_SECOND}),
+    "CosXL-Edit": (
+        "cosxl-edit",
+        unet(8),
+        {**XL_TEXT, **XL_SECOND, "edm_vpred.sigma_max": ((1,), "F32")},
+    ),
     "SSD-1B": (
         "sdxl-ssd1b",
         {**TINY_UNET, **named("output_blocks.3.1.transformer_blocks.1.norm1.weight")},
@@ -382,7 +387,7 @@ def test_family_is_complete(family: Family) -> None:
     assert family.network in {"", "flux", "mmdit", "wan"}
     for defaults in (family.defaults, *family.variants.values()):
         assert 1 <= defaults.sample_steps <= 50
-        assert 1.0 <= defaults.cfg_scale <= 7.0
+        assert 1.0 <= defaults.cfg_scale <= 7.5
         assert defaults.scheduler in SCHEDULERS
         for side in defaults.native_size:
             assert side % family.size_multiple == 0

@@ -230,6 +230,18 @@ GUIDANCE = DecimalOption(
     summary="guidance {}",
     server_fields=("guidance",),
 )
+IMG_CFG_SCALE = DecimalOption(
+    "img_cfg_scale",
+    title="image guidance scale",
+    minimum=0,
+    maximum=100,
+    example=phrase("{img_cfg_scale=1.5}"),
+    help="guidance scale of the input picture, 0 to 100; higher stays closer to it; has an effect"
+    " on models that were trained to inpaint, FLUX.1 Control, Flex.2, InstructPix2Pix and"
+    " CosXL-Edit only (default: the model's, else the guidance scale)",
+    parameter="Image CFG scale",
+    summary="image cfg {}",
+)
 CLIP_SKIP = IntegerOption(
     "clip_skip",
     title="CLIP skip",
@@ -327,6 +339,7 @@ SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     SAMPLE_STEPS,
     CFG_SCALE,
     GUIDANCE,
+    IMG_CFG_SCALE,
     CLIP_SKIP,
     ETA,
     FLOW_SHIFT,

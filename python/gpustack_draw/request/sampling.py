@@ -17,6 +17,7 @@ class SamplingKeywords(TypedDict, total=False):
     sample_steps: int | None
     cfg_scale: float | None
     guidance: float | None
+    img_cfg_scale: float | None
     clip_skip: int | None
     eta: float | None
     flow_shift: float | None
@@ -33,6 +34,7 @@ class SamplingOptions:
     sample_steps: int | None = None
     cfg_scale: float | None = None
     guidance: float | None = None
+    img_cfg_scale: float | None = None
     clip_skip: int | None = None
     eta: float | None = None
     flow_shift: float | None = None

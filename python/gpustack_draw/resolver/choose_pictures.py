@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.phrases import Phrase, phrase
+from gpustack_draw.phrases import Argument, Phrase, phrase
 from gpustack_draw.request.picture_options import missing_image
 from gpustack_draw.resolver.families import FAMILIES, Family
 
@@ -134,12 +134,15 @@ def _check_that_an_image_is_named(named: NamedPictures[PictureT]) -> None:
 
 def _check_that_the_family_takes_them(family: Family, named: NamedPictures[PictureT]) -> None:
     pictures, title = family.pictures, family.title
-    if not pictures.start and (named.images or named.references or named.control is not None):
+    takes_any = pictures.start or pictures.concatenated
+    if not takes_any and (named.images or named.references or named.control is not None):
         raise UsageError(
             f"{title} takes no pictures here: it draws from the prompt alone",
             hint=f"models that edit pictures: {_listed(families_that_edit())}",
             argument="image" if named.images else "ref_image",
         )
+    if not pictures.start:
+        _check_that_nothing_starts(family, named)
     if named.references and pictures.references == "none":
         start = phrase(", or name one picture with {image} to start from it")
         raise UsageError(
@@ -156,6 +159,21 @@ def _check_that_the_family_takes_them(family: Family, named: NamedPictures[Pictu
             hint=f"models that do: {_listed(takers)}",
             argument="control_image",
         )
+
+
+def _check_that_nothing_starts(family: Family, named: NamedPictures[PictureT]) -> None:
+    starting = {
+        "mask": named.mask is not None,
+        "expand": named.expands,
+        "strength": named.strength is not None,
+    }
+    for name, is_named in starting.items():
+        if is_named:
+            raise UsageError(
+                f"{family.title} edits a whole picture and cannot start from it",
+                hint=phrase("leave {} out", Argument(name)),
+                argument=name,
+            )
 
 
 def _check_what_the_family_requires(family: Family, named: NamedPictures[PictureT]) -> None:
@@ -234,6 +252,8 @@ def _notes_on_images(family: Family, named: NamedPictures[PictureT], use: _Use) 
         yield phrase(
             "{} follows the picture as a control picture; with {strength} it starts from it", title
         )
+    elif use == "reference" and not family.pictures.start:
+        pass
     elif use == "reference" and "reference" in family.pictures.concatenated:
         yield phrase("{} edits the picture; with {strength} it also starts from it", title)
     elif use == "reference" and len(named.images) == 1:

@@ -47,20 +47,20 @@ def parsed_prompts(prompts: Prompts, family: Family) -> dict[str, tuple[PromptPi
     }
 
 
-def notes_on_prompts(prompts: Prompts, family: Family, cfg_scale: float) -> Iterator[str]:
+def notes_on_prompts(prompts: Prompts, family: Family, *, is_guided: bool) -> Iterator[str]:
     """Check the prompts; yield notes on what has no effect in them.
 
     Args:
         prompts: The prompts.
         family: The family of the model that draws them.
-        cfg_scale: Classifier-free guidance of the drawing.
+        is_guided: Whether classifier-free guidance is on, so that the negative prompt is used.
 
     Raises:
         UsageError: A weight is wrong.
     """
     parsed_prompts(prompts, family)
     used = prompts.prompt
-    if cfg_scale == 1.0 and prompts.negative_prompt:
+    if prompts.negative_prompt and not is_guided:
         yield phrase("{negative_prompt} has no effect with {cfg_scale=1}")
     elif prompts.negative_prompt:
         used += f" {prompts.negative_prompt}"

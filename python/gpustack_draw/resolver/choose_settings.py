@@ -44,9 +44,9 @@ def choose_settings(
     chosen, unused = effective_numbers(request, title, options, sampler, scheduler)
     notes += unused
     sampling = {**chosen_numbers(defaults), **chosen}
-    cfg_scale = sampling["cfg_scale"]
+    is_guided = not {sampling["cfg_scale"], sampling.get("img_cfg_scale")} <= {1.0, None}
     _check_scheduler(scheduler, sampling["sample_steps"], model)
-    notes += notes_on_prompts(request, model.family, cfg_scale)
+    notes += notes_on_prompts(request, model.family, is_guided=is_guided)
     seed = _random_seed() if request.seed is None else request.seed
     settings = [
         DrawSettings(

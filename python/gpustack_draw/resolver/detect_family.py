@@ -304,8 +304,9 @@ def _detect_unet(names: _Names) -> Family | None:
     has_middle = names.have("middle_block.1.") or names.have("\nmid_block.resnets.1.")
     width = _text_width(names)
     if width == _SDXL_TEXT_WIDTH:
+        is_cosxl_edit = suffix == "-pix2pix" and names.have("edm_vpred.sigma_max")
         if has_middle or suffix:
-            return FAMILIES["sdxl" + suffix]
+            return FAMILIES["cosxl-edit" if is_cosxl_edit else "sdxl" + suffix]
         deep = names.have("output_blocks.3.1.transformer_blocks.1") or names.have(
             "\nup_blocks.1.attentions.0.transformer_blocks.1"
         )

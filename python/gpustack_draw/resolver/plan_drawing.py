@@ -106,6 +106,12 @@ def rules_of(model: ResolvedModel) -> PictureRules:
             hint=phrase("name a complete VAE with {vae}"),
             argument="vae",
         )
+    if family.pictures.unscaled and any(file.component == "taesd" for file in model.files):
+        raise ModelFileError(
+            f"{family.title} cannot read pictures through a tiny autoencoder",
+            hint=phrase("leave {taesd} out"),
+            argument="taesd",
+        )
     return PictureRules(
         size_multiple=family.size_multiple,
         native_size=model.defaults.native_size,

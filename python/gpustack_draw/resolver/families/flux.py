@@ -87,6 +87,7 @@ FAMILIES = (
         name="flux1-fill",
         title="FLUX.1 Fill",
         defaults=Defaults(20, 1.0, guidance=30.0),
+        options=(*_flux1.options, "img_cfg_scale"),
         pictures=replace(
             _UNTRAINED_REFERENCES, concatenated=("mask",), required=("mask",), draws_alone=False
         ),
@@ -97,6 +98,7 @@ FAMILIES = (
         title="FLUX.1 Control",
         defaults=Defaults(20, 1.0, guidance=30.0),
         variants={"depth": Defaults(20, 1.0, guidance=10.0)},
+        options=(*_flux1.options, "img_cfg_scale"),
         pictures=replace(_UNTRAINED_REFERENCES, concatenated=("control",), draws_alone=False),
     ),
     replace(
@@ -104,6 +106,7 @@ FAMILIES = (
         name="flex2",
         title="Flex.2",
         defaults=Defaults(25, 1.0, guidance=3.5),
+        options=(*_flux1.options, "img_cfg_scale"),
         pictures=replace(_UNTRAINED_REFERENCES, concatenated=("mask", "control")),
     ),
     _chroma,

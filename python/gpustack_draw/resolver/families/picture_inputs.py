@@ -16,7 +16,6 @@ class PictureInputs:
         start: Whether a drawing can start from a picture, all of it or a masked part.
         concatenated: Inputs of its network beside the latent, whose pictures have the size of the
             drawing: ``mask`` (a mask and the picture around it), ``reference`` or ``control``.
-            Families with any of them also take image guidance (``img_cfg``).
         required: Those of them without which its drawings are worthless.
         draws_alone: Whether it was trained to draw from the prompt alone.
         references: Effect of reference pictures: ``none`` (the engine ignores them or crashes),
@@ -28,7 +27,9 @@ class PictureInputs:
             area of the drawing if that is smaller.
         increase_ref_index: Whether the engine must be asked to number several references. If not,
             it numbers them by itself, or places them side by side.
-        img_cfg: Default image guidance; ``None`` for that of the prompt, which switches it off.
+        unscaled: Whether the engine leaves the latents of its pictures as the VAE makes them, which
+            is right for a concatenated reference. No drawing can start from such a latent, and a
+            tiny autoencoder, whose latents are scaled, cannot read the picture.
     """
 
     start: bool = True
@@ -40,7 +41,7 @@ class PictureInputs:
     reference_multiple: int = 8
     reference_pixels: int = 1024 * 1024
     increase_ref_index: bool = False
-    img_cfg: float | None = None
+    unscaled: bool = False
 
     def default_strength(self, *, masked: bool) -> float:
         """Return the strength, 0 to 1, of a drawing that starts from a picture.

@@ -11,10 +11,7 @@ from gpustack_draw.resolver.families.family import (
     SimilarVae,
 )
 from gpustack_draw.resolver.families.picture_inputs import PictureInputs
-from gpustack_draw.resolver.families.shared import (
-    ANIMATES_A_PICTURE,
-    CHANGES_A_PICTURE,
-)
+from gpustack_draw.resolver.families.shared import ANIMATES_A_PICTURE
 
 _512 = (512, 512)
 _SD1 = Defaults(20, 7.0, native_size=_512)
@@ -27,8 +24,8 @@ _EDITED = PictureInputs(
     draws_alone=False,
     references="trained",
     most_references=1,
-    img_cfg=1.5,
 )
+_IMAGE_GUIDANCE = "img_cfg_scale"
 _LCM = Defaults(4, 1.0, "lcm")
 _LCM_512 = Defaults(4, 1.0, "lcm", native_size=_512)
 
@@ -143,14 +140,17 @@ FAMILIES = (
         name="sd1-inpaint",
         title="Stable Diffusion 1 inpainting",
         defaults=_INPAINT,
+        options=(*_sd1.options, _IMAGE_GUIDANCE),
         pictures=_MASKED,
     ),
     replace(
         _sd1,
         name="sd1-pix2pix",
         title="InstructPix2Pix",
-        pictures=_EDITED,
-        why_not=CHANGES_A_PICTURE,
+        defaults=Defaults(20, 7.5, native_size=_512, img_cfg_scale=1.5),
+        variants={},
+        options=(*_sd1.options, _IMAGE_GUIDANCE),
+        pictures=replace(_EDITED, start=False, unscaled=True),
     ),
     replace(
         _sd1,
@@ -169,6 +169,7 @@ FAMILIES = (
         name="sd2-inpaint",
         title="Stable Diffusion 2 inpainting",
         defaults=_INPAINT,
+        options=(*_sd2.options, _IMAGE_GUIDANCE),
         pictures=_MASKED,
     ),
     replace(
@@ -186,14 +187,27 @@ FAMILIES = (
         name="sdxl-inpaint",
         title="Stable Diffusion XL inpainting",
         defaults=Defaults(50, 5.0, "karras"),
+        options=(*_sdxl.options, _IMAGE_GUIDANCE),
         pictures=_MASKED,
+    ),
+    replace(
+        _sdxl,
+        name="cosxl-edit",
+        title="CosXL-Edit",
+        defaults=Defaults(20, 7.0, "exponential", img_cfg_scale=1.5),
+        variants={},
+        options=(*_sdxl.options, _IMAGE_GUIDANCE),
+        pictures=_EDITED,
     ),
     replace(
         _sdxl,
         name="sdxl-pix2pix",
         title="SDXL InstructPix2Pix",
         pictures=_EDITED,
-        why_not=CHANGES_A_PICTURE,
+        why_not="the engine scales input pictures as CosXL-Edit needs them, not as these models do",
+        # By that tensor the engine, too, tells CosXL-Edit from others.
+        instead="use CosXL-Edit from a file that has its tensor edm_vpred.sigma_max, or"
+        " InstructPix2Pix",
     ),
     replace(_sdxl, name="sdxl-ssd1b", title="SSD-1B"),
     replace(_sdxl, name="sdxl-vega", title="Segmind Vega"),
