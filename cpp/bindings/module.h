@@ -7,6 +7,7 @@ namespace gpustack_draw {
 void register_build_info(pybind11::module_& module);
 void register_devices(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
+void register_engine_names(pybind11::module_& module);
 void register_errors(pybind11::module_& module);
 void register_picture(pybind11::module_& module);
 

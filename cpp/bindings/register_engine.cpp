@@ -69,12 +69,23 @@ Prompt read_prompt(const PromptArgument& prompt) {
   return pieces;
 }
 
+using LoraTuple = std::tuple<std::string, float, bool>;
+
+std::vector<Lora> read_loras(const std::vector<LoraTuple>& tuples) {
+  std::vector<Lora> loras;
+  for (const auto& [path, weight, high_noise] : tuples) {
+    loras.push_back({path, weight, high_noise});
+  }
+  return loras;
+}
+
 Picture generate(Engine& engine, const PromptArgument& prompt,
                  const PromptArgument& negative_prompt, int width, int height,
                  const std::string& sampler, const std::string& scheduler, std::int64_t seed,
                  Numbers numbers, const OptionalBuffer& image, const OptionalBuffer& mask,
                  const std::vector<py::buffer>& references, const OptionalBuffer& control,
-                 Previews previews, OnProgress on_progress, OnLog on_log) {
+                 const std::vector<LoraTuple>& loras, Previews previews, OnProgress on_progress,
+                 OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   DrawOptions options{};
   options.prompt = read_prompt(prompt);
@@ -87,6 +98,7 @@ Picture generate(Engine& engine, const PromptArgument& prompt,
   options.numbers = std::move(numbers);
   options.previews = previews;
   options.pictures = read_pictures(image, mask, references, control);
+  options.loras = read_loras(loras);
   return callbacks.call([&] {
     return engine.generate(options, callbacks.log_function(), callbacks.progress_function(),
                            callbacks.continue_function());
@@ -132,6 +144,8 @@ Args:
     references: (height, width, 3) uint8 each, RGB, with sides that are multiples of 16: the
         pictures that an edit model looks at.
     control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
+    loras: Path, weight, and whether it is for the model of the early steps, of each LoRA. Paths are
+        str, or bytes that need not be valid UTF-8. Weights for the same file are summed.
     previews: Previews of the unfinished picture in the progress.
     on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
         None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -141,6 +155,7 @@ Args:
 Raises:
     CancelledError: cancel() was called.
     OverflowError: NaN or infinity was computed.
+    DamagedLoraError: A LoRA contains NaN or infinity; the message is its path.
     EngineError: The library drew no picture; the message quotes its log.
     ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
         picture does not fit the drawing or the model.
@@ -162,6 +177,7 @@ void register_engine(py::module_& module) {
   register_exit_handlers();
   py::native_enum<Phase>(module, "Phase", "enum.Enum", "A phase of the engine's work.")
       .value("load", Phase::load)
+      .value("load_loras", Phase::load_loras)
       .value("encode_pictures", Phase::encode_pictures)
       .value("encode", Phase::encode)
       .value("sample", Phase::sample)
@@ -182,8 +198,8 @@ void register_engine(py::module_& module) {
            py::arg("scheduler"), py::arg("seed").noconvert(), py::arg("numbers") = Numbers(),
            py::arg("image") = std::nullopt, py::arg("mask") = std::nullopt,
            py::arg("references") = std::vector<py::buffer>(), py::arg("control") = std::nullopt,
-           py::arg("previews") = Previews::none, py::arg("on_progress") = std::nullopt,
-           py::arg("on_log") = std::nullopt, generate_doc)
+           py::arg("loras") = std::vector<LoraTuple>(), py::arg("previews") = Previews::none,
+           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, generate_doc)
       .def(
           "cancel", &Engine::cancel,
           "Cancel the running drawing and the waiting ones, from any thread. The running one stops "

@@ -37,6 +37,10 @@ void register_errors(py::module_& module) {
   damaged_model_error.call_once_and_store_result([&]() -> py::object {
     return py::exception<DamagedModelError>(module, "DamagedModelError", engine_error.get_stored());
   });
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> damaged_lora_error;
+  damaged_lora_error.call_once_and_store_result([&]() -> py::object {
+    return py::exception<DamagedLoraError>(module, "DamagedLoraError", engine_error.get_stored());
+  });
   // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11 requires this type
   py::register_local_exception_translator([](std::exception_ptr error) {
     try {
@@ -49,6 +53,8 @@ void register_errors(py::module_& module) {
       set_error(overflow_error.get_stored(), caught.what());
     } catch (const DamagedModelError& caught) {
       set_error(damaged_model_error.get_stored(), caught.what());
+    } catch (const DamagedLoraError& caught) {
+      set_error(damaged_lora_error.get_stored(), caught.what());
     } catch (const EngineError& caught) {
       set_error(engine_error.get_stored(), caught.what());
     }

@@ -1,3 +1,7 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <tuple>
 #include <vector>
 
 #include "bindings/module.h"
@@ -23,6 +27,15 @@ void register_picture(py::module_& module) {
   py::classh<Picture>(module, "Picture", py::buffer_protocol(),
                       "A drawn picture: a buffer of (height, width, 3) uint8; red, green, blue.")
       .def_buffer(&buffer_of)
+      .def_property_readonly(
+          "lora_tensors",
+          [](const Picture& picture) -> std::optional<std::tuple<int, int>> {
+            if (!picture.lora_tensors) {
+              return std::nullopt;
+            }
+            return std::tuple(picture.lora_tensors->applied, picture.lora_tensors->total);
+          },
+          "Applied tensors and all tensors of the LoRAs that it was drawn with; None without them.")
       .def_property_readonly("width", &Picture::width, "Width in pixels.")
       .def_property_readonly("height", &Picture::height, "Height in pixels.")
       .def_property_readonly(

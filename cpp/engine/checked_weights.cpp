@@ -1,4 +1,4 @@
-// Loads the weights of a model and checks them for NaN and infinity.
+// Loads the weights of models and LoRAs and checks them for NaN and infinity.
 //
 // Results do not always reveal them: a ReLU turns NaN into 0, and the picture is merely wrong. The
 // build renames the library's ModelLoader::load_tensors() (cmake/EngineLibrary.cmake), so that its
@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/errors.h"
 #include "engine/finite.h"
 #include "engine/load_weights.h"
 #include "engine/number_checks.h"
@@ -46,10 +47,11 @@ bool is_finite(const ggml_tensor& tensor, std::vector<std::uint8_t>& copy) {
   return is_finite(tensor.type, copy.data(), bytes);
 }
 
+using NamedTensors = std::vector<std::pair<std::string, const ggml_tensor*>>;
+
 // Returns the tensors that the loader has filled, with their names.
-std::vector<std::pair<std::string, const ggml_tensor*>> loaded_tensors(ModelLoader& loader,
-                                                                       const Tensors& tensors) {
-  std::vector<std::pair<std::string, const ggml_tensor*>> found;
+NamedTensors loaded_tensors(ModelLoader& loader, const Tensors& tensors) {
+  NamedTensors found;
   for (const auto& [name, storage] : loader.get_tensor_storage_map()) {
     const auto tensor = tensors.find(name);
     if (tensor != tensors.end() && tensor->second->data != nullptr && !is_unused_tensor(name)) {
@@ -60,8 +62,7 @@ std::vector<std::pair<std::string, const ggml_tensor*>> loaded_tensors(ModelLoad
 }
 
 // Returns the name of the first tensor that contains NaN or infinity; empty if none does.
-std::string damaged_tensor(ModelLoader& loader, const Tensors& tensors, int threads) {
-  const auto all = loaded_tensors(loader, tensors);
+std::string damaged_tensor(const NamedTensors& all, int threads) {
   std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> damaged{all.size()};
   const auto check = [&] {
@@ -85,10 +86,40 @@ std::string damaged_tensor(ModelLoader& loader, const Tensors& tensors, int thre
   return damaged < all.size() ? all[damaged].first : "";
 }
 
+bool is_lora(const ModelLoader& loader) {
+  const std::vector<std::string> names = loader.get_tensor_names();
+  return !names.empty() && names.front().compare(0, 5, "lora.") == 0;
+}
+
+// Loads a LoRA. The library ignores the result: it would draw with what it could read.
+void load_lora(ModelLoader& loader, const std::string& path,
+               const on_new_tensor_cb_t& on_new_tensor, int threads, bool mmap) {
+  NamedTensors loaded;
+  std::mutex mutex;
+  const auto record = [&](const TensorStorage& storage, ggml_tensor** tensor) {
+    const bool can_continue = on_new_tensor(storage, tensor);
+    if (*tensor != nullptr) {
+      const std::scoped_lock lock(mutex);
+      loaded.emplace_back(storage.name, *tensor);
+    }
+    return can_continue;
+  };
+  if (!load_weights(loader, record, threads, mmap)) {
+    throw EngineError("the engine could not read the LoRA '" + path + "'");
+  }
+  if (!damaged_tensor(loaded, threads).empty()) {
+    throw DamagedLoraError(path);
+  }
+}
+
 }  // namespace
 }  // namespace gpustack_draw
 
 bool ModelLoader::load_tensors(on_new_tensor_cb_t on_new_tensor_cb, int n_threads, bool use_mmap) {
+  if (gpustack_draw::is_lora(*this)) {
+    gpustack_draw::load_lora(*this, file_paths_.front(), on_new_tensor_cb, n_threads, use_mmap);
+    return true;
+  }
   return gpustack_draw::load_weights(*this, std::move(on_new_tensor_cb), n_threads, use_mmap);
 }
 
@@ -99,7 +130,8 @@ bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
                                    use_mmap)) {
     return false;
   }
-  const std::string damaged = gpustack_draw::damaged_tensor(*this, tensors, n_threads);
+  const std::string damaged =
+      gpustack_draw::damaged_tensor(gpustack_draw::loaded_tensors(*this, tensors), n_threads);
   if (damaged.empty()) {
     projections.transpose();
     return true;

@@ -9,11 +9,39 @@ namespace gpustack_draw {
 
 void DrawingProgress::begin(bool encodes_pictures) {
   continue_or_throw(true);
-  continue_or_throw(clock_.enter(encodes_pictures ? Phase::encode_pictures : Phase::encode, 1));
+  encodes_pictures_ = encodes_pictures;
+  if (loras_.files() == 0) {
+    begin_encoding();
+  } else {
+    continue_or_throw(clock_.enter(Phase::load_loras, loras_.files() * LoraCount::reads_per_file));
+  }
+}
+
+void DrawingProgress::begin_encoding() {
+  continue_or_throw(clock_.enter(encodes_pictures_ ? Phase::encode_pictures : Phase::encode, 1));
+}
+
+void DrawingProgress::add_lora_line(std::string_view text) {
+  if (starts_with(text, "loading LoRA from ")) {
+    continue_or_throw(loras_.reads() == 0 ||
+                      clock_.report(loras_.reads(), loras_.files() * LoraCount::reads_per_file));
+    loras_.begin_file();
+  } else if (starts_with(text, "load lora tensors from ")) {  // ... failed
+    // The library would draw without it.
+    throw EngineError(session_.explain("the engine could not load a LoRA"));
+  } else if (starts_with(text, "apply_loras completed")) {
+    continue_or_throw(clock_.finish());
+    begin_encoding();
+  }
 }
 
 void DrawingProgress::add_line(const char* line) {
   const std::string_view text = line_text(line);
+  if (clock_.phase() == Phase::load_loras) {
+    add_lora_line(text);
+    return;
+  }
+  loras_.add_line(text);
   if (starts_with(text, "sampling using ")) {
     continue_or_throw(true);
     may_load_files_ = false;
@@ -33,13 +61,22 @@ void DrawingProgress::add_line(const char* line) {
 
 void DrawingProgress::report(int step, int total) {
   if (may_load_files_) {
-    return;  // loader threads may run: an exception would end the process
+    // Loader threads may run: an exception would end the process.
+    should_stop_();
+    if (clock_.phase() == Phase::load_loras) {
+      loras_.set_total(total);
+    }
+    return;
   }
   continue_or_throw(true);
   if (has_encoded_ && clock_.phase() == Phase::encode) {
     continue_or_throw(clock_.enter(Phase::sample, total));
   }
   continue_or_throw(step == 0 || clock_.report(step, total, session_.take_preview()));
+}
+
+std::optional<LoraTensors> DrawingProgress::lora_tensors() const {
+  return loras_.files() == 0 ? std::nullopt : std::optional(loras_.result());
 }
 
 void DrawingProgress::finish() { continue_or_throw(clock_.finish()); }

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "engine/library_session.h"
+#include "engine/loras.h"
 #include "engine/phase_clock.h"
 #include "engine/stop_check.h"
 
@@ -15,13 +19,14 @@ namespace gpustack_draw {
 /// infinity was computed.
 class DrawingProgress {
  public:
-  DrawingProgress(LibrarySession& session, PhaseClock& clock, StopCheck& should_stop)
-      : session_(session), clock_(clock), should_stop_(should_stop) {}
+  DrawingProgress(LibrarySession& session, PhaseClock& clock, StopCheck& should_stop,
+                  std::size_t loras)
+      : session_(session), clock_(clock), should_stop_(should_stop), loras_(loras) {}
 
-  /// Begins the first phase, which encodes pictures or the prompt.
+  /// Begins the first phase, which loads LoRAs, encodes pictures or encodes the prompt.
   void begin(bool encodes_pictures);
 
-  /// Call with each INFO line of the drawing thread.
+  /// Call with each line of the drawing thread.
   void add_line(const char* line);
 
   /// Call with each progress report.
@@ -29,12 +34,19 @@ class DrawingProgress {
 
   void finish();
 
+  /// Returns the tensors of the LoRAs; none without LoRAs.
+  std::optional<LoraTensors> lora_tensors() const;
+
  private:
+  void begin_encoding();
+  void add_lora_line(std::string_view text);
   void continue_or_throw(bool can_continue);
 
   LibrarySession& session_;
   PhaseClock& clock_;
   StopCheck& should_stop_;
+  LoraCount loras_;
+  bool encodes_pictures_ = false;
   bool may_load_files_ = true;
   bool has_encoded_ = false;
 };

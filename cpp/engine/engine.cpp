@@ -35,6 +35,9 @@ sd_ctx_params_t library_options(const ModelOptions& options, const std::string& 
   // The default frees the weights after the first picture; a second one would crash.
   params.free_params_immediately = false;
   params.vae_decode_only = !options.encode_pictures;
+  // The other mode changes the weights: rounding makes that irreversible, and it ends the process
+  // for quantized weights.
+  params.lora_apply_mode = LORA_APPLY_AT_RUNTIME;
   set_device_options(params, device);
   return params;
 }
@@ -108,13 +111,29 @@ void set_sized_pictures(sd_img_gen_params_t& params, const InputPictures& pictur
   }
 }
 
+std::vector<sd_lora_t> library_loras(const std::vector<Lora>& loras) {
+  std::vector<sd_lora_t> converted;
+  for (const Lora& lora : loras) {
+    converted.push_back({lora.high_noise, lora.weight, lora.path.c_str()});
+  }
+  return converted;
+}
+
+template <typename Params>
+void set_loras(Params& params, const std::vector<sd_lora_t>& loras) {
+  params.loras = loras.data();
+  params.lora_count = static_cast<std::uint32_t>(loras.size());
+}
+
 // Draws; returns an array of `count` pictures.
 using DrawFunction = std::function<sd_image_t*(int& count)>;
 
-// Checks the options now, before the library starts to work. They must outlive the returned
-// function, which refers to their pictures.
-DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
+// Checks the options now, before the library starts to work. They and the LoRAs must outlive the
+// returned function, which refers to their pictures and paths.
+DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options,
+                     const std::vector<Lora>& loras) {
   const PromptTexts texts(options);
+  const std::vector<sd_lora_t> converted = library_loras(loras);
   if (sd_ctx_supports_video_generation(context)) {
     // A video model draws a single picture as a video of one frame.
     sd_vid_gen_params_t params;
@@ -123,6 +142,7 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
     params.video_frames = 1;
     return [=](int& count) mutable {
       texts.set(params);
+      set_loras(params, converted);
       return generate_video(context, &params, &count);
     };
   }
@@ -138,6 +158,7 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options) {
     texts.set(params);
     params.ref_images = references.data();
     params.ref_images_count = static_cast<int>(references.size());
+    set_loras(params, converted);
     count = 1;
     return generate_image(context, &params);
   };
@@ -259,20 +280,22 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   }
   check(options);
   session.make_previews(options.previews);
-  const DrawFunction draw = prepare(context_.get(), options);
+  const std::vector<Lora> loras = merged(options.loras);
+  const DrawFunction draw = prepare(context_.get(), options, loras);
   PhaseClock clock(on_progress, Phase::encode);
   StopCheck should_stop([&] { return cancellations_ != cancellations; }, should_continue);
   const cpu::ScopedCancellation cancellation(std::ref(should_stop));
   if (should_stop()) {
     throw CancelledError();
   }
-  DrawingProgress progress(session, clock, should_stop);
+  DrawingProgress progress(session, clock, should_stop, loras.size());
   session.on_line([&](const char* line) { progress.add_line(line); });
   session.on_progress([&](int step, int total) { progress.report(step, total); });
   try {
     progress.begin(options.pictures.image.has_value() || !options.pictures.references.empty());
     Picture picture = draw_picture(draw, session);
     progress.finish();
+    picture.lora_tensors = progress.lora_tensors();
     return picture;
   } catch (...) {
     usable_ = false;

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/errors.h"
 #include "engine/input_pictures.h"
 #include "engine/log.h"
+#include "engine/loras.h"
 #include "engine/picture.h"
 #include "engine/progress.h"
 #include "engine/prompt.h"
@@ -43,6 +45,7 @@ struct DrawOptions {
   std::int64_t seed;  ///< 0 or more.
   Previews previews;
   InputPictures pictures;
+  std::vector<Lora> loras;
 };
 
 /// A loaded model; owns the library's context.
@@ -74,8 +77,9 @@ class Engine {
   /// @throws CancelledError cancel() was called, or `on_progress` or `should_continue` returned
   ///     false.
   /// @throws OverflowError NaN or infinity was computed.
-  /// @throws EngineError The library drew no picture; what() quotes its log. Or: called inside a
-  ///     callback.
+  /// @throws DamagedLoraError A LoRA contains NaN or infinity.
+  /// @throws EngineError The library drew no picture or could not load a LoRA; what() quotes its
+  ///     log. Or: called inside a callback.
   /// @throws std::invalid_argument No sampler, scheduler or number has that name, a number is out
   ///     of its range, or a picture does not fit the drawing or the model.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,

@@ -22,6 +22,12 @@ class DamagedModelError : public EngineError {
   using EngineError::EngineError;
 };
 
+/// A LoRA contains NaN or infinity. what() is its path.
+class DamagedLoraError : public EngineError {
+ public:
+  using EngineError::EngineError;
+};
+
 /// NaN or infinity was computed, so there is no picture.
 class OverflowError : public EngineError {
  public:

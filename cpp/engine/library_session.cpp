@@ -63,7 +63,7 @@ void LibrarySession::add_line(sd_log_level_t level, const char* line) {
   log_.add(log_level(level), line);
   // Inside a callback, another engine that is freed may log.
   const bool is_own = std::this_thread::get_id() == thread_ && !CallbackScope::is_active();
-  if (on_line_ && is_own && level == SD_LOG_INFO) {
+  if (on_line_ && is_own && level != SD_LOG_DEBUG) {
     on_line_(line);
   }
 }

@@ -38,8 +38,8 @@ class LibrarySession {
   using RawProgress = std::function<void(int step, int total)>;
   void on_progress(RawProgress raw_progress) { raw_progress_ = std::move(raw_progress); }
 
-  /// Receives the library's INFO lines of the thread that created this session. May throw while the
-  /// library draws.
+  /// Receives the library's log of the thread that created this session, without DEBUG lines. May
+  /// throw while the library draws.
   using LineFunction = std::function<void(const char* line)>;
   void on_line(LineFunction on_line) { on_line_ = std::move(on_line); }
 

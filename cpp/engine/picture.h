@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
+
+#include "engine/loras.h"
 
 namespace gpustack_draw {
 
@@ -26,6 +29,9 @@ class Picture {
   std::size_t width() const noexcept { return width_; }
   std::size_t height() const noexcept { return height_; }
   std::uint8_t* pixels() const noexcept { return pixels_.get(); }
+
+  /// Tensors of the LoRAs that it was drawn with; none without LoRAs.
+  std::optional<LoraTensors> lora_tensors;
 
  private:
   std::size_t width_;

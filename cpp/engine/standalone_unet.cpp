@@ -7,6 +7,8 @@
 // The build renames the library's read_gguf_file() and read_safetensors_file()
 // (cmake/EngineLibrary.cmake), so that its callers get the functions below.
 
+#include "engine/standalone_unet.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -106,7 +108,7 @@ const Naming* find_naming(const Tensors& tensors) {
   return naming == namings.end() ? nullptr : naming;
 }
 
-void add_placeholder(Tensors& tensors, const Naming& naming) {
+void add_placeholder_of(Tensors& tensors, const Naming& naming) {
   const bool has_encoder = std::any_of(
       tensors.begin(), tensors.end(),
       [](const TensorStorage& tensor) { return ends_with(tensor.name, "token_embedding.weight"); });
@@ -162,13 +164,19 @@ void restore_shapes(const std::string& path, Tensors& tensors) {
 
 }  // namespace
 
+void gpustack_draw::add_encoder_placeholder(std::vector<TensorStorage>& tensors) {
+  if (const Naming* naming = find_naming(tensors)) {
+    add_placeholder_of(tensors, *naming);
+  }
+}
+
 bool read_gguf_file(const std::string& file_path, Tensors& tensor_storages, std::string* error) {
   if (!library_read_gguf_file(file_path, tensor_storages, error)) {
     return false;
   }
   if (const Naming* naming = find_naming(tensor_storages)) {
     restore_shapes(file_path, tensor_storages);
-    add_placeholder(tensor_storages, *naming);
+    add_placeholder_of(tensor_storages, *naming);
   }
   return true;
 }
@@ -178,8 +186,6 @@ bool read_safetensors_file(const std::string& file_path, Tensors& tensor_storage
   if (!library_read_safetensors_file(file_path, tensor_storages, error)) {
     return false;
   }
-  if (const Naming* naming = find_naming(tensor_storages)) {
-    add_placeholder(tensor_storages, *naming);
-  }
+  gpustack_draw::add_encoder_placeholder(tensor_storages);
   return true;
 }

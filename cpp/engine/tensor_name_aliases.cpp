@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "engine/lora_names.h"
 #include "engine/text_projection.h"
 #include "name_conversion.h"
 
@@ -81,9 +83,13 @@ std::string convert_encoder_name(std::string name, SDVersion version) {
   return name;
 }
 
-}  // namespace
+std::string convert_lora_name(std::string name, SDVersion version) {
+  name = gpustack_draw::library_lora_name(std::move(name), version);
+  name = library_convert_tensor_name(std::move(name), version);
+  return gpustack_draw::family_encoder_name(std::move(name), version);
+}
 
-std::string convert_tensor_name(std::string name, SDVersion version) {
+std::string convert_model_name(std::string name, SDVersion version) {
   const bool is_sd3 = sd_version_is_sd3(version);
   if (is_sd3 || sd_version_is_flux(version)) {
     // llama-box numbers the text encoders of these families too, in the order of their pipelines.
@@ -100,4 +106,15 @@ std::string convert_tensor_name(std::string name, SDVersion version) {
   name = library_convert_tensor_name(std::move(name), version);
   return is_open_clip && ends_with(name, projection) ? name + gpustack_draw::transposed_suffix
                                                      : name;
+}
+
+}  // namespace
+
+std::string convert_tensor_name(std::string name, SDVersion version) {
+  const bool is_lora = name.compare(0, 5, "lora.") == 0;
+  try {
+    return is_lora ? convert_lora_name(name, version) : convert_model_name(name, version);
+  } catch (const std::out_of_range&) {
+    return name;  // thrown for an unfinished name, such as "transformer.resblocks.0"
+  }
 }

@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'engine_names', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -14,6 +14,8 @@ class CancelledError(EngineError):
 class OverflowError(EngineError):
     pass
 class DamagedModelError(EngineError):
+    pass
+class DamagedLoraError(EngineError):
     pass
 class Device:
     """
@@ -55,6 +57,11 @@ class Picture:
         Height in pixels.
         """
     @property
+    def lora_tensors(self) -> tuple[int, int] | None:
+        """
+        Applied tensors and all tensors of the LoRAs that it was drawn with; None without them.
+        """
+    @property
     def pixels(self) -> memoryview:
         """
         (height, width, 3) uint8; a view that keeps the picture alive.
@@ -72,6 +79,7 @@ class Phase(enum.Enum):
     encode: typing.ClassVar[Phase]
     encode_pictures: typing.ClassVar[Phase]
     load: typing.ClassVar[Phase]
+    load_loras: typing.ClassVar[Phase]
     sample: typing.ClassVar[Phase]
     @classmethod
     def __new__(cls, value):
@@ -114,7 +122,7 @@ class Engine:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, loras: collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = [], previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
@@ -136,6 +144,8 @@ class Engine:
             references: (height, width, 3) uint8 each, RGB, with sides that are multiples of 16: the
                 pictures that an edit model looks at.
             control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
+            loras: Path, weight, and whether it is for the model of the early steps, of each LoRA. Paths are
+                str, or bytes that need not be valid UTF-8. Weights for the same file are summed.
             previews: Previews of the unfinished picture in the progress.
             on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
                 None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -145,6 +155,7 @@ class Engine:
         Raises:
             CancelledError: cancel() was called.
             OverflowError: NaN or infinity was computed.
+            DamagedLoraError: A LoRA contains NaN or infinity; the message is its path.
             EngineError: The library drew no picture; the message quotes its log.
             ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
                 picture does not fit the drawing or the model.
@@ -162,6 +173,22 @@ class Engine:
 def build_info() -> dict[str, str]:
     """
     Return facts about this build: compiler, optimization, ggml version, CPU instruction sets.
+    """
+def engine_names(model: collections.abc.Sequence[tuple[str, collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], str]], lora: collections.abc.Sequence[str]) -> tuple[list[bytes], list[bytes]]:
+    """
+    Return the engine's names of the tensors of a model and of a LoRA.
+    
+    Args:
+        model: Name in the file, shape (fastest dimension first) and component of each tensor.
+        lora: Names in the file of the LoRA.
+    
+    Returns:
+        Two lists in the order of the arguments. The names of the LoRA begin with ``lora.``, followed by
+        the engine's name of a tensor of the model.
+    
+    Raises:
+        ValueError: A count, a length or a shape exceeds those of real models, or no component has that
+            name.
     """
 def list_devices() -> list[Device]:
     """

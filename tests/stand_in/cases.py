@@ -915,6 +915,81 @@ def test_a_drawing_without_pixels(width: int, height: int) -> None:
         draw(load(), width=width, height=height)
 
 
+# LoRAs.
+
+LORAS = [("a", 0.5, False), ("b", 1, True), ("a", 0.25, False), ("c", 2, False), ("c", -2, False)]
+
+
+def test_weights_for_the_same_lora_are_summed_and_weight_0_is_left_out() -> None:
+    recorder = Recorder()
+    draw(load(), loras=LORAS, on_log=recorder.on_log)
+    lines = [line.removeprefix(LINE.encode() + b" - ") for _level, line in recorder.log]
+    assert [line for line in lines if line.startswith(b"lora ")] == [
+        *(b"lora a:0.75", b"lora b:1.00 high noise")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "loras", "counts"),
+    [
+        ("model", [], None),
+        ("model", [("a", 0, False)], None),
+        ("model", [("a", 1, False)], (20, 20)),
+        ("model", [("a", 1, False), ("foreign", 1, False)], (25, 40)),
+        ("video", [("foreign", 1, False)], (5, 20)),
+    ],
+)
+def test_the_tensors_of_loras_are_counted(model: str, loras: Any, counts: Any) -> None:
+    assert draw(load(model), loras=loras).lora_tensors == counts
+
+
+def test_loading_loras_is_a_phase() -> None:
+    recorder = Recorder()
+    draw(load(), loras=LORAS, sample_steps=1, on_progress=recorder.on_progress)
+    assert recorder.progress[:8] == [
+        *(("load_loras", step, 6) for step in range(7)),
+        ("encode", 0, 1),
+    ]
+
+
+def test_a_lora_that_cannot_be_loaded_is_an_error() -> None:
+    with pytest.raises(core.EngineError) as caught:
+        draw(load(), loras=[("a", 1, False), ("missing", 1, False)])
+    assert str(caught.value).splitlines() == [
+        "the engine could not load a LoRA",
+        LINE + " - init lora model loader from file failed: 'missing'",
+        LINE + " - load lora tensors from missing failed",
+    ]
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=r"^the weight of a LoRA is not finite$"):
+        draw(load(), loras=[("a", weight, False)])
+
+
+def test_cancel_while_a_lora_loads_takes_effect_after_the_file() -> None:
+    engine = load()
+    recorder = Recorder()
+
+    def cancel(phase: Any, step: int, *_: object) -> None:
+        recorder.on_progress(phase, step, *_)
+        threading.Timer(0.1, engine.cancel).start()
+
+    with pytest.raises(core.CancelledError):
+        draw(engine, loras=[("slow a", 1, False), ("slow b", 1, False)], on_progress=cancel)
+    assert recorder.progress == [("load_loras", 0, 6)]
+
+
+def test_an_error_of_a_callback_while_a_lora_loads() -> None:
+    def fail(phase: Any, step: int, *_: object) -> None:
+        if (phase.name, step) == ("load_loras", 2):
+            raise KeyError(step)
+
+    with pytest.raises(KeyError, match=r"^2$"):
+        draw(load(), loras=[("a", 1, False)], on_progress=fail)
+
+
 # Video models.
 
 

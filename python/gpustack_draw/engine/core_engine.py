@@ -8,7 +8,15 @@ from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.process import EngineProgressFunction
-from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
+from gpustack_draw.engine.results import (
+    Device,
+    DrawResult,
+    EngineLora,
+    EngineNames,
+    EngineProgress,
+    EngineTensor,
+    LoadResult,
+)
 from gpustack_draw.errors import (
     BlankPictureError,
     EngineError,
@@ -104,6 +112,7 @@ class CoreEngine:
         settings: Mapping[str, Any],
         numbers: Mapping[str, float] | None = None,
         pictures: InputBuffers | None = None,
+        loras: Sequence[EngineLora] = (),
         previews: str = "none",
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
@@ -114,13 +123,15 @@ class CoreEngine:
             settings: The values of a DrawSettings, by name.
             numbers: More numbers of the engine, by name; they replace those of the settings.
             pictures: Input pictures, which need a model loaded with ``encode_pictures``.
+            loras: LoRAs to apply. Another choice than in the last drawing needs no new load.
             previews: Previews in the progress: ``none``, ``projected`` or ``decoded``.
             on_progress: Called with the progress of the phases after ``load``.
             on_log: Called with level and text of each line of the engine's log.
 
         Raises:
             BlankPictureError: NaN or infinity was computed.
-            EngineError: The engine failed to draw the picture.
+            ModelFileError: A LoRA contains NaN or infinity.
+            EngineError: The engine failed to load a LoRA or to draw the picture.
         """
         _core = import_core()
 
@@ -132,15 +143,49 @@ class CoreEngine:
                 **others,
                 numbers={name: value for name, value in chosen.items() if value is not None},
                 **(pictures.keywords if pictures is not None else {}),
+                loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],
                 previews=_core.Previews[previews],
                 on_progress=_adapt_progress(on_progress),
                 on_log=_adapt_log(on_log),
             )
         except _core.OverflowError as error:
             raise BlankPictureError("its numbers overflowed") from error
+        except _core.DamagedLoraError as error:
+            raise ModelFileError(
+                f"the LoRA {quoted(str(error))} is damaged: it contains NaN or infinity",
+                hint="download the file again, or use another one",
+            ) from error
         except _core.EngineError as error:
             raise _engine_error(error) from error
-        return DrawResult(picture.width, picture.height, picture.pixels)
+        return DrawResult(picture.width, picture.height, picture.pixels, picture.lora_tensors)
+
+    def engine_names(
+        self,
+        model_tensors: Sequence[EngineTensor],
+        lora_names: Sequence[str],
+        **_callbacks: object,
+    ) -> EngineNames:
+        """Return the engine's names of the tensors of a model and of a LoRA; loads nothing.
+
+        Args:
+            model_tensors: Tensors of all files of the model.
+            lora_names: Names in the file of the LoRA.
+
+        Raises:
+            ModelFileError: No model has so many tensors, such names or such shapes.
+        """
+        _core = import_core()
+
+        tensors: Any = [
+            (tensor.name.encode(errors="surrogatepass"), tensor.shape, tensor.component)
+            for tensor in model_tensors
+        ]
+        names: Any = [name.encode(errors="surrogatepass") for name in lora_names]
+        try:
+            found = _core.engine_names(tensors, names)
+        except ValueError as error:
+            raise ModelFileError(f"the names of the tensors cannot be read: {error}") from error
+        return EngineNames(*(tuple(_decoded(name) for name in group) for group in found))
 
     def devices(self, **_callbacks: object) -> list[Device]:
         """List the devices of this machine that can compute."""
@@ -178,6 +223,10 @@ def build_info() -> dict[str, str]:
 
     facts = {**_core.build_info(), "usable_cores": str(usable_cores() or "unknown")}
     return {"version": _core.__version__, **facts}
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode(errors="surrogatepass")
 
 
 def _adapt_progress(

@@ -6,8 +6,9 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,15 @@ from gpustack_draw import errors
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.messages import Message, read_error, read_message, write_message
 from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
-from gpustack_draw.engine.results import Device, DrawResult, EngineProgress, LoadResult
+from gpustack_draw.engine.results import (
+    Device,
+    DrawResult,
+    EngineLora,
+    EngineNames,
+    EngineProgress,
+    EngineTensor,
+    LoadResult,
+)
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
@@ -82,12 +91,33 @@ class EngineProcess:
         """Load a model; see CoreEngine.load."""
         return LoadResult(**self._call("load", **fields).fields)
 
-    def draw(self, *, pictures: InputBuffers | None = None, **fields: Any) -> DrawResult:
+    def draw(
+        self,
+        *,
+        pictures: InputBuffers | None = None,
+        loras: Sequence[EngineLora] = (),
+        **fields: Any,
+    ) -> DrawResult:
         """Draw a picture; see CoreEngine.draw."""
+        fields["loras"] = [astuple(lora) for lora in loras]
         if pictures is not None:
             fields |= {"pictures": pictures.fields, "payload": pictures.buffers}
         answer = self._call("draw", **fields)
-        return DrawResult(**answer.fields, pixels=memoryview(answer.payload))
+        counts = answer.fields["lora_tensors"]
+        return DrawResult(
+            width=answer.fields["width"],
+            height=answer.fields["height"],
+            pixels=memoryview(answer.payload),
+            lora_tensors=None if counts is None else (counts[0], counts[1]),
+        )
+
+    def engine_names(
+        self, model_tensors: Sequence[EngineTensor], lora_names: Sequence[str]
+    ) -> EngineNames:
+        """Return the engine's names of tensors; see CoreEngine.engine_names."""
+        tensors = [astuple(tensor) for tensor in model_tensors]
+        answer = self._call("engine_names", model_tensors=tensors, lora_names=list(lora_names))
+        return EngineNames(tuple(answer.fields["model"]), tuple(answer.fields["lora"]))
 
     def devices(self) -> list[Device]:
         """List the devices of this machine; see CoreEngine.devices."""

@@ -34,7 +34,7 @@ class EngineProgress:
     """Progress of one phase of the engine.
 
     Attributes:
-        phase: ``load``, ``encode_pictures``, ``encode``, ``sample`` or ``decode``.
+        phase: ``load``, ``load_loras``, ``encode_pictures``, ``encode``, ``sample`` or ``decode``.
         step: Completed steps of the phase, from 0 to ``total``.
         total: Number of steps of the phase, at least 1.
         seconds: Time since the phase began.
@@ -60,6 +60,51 @@ class LoadResult:
 
 
 @dataclass(frozen=True)
+class EngineLora:
+    """A LoRA that a drawing uses.
+
+    Attributes:
+        path: Absolute path of the file.
+        weight: Factor of its effect; 0 leaves it out.
+        high_noise: True for the model of the early steps, in a family with two models.
+    """
+
+    path: str
+    weight: float = 1.0
+    high_noise: bool = False
+
+
+@dataclass(frozen=True)
+class EngineTensor:
+    """A tensor of a model, as in the header of its file.
+
+    Attributes:
+        name: Name in the file.
+        shape: Number of elements per dimension, fastest first.
+        component: The component that the file is loaded as: ``model``, ``diffusion_model``, ...
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    component: str = "model"
+
+
+@dataclass(frozen=True)
+class EngineNames:
+    """The engine's names of tensors, in the order in which the tensors were passed.
+
+    Attributes:
+        model: Names of the model's tensors.
+        lora: Names of the LoRA's tensors: ``lora.``, the engine's name of a tensor of the model, a
+            number if the tensor is a later part of a fused one, and the factor, such as
+            ``lora_down``.
+    """
+
+    model: tuple[str, ...]
+    lora: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DrawResult:
     """Pixels of a drawn picture.
 
@@ -68,8 +113,10 @@ class DrawResult:
         height: Height in pixels.
         pixels: Red, green and blue of each pixel, row by row from the top, as ``height * width *
             3`` contiguous bytes of any shape.
+        lora_tensors: Applied tensors and all tensors of the LoRAs; None without LoRAs.
     """
 
     width: int
     height: int
     pixels: memoryview
+    lora_tensors: tuple[int, int] | None = None

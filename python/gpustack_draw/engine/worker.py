@@ -19,7 +19,7 @@ from typing import IO, Any
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.messages import Message, error_fields, read_message, write_message
-from gpustack_draw.engine.results import EngineProgress
+from gpustack_draw.engine.results import EngineLora, EngineProgress, EngineTensor
 from gpustack_draw.errors import DrawError
 
 PARENT_CHECK_SECONDS = 0.5
@@ -90,8 +90,22 @@ def _draw(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str
         arguments["pictures"] = InputBuffers.from_payload(
             arguments["pictures"], memoryview(request.payload)
         )
+    arguments["loras"] = [EngineLora(*lora) for lora in arguments["loras"]]
     result = engine.draw(**arguments, **callbacks)
-    return {"width": result.width, "height": result.height, "payload": [result.pixels]}
+    return {
+        "width": result.width,
+        "height": result.height,
+        "lora_tensors": result.lora_tensors,
+        "payload": [result.pixels],
+    }
+
+
+def _engine_names(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    tensors = [
+        EngineTensor(name, tuple(shape), component)
+        for name, shape, component in request.fields["model_tensors"]
+    ]
+    return asdict(engine.engine_names(tensors, request.fields["lora_names"], **callbacks))
 
 
 def _list_devices(engine: CoreEngine, _request: Message, **callbacks: Any) -> Mapping[str, Any]:
@@ -102,6 +116,7 @@ _ACTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
     "load": _load,
     "draw": _draw,
     "devices": _list_devices,
+    "engine_names": _engine_names,
 }
 
 

@@ -8,6 +8,7 @@ _TITLES = {
     "deploy": "deploying the model",
     "wait": "waiting for the server",
     "load": "loading",
+    "load_loras": "loading the LoRAs",
     "encode_pictures": "encoding the pictures",
     "encode": "encoding the prompt",
     "sample": "drawing",

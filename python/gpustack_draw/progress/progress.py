@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from gpustack_draw.progress.pixels import Raster
 
 PHASES: tuple[str, ...] = (
-    *("fetch", "deploy", "wait", "load", "encode_pictures", "encode", "sample", "decode"),
+    *("fetch", "deploy", "wait", "load", "load_loras"),
+    *("encode_pictures", "encode", "sample", "decode"),
 )
 
 
@@ -14,8 +15,9 @@ class Progress:
     """Progress of one phase of the work.
 
     Attributes:
-        phase: ``fetch``, ``load``, ``encode_pictures`` (with input pictures), ``encode``,
-            ``sample`` or ``decode``; on a server ``deploy``, ``wait`` or ``sample``.
+        phase: ``fetch``, ``load``, ``load_loras`` (with LoRAs), ``encode_pictures`` (with input
+            pictures), ``encode``, ``sample`` or ``decode``; on a server ``deploy``, ``wait`` or
+            ``sample``.
         step: Finished steps, 0 to ``total``.
         total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
             ``sample``, parts for the other phases; 0 if unknown.
