@@ -232,6 +232,20 @@ def test_no_match_names_both_bases(tmp_path: Path) -> None:
     )
 
 
+def test_a_shared_text_encoder_makes_no_lora_of_the_model(tmp_path: Path) -> None:
+    module = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+    lora = read(
+        tmp_path, {**factors(module, 2048, 640), **convolution(CONV), f"{CONV}.alpha": ((), "F32")}
+    )
+    found = match(lora)
+    assert (found.applied, found.total) == (3, 5)
+    assert check_match(lora, found, FAMILIES["flux1"]) != ""  # more than half
+    lora = read(tmp_path, {**factors(module, 2048, 640), **factors("a"), **convolution(CONV)})
+    assert refusal(lora, match(lora), "flux1")[0] == (
+        f"'{LABEL}' is a LoRA for Stable Diffusion XL, and the model is FLUX.1"
+    )
+
+
 def test_misfits_of_another_base_name_both_bases(tmp_path: Path) -> None:
     lora = read(tmp_path, factors("double_blocks.0.img_attn.qkv", 6144, 18432))
     assert refusal(lora, match(lora), "flux1")[0] == (

@@ -168,7 +168,7 @@ GUESSES: tuple[tuple[str, int, int, str], ...] = (
     ("diffusion_model.double_blocks.0.img_attn.qkv", 256, 768, "a small FLUX.2 klein"),
     ("transformer.transformer_blocks.0.img_mlp.net.0.proj", 3072, 12288, "Qwen-Image"),
     ("transformer_blocks.59.attn.to_q", 3072, 3072, "Qwen-Image"),
-    ("transformer_blocks.0.attn.to_q", 3072, 3072, "Qwen-Image or FLUX.1"),
+    ("transformer_blocks.0.attn.to_q", 3072, 3072, "Qwen-Image, FLUX.1 or FLUX.2 klein 4B"),
     ("diffusion_model.layers.0.attention.to_q", 3840, 3840, "Z-Image"),
     ("diffusion_model.layers.0.attention.qkv", 2304, 6912, "Lumina 2"),
     ("diffusion_model.blocks.0.self_attn.q", 1536, 1536, "Wan 1.3B"),
@@ -210,14 +210,14 @@ def test_texts_of_the_metadata(tmp_path: Path) -> None:
     }
     lora = read(tmp_path, factors("a"), metadata)
     assert (lora.title, lora.stated_base, lora.license) == ("My cat", "sdxl_base_v1-0", "CC-BY-4.0")
-    assert lora.trigger_words == ("sitting", "mycat", "dog")
+    assert lora.trigger_words == ("mycat", "sitting")
     stated = {**metadata, "modelspec.trigger_phrase": "mycat, on a mat", "modelspec.title": "None"}
     lora = read(tmp_path, factors("a"), stated)
     assert (lora.title, lora.trigger_words) == ("mycat_v2", ("mycat", "on a mat"))
 
 
 def test_hostile_texts_become_short_printable_lines(tmp_path: Path) -> None:
-    many = {"a": {f"tag{number}": number for number in range(1000)} | {"\x1b[2J": 5000}}
+    many = {f"folder{number}": {f"\x1b[2J tag{number}": 5, "rare": 1} for number in range(1000)}
     metadata = {
         "modelspec.title": "\x1b]0;owned\x07 two\nlines" + "x" * 100_000,
         "ss_base_model_version": "\u202egnp.exe",
@@ -228,7 +228,7 @@ def test_hostile_texts_become_short_printable_lines(tmp_path: Path) -> None:
     assert len(lora.title) == 100
     assert lora.stated_base == "gnp.exe"
     assert len(lora.trigger_words) == 8
-    assert lora.trigger_words[:2] == ("[2J", "tag999")
+    assert lora.trigger_words[:2] == ("[2J tag0", "[2J tag1")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +239,7 @@ def test_hostile_texts_become_short_printable_lines(tmp_path: Path) -> None:
         '{"a": 1, "b": [2], "c": null}',
         '{"a": {"tag": "many"}}',
         '{"a": {"tag": 1e999}}',
+        json.dumps({"a": {f"a sentence about picture {number}": 1 for number in range(9)}}),
         "[]",
         "9" * 100_000,
         '{"a": {"' + "t" * 5_000_000 + '": 1}}',

@@ -20,14 +20,19 @@ _SDXL = LoraBase(
 _REFINER = LoraBase("the Stable Diffusion XL refiner", ("sdxl-refiner",))
 _SD3_MEDIUM = LoraBase("Stable Diffusion 3 medium", ("sd3",))
 _SD3_LARGE = LoraBase("Stable Diffusion 3.5 large", ("sd3",))
-_FLUX1 = LoraBase("FLUX.1", ("flux1", "flux1-fill", "flux1-controls", "flex2", "chroma"))
+_FLUX1 = LoraBase(
+    "FLUX.1",
+    ("flux1", "flux1-fill", "flux1-controls", "flex2", "chroma", "chroma-radiance"),
+)
 _FLUX2 = LoraBase("FLUX.2 dev", ("flux2",))
 _KLEIN_4B = LoraBase("FLUX.2 klein 4B", ("flux2-klein",))
 _KLEIN_9B = LoraBase("FLUX.2 klein 9B", ("flux2-klein",))
 _DEMO = LoraBase("a small FLUX.2 klein", ("flux2-klein",))
 _FLUX1_OR_KLEIN = LoraBase("FLUX.1 or FLUX.2 klein 4B", (*_FLUX1.families, "flux2-klein"))
 _QWEN = LoraBase("Qwen-Image", ("qwen-image",))
-_QWEN_OR_FLUX1 = LoraBase("Qwen-Image or FLUX.1", (*_QWEN.families, *_FLUX1.families))
+_QWEN_OR_FLUX = LoraBase(
+    "Qwen-Image, FLUX.1 or FLUX.2 klein 4B", (*_QWEN.families, *_FLUX1_OR_KLEIN.families)
+)
 _Z_IMAGE = LoraBase("Z-Image", ("z-image",))
 _LUMINA = LoraBase("Lumina 2", ("lumina-2",))
 _WAN_SMALL = LoraBase("Wan 1.3B", ("wan", "wan-vace"))
@@ -134,7 +139,7 @@ _RULES: tuple[_Rule, ...] = (
             2432: _SD3_LARGE,
             6144: _FLUX2,
             4096: _KLEIN_9B,
-            3072: _QWEN_OR_FLUX1,
+            3072: _QWEN_OR_FLUX,
         },
     ),
     # The text that a UNet attends to has another width in each family.

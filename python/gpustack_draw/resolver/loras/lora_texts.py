@@ -4,7 +4,7 @@ The keys are those of kohya's scripts (``ss_``), of the Stability AI model speci
 (``modelspec.``), of ai-toolkit, and of GGUF (``general.``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,23 +63,29 @@ def _trigger_words(metadata: Mapping[str, object]) -> tuple[str, ...]:
         return tuple(filter(None, (word.strip() for word in stated.split(","))))[
             :_MOST_TRIGGER_WORDS
         ]
-    counts = _tag_counts(metadata.get(_TAG_COUNTS))
-    most_frequent = sorted(counts, key=lambda tag: -counts[tag])
-    return tuple(most_frequent[:_MOST_TRIGGER_WORDS])
+    words = (word for tags in _tag_counts(metadata) for word in _frequent(tags))
+    return tuple(dict.fromkeys(words))[:_MOST_TRIGGER_WORDS]
 
 
-def _tag_counts(value: object) -> dict[str, int]:
-    """Return how many pictures of the training had each tag; empty if that is unreadable."""
-    if not isinstance(value, str) or len(value) > _MAX_TAG_COUNTS_LENGTH:
-        return {}
+def _frequent(counts: Mapping[str, int]) -> Sequence[str]:
+    """Return the tags of most pictures of a folder; none if no tag is more frequent than others."""
+    least = max(counts.values(), default=0) / 2
+    frequent = [tag for tag in counts if counts[tag] >= least]
+    if len(frequent) > _MOST_TRIGGER_WORDS:
+        return ()
+    return sorted(frequent, key=lambda tag: -counts[tag])
+
+
+def _tag_counts(metadata: Mapping[str, object]) -> Iterator[dict[str, int]]:
+    """Yield how many pictures had each tag, by folder of the training; nothing if unreadable."""
+    text = metadata.get(_TAG_COUNTS)
+    if not isinstance(text, str) or len(text) > _MAX_TAG_COUNTS_LENGTH:
+        return
     try:
-        folders: Any = parse_json(value.encode())
+        folders: Any = parse_json(text.encode())
     except ValueError:
-        return {}
-    counts: dict[str, int] = {}
+        return
     for tags in folders.values() if isinstance(folders, dict) else ():
-        for tag, count in tags.items() if isinstance(tags, dict) else ():
-            word = _text(tag)
-            if word and isinstance(count, int):
-                counts[word] = counts.get(word, 0) + count
-    return counts
+        counts = tags.items() if isinstance(tags, dict) else ()
+        words = {_text(tag): count for tag, count in counts if isinstance(count, int)}
+        yield {word: count for word, count in words.items() if word}

@@ -74,7 +74,8 @@ def check_match(lora: LoraFile, match: LoraMatch, family: Family) -> str:
         ModelFileError: The LoRA is made for another model, or does not fit the weights of this one.
     """
     of_another_base = lora.base is not None and family.name not in lora.base.families
-    if of_another_base and (match.misfits or not match.applied):
+    # LoRAs of several bases can share the modules of a text encoder.
+    if of_another_base and (match.misfits or 2 * match.applied < match.total):
         assert lora.base is not None
         raise ModelFileError(
             f"{quoted(lora.label)} is a LoRA for {lora.base.title}, and the model is"
