@@ -191,6 +191,25 @@ def test_the_base_is_guessed_by_names_and_shapes(
     assert base.title == title
 
 
+@pytest.mark.parametrize(
+    ("stated", "title"),
+    [
+        ("flux2_klein_4b", "FLUX.2 klein 4B"),
+        ("flux1", "FLUX.1"),
+        ("flux-1-dev/lora", "FLUX.1"),
+        ("sdxl_base_v1-0", "FLUX.1 or FLUX.2 klein 4B"),  # shapes count more
+        ("", "FLUX.1 or FLUX.2 klein 4B"),
+    ],
+)
+def test_the_metadata_decides_between_bases_of_the_same_shapes(
+    stated: str, title: str, tmp_path: Path
+) -> None:
+    tensors = factors("diffusion_model.double_blocks.0.img_attn.qkv", 3072, 9216)
+    base = read(tmp_path, tensors, {"ss_base_model_version": stated}).base
+    assert base is not None
+    assert base.title == title
+
+
 def test_each_base_names_known_families() -> None:
     assert {name for base in BASES for name in base.families} <= FAMILIES.keys()
 

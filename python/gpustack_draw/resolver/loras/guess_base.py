@@ -171,14 +171,34 @@ BASES: tuple[LoraBase, ...] = tuple(
 )
 
 
-def guess_base(modules: Iterable[LoraModule]) -> LoraBase | None:
-    """Return the models that modules are made for; ``None`` if their names are unknown."""
+# Texts that decide between bases of the same names and shapes.
+_STATED: tuple[tuple[str, LoraBase], ...] = (
+    (r"klein", _KLEIN_4B),
+    (r"qwen", _QWEN),
+    (r"flux[ ._-]?1|schnell|kontext", _FLUX1),
+)
+
+
+def guess_base(modules: Iterable[LoraModule], stated: str = "") -> LoraBase | None:
+    """Return the models that modules are made for; ``None`` if their names are unknown.
+
+    Args:
+        modules: The modules.
+        stated: The base that the metadata names, which counts where names and shapes leave a
+            choice.
+    """
     names = [(plain_name(module.name), module) for module in modules]
     for pattern, rule in _COMPILED:
         for name, module in names:
             if pattern.fullmatch(name) and (base := _base_of(rule, module)):
-                return base
+                return _narrowed(base, stated)
     return None
+
+
+def _narrowed(base: LoraBase, stated: str) -> LoraBase:
+    named = (each for pattern, each in _STATED if re.search(pattern, stated.lower()))
+    found = next(named, base)
+    return found if set(found.families) < set(base.families) else base
 
 
 def _base_of(rule: _Rule, module: LoraModule) -> LoraBase | None:

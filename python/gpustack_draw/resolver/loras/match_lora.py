@@ -68,40 +68,54 @@ def check_match(lora: LoraFile, match: LoraMatch, family: Family) -> str:
         family: Family of the model.
 
     Returns:
-        A note if the engine ignores a part of the LoRA; empty otherwise.
+        A note on a LoRA that fits only in part or seems to be made for another base; empty
+        otherwise.
 
     Raises:
         ModelFileError: The LoRA is made for another model, or does not fit the weights of this one.
     """
-    of_another_base = lora.base is not None and family.name not in lora.base.families
+    other = lora.base if lora.base is not None and family.name not in lora.base.families else None
     # LoRAs of several bases can share the modules of a text encoder.
-    if of_another_base and (match.misfits or 2 * match.applied < match.total):
-        assert lora.base is not None
+    if other is not None and (match.misfits or 2 * match.applied < match.total):
         raise ModelFileError(
-            f"{quoted(lora.label)} is a LoRA for {lora.base.title}, and the model is"
-            f" {family.title}",
+            f"{quoted(lora.label)} is a LoRA for {other.title}, and the model is {family.title}",
             hint=f"use a LoRA that was made for {family.title}",
         )
     if not match.applied:
-        raise ModelFileError(
-            f"none of the {match.total:,} tensors of {quoted(lora.label)} match the model,"
-            f" for example {quoted(match.unmatched[0])}",
-            hint=f"use a LoRA that was made for {family.title}, with the names of ComfyUI,"
-            " diffusers or kohya",
-        )
+        raise _no_match(lora, match, family)
     if match.misfits:
-        made_for = f" ({lora.base.title})" if lora.base is not None else ""
-        first = match.misfits[0]
-        raise ModelFileError(
-            f"{quoted(lora.label)}{made_for} does not fit the model in"
-            f" {_modules(len(match.misfits))}, for example {quoted(first.name)}: {first.reason}",
-            hint="use a LoRA that was made for this very model",
+        raise _misfit(lora, match)
+    notes = []
+    if other is not None:
+        notes.append(
+            f"{quoted(lora.label)} seems to be made for {other.title}, and the model is"
+            f" {family.title}"
         )
-    if not match.unmatched:
-        return ""
-    return (
-        f"{match.applied:,} of the {match.total:,} tensors of {quoted(lora.label)} are applied;"
-        f" the model has no weight for the others, for example {quoted(match.unmatched[0])}"
+    if match.unmatched:
+        notes.append(
+            f"{match.applied:,} of the {match.total:,} tensors of {quoted(lora.label)} are applied;"
+            " the model has no weight for the others, for example"
+            f" {quoted(match.unmatched[0])}"
+        )
+    return "; ".join(notes)
+
+
+def _no_match(lora: LoraFile, match: LoraMatch, family: Family) -> ModelFileError:
+    return ModelFileError(
+        f"none of the {match.total:,} tensors of {quoted(lora.label)} match the model,"
+        f" for example {quoted(match.unmatched[0])}",
+        hint=f"use a LoRA that was made for {family.title}, with the names of ComfyUI,"
+        " diffusers or kohya",
+    )
+
+
+def _misfit(lora: LoraFile, match: LoraMatch) -> ModelFileError:
+    made_for = f" ({lora.base.title})" if lora.base is not None else ""
+    first = match.misfits[0]
+    return ModelFileError(
+        f"{quoted(lora.label)}{made_for} does not fit the model in"
+        f" {_modules(len(match.misfits))}, for example {quoted(first.name)}: {first.reason}",
+        hint="use a LoRA that was made for this very model",
     )
 
 

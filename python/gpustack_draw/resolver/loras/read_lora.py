@@ -31,7 +31,7 @@ def read_lora(header: ModelHeader, label: str, *names: str) -> LoraFile:
     for module in modules.values():
         check_module(module, label)
     texts = read_texts(header.metadata)
-    base = guess_base(modules.values())
+    base = guess_base(modules.values(), texts.stated_base)
     return LoraFile(
         label=label,
         format=header.format,
