@@ -11,18 +11,17 @@ _HINT = "use another file of the same LoRA"
 
 _Shape = tuple[int, ...]
 
-# Factors that a module needs, by its type; any one of a group is enough.
-_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "LoRA": (("down",), ("up",)),
-    "LoHa": (("hada_w1_a",), ("hada_w1_b",), ("hada_w2_a",), ("hada_w2_b",)),
-    "LoKr": (
+# Factors that belong together; of a group, one is enough.
+_COMPLETE: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (("down",), ("up",)),
+    (("hada_w1_a",), ("hada_w1_b",), ("hada_w2_a",), ("hada_w2_b",)),
+    (
         ("lokr_w1", "lokr_w1_a"),
         ("lokr_w1", "lokr_w1_b"),
         ("lokr_w2", "lokr_w2_a"),
         ("lokr_w2", "lokr_w2_b"),
     ),
-    "difference": (),
-}
+)
 # Factors that are multiplied with each other, in the order in which they are applied, and the core
 # of a Tucker decomposition between them.
 _PRODUCTS = (
@@ -45,9 +44,11 @@ def check_module(module: LoraModule, label: str) -> None:
         ModelFileError: A factor is missing, the factors do not fit together, or a rank or an alpha
             is impossible.
     """
-    for roles in _NEEDED[module.type]:
-        if not any(role in module.tensors for role in roles):
-            raise _incomplete(module, roles[-1], label)
+    present = module.tensors.keys()
+    for groups in _COMPLETE:
+        missing = [roles[-1] for roles in groups if present.isdisjoint(roles)]
+        if missing and not present.isdisjoint(role for roles in groups for role in roles):
+            raise _incomplete(module, missing[0], label)
     shapes = {role: tensor.shape for role, tensor in module.tensors.items()}
     for first, core, last in _PRODUCTS:
         if first in shapes and last in shapes:

@@ -75,7 +75,7 @@ def _kronecker_misfit(parts: Sequence[Factors], weight: Shape) -> str:
         if "lokr_w1" not in part or "lokr_w2" not in part:
             return "it stores a Kronecker factor in two halves, which the engine does not apply"
         first, second = part["lokr_w1"], part["lokr_w2"]
-        if len(first) != 2 or len(second) != len(weight):
+        if len(weight) not in (2, 4) or len(first) != 2 or len(second) != len(weight):
             return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
         kernel = second[:-2]
         if kernel != weight[:-2] or first[0] * second[-2] != weight[-2]:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.resolver.families import Family
+from gpustack_draw.resolver.loras.check_modules import check_module
 from gpustack_draw.resolver.loras.fit import Shape, misfit_of
-from gpustack_draw.resolver.loras.lora_file import LoraFile, LoraMatch, Misfit
+from gpustack_draw.resolver.loras.lora_file import LoraFile, LoraMatch, LoraModule, Misfit
 from gpustack_draw.resolver.loras.tensor_names import module_of
 
 _FACTORS = frozenset(
@@ -38,7 +39,8 @@ def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, s
         names: The engine's names of the LoRA's tensors, by their names in the file.
 
     Raises:
-        ModelFileError: The engine has the same name for two tensors of the LoRA.
+        ModelFileError: The engine has the same name for two tensors of the LoRA, or for the
+            factors of different modules.
     """
     applied, misfits = set[str](), []
     for weight, parts in _weights(lora, model, names).items():
@@ -46,9 +48,7 @@ def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, s
         if not used:
             continue
         applied.update(name for part in used for name in part.values())
-        shapes = [
-            {factor: lora.tensors[name].shape for factor, name in part.items()} for part in used
-        ]
+        shapes = [_shapes(lora, part) for part in used]
         reason = misfit_of(shapes, model[weight])
         if not reason and len(used) < len(parts):
             reason = f"it lacks part {len(used) + 1} of a fused weight"
@@ -152,6 +152,17 @@ def _fused(name: str, model: Mapping[str, Shape]) -> str:
     return _SEPARATE_ATTENTION.sub(
         lambda found: f"self_attn.in_proj.{found[2]}{_ATTENTION_PARTS[found[1]]}", name
     )
+
+
+def _shapes(lora: LoraFile, part: Mapping[str, str]) -> dict[str, Shape]:
+    """Return the shapes of a part's factors, which fit together also by the engine's names.
+
+    Raises:
+        ModelFileError: A factor is missing, or they do not fit together.
+    """
+    tensors = {factor: lora.tensors[name] for factor, name in part.items()}
+    check_module(LoraModule(module_of(next(iter(part.values()))), tensors), lora.label)
+    return {factor: tensor.shape for factor, tensor in tensors.items()}
 
 
 def _leading_parts(parts: _Parts) -> Iterator[dict[str, str]]:
