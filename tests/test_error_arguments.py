@@ -46,6 +46,11 @@ def draw(**arguments: object) -> Callable[[], object]:
         (draw(clip_l=""), "clip_l"),
         (draw(t5xxl="hf.co/acme"), "t5xxl"),
         (draw(llm=7), "llm"),
+        (draw(loras=7), "loras"),
+        (draw(loras="no-such.safetensors"), "loras"),
+        (lambda: gpustack_draw.load("demo", loras="no-such.safetensors"), "loras"),
+        (draw(lora_dir="no-such-folder"), "lora_dir"),
+        (draw(prompt="<lora:unknown:1>"), "prompt"),
         (lambda: gpustack_draw.read_parameters("no-such.png"), "picture"),
         (lambda: gpustack_draw.save("x", "x.png"), "image"),  # type: ignore[arg-type]
         (lambda: gpustack_draw.load("demo", on_log=7), "on_log"),  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         PictureSettings,
         PlannedSettings,
     )
+    from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
@@ -72,6 +73,7 @@ _MODULES = {
     "model": ("Model",),
     "plan": ("ModelPlan", "PlannedFile"),
     "engine.core_engine": ("build_info",),
+    "request.loras": ("Lora", "LoraOptions", "LoraSettings"),
     "request.names": ("SAMPLERS", "SCHEDULERS"),
     "display": ("Gallery",),
     "pictures.picture": ("Picture",),
@@ -98,6 +100,9 @@ __all__ = [
     "FetchError",
     "FileInfo",
     "Gallery",
+    "Lora",
+    "LoraOptions",
+    "LoraSettings",
     "Model",
     "ModelFileError",
     "ModelNotFoundError",

@@ -12,6 +12,7 @@ from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
 from gpustack_draw.request.keywords import record_of, takes_fields
+from gpustack_draw.request.loras import NO_LORAS, LoraKeywords, LoraOptions
 from gpustack_draw.request.model_reference import HubModel, ServerModel, parse_model_reference
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.place import is_drawn_on_server
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class LoadKeywords(ComponentKeywords, TargetKeywords, total=False):
+class LoadKeywords(ComponentKeywords, LoraKeywords, TargetKeywords, total=False):
     """Keywords of :func:`load`."""
 
 
-class GenerateKeywords(DrawKeywords, LoadKeywords, total=False):
+class GenerateKeywords(DrawKeywords, ComponentKeywords, TargetKeywords, total=False):
     """Keywords of :func:`generate`."""
 
 
-@takes_fields(Components, Target)
+@takes_fields(Components, LoraOptions, Target)
 def load(
     model: Reference,
     *,
@@ -53,8 +54,8 @@ def load(
             hub, or downloaded.
         on_log: Called with level and text of each line of the engine's log, or of the exchange
             with a server; a server's lines come from several threads.
-        options: The fields of :class:`Components` and :class:`Target`, such as ``vae`` and
-            ``device``.
+        options: The fields of :class:`Components`, :class:`LoraOptions` and :class:`Target`, such
+            as ``vae``, ``loras`` and ``device``.
 
     Returns:
         The model; its first drawing loads it.
@@ -65,19 +66,26 @@ def load(
         ModelFileError: A file cannot be used.
         FetchError: The hub cannot be asked, or refuses.
     """
-    return _load(model, record_of(Components, options), record_of(Target, options), on_log)
+    components, target = record_of(Components, options), record_of(Target, options)
+    return _load(model, components, target, record_of(LoraOptions, options), on_log)
 
 
 def _load(
-    model: Reference, components: Components, target: Target, on_log: LogFunction | None = None
+    model: Reference,
+    components: Components,
+    target: Target,
+    loras: LoraOptions = NO_LORAS,
+    on_log: LogFunction | None = None,
 ) -> Model:
     check_function(on_log, "on_log")
     reference = parse_model_reference(model)
     named = components.named()
     if is_drawn_on_server(reference, target.on):
         from gpustack_draw.gpustack_server.engine import open_model
+        from gpustack_draw.gpustack_server.plan_request import check_server_loras
 
         assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
+        check_server_loras(loras)
         ignored = [*named, *target.local_options()]
         address = find_server(target.server, target.timeout)
         return Model(open_model(reference, address, ignored=ignored, on_log=on_log))
@@ -88,11 +96,14 @@ def _load(
         device=target.device,
         in_process=target.in_process,
         on_log=on_log,
+        loras=loras,
     )
+    if loras.loras:
+        engine.check_loras()
     return Model(engine, resolved)
 
 
-@takes_fields(Components, Target)
+@takes_fields(Components, LoraOptions, Target)
 def resolve(
     model: Reference, *, request: DrawRequest | None = None, **options: "Unpack[LoadKeywords]"
 ) -> ModelPlan:
@@ -107,7 +118,7 @@ def resolve(
         DrawError: The model cannot be drawn with; see :func:`load`.
     """
     components, target = record_of(Components, options), record_of(Target, options)
-    with _load(model, components, target) as loaded:
+    with _load(model, components, target, record_of(LoraOptions, options)) as loaded:
         return loaded.plan(request or DrawRequest(prompt=""))
 
 
@@ -151,7 +162,7 @@ def generate(
         preview: Whether ``on_progress`` receives previews of the growing picture.
         options: The other fields of :class:`DrawRequest`, but ``count``; and those of
             :class:`PictureOptions`, such as ``image``, of :class:`Components` and of
-            :class:`Target`.
+            :class:`Target`. Other LoRAs do not load the model again.
 
     Returns:
         An RGB picture.

@@ -1,11 +1,13 @@
 """The plan of a drawing: files to download and load, memory, settings."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gpustack_draw.display import table
 from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
-from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.request.loras import describe_loras
+from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class PlannedFile:
     """A file that the engine will load.
 
     Attributes:
-        component: ``model`` for the main file, else ``vae``, ``clip_l``, ...
+        component: ``model`` for the main file, else ``vae``, ``clip_l``, ..., or ``lora``.
         repository: ``OWNER/REPO``; ``None`` for a local file.
         revision: Commit of the repository; ``None`` for a local file.
         path: Path in the repository; for a local file, on this machine.
@@ -97,7 +99,8 @@ class ModelPlan:
         rows = [(file.component, _describe_file(file)) for file in self.files]
         if self.memory_bytes:
             rows.append(("memory", describe_memory(self)))
-        known = {name: value for name, value in asdict(self.defaults).items() if value is not None}
+        values = {**asdict(self.defaults), "loras": ", ".join(describe_loras(self.defaults.loras))}
+        known = {name: value for name, value in values.items() if value not in (None, "")}
         rows += [(name.replace("_", " "), f"{value}") for name, value in known.items()]
         rows += [("device", self.device), *(("note", note) for note in self.notes)]
         family = ", ".join(filter(None, [self.family, self.variant]))
@@ -124,6 +127,8 @@ def plan_model(
     need: MemoryNeed,
     device: str,
     notes: tuple[str, ...] = (),
+    additions: tuple[ModelFile, ...] = (),
+    hub: "Hub | None" = None,
 ) -> ModelPlan:
     """Return the plan of drawing a picture with a model; looks only at the cache.
 
@@ -133,17 +138,20 @@ def plan_model(
         need: Memory of the picture.
         device: Device that will draw it.
         notes: Notes for the user, in addition to the model's own.
+        additions: Files of its LoRAs.
+        hub: The hub that has the files of both; ``None`` if all are the user's.
     """
-    hub = model.hub
+    files = (*model.files, *additions)
+    hub_files = [file.hub_file for file in files if file.hub_file is not None]
     if hub is not None:
-        notes += tuple(filter(None, [hub.disk_shortage(model.hub_files)]))
+        notes += tuple(filter(None, [hub.disk_shortage(hub_files)]))
     return ModelPlan(
         model=model.reference.text,
         source=model.source,
         family=model.family.name,
         variant=model.variant,
-        files=_planned_files(model, hub),
-        fetch_bytes=hub.bytes_to_fetch(model.hub_files) if hub else 0,
+        files=_planned_files(files, hub),
+        fetch_bytes=hub.bytes_to_fetch(hub_files) if hub else 0,
         memory_bytes=need.bytes,
         memory_free_bytes=need.free_bytes,
         fits=need.fits,
@@ -154,9 +162,9 @@ def plan_model(
     )
 
 
-def _planned_files(model: ResolvedModel, hub: "Hub | None") -> tuple[PlannedFile, ...]:
+def _planned_files(model_files: Sequence[ModelFile], hub: "Hub | None") -> tuple[PlannedFile, ...]:
     files = []
-    for file in model.files:
+    for file in model_files:
         component = "model" if file.component == "diffusion_model" else file.component
         if file.hub_file is None or hub is None:
             path = str(file.path)

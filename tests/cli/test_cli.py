@@ -97,6 +97,7 @@ def test_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "negative_prompt": "",
         "mode": "txt2img",
         "references": 0,
+        "loras": [],
         "seconds": {"load": 0.5, "sample": 1.0},
         "device": "CPU",
     }

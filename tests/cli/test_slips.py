@@ -122,7 +122,46 @@ MISTAKES = [
         "'--sampling-method' is not an option",
         "did you mean --sampler?",
     ),
-    ("demo 'a cat' --lora x", "'--lora' is not an option", "LoRA is not available yet"),
+    (
+        "demo 'a cat' --lora a.safetensors:9",
+        "'9' is not a LoRA weight from -4 to 4",
+        "for example 0.8; 1 is the full effect, and a negative weight is the opposite",
+    ),
+    (
+        "demo 'a cat' --lora ''",
+        "the reference of a LoRA is empty: ''",
+        "for example hf.co/OWNER/REPO:FILE or style.safetensors:0.8",
+    ),
+    (
+        "demo 'a cat <lora:ink:1>'",
+        "the LoRA 'ink' of the prompt is not known",
+        "name its file with --lora, or its folder with --lora-dir, or leave the tag out",
+    ),
+    (
+        "demo 'a cat <lora:ink:x>'",
+        "the LoRA '<lora:ink:x>' of the prompt has the weight 'x', not a number from -4 to 4",
+        "write <lora:NAME:WEIGHT>, for example <lora:style:0.8>",
+    ),
+    (
+        "demo 'a cat' --negative-prompt '<lora:ink:1>'",
+        ("the negative prompt has the LoRA '<lora:ink:1>', but a LoRA changes the whole picture"),
+        "move it to the prompt; a negative weight turns its effect around",
+    ),
+    (
+        "demo 'a cat' --lora-paths x",
+        "'--lora-paths' is not an option",
+        "did you mean --lora?",
+    ),
+    (
+        "demo 'a cat' --lora-scales 0.5",
+        "'--lora-scales' is not an option",
+        "the weight is part of the LoRA: --lora REF:0.8",
+    ),
+    (
+        "demo 'a cat' --lora-apply-mode auto",
+        "'--lora-apply-mode' is not an option",
+        "LoRAs are always applied while drawing, so any quantization can use them",
+    ),
     (
         "demo 'a cat' --image-strength 0.4",
         "'--image-strength' is not an option",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import lora_files
 import model_files as files
 import pytest
 from hub_steps import set_offline
@@ -15,6 +16,7 @@ from loopback_hub import LoopbackHub
 
 from gpustack_draw.cli.main import main
 from gpustack_draw.demo import DEMO_FILE
+from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.hub import Hub
 
 FLUX = {
@@ -388,3 +390,16 @@ def test_models_prints_the_folder_of_the_cache(run: Run, tmp_path: Path) -> None
     assert out.splitlines()[1].startswith("demo ")
     assert err == f"gpustack-draw: models of Hugging Face are in {tmp_path / 'hub'}\n"
     assert run("models", "--json")[2] == ""
+
+
+@pytest.mark.engine
+def test_pull_fetches_loras(run: Run, server: LoopbackHub) -> None:
+    header = read_model_header(DEMO_FILE)
+    weight = header.tensors["model.diffusion_model.double_blocks.0.img_attn.proj.weight"]
+    tensors = lora_files.factors("diffusion_model.double_blocks.0.img_attn.proj", *weight.shape)
+    server.add("acme/ink", {"ink.safetensors": files.safetensors_bytes(tensors)})
+    status, out, err = run("pull", "demo", "--lora", "hf.co/acme/ink:0.5", "--json")
+    assert (status, "nothing to download" in err) == (0, False)
+    lora = json.loads(out)["files"][-1]
+    assert lora["component"] == "lora"
+    assert Path(lora["path"]).read_bytes() == files.safetensors_bytes(tensors)

@@ -153,24 +153,22 @@ def test_negative_prompt_without_guidance_has_no_effect() -> None:
     assert note not in choose(model())[1]
 
 
-PLAIN = "drawn as plain words: this version loads no LoRAs, hypernetworks or embeddings; leave"
+PLAIN = "drawn as plain words: this version loads no hypernetworks or embeddings; leave"
 
 
 @pytest.mark.parametrize(
     ("prompt", "note"),
     [
-        ("a cat <lora:pixel-art:0.8>", f"'<lora:pixel-art:0.8>' is {PLAIN} it out"),
-        ("<LoRA:a b:1>, a cat", f"'<LoRA:a b:1>' is {PLAIN} it out"),
-        ("<lyco:x:1:0.5> a cat", f"'<lyco:x:1:0.5>' is {PLAIN} it out"),
+        ("<HyperNet:a b:1>, a cat", f"'<HyperNet:a b:1>' is {PLAIN} it out"),
         ("a cat <hypernet:anime:0.4>", f"'<hypernet:anime:0.4>' is {PLAIN} it out"),
         ("a cat, embedding:easynegative, wet", f"'embedding:easynegative' is {PLAIN} it out"),
         (
-            "<lora:a:1><lora:b:1> a cat <lora:a:1>",
-            f"'<lora:a:1>', '<lora:b:1>' are {PLAIN} them out",
+            "<ti:a:1><ti:b:1> a cat <ti:a:1>",
+            f"'<ti:a:1>', '<ti:b:1>' are {PLAIN} them out",
         ),
         (
-            "".join(f"<lora:{name}:1>" for name in "abcde"),
-            f"'<lora:a:1>', '<lora:b:1>', '<lora:c:1>' and 2 more are {PLAIN} them out",
+            "".join(f"<ti:{name}:1>" for name in "abcde"),
+            f"'<ti:a:1>', '<ti:b:1>', '<ti:c:1>' and 2 more are {PLAIN} them out",
         ),
     ],
 )
@@ -183,7 +181,7 @@ def test_additions_in_a_prompt_are_words(prompt: str, note: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a <b> c", "lora:x:1", "<lora>", "2 < 3: 4 > 1", "<lora:" * 999]
+    "prompt", ["a <b> c", "lora:x:1", "<lora>", "2 < 3: 4 > 1", "<ti:" * 999, "<lora:x:1>"]
 )
 def test_a_prompt_without_additions_has_no_note(prompt: str) -> None:
     assert not any(

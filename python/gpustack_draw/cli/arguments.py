@@ -10,6 +10,7 @@ from itertools import takewhile
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM
 from gpustack_draw.cli.command_parsers import (
     add_component_options,
+    add_lora_option,
     add_output_options,
     completion_parser,
     devices_parser,
@@ -65,6 +66,8 @@ class Arguments(argparse.Namespace):
     masked_only: str | None
     expand: str | None
     fit: str | None
+    loras: list[str] | None
+    lora_dir: str | None
     seed: str | None
     output: str | None
     show: bool
@@ -134,6 +137,7 @@ def draw_parser() -> Parser:
     _add_device(parser.add_argument_group("device"))
     _add_server(parser.add_argument_group("GPUStack server"))
     add_component_options(parser)
+    _add_additions(parser.add_argument_group("additions to the model"))
     parser.add_version_and_help()
     return parser
 
@@ -301,6 +305,16 @@ def _add_device(group: "argparse._ArgumentGroup") -> None:
         " else the CPU)",
     )
     _add_number(group, THREADS)
+
+
+def _add_additions(group: "argparse._ArgumentGroup") -> None:
+    add_lora_option(group)
+    group.add_argument(
+        "--lora-dir",
+        metavar="FOLDER",
+        help="folder of the LoRAs that <lora:NAME:WEIGHT> in the prompt names (default:"
+        " GPUSTACK_DRAW_LORA_DIR)",
+    )
 
 
 def _add_server(group: "argparse._ArgumentGroup") -> None:

@@ -79,6 +79,7 @@ def pull_parser() -> Parser:
         debug="print tracebacks",
     )
     add_component_options(parser)
+    add_lora_option(parser.add_argument_group("additions to the model"))
     parser.add_version_and_help()
     return parser
 
@@ -145,6 +146,18 @@ def add_output_options(
     if quiet:
         group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("-d", "--debug", action="store_true", help=debug)
+
+
+def add_lora_option(group: "argparse._ArgumentGroup") -> None:
+    """Add the option that names a LoRA."""
+    group.add_argument(
+        "--lora",
+        dest="loras",
+        action="append",
+        metavar="REF[:WEIGHT]",
+        help="apply a LoRA: a file or hf.co/OWNER/REPO[@REVISION][:FILE], with a weight of -4 to 4"
+        " (default: 1); repeatable",
+    )
 
 
 def add_component_options(parser: Parser) -> None:

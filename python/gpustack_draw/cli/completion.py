@@ -137,9 +137,11 @@ def _values(target: str, command: str) -> Iterator[str]:
     elif component in COMPONENTS or target == "--info":
         yield from (f"{file}\tdownloaded from Hugging Face" for file in cached_files())
         yield _MODEL_FILES
+    elif target == "--lora":
+        yield _MODEL_FILES
     elif target == "--device":
         yield from _devices()
-    elif target == "--output":
+    elif target in ("--output", "--lora-dir"):
         yield ":files"
     elif target in ("--from", "PICTURE", "--image", "--ref-image", "--mask"):
         yield from _NAMES.get(target, ())

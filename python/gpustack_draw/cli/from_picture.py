@@ -9,8 +9,10 @@ from typing import Any
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras
 from gpustack_draw.pictures.parameters import number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
+from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.picture_options import PictureOptions
@@ -18,7 +20,10 @@ from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.untrusted import clean
 
 # A drawing could not follow these.
-_SAY_NOTHING = ("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG")
+_SAY_NOTHING = (
+    *("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG"),
+    *(HASHES, REFERENCES),
+)
 # The values that a drawing takes from a picture, and cannot where they are out of range.
 _NUMBERS = {
     "Size": "size",
@@ -41,6 +46,11 @@ class SourcePicture:
     parameters: Parameters
     notes: tuple[str, ...]
     pictures: Mapping[str, Any]
+
+    def note_changed_loras(self, drawn: DrawSettings, note: Callable[[str], None]) -> None:
+        """Note each LoRA of a new picture whose file is another than the recorded one."""
+        for name in changed_loras(self.parameters.extra, drawn.loras):
+            note(f"the LoRA {quoted(name)} is not the file that was used before")
 
 
 def read_source(

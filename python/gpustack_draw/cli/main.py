@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
+    from gpustack_draw.cli.from_picture import SourcePicture
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.output_path import OutputPlan
@@ -87,7 +88,7 @@ def _draw(arguments: Arguments) -> int:
     from gpustack_draw.pictures.output_path import plan_output
 
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
-    model_name, request = _request(arguments, reporter)
+    model_name, request, source = _request(arguments, reporter)
     _check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
     if arguments.dry_run:
@@ -115,6 +116,8 @@ def _draw(arguments: Arguments) -> int:
                 is_shown = reporter.show(picture)
                 reporter.finish()
                 _deliver(picture, plan, index, arguments, reporter, is_shown)
+                if source is not None and index == 0:
+                    source.note_changed_loras(picture.settings, reporter.note)
             complete = True
         finally:
             reporter.finish(complete=complete)
@@ -160,8 +163,10 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
     )
 
 
-def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequest]":
-    """Return the model's name and the request, from the command line and the picture of --from.
+def _request(
+    arguments: Arguments, reporter: "Reporter"
+) -> "tuple[str, DrawRequest, SourcePicture | None]":
+    """Return the model's name, the request, and the picture of --from that completes them.
 
     Raises:
         UsageError: A value is wrong, or the picture cannot be read.
@@ -173,7 +178,7 @@ def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequ
     if arguments.from_picture is None:
         _check_words(arguments)
         assert arguments.model is not None  # the parser has asked for both
-        return arguments.model, with_pictures_read(request_of({**typed, **pictures}))
+        return arguments.model, with_pictures_read(request_of({**typed, **pictures})), None
     from gpustack_draw.cli.from_picture import notes_on_inputs, read_source
 
     source = read_source(arguments, typed, pictures)
@@ -182,7 +187,7 @@ def _request(arguments: Arguments, reporter: "Reporter") -> "tuple[str, DrawRequ
     request = with_pictures_read(source.parameters.request(**typed, **source.pictures))
     for note in notes_on_inputs(source, request.pictures):
         reporter.note(note)
-    return source.model, request
+    return source.model, request, source
 
 
 def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":
@@ -224,6 +229,8 @@ def _deliver(
         return
     path = save_picture(picture, plan, index)
     reporter.note(picture.summary())
+    for note in picture.notes:
+        reporter.note(note)
     _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
     if arguments.show and not is_shown:
         from gpustack_draw.cli.viewer import open_in_viewer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.cli.option_names import with_options
+from gpustack_draw.errors import quoted
 from gpustack_draw.request.draw_settings import describe_mode
 from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gpustack_draw.model import Model
     from gpustack_draw.plan import ModelPlan
     from gpustack_draw.request.draw_request import DrawRequest
+    from gpustack_draw.request.loras import LoraSettings
 
 Write = Callable[[bytes], None]
 
@@ -54,6 +56,7 @@ def describe_plan(plan: "ModelPlan") -> str:
     else:
         lines = [f"model:     {plan.model} ({plan.family}{variant})", *_file_lines(plan)]
     lines += [
+        *(f"lora:      {_lora_text(lora)}" for lora in plan.defaults.loras),
         f"settings:  {_settings_text(plan)}",
         f"device:    {plan.device}",
         *(f"note:      {note}" for note in plan.notes),
@@ -78,6 +81,19 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
         f"download:  {format_bytes(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
         f"memory:    {describe_memory(plan)}",
     ]
+
+
+def _lora_text(lora: "LoraSettings") -> str:
+    words = ", ".join(map(quoted, lora.trigger_words))
+    known = [
+        f"{lora.name} {lora.weight:g}",
+        f"{lora.applied:,} of {lora.total:,} tensors",
+        f"rank {lora.rank}" if lora.rank else "",
+        f"for {lora.base}" if lora.base else "",
+        f"license {lora.license}" if lora.license else "",
+        f"trigger words {words}" if words else "",
+    ]
+    return ", ".join(filter(None, known))
 
 
 def _native_text(plan: "ModelPlan") -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gpustack_draw.cli.arguments import Arguments
@@ -11,11 +11,11 @@ from gpustack_draw.cli.progress import Reporter
 
 if TYPE_CHECKING:
     from gpustack_draw.model import Model
-    from gpustack_draw.resolver.resolved_model import ResolvedModel
+    from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 
 
 def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Download every file that a model needs, and print the path of its main file.
+    """Download every file that a model and LoRAs for it need, and print the path of its main file.
 
     Args:
         arguments: The command line.
@@ -42,6 +42,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     model = gpustack_draw.load(
         arguments.model,
         **{name: getattr(arguments, name) for name in COMPONENTS},
+        loras=arguments.loras,
         on="local",
     )
     resolved = model.resolved
@@ -49,9 +50,10 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     for note in resolved.notes:
         reporter.note(note)
     _fetch(model, reporter)
-    if not resolved.hub_files:
+    loras = [*_lora_files(arguments.loras)]
+    if not resolved.hub_files and not any(lora.hub_file for lora in loras):
         reporter.note(f"nothing to download for {resolved.reference.text}")
-    record = _record(resolved) if arguments.json else os.fsencode(resolved.files[0].path)
+    record = _record(resolved, loras) if arguments.json else os.fsencode(resolved.files[0].path)
     write(record + b"\n")
     return 0
 
@@ -67,14 +69,30 @@ def _fetch(model: "Model", reporter: Reporter) -> None:
         reporter.note(note)
 
 
-def _record(model: "ResolvedModel") -> bytes:
+def _lora_files(loras: "list[str] | None") -> Iterator["ModelFile"]:
+    """Yield the files of LoRAs that have been downloaded."""
+    from functools import cache
+
+    from gpustack_draw.hub import Hub
+    from gpustack_draw.request.additions import LORA
+    from gpustack_draw.request.loras import read_loras
+    from gpustack_draw.resolver.find_addition import find_addition
+    from gpustack_draw.resolver.resolved_model import ModelFile
+
+    open_hub = cache(Hub)
+    for lora in read_loras(loras or ()):
+        file = find_addition(lora.reference, LORA, open_hub, argument="loras")
+        yield ModelFile("lora", file.path, file.header.file_bytes, file.hub_file)
+
+
+def _record(model: "ResolvedModel", loras: "Sequence[ModelFile]") -> bytes:
     files = [
         {
             "component": "model" if file.component == "diffusion_model" else file.component,
             "path": str(file.path),
             "bytes": file.bytes,
         }
-        for file in model.files
+        for file in (*model.files, *loras)
     ]
     record = {"model": model.reference.text, "path": files[0]["path"], "files": files}
     return json.dumps(record).encode()

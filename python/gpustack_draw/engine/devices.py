@@ -1,9 +1,11 @@
 """The public list of this machine's devices."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from gpustack_draw.display import Listing
-from gpustack_draw.engine.local_engine import list_devices
+from gpustack_draw.engine.memory import available_memory
+from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import Device
 from gpustack_draw.units import format_bytes_of
 
@@ -32,4 +34,20 @@ def devices() -> list[Device]:
     Raises:
         EngineCrashed: A driver failed.
     """
-    return _Devices(list_devices())
+    return _Devices(_list_devices())
+
+
+def _list_devices() -> list[Device]:
+    """List the devices of this machine, in a separate process, because drivers may crash."""
+    engine = EngineProcess()
+    try:
+        devices = engine.devices()
+    finally:
+        engine.close()
+    # The engine reports all memory of a CPU as free.
+    return [
+        replace(device, memory_free=available_memory() or device.memory_free)
+        if device.type == "cpu"
+        else device
+        for device in devices
+    ]

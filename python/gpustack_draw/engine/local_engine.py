@@ -5,19 +5,20 @@ By default the engine runs in a separate process.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gpustack_draw.engine.core_engine import CoreEngine, unknown_device
 from gpustack_draw.engine.input_buffers import InputBuffers
-from gpustack_draw.engine.memory import available_memory, check_memory, memory_need
+from gpustack_draw.engine.memory import check_memory, memory_need
+from gpustack_draw.engine.model_loras import ModelLoras, check_applied
 from gpustack_draw.engine.picture_numbers import picture_numbers
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
-from gpustack_draw.engine.results import Device, DrawResult
+from gpustack_draw.engine.results import Device, DrawResult, EngineNames, EngineTensor
 from gpustack_draw.errors import (
     BlankPictureError,
     DrawError,
@@ -35,10 +36,11 @@ from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.loras import NO_LORAS, LoraOptions
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 from gpustack_draw.resolver.choose_prompts import parsed_prompts
-from gpustack_draw.resolver.fetch import check_disk_space, fetch_model
-from gpustack_draw.resolver.plan_drawing import plan_drawing
+from gpustack_draw.resolver.fetch import fetch_model
+from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # A working process sends a message every second.
@@ -65,6 +67,7 @@ class LocalEngine:
         device: str = "auto",
         in_process: bool = False,
         on_log: LogFunction | None = None,
+        loras: LoraOptions = NO_LORAS,
     ) -> None:
         """Create an engine for a model; nothing is started or loaded yet.
 
@@ -75,6 +78,7 @@ class LocalEngine:
             in_process: Run the engine in this process: a crash of the engine then ends it, and on
                 a GPU Ctrl-C takes effect after the current step.
             on_log: Called with level and text of each line of the engine's log.
+            loras: The LoRAs of requests that name none.
         """
         self.model = model
         # Absolute, because the current folder may change before the first drawing.
@@ -85,7 +89,8 @@ class LocalEngine:
         self._device = device
         self._on_log = on_log
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
-        self._is_fetched = not model.hub_files
+        self._loras = ModelLoras(model, loras, self._engine_names)
+        self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
         self._begin()
 
@@ -133,7 +138,10 @@ class LocalEngine:
             ModelFileError: A file is not the component that it is used as.
         """
         with self._fetch_lock:
-            notes = () if self._is_fetched else fetch_model(self.model, on_progress)
+            if self._is_fetched:
+                return ()
+            loras = self._loras.plan(DrawRequest(prompt="")).settings
+            notes = fetch_model(self.model, on_progress) + self._loras.fetch(loras, on_progress)
             self._is_fetched = True
         return notes
 
@@ -160,7 +168,8 @@ class LocalEngine:
             EngineError: The engine failed; EngineCrashed if its process ended.
             BlankPictureError: The picture has one single color, or NaN was computed.
         """
-        drawing = plan_drawing(request, self.model)
+        drawing = self._plan(request)
+        self._loras.fetch(drawing.settings[0].loras, on_progress)
         count = len(drawing.settings)
         previews = self._preview_mode if preview and on_progress is not None else "none"
         for number, settings in enumerate(drawing.settings, start=1):
@@ -192,11 +201,10 @@ class LocalEngine:
             NotEnoughMemoryError: The model and the picture need more memory than is free.
             FetchError: The files to download do not fit on the disk.
         """
-        drawing = plan_drawing(request, self.model)
+        drawing = self._plan(request)
         with self._own_lock():
             self._check_memory(drawing.settings[0], drawing.pictures)
-        if not self._is_fetched:
-            check_disk_space(self.model)
+        self._loras.check_disk_space(drawing.settings[0].loras)
         return self.model.notes + drawing.notes
 
     def plan(self, request: DrawRequest) -> ModelPlan:
@@ -206,7 +214,7 @@ class LocalEngine:
             UsageError: A value or an input picture does not fit the model, or no device has the
                 chosen name.
         """
-        drawing = plan_drawing(request, self.model)
+        drawing = self._plan(request)
         settings = drawing.settings[0]
         with self._own_lock():
             try:
@@ -217,7 +225,23 @@ class LocalEngine:
                 device = None
             need = self._memory_need(settings, drawing.pictures, device)
         name = self._device if device is None else device.name
-        return plan_model(self.model, settings, need, name, drawing.notes)
+        additions = self._loras.files(settings.loras)
+        hub = self._loras.hub if additions else self.model.hub
+        return plan_model(self.model, settings, need, name, drawing.notes, additions, hub)
+
+    def check_loras(self) -> None:
+        """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""
+        self._loras.plan(DrawRequest(prompt=""))
+
+    def _plan(self, request: DrawRequest) -> Drawing:
+        loras = self._loras.plan(request)
+        drawing = plan_drawing(loras.request, self.model)
+        settings = tuple(replace(each, loras=loras.settings) for each in drawing.settings)
+        return replace(drawing, settings=settings, notes=(*loras.notes, *drawing.notes))
+
+    def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
+        with self._own_lock():
+            return self._engine.engine_names(model, lora)
 
     def close(self) -> None:
         """Free the model and end its process.
@@ -260,6 +284,8 @@ class LocalEngine:
         if not self._has_loaded(pictures):
             self._load(progress, encode_pictures=pictures is not None)
         inputs: dict[str, Any] = {}
+        if settings.loras:
+            inputs["loras"] = self._loras.for_engine(settings.loras)
         if pictures is not None:
             inputs["numbers"] = picture_numbers(
                 pictures.engine, settings, self.model.family, settings.strength
@@ -294,6 +320,7 @@ class LocalEngine:
             settings,
             device,
             loaded=self._has_loaded(pictures),
+            addition_bytes=self._loras.bytes(settings.loras),
             pictures=None if pictures is None else pictures.engine,
         )
 
@@ -336,6 +363,8 @@ class LocalEngine:
         pictures: PreparedPictures | None,
         progress: PictureProgress,
     ) -> Picture:
+        notes = check_applied(settings.loras, result.lora_tensors)
+        settings = replace(settings, loras=self._loras.hashed(settings.loras))
         # The engine may have rounded the size up.
         settings = replace(settings, width=result.width, height=result.height)
         drawn = Raster(result.pixels, result.width, result.height)
@@ -352,6 +381,7 @@ class LocalEngine:
             user_components=self.model.user_components,
             size=None if pictures is None else pictures.result_size,
             before=None if pictures is None else _raster(pictures.before),
+            notes=notes,
         )
 
     def _no_picture(self, problem: str) -> BlankPictureError:
@@ -365,19 +395,3 @@ def _raster(pixels: memoryview) -> Raster:
     assert pixels.shape is not None
     height, width, _channels = pixels.shape
     return Raster(pixels, width, height)
-
-
-def list_devices() -> list[Device]:
-    """List the devices of this machine, in a separate process, because drivers may crash."""
-    engine = EngineProcess()
-    try:
-        devices = engine.devices()
-    finally:
-        engine.close()
-    # The engine reports all memory of a CPU as free.
-    return [
-        replace(device, memory_free=available_memory() or device.memory_free)
-        if device.type == "cpu"
-        else device
-        for device in devices
-    ]

@@ -56,6 +56,7 @@ def memory_need(
     *,
     loaded: bool = False,
     pictures: EnginePictures | None = None,
+    addition_bytes: int = 0,
 ) -> MemoryNeed:
     """Compare the estimated memory of a picture with the free memory of a device.
 
@@ -67,6 +68,7 @@ def memory_need(
         device: Device to compute on; ``None`` for the CPU with ggml's own code.
         loaded: True if the model is already in memory, so that its weights need no more of it.
         pictures: Input pictures of the drawing.
+        addition_bytes: Bytes of the LoRAs, which the engine loads for each drawing.
     """
     if device is None or device.type in {"cpu", "accel"}:
         free = available_memory()
@@ -78,6 +80,7 @@ def memory_need(
     needed = estimate_memory(
         model, settings.width, settings.height, on_fast_cpu=on_fast_cpu, pictures=pictures
     )
+    needed += addition_bytes
     return MemoryNeed(bytes=needed, weight_bytes=model.weight_bytes, free_bytes=free)
 
 

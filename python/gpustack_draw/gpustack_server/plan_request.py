@@ -20,6 +20,8 @@ from gpustack_draw.request.draw_settings import (
     RANDOM_SEED_END,
     DrawSettings,
 )
+from gpustack_draw.request.lora_tags import split_lora_tags
+from gpustack_draw.request.loras import LoraOptions
 from gpustack_draw.request.names import SAMPLERS
 from gpustack_draw.request.options import CFG_SCALE, SAMPLE_STEPS, SAMPLING_OPTIONS
 from gpustack_draw.request.sampling import effective_numbers
@@ -64,9 +66,12 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         model: The model as the server describes it; at least its name.
 
     Raises:
-        UsageError: The picture is larger than this model on the server allows, or an input picture
-            cannot be used.
+        UsageError: The picture is larger than this model on the server allows, an input picture
+            cannot be used, or the request names a LoRA.
     """
+    check_server_loras(request)
+    if split_lora_tags(request.prompt).tags:
+        raise _no_loras("prompt")
     notes: list[str] = []
     size = request.size if isinstance(request.size, tuple) else None
     if size is None and not request.pictures:
@@ -118,6 +123,24 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
         release.uses_llama_box,
         tuple(notes),
         pictures=edit.prepared if edit else None,
+    )
+
+
+def check_server_loras(options: LoraOptions) -> None:
+    """Check that options name no LoRA, which servers load only when a model is deployed.
+
+    Raises:
+        UsageError: They do.
+    """
+    if options.loras:
+        raise _no_loras("loras")
+
+
+def _no_loras(argument: str) -> UsageError:
+    return UsageError(
+        "a GPUStack server draws without LoRAs that a request names",
+        hint=phrase("draw on this machine with {on='local'}, or leave the LoRA out"),
+        argument=argument,
     )
 
 

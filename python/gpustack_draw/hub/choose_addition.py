@@ -6,49 +6,28 @@ names: of a file, or a part of it that no other file has.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gpustack_draw.errors import ModelNotFoundError, quoted
-from gpustack_draw.hub.file_names import file_name, listed, nearest, stem_of
-
-_CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin")
-
-
-@dataclass(frozen=True)
-class Addition:
-    """A type of addition, and the names of its files.
-
-    Attributes:
-        title: Its noun with the article, for messages.
-        usual_names: Names of the file, in the repository's top folder, that an address without a
-            tag stands for.
-        endings: Endings of its files, preferred ones first.
-    """
-
-    title: str
-    usual_names: tuple[str, ...]
-    endings: tuple[str, ...]
-
-
-LORA = Addition(
-    "a LoRA",
-    ("pytorch_lora_weights.safetensors",),
-    (".safetensors", *_CHECKPOINTS, ".gguf"),
+from gpustack_draw.request.additions import (
+    ANY_WEIGHTS,
+    CONTROL_NET,
+    EMBEDDING,
+    LORA,
+    UPSCALER,
+    Addition,
 )
-CONTROL_NET = Addition(
-    "a ControlNet",
-    ("diffusion_pytorch_model.safetensors",),
-    (".safetensors", *_CHECKPOINTS, ".gguf"),
-)
-UPSCALER = Addition("an upscaling model", (), (".safetensors", *_CHECKPOINTS, ".gguf"))
-ANY_WEIGHTS = Addition(
-    "a file of weights", LORA.usual_names + CONTROL_NET.usual_names, LORA.endings
-)
-EMBEDDING = Addition(
-    "an embedding",
-    ("learned_embeds.safetensors", "learned_embeds.bin"),
-    (".safetensors", *_CHECKPOINTS),
-)
+from gpustack_draw.request.file_names import file_name, listed, nearest, stem_of
+
+# The records are in a module that starts no HTTP client.
+__all__ = [
+    "ANY_WEIGHTS",
+    "CONTROL_NET",
+    "EMBEDDING",
+    "LORA",
+    "UPSCALER",
+    "Addition",
+    "choose_addition",
+]
 
 
 def choose_addition(paths: Sequence[str], tag: str, addition: Addition, *, repository: str) -> str:

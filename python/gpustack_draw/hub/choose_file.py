@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpustack_draw.errors import ModelNotFoundError, quoted
-from gpustack_draw.hub.file_names import file_name, listed, nearest, stem_of
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.file_names import file_name, listed, nearest, stem_of
 
 MODEL_ENDINGS = (".gguf", ".safetensors")
 

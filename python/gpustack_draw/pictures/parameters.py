@@ -4,6 +4,7 @@ from functools import cache
 from typing import Protocol
 
 from gpustack_draw.pictures.infotext import write_text
+from gpustack_draw.pictures.lora_parameters import lora_pairs, prompt_with_tags
 from gpustack_draw.pictures.picture_parameters import input_pairs
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
@@ -28,7 +29,8 @@ class Drawn(Protocol):
 def parameters_text(picture: Drawn) -> str:
     """Return the parameters of a picture in the form of Stable Diffusion web UIs."""
     settings = picture.settings
-    return write_text(settings.prompt, settings.negative_prompt, _pairs(picture))
+    prompt = prompt_with_tags(settings.prompt, settings.loras)
+    return write_text(prompt, settings.negative_prompt, _pairs(picture))
 
 
 def _pairs(picture: Drawn) -> dict[str, str]:
@@ -48,6 +50,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         # As web UIs write it: of a masked area that was drawn alone, the size that it was drawn in.
         "Size": f"{settings.width}x{settings.height}",
         "Model": picture.model,
+        **lora_pairs(settings.loras),
         REFERENCE: picture.reference or None,
         USER_COMPONENTS: " ".join(picture.user_components) or None,
         "Version": f"{PROGRAM} {package_version()}",

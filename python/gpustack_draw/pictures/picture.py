@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_settings import DrawSettings, describe_mode
+from gpustack_draw.request.loras import describe_loras
 from gpustack_draw.request.options import describe_sampling
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Picture(Raster):
         family: The name of the model's family.
         device: Name of the device that computed it.
         before: The picture that it was drawn from, in the drawing's size; ``None`` for none.
+        notes: Notes for the user on this drawing.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
     """
 
@@ -41,6 +43,7 @@ class Picture(Raster):
         user_components: tuple[str, ...] = (),
         size: tuple[int, int] | None = None,
         before: Raster | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Wrap the engine's pixels.
 
@@ -57,6 +60,7 @@ class Picture(Raster):
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
                 these if a part of an input picture was drawn.
             before: The picture that it was drawn from.
+            notes: Notes for the user on this drawing.
 
         Raises:
             ValueError: The number of bytes does not fit the size.
@@ -69,6 +73,7 @@ class Picture(Raster):
         self.family = family
         self.device = device
         self.before = before
+        self.notes = notes
         self.seconds = dict(seconds)
 
     def __repr__(self) -> str:
@@ -84,6 +89,7 @@ class Picture(Raster):
         known = [
             f"seed {settings.seed}",
             *describe_mode(settings),
+            *describe_loras(settings.loras),
             *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.keywords import record_of
+from gpustack_draw.request.loras import LoraKeywords, LoraOptions
 from gpustack_draw.request.name_types import Sampler, Scheduler
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
@@ -64,7 +65,7 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
     return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
 
 
-class DrawKeywords(SamplingKeywords, PictureKeywords, total=False):
+class DrawKeywords(SamplingKeywords, LoraKeywords, PictureKeywords, total=False):
     """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count.
 
     Those of :class:`PictureOptions` stand for ``pictures``.
@@ -78,13 +79,14 @@ class DrawKeywords(SamplingKeywords, PictureKeywords, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawRequest(SamplingOptions):
+class DrawRequest(SamplingOptions, LoraOptions):
     """A request for pictures; ``None`` leaves the choice to the model.
 
-    Its other fields are those of :class:`SamplingOptions`.
+    Its other fields are those of :class:`SamplingOptions` and of :class:`LoraOptions`.
 
     Attributes:
-        prompt: Up to 10,000 characters, words of up to 1,000; may be empty.
+        prompt: Up to 10,000 characters, words of up to 1,000; may be empty. Tags
+            ``<lora:NAME:WEIGHT>`` name LoRAs.
         negative_prompt: What to avoid, with the same limits; has no effect if ``cfg_scale`` is 1.
             ``None`` becomes an empty text.
         size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what the
@@ -118,6 +120,7 @@ class DrawRequest(SamplingOptions):
             object.__setattr__(self, "negative_prompt", "")
         _check_prompt(self.prompt, "prompt")
         _check_prompt(self.negative_prompt, "negative_prompt")
+        LoraOptions.__post_init__(self)
         sampler, scheduler = _check_sampling(self.sampler, self.scheduler)
         checked: dict[str, object] = {
             "sampler": sampler,

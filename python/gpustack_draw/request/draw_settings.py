@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from gpustack_draw.request.loras import LoraSettings
 from gpustack_draw.request.options import STRENGTH
 from gpustack_draw.request.sampling import SamplingOptions
 
@@ -58,6 +59,7 @@ class PlannedSettings(SamplingOptions):
         strength: How much of the picture is redrawn, 0 to 1; ``None`` unless a drawing starts from
             a picture.
         references: Number of pictures that the model looks at.
+        loras: The LoRAs that it uses.
     """
 
     width: int
@@ -67,6 +69,7 @@ class PlannedSettings(SamplingOptions):
     mode: str = "txt2img"
     strength: float | None = None
     references: int = 0
+    loras: tuple[LoraSettings, ...] = ()
 
 
 def describe_mode(settings: PlannedSettings) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gpustack_draw.errors import quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.lora_tags import without_lora_tags
 from gpustack_draw.request.prompt_syntax import (
     PromptPiece,
     find_weight,
@@ -16,7 +17,7 @@ from gpustack_draw.resolver.families import Family
 
 # Additions to a model, as web UIs and ComfyUI name them in prompts.
 _ADDITION = re.compile(
-    r"<(?:lora|lyco|locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
+    r"<(?:locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
     re.IGNORECASE,
 )
 _MAX_NAMES = 3
@@ -40,7 +41,10 @@ def parsed_prompts(prompts: Prompts, family: Family) -> dict[str, tuple[PromptPi
     Raises:
         UsageError: A weight is wrong.
     """
-    texts = {"prompt": prompts.prompt, "negative_prompt": prompts.negative_prompt}
+    texts = {
+        "prompt": without_lora_tags(prompts.prompt),
+        "negative_prompt": prompts.negative_prompt,
+    }
     return {
         argument: parse_prompt(text, family.prompt_syntax, argument)
         for argument, text in texts.items()
@@ -59,7 +63,7 @@ def notes_on_prompts(prompts: Prompts, family: Family, *, is_guided: bool) -> It
         UsageError: A weight is wrong.
     """
     parsed_prompts(prompts, family)
-    used = prompts.prompt
+    used = without_lora_tags(prompts.prompt)
     if prompts.negative_prompt and not is_guided:
         yield phrase("{negative_prompt} has no effect with {cfg_scale=1}")
     elif prompts.negative_prompt:
@@ -73,7 +77,7 @@ def notes_on_prompts(prompts: Prompts, family: Family, *, is_guided: bool) -> It
 
 
 def _notes_on_additions(prompts: str) -> list[str]:
-    """Return a note on the LoRAs and embeddings that prompts name, which the engine does not know.
+    """Return a note on the additions that prompts name, which the engine does not know.
 
     Its tokenizers take the names for words, brackets included.
     """
@@ -84,7 +88,7 @@ def _notes_on_additions(prompts: str) -> list[str]:
     more = f" and {len(named) - _MAX_NAMES} more" if len(named) > _MAX_NAMES else ""
     verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
     note = (
-        f"{names}{more} {verb} drawn as plain words: this version loads no LoRAs, hypernetworks or"
+        f"{names}{more} {verb} drawn as plain words: this version loads no hypernetworks or"
         f" embeddings; leave {pronoun} out"
     )
     return [note]

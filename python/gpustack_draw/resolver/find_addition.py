@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import DrawError, ModelNotFoundError
 from gpustack_draw.headers.header import ModelHeader, read_model_header
-from gpustack_draw.hub.choose_addition import Addition, choose_addition
+from gpustack_draw.request.additions import Addition
 from gpustack_draw.request.model_reference import HubModel, LocalModel, parse_model_reference
 from gpustack_draw.resolver.user_components import OpenHub
 
@@ -67,6 +67,8 @@ def find_addition(
 
 
 def _find_on_hub(reference: HubModel, addition: Addition, hub: "Hub") -> AdditionFile:
+    from gpustack_draw.hub.choose_addition import choose_addition
+
     tag = reference.tag if reference.has_explicit_tag else ""
     revision = f"@{reference.revision}" if reference.revision else ""
 

@@ -107,7 +107,9 @@ def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile])
         source="demo",
         family=family,
         variant="",
-        files=_files(ModelFile("model", DEMO_FILE, header.file_bytes), {"taesd"}, user_files),
+        files=_files(
+            ModelFile("model", DEMO_FILE, header.file_bytes, header=header), {"taesd"}, user_files
+        ),
         defaults=DEMO_DEFAULTS,
         notes=notes_on_unused(family, user_files),
     )
@@ -235,7 +237,12 @@ def _assemble(
     # A tiny decoder in the main file replaces the VAE if there is no other.
     also = {"taesd"} if "taesd" in inside and "vae" not in present else set()
     main_file = ModelFile(
-        slot, main.path, header.file_bytes, main.hub_file, loaded_bytes=header.loaded_bytes
+        slot,
+        main.path,
+        header.file_bytes,
+        main.hub_file,
+        loaded_bytes=header.loaded_bytes,
+        header=header,
     )
     return ResolvedModel(
         reference=reference,
@@ -271,7 +278,7 @@ def _files(
         files[component] = replace(main, component=component)
     for component, one in component_files.items():
         loaded = one.header.loaded_bytes if one.header is not None else 0
-        files[component] = replace(one.file, loaded_bytes=loaded)
+        files[component] = replace(one.file, loaded_bytes=loaded, header=one.header)
     if "vae" in component_files and "taesd" not in component_files:
         files.pop("taesd", None)  # a VAE in a file of its own goes before a tiny decoder
     return tuple(files.values())

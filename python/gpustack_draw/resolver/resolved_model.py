@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.request.model_reference import ModelReference
 from gpustack_draw.resolver.families import Defaults, Family
 
@@ -27,14 +28,15 @@ class ModelFile:
 
     Attributes:
         component: ``model`` for a file whose tensor names have the engine's prefixes,
-            ``diffusion_model`` for a diffusion model alone, else one of
-            :data:`gpustack_draw.request.names.COMPONENTS`.
+            ``diffusion_model`` for a diffusion model alone, one of
+            :data:`gpustack_draw.request.names.COMPONENTS`, or ``lora`` for an addition.
         path: The file, or a folder in diffusers layout. A file of the hub may still be missing.
         bytes: Size of the file.
         hub_file: The file on the hub; ``None`` for a file of the user.
         origin: How it was found: ``named`` by the user, ``beside`` the model, or in a known
             place on the ``hub``.
         loaded_bytes: Size in memory according to its header; 0 if unknown.
+        header: Its header; ``None`` for a file on the hub whose header was not needed.
     """
 
     component: str
@@ -43,6 +45,7 @@ class ModelFile:
     hub_file: "RepositoryFile | None" = None
     origin: str = "named"
     loaded_bytes: int = 0
+    header: ModelHeader | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ _EQUIVALENTS = {
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
+    "--lora": "--lora-path --lora-paths --lora-weights --loras",
+    "--lora-dir": "--lora-folder --lora-model-dir",
     "--taesd": "--tae --tiny-vae",
     "--t5xxl": "--t5",
     "--llm": "--qwen2vl",
@@ -52,8 +54,6 @@ _EQUIVALENTS = {
 
 # Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
-    "LoRA": "--lora --lora-apply-mode --lora-dir --lora-model-dir --lora-path --lora-paths"
-    " --lora-scale --lora-scales --lora-style --lora-weight --loras",
     "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
     " --control-strength --controlnet --controlnet-strength",
     "upscaling": "--enlarge --esrgan --hires --hires-denoising-strength --hires-fix --hires-scale"
@@ -87,6 +87,9 @@ _HINTS = {
     " --quantize --type --weight-type",
     "the revision is part of MODEL: hf.co/OWNER/REPO@REVISION": "--branch --commit --hf-revision"
     " --revision",
+    "the weight is part of the LoRA: --lora REF:0.8": "--lora-multiplier --lora-scale --lora-scales"
+    " --lora-strength --lora-weight",
+    "LoRAs are always applied while drawing, so any quantization can use them": "--lora-apply-mode",
     "the model file and the device set the precision": "--bf16 --dtype --force-fp16"
     " --force-fp32 --fp16 --fp32 --half --no-half --no-half-vae --precision --torch-dtype",
     "type the option of the text encoder: --clip-l, --clip-g, --t5xxl or --llm": "--text-encoder"

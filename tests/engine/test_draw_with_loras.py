@@ -1,0 +1,205 @@
+"""Drawing with LoRAs, from the request to the picture, with the demo model."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from loopback_hub import LoopbackHub
+from numpy.typing import NDArray
+
+import gpustack_draw
+from gpustack_draw import Model, Progress
+from gpustack_draw.cli.main import main
+from gpustack_draw.engine.model_loras import check_applied
+from gpustack_draw.errors import EngineError, ModelFileError
+from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.loras import LoraSettings
+
+PROMPT = "a red circle on a blue background"
+QUICK: dict[str, Any] = {"seed": 7, "size": (128, 128), "sample_steps": 2}
+MODULE = "diffusion_model.double_blocks.{}.img_attn.proj"
+
+
+def lora_bytes(seed: int, *others: str, metadata: dict[str, str] | None = None) -> bytes:
+    """Return a safetensors file of a random LoRA for the demo model.
+
+    Args:
+        seed: Seed of its numbers.
+        others: More modules, which the model does not have.
+        metadata: Its metadata.
+    """
+    random = np.random.default_rng(seed)
+    table: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for module in (MODULE.format(0), MODULE.format(1), *others):
+        for name, shape in (("lora_A", (4, 256)), ("lora_B", (256, 4))):
+            numbers = (0.8 * random.standard_normal(shape)).astype("<f4").tobytes()
+            offsets = [len(data), len(data) + len(numbers)]
+            tensor = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+            table[f"{module}.{name}.weight"] = tensor
+            data += numbers
+    header = json.dumps(table).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Model]:
+    with gpustack_draw.load("demo") as loaded:
+        yield loaded
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GPUSTACK_DRAW_LORA_DIR", raising=False)
+    Path("loras").mkdir()
+    Path("loras/style.safetensors").write_bytes(lora_bytes(1))
+    Path("other.safetensors").write_bytes(lora_bytes(2))
+    return tmp_path
+
+
+def draw(model: Model, prompt: str = PROMPT, **options: Any) -> Picture:
+    (picture,) = model.draw(DrawRequest(prompt=prompt, **{**QUICK, **options}))
+    return picture
+
+
+def pixels(picture: Picture) -> NDArray[np.uint8]:
+    return np.asarray(picture.to_image())
+
+
+@pytest.mark.engine
+def test_options_and_tags_switch_loras_without_loading_the_model(model: Model) -> None:
+    plain = pixels(draw(model))
+    style = draw(model, loras=["loras/style.safetensors:0.5"])
+    assert np.abs(pixels(style).astype(int) - plain).mean() > 1
+    assert "load" not in style.seconds
+    assert "load_loras" in style.seconds
+    tagged = draw(model, f"{PROMPT} <lora:style:0.5>", lora_dir="loras")
+    assert np.array_equal(pixels(tagged), pixels(style))
+    summed = ["loras/style.safetensors:0.25", "loras/style.safetensors:0.25"]
+    assert np.array_equal(pixels(draw(model, loras=summed)), pixels(style))
+    both = draw(model, loras=["loras/style.safetensors:0.5", "other.safetensors"])
+    assert not np.array_equal(pixels(both), pixels(style))
+    without = draw(model, loras=["loras/style.safetensors:0"])
+    assert np.array_equal(pixels(without), plain)
+    assert (without.settings.loras, "load_loras" in without.seconds) == ((), False)
+    assert np.array_equal(pixels(draw(model)), plain)
+
+
+@pytest.mark.engine
+def test_a_picture_is_drawn_again_from_its_parameters(model: Model) -> None:
+    first = draw(model, f"{PROMPT} <lora:style:0.5>", lora_dir="loras", loras=["other.safetensors"])
+    found = gpustack_draw.read_parameters(first.to_image())
+    assert found.prompt == f"{PROMPT} <lora:style:0.5> <lora:other:1>"
+    digest = hashlib.sha256(lora_bytes(1)[-4 * 4 * 4 * 256 :]).hexdigest()[:12]
+    assert found.extra["Lora hashes"].startswith(f"style: {digest}, other: ") or (
+        f", style: {digest}" in found.extra["Lora hashes"]
+    )
+    again = found.request(loras=["other.safetensors"], lora_dir="loras")
+    (second,) = model.draw(again)
+    assert np.array_equal(pixels(second), pixels(first))
+    assert gpustack_draw.read_parameters(second.to_image()).prompt == found.prompt
+
+
+@pytest.mark.engine
+def test_a_lora_of_load_is_the_default(model: Model) -> None:
+    plain, style = draw(model), draw(model, loras=["loras/style.safetensors"])
+    with gpustack_draw.load("demo", loras=["loras/style.safetensors"]) as loaded:
+        assert np.array_equal(pixels(draw(loaded)), pixels(style))
+        assert np.array_equal(pixels(draw(loaded, loras=[])), pixels(plain))
+
+
+@pytest.mark.engine
+def test_the_command_fetches_and_records_a_lora_of_the_hub(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = LoopbackHub()
+    hub.use(monkeypatch, folder / "home")
+    metadata = {"modelspec.trigger_phrase": "neon", "modelspec.license": "MIT"}
+    hub.add("acme/ink", {"ink.safetensors": lora_bytes(3, "diffusion_model.x", metadata=metadata)})
+    words = ["--seed", "7", "--size", "128x128", "--steps", "2", "--json", "--output", "a.png"]
+    try:
+        reference = ["--lora", "hf.co/acme/ink:0.5"]
+        assert main(["demo", PROMPT, *words, *reference, "--dry-run"]) == 0
+        plan = json.loads(capsys.readouterr().out)
+        (planned,) = (file for file in plan["files"] if file["component"] == "lora")
+        assert (planned["repository"], planned["cached"]) == ("acme/ink", False)
+        assert plan["fetch_bytes"] == planned["bytes"]
+        assert main(["demo", PROMPT, *words, *reference]) == 0
+        drawn = capsys.readouterr()
+        (lora,) = json.loads(drawn.out)["loras"]
+        assert lora == {
+            "name": "ink",
+            "reference": "hf.co/acme/ink:ink.safetensors",
+            "weight": 0.5,
+            "tag_weight": 0.0,
+            "applied": 4,
+            "total": 6,
+            "rank": 4,
+            "base": lora["base"],
+            "trigger_words": ["neon"],
+            "license": "MIT",
+            "hash": lora["hash"],
+        }
+        assert "4 of the 6 tensors of 'hf.co/acme/ink:ink.safetensors' are applied" in drawn.err
+        assert "the LoRA 'ink' was trained with 'neon'; the prompt has none of it" in drawn.err
+        first = Path("a.png").read_bytes()
+        hub.requests.clear()
+        assert main(["--from", "a.png", "--json", "--output", "b.png"]) == 0
+        assert Path("b.png").read_bytes() == first
+    finally:
+        hub.close()
+
+
+@pytest.mark.engine
+def test_a_lora_that_does_not_fit_is_refused_before_its_download(
+    model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = lora_bytes(4).replace(b"[4, 256]", b"[8, 128]").replace(b"[256, 4]", b"[128, 8]")
+    hub = LoopbackHub()
+    hub.use(monkeypatch, folder / "home")
+    hub.add("acme/wide", {"wide.safetensors": data})
+    try:
+        seen: list[Progress] = []
+        with pytest.raises(ModelFileError) as caught:
+            list(model.draw(DrawRequest(prompt=PROMPT, loras=["hf.co/acme/wide"]), seen.append))
+        assert "it has 128 inputs, and the model 256" in caught.value.message
+        assert (caught.value.argument, seen) == ("loras", [])
+    finally:
+        hub.close()
+
+
+STYLE = LoraSettings(
+    name="style",
+    reference="style.safetensors",
+    weight=1.0,
+    tag_weight=0.0,
+    applied=4,
+    total=6,
+    rank=4,
+    base="",
+    trigger_words=(),
+    license="",
+)
+
+
+def test_the_count_of_the_engine_is_compared_with_ours() -> None:
+    other = replace(STYLE, name="other", applied=2)
+    assert check_applied((), None) == ()
+    assert check_applied((STYLE, other), (6, 12)) == ()
+    assert check_applied((STYLE, other), (5, 12)) == (
+        "the engine applied only 5 of the 6 tensors that fit of 'style', 'other'",
+    )
+    for counted in (None, (0, 6)):
+        with pytest.raises(EngineError) as caught:
+            check_applied((STYLE,), counted)
+        assert caught.value.message == (
+            "the engine applied none of the 4 tensors that fit of 'style'"
+        )
+        assert caught.value.hint == "on_log=print prints the engine's log"
