@@ -31,8 +31,9 @@ else()
   # cpp/engine/prompt_hooks.cpp
   rename_in(util.cpp parse_prompt_attention=library_parse_prompt_attention)
   rename_in(tokenizers/tokenizer.cpp pad_tokens=library_pad_tokens)
-  # cpp/engine/checked_results.cpp
-  rename_in(stable-diffusion.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
+  # cpp/engine/checked_results.cpp and cpp/engine/fused_loras.cpp
+  rename_in(stable-diffusion.cpp
+            "ggml_backend_tensor_get=gpustack_draw_tensor_get;ggml_add_inplace=gpustack_draw_add_inplace")
   rename_in(upscaler.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
 endif()
 # The library is built with this definition; without it, ggml's headers define other struct sizes.

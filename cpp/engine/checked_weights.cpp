@@ -4,15 +4,16 @@
 // build renames the library's ModelLoader::load_tensors() (cmake/EngineLibrary.cmake), so that its
 // callers get the functions below.
 
+#include "engine/checked_weights.h"
+
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "engine/errors.h"
 #include "engine/finite.h"
+#include "engine/load_lora.h"
 #include "engine/load_weights.h"
 #include "engine/number_checks.h"
 #include "engine/text_projection.h"
@@ -47,8 +48,6 @@ bool is_finite(const ggml_tensor& tensor, std::vector<std::uint8_t>& copy) {
   return is_finite(tensor.type, copy.data(), bytes);
 }
 
-using NamedTensors = std::vector<std::pair<std::string, const ggml_tensor*>>;
-
 // Returns the tensors that the loader has filled, with their names.
 NamedTensors loaded_tensors(ModelLoader& loader, const Tensors& tensors) {
   NamedTensors found;
@@ -61,7 +60,13 @@ NamedTensors loaded_tensors(ModelLoader& loader, const Tensors& tensors) {
   return found;
 }
 
-// Returns the name of the first tensor that contains NaN or infinity; empty if none does.
+bool is_lora(const ModelLoader& loader) {
+  const std::vector<std::string> names = loader.get_tensor_names();
+  return !names.empty() && names.front().compare(0, 5, "lora.") == 0;
+}
+
+}  // namespace
+
 std::string damaged_tensor(const NamedTensors& all, int threads) {
   std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> damaged{all.size()};
@@ -86,38 +91,12 @@ std::string damaged_tensor(const NamedTensors& all, int threads) {
   return damaged < all.size() ? all[damaged].first : "";
 }
 
-bool is_lora(const ModelLoader& loader) {
-  const std::vector<std::string> names = loader.get_tensor_names();
-  return !names.empty() && names.front().compare(0, 5, "lora.") == 0;
-}
-
-// Loads a LoRA. The library ignores the result: it would draw with what it could read.
-void load_lora(ModelLoader& loader, const std::string& path,
-               const on_new_tensor_cb_t& on_new_tensor, int threads, bool mmap) {
-  NamedTensors loaded;
-  std::mutex mutex;
-  const auto record = [&](const TensorStorage& storage, ggml_tensor** tensor) {
-    const bool can_continue = on_new_tensor(storage, tensor);
-    if (*tensor != nullptr) {
-      const std::scoped_lock lock(mutex);
-      loaded.emplace_back(storage.name, *tensor);
-    }
-    return can_continue;
-  };
-  if (!load_weights(loader, record, threads, mmap)) {
-    throw EngineError("the engine could not read the LoRA '" + path + "'");
-  }
-  if (!damaged_tensor(loaded, threads).empty()) {
-    throw DamagedLoraError(path);
-  }
-}
-
-}  // namespace
 }  // namespace gpustack_draw
 
 bool ModelLoader::load_tensors(on_new_tensor_cb_t on_new_tensor_cb, int n_threads, bool use_mmap) {
   if (gpustack_draw::is_lora(*this)) {
-    gpustack_draw::load_lora(*this, file_paths_.front(), on_new_tensor_cb, n_threads, use_mmap);
+    gpustack_draw::load_lora(*this, version_, file_paths_.front(), on_new_tensor_cb, n_threads,
+                             use_mmap);
     return true;
   }
   return gpustack_draw::load_weights(*this, std::move(on_new_tensor_cb), n_threads, use_mmap);

@@ -27,6 +27,15 @@ std::vector<Lora> merged(const std::vector<Lora>& loras) {
   return sums;
 }
 
+LoraCount* LoraCount::current_ = nullptr;
+
+void LoraCount::report_added(const std::string& tensor, int replaced) {
+  if (current_ != nullptr) {
+    current_->applied_ += replaced;
+    current_->added_[tensor] = replaced;
+  }
+}
+
 void LoraCount::set_total(int tensors) noexcept {
   if (reads_with_total_ < reads_) {
     reads_with_total_ = reads_;
@@ -36,13 +45,17 @@ void LoraCount::set_total(int tensors) noexcept {
   last_total_ = tensors;
 }
 
-// "(8 / 8) LoRA tensors have been applied", with "Only" before it if some were not. Of a LoKr, the
-// library counts the second matrix of a product, and forgets the first one.
+// "(8 / 8) LoRA tensors have been applied", with "Only" before it if some were not, and a line for
+// each of these. Of a LoKr for a convolution the library forgets the first factor.
 void LoraCount::add_line(std::string_view text) {
   const auto has = [&](std::string_view part) { return text.find(part) != std::string_view::npos; };
   if (has(") LoRA tensors have been applied")) {
     applied_ += std::atoi(std::string(text.substr(text.find('(') + 1)).c_str());
-  } else if (has("unused lora tensor")) {
+  } else if (has("unused lora tensor |")) {
+    const std::string_view rest = text.substr(text.find('|') + 1);
+    const std::string name(rest.substr(0, rest.find('|')));
+    const auto added = added_.find(name);
+    applied_ -= added == added_.end() ? 0 : added->second;
     unused_first_factors_ += has(".lokr_w2_a|") ? 1 : 0;
     unused_second_factors_ += has(".lokr_w2_b|") ? 1 : 0;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,13 +26,18 @@ struct LoraTensors {
   int total = 0;    ///< Those in the files.
 };
 
-/// Counts the tensors of LoRAs from the library's log and progress.
+/// Counts the tensors of LoRAs from the library's log and progress; one instance at a time.
 class LoraCount {
  public:
   /// The library reads each file once for each of these: the text encoders, the denoiser, the VAE.
   static constexpr int reads_per_file = 3;
 
-  explicit LoraCount(std::size_t files) : files_(static_cast<int>(files)) {}
+  explicit LoraCount(std::size_t files) : files_(static_cast<int>(files)) { current_ = this; }
+  ~LoraCount() { current_ = nullptr; }
+  LoraCount(const LoraCount&) = delete;
+  LoraCount(LoraCount&&) = delete;
+  LoraCount& operator=(const LoraCount&) = delete;
+  LoraCount& operator=(LoraCount&&) = delete;
 
   int files() const noexcept { return files_; }
   int reads() const noexcept { return reads_; }
@@ -47,13 +53,21 @@ class LoraCount {
 
   LoraTensors result() const noexcept;
 
+  /// Called where a tensor is added to a file's, which the library counts as one: `replaced` is the
+  /// number of the file's tensors that it replaces, less itself. Without an instance it does
+  /// nothing.
+  static void report_added(const std::string& tensor, int replaced);
+
  private:
+  static LoraCount* current_;
+
   int files_;
   int reads_ = 0;
   int reads_with_total_ = 0;
   int last_total_ = 0;
   int sum_of_totals_ = 0;
   int applied_ = 0;
+  std::map<std::string, int> added_;
   int unused_first_factors_ = 0;
   int unused_second_factors_ = 0;
 };

@@ -153,35 +153,92 @@ def test_without_the_lora_the_picture_is_the_plain_one(
     assert (engine.picture(EngineLora(lora, 0)) == plain).all()
 
 
-def test_other_kinds_of_differences(
+class OtherDifferences:
+    """Collects differences of weights that are no pairs of factors with a rank of four."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.random = np.random.default_rng(3)
+        self.weights = dict(weights)
+        self.lora: Weights = {}
+
+    def normal(self, *shape: int, spread: float = 1.0) -> np.ndarray:
+        return self.random.normal(0, spread, shape).astype(np.float32)
+
+    def add(
+        self, matrix: str, difference: np.ndarray, module: str, factors: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add a difference to the first rows of a matrix, and factors for it."""
+        name = f"{PREFIX}{matrix}.weight"
+        self.weights[name] = self.weights[name].copy()
+        self.weights[name][: len(difference)] += difference
+        self.lora.update({f"{module}.{end}": value for end, value in factors.items()})
+
+    def check(self, engine: Engine, plain: np.ndarray, folder: Path) -> None:
+        path = write_weights(folder / "lora.safetensors", self.lora)
+        result = engine.draw(EngineLora(str(path)))
+        picture = np.frombuffer(result.pixels, np.uint8).astype(int)
+        expected = drawn_by(folder / "m.safetensors", self.weights)
+        assert result.lora_tensors == (len(self.lora), len(self.lora))
+        assert np.abs(picture - expected).max() <= 1
+        assert np.abs(expected - plain).max() > 10
+
+
+def test_loha_lokr_and_plain_differences(
     engine: Engine, weights: Weights, plain: np.ndarray, tmp_path: Path
 ) -> None:
-    random = np.random.default_rng(3)
-    changed, lora = dict(weights), {}
-
-    def normal(*shape: int, spread: float = 1.0) -> np.ndarray:
-        return random.normal(0, spread, shape).astype(np.float32)
-
-    def add(module: str, difference: np.ndarray, factors: Mapping[str, np.ndarray]) -> None:
-        name = f"{PREFIX}{module}.weight"
-        changed[name] = changed[name] + difference.reshape(changed[name].shape)
-        lora.update({f"diffusion_model.{module}.{end}": value for end, value in factors.items()})
-
+    others = OtherDifferences(weights)
+    normal = others.normal
     a1, b1, a2, b2 = normal(HIDDEN, 4), normal(4, HIDDEN), normal(HIDDEN, 4), normal(4, HIDDEN)
-    names = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
-    loha = dict(zip(names, (a1, b1, a2, b2), strict=True)) | {"alpha": np.float32(0.1)}
-    add("double_blocks.0.img_attn.proj", 0.1 / 4 * (a1 @ b1) * (a2 @ b2), loha)
+    loha = {"hada_w1_a": a1, "hada_w1_b": b1, "hada_w2_a": a2, "hada_w2_b": b2}
+    loha["alpha"] = np.array(0.1, np.float32)
+    matrix = "double_blocks.0.img_attn.proj"
+    others.add(matrix, 0.1 / 4 * (a1 @ b1) * (a2 @ b2), "diffusion_model." + matrix, loha)
     w1, w2 = normal(4, 4, spread=0.1), normal(64, 64, spread=0.3)
-    add("double_blocks.0.txt_attn.proj", np.kron(w1, w2), {"lokr_w1": w1, "lokr_w2": w2})
+    matrix = "double_blocks.0.txt_attn.proj"
+    lokr = {"lokr_w1": w1, "lokr_w2": w2}
+    others.add(matrix, np.kron(w1, w2), "diffusion_model." + matrix, lokr)
     raw = normal(HIDDEN, HIDDEN, spread=0.1)
-    add("double_blocks.1.img_attn.proj", raw, {"diff": raw})
-    path = write_weights(tmp_path / "lora.safetensors", lora)
-    result = engine.draw(EngineLora(str(path)))
-    picture = np.frombuffer(result.pixels, np.uint8).astype(int)
-    expected = drawn_by(tmp_path / "m.safetensors", changed)
-    assert result.lora_tensors == (len(lora), len(lora))
-    assert np.abs(picture - expected).max() <= 1
-    assert np.abs(expected - plain).max() > 10
+    matrix = "double_blocks.1.img_attn.proj"
+    others.add(matrix, raw, "diffusion_model." + matrix, {"diff": raw})
+    others.check(engine, plain, tmp_path)
+
+
+def test_what_the_library_alone_computes_wrongly(
+    engine: Engine, weights: Weights, plain: np.ndarray, tmp_path: Path
+) -> None:
+    others = OtherDifferences(weights)
+    normal = others.normal
+    # Rank 1 with an alpha.
+    matrix = "double_blocks.0.txt_mlp.0"
+    rows = len(weights[f"{PREFIX}{matrix}.weight"])
+    down, up = normal(1, HIDDEN, spread=0.1), normal(rows, 1)
+    kohya = {"lora_down.weight": down, "lora_up.weight": up, "alpha": np.array(0.5, np.float16)}
+    others.add(matrix, 0.5 * up @ down, "lora_unet_" + matrix.replace(".", "_"), kohya)
+    # Halves of the matrices of a LoKr.
+    w1, w2_a, w2_b = normal(4, 4, spread=0.2), normal(64, 8, spread=0.2), normal(8, 64)
+    matrix = "double_blocks.0.img_attn.proj"
+    lokr = {"lokr_w1": w1, "lokr_w2_a": w2_a, "lokr_w2_b": w2_b, "alpha": np.array(4, np.float32)}
+    others.add(matrix, np.kron(w1, w2_a @ w2_b) * 4 / 8, "diffusion_model." + matrix, lokr)
+    w1_a, w1_b, w2_a, w2_b = normal(4, 2), normal(2, 4), normal(64, 2), normal(2, 64)
+    matrix = "double_blocks.1.img_attn.proj"
+    lokr = {"lokr_w1_a": w1_a, "lokr_w1_b": w1_b, "lokr_w2_a": w2_a, "lokr_w2_b": w2_b}
+    lokr["alpha"] = np.array(0.1, np.float32)
+    difference = np.kron(w1_a @ w1_b, w2_a @ w2_b) * 0.1 / 2
+    others.add(matrix, difference, "diffusion_model." + matrix, lokr)
+    # Some parts of fused matrices only: the first, the middle one, the first and the last.
+    for module, parts in (
+        ("double_blocks.0.img_attn.qkv", {"to_q": 0}),
+        ("double_blocks.1.img_attn.qkv", {"to_k": 1}),
+        ("double_blocks.1.txt_attn.qkv", {"add_q_proj": 0, "add_v_proj": 2}),
+    ):
+        block = module.split(".")[1]
+        for name, part in parts.items():
+            down, up = normal(4, HIDDEN, spread=0.1), normal(HIDDEN, 4, spread=0.2)
+            difference = np.zeros((3 * HIDDEN, HIDDEN), np.float32)
+            difference[part * HIDDEN : (part + 1) * HIDDEN] = up @ down
+            factors = {"lora_A.weight": down, "lora_B.weight": up}
+            others.add(module, difference, f"transformer_blocks.{block}.attn.{name}", factors)
+    others.check(engine, plain, tmp_path)
 
 
 def test_tensors_without_a_counterpart_are_counted(
