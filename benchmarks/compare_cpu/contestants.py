@@ -27,6 +27,8 @@ RUNNERS = {
     "sd.cpp-python": ("run_sd_cpp_python", "run", _PEERS),
     "diffusers": ("run_diffusers", "run", _PEERS),
     "openvino": ("run_openvino", "run", _PEERS),
+    "ours lora": ("run_loras", "run_ours", _PACKAGE),
+    "diffusers lora": ("run_loras", "run_diffusers", _PEERS),
     # Preparation, and measurements of the machine.
     "weights": ("weights", "prepare", _PEERS),
     "diffusers weights": ("run_diffusers", "prepare", _PEERS),

@@ -25,6 +25,7 @@ class Job:
         weights: Folder of the weights.
         sd_cli: Path of the engine's command.
         references: Number of reference pictures of the same size, which klein takes.
+        lora_rank: Rank of the LoRA of the contestants that compare steps without and with one.
     """
 
     contestant: str
@@ -37,6 +38,7 @@ class Job:
     weights: str
     sd_cli: str
     references: int = 0
+    lora_rank: int = 0
 
     @property
     def title(self) -> str:

@@ -313,12 +313,17 @@ def _object(pixels: Grid, ground: Grid, part: Mask) -> FoundObject:
     return FoundObject(name, color_name(color), overlaps[name], _place(x, y), size, x, y)
 
 
+def _ground(pixels: Grid) -> Grid:
+    """Return the background's color."""
+    edge = np.concatenate([pixels[:3], pixels[-3:], pixels.swapaxes(0, 1)[:3]], 1)
+    return np.median(edge.reshape(-1, 3), 0)
+
+
 def read_picture(picture: Image.Image | Path | str) -> Reading:
     """Read a square picture of the demo model."""
     image = picture if isinstance(picture, Image.Image) else Image.open(picture)
     pixels = np.asarray(image.convert("RGB")).astype(np.float64)
-    edge = np.concatenate([pixels[:3], pixels[-3:], pixels.swapaxes(0, 1)[:3]], 1)
-    ground = np.median(edge.reshape(-1, 3), 0)
+    ground = _ground(pixels)
     differs = np.abs(pixels - ground).sum(2) > CONTRAST
     parts = components(differs)
     least = SPECK_OF_PICTURE * differs.size
@@ -327,3 +332,15 @@ def read_picture(picture: Image.Image | Path | str) -> Reading:
     found = [_object(pixels, ground, part) for part in parts if part.sum() >= least]
     found.sort(key=lambda thing: (round(thing.x, 1), thing.y))
     return Reading(color_name(ground), tuple(found))
+
+
+def hollowness(picture: Image.Image | Path | str) -> float:
+    """Return the share of the area of objects, holes included, that has the background's color."""
+    image = picture if isinstance(picture, Image.Image) else Image.open(picture)
+    pixels = np.asarray(image.convert("RGB")).astype(np.float64)
+    ink = np.abs(pixels - _ground(pixels)).sum(2) > CONTRAST
+    outside = np.zeros_like(ink)
+    for part in components(~ink):
+        if part[0].any() or part[-1].any() or part[:, 0].any() or part[:, -1].any():
+            outside |= part
+    return 1 - float(ink.sum()) / max(1, int((~outside).sum()))

@@ -159,6 +159,18 @@ def noise_levels(count: int, early: bool = False) -> Tensor:
     return (shift * even / (1 + (shift - 1) * even)).clamp(1e-3, 1)
 
 
+def velocity_loss(forward: Callable[..., Tensor], batch: Batch, weights: Tensor) -> Tensor:
+    """Return the loss of a model on noisy pictures, with a weight for each channel."""
+    clean, sigma = batch.clean, batch.sigma
+    noise = torch.randn_like(clean) * weights.sign()
+    mix = sigma[:, None, None]
+    with torch.autocast(clean.device.type, torch.bfloat16):
+        noisy = (1 - mix) * clean + mix * noise
+        velocity = forward(noisy, sigma, batch.caption, batch.reference)
+    squares = (velocity.float() - (noise - clean)).square().mean((0, 1))
+    return (squares * weights).sum() / weights.sum()
+
+
 class Trainer:
     """The state of a training: model, average, optimizers, time and random generators."""
 
@@ -251,15 +263,7 @@ class Trainer:
             name, batch = f"edit at {side}", self.source.edit_batch(side)
         else:
             name, batch = str(side), self.source.batch(side, progress < self.course.early)
-        batch = batch.to(self.device)
-        clean, sigma = batch.clean, batch.sigma
-        noise = torch.randn_like(clean) * self.weights.sign()
-        mix = sigma[:, None, None]
-        with torch.autocast(self.device.type, torch.bfloat16):
-            noisy = (1 - mix) * clean + mix * noise
-            velocity = self.forward(noisy, sigma, batch.caption, batch.reference)
-        squares = (velocity.float() - (noise - clean)).square().mean((0, 1))
-        loss = (squares * self.weights).sum() / self.weights.sum()
+        loss = velocity_loss(self.forward, batch.to(self.device), self.weights)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:

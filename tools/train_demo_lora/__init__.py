@@ -1,0 +1,1 @@
+"""Train a LoRA for the embedded model; see __main__.py."""

@@ -1,0 +1,63 @@
+"""Matrices of low rank that are added to those of a model, and their file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from train_demo_model.transformer import Transformer
+
+RANK = 8
+#: Prefix of the names in the file: those of ComfyUI.
+PREFIX = "diffusion_model."
+METADATA = {
+    "format": "pt",
+    "modelspec.architecture": "gpustack-draw-demo/lora",
+    "modelspec.license": "MIT",
+    "modelspec.title": "Outlines",
+    "modelspec.description": "Draws the outlines of objects.",
+}
+
+
+class LoraLinear(nn.Module):
+    """A frozen matrix, and a product of two small matrices that is added to it."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        """Create a LoRA without effect."""
+        super().__init__()
+        self.base = base
+        self.down = nn.Parameter(torch.randn(RANK, base.in_features) / math.sqrt(base.in_features))
+        self.up = nn.Parameter(torch.zeros(base.out_features, RANK))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + x @ self.down.T @ self.up.T
+
+
+def add_loras(model: Transformer) -> dict[str, LoraLinear]:
+    """Freeze a model, add a LoRA to each matrix of its blocks, and return them by name."""
+    model.requires_grad_(requires_grad=False)
+    names = [
+        name
+        for name, module in model.named_modules()
+        if "_blocks." in name and isinstance(module, nn.Linear)
+    ]
+    loras = {}
+    for name in names:
+        parent, _, child = name.rpartition(".")
+        loras[name] = LoraLinear(model.get_submodule(name))
+        model.get_submodule(parent).register_module(child, loras[name])
+    return loras
+
+
+def write(path: Path, loras: dict[str, LoraLinear]) -> None:
+    """Write a LoRA with 16-bit numbers."""
+    tensors = {}
+    for name, lora in loras.items():
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = lora.down.detach().half().contiguous()
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = lora.up.detach().half().contiguous()
+    save_file(tensors, path, METADATA)
+    print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
