@@ -1,4 +1,4 @@
-"""ADD, MUL, SCALE and the activations."""
+"""ADD, MUL, SCALE, LEAKY_RELU and the activations."""
 
 import numpy as np
 import pytest
@@ -115,6 +115,29 @@ def test_scale(target: str, shape: tuple[int, ...], scale: float, seed: int, thr
 
 def test_scale_with_bias_is_left_to_ggml() -> None:
     assert not supports("scale", normal(1, 9), numbers=(2, 1))
+
+
+@each_target
+@given(shape=shapes, slope=st.floats(0, 1, width=32), seed=seeds, threads=threads)
+def test_leaky_relu(
+    target: str, shape: tuple[int, ...], slope: float, seed: int, threads: int
+) -> None:
+    a = normal(seed, *shape)
+    found = compute_supported(target, "leaky_relu", a, numbers=(slope,), threads=threads)
+    np.testing.assert_array_equal(found, np.where(a > 0, a, a * np.float32(slope)))
+
+
+@each_target
+def test_nan_and_infinity_of_leaky_relu(target: str) -> None:
+    """NaN stays NaN, so that an overflow is found; ggml would make it 0."""
+    found = compute_supported(target, "leaky_relu", POISON, numbers=(0.25,))
+    expected = np.where(POISON > 0, POISON, POISON * np.float32(0.25))
+    np.testing.assert_array_equal(found.ravel(), expected)
+
+
+def test_other_slopes_are_left_to_ggml() -> None:
+    assert not supports("leaky_relu", normal(1, 9), numbers=(-0.5,))
+    assert not supports("leaky_relu", normal(1, 9), numbers=(1.5,))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

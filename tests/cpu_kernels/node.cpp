@@ -94,6 +94,8 @@ const std::map<std::string, Make>& operations() {
        [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_mul(c, t[0], t[1]); }},
       {"scale", [](ggml_context* c, const Tensors& t,
                    const Numbers& n) { return ggml_scale_bias(c, t[0], n[0], n[1]); }},
+      {"leaky_relu", [](ggml_context* c, const Tensors& t,
+                        const Numbers& n) { return ggml_leaky_relu(c, t[0], n[0], false); }},
       {"silu",
        [](ggml_context* c, const Tensors& t, const Numbers&) { return ggml_silu(c, t[0]); }},
       {"gelu",

@@ -129,6 +129,10 @@ inline void multiply_scalar(const float* a, float b, float* output, int64_t coun
   map(a, output, count, [=](Vector x) { return multiply(x, broadcast(b)); });
 }
 
+inline void leaky_relu(const float* input, float slope, float* output, int64_t count) {
+  map(input, output, count, [=](Vector x) { return max(multiply(x, broadcast(slope)), x); });
+}
+
 inline void to_f16(const float* input, void* output, int64_t count) {
   auto* halves = static_cast<std::uint16_t*>(output);
   int64_t i = 0;

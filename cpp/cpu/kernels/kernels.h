@@ -237,6 +237,8 @@ struct Kernels {
   void (*add_scalar)(const float* a, float b, float* output, std::int64_t count);
   void (*multiply)(const float* a, const float* b, float* output, std::int64_t count);
   void (*multiply_scalar)(const float* a, float b, float* output, std::int64_t count);
+  /// output = input, or slope * input where that is larger; the slope is from 0 to 1.
+  void (*leaky_relu)(const float* input, float slope, float* output, std::int64_t count);
   void (*to_f16)(const float* input, void* output, std::int64_t count);
   /// output[column][row] = input[row][column]; strides in numbers.
   void (*transpose)(const float* input, std::int64_t input_stride, float* output,

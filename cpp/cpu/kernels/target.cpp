@@ -71,6 +71,7 @@ constexpr Kernels make_kernels() {
   table.add_scalar = &add_scalar;
   table.multiply = &multiply_arrays;
   table.multiply_scalar = &multiply_scalar;
+  table.leaky_relu = &leaky_relu;
   table.to_f16 = &to_f16;
   table.transpose = &transpose;
   return table;

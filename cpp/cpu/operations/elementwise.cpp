@@ -85,17 +85,32 @@ void run_multiply(const ggml_tensor& node, const Kernels& kernels, std::int64_t 
   run_binary(node, begin, end, kernels.multiply, kernels.multiply_scalar);
 }
 
+float parameter(const ggml_tensor& node, int index) {
+  float number = 0;
+  std::memcpy(&number, node.op_params + index, sizeof(number));
+  return number;
+}
+
 bool supports_scale(const ggml_tensor& node) {
-  float bias = 0;
-  std::memcpy(&bias, node.op_params + 1, sizeof(bias));
-  return are_contiguous_floats(node) && bias == 0;
+  return are_contiguous_floats(node) && parameter(node, 1) == 0;
 }
 
 void run_scale(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
                std::int64_t end) {
-  float scale = 0;
-  std::memcpy(&scale, node.op_params, sizeof(scale));
-  kernels.multiply_scalar(floats(*node.src[0]) + begin, scale, floats(node) + begin, end - begin);
+  kernels.multiply_scalar(floats(*node.src[0]) + begin, parameter(node, 0), floats(node) + begin,
+                          end - begin);
+}
+
+bool supports_leaky_relu(const ggml_tensor& node) {
+  const float slope = parameter(node, 0);
+  return are_contiguous_floats(node) && slope >= 0 && slope <= 1;
+}
+
+// ggml computes it on one thread.
+void run_leaky_relu(const ggml_tensor& node, const Kernels& kernels, std::int64_t begin,
+                    std::int64_t end) {
+  kernels.leaky_relu(floats(*node.src[0]) + begin, parameter(node, 0), floats(node) + begin,
+                     end - begin);
 }
 
 std::optional<Unary> unary_of(const ggml_tensor& node) {
@@ -135,6 +150,7 @@ std::int64_t one_number(const ggml_tensor& /*node*/) { return 1; }
 const Operation ops::add{&supports_binary, nullptr, {&one_number, &run_add}};
 const Operation ops::multiply{&supports_binary, nullptr, {&one_number, &run_multiply}};
 const Operation ops::scale{&supports_scale, nullptr, {&one_number, &run_scale}};
+const Operation ops::leaky_relu{&supports_leaky_relu, nullptr, {&one_number, &run_leaky_relu}};
 const Operation ops::activation{&supports_activation, nullptr, {&one_number, &run_activation}};
 
 }  // namespace gpustack_draw::cpu

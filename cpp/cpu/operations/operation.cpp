@@ -22,6 +22,8 @@ const Operation* find_operation(ggml_op op) {
       return &ops::multiply;
     case GGML_OP_SCALE:
       return &ops::scale;
+    case GGML_OP_LEAKY_RELU:
+      return &ops::leaky_relu;
     case GGML_OP_UNARY:
       return &ops::activation;
     case GGML_OP_CONT:

@@ -33,6 +33,7 @@ extern const Operation rms_norm;     ///< RMS_NORM
 extern const Operation add;          ///< ADD
 extern const Operation multiply;     ///< MUL
 extern const Operation scale;        ///< SCALE
+extern const Operation leaky_relu;   ///< LEAKY_RELU
 extern const Operation activation;   ///< UNARY
 extern const Operation copy;         ///< CONT, CPY, DUP
 extern const Operation repeat;       ///< REPEAT
