@@ -27,6 +27,16 @@ const Kernels* selected_kernels() {
   return name != nullptr ? kernels_named(name) : best_kernels();
 }
 
+std::function<void(double)>& progress() {
+  static std::function<void(double)> on_progress;
+  return on_progress;
+}
+
+bool& must_multiply_in_f32() {
+  static bool must = false;
+  return must;
+}
+
 // ggml's device for the same CPU, which reports its name and memory.
 ggml_backend_dev_t ggml_cpu_device() { return ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0); }
 
@@ -58,8 +68,10 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
     const std::unique_ptr<ggml_backend> itself(backend);
   };
   iface.graph_compute = &compute;
+  const Kernels& selected = *selected_kernels();
   auto computer =
-      std::make_unique<GraphExecutor>(*selected_kernels(), GGML_DEFAULT_N_THREADS, cancellation());
+      std::make_unique<GraphExecutor>(must_multiply_in_f32() ? f32_kernels(selected) : selected,
+                                      GGML_DEFAULT_N_THREADS, cancellation(), progress());
   return std::make_unique<ggml_backend>(ggml_backend{&guid, iface, device, computer.release()})
       .release();
 }
@@ -131,6 +143,16 @@ ScopedCancellation::ScopedCancellation(std::function<bool()> is_cancelled) {
 }
 
 ScopedCancellation::~ScopedCancellation() { cancellation() = nullptr; }
+
+ScopedProgress::ScopedProgress(std::function<void(double)> on_progress) {
+  progress() = std::move(on_progress);
+}
+
+ScopedProgress::~ScopedProgress() { progress() = nullptr; }
+
+ScopedF32::ScopedF32() { must_multiply_in_f32() = true; }
+
+ScopedF32::~ScopedF32() { must_multiply_in_f32() = false; }
 
 void release_cached_memory() { release_cached_buffer(); }
 

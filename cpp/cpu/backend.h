@@ -35,6 +35,30 @@ class ScopedCancellation {
   ScopedCancellation& operator=(ScopedCancellation&&) = delete;
 };
 
+/// Receives the progress of each graph, from 0 to 1, for its lifetime, on the thread that computes.
+/// Must not throw. Only one may exist at a time; create and destroy it while nothing is computed.
+class ScopedProgress {
+ public:
+  explicit ScopedProgress(std::function<void(double)> on_progress);
+  ~ScopedProgress();
+  ScopedProgress(const ScopedProgress&) = delete;
+  ScopedProgress(ScopedProgress&&) = delete;
+  ScopedProgress& operator=(const ScopedProgress&) = delete;
+  ScopedProgress& operator=(ScopedProgress&&) = delete;
+};
+
+/// Makes backends that are created during its lifetime multiply in f32, even on CPUs that are
+/// faster in bf16. Only one may exist at a time.
+class ScopedF32 {
+ public:
+  ScopedF32();
+  ~ScopedF32();
+  ScopedF32(const ScopedF32&) = delete;
+  ScopedF32(ScopedF32&&) = delete;
+  ScopedF32& operator=(const ScopedF32&) = delete;
+  ScopedF32& operator=(ScopedF32&&) = delete;
+};
+
 /// Free the memory that is cached for the next drawing.
 void release_cached_memory();
 

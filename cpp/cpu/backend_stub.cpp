@@ -10,6 +10,14 @@ ScopedCancellation::ScopedCancellation(std::function<bool()> /*is_cancelled*/) {
 
 ScopedCancellation::~ScopedCancellation() = default;
 
+ScopedProgress::ScopedProgress(std::function<void(double)> /*on_progress*/) {}
+
+ScopedProgress::~ScopedProgress() = default;
+
+ScopedF32::ScopedF32() = default;
+
+ScopedF32::~ScopedF32() = default;
+
 void release_cached_memory() {}
 
 }  // namespace gpustack_draw::cpu

@@ -3,6 +3,7 @@
 #include <memory>
 #include <new>
 
+#include "cpu/graph_progress.h"
 #include "cpu/operations/convolution.h"
 #include "cpu/operations/elementwise_fusion.h"
 #include "ggml-cpu.h"
@@ -33,8 +34,12 @@ bool can_fuse_with_next(const ggml_cgraph& graph, int i, const Kernels& kernels)
 }  // namespace
 
 GraphExecutor::GraphExecutor(const Kernels& kernels, int threads,
-                             const std::function<bool()>& is_cancelled)
-    : kernels_(kernels), is_cancelled_(is_cancelled), ggml_(ggml_backend_cpu_init()) {
+                             const std::function<bool()>& is_cancelled,
+                             const std::function<void(double)>& on_progress)
+    : kernels_(kernels),
+      is_cancelled_(is_cancelled),
+      on_progress_(on_progress),
+      ggml_(ggml_backend_cpu_init()) {
   if (!ggml_) {
     throw std::bad_alloc();
   }
@@ -57,6 +62,7 @@ void GraphExecutor::use_threads(int threads) {
 
 ggml_status GraphExecutor::compute(ggml_cgraph& graph) {
   pool_->reset();
+  GraphProgress progress(graph, on_progress_);
   int ggml_begin = 0;  // first node that ggml has yet to compute
   for (int i = 0; i < graph.n_nodes;) {
     const Operation* operation = operation_of(*graph.nodes[i]);
@@ -72,6 +78,7 @@ ggml_status GraphExecutor::compute(ggml_cgraph& graph) {
     if (pool_->was_cancelled()) {
       return GGML_STATUS_ABORTED;
     }
+    progress.report(i);
   }
   return compute_with_ggml(graph, ggml_begin, graph.n_nodes);
 }

@@ -15,8 +15,9 @@ struct Operation;
 /// CPU code.
 class GraphExecutor {
  public:
-  /// `is_cancelled` must outlive the executor.
-  GraphExecutor(const Kernels& kernels, int threads, const std::function<bool()>& is_cancelled);
+  /// Both functions must outlive the executor.
+  GraphExecutor(const Kernels& kernels, int threads, const std::function<bool()>& is_cancelled,
+                const std::function<void(double)>& on_progress);
 
   void use_threads(int threads);
 
@@ -34,6 +35,7 @@ class GraphExecutor {
 
   const Kernels& kernels_;
   const std::function<bool()>& is_cancelled_;
+  const std::function<void(double)>& on_progress_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<ggml_backend, FreeBackend> ggml_;
 };

@@ -58,13 +58,14 @@ struct Target {
   const Kernels* kernels;
   bool (*can_run)();
   bool (*is_preferred)();
+  bool multiplies_in_f32;
 };
 
 // In order of preference.
-constexpr Target targets[] = {{&amx_bf16::kernels, &has_amx_bf16, &always},
-                              {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16},
-                              {&avx512::kernels, &has_avx512, &always},
-                              {&avx2::kernels, &has_avx2, &always}};
+constexpr Target targets[] = {{&amx_bf16::kernels, &has_amx_bf16, &always, false},
+                              {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16, false},
+                              {&avx512::kernels, &has_avx512, &always, true},
+                              {&avx2::kernels, &has_avx2, &always, true}};
 
 }  // namespace
 
@@ -75,6 +76,20 @@ const Kernels* best_kernels() {
     }
   }
   return nullptr;
+}
+
+const Kernels& f32_kernels(const Kernels& kernels) {
+  for (const Target& target : targets) {
+    if (target.kernels == &kernels && target.multiplies_in_f32) {
+      return kernels;
+    }
+  }
+  for (const Target& target : targets) {
+    if (target.multiplies_in_f32 && target.can_run()) {
+      return *target.kernels;
+    }
+  }
+  return kernels;
 }
 
 const Kernels* kernels_named(const char* name) {

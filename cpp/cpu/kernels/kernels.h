@@ -248,6 +248,10 @@ struct Kernels {
 /// Return the kernels of the best target this CPU supports, or null.
 const Kernels* best_kernels();
 
+/// Return these kernels if they multiply in f32, or else the best ones that do. Every CPU that can
+/// multiply in bf16 can run them.
+const Kernels& f32_kernels(const Kernels& kernels);
+
 /// Return the kernels of the named target, or null if this CPU does not support it.
 const Kernels* kernels_named(const char* name);
 
