@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   gpustack_draw::register_picture(module);
   gpustack_draw::register_engine(module);
   gpustack_draw::register_engine_names(module);
+  gpustack_draw::register_upscaler(module);
 }

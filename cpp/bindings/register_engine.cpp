@@ -182,6 +182,7 @@ void register_engine(py::module_& module) {
       .value("encode", Phase::encode)
       .value("sample", Phase::sample)
       .value("decode", Phase::decode)
+      .value("upscale", Phase::upscale)
       .finalize();
   py::native_enum<Previews>(module, "Previews", "enum.Enum",
                             "Previews of the unfinished picture in the progress.")

@@ -1,7 +1,6 @@
 #include "engine/input_pictures.h"
 
 #include <stdexcept>
-#include <string>
 
 #include "engine/picture.h"
 
@@ -41,7 +40,7 @@ void check_sized(const std::optional<InputPicture>& picture, const std::string& 
 void check_reference(const InputPicture& picture, std::size_t number) {
   constexpr std::size_t multiple = InputPictures::reference_multiple;
   const std::string name = "reference " + std::to_string(number);
-  check_samples(picture, name, Picture::channels);
+  check_rgb(picture, name);
   if (picture.width % multiple != 0 || picture.height % multiple != 0) {
     throw std::invalid_argument(name + " is " + size_of(picture.width, picture.height) +
                                 ", but its sides must be multiples of " + std::to_string(multiple));
@@ -49,6 +48,10 @@ void check_reference(const InputPicture& picture, std::size_t number) {
 }
 
 }  // namespace
+
+void check_rgb(const InputPicture& picture, const std::string& name) {
+  check_samples(picture, name, Picture::channels);
+}
 
 void check_pictures(const InputPictures& pictures, int width, int height) {
   check_sized(pictures.image, "image", Picture::channels, width, height);

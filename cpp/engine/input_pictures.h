@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace gpustack_draw {
@@ -27,6 +28,11 @@ struct InputPictures {
 
   bool empty() const noexcept { return !image && !mask && references.empty() && !control; }
 };
+
+/// Checks that a picture has pixels, and three samples for each.
+///
+/// @throws std::invalid_argument It does not; `name` begins the message.
+void check_rgb(const InputPicture& picture, const std::string& name);
 
 /// Checks what the library does not: it reads past the end of a small picture, stretches one of
 /// another size by nearest neighbor, ends the process for an odd reference, and draws gray for a

@@ -8,8 +8,9 @@
 namespace gpustack_draw {
 
 /// The engine's phases, in order. `load_loras` is left out without LoRAs, and `encode_pictures`
-/// without input pictures; `encode` encodes the prompt; `sample` has a step per denoising step.
-enum class Phase { load, load_loras, encode_pictures, encode, sample, decode };
+/// without input pictures; `encode` encodes the prompt; `sample` has a step per denoising step. An
+/// upscaling model has the phases `load` and `upscale`.
+enum class Phase { load, load_loras, encode_pictures, encode, sample, decode, upscale };
 
 /// Previews of the unfinished picture in the progress.
 enum class Previews {

@@ -28,6 +28,23 @@ bool ends_with(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
 }
 
+// PyTorch nests the tensors of upscaling models in dictionaries, which converters flatten; the
+// second implementation of ESRGAN has names of its own.
+void rename_upscaling_model(std::string& name) {
+  replace_prefix(name, "params_ema.", "");
+  replace_prefix(name, "params.", "");
+  if (const std::size_t dense = name.find(".RDB"); name.compare(0, 11, "RRDB_trunk.") == 0) {
+    if (dense != std::string::npos) {
+      name.replace(dense, 4, ".rdb");
+    }
+    replace_prefix(name, "RRDB_trunk.", "body.");
+  }
+  replace_prefix(name, "trunk_conv.", "conv_body.");
+  replace_prefix(name, "upconv1.", "conv_up1.");
+  replace_prefix(name, "upconv2.", "conv_up2.");
+  replace_prefix(name, "HRconv.", "conv_hr.");
+}
+
 // Prefixes of a CLIP encoder, without "transformer.": the one that the library adds to the names in
 // the encoder's own file, and the one that it uses in checkpoints with a UNet.
 struct Encoder {
@@ -90,6 +107,7 @@ std::string convert_lora_name(std::string name, SDVersion version) {
 }
 
 std::string convert_model_name(std::string name, SDVersion version) {
+  rename_upscaling_model(name);
   const bool is_sd3 = sd_version_is_sd3(version);
   if (is_sd3 || sd_version_is_flux(version)) {
     // llama-box numbers the text encoders of these families too, in the order of their pipelines.

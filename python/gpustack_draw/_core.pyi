@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'build_info', 'engine_names', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -81,6 +81,7 @@ class Phase(enum.Enum):
     load: typing.ClassVar[Phase]
     load_loras: typing.ClassVar[Phase]
     sample: typing.ClassVar[Phase]
+    upscale: typing.ClassVar[Phase]
     @classmethod
     def __new__(cls, value):
         ...
@@ -169,6 +170,58 @@ class Engine:
     def is_usable(self) -> bool:
         """
         True if generate() can be called.
+        """
+class Upscaler:
+    """
+    A loaded upscaling model.
+    """
+    def __init__(self, *, model: str, device: str = 'auto', threads: int = 0, tile_size: int = 256, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> None:
+        """
+        Load an upscaling model.
+        
+        Args:
+            model: Path of the file, str or bytes. Check it first: the library trusts its tensors.
+            device: "auto" or the name of a device.
+            threads: CPU threads; 0 for one per physical core.
+            tile_size: Largest side of a tile, in pixels of the input.
+            on_progress: Called as ``on_progress(phase, step, total, seconds, None)``. An exception that it
+                raises stops the loading and is raised by this call.
+            on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
+        
+        Raises:
+            DamagedModelError: A tensor contains NaN or infinity; the message is its name.
+            EngineError: The model did not load; the message quotes the library's log.
+            ValueError: No device has that name, or the tile size is 0.
+        """
+    def upscale(self, picture: typing_extensions.Buffer, *, on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+        """
+        Upscale a picture without holding the GIL.
+        
+        Args:
+            picture: (height, width, 3) uint8, RGB.
+            on_progress: Called as ``on_progress(phase, step, total, seconds, None)``, with a step per tile.
+                An exception that it raises stops the upscaling and is raised by this call.
+            on_log: Called as ``on_log(level, line)`` with the library's log, from any thread.
+        
+        Raises:
+            OverflowError: NaN or infinity was computed.
+            EngineError: The library returned no picture; the message quotes its log.
+            ValueError: The picture has no pixels.
+        """
+    @property
+    def device(self) -> str:
+        """
+        Name of the device that the model was loaded on.
+        """
+    @property
+    def is_usable(self) -> bool:
+        """
+        True if upscale() can be called.
+        """
+    @property
+    def scale(self) -> int:
+        """
+        Factor by which the model enlarges both sides: 1, 2 or 4.
         """
 def build_info() -> dict[str, str]:
     """

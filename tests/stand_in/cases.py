@@ -1326,6 +1326,151 @@ def test_devices_can_be_listed_while_an_engine_loads() -> None:
     loading.join()
 
 
+# Upscaling.
+
+
+def load_upscaler(model: str = "model", **options: Any) -> Any:
+    return core.Upscaler(model=model, **options)
+
+
+def gray(width: int, height: int, level: int = 100) -> memoryview:
+    return memoryview(bytes([level]) * (width * height * 3)).cast("B", (height, width, 3))
+
+
+@pytest.mark.parametrize(("model", "scale"), [("x1", 1), ("x2", 2), ("x4", 4)])
+def test_a_picture_is_upscaled_by_the_factor_of_the_model(model: str, scale: int) -> None:
+    recorder = Recorder()
+    upscaler = load_upscaler(model, threads=3, **recorder.callbacks)
+    assert upscaler.scale == scale
+    assert upscaler.is_usable
+    start = f"{LINE} - loading esrgan from '{model}' with 3 threads, tile size 0"
+    assert recorder.log[0] == ("info", start.encode())
+    picture = memoryview(bytes(range(5 * 3 * 3))).cast("B", (3, 5, 3))
+    result = upscaler.upscale(picture)
+    assert (result.width, result.height) == (5 * scale, 3 * scale)
+    for y in range(3 * scale):
+        for x in range(5 * scale):
+            at = (x // scale, y // scale)
+            border = at[0] in (0, 4) or at[1] in (0, 2)
+            for channel in range(3):
+                expected = picture[at[1], at[0], channel] + border
+                assert result.pixels[y, x, channel] == expected
+
+
+def test_tiles_read_their_neighbors_and_leave_no_seams() -> None:
+    """The stand-in adds 1 at the borders of a tile: visible at those of the picture only."""
+    upscaler = load_upscaler("x2", tile_size=40)
+    recorder = Recorder()
+    result = upscaler.upscale(gray(100, 90), **recorder.callbacks)
+    for y in range(180):
+        for x in range(200):
+            border = x < 2 or y < 2 or x >= 198 or y >= 178
+            assert result.pixels[y, x, 1] == 100 + border
+    sizes = [line.rpartition(b" ")[2].strip() for _, line in recorder.log if b"upscaling" in line]
+    # Three parts of 33 or 34 pixels and three of 30, each with up to 32 pixels on either side.
+    edge_row = [b"65x62", b"97x62", b"66x62"]
+    assert sizes == [*edge_row, b"65x90", b"97x90", b"66x90", *edge_row]
+    assert recorder.progress == [("upscale", step, 9) for step in range(10)]
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3), (0, 0, 3)])
+def test_a_picture_to_upscale_has_pixels(shape: tuple[int, int, int]) -> None:
+    upscaler = load_upscaler()
+    height, width, channels = shape
+    empty = (ctypes.c_uint8 * channels * width * height)()
+    with pytest.raises(
+        ValueError, match=rf"^the picture has no pixels: its size is {width}x{height}$"
+    ):
+        upscaler.upscale(empty)
+    assert upscaler.is_usable
+
+
+def test_other_shapes_are_not_upscaled() -> None:
+    upscaler = load_upscaler()
+    with pytest.raises(
+        ValueError, match=r"^the picture has shape \(2, 2\), not \(height, width, 3\)$"
+    ):
+        upscaler.upscale(memoryview(bytes(4)).cast("B", (2, 2)))
+
+
+def test_a_tile_has_pixels() -> None:
+    with pytest.raises(ValueError, match=r"^the tile size is 0$"):
+        load_upscaler(tile_size=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("damaged", "DamagedModelError", "^conv_first.weight$"),
+        ("fails", "EngineError", "^the engine could not load the model\n.* - load esrgan tensors"),
+        ("throws", "EngineError", "^the engine could not load the model: thrown by the library$"),
+    ],
+)
+def test_an_upscaler_that_does_not_load(model: str, error: str, message: str) -> None:
+    with pytest.raises(getattr(core, error), match=message):
+        load_upscaler(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("overflows", "OverflowError", "^its numbers overflowed$"),
+        ("nothing", "EngineError", "^the engine did not upscale the picture\n.* - esrgan compute"),
+        (
+            "throws-later",
+            "EngineError",
+            "^the engine did not upscale the picture: thrown by the library$",
+        ),
+    ],
+)
+def test_a_failed_upscaler_is_not_used_again(model: str, error: str, message: str) -> None:
+    upscaler = load_upscaler(model)
+    with pytest.raises(getattr(core, error), match=message):
+        upscaler.upscale(gray(4, 4))
+    assert not upscaler.is_usable
+    with pytest.raises(core.EngineError, match=r"^an earlier call failed or was cancelled; load"):
+        upscaler.upscale(gray(4, 4))
+
+
+@pytest.mark.parametrize("phase", ["load", "upscale"])
+def test_an_error_of_a_callback_stops_an_upscaler(phase: str) -> None:
+    def fail(now: Any, step: int, *_others: object) -> None:
+        if now.name == phase and step > 0:
+            raise LookupError("from the callback")
+
+    with pytest.raises(LookupError, match=r"^from the callback$"):
+        load_upscaler("slow-tiles", tile_size=8, on_progress=fail).upscale(
+            gray(80, 80), on_progress=fail
+        )
+
+
+def test_ctrl_c_stops_an_upscaler() -> None:
+    upscaler = load_upscaler("slow-tiles", tile_size=8)
+    timer = threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        upscaler.upscale(gray(160, 160))  # 400 tiles: 8 s
+    timer.join()
+    assert time.monotonic() - began < 4
+    assert not upscaler.is_usable
+
+
+def test_upscalers_and_engines_take_turns() -> None:
+    engine, upscaler = load(), load_upscaler("slow-tiles", tile_size=16)
+    thread = in_thread(lambda: [draw(engine, "slow") for _ in range(3)])
+    for _ in range(3):
+        assert upscaler.upscale(gray(64, 64)).width == 128
+    thread.join()
+
+
+@pytest.mark.usefixtures("restore_automatic_device")
+def test_choice_of_the_upscalers_device() -> None:
+    assert load_upscaler(device="fake1").device == "Fake1"
+    with pytest.raises(ValueError, match=r"^no device named 'cuda9'$"):
+        load_upscaler(device="cuda9")
+
+
 # Memory leaks; must run last.
 
 

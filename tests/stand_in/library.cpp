@@ -42,6 +42,16 @@
 //   missing       cannot be loaded
 //   foreign       has 20 tensors, of which the model uses 5; without it, all 20
 //
+// The model path of an upscaler takes the same words for loading, and these:
+//
+//   x1, x4        its factor is 1 or 4 instead of 2
+//   nothing       logs an error, returns no picture
+//   overflows     computes NaN
+//   throws-later  throws std::runtime_error while it upscales
+//   slow-tiles    takes 20 ms per tile
+//
+// It repeats pixels, adds 1 to those at the border of its input, and logs the input's size.
+//
 // The pixel in column x and row y is (x, y, seed), each modulo 256. Sizes are rounded up to
 // multiples of 16. The registry contains a CPU and two GPUs, "Fake0" and "Fake1".
 
@@ -716,4 +726,60 @@ gpustack_draw::EngineNames gpustack_draw::engine_names(const std::vector<HeaderT
   }
   names.lora = lora;
   return names;
+}
+
+// Upscaling.
+
+struct upscaler_ctx_t {
+  Words words;
+  std::uint32_t factor;
+};
+
+upscaler_ctx_t* new_upscaler_ctx(const char* path, bool offload, bool direct, int threads,
+                                 int tile_size) {
+  const Words words(path);
+  log(SD_LOG_INFO, "loading esrgan from '%s' with %d threads%s%s, tile size %d", path, threads,
+      offload ? ", offload" : "", direct ? ", direct" : "", tile_size);
+  words.fail_if_requested();
+  load_file(words, 0, 1);
+  if (words.have("damaged")) {
+    gpustack_draw::NumberChecks::report_damaged_tensor("conv_first.weight");
+    return nullptr;
+  }
+  if (words.have("fails")) {
+    log(SD_LOG_ERROR, "load esrgan tensors from model loader failed");
+    return nullptr;
+  }
+  return new upscaler_ctx_t{words, words.have("x1") ? 1U : words.have("x4") ? 4U : 2U};
+}
+
+void free_upscaler_ctx(upscaler_ctx_t* context) { delete context; }
+
+int get_upscale_factor(upscaler_ctx_t* context) { return static_cast<int>(context->factor); }
+
+sd_image_t upscale(upscaler_ctx_t* context, sd_image_t input, uint32_t /*factor*/) {
+  log(SD_LOG_INFO, "upscaling %ux%u", input.width, input.height);
+  if (context->words.have("slow-tiles")) {
+    std::this_thread::sleep_for(20ms);
+  }
+  if (context->words.have("throws-later")) {
+    throw std::runtime_error("thrown by the library");
+  }
+  read_result(context->words.have("overflows"));
+  if (context->words.have("nothing")) {
+    log(SD_LOG_ERROR, "esrgan compute failed");
+    return {0, 0, 0, nullptr};
+  }
+  sd_image_t image{input.width * context->factor, input.height * context->factor, input.channel,
+                   nullptr};
+  const std::size_t samples = std::size_t{image.width} * image.height * image.channel;
+  image.data = static_cast<uint8_t*>(std::malloc(samples));
+  for (std::size_t i = 0; i < samples; ++i) {
+    const std::size_t x = i / image.channel % image.width / context->factor;
+    const std::size_t y = i / image.channel / image.width / context->factor;
+    const bool border = x == 0 || y == 0 || x + 1 == input.width || y + 1 == input.height;
+    const std::size_t from = (y * input.width + x) * input.channel + i % image.channel;
+    image.data[i] = static_cast<uint8_t>(input.data[from] + (border ? 1 : 0));
+  }
+  return image;
 }

@@ -1,9 +1,17 @@
 """The compiled engine in this process, with Python values and this package's errors."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gpustack_draw.engine.core_calls import (
+    adapt_log,
+    adapt_progress,
+    check_device,
+    damaged_model,
+    engine_error,
+)
+from gpustack_draw.engine.core_upscaler import CoreUpscaler
 from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
 from gpustack_draw.engine.input_buffers import InputBuffers
@@ -13,21 +21,11 @@ from gpustack_draw.engine.results import (
     DrawResult,
     EngineLora,
     EngineNames,
-    EngineProgress,
     EngineTensor,
     LoadResult,
 )
-from gpustack_draw.errors import (
-    BlankPictureError,
-    EngineError,
-    ModelFileError,
-    NotEnoughMemoryError,
-    UsageError,
-    quoted,
-)
-from gpustack_draw.phrases import phrase
+from gpustack_draw.errors import BlankPictureError, ModelFileError, quoted
 from gpustack_draw.progress.callbacks import LogFunction
-from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 
 
@@ -37,6 +35,7 @@ class CoreEngine:
     def __init__(self) -> None:
         """Create an engine without a model; the first call imports the compiled engine."""
         self._engine: Any = None
+        self._upscaler = CoreUpscaler()
 
     @property
     def messages_received(self) -> None:
@@ -77,7 +76,7 @@ class CoreEngine:
         """
         _core = import_core()
 
-        self.close()
+        self._engine = None
         numbers = dict.fromkeys(switches, 1)
         if threads := threads or usable_cores():
             numbers["threads"] = threads
@@ -89,21 +88,16 @@ class CoreEngine:
                 numbers=numbers,
                 device=device,
                 encode_pictures=encode_pictures,
-                on_progress=_adapt_progress(on_progress),
-                on_log=_adapt_log(on_log),
+                on_progress=adapt_progress(on_progress),
+                on_log=adapt_log(on_log),
             )
         except _core.DamagedModelError as error:
-            raise ModelFileError(
-                f"the model is damaged: tensor {quoted(str(error))} contains NaN or infinity",
-                hint="download the file again, or use another one",
-            ) from error
+            raise damaged_model(error) from error
         except _core.EngineError as error:
-            raise _engine_error(error) from error
-        except ValueError as error:
-            names = [known.name for known in _core.list_devices()]
-            if device.lower() in {"auto", *(name.lower() for name in names)}:
-                raise  # a callback raised it
-            raise unknown_device(device, names) from error
+            raise engine_error(error) from error
+        except ValueError:
+            check_device(device, _core)
+            raise  # a callback raised it
         return LoadResult(self._engine.device)
 
     def draw(
@@ -145,8 +139,8 @@ class CoreEngine:
                 **(pictures.keywords if pictures is not None else {}),
                 loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],
                 previews=_core.Previews[previews],
-                on_progress=_adapt_progress(on_progress),
-                on_log=_adapt_log(on_log),
+                on_progress=adapt_progress(on_progress),
+                on_log=adapt_log(on_log),
             )
         except _core.OverflowError as error:
             raise BlankPictureError("its numbers overflowed") from error
@@ -156,7 +150,7 @@ class CoreEngine:
                 hint="download the file again, or use another one",
             ) from error
         except _core.EngineError as error:
-            raise _engine_error(error) from error
+            raise engine_error(error) from error
         return DrawResult(picture.width, picture.height, picture.pixels, picture.lora_tensors)
 
     def engine_names(
@@ -187,6 +181,10 @@ class CoreEngine:
             raise ModelFileError(f"the names of the tensors cannot be read: {error}") from error
         return EngineNames(*(tuple(_decoded(name) for name in group) for group in found))
 
+    def upscale(self, picture: memoryview, **fields: Any) -> DrawResult:
+        """Upscale a picture; see CoreUpscaler.upscale."""
+        return self._upscaler.upscale(picture, **fields)
+
     def devices(self, **_callbacks: object) -> list[Device]:
         """List the devices of this machine that can compute."""
         _core = import_core()
@@ -204,17 +202,9 @@ class CoreEngine:
         ]
 
     def close(self) -> None:
-        """Free the model."""
+        """Free the model and the upscaling model."""
         self._engine = None
-
-
-def unknown_device(name: str, available: Sequence[str]) -> UsageError:
-    """Return the error for a device name that this machine does not have."""
-    return UsageError(
-        f"no device named {quoted(name)}",
-        hint=phrase("type {device='auto'}, or one of {}", ", ".join(available)),
-        argument="device",
-    )
+        self._upscaler.close()
 
 
 def build_info() -> dict[str, str]:
@@ -227,38 +217,3 @@ def build_info() -> dict[str, str]:
 
 def _decoded(name: bytes) -> str:
     return name.decode(errors="surrogatepass")
-
-
-def _adapt_progress(
-    on_progress: EngineProgressFunction | None,
-) -> Callable[[Any, int, int, float, Any], None]:
-    def call(phase: Any, step: int, total: int, seconds: float, preview: Any) -> None:
-        if on_progress is not None:
-            raster = preview and Raster(preview.pixels, preview.width, preview.height)
-            on_progress(EngineProgress(phase.name, step, total, seconds, raster))
-
-    return call
-
-
-def _adapt_log(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None:
-    if on_log is None:
-        return None
-    # The library truncates long lines, possibly inside a multi-byte character.
-    return lambda level, text: on_log(level, text.decode(errors="replace"))
-
-
-def _engine_error(error: Exception) -> EngineError:
-    # The first line is the failure, the others the library's log: "model.cpp:871  - ...".
-    failure, *log = str(error).splitlines()
-    if "bad_alloc" in failure:
-        return NotEnoughMemoryError(
-            f"{failure.partition(':')[0]}: out of memory",
-            hint=phrase(
-                "close other programs, or use a smaller quantization of the model or {size}"
-            ),
-        )
-    reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
-    return EngineError(
-        f"{failure}: {reason}" if reason else failure,
-        hint=phrase("{on_log=print} prints the engine's log"),
-    )

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gpustack_draw.engine.core_engine import CoreEngine, unknown_device
+from gpustack_draw.engine.core_calls import unknown_device
+from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied

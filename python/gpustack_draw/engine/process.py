@@ -119,6 +119,11 @@ class EngineProcess:
         answer = self._call("engine_names", model_tensors=tensors, lora_names=list(lora_names))
         return EngineNames(tuple(answer.fields["model"]), tuple(answer.fields["lora"]))
 
+    def upscale(self, picture: memoryview, **fields: Any) -> DrawResult:
+        """Upscale a picture; see CoreUpscaler.upscale."""
+        answer = self._call("upscale", shape=picture.shape, payload=[picture], **fields)
+        return DrawResult(**answer.fields, pixels=memoryview(answer.payload))
+
     def devices(self) -> list[Device]:
         """List the devices of this machine; see CoreEngine.devices."""
         return [Device(**fields) for fields in self._call("devices").fields["devices"]]

@@ -34,7 +34,8 @@ class EngineProgress:
     """Progress of one phase of the engine.
 
     Attributes:
-        phase: ``load``, ``load_loras``, ``encode_pictures``, ``encode``, ``sample`` or ``decode``.
+        phase: ``load``, ``load_loras``, ``encode_pictures``, ``encode``, ``sample``, ``decode`` or
+            ``upscale``.
         step: Completed steps of the phase, from 0 to ``total``.
         total: Number of steps of the phase, at least 1.
         seconds: Time since the phase began.

@@ -108,6 +108,13 @@ def _engine_names(engine: CoreEngine, request: Message, **callbacks: Any) -> Map
     return asdict(engine.engine_names(tensors, request.fields["lora_names"], **callbacks))
 
 
+def _upscale(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    arguments = dict(request.fields)
+    picture = memoryview(request.payload).cast("B", arguments.pop("shape"))
+    result = engine.upscale(picture, **arguments, **callbacks)
+    return {"width": result.width, "height": result.height, "payload": [result.pixels]}
+
+
 def _list_devices(engine: CoreEngine, _request: Message, **callbacks: Any) -> Mapping[str, Any]:
     return {"devices": [asdict(device) for device in engine.devices(**callbacks)]}
 
@@ -115,6 +122,7 @@ def _list_devices(engine: CoreEngine, _request: Message, **callbacks: Any) -> Ma
 _ACTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
     "load": _load,
     "draw": _draw,
+    "upscale": _upscale,
     "devices": _list_devices,
     "engine_names": _engine_names,
 }

@@ -13,6 +13,7 @@ _TITLES = {
     "encode": "encoding the prompt",
     "sample": "drawing",
     "decode": "decoding",
+    "upscale": "upscaling",
 }
 # The title of the phase ``sample`` by mode, where it is another one.
 _MODES = {"img2img": "redrawing", "inpaint": "inpainting", "edit": "editing"}
@@ -64,8 +65,8 @@ def fraction(progress: Progress) -> float:
 def _amount(progress: Progress) -> str:
     if progress.phase == "fetch":
         return f" {format_bytes_of(progress.step, progress.total)}"
-    if progress.phase == "deploy":
-        return ""  # its steps are percent
+    if progress.phase in {"deploy", "upscale"}:
+        return ""  # their steps are parts of a hundred
     return f" {progress.step}/{progress.total}" if progress.total > 1 else ""
 
 

@@ -6,7 +6,7 @@ from gpustack_draw.progress.pixels import Raster
 
 PHASES: tuple[str, ...] = (
     *("fetch", "deploy", "wait", "load", "load_loras"),
-    *("encode_pictures", "encode", "sample", "decode"),
+    *("encode_pictures", "encode", "sample", "decode", "upscale"),
 )
 
 
@@ -16,8 +16,8 @@ class Progress:
 
     Attributes:
         phase: ``fetch``, ``load``, ``load_loras`` (with LoRAs), ``encode_pictures`` (with input
-            pictures), ``encode``, ``sample`` or ``decode``; on a server ``deploy``, ``wait`` or
-            ``sample``.
+            pictures), ``encode``, ``sample``, ``decode`` or ``upscale``; on a server ``deploy``,
+            ``wait`` or ``sample``.
         step: Finished steps, 0 to ``total``.
         total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
             ``sample``, parts for the other phases; 0 if unknown.

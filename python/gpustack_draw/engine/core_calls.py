@@ -1,0 +1,81 @@
+"""Callbacks and errors of the compiled engine, as this package's."""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from gpustack_draw.engine.process import EngineProgressFunction
+from gpustack_draw.engine.results import EngineProgress
+from gpustack_draw.errors import (
+    EngineError,
+    ModelFileError,
+    NotEnoughMemoryError,
+    UsageError,
+    quoted,
+)
+from gpustack_draw.phrases import phrase
+from gpustack_draw.progress.callbacks import LogFunction
+from gpustack_draw.progress.pixels import Raster
+
+
+def adapt_progress(
+    on_progress: EngineProgressFunction | None,
+) -> Callable[[Any, int, int, float, Any], None]:
+    """Return a progress callback for the compiled engine."""
+
+    def call(phase: Any, step: int, total: int, seconds: float, preview: Any) -> None:
+        if on_progress is not None:
+            raster = preview and Raster(preview.pixels, preview.width, preview.height)
+            on_progress(EngineProgress(phase.name, step, total, seconds, raster))
+
+    return call
+
+
+def adapt_log(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None:
+    """Return a log callback for the compiled engine."""
+    if on_log is None:
+        return None
+    # The library truncates long lines, possibly inside a multi-byte character.
+    return lambda level, text: on_log(level, text.decode(errors="replace"))
+
+
+def engine_error(error: Exception) -> EngineError:
+    """Return the error for an EngineError of the compiled engine."""
+    # The first line is the failure, the others the library's log: "model.cpp:871  - ...".
+    failure, *log = str(error).splitlines()
+    if "bad_alloc" in failure:
+        return NotEnoughMemoryError(
+            f"{failure.partition(':')[0]}: out of memory",
+            hint=phrase(
+                "close other programs, or use a smaller quantization of the model or {size}"
+            ),
+        )
+    reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
+    return EngineError(
+        f"{failure}: {reason}" if reason else failure,
+        hint=phrase("{on_log=print} prints the engine's log"),
+    )
+
+
+def damaged_model(error: Exception) -> ModelFileError:
+    """Return the error for a DamagedModelError of the compiled engine."""
+    return ModelFileError(
+        f"the model is damaged: tensor {quoted(str(error))} contains NaN or infinity",
+        hint="download the file again, or use another one",
+    )
+
+
+def unknown_device(name: str, available: Sequence[str]) -> UsageError:
+    """Return the error for a device name that this machine does not have."""
+    return UsageError(
+        f"no device named {quoted(name)}",
+        hint=phrase("type {device='auto'}, or one of {}", ", ".join(available)),
+        argument="device",
+    )
+
+
+def check_device(name: str, core: ModuleType) -> None:
+    """Raise UsageError if this machine has no device of that name."""
+    names = [device.name for device in core.list_devices()]
+    if name.lower() not in {"auto", *(known.lower() for known in names)}:
+        raise unknown_device(name, names)
