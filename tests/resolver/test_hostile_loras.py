@@ -16,6 +16,7 @@ AGAIN = "download or copy it again"
 ORDINARY = "use a version of it that was saved as an ordinary LoRA"
 A = "diffusion_model.double_blocks.0.img_attn.proj"
 ONE = factors(A)
+UNKNOWN_NAMES = "is a LoRA with names that the engine does not know"
 F16 = "F16"
 
 
@@ -68,10 +69,27 @@ UNUSABLE: dict[str, tuple[files.Tensors, str, str]] = {
         refused("a LoKr with a Tucker core"),
         ORDINARY,
     ),
-    "an adapter with a name": (
-        {f"{A}.lora_A.mine.weight": ((64, 4), F16), f"{A}.lora_B.mine.weight": ((4, 64), F16)},
-        f"'{LABEL}' names its adapter 'mine', and the engine reads 'default'",
-        "save the LoRA again without a name for the adapter",
+    "a LoRA of llama.cpp": (
+        {
+            "blk.0.attn_q.weight.lora_a": ((64, 4), F16),
+            "blk.0.attn_q.weight.lora_b": ((4, 64), F16),
+        },
+        refused("a LoRA for a language model of llama.cpp"),
+        ORDINARY,
+    ),
+    "unknown names of factors": (
+        {f"{A}.lokr_w1.weight": ((8, 8), F16), f"{A}.lokr_w2.weight": ((8, 8), F16)},
+        f"'{LABEL}' {UNKNOWN_NAMES}, for example '{A}.lokr_w1.weight'",
+        ORDINARY,
+    ),
+    "two adapters": (
+        {
+            f"{A}.lora_{factor}.{name}.weight": (shape, F16)
+            for name in ("one", "two")
+            for factor, shape in (("A", (64, 4)), ("B", (4, 64)))
+        },
+        f"'{LABEL}' has the same factor twice: '{A}.lora_A.one.weight' and '{A}.lora_A.two.weight'",
+        ANOTHER,
     ),
     "a model": (files.SD3, no_lora("a model (Stable Diffusion 3)"), "name it as the model"),
     "a model that the engine lacks": (

@@ -15,12 +15,16 @@ from gpustack_draw.resolver.loras.match_lora import check_match, match_lora
 
 DIFFUSION = "model.diffusion_model."
 QKV, PROJ = "double_blocks.0.img_attn.qkv", "double_blocks.0.img_attn.proj"
+WIDE = "double_blocks.0.img_mlp.0"
 CONV, NORM = "input_blocks.1.0.in_layers.2", "double_blocks.0.norm"
+CONV_1 = "input_blocks.1.0.skip_connection"
 MODEL: dict[str, Shape] = {
     f"{DIFFUSION}{QKV}.weight": (64, 192),
     f"{DIFFUSION}{PROJ}.weight": (64, 64),
     f"{DIFFUSION}{PROJ}.bias": (64,),
+    f"{DIFFUSION}{WIDE}.weight": (64, 256),
     f"{DIFFUSION}{CONV}.weight": (3, 3, 8, 16),
+    f"{DIFFUSION}{CONV_1}.weight": (1, 1, 8, 16),
     f"{DIFFUSION}{NORM}.weight": (64,),
 }
 # The engine's factors by the endings of names.
@@ -61,6 +65,16 @@ def kronecker(module: str, first: files.Shape, second: files.Shape) -> files.Ten
     return {f"{module}.lokr_w1": (first, "F16"), f"{module}.lokr_w2": (second, "F16")}
 
 
+def halves(
+    module: str, first: files.Shape, inner: files.Shape, outer: files.Shape
+) -> files.Tensors:
+    return {
+        f"{module}.lokr_w1": (first, "F16"),
+        f"{module}.lokr_w2_b": (inner, "F16"),
+        f"{module}.lokr_w2_a": (outer, "F16"),
+    }
+
+
 def hadamard(module: str, inputs: int, outputs: int, other: int = 0) -> files.Tensors:
     return {
         f"{module}.hada_w1_a": ((4, outputs), "F16"),
@@ -78,10 +92,17 @@ FITTING: dict[str, files.Tensors] = {
     "a matrix": factors(PROJ),
     "a matrix with an alpha": factors(PROJ, kohya=True),
     "the rank 1": factors(PROJ, rank=1),
-    "a fused matrix": factors(QKV, 64, 192),
-    "the parts of a fused matrix": parts(64, 64, 64),
+    "the rank 1 with an alpha": factors(PROJ, rank=1, kohya=True),
+    "a joined matrix": factors(QKV, 64, 192),
+    "the parts of a joined matrix": parts(64, 64, 64),
     "parts of different sizes": parts(128, 64),
+    "query and value without key": parts(64, 0, 64),
+    "key and value without query": parts(0, 64, 64),
+    "query alone": parts(64),
+    "query and key": parts(64, 64),
     "a convolution": convolution(CONV),
+    "a convolution of 1x1": convolution(CONV_1, kernel=1),
+    "matrices for a convolution of 1x1": factors(CONV_1, 8, 16),
     "a convolution with a core": {
         f"{CONV}.lora_down.weight": ((1, 1, 8, 4), "F16"),
         f"{CONV}.lora_mid.weight": ((3, 3, 4, 4), "F16"),
@@ -89,6 +110,8 @@ FITTING: dict[str, files.Tensors] = {
     },
     "Kronecker factors": kronecker(PROJ, (4, 16), (16, 4)),
     "Kronecker factors of a convolution": kronecker(CONV, (4, 2), (3, 3, 2, 8)),
+    "halves of Kronecker factors": halves(PROJ, (4, 16), (16, 2), (2, 4)),
+    "halves of a Kronecker factor of a convolution": halves(CONV, (4, 2), (18, 2), (2, 8)),
     "a LoHa": hadamard(PROJ, 64, 64),
     "a LoHa of a convolution": hadamard(CONV, 72, 16),
     "a LoHa of a convolution with a core": {
@@ -114,19 +137,16 @@ def test_fitting_loras(case: str, tmp_path: Path) -> None:
 MISFITS: dict[str, tuple[files.Tensors, str]] = {
     "inputs": (factors(PROJ, 32), "it has 32 inputs, and the model 64"),
     "outputs": (factors(PROJ, 64, 48), "it has 48 outputs, and the model 64"),
-    "a third of the outputs, which would be repeated": (
-        parts(64),
-        "it changes 64 of the 192 outputs, which the engine cannot do",
+    "too few outputs of a joined matrix": (
+        factors(QKV, 64, 48),
+        "it has 48 outputs, and the model 192",
     ),
-    "two of three parts": (
-        parts(64, 64),
-        "it changes 128 of the 192 outputs, which the engine cannot do",
+    "a gap between parts of other sizes": (parts(96, 0, 48), "it lacks part 2 of a joined weight"),
+    "a gap after a whole": (parts(192, 0, 64), "it lacks part 2 of a joined weight"),
+    "as many outputs as inputs of another matrix": (
+        factors(WIDE, 64, 64),
+        "it has 64 outputs, and the model 256",
     ),
-    "a gap between parts": (
-        parts(64, 0, 64),
-        "it changes 64 of the 192 outputs, which the engine cannot do",
-    ),
-    "a gap after a whole": (parts(192, 0, 64), "it lacks part 2 of a fused weight"),
     "inputs of a part": (
         {**parts(64, 64), **factors(f"{QKV}@2", 32, 64)},
         "it has 32 inputs, and the model 64",
@@ -137,7 +157,11 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
     ),
     "a matrix for a convolution": (
         factors(CONV, 72, 16),
-        "it has factors of 72x4 and 4x16 numbers, and the model 3x3x8x16",
+        "it has 72 inputs, and the model 8",
+    ),
+    "a row for a convolution of 1x1": (
+        factors(CONV_1, 8, 16, rank=1),
+        "it has factors of 8x1 and 1x16 numbers, and the model 1x1x8x16",
     ),
     "inputs of a convolution": (convolution(CONV, 4), "it has 4 inputs, and the model 8"),
     "outputs of a convolution": (
@@ -158,17 +182,32 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
         kronecker(CONV, (4, 2), (1, 1, 2, 8)),
         "it has factors of 4x2 and 1x1x2x8 numbers, and the model 3x3x8x16",
     ),
-    "a Kronecker factor in halves": (
-        {
-            f"{PROJ}.lokr_w1": ((4, 16), "F16"),
-            f"{PROJ}.lokr_w2_a": ((2, 4), "F16"),
-            f"{PROJ}.lokr_w2_b": ((16, 2), "F16"),
-        },
-        "it stores a Kronecker factor in two halves, which the engine does not apply",
+    "halves of a Kronecker factor": (
+        halves(PROJ, (4, 16), (16, 2), (2, 3)),
+        "it has 48 outputs, and the model 64",
     ),
-    "an alpha for the rank 1": (
-        factors(PROJ, rank=1, kohya=True),
-        "it has an alpha for the rank 1, which the engine reads wrongly",
+    "halves of the first factor of a convolution": (
+        {
+            f"{CONV}.lokr_w1_a": ((2, 2), "F16"),
+            f"{CONV}.lokr_w1_b": ((4, 2), "F16"),
+            f"{CONV}.lokr_w2": ((3, 3, 2, 8), "F16"),
+        },
+        "it stores the first factor of a convolution in two halves",
+    ),
+    "halves of a factor of a convolution": (
+        halves(CONV, (4, 2), (17, 2), (2, 8)),
+        "it has factors of 4x2 and 17x8 numbers, and the model 3x3x8x16",
+    ),
+    "Kronecker parts": (
+        {
+            **kronecker(f"{QKV}@0", (4, 8), (16, 8)),
+            **kronecker(f"{QKV}@2", (4, 8), (16, 8)),
+        },
+        "it lacks part 2 of a joined weight",
+    ),
+    "one Kronecker part": (
+        kronecker(f"{QKV}@0", (4, 8), (16, 8)),
+        "it has 64 outputs, and the model 192",
     ),
     "a LoHa": (
         hadamard(PROJ, 64, 32),
@@ -267,11 +306,6 @@ def test_no_match_of_an_unknown_base(tmp_path: Path) -> None:
         f"none of the 2 tensors of '{LABEL}' match the model, for example 'other.lora_A.weight'",
         "use a LoRA that was made for FLUX.1, with the names of ComfyUI, diffusers or kohya",
     )
-
-
-def test_parts_without_the_first_one_are_not_applied(tmp_path: Path) -> None:
-    lora = read(tmp_path, parts(0, 64, 64))
-    assert match(lora) == LoraMatch(0, 4, tuple(lora.tensors))
 
 
 def test_two_names_of_one_weight(tmp_path: Path) -> None:

@@ -29,12 +29,19 @@ NAMINGS: dict[str, tuple[files.Tensors, str]] = {
     ),
     "ComfyUI": (factors(f"diffusion_model.{DOUBLE}"), "ComfyUI"),
     "PEFT": (factors(f"base_model.model.{DOUBLE}"), "PEFT"),
-    "PEFT with the default adapter": (
+    "PEFT with the name of an adapter": (
         {
-            f"base_model.model.{DOUBLE}.lora_A.default.weight": ((64, 4), "F32"),
-            f"base_model.model.{DOUBLE}.lora_B.default.weight": ((4, 64), "F32"),
+            f"base_model.model.{DOUBLE}.lora_A.my-style.weight": ((64, 4), "F32"),
+            f"base_model.model.{DOUBLE}.lora_B.my-style.weight": ((4, 64), "F32"),
         },
         "PEFT",
+    ),
+    "the first diffusers": (
+        {
+            "unet.mid_block.attn1.to_q.lora_linear_layer.down.weight": ((64, 4), "F32"),
+            "unet.mid_block.attn1.to_q.lora_linear_layer.up.weight": ((4, 64), "F32"),
+        },
+        "diffusers",
     ),
     "LyCORIS": (factors("lycoris_double_blocks_0_img_attn_proj", kohya=True), "LyCORIS"),
     "none": (factors(DOUBLE), "original"),

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[!-$&-~]+")  # printable ASCII without space and %
 _LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # as parsed by C's atoi
 _WEIGHT_ENDINGS = (".weight", ".bias", ".scale")
 # LoRAs may change a few layers only, and no memory is reserved for the others.
-_LORA_ENDING = re.compile(r"[._](lora[._][\w.]+\.weight|hada_\w+|lokr_\w+|alpha|diff(_b)?)$")
+_LORA_ENDING = re.compile(r"[._](lora[._][\w.-]+\.weight|hada_\w+|lokr_\w+|alpha|diff(_b)?)$")
 _INTEGERS = frozenset(("I8", "I16", "I32", "I64", "U8"))
 
 AGAIN_HINT = "download or copy it again"

@@ -57,13 +57,14 @@ _TOKEN_EMBEDDINGS = (
 _SDXL_TEXT_WIDTH = 2048  # its two text encoders side by side
 
 # LoRAs and ControlNets also have tensor names of the network that they extend.
-_ADDITION = re.compile(
-    r"(lora_up|lora_down|lora_[AB]|lora\.up|lora\.down|hada_w1|lokr_w)[._]"
-    r"|^(control_model|controlnet\w*|input_hint_block|zero_convs)\."
+_LORA = (
+    r"(lora_(up|down|[AB])|lora\.(up|down)|lora_linear_layer|hada_w[12]_[ab]|lokr_w[12])([._]|$)"
+    r"|\.(diff|diff_b|dora_scale|oft_blocks)$"
 )
+_ADDITION = re.compile(_LORA + r"|^(control_model|controlnet\w*|input_hint_block|zero_convs)\.")
 # Files without a diffusion model: pattern of a tensor name, component or description.
 _OTHER_FILES: tuple[tuple[str, str], ...] = (
-    (r"(lora_up|lora_down|lora_[AB]|lora\.up|lora\.down|hada_w1|lokr_w)[._]", "a LoRA"),
+    (_LORA, "a LoRA"),
     (_ADDITION.pattern, "a ControlNet"),
     (r"^(emb_params|string_to_param|clip_g$|clip_l$)", "a textual inversion"),
     (r"^(tae\.)?decoder\.(layers\.)?[0-9]+\.", "taesd"),

@@ -1,90 +1,140 @@
 """Check that the modules of a LoRA fit a weight of a model.
 
 The rules are those of the engine, which applies a LoRA while it draws (``forward_with_lora()`` in
-its ``src/lora.hpp``) and ends the process where shapes differ.
+its ``src/lora.hpp``, corrected by ``cpp/engine/lora_corrections.cpp``) and ends the process where
+shapes differ.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from gpustack_draw.headers.tensor_table import sides
 
 Shape = tuple[int, ...]
-# The factors of a module by role, as shapes with the fastest dimension first.
+# The factors of a module by role, as shapes with the fastest dimension first. Those that are
+# multiplied with each other fit together.
 Factors = Mapping[str, Shape]
+# Modules by the part of a weight that they change, along its outputs: part 0 of most weights, and
+# others of those that only the engine joins, such as query, key and value.
+Parts = Mapping[int, Factors]
 
 
-def misfit_of(parts: Sequence[Factors], weight: Shape) -> str:
+def misfit_of(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
     """Return why modules do not fit a weight; empty if they do.
 
     Args:
-        parts: The modules for the parts of the weight, in their order along its outputs; a single
-            one for a weight that is not fused.
+        parts: The modules.
         weight: Shape of the weight.
+        is_joined: Whether other programs keep the parts of the weight apart.
     """
     for roles, check in (
-        (("down",), _low_rank_misfit),
-        (("lokr_w1", "lokr_w1_a", "lokr_w2", "lokr_w2_a"), _kronecker_misfit),
-        (("diff",), _difference_misfit),
-        (("hada_w1_a",), _hadamard_misfit),
+        ({"lokr_w1", "lokr_w1_a", "lokr_w2", "lokr_w2_a"}, _kronecker_misfit),
+        ({"diff"}, _difference_misfit),
+        ({"hada_w1_a"}, _hadamard_misfit),
     ):
-        concerned = [part for part in parts if any(role in part for role in roles)]
-        if concerned and (misfit := check(concerned, weight)):
+        concerned = _with_any(parts, roles)
+        if concerned and (misfit := _gap(concerned) or check(concerned.values(), weight)):
             return misfit
-    if any("alpha" in part and "scale" not in part and _has_rank_1(part) for part in parts):
-        # The engine drops dimensions of 1, and takes the number of inputs for the rank.
-        return "it has an alpha for the rank 1, which the engine reads wrongly"
+    low_rank = _with_any(parts, {"down"})
+    return _low_rank_misfit(low_rank, weight, is_joined=is_joined) if low_rank else ""
+
+
+def _with_any(parts: Parts, roles: Collection[str]) -> dict[int, Factors]:
+    return {number: part for number, part in parts.items() if any(map(part.__contains__, roles))}
+
+
+def _gap(parts: Parts) -> str:
+    missing = next((number for number in range(len(parts)) if number not in parts), None)
+    return "" if missing is None else f"it lacks part {missing + 1} of a joined weight"
+
+
+def _low_rank_misfit(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
+    if len(weight) not in (2, 4):
+        return f"it has two factors for {sides(weight)} numbers"
+    for part in parts.values():
+        misfit = _kernel_misfit(part, weight) if len(weight) == 4 else _matrix_misfit(part, weight)
+        if misfit:
+            return misfit
+    rows = [part["up"][-1] for part in parts.values()]
+    inputs = weight[0]
+    # Parts that are missing change nothing. They have as many outputs as inputs, as the others do.
+    all_rows = sum(rows) + inputs * (max(parts) + 1 - len(parts))
+    if is_joined and all_rows < weight[-1] and set(rows) == {inputs}:
+        return ""
+    if len(parts) <= max(parts) and all_rows == weight[-1]:
+        return ""
+    return _gap(parts) if len(parts) <= max(parts) else _rows_misfit(rows, weight)
+
+
+def _matrix_misfit(part: Factors, weight: Shape) -> str:
+    down, up = part["down"], part["up"]
+    if not len(down) == len(up) == 2:
+        return _other_shape("factors", f"{sides(down)} and {sides(up)}", weight)
+    if "mid" in part:
+        return "it has a core, which only convolutions have"
+    return "" if down[0] == weight[0] else f"it has {down[0]:,} inputs, and the model {weight[0]:,}"
+
+
+def _kernel_misfit(part: Factors, weight: Shape) -> str:
+    # The engine takes a matrix for a kernel of 1x1, but not one that looks like a row to it.
+    kernels = [
+        (1, 1, *shape) if _is_matrix(shape) else shape for shape in (part["down"], part["up"])
+    ]
+    down, up = kernels
+    if not len(down) == len(up) == 4:
+        return _other_shape("factors", f"{sides(part['down'])} and {sides(part['up'])}", weight)
+    if down[2] != weight[2]:
+        return f"it has {down[2]:,} inputs, and the model {weight[2]:,}"
+    kernel = part.get("mid", down)[:2]
+    if kernel != weight[:2] or up[:2] != (1, 1):
+        return f"it has a kernel of {sides(kernel)}, and the model one of {sides(weight[:2])}"
     return ""
 
 
-def _has_rank_1(part: Factors) -> bool:
-    return any(part[role][-1] == 1 for role in ("down", "hada_w1_b") if role in part)
+def _is_matrix(shape: Shape) -> bool:
+    return len(shape) == 2 and shape[1] > 1
 
 
-def _low_rank_misfit(parts: Sequence[Factors], weight: Shape) -> str:
-    if len(weight) not in (2, 4):
-        return f"it has two factors for {sides(weight)} numbers"
-    is_convolution = len(weight) == 4
-    for part in parts:
-        down, up = part["down"], part["up"]
-        if not len(down) == len(up) == len(weight):
-            return _other_shape("factors", f"{sides(down)} and {sides(up)}", weight)
-        inputs, needed = (down[2], weight[2]) if is_convolution else (down[0], weight[0])
-        if inputs != needed:
-            return f"it has {inputs:,} inputs, and the model {needed:,}"
-        kernel = part.get("mid", down)[:2] if is_convolution else ()
-        if is_convolution and (kernel != weight[:2] or up[:2] != (1, 1)):
-            return f"it has a kernel of {sides(kernel)}, and the model one of {sides(weight[:2])}"
-        if not is_convolution and "mid" in part:
-            return "it has a core, which only convolutions have"
-    return _rows_misfit([part["up"][-1] for part in parts], weight)
-
-
-def _rows_misfit(rows: Sequence[int], weight: Shape) -> str:
+def _rows_misfit(rows: Collection[int], weight: Shape) -> str:
     if sum(rows) == weight[-1]:
         return ""
-    if len(rows) > 1 or weight[-1] % rows[0] == 0:
-        return f"it changes {sum(rows):,} of the {weight[-1]:,} outputs, which the engine cannot do"
     return f"it has {sum(rows):,} outputs, and the model {weight[-1]:,}"
 
 
-def _kronecker_misfit(parts: Sequence[Factors], weight: Shape) -> str:
+def _kronecker_misfit(parts: Collection[Factors], weight: Shape) -> str:
+    if len(weight) not in (2, 4):
+        return f"it has two factors for {sides(weight)} numbers"
     rows = []
     for part in parts:
-        # The engine multiplies the halves of a factor in the wrong order.
-        if "lokr_w1" not in part or "lokr_w2" not in part:
-            return "it stores a Kronecker factor in two halves, which the engine does not apply"
-        first, second = part["lokr_w1"], part["lokr_w2"]
-        if len(weight) not in (2, 4) or len(first) != 2 or len(second) != len(weight):
-            return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
-        kernel = second[:-2]
-        if kernel != weight[:-2] or first[0] * second[-2] != weight[-2]:
+        first = _product(part, "lokr_w1")
+        second = _kernel(part, weight) if len(weight) == 4 else _product(part, "lokr_w2")
+        if len(weight) == 4 and "lokr_w1" not in part:
+            return "it stores the first factor of a convolution in two halves"
+        kernel_fits = len(first) == 2 and len(second) == len(weight) and second[:-2] == weight[:-2]
+        if not kernel_fits or first[0] * second[-2] != weight[-2]:
             return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
         rows.append(first[1] * second[-1])
     return _rows_misfit(rows, weight)
 
 
-def _difference_misfit(parts: Sequence[Factors], weight: Shape) -> str:
+def _product(part: Factors, role: str) -> Shape:
+    """Return the shape of a Kronecker factor, which may be stored in two halves."""
+    return part[role] if role in part else (part[f"{role}_b"][0], part[f"{role}_a"][-1])
+
+
+def _kernel(part: Factors, weight: Shape) -> Shape:
+    """Return the shape of the second Kronecker factor of a convolution."""
+    if "lokr_w2" in part:
+        return part["lokr_w2"]
+    size = math.prod(weight[:2])
+    inner, outputs = part["lokr_w2_b"][0], part["lokr_w2_a"][-1]
+    is_flat = len(part["lokr_w2_b"]) == len(part["lokr_w2_a"]) == 2 and weight[0] == weight[1]
+    return (
+        (*weight[:2], inner // size, outputs) if is_flat and inner % size == 0 else (inner, outputs)
+    )
+
+
+def _difference_misfit(parts: Collection[Factors], weight: Shape) -> str:
     shapes = [part["diff"] for part in parts]
     elements = sum(map(math.prod, shapes))
     if elements == math.prod(weight):
@@ -96,12 +146,10 @@ def _difference_misfit(parts: Sequence[Factors], weight: Shape) -> str:
     return _other_shape("a difference", sides(shapes[0]), weight)
 
 
-def _hadamard_misfit(parts: Sequence[Factors], weight: Shape) -> str:
+def _hadamard_misfit(parts: Collection[Factors], weight: Shape) -> str:
     elements = 0
     for part in parts:
-        products = {
-            _hadamard_shape(part, number) for number in ("1", "2") if f"hada_w{number}_b" in part
-        }
+        products = {_hadamard_shape(part, number) for number in ("1", "2")}
         if len(products) != 1:
             return "its two products have different shapes"
         elements += math.prod(products.pop())

@@ -1,7 +1,7 @@
 """Match the tensors of a LoRA with those of a model, as the engine does when it draws."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.resolver.families import Family
@@ -17,14 +17,16 @@ _FACTORS = frozenset(
         *("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b"),
     )
 )
-# "lora.X.qkv.weight.1.lora_down" is a factor of the second part of a fused weight.
+# "lora.X.qkv.weight.1.lora_down" is a factor of the second part of a joined weight.
 _NAME = re.compile(r"lora\.(?P<weight>.+?)(?:\.(?P<part>[0-9]{1,2}))?\.(?P<factor>[^.]+)")
 # The engine keeps the attention of SDXL's second text encoder in one matrix, and renames the
 # tensors of LoRAs for it (``preprocess_lora_tensors()`` in its ``src/lora.hpp``).
 _SECOND_ENCODER = "cond_stage_model.1.transformer.text_model.encoder.layers."
-_FUSED_ATTENTION = f"{_SECOND_ENCODER}0.self_attn.in_proj.weight"
+_JOINED_ATTENTION = f"{_SECOND_ENCODER}0.self_attn.in_proj.weight"
 _SEPARATE_ATTENTION = re.compile(r"self_attn\.([qkv])_proj\.(weight|bias)")
 _ATTENTION_PARTS = {"q": "", "k": ".1", "v": ".2"}
+# Weights whose parts are apart in the names of other programs.
+_JOINED = (".qkv.weight", ".in_proj.weight", ".linear1.weight")
 
 # The LoRA's tensors by factor, with the names in its file, by part of a weight of the model.
 _Parts = dict[int, dict[str, str]]
@@ -43,18 +45,13 @@ def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, s
             factors of different modules.
     """
     applied, misfits = set[str](), []
-    for weight, parts in _weights(lora, model, names).items():
-        used = list(_leading_parts(parts))
-        if not used:
-            continue
-        applied.update(name for part in used for name in part.values())
-        shapes = [_shapes(lora, part) for part in used]
-        reason = misfit_of(shapes, model[weight])
-        if not reason and len(used) < len(parts):
-            reason = f"it lacks part {len(used) + 1} of a fused weight"
+    for weight, names_by_part in _weights(lora, model, names).items():
+        parts = {number: _shapes(lora, part) for number, part in sorted(names_by_part.items())}
+        tensors = [name for part in names_by_part.values() for name in part.values()]
+        applied.update(tensors)
+        reason = misfit_of(parts, model[weight], is_joined=weight.endswith(_JOINED))
         if reason:
-            module = module_of(next(iter(used[0].values())))
-            misfits.append(Misfit(module, reason))
+            misfits.append(Misfit(module_of(tensors[0]), reason))
     unmatched = tuple(name for name in lora.tensors if name not in applied)
     return LoraMatch(len(applied), len(lora.tensors), unmatched, tuple(misfits))
 
@@ -129,7 +126,7 @@ def _weights(
     """Return the LoRA's tensors by weight of the model, without those that match none."""
     weights: dict[str, _Parts] = {}
     for name in lora.tensors:
-        found = _NAME.fullmatch(_fused(names.get(name, ""), model))
+        found = _NAME.fullmatch(_joined(names.get(name, ""), model))
         if found is None or found["weight"] not in model or found["factor"] not in _FACTORS:
             continue
         parts = weights.setdefault(found["weight"], {})
@@ -145,9 +142,9 @@ def _weights(
     return weights
 
 
-def _fused(name: str, model: Mapping[str, Shape]) -> str:
+def _joined(name: str, model: Mapping[str, Shape]) -> str:
     """Return the engine's name of a tensor for the attention of SDXL's second text encoder."""
-    if _SECOND_ENCODER not in name or _FUSED_ATTENTION not in model:
+    if _SECOND_ENCODER not in name or _JOINED_ATTENTION not in model:
         return name
     return _SEPARATE_ATTENTION.sub(
         lambda found: f"self_attn.in_proj.{found[2]}{_ATTENTION_PARTS[found[1]]}", name
@@ -163,11 +160,3 @@ def _shapes(lora: LoraFile, part: Mapping[str, str]) -> dict[str, Shape]:
     tensors = {factor: lora.tensors[name] for factor, name in part.items()}
     check_module(LoraModule(module_of(next(iter(part.values()))), tensors), lora.label)
     return {factor: tensor.shape for factor, tensor in tensors.items()}
-
-
-def _leading_parts(parts: _Parts) -> Iterator[dict[str, str]]:
-    """Yield the parts that the engine finds: it stops at the first one that is missing."""
-    number = 0
-    while number in parts:
-        yield parts[number]
-        number += 1

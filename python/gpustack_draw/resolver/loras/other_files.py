@@ -21,8 +21,10 @@ _UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"\.lokr_t2$", "a LoKr with a Tucker core"),
     (r"\.(a1|a2|b1|b2)\.weight$", "a GLoRA"),
     (r"\.vera_lambda_[bd]$", "a VeRA adapter"),
+    (r"^blk\.\d+\..*\.lora_[ab]$", "a LoRA for a language model of llama.cpp"),
 )
-_NAMED_ADAPTER = re.compile(r"\.lora_[AB]\.(?!default\.)([^.]+)\.weight$")
+_ORDINARY_HINT = "use a version of it that was saved as an ordinary LoRA"
+_LORA = "a LoRA"  # as identify_file() describes it
 # Other additions to models, beside those that identify_file() knows.
 _UNUSED_ADDITIONS: tuple[tuple[str, str], ...] = (
     (r"^lora_controlnet$", "a Control-LoRA"),
@@ -45,9 +47,15 @@ def unused_addition(header: ModelHeader) -> str:
 
 def has_lora_tensors(header: ModelHeader) -> bool:
     """Return True if a file has tensors of a LoRA, also of a type that the engine lacks."""
-    return any(split_name(name)[1] not in {"", *WEAK_ROLES} for name in header.tensors) or bool(
-        _described(_UNSUPPORTED, header.tensors) or _named_adapter(header.tensors)
+    return (
+        _has_known_factors(header)
+        or bool(_described(_UNSUPPORTED, header.tensors))
+        or identify_file(header) == _LORA
     )
+
+
+def _has_known_factors(header: ModelHeader) -> bool:
+    return any(split_name(name)[1] not in {"", *WEAK_ROLES} for name in header.tensors)
 
 
 def check_is_lora(header: ModelHeader, label: str) -> None:
@@ -64,14 +72,9 @@ def check_is_lora(header: ModelHeader, label: str) -> None:
     if unsupported := _described(_UNSUPPORTED, names):
         raise ModelFileError(
             f"{quoted(label)} is {unsupported}, which the engine does not apply",
-            hint="use a version of it that was saved as an ordinary LoRA",
+            hint=_ORDINARY_HINT,
         )
-    if adapter := _named_adapter(names):
-        raise ModelFileError(
-            f"{quoted(label)} names its adapter {quoted(adapter)}, and the engine reads 'default'",
-            hint="save the LoRA again without a name for the adapter",
-        )
-    if not has_lora_tensors(header):
+    if not _has_known_factors(header):
         raise _not_a_lora(header, label)
 
 
@@ -83,14 +86,16 @@ def _described(patterns: tuple[tuple[str, str], ...], names: Iterable[str]) -> s
     return ""
 
 
-def _named_adapter(names: Iterable[str]) -> str:
-    found = next(filter(None, map(_NAMED_ADAPTER.search, names)), None)
-    return found[1] if found else ""
-
-
 def _not_a_lora(header: ModelHeader, label: str) -> ModelFileError:
     family = detect_family(header)
     identity = identify_file(header)
+    if identity == _LORA:
+        example = next(iter(header.tensors))
+        return ModelFileError(
+            f"{quoted(label)} is a LoRA with names that the engine does not know, for example"
+            f" {quoted(example)}",
+            hint=_ORDINARY_HINT,
+        )
     if family is not None:
         what, hint = f"a model ({family.title})", "name it as the model"
     elif identity in COMPONENTS:

@@ -1,6 +1,7 @@
 """Names of tensors in LoRA files: the module, the role, and the program that writes such names.
 
-The endings are those of the engine (``convert_tensor_name()`` in its ``src/name_conversion.cpp``).
+The endings are those of the engine (``convert_tensor_name()`` in its ``src/name_conversion.cpp``)
+and of ``cpp/engine/lora_names.cpp``.
 """
 
 import re
@@ -17,10 +18,10 @@ ROLES: dict[str, str] = {
     "_lora.down.weight": "down",
     "_lora.mid.weight": "mid",
     "_lora.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
     ".lora_A.weight": "down",
     ".lora_B.weight": "up",
-    ".lora_A.default.weight": "down",
-    ".lora_B.default.weight": "up",
     ".lora_linear": "alpha",
     ".alpha": "alpha",
     ".scale": "scale",
@@ -42,6 +43,8 @@ ROLES: dict[str, str] = {
 # Roles that other tensors than a LoRA's have, too: FLUX.1 has norms that end in ".scale".
 WEAK_ROLES = frozenset(("alpha", "scale"))
 _ENDING = re.compile("({})$".format("|".join(map(re.escape, sorted(ROLES, key=len, reverse=True)))))
+# PEFT writes the name of the adapter, often "default", between the factor and ".weight".
+_ADAPTER = re.compile(r"(?<=\.lora_[AB])\.[^.]+(?=\.weight$)")
 
 # Namings by a pattern of a module's name, in order.
 _NAMINGS: tuple[tuple[str, str], ...] = (
@@ -60,6 +63,7 @@ _PREFIXES = re.compile(
 
 def split_name(name: str) -> tuple[str, str]:
     """Split the name of a tensor into its module and its role; the role is empty if unknown."""
+    name = _ADAPTER.sub("", name)
     ending = _ENDING.search(name)
     return (name[: ending.start()], ROLES[ending[0]]) if ending else (name, "")
 
