@@ -72,8 +72,8 @@ def check_match(lora: LoraFile, match: LoraMatch, family: Family) -> str:
         ModelFileError: The LoRA is made for another model, or does not fit the weights of this one.
     """
     other = lora.base if lora.base is not None and family.name not in lora.base.families else None
-    # LoRAs of several bases can share the modules of a text encoder.
-    if other is not None and (match.misfits or 2 * match.applied < match.total):
+    # LoRAs of other bases can share a few modules, such as those of a text encoder.
+    if other is not None and (match.misfits or match.unmatched):
         raise ModelFileError(
             f"{quoted(lora.label)} is a LoRA for {other.title}, and the model is {family.title}",
             hint=f"use a LoRA that was made for {family.title}",
@@ -82,19 +82,17 @@ def check_match(lora: LoraFile, match: LoraMatch, family: Family) -> str:
         raise _no_match(lora, match, family)
     if match.misfits:
         raise _misfit(lora, match)
-    notes = []
     if other is not None:
-        notes.append(
+        return (
             f"{quoted(lora.label)} seems to be made for {other.title}, and the model is"
             f" {family.title}"
         )
-    if match.unmatched:
-        notes.append(
-            f"{match.applied:,} of the {match.total:,} tensors of {quoted(lora.label)} are applied;"
-            " the model has no weight for the others, for example"
-            f" {quoted(match.unmatched[0])}"
-        )
-    return "; ".join(notes)
+    if not match.unmatched:
+        return ""
+    return (
+        f"{match.applied:,} of the {match.total:,} tensors of {quoted(lora.label)} are applied;"
+        f" the model has no weight for the others, for example {quoted(match.unmatched[0])}"
+    )
 
 
 def _no_match(lora: LoraFile, match: LoraMatch, family: Family) -> ModelFileError:
