@@ -111,7 +111,6 @@ FITTING: dict[str, files.Tensors] = {
     "Kronecker factors": kronecker(PROJ, (4, 16), (16, 4)),
     "Kronecker factors of a convolution": kronecker(CONV, (4, 2), (3, 3, 2, 8)),
     "halves of Kronecker factors": halves(PROJ, (4, 16), (16, 2), (2, 4)),
-    "halves of a Kronecker factor of a convolution": halves(CONV, (4, 2), (18, 2), (2, 8)),
     "a LoHa": hadamard(PROJ, 64, 64),
     "a LoHa of a convolution": hadamard(CONV, 72, 16),
     "a LoHa of a convolution with a core": {
@@ -186,17 +185,9 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
         halves(PROJ, (4, 16), (16, 2), (2, 3)),
         "it has 48 outputs, and the model 64",
     ),
-    "halves of the first factor of a convolution": (
-        {
-            f"{CONV}.lokr_w1_a": ((2, 2), "F16"),
-            f"{CONV}.lokr_w1_b": ((4, 2), "F16"),
-            f"{CONV}.lokr_w2": ((3, 3, 2, 8), "F16"),
-        },
-        "it stores the first factor of a convolution in two halves",
-    ),
     "halves of a factor of a convolution": (
-        halves(CONV, (4, 2), (17, 2), (2, 8)),
-        "it has factors of 4x2 and 17x8 numbers, and the model 3x3x8x16",
+        halves(CONV, (4, 2), (18, 2), (2, 8)),
+        "it stores a factor of a convolution in two halves",
     ),
     "Kronecker parts": (
         {

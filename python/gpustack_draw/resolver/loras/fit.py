@@ -106,10 +106,10 @@ def _kronecker_misfit(parts: Collection[Factors], weight: Shape) -> str:
         return f"it has two factors for {sides(weight)} numbers"
     rows = []
     for part in parts:
-        first = _product(part, "lokr_w1")
-        second = _kernel(part, weight) if len(weight) == 4 else _product(part, "lokr_w2")
-        if len(weight) == 4 and "lokr_w1" not in part:
-            return "it stores the first factor of a convolution in two halves"
+        # The engine multiplies halves before it draws, except those of convolutions.
+        if len(weight) == 4 and not {"lokr_w1", "lokr_w2"} <= part.keys():
+            return "it stores a factor of a convolution in two halves"
+        first, second = _product(part, "lokr_w1"), _product(part, "lokr_w2")
         kernel_fits = len(first) == 2 and len(second) == len(weight) and second[:-2] == weight[:-2]
         if not kernel_fits or first[0] * second[-2] != weight[-2]:
             return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
@@ -120,18 +120,6 @@ def _kronecker_misfit(parts: Collection[Factors], weight: Shape) -> str:
 def _product(part: Factors, role: str) -> Shape:
     """Return the shape of a Kronecker factor, which may be stored in two halves."""
     return part[role] if role in part else (part[f"{role}_b"][0], part[f"{role}_a"][-1])
-
-
-def _kernel(part: Factors, weight: Shape) -> Shape:
-    """Return the shape of the second Kronecker factor of a convolution."""
-    if "lokr_w2" in part:
-        return part["lokr_w2"]
-    size = math.prod(weight[:2])
-    inner, outputs = part["lokr_w2_b"][0], part["lokr_w2_a"][-1]
-    is_flat = len(part["lokr_w2_b"]) == len(part["lokr_w2_a"]) == 2 and weight[0] == weight[1]
-    return (
-        (*weight[:2], inner // size, outputs) if is_flat and inner % size == 0 else (inner, outputs)
-    )
 
 
 def _difference_misfit(parts: Collection[Factors], weight: Shape) -> str:
