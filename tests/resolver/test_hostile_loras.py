@@ -106,7 +106,7 @@ UNUSABLE: dict[str, tuple[files.Tensors, str, str]] = {
     "a textual inversion": (
         {"emb_params": ((768, 2), "F32")},
         no_lora("a textual inversion"),
-        "name it with embedding",
+        "name it with embeddings",
     ),
     "a ControlNet": (
         {"control_model.input_hint_block.0.weight": ((3, 3, 3, 16), F16)},

@@ -34,7 +34,7 @@ _UNUSED_ADDITIONS: tuple[tuple[str, str], ...] = (
 )
 # Arguments that take a file, by its description.
 _ARGUMENTS = {
-    "a textual inversion": "embedding",
+    "a textual inversion": "embeddings",
     "a ControlNet": "control_net",
     "an upscaler": "upscale",
 }
