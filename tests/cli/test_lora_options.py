@@ -58,14 +58,25 @@ def test_a_picture_brings_its_loras(stand_in: StandIn, capsys: pytest.CaptureFix
     assert main(["--from", "cat.png", "--lora", "style.safetensors"]) == 0
     (request,) = stand_in.requests
     assert request.prompt == "a cat <lora:style:0.8> <lora:ink:1>"
-    assert request.loras == (Lora("style.safetensors"), Lora("hf.co/acme/ink:ink.safetensors", 0))
+    assert request.loras == (Lora("style.safetensors"), Lora("hf.co/acme/ink:ink.safetensors"))
     assert "ignores" not in capsys.readouterr().err
 
 
-def test_another_prompt_keeps_the_loras(stand_in: StandIn) -> None:
-    assert main(["demo", "a dog", "--from", "cat.png", "--lora-dir", "loras"]) == 0
-    (request,) = stand_in.requests
-    assert request.prompt == "a dog <lora:style:0.8> <lora:ink:1>"
+def test_another_prompt_replaces_the_tags(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = (
+        "gpustack-draw: 'cat.png' was drawn with <lora:style:0.8> <lora:ink:1>, which the new"
+        " prompt does not have\n"
+    )
+    assert main(["demo", "a dog", "--from", "cat.png"]) == 0
+    assert note in capsys.readouterr().err
+    assert main(["demo", "a dog <lora:ink:1>", "--from", "cat.png"]) == 0
+    assert note not in capsys.readouterr().err
+    assert [(request.prompt, request.loras) for request in stand_in.requests] == [
+        ("a dog", None),
+        ("a dog <lora:ink:1>", (Lora("hf.co/acme/ink:ink.safetensors"),)),
+    ]
 
 
 def test_a_picture_of_a_web_ui_keeps_its_tags(

@@ -7,7 +7,7 @@ from sample_picture import make_picture
 
 from gpustack_draw.pictures.lora_parameters import (
     changed_loras,
-    prompt_with_recorded_tags,
+    dropped_tags,
     read_pairs,
 )
 from gpustack_draw.pictures.parameters import parameters_text
@@ -73,10 +73,10 @@ def test_a_picture_is_drawn_again_with_the_same_loras() -> None:
     request = found.request()
     assert request.prompt == "a cat <lora:style:0.8> <lora:lcm-lora:1>"
     # The file of the other one is not recorded; the tags set the weights.
-    assert request.loras == (Lora("hf.co/acme/lcm-lora@v1:a, b.safetensors", 0),)
+    assert request.loras == (Lora("hf.co/acme/lcm-lora@v1:a, b.safetensors"),)
     assert found.request(loras=["style.safetensors"]).loras == (
         Lora("style.safetensors"),
-        Lora("hf.co/acme/lcm-lora@v1:a, b.safetensors", 0),
+        Lora("hf.co/acme/lcm-lora@v1:a, b.safetensors"),
     )
     assert read(drawn("a cat")).request().loras is None
 
@@ -97,13 +97,15 @@ def test_a_file_of_this_machine_is_never_read_from_a_picture(reference: str) -> 
     assert read_parameters(image).request().loras is None
 
 
-def test_another_prompt_keeps_the_loras_unless_it_names_some() -> None:
+def test_another_prompt_replaces_the_tags() -> None:
     recorded = "a cat <lora:x:0.8>, red <lora:y:1>"
-    assert prompt_with_recorded_tags("a dog", recorded) == "a dog <lora:x:0.8> <lora:y:1>"
-    assert prompt_with_recorded_tags("a dog <lora:z:1>", recorded) == "a dog <lora:z:1>"
-    assert prompt_with_recorded_tags("a dog", "a cat") == "a dog"
-    assert prompt_with_recorded_tags("a dog", "<lora:x:99>") == "a dog"
-    assert read(drawn("a cat", STYLE)).request(prompt="a dog").prompt == "a dog <lora:style:0.8>"
+    assert dropped_tags("a dog", recorded) == ("<lora:x:0.8>", "<lora:y:1>")
+    assert dropped_tags("a dog <lora:z:1>", recorded) == ()
+    assert dropped_tags(recorded, recorded) == ()
+    assert dropped_tags("a dog", "a cat") == ()
+    assert dropped_tags("a dog", "<lora:x:99>") == ()
+    request = read(drawn("a cat", LCM)).request(prompt="a dog")
+    assert (request.prompt, request.loras) == ("a dog", None)
 
 
 @pytest.mark.parametrize(

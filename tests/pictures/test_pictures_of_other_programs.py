@@ -3,7 +3,6 @@
 The files in tests/pictures were made for this project in the ways that public reports show.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -258,11 +257,11 @@ def test_a_picture_is_drawn_again_or_refused_by_the_name_that_the_engine_lacks(
     assert (request.scheduler or "", request.size) == (expected.scheduler, expected.size)
 
 
-@pytest.mark.engine
-def test_tags_of_loras_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_lora_of_a_picture_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     picture = str(PICTURES / "lora_no_hashes.png")
-    assert main(["demo", "--from", picture, "--dry-run", "--json"]) == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    (note,) = (note for note in notes if "drawn as plain words" in note)
-    assert "<lora:stormy_v1:0.8>" in note
-    assert "embedding:easynegative" in note
+    assert main(["demo", "--from", picture, "--dry-run", "-q"]) == 2
+    assert capsys.readouterr().err == (
+        "gpustack-draw: the LoRA 'stormy_v1' of the prompt is not known\n"
+        "gpustack-draw: name its file with --lora, or its folder with --lora-dir, or leave the tag"
+        " out\n"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras
+from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
 from gpustack_draw.pictures.parameters import number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.draw_settings import DrawSettings
@@ -128,6 +128,9 @@ def _notes(
         if name in found.extra and argument not in typed:
             value = quoted(found.extra[name], limit=40)
             yield f"{quoted(path)} has the {_spaced(argument)} {value}, which cannot be used"
+    if tags := dropped_tags(str(typed.get("prompt", found.prompt)), found.prompt):
+        names = clean(" ".join(tags))
+        yield f"{quoted(path)} was drawn with {names}, which the new prompt does not have"
     if found.is_of_this_program:
         return
     program = clean(found.program) or "a program that it does not name"

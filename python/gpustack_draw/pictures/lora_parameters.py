@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.file_names import stem_of
-from gpustack_draw.request.lora_tags import split_lora_tags, write_lora_tag
+from gpustack_draw.request.lora_tags import (
+    LoraTag,
+    recordable_name,
+    split_lora_tags,
+    write_lora_tag,
+)
 from gpustack_draw.request.loras import Lora, LoraSettings
 from gpustack_draw.request.model_reference import HubModel, parse_model_reference
 
@@ -43,32 +48,28 @@ def read_pairs(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def recorded_loras(pairs: Mapping[str, str], named: Sequence[Lora]) -> tuple[Lora, ...]:
-    """Return the LoRAs on the hub that a picture was drawn with, at the weight 0.
-
-    The tags of the prompt set their weights.
+def recorded_loras(
+    pairs: Mapping[str, str], prompt: str, named: Sequence[Lora]
+) -> tuple[Lora, ...]:
+    """Return the LoRAs on the hub that a picture was drawn with and a prompt has tags of.
 
     Args:
         pairs: The parameters of the picture.
+        prompt: The prompt, whose tags set their weights.
         named: LoRAs that replace those of the same name.
     """
-    names = {_name_of(each.reference) for each in named}
+    names = {recordable_name(tag.name).lower() for tag in _tags_of(prompt)}
+    names -= {_name_of(each.reference) for each in named}
     return tuple(
-        Lora(reference, 0)
+        Lora(reference)
         for name, reference in read_pairs(pairs.get(REFERENCES, "")).items()
-        if name.lower() not in names and _is_on_hub(reference)
+        if name.lower() in names and _is_on_hub(reference)
     )
 
 
-def prompt_with_recorded_tags(prompt: str, recorded: str) -> str:
-    """Return a prompt with the tags of a recorded one, unless it names LoRAs itself."""
-    try:
-        tags = split_lora_tags(recorded).tags
-        if split_lora_tags(prompt).tags:
-            return prompt
-    except UsageError:
-        return prompt
-    return " ".join([prompt, *(tag.text for tag in tags)]) if tags else prompt
+def dropped_tags(prompt: str, recorded: str) -> tuple[str, ...]:
+    """Return the tags of a recorded prompt that another one drops, unless it has tags itself."""
+    return () if _tags_of(prompt) else tuple(tag.text for tag in _tags_of(recorded))
 
 
 def changed_loras(pairs: Mapping[str, str], loras: Sequence[LoraSettings]) -> Iterator[str]:
@@ -79,6 +80,13 @@ def changed_loras(pairs: Mapping[str, str], loras: Sequence[LoraSettings]) -> It
         length = min(len(before), len(each.hash))
         if before[:length].lower() != each.hash[:length]:
             yield each.name
+
+
+def _tags_of(prompt: str) -> tuple[LoraTag, ...]:
+    try:
+        return split_lora_tags(prompt).tags
+    except UsageError:  # of a picture of another program
+        return ()
 
 
 def _name_of(reference: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
-from gpustack_draw.pictures.lora_parameters import prompt_with_recorded_tags, recorded_loras
+from gpustack_draw.pictures.lora_parameters import recorded_loras
 from gpustack_draw.pictures.parameters import PROGRAM, REFERENCE, USER_COMPONENTS
 from gpustack_draw.pictures.picture_parameters import InputParameters, read_inputs
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
@@ -99,8 +99,8 @@ class Parameters(SamplingOptions):
             changes: Fields of :class:`DrawRequest` and of :class:`PictureOptions` that replace
                 those of the picture; among them the input pictures, which it does not contain. A
                 sampler whose name includes a scheduler, such as ``DPM++ 2M Karras``, replaces the
-                scheduler, too. Another prompt keeps the LoRAs of the picture unless it names its
-                own; ``loras`` and ``lora_dir`` name the files of those that are not on the hub.
+                scheduler, too. ``loras`` and ``lora_dir`` name the files of the LoRAs in its prompt
+                that are not on the hub.
 
         Raises:
             UsageError: The engine lacks the sampler or the scheduler, a value is out of range, or
@@ -114,10 +114,9 @@ class Parameters(SamplingOptions):
             values["scheduler"] = None
         own = {field.name for field in fields(PictureOptions)}
         named = {name: changes.pop(name) for name in own & set(changes)}
-        if changes.get("prompt") is not None:
-            changes["prompt"] = prompt_with_recorded_tags(changes["prompt"], self.prompt)
         loras = read_loras(changes.pop("loras", None) or ())
-        values["loras"] = loras + recorded_loras(self.extra, loras) or None
+        prompt = changes.get("prompt", self.prompt)
+        values["loras"] = loras + recorded_loras(self.extra, prompt, loras) or None
         pictures = self.inputs.completed(named, "the picture")
         if pictures:
             values["pictures"] = PictureOptions(**pictures)

@@ -15,6 +15,7 @@ from gpustack_draw.request.loras import LORA_WEIGHT
 
 _TAG = re.compile(r"<(?:lora|lyco):(?P<body>[^<>]*)>", re.IGNORECASE)
 _START = re.compile(r"<(?:lora|lyco):", re.IGNORECASE)
+_NOT_IN_TAGS = re.compile(r"[<>:,\x00-\x1f\x7f]")
 _HINT = "write <lora:NAME:WEIGHT>, for example <lora:style:0.8>"
 
 
@@ -83,6 +84,11 @@ def check_negative_prompt(text: str) -> None:
             hint="move it to the prompt; a negative weight turns its effect around",
             argument="negative_prompt",
         )
+
+
+def recordable_name(name: str) -> str:
+    """Return a name without characters that neither a tag nor a list of hashes can hold."""
+    return _NOT_IN_TAGS.sub("", name).strip() or "lora"
 
 
 def write_lora_tag(name: str, weight: float) -> str:

@@ -1,7 +1,6 @@
 """Find the files of the LoRAs that a drawing uses: those of its options and those of its prompt."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.file_names import nearest, stem_of
-from gpustack_draw.request.lora_tags import LoraTag
+from gpustack_draw.request.lora_tags import LoraTag, recordable_name
 from gpustack_draw.request.loras import LORA_WEIGHT, Lora, LoraOptions
 from gpustack_draw.resolver.find_addition import AdditionFile
 from gpustack_draw.resolver.lora_folder import VARIABLE, LoraFolder
@@ -21,7 +20,6 @@ _USUAL_STEMS = frozenset(
     ("pytorch_lora_weights", "adapter_model", "diffusion_pytorch_model", "lora", "model")
 )
 _MAX_NAMES = 3
-_NOT_IN_TAGS = re.compile(r"[<>:,\x00-\x1f\x7f]")  # such names could not be read back
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class _NamedLora:
     def name(self) -> str:
         """The name in the prompt, as web UIs record it, else the file's own."""
         typed = self.tags[0].name if self.tags else self.own_name
-        return _NOT_IN_TAGS.sub("", typed).strip() or "lora"
+        return recordable_name(typed)
 
     def found(self) -> FoundLora:
         """Return the file with the sum of its weights.
