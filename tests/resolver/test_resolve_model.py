@@ -251,7 +251,7 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         files.LORA,
         ModelFileError,
         "'x.gguf' is a LoRA, not a model that draws by itself",
-        FAMILIES_HINT,
+        "name the model, and this file with loras",
     ),
     "unknown": (
         UNKNOWN,
@@ -429,7 +429,7 @@ WRONG_PARTS: dict[str, tuple[str, files.Tensors, str, str]] = {
         "llm",
         files.LORA,
         "'part.safetensors' is a LoRA, not a language model (which reads the prompt)",
-        "llm takes a language model (which reads the prompt)",
+        "name it with loras",
     ),
     "anything as TAESD": (
         "taesd",

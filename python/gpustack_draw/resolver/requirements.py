@@ -5,6 +5,7 @@ from collections.abc import Collection
 from gpustack_draw.errors import ModelFileError, NotYetSupportedError, quoted
 from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.additions import LORA
 from gpustack_draw.request.names import COMPONENTS
 from gpustack_draw.resolver.detect_family import (
     clip_width,
@@ -49,6 +50,11 @@ def _not_a_model(header: ModelHeader, label: str) -> ModelFileError:
         return ModelFileError(
             f"{quoted(label)} is {_title_of(identity, header)}, not a model that draws by itself",
             hint=phrase("name the model, and this file with {}", Argument(identity)),
+        )
+    if identity == LORA.title:
+        return ModelFileError(
+            f"{quoted(label)} is {identity}, not a model that draws by itself",
+            hint=phrase("name the model, and this file with {loras}"),
         )
     return ModelFileError(
         f"{quoted(label)} is {identity}, not a model that draws by itself"
@@ -139,6 +145,8 @@ def check_component(component: str, header: ModelHeader, label: str) -> None:
         hint = phrase("name it with {}", Argument(identity))
     else:
         actual = identity or "of an unknown type"
+        if identity == LORA.title:
+            hint = phrase("name it with {loras}")
     raise ModelFileError(
         f"{quoted(label)} is {actual}, not {COMPONENT_TITLES[component]}", hint=hint
     )
