@@ -245,7 +245,7 @@ class Peer:
         }
         self.unet = _load(UNet2DConditionModel, unet, weights)
         self.vae = _load(AutoencoderKL, vae, weights)
-        encoder = _load_text_encoder(weights)
+        encoder = load_text_encoder(weights)
         with torch.inference_mode():
             self.prompt, self.negative = (
                 encoder(torch.tensor([[START, *words] + [END] * (WORDS - 1 - len(words))]))[0]
@@ -294,7 +294,8 @@ def _load(kind: type[Any], options: dict[str, Any], weights: dict[str, torch.Ten
     return network.eval()
 
 
-def _load_text_encoder(weights: dict[str, torch.Tensor]) -> CLIPTextModel:
+def load_text_encoder(weights: dict[str, torch.Tensor]) -> CLIPTextModel:
+    """Return the text encoder of a file in the original names, in f32."""
     encoder = CLIPTextModel(
         CLIPTextConfig(
             hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12

@@ -27,7 +27,17 @@ void set_device_options(sd_ctx_params_t& params, const std::string& device) {
   params.flash_attn = is_fast_cpu;
 }
 
-sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device) {
+std::vector<sd_embedding_t> library_embeddings(const Files& embeddings) {
+  std::vector<sd_embedding_t> all;
+  for (const auto& [word, path] : embeddings) {
+    all.push_back({word.c_str(), path.c_str()});
+  }
+  return all;
+}
+
+// `embeddings` must outlive the result.
+sd_ctx_params_t library_options(const ModelOptions& options, const std::string& device,
+                                const std::vector<sd_embedding_t>& embeddings) {
   sd_ctx_params_t params;
   sd_ctx_params_init(&params);
   set_files(params, options.files);
@@ -38,6 +48,8 @@ sd_ctx_params_t library_options(const ModelOptions& options, const std::string& 
   // The other mode changes the weights: rounding makes that irreversible, and it ends the process
   // for quantized weights.
   params.lora_apply_mode = LORA_APPLY_AT_RUNTIME;
+  params.embeddings = embeddings.data();
+  params.embedding_count = static_cast<std::uint32_t>(embeddings.size());
   set_device_options(params, device);
   return params;
 }
@@ -216,7 +228,8 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   bool stop = !clock.report(0, 1);
   // Loader threads run while the library reports progress; an exception here would end the process.
   session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
-  const sd_ctx_params_t params = library_options(options, device_);
+  const std::vector<sd_embedding_t> embeddings = library_embeddings(options.embeddings);
+  const sd_ctx_params_t params = library_options(options, device_, embeddings);
   if (!stop) {
     try {
       context_.reset(new_sd_ctx(&params));

@@ -28,6 +28,7 @@ using Numbers = std::map<std::string, double>;
 /// The files of a model, and where it runs.
 struct ModelOptions {
   Files files;
+  Files embeddings;  ///< Files of one F32 matrix, by the words of prompts that stand for its rows.
   Numbers numbers;
   std::string device = "auto";   ///< See use_device().
   bool encode_pictures = false;  ///< Load the encoder of the VAE too, for InputPictures.

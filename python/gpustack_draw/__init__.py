@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         PictureSettings,
         PlannedSettings,
     )
+    from gpustack_draw.request.embeddings import Embedding, Embeddings
     from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "request.draw_settings": ("DrawSettings", "PictureSettings", "PlannedSettings"),
+    "request.embeddings": ("Embedding", "Embeddings"),
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
@@ -95,6 +97,8 @@ __all__ = [
     "DrawError",
     "DrawRequest",
     "DrawSettings",
+    "Embedding",
+    "Embeddings",
     "EngineCrashed",
     "EngineError",
     "FetchError",

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from gpustack_draw.model import Model
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
+from gpustack_draw.request.embeddings import EmbeddingKeywords, Embeddings
 from gpustack_draw.request.keywords import record_of, takes_fields
 from gpustack_draw.request.loras import NO_LORAS, LoraKeywords, LoraOptions
 from gpustack_draw.request.model_reference import HubModel, ServerModel, parse_model_reference
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class LoadKeywords(ComponentKeywords, LoraKeywords, TargetKeywords, total=False):
+class LoadKeywords(ComponentKeywords, EmbeddingKeywords, LoraKeywords, TargetKeywords, total=False):
     """Keywords of :func:`load`."""
 
 
@@ -38,7 +41,7 @@ class GenerateKeywords(DrawKeywords, ComponentKeywords, TargetKeywords, total=Fa
     """Keywords of :func:`generate`."""
 
 
-@takes_fields(Components, LoraOptions, Target)
+@takes_fields(Components, Embeddings, LoraOptions, Target)
 def load(
     model: Reference,
     *,
@@ -54,8 +57,8 @@ def load(
             hub, or downloaded.
         on_log: Called with level and text of each line of the engine's log, or of the exchange
             with a server; a server's lines come from several threads.
-        options: The fields of :class:`Components`, :class:`LoraOptions` and :class:`Target`, such
-            as ``vae``, ``loras`` and ``device``.
+        options: The fields of :class:`Components`, :class:`Embeddings`, :class:`LoraOptions` and
+            :class:`Target`, such as ``vae``, ``embeddings``, ``loras`` and ``device``.
 
     Returns:
         The model; its first drawing loads it.
@@ -66,44 +69,61 @@ def load(
         ModelFileError: A file cannot be used.
         FetchError: The hub cannot be asked, or refuses.
     """
-    components, target = record_of(Components, options), record_of(Target, options)
-    return _load(model, components, target, record_of(LoraOptions, options), on_log)
+    return _load(model, _LoadOptions.of(options, record_of(LoraOptions, options)), on_log)
 
 
-def _load(
-    model: Reference,
-    components: Components,
-    target: Target,
-    loras: LoraOptions = NO_LORAS,
-    on_log: LogFunction | None = None,
-) -> Model:
+@dataclass(frozen=True)
+class _LoadOptions:
+    """The records of the keywords of :func:`load`."""
+
+    components: Components
+    embeddings: Embeddings
+    target: Target
+    loras: LoraOptions
+
+    @classmethod
+    def of(cls, options: Mapping[str, object], loras: LoraOptions) -> "_LoadOptions":
+        return cls(
+            record_of(Components, options),
+            record_of(Embeddings, options),
+            record_of(Target, options),
+            loras,
+        )
+
+    def references(self) -> list[str]:
+        embeddings = [embedding.reference for embedding in self.embeddings.parsed]
+        return [*self.components.named().values(), *embeddings]
+
+
+def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = None) -> Model:
     check_function(on_log, "on_log")
     reference = parse_model_reference(model)
-    named = components.named()
+    named, target = options.components.named(), options.target
+    embeddings = options.embeddings.parsed
     if is_drawn_on_server(reference, target.on):
         from gpustack_draw.gpustack_server.engine import open_model
         from gpustack_draw.gpustack_server.plan_request import check_server_loras
 
         assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
-        check_server_loras(loras)
-        ignored = [*named, *target.local_options()]
+        check_server_loras(options.loras)
+        ignored = [*named, *(["embeddings"] if embeddings else []), *target.local_options()]
         address = find_server(target.server, target.timeout)
         return Model(open_model(reference, address, ignored=ignored, on_log=on_log))
-    resolved = resolve_model(reference, named)
+    resolved = resolve_model(reference, named, embeddings)
     engine = LocalEngine(
         resolved,
         threads=target.threads,
         device=target.device,
         in_process=target.in_process,
         on_log=on_log,
-        loras=loras,
+        loras=options.loras,
     )
-    if loras.loras:
+    if options.loras.loras:
         engine.check_loras()
     return Model(engine, resolved)
 
 
-@takes_fields(Components, LoraOptions, Target)
+@takes_fields(Components, Embeddings, LoraOptions, Target)
 def resolve(
     model: Reference, *, request: DrawRequest | None = None, **options: "Unpack[LoadKeywords]"
 ) -> ModelPlan:
@@ -117,8 +137,7 @@ def resolve(
     Raises:
         DrawError: The model cannot be drawn with; see :func:`load`.
     """
-    components, target = record_of(Components, options), record_of(Target, options)
-    with _load(model, components, target, record_of(LoraOptions, options)) as loaded:
+    with _load(model, _LoadOptions.of(options, record_of(LoraOptions, options))) as loaded:
         return loaded.plan(request or DrawRequest(prompt=""))
 
 
@@ -136,7 +155,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-@takes_fields(DrawRequest, PictureOptions, Components, Target, without=("count", "pictures"))
+@takes_fields(
+    *(DrawRequest, PictureOptions, Components, Embeddings, Target), without=("count", "pictures")
+)
 def generate(
     model: Reference,
     prompt: str,
@@ -161,8 +182,8 @@ def generate(
             where that is a terminal, and for a bar and the growing picture in a notebook.
         preview: Whether ``on_progress`` receives previews of the growing picture.
         options: The other fields of :class:`DrawRequest`, but ``count``; and those of
-            :class:`PictureOptions`, such as ``image``, of :class:`Components` and of
-            :class:`Target`. Other LoRAs do not load the model again.
+            :class:`PictureOptions`, such as ``image``, of :class:`Components`, of
+            :class:`Embeddings` and of :class:`Target`. Other LoRAs do not load the model again.
 
     Returns:
         An RGB picture.
@@ -171,11 +192,10 @@ def generate(
         DrawError: Every expected failure; see ``gpustack_draw.errors`` for the kinds.
     """
     request = request_of({"prompt": prompt, **options})
-    components, target = record_of(Components, options), record_of(Target, options)
-    arguments = (model, components, target)
+    arguments = (model, _LoadOptions.of(options, NO_LORAS))
     # A name can stand for another file, or a model of another server, than in the last call.
     variables = [os.environ.get(name) for name in ("GPUSTACK_SERVER_URL", "GPUSTACK_API_KEY")]
-    files = [_state_of(name) for name in (model, *components.named().values())]
+    files = [_state_of(name) for name in (model, *arguments[1].references())]
     key = (arguments, variables, files)
     global _last_model  # noqa: PLW0603 - it belongs to the process, like the engine
     with _last_model_lock:

@@ -40,7 +40,8 @@ class PlannedFile:
     """A file that the engine will load.
 
     Attributes:
-        component: ``model`` for the main file, else ``vae``, ``clip_l``, ..., or ``lora``.
+        component: ``model`` for the main file, else ``vae``, ``clip_l``, ..., ``embedding`` or
+            ``lora``.
         repository: ``OWNER/REPO``; ``None`` for a local file.
         revision: Commit of the repository; ``None`` for a local file.
         path: Path in the repository; for a local file, on this machine.
@@ -141,7 +142,7 @@ def plan_model(
         additions: Files of its LoRAs.
         hub: The hub that has the files of both; ``None`` if all are the user's.
     """
-    files = (*model.files, *additions)
+    files = (*model.all_files, *additions)
     hub_files = [file.hub_file for file in files if file.hub_file is not None]
     if hub is not None:
         notes += tuple(filter(None, [hub.disk_shortage(hub_files)]))

@@ -137,6 +137,24 @@ def test_parts_that_were_named(stand_in: StandIn, capsys: pytest.CaptureFixture[
     )
 
 
+def test_embeddings_that_were_used(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    embeddings = {"toy": "0123456789ab", "bad-hands": "0" * 12}
+    Path("toy.png").write_bytes(encode(make_picture(embeddings=embeddings), ".png"))
+    assert main(["demo", "--from", "toy.png"]) == 0
+    assert capsys.readouterr().err.startswith(
+        "gpustack-draw: 'toy.png' was drawn with the embeddings 'toy', 'bad-hands'; name them with"
+        " --embedding\n"
+    )
+    with_text("web.png", WEB_UI + ', TI hashes: "easynegative: c74b4e810b03"')
+    assert main(["demo", "--from", "web.png"]) == 0
+    errors = capsys.readouterr().err
+    assert "'web.png' was drawn with the embeddings 'easynegative'; name them" in errors
+    assert "TI hashes" not in errors
+    assert main(["demo", "--from", "toy.png", "--embedding", "toy.pt"]) == 0
+    assert "embeddings" not in capsys.readouterr().err
+    assert stand_in.options["embeddings"] == ["toy.pt"]
+
+
 def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) -> None:
     with_text("few.png", "Steps: 4, Seed: 1, Size: 8x8")
     assert main(["demo", "--from", "few.png"]) == 0

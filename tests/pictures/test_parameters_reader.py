@@ -113,6 +113,9 @@ def test_an_exact_prompt_does_not_mislead_others(tmp_path: Path) -> None:
 # --- what we write, read by ourselves -------------------------------------------------------------
 
 
+EMBEDDINGS = {"<cat-toy>": "0123456789ab", "bad-hands 5": "0" * 12}
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("prompt", [*AWKWARD, *BLANK_OR_ALIKE])
 def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None:
@@ -122,13 +125,15 @@ def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None
                 tmp_path, suffix, prompt=prompt, negative_prompt=negative, sampler="euler_a",
                 scheduler="sgm_uniform", sample_steps=20, cfg_scale=4.35, seed=2**63 - 1,
                 model='my "model", v1: final', reference="hf.co/owner/repo@main:Q4_0",
-                user_components="vae clip_l",
+                user_components="vae clip_l", embeddings=EMBEDDINGS,
             )
         )  # fmt: skip
         assert (read.prompt, read.negative_prompt) == (prompt, negative)
         assert read.model == 'my "model", v1: final'
         assert read.reference == "hf.co/owner/repo@main:Q4_0"
         assert read.user_components == ("vae", "clip_l")
+        assert read.embeddings == tuple(EMBEDDINGS)
+        assert read.extra["TI hashes"] == "<cat-toy>: 0123456789ab, bad-hands 5: 000000000000"
         assert read.is_of_this_program
         assert read.request() == DrawRequest(
             prompt=prompt,

@@ -153,7 +153,7 @@ def test_negative_prompt_without_guidance_has_no_effect() -> None:
     assert note not in choose(model())[1]
 
 
-PLAIN = "drawn as plain words: this version loads no hypernetworks or embeddings; leave"
+PLAIN = "drawn as plain words: this version loads no hypernetworks; leave"
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,21 @@ PLAIN = "drawn as plain words: this version loads no hypernetworks or embeddings
     [
         ("<HyperNet:a b:1>, a cat", f"'<HyperNet:a b:1>' is {PLAIN} it out"),
         ("a cat <hypernet:anime:0.4>", f"'<hypernet:anime:0.4>' is {PLAIN} it out"),
-        ("a cat, embedding:easynegative, wet", f"'embedding:easynegative' is {PLAIN} it out"),
         (
-            "<ti:a:1><ti:b:1> a cat <ti:a:1>",
-            f"'<ti:a:1>', '<ti:b:1>' are {PLAIN} them out",
+            "a cat, embedding:easynegative, wet",
+            "'embedding:easynegative' is drawn as plain words: load it with embeddings",
         ),
         (
-            "".join(f"<ti:{name}:1>" for name in "abcde"),
-            f"'<ti:a:1>', '<ti:b:1>', '<ti:c:1>' and 2 more are {PLAIN} them out",
+            "<ti:a> <embedding:b>",
+            "'<ti:a>', '<embedding:b>' are drawn as plain words: load them with embeddings",
+        ),
+        (
+            "<loha:a:1><loha:b:1> a cat <loha:a:1>",
+            f"'<loha:a:1>', '<loha:b:1>' are {PLAIN} them out",
+        ),
+        (
+            "".join(f"<loha:{name}:1>" for name in "abcde"),
+            f"'<loha:a:1>', '<loha:b:1>', '<loha:c:1>' and 2 more are {PLAIN} them out",
         ),
     ],
 )

@@ -92,10 +92,18 @@ def write_sparse_gguf(path: Path, tensors: Tensors) -> Path:
     return path
 
 
-def safetensors_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return a complete safetensors file whose weights are zeros."""
-    start, size = safetensors_start(tensors, metadata)
-    return start + bytes(size)
+def safetensors_bytes(
+    tensors: Tensors,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    data: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """Return a complete safetensors file; weights without data are zeros."""
+    start, _size = safetensors_start(tensors, metadata)
+    for name, (shape, tensor_type) in tensors.items():
+        size = math.prod(shape) * SAFETENSORS_BYTES[tensor_type]
+        start += (data or {}).get(name, bytes(size))
+    return start
 
 
 def write_sparse_safetensors(path: Path, tensors: Tensors) -> Path:

@@ -22,6 +22,7 @@ def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Pic
     model = str(changes.pop("model", "demo"))
     reference = str(changes.pop("reference", ""))
     user_components = tuple(str(changes.pop("user_components", "")).split())
+    embeddings = changes.pop("embeddings", None)
     before = changes.pop("before", None)
     values.update(changes)
     y, x = numpy.mgrid[0:height, 0:width]
@@ -32,6 +33,7 @@ def make_picture(*, width: int = 48, height: int = 32, **changes: object) -> Pic
         model=model,
         reference=reference,
         user_components=user_components,
+        embeddings=embeddings,  # type: ignore[arg-type]
         before=before,  # type: ignore[arg-type]
         family="flux2-klein",
         device="CPU",

@@ -10,6 +10,7 @@ from itertools import takewhile
 from gpustack_draw.cli.command_line import COMMANDS, PROGRAM
 from gpustack_draw.cli.command_parsers import (
     add_component_options,
+    add_embedding_option,
     add_lora_option,
     add_output_options,
     completion_parser,
@@ -68,6 +69,7 @@ class Arguments(argparse.Namespace):
     fit: str | None
     loras: list[str] | None
     lora_dir: str | None
+    embedding: list[str] | None
     seed: str | None
     output: str | None
     show: bool
@@ -315,6 +317,7 @@ def _add_additions(group: "argparse._ArgumentGroup") -> None:
         help="folder of the LoRAs that <lora:NAME:WEIGHT> in the prompt names (default:"
         " GPUSTACK_DRAW_LORA_DIR)",
     )
+    add_embedding_option(group)
 
 
 def _add_server(group: "argparse._ArgumentGroup") -> None:

@@ -179,6 +179,18 @@ def add_component_options(parser: Parser) -> None:
         group.add_argument(option, metavar="REF", help=help_text)
 
 
+def add_embedding_option(group: "argparse._ActionsContainer") -> None:
+    """Add the option that adds embeddings to a model."""
+    group.add_argument(
+        "--embedding",
+        action="append",
+        metavar="[NAME=]REF",
+        help="embedding (textual inversion) of Stable Diffusion 1 or 2 that its name in a prompt"
+        " stands for: a file or hf.co/OWNER/REPO[:FILE]; repeatable (default name: that of the"
+        " file)",
+    )
+
+
 def _command_parser(
     name: str, usage: str, description: str, *, epilog: str | None = None
 ) -> Parser:

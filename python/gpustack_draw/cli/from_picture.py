@@ -10,7 +10,7 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
-from gpustack_draw.pictures.parameters import number_text
+from gpustack_draw.pictures.parameters import EMBEDDING_HASHES, number_text
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
@@ -22,7 +22,7 @@ from gpustack_draw.untrusted import clean
 # A drawing could not follow these.
 _SAY_NOTHING = (
     *("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG"),
-    *(HASHES, REFERENCES),
+    *(HASHES, REFERENCES, EMBEDDING_HASHES),
 )
 # The values that a drawing takes from a picture, and cannot where they are out of range.
 _NUMBERS = {
@@ -124,6 +124,9 @@ def _notes(
     missing = [option_of(name) for name in components if getattr(arguments, name) is None]
     if missing:
         yield f"{quoted(path)} was drawn with {', '.join(missing)}, and does not say which file"
+    if found.embeddings and not arguments.embedding:
+        names = clean(", ".join(map(quoted, found.embeddings)))
+        yield f"{quoted(path)} was drawn with the embeddings {names}; name them with --embedding"
     for name, argument in _NUMBERS.items():
         if name in found.extra and argument not in typed:
             value = quoted(found.extra[name], limit=40)

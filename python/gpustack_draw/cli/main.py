@@ -154,6 +154,7 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
     return load(
         model_name,
         **{name: getattr(arguments, name) for name in COMPONENTS},
+        embeddings=arguments.embedding or (),
         threads=_parsed(arguments.threads, THREADS.parse),
         device=arguments.device,
         on=arguments.on,
@@ -249,6 +250,7 @@ def _record(picture: "Picture", path: str) -> bytes:
         "model": picture.model,
         "family": picture.family,
         **asdict(picture.settings),
+        "embeddings": picture.embeddings,
         "width": picture.width,
         "height": picture.height,
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},

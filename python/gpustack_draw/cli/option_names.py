@@ -3,7 +3,12 @@
 from gpustack_draw.phrases import Argument, spelled
 
 # Options with another name than the argument.
-_OPTIONS = {"loras": "--lora", "on_log": "--debug", "path": "--output"}
+_OPTIONS = {
+    "embeddings": "--embedding",
+    "loras": "--lora",
+    "on_log": "--debug",
+    "path": "--output",
+}
 _SWITCHES = frozenset({"mask_invert", "masked_only", "on_log", "preview"})
 
 

@@ -28,6 +28,8 @@ from gpustack_draw.errors import BlankPictureError, ModelFileError, quoted
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 
+_NO_EMBEDDINGS: Mapping[str, str] = {}
+
 
 class CoreEngine:
     """The compiled engine in this process. EngineProcess has the same methods."""
@@ -55,6 +57,7 @@ class CoreEngine:
         device: str,
         switches: Sequence[str] = (),
         encode_pictures: bool = False,
+        embeddings: Mapping[str, str] = _NO_EMBEDDINGS,
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
     ) -> LoadResult:
@@ -66,6 +69,8 @@ class CoreEngine:
             device: ``auto`` or the name of a device.
             switches: Names of the engine's numbers that are set to 1.
             encode_pictures: Load the encoder of the VAE too, which input pictures need.
+            embeddings: Paths of safetensors files with F32 vectors, by the words that stand for
+                them in prompts.
             on_progress: Called with the progress of the phase ``load``.
             on_log: Called with level and text of each line of the engine's log.
 
@@ -88,6 +93,7 @@ class CoreEngine:
                 numbers=numbers,
                 device=device,
                 encode_pictures=encode_pictures,
+                embeddings={word: os.fsencode(path) for word, path in embeddings.items()},
                 on_progress=adapt_progress(on_progress),
                 on_log=adapt_log(on_log),
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 from gpustack_draw.engine.core_calls import unknown_device
 from gpustack_draw.engine.core_engine import CoreEngine
+from gpustack_draw.engine.embedding_files import EmbeddingFiles
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
@@ -89,6 +90,7 @@ class LocalEngine:
         self._threads = threads or 0
         self._device = device
         self._on_log = on_log
+        self._embeddings = EmbeddingFiles()
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
@@ -256,6 +258,7 @@ class LocalEngine:
             self._is_closed = True
             self._loaded_on = ""
             self._engine.close()
+            self._embeddings.remove()
         finally:
             lock.release()
 
@@ -296,7 +299,7 @@ class LocalEngine:
             return self._engine.draw(
                 settings={
                     **{name: getattr(settings, name) for name in _ENGINE_SETTINGS},
-                    **parsed_prompts(settings, self.model.family),
+                    **parsed_prompts(settings, self.model.family, self.model.embedding_names),
                 },
                 previews=previews,
                 on_progress=progress,
@@ -345,8 +348,10 @@ class LocalEngine:
                 f"{quoted(missing)} no longer exists",
                 hint="put the file back, or load the model again",
             )
+        self._embeddings.write(self.model.embeddings)
         result = self._engine.load(
             files=self._files,
+            embeddings=self._embeddings.paths,
             threads=self._threads,
             device=self._device,
             switches=self.model.family.switches,
@@ -380,8 +385,9 @@ class LocalEngine:
             seconds=progress.seconds,
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
+            embeddings=self._embeddings.hashes_in(settings),
             size=None if pictures is None else pictures.result_size,
-            before=None if pictures is None else _raster(pictures.before),
+            before=None if pictures is None else Raster.of(pictures.before),
             notes=notes,
         )
 
@@ -390,9 +396,3 @@ class LocalEngine:
             f"{quoted(self.model.name)} {problem}",
             hint=phrase("try another quantization of the model, another {vae}, or another {seed}"),
         )
-
-
-def _raster(pixels: memoryview) -> Raster:
-    assert pixels.shape is not None
-    height, width, _channels = pixels.shape
-    return Raster(pixels, width, height)

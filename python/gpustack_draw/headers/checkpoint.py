@@ -4,12 +4,19 @@ Since 2020 PyTorch has written a zip archive with the tensors' data and a pickle
 earlier files hold several pickles, then the data. The engine reads both (its ``src/model_io``).
 """
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.pickle_machine import CONVERT_HINT, unreadable
 from gpustack_draw.headers.pickle_values import PickledTensor
-from gpustack_draw.headers.tensor_pickle import MAX_PICKLE_BYTES, read_tensor_pickle, skip_pickle
+from gpustack_draw.headers.tensor_pickle import (
+    MAX_PICKLE_BYTES,
+    TensorPickle,
+    read_storage_keys,
+    read_tensor_pickle,
+    skip_pickle,
+)
 from gpustack_draw.headers.tensor_table import (
     MAX_TENSORS,
     ByteSource,
@@ -45,6 +52,40 @@ def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
         ModelFileError: The file is damaged, malicious, not a checkpoint, or one that the engine
             does not read.
     """
+    content = _read_zip(source)
+    storages = {key: entry.bytes for key, entry in content.storages.items()}
+    return _header(content.described.tensors, storages, source)
+
+
+def read_checkpoint_tensor(source: ByteSource, name: str) -> bytes:
+    """Read the data of a tensor of a checkpoint whose header has been checked.
+
+    Args:
+        source: The file, of a few megabytes at most.
+        name: Name of the tensor.
+
+    Raises:
+        ModelFileError: The file is damaged.
+    """
+    if is_legacy_checkpoint(source.read(0, 512)):
+        legacy = _read_legacy(source)
+        tensor = legacy.described.tensors[name]
+        return source.read(legacy.places[tensor.storage] + tensor.offset, tensor.bytes)
+    content = _read_zip(source)
+    tensor = content.described.tensors[name]
+    storage = read_zip_entry(source, content.storages[tensor.storage])
+    return storage[tensor.offset : tensor.offset + tensor.bytes]
+
+
+@dataclass(frozen=True)
+class _ZipContent:
+    """The pickle of a zip checkpoint, and the entries of its storages by key."""
+
+    described: TensorPickle
+    storages: dict[str, ZipEntry]
+
+
+def _read_zip(source: ByteSource) -> _ZipContent:
     label = source.label
     entries = read_zip_directory(source)
     pickles = [name for name in entries if PurePosixPath(name).name == _PICKLE_NAME]
@@ -61,11 +102,11 @@ def read_zip_checkpoint(source: ByteSource) -> ModelHeader:
         raise damaged(label, f"its {_PICKLE_NAME} is larger than {MAX_PICKLE_BYTES:,} bytes")
     described = read_tensor_pickle(read_zip_entry(source, entries[pickles[0]]), label)
     storages = {
-        key: entries[f"{folder}data/{key}"].bytes
+        key: entries[f"{folder}data/{key}"]
         for key in described.storage_bytes
         if f"{folder}data/{key}" in entries
     }
-    return _header(described.tensors, storages, source)
+    return _ZipContent(described, storages)
 
 
 def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
@@ -74,6 +115,19 @@ def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
     Raises:
         ModelFileError: As for :func:`read_zip_checkpoint`.
     """
+    described = _read_legacy(source).described
+    return _header(described.tensors, described.storage_bytes, source)
+
+
+@dataclass(frozen=True)
+class _LegacyContent:
+    """The pickle of a legacy checkpoint, and the offsets of its storages in the file by key."""
+
+    described: TensorPickle
+    places: dict[str, int]
+
+
+def _read_legacy(source: ByteSource) -> _LegacyContent:
     label = source.label
     data = source.read(0, min(source.size, MAX_PICKLE_BYTES))
     position = 2 + len(_LEGACY_MAGIC)
@@ -84,12 +138,15 @@ def read_legacy_checkpoint(source: ByteSource) -> ModelHeader:
         data, position, label
     )  # properties of the machine on which it was written
     described = read_tensor_pickle(data, label, position)
-    end = skip_pickle(data, described.end, label)  # keys of the storages, in file order
-    for size in described.storage_bytes.values():
-        end += _LEGACY_STORAGE_HEADER_BYTES + size
+    keys, end = read_storage_keys(data, described.end, label)
+    places = {}
+    for key in keys:
+        end += _LEGACY_STORAGE_HEADER_BYTES
+        places[key] = end
+        end += described.storage_bytes.get(key, 0)
     if end > source.size:
         raise truncated(label, source.size, end)
-    return _header(described.tensors, described.storage_bytes, source)
+    return _LegacyContent(described, places)
 
 
 def _header(

@@ -90,7 +90,7 @@ def read_model_header(path: Path, *, label: str = "") -> ModelHeader:
             crash the engine.
     """
     label = label or str(path)
-    with _LocalFile(path, label) as source:
+    with LocalFile(path, label) as source:
         return read_header(source)
 
 
@@ -148,7 +148,7 @@ def read_numbers(path: Path, tensors: Iterable[TensorInfo], *, label: str = "") 
     """
     label = label or str(path)
     numbers = {}
-    with _LocalFile(path, label) as source:
+    with LocalFile(path, label) as source:
         for tensor in tensors:
             if tensor.offset is None or tensor.type not in _NUMBERS:
                 continue
@@ -167,18 +167,31 @@ def foreign_format(name: str) -> str:
     return _FOREIGN_ENDINGS.get(Path(name).suffix.lower(), "")
 
 
-class _LocalFile:
-    """A regular file, opened for reading; a context manager."""
+class LocalFile:
+    """A regular file of this machine, opened for reading; a context manager.
+
+    Attributes:
+        path: Path of the file.
+        label: Name of the file in messages.
+        size: Size in bytes, once it is open.
+    """
 
     chunk_bytes = 1024 * 1024
 
     def __init__(self, path: Path, label: str) -> None:
+        """Create a closed file."""
         self.path = path
         self.label = label
         self.size = 0
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> "_LocalFile":  # noqa: PYI034 - typing.Self is from Python 3.11 on
+    def __enter__(self) -> "LocalFile":  # noqa: PYI034 - typing.Self is from Python 3.11 on
+        """Open the file.
+
+        Raises:
+            ModelNotFoundError: It does not exist.
+            ModelFileError: It cannot be read, or is no regular file.
+        """
         try:
             # Check before opening: opening a pipe blocks.
             _check_regular(self.path.stat(), self.label)
@@ -214,10 +227,12 @@ class _LocalFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
     def read(self, offset: int, length: int) -> bytes:
+        """Read ``length`` bytes from ``offset``; fewer only at the end of the file."""
         assert self._file is not None
         try:
             self._file.seek(offset)

@@ -51,6 +51,27 @@ def read_tensor_pickle(data: bytes, label: str, start: int = 0) -> TensorPickle:
     return TensorPickle(tensors, machine.storage_bytes, end)
 
 
+def read_storage_keys(data: bytes, start: int, label: str) -> tuple[list[str], int]:
+    """Read the pickled list of storages of a legacy checkpoint.
+
+    Returns:
+        The keys of the storages, in the order of the file; and the offset at which the list ends.
+
+    Raises:
+        ModelFileError: The pickle is damaged, or no such list.
+    """
+    machine = PickleMachine(label)
+    end = start
+    for name, argument, end in _operations(data, start, label):  # noqa: B007
+        machine.step(name, argument)
+    keys = machine.top()
+    items = keys.items if isinstance(keys, Group) and keys.type == "list" else []
+    found = [key for key in items if isinstance(key, str)]
+    if not found or len(set(found)) < len(items):
+        raise damaged(label, "its list of storages cannot be read")
+    return found, end
+
+
 def skip_pickle(data: bytes, start: int, label: str) -> int:
     """Return the offset at which a pickle ends.
 

@@ -15,6 +15,7 @@ PROGRAM = "gpustack-draw"  # start of the value of Version
 # components that the user chose. Paths stay out of the picture: they are private.
 REFERENCE = "Model reference"
 USER_COMPONENTS = "User components"
+EMBEDDING_HASHES = "TI hashes"  # as web UIs name textual inversions
 
 
 class Drawn(Protocol):
@@ -24,6 +25,7 @@ class Drawn(Protocol):
     model: str
     reference: str
     user_components: tuple[str, ...]
+    embeddings: dict[str, str]
 
 
 def parameters_text(picture: Drawn) -> str:
@@ -35,6 +37,7 @@ def parameters_text(picture: Drawn) -> str:
 
 def _pairs(picture: Drawn) -> dict[str, str]:
     settings = picture.settings
+    embeddings = picture.embeddings.items()
     numbers = {
         option.parameter: number_text(getattr(settings, option.name)) for option in SAMPLING_OPTIONS
     }
@@ -52,6 +55,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         "Model": picture.model,
         **lora_pairs(settings.loras),
         REFERENCE: picture.reference or None,
+        EMBEDDING_HASHES: ", ".join(f"{name}: {digest}" for name, digest in embeddings) or None,
         USER_COMPONENTS: " ".join(picture.user_components) or None,
         "Version": f"{PROGRAM} {package_version()}",
     }

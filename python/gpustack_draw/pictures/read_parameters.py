@@ -13,7 +13,12 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
 from gpustack_draw.pictures.lora_parameters import recorded_loras
-from gpustack_draw.pictures.parameters import PROGRAM, REFERENCE, USER_COMPONENTS
+from gpustack_draw.pictures.parameters import (
+    EMBEDDING_HASHES,
+    PROGRAM,
+    REFERENCE,
+    USER_COMPONENTS,
+)
 from gpustack_draw.pictures.picture_parameters import InputParameters, read_inputs
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
@@ -91,6 +96,12 @@ class Parameters(SamplingOptions):
     def inputs(self) -> InputParameters:
         """How gpustack-draw drew the picture from others; empty for another program's picture."""
         return read_inputs(self.extra if self.is_of_this_program else {})
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """Names of the embeddings in its prompts; their files are not stored."""
+        pairs = self.extra.get(EMBEDDING_HASHES, "").split(",")
+        return tuple(filter(None, (pair.partition(":")[0].strip() for pair in pairs)))
 
     def request(self, **changes: Any) -> DrawRequest:
         """Return a request for the same picture, to pass to ``model.draw``.

@@ -38,6 +38,13 @@ class Raster:
         if count != expected:
             raise ValueError(f"a {width}x{height} picture takes {expected} bytes, not {count}")
 
+    @classmethod
+    def of(cls, pixels: memoryview) -> "Raster":
+        """Wrap pixels of the shape (height, width, 3), uint8, C-contiguous."""
+        assert pixels.shape is not None
+        height, width, _channels = pixels.shape
+        return cls(pixels, width, height)
+
     @property
     def pixels(self) -> memoryview:
         """The pixels, (height, width, 3) uint8, without a copy."""

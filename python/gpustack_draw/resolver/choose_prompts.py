@@ -1,11 +1,12 @@
 """Fit the prompts of a request to a family: check their syntax, and parse them for the engine."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from gpustack_draw.errors import quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.embeddings import name_pattern, names_in, with_engine_words
 from gpustack_draw.request.lora_tags import without_lora_tags
 from gpustack_draw.request.prompt_syntax import (
     PromptPiece,
@@ -16,9 +17,9 @@ from gpustack_draw.request.prompt_syntax import (
 from gpustack_draw.resolver.families import Family
 
 # Additions to a model, as web UIs and ComfyUI name them in prompts.
-_ADDITION = re.compile(
-    r"<(?:locon|loha|hypernet|embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}",
-    re.IGNORECASE,
+_ADDITION = re.compile(r"<(?:locon|loha|hypernet):[^<>]{1,200}>", re.IGNORECASE)
+_EMBEDDING = re.compile(
+    r"<(?:embedding|embed|ti):[^<>]{1,200}>|\bembedding:[\w./-]{1,200}", re.IGNORECASE
 )
 _MAX_NAMES = 3
 
@@ -35,8 +36,15 @@ class Prompts(Protocol):
         """The negative prompt; may be empty."""
 
 
-def parsed_prompts(prompts: Prompts, family: Family) -> dict[str, tuple[PromptPiece, ...]]:
+def parsed_prompts(
+    prompts: Prompts, family: Family, embeddings: Sequence[str] = ()
+) -> dict[str, tuple[PromptPiece, ...]]:
     """Return the pieces of both prompts as the engine takes them, by argument.
+
+    Args:
+        prompts: The prompts.
+        family: The family of the model that draws them.
+        embeddings: Names of the model's embeddings, which the engine's words replace.
 
     Raises:
         UsageError: A weight is wrong.
@@ -46,18 +54,24 @@ def parsed_prompts(prompts: Prompts, family: Family) -> dict[str, tuple[PromptPi
         "negative_prompt": prompts.negative_prompt,
     }
     return {
-        argument: parse_prompt(text, family.prompt_syntax, argument)
+        argument: tuple(
+            piece._replace(text=with_engine_words(piece.text, embeddings))
+            for piece in parse_prompt(text, family.prompt_syntax, argument)
+        )
         for argument, text in texts.items()
     }
 
 
-def notes_on_prompts(prompts: Prompts, family: Family, *, is_guided: bool) -> Iterator[str]:
+def notes_on_prompts(
+    prompts: Prompts, family: Family, *, is_guided: bool, embeddings: Sequence[str] = ()
+) -> Iterator[str]:
     """Check the prompts; yield notes on what has no effect in them.
 
     Args:
         prompts: The prompts.
         family: The family of the model that draws them.
         is_guided: Whether classifier-free guidance is on, so that the negative prompt is used.
+        embeddings: Names of the model's embeddings.
 
     Raises:
         UsageError: A weight is wrong.
@@ -73,22 +87,38 @@ def notes_on_prompts(prompts: Prompts, family: Family, *, is_guided: bool) -> It
         yield f"{quoted(weighted)} is read as plain text: prompts of {family.title} have no weights"
     if family.prompt_syntax != "chunks" and has_break(used):
         yield f"BREAK is read as a word: prompts of {family.title} have no chunks"
+    named = names_in(used, embeddings)
+    for name in embeddings:
+        if name not in named:
+            yield f"embedding {quoted(name)} has no effect: no prompt in use has its name"
+    if embeddings:
+        used = name_pattern(embeddings).sub("", used)
     yield from _notes_on_additions(used)
 
 
-def _notes_on_additions(prompts: str) -> list[str]:
-    """Return a note on the additions that prompts name, which the engine does not know.
+def _notes_on_additions(prompts: str) -> Iterator[str]:
+    """Yield a note on the additions that prompts name, which the engine does not know.
 
     Its tokenizers take the names for words, brackets included.
     """
+    embeddings = list(dict.fromkeys(_EMBEDDING.findall(prompts)))
+    if embeddings:
+        verb, pronoun = ("is", "it") if len(embeddings) == 1 else ("are", "them")
+        yield phrase(
+            "{} {} drawn as plain words: load {} with {embeddings}",
+            _listed(embeddings),
+            verb,
+            pronoun,
+        )
     named = list(dict.fromkeys(_ADDITION.findall(prompts)))
-    if not named:
-        return []
-    names = ", ".join(quoted(name) for name in named[:_MAX_NAMES])
-    more = f" and {len(named) - _MAX_NAMES} more" if len(named) > _MAX_NAMES else ""
-    verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
-    note = (
-        f"{names}{more} {verb} drawn as plain words: this version loads no hypernetworks or"
-        f" embeddings; leave {pronoun} out"
-    )
-    return [note]
+    if named:
+        verb, pronoun = ("is", "it") if len(named) == 1 else ("are", "them")
+        yield (
+            f"{_listed(named)} {verb} drawn as plain words: this version loads no"
+            f" hypernetworks; leave {pronoun} out"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(quoted(name) for name in names[:_MAX_NAMES]) + more

@@ -46,7 +46,8 @@ def choose_settings(
     sampling = {**chosen_numbers(defaults), **chosen}
     is_guided = not {sampling["cfg_scale"], sampling.get("img_cfg_scale")} <= {1.0, None}
     _check_scheduler(scheduler, sampling["sample_steps"], model)
-    notes += notes_on_prompts(request, model.family, is_guided=is_guided)
+    names = model.embedding_names
+    notes += notes_on_prompts(request, model.family, is_guided=is_guided, embeddings=names)
     seed = _random_seed() if request.seed is None else request.seed
     settings = [
         DrawSettings(

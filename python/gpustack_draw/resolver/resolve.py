@@ -1,6 +1,6 @@
 """Resolve a model reference to files whose headers are checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.errors import DrawError, ModelNotFoundError, quoted
 from gpustack_draw.headers.diffusers_folder import is_model_folder, read_model_folder
 from gpustack_draw.headers.header import ModelHeader, read_model_header
+from gpustack_draw.request.embeddings import Embedding
 from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
@@ -23,6 +24,7 @@ from gpustack_draw.resolver.detect_family import (
     edit_model_of,
     variant_of,
 )
+from gpustack_draw.resolver.embeddings import find_embeddings
 from gpustack_draw.resolver.families import Defaults, Family
 from gpustack_draw.resolver.requirements import (
     family_of,
@@ -44,7 +46,9 @@ DEMO_DEFAULTS = Defaults(
 
 
 def resolve_model(
-    reference: ModelReference, components: Mapping[str, str] | None = None
+    reference: ModelReference,
+    components: Mapping[str, str] | None = None,
+    embeddings: Sequence[Embedding] = (),
 ) -> ResolvedModel:
     """Find a model's files and check that they fit together.
 
@@ -54,6 +58,7 @@ def resolve_model(
     Args:
         reference: The model.
         components: Files chosen by the user, by component (``vae``, ``clip_l``, ...).
+        embeddings: Embeddings chosen by the user.
 
     Raises:
         UsageError: The name of a component is unknown.
@@ -69,8 +74,10 @@ def resolve_model(
     except DrawError as error:
         error.argument = error.argument or "model"
         raise
-    hub = open_hub() if resolved.hub_files else None
-    return replace(resolved, user_components=tuple(user_files), hub=hub)
+    found = find_embeddings(embeddings, resolved.family, open_hub) if embeddings else ()
+    notes = resolved.notes + tuple(dict.fromkeys(file.note for file in found if file.note))
+    resolved = replace(resolved, user_components=tuple(user_files), embeddings=found, notes=notes)
+    return replace(resolved, hub=open_hub() if resolved.hub_files else None)
 
 
 def _resolve(

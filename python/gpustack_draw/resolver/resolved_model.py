@@ -29,7 +29,8 @@ class ModelFile:
     Attributes:
         component: ``model`` for a file whose tensor names have the engine's prefixes,
             ``diffusion_model`` for a diffusion model alone, one of
-            :data:`gpustack_draw.request.names.COMPONENTS`, or ``lora`` for an addition.
+            :data:`gpustack_draw.request.names.COMPONENTS`, or ``embedding`` or ``lora`` for an
+            addition.
         path: The file, or a folder in diffusers layout. A file of the hub may still be missing.
         bytes: Size of the file.
         hub_file: The file on the hub; ``None`` for a file of the user.
@@ -48,6 +49,27 @@ class ModelFile:
     header: ModelHeader | None = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """The file of an embedding that fits its model.
+
+    Attributes:
+        name: The word that stands for it in prompts.
+        file: The file; that of a file on the hub may still be missing.
+        label: Name of the file in messages.
+        vectors: Number of its vectors, each of which takes the place of a token.
+        width: Numbers of a vector.
+        note: Note for the user; empty for none.
+    """
+
+    name: str
+    file: ModelFile
+    label: str
+    vectors: int
+    width: int
+    note: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResolvedModel:
     """A model that can be loaded once its files are downloaded.
@@ -64,6 +86,7 @@ class ResolvedModel:
         user_components: Names of the components that the user chose.
         decoder_only: Label of the file with its VAE if that cannot encode pictures, without which
             the engine takes none; empty otherwise.
+        embeddings: Embeddings to load with it, in the order of the engine's words.
         hub: The hub that has :attr:`hub_files`; ``None`` if all files are the user's.
     """
 
@@ -77,6 +100,7 @@ class ResolvedModel:
     notes: tuple[str, ...] = ()
     user_components: tuple[str, ...] = ()
     decoder_only: str = ""
+    embeddings: tuple[EmbeddingFile, ...] = ()
     hub: "Hub | None" = field(default=None, repr=False, compare=False)
 
     def path_of(self, component: str) -> Path | None:
@@ -95,8 +119,18 @@ class ResolvedModel:
 
     @property
     def hub_files(self) -> "list[RepositoryFile]":
-        """Files of the model that are on the hub."""
-        return [file.hub_file for file in self.files if file.hub_file is not None]
+        """Files of the model and its embeddings that are on the hub."""
+        return [file.hub_file for file in self.all_files if file.hub_file is not None]
+
+    @property
+    def all_files(self) -> tuple[ModelFile, ...]:
+        """Files of the model and of its embeddings."""
+        return (*self.files, *(embedding.file for embedding in self.embeddings))
+
+    @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """Words that stand for its embeddings in prompts."""
+        return tuple(embedding.name for embedding in self.embeddings)
 
 
 def title_of(component: str, family: Family) -> str:

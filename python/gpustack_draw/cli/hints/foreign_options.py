@@ -49,6 +49,7 @@ _EQUIVALENTS = {
     "--dry-run": "--check --dryrun --estimate --plan --simulate",
     "--server": "--address --api-base --api-url --base-url --endpoint --gpustack-url",
     "--timeout": "--max-time",
+    "--embedding": "--embeddings --textual-inversion",
     "--help": "-? --usage",
 }
 
@@ -58,7 +59,6 @@ _UNAVAILABLE = {
     " --control-strength --controlnet --controlnet-strength",
     "upscaling": "--enlarge --esrgan --hires --hires-denoising-strength --hires-fix --hires-scale"
     " --hires-steps --hires-upscaler --upscale --upscale-model --upscale-repeats --upscaler",
-    "textual inversion": "--embd-dir --embedding --embeddings --embeddings-dir --textual-inversion",
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
@@ -128,6 +128,7 @@ _HINTS = {
     "the settings are always saved in the picture": "--disable-image-metadata --embed-metadata"
     " --save-metadata",
     "a random seed is the default": "--random --random-seed --randomize",
+    "name each embedding with --embedding FILE": "--embd-dir --embeddings-dir",
     "there is no configuration file; type options": "--config --config-file --preset",
 }
 

@@ -160,6 +160,11 @@ class Family:
             return "chunks"
         return "weights" if "clip_l" in self.requires else "plain"
 
+    @property
+    def takes_embeddings(self) -> bool:
+        """True if textual inversions work: the engine mixes those of two text encoders up."""
+        return self.unet and "clip_g" not in self.requires
+
     def sources_of(self, component: str, text_width: int = 0) -> tuple[Source, ...]:
         """Return the places to download a component from, in order of preference.
 

@@ -1,0 +1,68 @@
+"""Embeddings as files that the engine reads, in a private folder."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gpustack_draw.errors import EngineError
+from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.embeddings import engine_word, names_in
+from gpustack_draw.resolver.embeddings import engine_file, read_vectors
+from gpustack_draw.resolver.resolved_model import EmbeddingFile
+
+
+class EmbeddingFiles:
+    """Files that the engine reads each time that it meets one of their words in a prompt.
+
+    Attributes:
+        paths: Paths of the files, by the engine's words.
+        hashes: The first 12 digits of the SHA-256 digests of the embeddings, by name.
+    """
+
+    def __init__(self) -> None:
+        """Have no files."""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.paths: dict[str, str] = {}
+        self.hashes: dict[str, str] = {}
+
+    def write(self, embeddings: Sequence[EmbeddingFile]) -> None:
+        """Write the files, in place of those of an earlier call.
+
+        Args:
+            embeddings: Embeddings whose files are on this machine.
+
+        Raises:
+            ModelNotFoundError: A file no longer exists.
+            ModelFileError: A file was replaced or is damaged.
+            EngineError: The files cannot be written.
+        """
+        self.remove()
+        vectors = [read_vectors(embedding) for embedding in embeddings]
+        if not vectors:
+            return
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="gpustack-draw-")
+            for index, (embedding, read) in enumerate(zip(embeddings, vectors, strict=True)):
+                path = Path(self._folder.name, f"{index}.safetensors")
+                path.write_bytes(engine_file(read, embedding.width))
+                self.paths[engine_word(index)] = str(path)
+                self.hashes[embedding.name] = read.sha256[:12]
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            reason = (error.strerror or str(error)).lower()
+            raise EngineError(
+                f"the embeddings cannot be written to {folder!r}: {reason}",
+                hint="set TMPDIR to a folder with free space",
+            ) from error
+
+    def hashes_in(self, settings: DrawSettings) -> dict[str, str]:
+        """Return the hashes of the embeddings that prompts name."""
+        used = names_in(f"{settings.prompt}\n{settings.negative_prompt}", list(self.hashes))
+        return {name: digest for name, digest in self.hashes.items() if name in used}
+
+    def remove(self) -> None:
+        """Remove the files."""
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._folder = None
+        self.paths, self.hashes = {}, {}
