@@ -90,6 +90,14 @@ def test_expanded_tensors_take_more_memory_than_in_the_file(tmp_path: Path) -> N
     assert (header.tensor_bytes, header.loaded_bytes) == (128 + 256, 256 + 256)
 
 
+def test_blocks_of_numbers_are_quantized(tmp_path: Path) -> None:
+    stored: files.Tensors = {"q8": ((256, 9), "Q8_0"), "rows": ((256, 9), "Q8_0")}
+    stored |= {name: ((64,), name) for name in ("F32", "F16", "BF16", "I32")}
+    data = files.gguf_bytes(stored, {"comfy.gguf.orig_shape.rows": [64, 36]})
+    tensors = read_model_header(write(tmp_path, data)).tensors
+    assert [name for name, tensor in tensors.items() if tensor.is_quantized] == ["q8"]
+
+
 def test_gguf_version_2_and_another_alignment(tmp_path: Path) -> None:
     data = files.gguf_bytes(TENSORS, {"general.alignment": 256}, version=2, alignment=256)
     assert list(read_model_header(write(tmp_path, data)).tensors) == list(TENSORS)

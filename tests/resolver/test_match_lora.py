@@ -1,6 +1,7 @@
 """A LoRA is matched with a model as the engine does, so that nothing crashes or is ignored."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import model_files as files
@@ -48,8 +49,9 @@ def engine_name(name: str) -> str:
     return f"lora.{DIFFUSION}{found['module']}.{factor}"
 
 
-def match(lora: LoraFile, model: dict[str, Shape] = MODEL) -> LoraMatch:
-    return match_lora(lora, model, {name: engine_name(name) for name in lora.tensors})
+def match(lora: LoraFile, quantized: Collection[str] = ()) -> LoraMatch:
+    names = {name: engine_name(name) for name in lora.tensors}
+    return match_lora(lora, MODEL, names, quantized)
 
 
 def parts(*rows: int, inputs: int = 64) -> files.Tensors:
@@ -110,6 +112,7 @@ FITTING: dict[str, files.Tensors] = {
     },
     "Kronecker factors": kronecker(PROJ, (4, 16), (16, 4)),
     "Kronecker factors of a convolution": kronecker(CONV, (4, 2), (3, 3, 2, 8)),
+    "the first Kronecker part": kronecker(f"{QKV}@0", (4, 8), (16, 8)),
     "halves of Kronecker factors": halves(PROJ, (4, 16), (16, 2), (2, 4)),
     "a LoHa": hadamard(PROJ, 64, 64),
     "a LoHa of a convolution": hadamard(CONV, 72, 16),
@@ -189,16 +192,16 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
         halves(CONV, (4, 2), (18, 2), (2, 8)),
         "it stores a factor of a convolution in two halves",
     ),
-    "Kronecker parts": (
+    "a gap between Kronecker parts": (
         {
             **kronecker(f"{QKV}@0", (4, 8), (16, 8)),
             **kronecker(f"{QKV}@2", (4, 8), (16, 8)),
         },
         "it lacks part 2 of a joined weight",
     ),
-    "one Kronecker part": (
-        kronecker(f"{QKV}@0", (4, 8), (16, 8)),
-        "it has 64 outputs, and the model 192",
+    "outputs of a Kronecker part": (
+        kronecker(f"{QKV}@0", (4, 8), (16, 4)),
+        "it has 32 outputs, and the model 192",
     ),
     "a LoHa": (
         hadamard(PROJ, 64, 32),
@@ -235,6 +238,20 @@ def test_misfits(case: str, tmp_path: Path) -> None:
         f" does not fit the model in one module, for example {found.misfits[0].name!r}: {reason}"
     )
     assert caught.value.hint == "use a LoRA that was made for this very model"
+
+
+@pytest.mark.parametrize("tensors", [hadamard(PROJ, 64, 64), difference(PROJ, 64, 64)])
+def test_quantized_weights_take_factors_only(tensors: files.Tensors, tmp_path: Path) -> None:
+    for other in (factors(PROJ), kronecker(PROJ, (4, 16), (16, 4))):
+        assert match(read(tmp_path, other), quantized=MODEL).misfits == ()
+    lora = read(tmp_path, tensors)
+    found = match(lora, quantized=MODEL)
+    message, hint = refusal(lora, found, "flux2-klein")
+    assert message == (
+        f"'{LABEL}' (a small FLUX.2 klein) does not fit the model in one module, for example"
+        f" '{PROJ}': the engine adds LoHa and differences to weights in F32, F16 or BF16 only"
+    )
+    assert hint == "use a model in F16 or BF16, or an ordinary LoRA"
 
 
 def test_a_partial_match_is_noted(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """The LoRAs of the drawings with a model: found, checked against the model, and downloaded."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gpustack_draw.engine.results import EngineLora, EngineNames, EngineTensor
 from gpustack_draw.errors import EngineError, quoted
-from gpustack_draw.headers.header import ModelHeader, read_model_header
+from gpustack_draw.headers.header import ModelHeader, TensorInfo, read_model_header
 from gpustack_draw.headers.weights_hash import weights_hash
 from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import ProgressFunction
@@ -157,23 +157,26 @@ class ModelLoras:
         if file.hub_file is not None:
             names.append(file.hub_file.repository.rpartition("/")[2])
         lora = read_lora(file.header, file.label, *names)
-        tensors = self._model_tensors()
-        engine_names = self._name_tensors(tensors, list(lora.tensors))
-        shapes = (tensor.shape for tensor in tensors)
+        tensors = list(self._model_tensors())
+        engine_names = self._name_tensors(
+            [EngineTensor(tensor.name, tensor.shape, component) for component, tensor in tensors],
+            list(lora.tensors),
+        )
+        model = dict(zip(engine_names.model, (tensor for _, tensor in tensors), strict=True))
         match = match_lora(
             lora,
-            dict(zip(engine_names.model, shapes, strict=True)),
+            {name: tensor.shape for name, tensor in model.items()},
             dict(zip(lora.tensors, engine_names.lora, strict=True)),
+            {name for name, tensor in model.items() if tensor.is_quantized},
         )
         return CheckedLora(found, lora, match, check_match(lora, match, self._model.family))
 
-    def _model_tensors(self) -> list[EngineTensor]:
-        return [
-            EngineTensor(name, tensor.shape, file.component)
-            for file in self._model.files
-            if file.component not in _WITHOUT_LORAS
-            for name, tensor in self._header_of(file).tensors.items()
-        ]
+    def _model_tensors(self) -> Iterator[tuple[str, TensorInfo]]:
+        """Yield the tensors of the model that a LoRA can change, with their component."""
+        for file in self._model.files:
+            if file.component not in _WITHOUT_LORAS:
+                for tensor in self._header_of(file).tensors.values():
+                    yield file.component, tensor
 
     def _header_of(self, file: ModelFile) -> ModelHeader:
         """Return a header; of a text model that is not downloaded, the hub sends only a part."""

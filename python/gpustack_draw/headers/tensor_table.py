@@ -25,6 +25,7 @@ _LEADING_NUMBER = re.compile(r"[+-]?[0-9]+")  # as parsed by C's atoi
 _WEIGHT_ENDINGS = (".weight", ".bias", ".scale")
 # LoRAs may change a few layers only, and no memory is reserved for the others.
 _LORA_ENDING = re.compile(r"[._](lora[._][\w.-]+\.weight|hada_\w+|lokr_\w+|alpha|diff(_b)?)$")
+_PLAIN_TYPE = re.compile(r"B?F[0-9].*|[IU][0-9]+")
 _INTEGERS = frozenset(("I8", "I16", "I32", "I64", "U8"))
 
 AGAIN_HINT = "download or copy it again"
@@ -73,6 +74,11 @@ class TensorInfo:
     def elements(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def is_quantized(self) -> bool:
+        """True if the engine keeps the tensor in blocks of small numbers."""
+        return not (self.expanded_bytes or _PLAIN_TYPE.fullmatch(self.type))
 
 
 @dataclass(frozen=True)

@@ -27,16 +27,23 @@ def misfit_of(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
         weight: Shape of the weight.
         is_joined: Whether other programs keep the parts of the weight apart.
     """
-    for roles, check in (
-        ({"lokr_w1", "lokr_w1_a", "lokr_w2", "lokr_w2_a"}, _kronecker_misfit),
-        ({"diff"}, _difference_misfit),
-        ({"hada_w1_a"}, _hadamard_misfit),
-    ):
-        concerned = _with_any(parts, roles)
+    for role, check in (("diff", _difference_misfit), ("hada_w1_a", _hadamard_misfit)):
+        concerned = _with_any(parts, {role})
         if concerned and (misfit := _gap(concerned) or check(concerned.values(), weight)):
             return misfit
-    low_rank = _with_any(parts, {"down"})
-    return _low_rank_misfit(low_rank, weight, is_joined=is_joined) if low_rank else ""
+    for roles, check_rows in (
+        ({"lokr_w1", "lokr_w1_a", "lokr_w2", "lokr_w2_a"}, _kronecker_misfit),
+        ({"down"}, _low_rank_misfit),
+    ):
+        concerned = _with_any(parts, roles)
+        if concerned and (misfit := check_rows(concerned, weight, is_joined)):
+            return misfit
+    return ""
+
+
+def rebuilds_weight(part: Factors) -> bool:
+    """Return True if the engine adds a module to the weight itself, instead of its result."""
+    return "diff" in part or "hada_w1_a" in part
 
 
 def _with_any(parts: Parts, roles: Collection[str]) -> dict[int, Factors]:
@@ -48,7 +55,7 @@ def _gap(parts: Parts) -> str:
     return "" if missing is None else f"it lacks part {missing + 1} of a joined weight"
 
 
-def _low_rank_misfit(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
+def _low_rank_misfit(parts: Parts, weight: Shape, is_joined: bool) -> str:
     if len(weight) not in (2, 4):
         return f"it has two factors for {sides(weight)} numbers"
     for part in parts.values():
@@ -56,14 +63,16 @@ def _low_rank_misfit(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
         if misfit:
             return misfit
     rows = [part["up"][-1] for part in parts.values()]
-    inputs = weight[0]
-    # Parts that are missing change nothing. They have as many outputs as inputs, as the others do.
-    all_rows = sum(rows) + inputs * (max(parts) + 1 - len(parts))
-    if is_joined and all_rows < weight[-1] and set(rows) == {inputs}:
-        return ""
-    if len(parts) <= max(parts) and all_rows == weight[-1]:
-        return ""
-    return _gap(parts) if len(parts) <= max(parts) else _rows_misfit(rows, weight)
+    # Parts between others that are missing change nothing. Like the others, they have as many
+    # outputs as inputs.
+    missing = max(parts) + 1 - len(parts)
+    if not missing:
+        return _rows_misfit(rows, weight, is_joined)
+    are_square = set(rows) == {weight[0]} and is_joined
+    fit = (are_square and sum(rows) + missing * weight[0] <= weight[-1]) or (
+        sum(rows) + missing * weight[0] == weight[-1]
+    )
+    return "" if fit else _gap(parts)
 
 
 def _matrix_misfit(part: Factors, weight: Shape) -> str:
@@ -95,17 +104,19 @@ def _is_matrix(shape: Shape) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def _rows_misfit(rows: Collection[int], weight: Shape) -> str:
-    if sum(rows) == weight[-1]:
+def _rows_misfit(rows: Collection[int], weight: Shape, is_joined: bool) -> str:
+    # The engine fills the outputs of missing last parts with zeros.
+    lacks_parts = is_joined and sum(rows) < weight[-1] and set(rows) == {weight[0]}
+    if sum(rows) == weight[-1] or lacks_parts:
         return ""
     return f"it has {sum(rows):,} outputs, and the model {weight[-1]:,}"
 
 
-def _kronecker_misfit(parts: Collection[Factors], weight: Shape) -> str:
+def _kronecker_misfit(parts: Parts, weight: Shape, is_joined: bool) -> str:
     if len(weight) not in (2, 4):
         return f"it has two factors for {sides(weight)} numbers"
     rows = []
-    for part in parts:
+    for part in parts.values():
         # The engine multiplies halves before it draws, except those of convolutions.
         if len(weight) == 4 and not {"lokr_w1", "lokr_w2"} <= part.keys():
             return "it stores a factor of a convolution in two halves"
@@ -114,7 +125,7 @@ def _kronecker_misfit(parts: Collection[Factors], weight: Shape) -> str:
         if not kernel_fits or first[0] * second[-2] != weight[-2]:
             return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
         rows.append(first[1] * second[-1])
-    return _rows_misfit(rows, weight)
+    return _gap(parts) or _rows_misfit(rows, weight, is_joined)
 
 
 def _product(part: Factors, role: str) -> Shape:

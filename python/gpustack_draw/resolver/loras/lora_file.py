@@ -114,11 +114,13 @@ class Misfit:
 
     Attributes:
         name: Name of a module in the LoRA's file.
-        reason: The difference, such as ``its input has 768 numbers, the model's 1,024``.
+        reason: The difference, such as ``it has 768 inputs, and the model 1,024``.
+        hint: What to do about it.
     """
 
     name: str
     reason: str
+    hint: str = "use a LoRA that was made for this very model"
 
 
 @dataclass(frozen=True)

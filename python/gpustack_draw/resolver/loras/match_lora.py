@@ -1,12 +1,12 @@
 """Match the tensors of a LoRA with those of a model, as the engine does when it draws."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.loras.check_modules import check_module
-from gpustack_draw.resolver.loras.fit import Shape, misfit_of
+from gpustack_draw.resolver.loras.fit import Shape, misfit_of, rebuilds_weight
 from gpustack_draw.resolver.loras.lora_file import LoraFile, LoraMatch, LoraModule, Misfit
 from gpustack_draw.resolver.loras.tensor_names import module_of
 
@@ -28,17 +28,26 @@ _ATTENTION_PARTS = {"q": "", "k": ".1", "v": ".2"}
 # Weights whose parts are apart in the names of other programs.
 _JOINED = (".qkv.weight", ".in_proj.weight", ".linear1.weight")
 
+_QUANTIZED = "the engine adds LoHa and differences to weights in F32, F16 or BF16 only"
+_QUANTIZED_HINT = "use a model in F16 or BF16, or an ordinary LoRA"
+
 # The LoRA's tensors by factor, with the names in its file, by part of a weight of the model.
 _Parts = dict[int, dict[str, str]]
 
 
-def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, str]) -> LoraMatch:
+def match_lora(
+    lora: LoraFile,
+    model: Mapping[str, Shape],
+    names: Mapping[str, str],
+    quantized: Collection[str] = (),
+) -> LoraMatch:
     """Match a LoRA with a model.
 
     Args:
         lora: The LoRA.
         model: Shapes of the model's tensors, fastest dimension first, by the engine's names.
         names: The engine's names of the LoRA's tensors, by their names in the file.
+        quantized: The engine's names of the model's tensors that are quantized.
 
     Raises:
         ModelFileError: The engine has the same name for two tensors of the LoRA, or for the
@@ -52,6 +61,8 @@ def match_lora(lora: LoraFile, model: Mapping[str, Shape], names: Mapping[str, s
         reason = misfit_of(parts, model[weight], is_joined=weight.endswith(_JOINED))
         if reason:
             misfits.append(Misfit(module_of(tensors[0]), reason))
+        elif weight in quantized and any(map(rebuilds_weight, parts.values())):
+            misfits.append(Misfit(module_of(tensors[0]), _QUANTIZED, _QUANTIZED_HINT))
     unmatched = tuple(name for name in lora.tensors if name not in applied)
     return LoraMatch(len(applied), len(lora.tensors), unmatched, tuple(misfits))
 
@@ -110,7 +121,7 @@ def _misfit(lora: LoraFile, match: LoraMatch) -> ModelFileError:
     return ModelFileError(
         f"{quoted(lora.label)}{made_for} does not fit the model in"
         f" {_modules(len(match.misfits))}, for example {quoted(first.name)}: {first.reason}",
-        hint="use a LoRA that was made for this very model",
+        hint=first.hint,
     )
 
 
