@@ -36,6 +36,19 @@ class MemoryNeed:
 
 
 @dataclass(frozen=True)
+class Additions:
+    """The files of a drawing besides those of its model.
+
+    Attributes:
+        files: The files.
+        hub: The hub that has files of these or the model; ``None`` if all are the user's.
+    """
+
+    files: tuple[ModelFile, ...]
+    hub: "Hub | None"
+
+
+@dataclass(frozen=True)
 class PlannedFile:
     """A file that the engine will load.
 
@@ -128,8 +141,7 @@ def plan_model(
     need: MemoryNeed,
     device: str,
     notes: tuple[str, ...] = (),
-    additions: tuple[ModelFile, ...] = (),
-    hub: "Hub | None" = None,
+    additions: Additions | None = None,
 ) -> ModelPlan:
     """Return the plan of drawing a picture with a model; looks only at the cache.
 
@@ -139,10 +151,10 @@ def plan_model(
         need: Memory of the picture.
         device: Device that will draw it.
         notes: Notes for the user, in addition to the model's own.
-        additions: Files of its LoRAs.
-        hub: The hub that has the files of both; ``None`` if all are the user's.
+        additions: The files of its LoRAs.
     """
-    files = (*model.all_files, *additions)
+    additions = additions or Additions((), model.hub)
+    files, hub = (*model.all_files, *additions.files), additions.hub
     hub_files = [file.hub_file for file in files if file.hub_file is not None]
     if hub is not None:
         notes += tuple(filter(None, [hub.disk_shortage(hub_files)]))

@@ -108,6 +108,15 @@ def test_a_picture_is_drawn_again_from_its_parameters(model: Model) -> None:
 
 
 @pytest.mark.engine
+def test_a_callback_cannot_draw_with_a_lora(model: Model) -> None:
+    def draw_again(_progress: Progress) -> None:
+        draw(model, loras=["other.safetensors"])
+
+    with pytest.raises(EngineError, match="a callback of a drawing cannot draw"):
+        list(model.draw(DrawRequest(prompt=PROMPT, **QUICK), draw_again))
+
+
+@pytest.mark.engine
 def test_a_lora_of_load_is_the_default(model: Model) -> None:
     plain, style = draw(model), draw(model, loras=["loras/style.safetensors"])
     with gpustack_draw.load("demo", loras=["loras/style.safetensors"]) as loaded:

@@ -173,14 +173,12 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         self._loras.fetch(drawing.settings[0].loras, on_progress)
-        count = len(drawing.settings)
         previews = self._preview_mode if preview and on_progress is not None else "none"
         for number, settings in enumerate(drawing.settings, start=1):
-            first = Progress("load", 0, 0, 0.0, number, count, mode=settings.mode)
+            first = Progress("load", 0, 0, 0.0, number, len(drawing.settings), mode=settings.mode)
             progress = PictureProgress(on_progress, first, self._check_open)
             with self._own_lock():
-                if self._is_drawing:
-                    raise EngineError("a callback of a drawing cannot draw with the same model")
+                self._check_idle()
                 self._is_drawing = True
                 self._is_closed = False
                 try:
@@ -228,9 +226,8 @@ class LocalEngine:
                 device = None
             need = self._memory_need(settings, drawing.pictures, device)
         name = self._device if device is None else device.name
-        additions = self._loras.files(settings.loras)
-        hub = self._loras.hub if additions else self.model.hub
-        return plan_model(self.model, settings, need, name, drawing.notes, additions, hub)
+        additions = self._loras.additions(settings.loras)
+        return plan_model(self.model, settings, need, name, drawing.notes, additions)
 
     def check_loras(self) -> None:
         """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""
@@ -244,7 +241,12 @@ class LocalEngine:
 
     def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
         with self._own_lock():
+            self._check_idle()
             return self._engine.engine_names(model, lora)
+
+    def _check_idle(self) -> None:
+        if self._is_drawing:
+            raise EngineError("a callback of a drawing cannot draw with the same model")
 
     def close(self) -> None:
         """Free the model and end its process.
