@@ -92,6 +92,36 @@ def test_a_request_that_chooses_all_gets_no_note(tmp_path: Path) -> None:
     assert planned.notes == ()
 
 
+def test_a_negative_weight_sets_nothing(tmp_path: Path) -> None:
+    planned = plan(tmp_path, loras=["sdxl_lightning_4step_lora.safetensors:-1"])
+    assert (planned.request.sample_steps, planned.notes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "lora", "weight", "text"),
+    [
+        ("", "", 0.125, "the weight 0.125, 8 steps"),
+        ("", ":1", 1.0, "8 steps"),
+        ("<lora:hyper-flux-8steps-lora:0.5>", "", 0.5, "8 steps"),
+    ],
+)
+def test_the_weight_that_the_authors_recommend_is_the_default(
+    prompt: str,
+    lora: str,
+    weight: float,
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tensors = lora_files.factors("lora_unet_double_blocks_0_img_attn_qkv", 3072, 9216, kohya=True)
+    monkeypatch.setattr(__name__ + ".TENSORS", tensors)
+    planned = plan(tmp_path, prompt, loras=[f"hyper-flux-8steps-lora.safetensors{lora}"])
+    assert planned.settings[0].weight == weight
+    assert planned.notes[0].startswith(
+        f"the LoRA 'hyper-flux-8steps-lora' (Hyper-SD) sets {text}, cfg 1"
+    )
+
+
 def test_missing_trigger_words_are_noted(tmp_path: Path) -> None:
     metadata = {"modelspec.trigger_phrase": "neon, glow"}
     note = "the LoRA 'x' was trained with 'neon', 'glow'; the prompt has none of it"

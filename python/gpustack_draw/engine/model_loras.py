@@ -55,7 +55,9 @@ class ModelLoras:
         self._on_hub: dict[str, AdditionFile] = {}
         self._checked: dict[object, CheckedLora] = {}
         self._hashes: dict[object, str] = {}
-        self._planned: dict[str, CheckedLora] = {}  # by reference, which settings record
+        # By the reference that settings record.
+        self._planned: dict[str, CheckedLora] = {}
+        self._recorded_hashes: dict[str, str] = {}
 
     def plan(self, request: DrawRequest) -> LoraPlan:
         """Find and check the LoRAs of a request; see :func:`plan_loras`."""
@@ -113,6 +115,7 @@ class ModelLoras:
             if state not in self._hashes:
                 check_scales(one.found.file.path, one.lora)
                 self._hashes[state] = weights_hash(one.found.file.path)[:_HASH_DIGITS]
+            self._recorded_hashes[each.reference] = self._hashes[state]
         return notes
 
     def for_engine(self, loras: Loras) -> list[EngineLora]:
@@ -124,11 +127,7 @@ class ModelLoras:
 
     def hashed(self, loras: Loras) -> Loras:
         """Return the settings of fetched LoRAs with their hashes."""
-        states = [_state(self._planned[each.reference].found.file) for each in loras]
-        return tuple(
-            replace(each, hash=self._hashes[state])
-            for each, state in zip(loras, states, strict=True)
-        )
+        return tuple(replace(each, hash=self._recorded_hashes[each.reference]) for each in loras)
 
     def _hub_files(self, loras: Loras) -> "list[RepositoryFile]":
         return [file.hub_file for file in self.files(loras) if file.hub_file is not None]

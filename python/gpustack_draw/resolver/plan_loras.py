@@ -90,7 +90,7 @@ def plan_loras(request: DrawRequest, find_file: FindFile, check: CheckLora) -> L
     prompt = split_lora_tags(request.prompt)
     found = find_loras(request, prompt.tags, find_file)
     loras = tuple(_checked(each, check) for each in found if each.weight)
-    distilled = next((each for each in loras if each.lora.distillation is not None), None)
+    distilled = next(filter(_is_for_few_steps, loras), None)
     filled = {} if distilled is None else _open_settings(request, distilled.lora)
     notes = [each.found.file.note for each in loras] + [each.note for each in loras]
     notes += _notes_on_words(prompt.text, loras)
@@ -109,6 +109,10 @@ def _checked(found: FoundLora, check: CheckLora) -> CheckedLora:
         return one
     assert one.lora.distillation is not None
     return replace(one, found=replace(found, weight=one.lora.distillation.weight))
+
+
+def _is_for_few_steps(one: CheckedLora) -> bool:
+    return one.lora.distillation is not None and one.found.weight > 0
 
 
 def _open_settings(request: DrawRequest, lora: LoraFile) -> dict[str, Any]:
