@@ -83,7 +83,8 @@ std::vector<Lora> read_loras(const std::vector<LoraTuple>& tuples) {
 Picture generate(Engine& engine, const PromptArgument& prompt,
                  const PromptArgument& negative_prompt, int width, int height,
                  const std::string& sampler, const std::string& scheduler, std::int64_t seed,
-                 Numbers numbers, const OptionalBuffer& image, const OptionalBuffer& mask,
+                 Numbers numbers, std::vector<float> sigmas, std::vector<int> skip_layers,
+                 const OptionalBuffer& image, const OptionalBuffer& mask,
                  const std::vector<py::buffer>& references, const OptionalBuffer& control,
                  const std::vector<LoraTuple>& loras, Previews previews, OnProgress on_progress,
                  OnLog on_log) {
@@ -97,6 +98,8 @@ Picture generate(Engine& engine, const PromptArgument& prompt,
   options.scheduler = scheduler;
   options.seed = seed;
   options.numbers = std::move(numbers);
+  options.sigmas = std::move(sigmas);
+  options.skip_layers = std::move(skip_layers);
   options.previews = previews;
   options.pictures = read_pictures(image, mask, references, control);
   options.loras = read_loras(loras);
@@ -141,6 +144,9 @@ Args:
     seed: 0 or more.
     numbers: Numbers by the names in cpp/engine/named_parameters.cpp, such as ``sample_steps``; the
         library's default for a missing one.
+    sigmas: Noise levels at which the steps start, falling to a last 0; they replace the scheduler
+        and the number ``sample_steps``.
+    skip_layers: Layers, counted from 0, for skip-layer guidance with the number ``slg_scale``.
     image: (height, width, 3) uint8, RGB, of the drawing's size: the start of image-to-image, which
         the number ``strength`` keeps (0) or replaces (1).
     mask: (height, width) uint8, of the drawing's size: 255 is redrawn, 0 is kept. Needs ``image``.
@@ -201,6 +207,7 @@ void register_engine(py::module_& module) {
       .def("generate", &generate, py::arg("prompt"), py::kw_only(), py::arg("negative_prompt") = "",
            py::arg("width").noconvert(), py::arg("height").noconvert(), py::arg("sampler"),
            py::arg("scheduler"), py::arg("seed").noconvert(), py::arg("numbers") = Numbers(),
+           py::arg("sigmas") = std::vector<float>(), py::arg("skip_layers") = std::vector<int>(),
            py::arg("image") = std::nullopt, py::arg("mask") = std::nullopt,
            py::arg("references") = std::vector<py::buffer>(), py::arg("control") = std::nullopt,
            py::arg("loras") = std::vector<LoraTuple>(), py::arg("previews") = Previews::none,

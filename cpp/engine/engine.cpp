@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <stdexcept>
 #include <utility>
@@ -68,6 +70,34 @@ void check_range(const Params& params) {
   }
 }
 
+// The library would draw noise with other levels, without a failure.
+void check_sigmas(const std::vector<float>& sigmas) {
+  const auto rises = [](float level, float next) { return !(level > next); };  // true for NaN
+  if (sigmas.size() < 2 || sigmas.back() != 0.0F || !std::isfinite(sigmas.front()) ||
+      std::adjacent_find(sigmas.begin(), sigmas.end(), rises) != sigmas.end()) {
+    throw std::invalid_argument("sigmas are not two or more numbers that fall to 0");
+  }
+}
+
+// Replaces the schedule. The library cuts off the steps that image-to-image skips by the number of
+// steps, so that must be set, too.
+void set_sigmas(sd_sample_params_t& sample, const std::vector<float>& sigmas) {
+  if (sigmas.empty()) {
+    return;
+  }
+  check_sigmas(sigmas);
+  // The library does not write to it.
+  sample.custom_sigmas = const_cast<float*>(sigmas.data());
+  sample.custom_sigmas_count = static_cast<int>(sigmas.size());
+  sample.sample_steps = static_cast<int>(sigmas.size()) - 1;
+}
+
+// The library compares each layer with these numbers; others than the network's have no effect.
+void set_skip_layers(sd_slg_params_t& guidance, const std::vector<int>& layers) {
+  guidance.layers = const_cast<int*>(layers.data());  // the library does not write to it
+  guidance.layer_count = layers.size();
+}
+
 // Other parameters keep the library's value for "not set"; eta and flow shift have no neutral
 // value. The parameters of pictures and of videos have the same names.
 template <typename Params>
@@ -76,8 +106,10 @@ void set_options(Params& params, const DrawOptions& options) {
   params.height = options.height;
   params.seed = options.seed;
   set_numbers(params, options.numbers);
-  check_range(params);
   sd_sample_params_t& sample = params.sample_params;
+  set_sigmas(sample, options.sigmas);
+  set_skip_layers(sample.guidance.slg, options.skip_layers);
+  check_range(params);
   sample.sample_method = str_to_sample_method(options.sampler.c_str());
   sample.scheduler = str_to_scheduler(options.scheduler.c_str());
   if (sample.sample_method == SAMPLE_METHOD_COUNT) {
@@ -141,7 +173,7 @@ void set_loras(Params& params, const std::vector<sd_lora_t>& loras) {
 using DrawFunction = std::function<sd_image_t*(int& count)>;
 
 // Checks the options now, before the library starts to work. They and the LoRAs must outlive the
-// returned function, which refers to their pictures and paths.
+// returned function, which refers to their pictures, lists and paths.
 DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options,
                      const std::vector<Lora>& loras) {
   const PromptTexts texts(options);

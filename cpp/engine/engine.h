@@ -43,7 +43,9 @@ struct DrawOptions {
   std::string sampler;    ///< One of samplers().
   std::string scheduler;  ///< One of schedulers().
   Numbers numbers;
-  std::int64_t seed;  ///< 0 or more.
+  std::vector<float> sigmas;     ///< Noise levels of the steps, falling to 0; empty for a schedule.
+  std::vector<int> skip_layers;  ///< Layers for skip-layer guidance, from 0; usually empty.
+  std::int64_t seed;             ///< 0 or more.
   Previews previews;
   InputPictures pictures;
   std::vector<Lora> loras;

@@ -11,7 +11,7 @@
 namespace gpustack_draw {
 namespace {
 
-using NumberPointer = std::variant<int*, float*, bool*>;
+using NumberPointer = std::variant<int*, float*, bool*, rng_type_t*>;
 
 std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
   return {
@@ -29,7 +29,10 @@ std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
 
 std::map<std::string, NumberPointer> number_parameters(sd_ctx_params_t& params) {
   return {
+      {"circular_x", &params.circular_x},  // the right edge continues at the left one
+      {"circular_y", &params.circular_y},
       {"qwen_image_zero_cond_t", &params.qwen_image_zero_cond_t},  // Qwen-Image-Edit-2511
+      {"rng", &params.rng_type},                                   // a generator of rng_type_t
       {"threads", &params.n_threads},
   };
 }
@@ -46,6 +49,9 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
       {"guidance", &sample.guidance.distilled_guidance},
       {"img_cfg_scale", &sample.guidance.img_cfg},
       {"sample_steps", &sample.sample_steps},
+      {"skip_layer_end", &sample.guidance.slg.layer_end},
+      {"skip_layer_start", &sample.guidance.slg.layer_start},
+      {"slg_scale", &sample.guidance.slg.scale},
       {"strength", &params.strength},
   };
 }
@@ -67,6 +73,11 @@ bool fits(double value) {
   return !std::is_integral_v<Number> ||
          (value >= static_cast<double>(Limits::lowest()) &&
           value <= static_cast<double>(Limits::max()) && std::trunc(value) == value);
+}
+
+template <>
+bool fits<rng_type_t>(double value) {
+  return value >= 0 && value < RNG_TYPE_COUNT && std::trunc(value) == value;
 }
 
 template <typename Params>

@@ -125,7 +125,7 @@ class Engine:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, loras: collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = [], previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, sigmas: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [], skip_layers: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, loras: collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = [], previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
@@ -141,6 +141,9 @@ class Engine:
             seed: 0 or more.
             numbers: Numbers by the names in cpp/engine/named_parameters.cpp, such as ``sample_steps``; the
                 library's default for a missing one.
+            sigmas: Noise levels at which the steps start, falling to a last 0; they replace the scheduler
+                and the number ``sample_steps``.
+            skip_layers: Layers, counted from 0, for skip-layer guidance with the number ``slg_scale``.
             image: (height, width, 3) uint8, RGB, of the drawing's size: the start of image-to-image, which
                 the number ``strength`` keeps (0) or replaces (1).
             mask: (height, width) uint8, of the drawing's size: 255 is redrawn, 0 is kept. Needs ``image``.

@@ -50,11 +50,17 @@ def draw(
     *,
     steps: int = 4,
     size: tuple[int, int] | None = (SIDE, SIDE),
+    sigmas: tuple[float, ...] | None = None,
     on_progress: ProgressFunction | None = None,
     **pictures: Any,
 ) -> Pixels:
     request = DrawRequest(
-        prompt=prompt, size=size, sample_steps=steps, seed=1, pictures=PictureOptions(**pictures)
+        prompt=prompt,
+        size=size,
+        sample_steps=steps if sigmas is None else None,
+        sigmas=sigmas,
+        seed=1,
+        pictures=PictureOptions(**pictures),
     )
     (picture,) = engine.generate(request, on_progress)
     return np.asarray(picture)
@@ -236,3 +242,14 @@ def test_the_command_draws_a_picture_again_from_its_record(
         assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
         assert b"photo" not in Path("one.png").read_bytes()
         capsys.readouterr()
+
+
+def test_noise_levels_run_as_many_steps_as_the_strength_leaves(engine: LocalEngine) -> None:
+    circle = draw(engine, CIRCLE, sigmas=(1, 0.9, 0.7, 0.4, 0))
+    reports: list[Progress] = []
+    options: dict[str, Any] = {"image": circle, "on_progress": reports.append}
+    half = draw(engine, STAR, sigmas=(1, 0.9, 0.7, 0.4, 0), strength=0.5, **options)
+    assert {report.total for report in reports if report.phase == "sample"} == {2}
+    same = draw(engine, STAR, sigmas=(0.7, 0.4, 0), strength=1, **options)
+    assert (half == same).all()
+    assert (half != circle).any()

@@ -28,6 +28,16 @@ def test_numbers_of_a_strength() -> None:
     assert default == {"sample_steps": 20, "strength": 14.5 / 20}
 
 
+def test_numbers_of_a_strength_with_noise_levels() -> None:
+    """They are not replaced by a longer schedule, as few steps are otherwise."""
+    request = DrawRequest(prompt="x", size=(512, 256), sigmas=(1, 0.9, 0.6, 0.3, 0))
+    settings = choose_settings(request, model("flux1"))[0][0]
+    pictures = EnginePictures(image=picture(512, 256))
+    for strength, expected in ((0.5, 1.5 / 4), (0, 0.5 / 4), (1, 1.0)):
+        numbers = picture_numbers(pictures, settings, FAMILIES["flux1"], strength)
+        assert numbers == {"sample_steps": 4, "strength": expected}
+
+
 def test_several_references_are_numbered_where_the_engine_must_be_asked() -> None:
     def numbers(family: str, count: int) -> dict[str, float]:
         pictures = EnginePictures(references=(picture(64, 64),) * count)

@@ -40,8 +40,10 @@ def sd1(folder: Path) -> Path:
 
 CONTROL = InputBuffers(control=numpy.arange(64 * 64 * 3, dtype=numpy.uint8).reshape(64, 64, 3).data)
 
+ALL_STEPS = {"skip_layer_start": 0.0, "skip_layer_end": 1.0}
+
 # By option: a model that takes it, a value that is not its default, and the settings beside it.
-CASES: dict[str, tuple[Callable[[Path], Path], float, dict[str, Any]]] = {
+CASES: dict[str, tuple[Callable[[Path], Path], Any, dict[str, Any]]] = {
     "sample_steps": (small_flux1, 2, {}),
     "cfg_scale": (small_flux1, 4.0, {}),
     "guidance": (small_flux1, 30.0, {}),
@@ -49,6 +51,11 @@ CASES: dict[str, tuple[Callable[[Path], Path], float, dict[str, Any]]] = {
     "clip_skip": (sd1, 2, {}),
     "eta": (small_flux1, 0.0, {"sampler": "euler_a", "sample_steps": 2}),
     "flow_shift": (small_flux1, 3.0, {"sample_steps": 2}),
+    "sigmas": (small_flux1, (1.0, 0.5, 0.0), {}),
+    "skip_layers": (small_flux1, (1,), {"slg_scale": 3.0, **ALL_STEPS}),
+    "slg_scale": (small_flux1, 3.0, {"skip_layers": (0,), **ALL_STEPS}),
+    "skip_layer_start": (small_flux1, 1.0, {"skip_layers": (0,), "slg_scale": 3.0, **ALL_STEPS}),
+    "skip_layer_end": (small_flux1, 0.0, {"skip_layers": (0,), "slg_scale": 3.0, **ALL_STEPS}),
 }
 
 

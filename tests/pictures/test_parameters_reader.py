@@ -12,6 +12,7 @@ import piexif.helper
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from option_values import option_values
 from PIL import Image, PngImagePlugin
 from sample_picture import make_picture
 from sd_parsers import ParserManager
@@ -149,9 +150,19 @@ def test_everything_comes_back(tmp_path: Path, suffix: str, prompt: str) -> None
 
 @pytest.mark.parametrize("option", SAMPLING_OPTIONS, ids=lambda option: option.name)
 def test_each_sampling_number_comes_back(tmp_path: Path, option: SamplingOption) -> None:
-    for value in (option.minimum, option.maximum):
+    for value in option_values(option):
         read = read_parameters(written(tmp_path, **{option.name: value}))
         assert getattr(read.request(), option.name) == value
+
+
+@pytest.mark.parametrize(("scale", "layers"), [("2.500000", (7, 8, 9)), ("0.000000", None)])
+def test_layers_that_sd_cli_skips(scale: str, layers: tuple[int, ...] | None) -> None:
+    pairs = {**PAIRS, "SLG scale": scale, "Skip layers": "[7, 8, 9, ]", "Skip layer end": "0.2"}
+    image = Image.new("RGB", (8, 8))
+    image.info["parameters"] = write_text("a cat", "", pairs)
+    read = read_parameters(image)
+    assert read.skip_layers == layers
+    assert "Skip layers" not in read.extra
 
 
 # What a prompt can be: no halves of surrogate pairs, no NUL.

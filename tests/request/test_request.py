@@ -2,21 +2,24 @@
 
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpustack_draw.errors import UsageError
+from gpustack_draw.cli.option_names import with_options
+from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.option_types import NumberOption
 from gpustack_draw.request.options import (
     CFG_SCALE,
     COUNT,
     GUIDANCE,
     SAMPLE_STEPS,
     SEED,
+    SIGMAS,
     THREADS,
-    NumberOption,
 )
 
 SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
@@ -97,6 +100,53 @@ def test_many_digits_are_refused_at_once() -> None:
 )
 def test_number(parse: Any, text: str, value: object) -> None:
     assert parse(text) == value
+
+
+@pytest.mark.parametrize("levels", ["1, 0.5,0", [1, 0.5, 0.0], numpy.array([1, 0.5, 0])])
+def test_noise_levels(levels: Any) -> None:
+    assert DrawRequest(prompt="a cat", sigmas=levels).sigmas == (1.0, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("typed", ["1,0.75,0.5,0.25,0", " 1000 , 0 ", "1,.5,0."])
+def test_typed_noise_levels(typed: str) -> None:
+    assert SIGMAS.parse(typed) == tuple(map(float, typed.split(",")))
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        "", "0", "1", "1,", ",1,0", "1,0.5", "0,0", "0.5,1,0", "1,1,0", "1,nan,0", "inf,0", "-1,0",
+        "1,-0.5,0", "1001,0", "1;0", "a,b", "1,1e-50,0", "1.00000001,1,0",
+        ",".join(map(str, range(1000, -1, -1))), [], [1], [0.5, 1, 0], [1, True, 0], ["1", "0"],
+        [1, None, 0], 3, {"a": 1}, b"1,0",
+    ],
+)  # fmt: skip
+def test_noise_levels_that_do_not_fall_to_zero(levels: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", sigmas=levels)
+    assert caught.value.message == (
+        f"{quoted(levels)} is not a list of 2 to 1000 noise levels that fall to 0"
+    )
+    assert with_options(caught.value.hint) == "for example --sigmas 1,0.75,0.5,0.25,0"
+    assert caught.value.argument == "sigmas"
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"scheduler": "karras"}, "scheduler"),
+        ({"sampler": "DPM++ 2M Karras"}, "scheduler"),
+        ({"sample_steps": 4}, "sample_steps"),
+    ],
+)
+def test_noise_levels_beside_another_choice_of_them(options: Any, argument: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", sigmas="1,0", **options)
+    assert (caught.value.message, caught.value.hint, caught.value.argument) == (
+        f"sigmas and {argument} both choose the noise levels",
+        "leave one of them out",
+        argument,
+    )
 
 
 STEPS_TEXT = "a number of sample steps from 1 to 10000"

@@ -45,3 +45,17 @@ def test_an_option_that_a_scheduler_ignores_gets_a_note() -> None:
     for scheduler in ("simple", None):
         chosen = effective_numbers(request, "m", ["flow_shift"], "euler", scheduler)
         assert chosen == ({"flow_shift": 3.0}, ())
+
+
+def test_noise_levels_leave_nothing_to_shift() -> None:
+    request = DrawRequest(prompt="a cat", flow_shift=3, sigmas=(1, 0))
+    assert effective_numbers(request, "m", ["flow_shift", "sigmas"], "euler") == (
+        {"sigmas": (1.0, 0.0)},
+        ("flow_shift has no effect: sigmas sets the noise levels",),
+    )
+
+
+def test_an_option_that_needs_another_gets_a_note() -> None:
+    request = DrawRequest(prompt="a cat", slg_scale=3)
+    note = "slg_scale has no effect: it needs skip_layers"
+    assert effective_numbers(request, "m", ["slg_scale", "skip_layers"]) == ({}, (note,))

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from resolved_models import model
 
+from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.options import SKIP_LAYER_SHARES
 from gpustack_draw.resolver.choose_settings import choose_settings
 from gpustack_draw.resolver.families import Defaults
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -127,6 +129,80 @@ def test_flow_shift_where_the_engine_ignores_it(family: str) -> None:
     settings, notes = choose(of, size="native", flow_shift=2)
     assert settings.flow_shift is None
     assert notes == (f"flow_shift has no effect: {of.family.title} does not take it",)
+
+
+def test_noise_levels() -> None:
+    settings, notes = choose(model("flux1"), size="native", sigmas=(1, 0.5, 0))
+    assert (settings.sigmas, settings.sample_steps, settings.scheduler) == ((1, 0.5, 0), 2, None)
+    assert notes == ()
+    assert choose(model("sd1"), sigmas=(14.6, 0))[0].sample_steps == 1
+
+
+def test_noise_levels_above_all_noise() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(model("flux1"), sigmas=(14.6, 1, 0))
+    assert caught.value.message == (
+        "the noise levels start at 14.6, and those of FLUX.1 are at most 1, which is all noise"
+    )
+    assert with_options(caught.value.hint) == "for example --sigmas 1,0.75,0.5,0.25,0"
+
+
+def of_layers(family: str, layers: int) -> ResolvedModel:
+    found = model(family)
+    return replace(found, family=replace(found.family, layers=layers))
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux1", "flux2", "chroma", "ovis-image"])
+def test_skip_layer_guidance(family: str) -> None:
+    settings, notes = choose(of_layers(family, 24), size="native", skip_layers=(7, 23))
+    assert (settings.skip_layers, settings.slg_scale, notes) == ((7, 23), 2.5, ())
+    assert (settings.skip_layer_start, settings.skip_layer_end) == (None, None)
+
+
+@pytest.mark.parametrize("family", ["sd1", "qwen-image", "z-image", "wan"])
+def test_skip_layer_guidance_where_the_engine_ignores_it(family: str) -> None:
+    settings, notes = choose(model(family), size="native", skip_layers="7", slg_scale=3)
+    assert (settings.skip_layers, settings.slg_scale) == (None, None)
+    title = model(family).family.title
+    assert notes == tuple(
+        f"{name} has no effect: {title} does not take it" for name in ("skip_layers", "slg_scale")
+    )
+
+
+def test_a_layer_that_the_model_lacks() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(of_layers("sd3", 24), skip_layers=(7, 24))
+    assert (caught.value.message, with_options(caught.value.hint), caught.value.argument) == (
+        "layer 24 does not exist: this model has the layers 0 to 23",
+        "name others with --skip-layers",
+        "skip_layers",
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "is_guided"),
+    [
+        (9, {}, True),
+        (8, {}, False),
+        (8, {"skip_layer_end": 0.9}, True),
+        (1, {"skip_layer_start": 0, "skip_layer_end": 1}, True),
+        (20, {"skip_layer_start": 0.5}, False),
+    ],
+)
+def test_steps_without_skip_layer_guidance(
+    steps: int, options: dict[str, float], is_guided: bool
+) -> None:
+    of = of_layers("flux1", 57)
+    settings, notes = choose(of, size="native", sample_steps=steps, skip_layers="7", **options)
+    assert (settings.skip_layers, settings.slg_scale) == (
+        ((7,), 2.5) if is_guided else (None, None)
+    )
+    start, end = (options.get(name, share) for name, share in SKIP_LAYER_SHARES.items())
+    note = (
+        f"skip_layers has no effect: it guides none of {steps} steps with skip_layer_start={start}"
+        f" and skip_layer_end={end}"
+    )
+    assert notes == (() if is_guided else (note,))
 
 
 def test_image_guidance() -> None:

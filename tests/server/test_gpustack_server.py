@@ -5,6 +5,7 @@ import json
 import pytest
 from known_values import known_values
 from loopback_gpustack import LoopbackGpustack
+from option_values import option_values
 from server_commands import NAME, PROMPT, parameters
 
 import gpustack_draw
@@ -132,12 +133,13 @@ def test_flux_receives_distilled_guidance_only(new: LoopbackGpustack) -> None:
 def test_a_server_receives_each_number_that_it_takes(
     new: LoopbackGpustack, option: SamplingOption
 ) -> None:
-    request = DrawRequest(prompt=PROMPT, seed=1, **{option.name: option.maximum})  # type: ignore[arg-type]
+    value = option_values(option)[-1]
+    request = DrawRequest(prompt=PROMPT, seed=1, **{option.name: value})
     with gpustack_draw.load(NAME) as model:
         notes = model.check(request)
         list(model.draw(request))
     (body,) = new.drawings()
-    assert {body[field] for field in option.server_fields} <= {option.maximum}
+    assert {body[field] for field in option.server_fields} <= {value}
     note = f"{option.name} has no effect: GPUStack 2.3.0 does not take it"
     assert (note in notes) == (not option.server_fields)
 

@@ -23,6 +23,7 @@ from gpustack_draw.cli.command_parsers import (
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.option_types import Option
 from gpustack_draw.request.options import (
     COUNT,
     MASK_BLUR,
@@ -30,7 +31,6 @@ from gpustack_draw.request.options import (
     SEED,
     STRENGTH,
     THREADS,
-    NumberOption,
 )
 from gpustack_draw.request.picture_values import DEFAULT_FIT, DEFAULT_PADDING, FITS
 
@@ -197,7 +197,7 @@ def _add_input_pictures(group: "argparse._ArgumentGroup") -> None:
         metavar="PICTURE",
         help="picture that the model looks at, for models trained with such pictures; repeatable",
     )
-    _add_number(group, STRENGTH)
+    _add_option(group, STRENGTH)
     group.add_argument(
         "--mask",
         metavar="PICTURE",
@@ -208,7 +208,7 @@ def _add_input_pictures(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--mask-invert", action="store_true", help="redraw the other area of the mask"
     )
-    _add_number(group, MASK_BLUR)
+    _add_option(group, MASK_BLUR)
     group.add_argument(
         "--masked-only",
         nargs="?",
@@ -244,11 +244,11 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
         metavar="TEXT",
         help="text to avoid; has no effect with --cfg-scale 1 (default: none)",
     )
-    _add_number(group, SEED)
-    _add_number(group, COUNT)
+    _add_option(group, SEED)
+    _add_option(group, COUNT)
 
 
-def _add_number(group: "argparse._ArgumentGroup", option: NumberOption) -> None:
+def _add_option(group: "argparse._ArgumentGroup", option: Option) -> None:
     group.add_argument(option_of(option.name), metavar=option.metavar, help=option.help)
 
 
@@ -265,7 +265,7 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
         help=f"noise schedule: {', '.join(SCHEDULERS)} (default: the model's)",
     )
     for option in SAMPLING_OPTIONS:
-        _add_number(group, option)
+        _add_option(group, option)
 
 
 def _add_output(group: "argparse._ArgumentGroup") -> None:
@@ -306,7 +306,7 @@ def _add_device(group: "argparse._ArgumentGroup") -> None:
         help=f"device to draw on, as listed by '{PROGRAM} devices' (default: auto, the first GPU,"
         " else the CPU)",
     )
-    _add_number(group, THREADS)
+    _add_option(group, THREADS)
 
 
 def _add_additions(group: "argparse._ArgumentGroup") -> None:

@@ -10,11 +10,11 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
-from gpustack_draw.pictures.parameters import EMBEDDING_HASHES, number_text
+from gpustack_draw.pictures.parameters import EMBEDDING_HASHES
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, text_of
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.untrusted import clean
@@ -194,10 +194,7 @@ def _lines(found: Parameters) -> str:
         "size": found.size and "{}x{}".format(*found.size),
         "sampler": found.sampler,
         "scheduler": found.scheduler,
-        **{
-            _spaced(option.name): number_text(getattr(found, option.name))
-            for option in SAMPLING_OPTIONS
-        },
+        **{_spaced(option.name): text_of(option, found) for option in SAMPLING_OPTIONS},
         "user components": " ".join(found.user_components),
         "program": found.program or "unknown",
     }

@@ -26,9 +26,12 @@ from gpustack_draw.engine.results import (
 )
 from gpustack_draw.errors import BlankPictureError, ModelFileError, quoted
 from gpustack_draw.progress.callbacks import LogFunction
+from gpustack_draw.request.option_types import ListOption
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 
 _NO_EMBEDDINGS: Mapping[str, str] = {}
+# The sampling options that are lists of numbers.
+_LISTS = tuple(option.name for option in SAMPLING_OPTIONS if isinstance(option, ListOption))
 
 
 class CoreEngine:
@@ -137,10 +140,12 @@ class CoreEngine:
 
         chosen = {option.name: settings.get(option.name) for option in SAMPLING_OPTIONS}
         others = {name: value for name, value in settings.items() if name not in chosen}
+        lists = {name: chosen.pop(name) or () for name in _LISTS}
         chosen |= numbers or {}
         try:
             picture = self._engine.generate(
                 **others,
+                **lists,
                 numbers={name: value for name, value in chosen.items() if value is not None},
                 **(pictures.keywords if pictures is not None else {}),
                 loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],

@@ -38,6 +38,16 @@ class DenoisingStart:
         return (self.run_steps - 0.5) / self.schedule_steps
 
 
+def last_steps(strength: float, sample_steps: int) -> DenoisingStart:
+    """Return the steps to run for a strength where the user chose the noise level of each step.
+
+    Args:
+        strength: As for :func:`denoising_start`.
+        sample_steps: Steps of a drawing without a picture, 1 or more.
+    """
+    return DenoisingStart(sample_steps, max(1, int(sample_steps * strength)))
+
+
 def denoising_start(strength: float, sample_steps: int, scheduler: str) -> DenoisingStart:
     """Return the steps to run for a strength.
 

@@ -13,6 +13,7 @@ from typing import Any
 from gpustack_draw.engine.core_calls import unknown_device
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.embedding_files import EmbeddingFiles
+from gpustack_draw.engine.engine_settings import engine_settings
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
@@ -39,8 +40,6 @@ from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.loras import NO_LORAS, LoraOptions
-from gpustack_draw.request.options import SAMPLING_OPTIONS
-from gpustack_draw.resolver.choose_prompts import parsed_prompts
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -48,11 +47,6 @@ from gpustack_draw.resolver.resolved_model import ResolvedModel
 # A working process sends a message every second.
 _SILENCE_SECONDS = 1.0
 _MAX_SILENCES = 8
-# The settings that the engine takes by these names.
-_ENGINE_SETTINGS = (
-    *("width", "height", "sampler", "scheduler", "seed"),
-    *(option.name for option in SAMPLING_OPTIONS),
-)
 
 
 class LocalEngine:
@@ -299,10 +293,7 @@ class LocalEngine:
             inputs["pictures"] = InputBuffers.of(pictures.engine)
         try:
             return self._engine.draw(
-                settings={
-                    **{name: getattr(settings, name) for name in _ENGINE_SETTINGS},
-                    **parsed_prompts(settings, self.model.family, self.model.embedding_names),
-                },
+                settings=engine_settings(settings, self.model),
                 previews=previews,
                 on_progress=progress,
                 on_log=self._on_log,

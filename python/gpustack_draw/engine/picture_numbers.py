@@ -1,6 +1,6 @@
 """Input pictures and a model become numbers of the engine."""
 
-from gpustack_draw.engine.denoising_start import denoising_start
+from gpustack_draw.engine.denoising_start import denoising_start, last_steps
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.families import Family
@@ -22,8 +22,10 @@ def picture_numbers(
         if strength is None:
             strength = family.pictures.default_strength(masked=pictures.mask is not None)
         assert settings.sample_steps is not None
-        assert settings.scheduler is not None
-        start = denoising_start(strength, settings.sample_steps, settings.scheduler)
+        if settings.scheduler is None:  # beside noise levels
+            start = last_steps(strength, settings.sample_steps)
+        else:
+            start = denoising_start(strength, settings.sample_steps, settings.scheduler)
         numbers |= {"sample_steps": start.schedule_steps, "strength": start.engine_strength}
     if len(pictures.references) > 1 and family.pictures.increase_ref_index:
         numbers["increase_ref_index"] = 1

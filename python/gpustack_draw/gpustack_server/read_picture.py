@@ -12,7 +12,8 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SamplingOption, SeedOption
+from gpustack_draw.request.option_types import SeedOption
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SamplingOption
 from gpustack_draw.units import round_up
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ def parse_parameters(text: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _parse(option: SamplingOption | SeedOption, text: str) -> float | None:
+def _parse(option: SamplingOption | SeedOption, text: str) -> Any:
     try:
-        number = option.parse(text)
+        number: Any = option.parse(text)
     except UsageError:
         return None
     # Further decimals are noise of the backend's 32-bit floats.

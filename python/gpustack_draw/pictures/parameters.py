@@ -7,7 +7,7 @@ from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.pictures.lora_parameters import lora_pairs, prompt_with_tags
 from gpustack_draw.pictures.picture_parameters import input_pairs
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED, text_of
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
 
 PROGRAM = "gpustack-draw"  # start of the value of Version
@@ -38,9 +38,7 @@ def parameters_text(picture: Drawn) -> str:
 def _pairs(picture: Drawn) -> dict[str, str]:
     settings = picture.settings
     embeddings = picture.embeddings.items()
-    numbers = {
-        option.parameter: number_text(getattr(settings, option.name)) for option in SAMPLING_OPTIONS
-    }
+    numbers = {option.parameter: text_of(option, settings) for option in SAMPLING_OPTIONS}
     pairs: dict[str, object] = {
         SAMPLE_STEPS.parameter: settings.sample_steps,
         "Sampler": settings.sampler and SAMPLER_TITLES.get(settings.sampler, settings.sampler),
@@ -60,13 +58,6 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         "Version": f"{PROGRAM} {package_version()}",
     }
     return {name: str(value) for name, value in pairs.items() if value is not None}
-
-
-def number_text(value: float | None) -> str | None:
-    """Return a number without a zero fraction, such as 7 or 4.5; ``None`` for ``None``."""
-    if value is None:
-        return None
-    return str(int(value)) if value == int(value) else repr(value)
 
 
 @cache

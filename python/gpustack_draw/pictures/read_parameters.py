@@ -25,7 +25,7 @@ from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.loras import read_loras
 from gpustack_draw.request.model_reference import LocalModel, parse_model_reference
 from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SKIP_OPTIONS, SLG_SCALE
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.sampling import SamplingOptions
 from gpustack_draw.request.web_ui_names import names_scheduler, sampling_named
@@ -123,6 +123,10 @@ class Parameters(SamplingOptions):
         values["scheduler"] = self.scheduler or None
         if names_scheduler(changes.get("sampler")):
             values["scheduler"] = None
+        if changes.keys() & {"sample_steps", "scheduler"}:
+            values["sigmas"] = None
+        if changes.get("sigmas", values["sigmas"]) is not None:
+            values["sample_steps"] = values["scheduler"] = None
         own = {field.name for field in fields(PictureOptions)}
         named = {name: changes.pop(name) for name in own & set(changes)}
         loras = read_loras(changes.pop("loras", None) or ())
@@ -225,6 +229,8 @@ def _parameters(read: ParametersText, text: str, program: str) -> Parameters:
     numbers: dict[str, Any] = {
         option.name: take_number(option.parameter, option.parse) for option in SAMPLING_OPTIONS
     }
+    if numbers[SLG_SCALE.name] == 0:  # sd-cli writes the layers that it would skip, too
+        numbers |= dict.fromkeys(SKIP_OPTIONS)
     sampling = sampling_named(extra.pop("Sampler", ""), extra.pop("Schedule type", ""))
     return Parameters(
         prompt=read.prompt,

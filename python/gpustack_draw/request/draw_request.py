@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.phrases import phrase
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.keywords import record_of
 from gpustack_draw.request.loras import LoraKeywords, LoraOptions
 from gpustack_draw.request.name_types import Sampler, Scheduler
@@ -133,6 +133,7 @@ class DrawRequest(SamplingOptions, LoraOptions):
             value = getattr(self, option.name)
             if value is not None:
                 checked[option.name] = option.check(value)
+        _check_sigmas(checked)
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the way to set a field of a frozen dataclass
         if self.seed is not None and self.seed + self.count - 1 > SEED.maximum:
@@ -141,6 +142,21 @@ class DrawRequest(SamplingOptions, LoraOptions):
                 f" their seeds count up, and the largest is {SEED.maximum}",
                 hint=f"the seed can be at most {SEED.maximum - self.count + 1}",
                 argument="seed",
+            )
+
+
+def _check_sigmas(checked: Mapping[str, object]) -> None:
+    """Refuse the other options for the noise levels beside ``sigmas``.
+
+    Raises:
+        UsageError: One of them is chosen.
+    """
+    for name in ("scheduler", "sample_steps"):
+        if checked.get("sigmas") is not None and checked.get(name) is not None:
+            raise UsageError(
+                phrase("{sigmas} and {} both choose the noise levels", Argument(name)),
+                hint="leave one of them out",
+                argument=name,
             )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
-from gpustack_draw.request.options import DecimalOption
+from gpustack_draw.request.option_types import DecimalOption
 from gpustack_draw.request.target import Reference
 
 LORA_WEIGHT = DecimalOption(

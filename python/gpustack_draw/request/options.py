@@ -1,198 +1,33 @@
-"""The numbers that a user can choose, each declared once: name, range, title and help.
+"""The options that a user can choose, each declared once: name, range, title and help.
 
 The parser of the command line, the checks of DrawRequest, the summary of a picture and its
 parameters text derive from these declarations. ``--help`` imports this module, so it imports
 nothing that takes long.
 """
 
-import math
-import operator
-import re
-
-from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.option_types import (
+    DecimalOption,
+    IntegerOption,
+    ListOption,
+    SeedOption,
+    StepsOption,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-# Compiling these takes long, so they are compiled when the first value is read.
-_INTEGER = r"[+-]?[0-9]+"
-_DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+SamplingOption = IntegerOption | DecimalOption | ListOption
 
 
-class NumberOption:
-    """A number that a user can choose.
+def _falls_to_zero(levels: "Sequence[float]") -> bool:
+    from array import array
+    from itertools import pairwise
 
-    Attributes:
-        name: Keyword of the library, and field of DrawRequest.
-        title: Noun for messages, such as ``seed``.
-        minimum: Smallest value.
-        maximum: Largest value.
-        help: Text for ``--help``.
-        parameter: Name in the parameters text of pictures; empty for an option that it lacks.
-        summary: Format of its values in summaries, such as ``cfg {}``.
-        server_fields: Names in requests to a server: each backend reads one and ignores the others.
-            Empty for an option that no backend has.
-        samplers: Samplers that it has an effect on; empty for all.
-        fixed_schedulers: Schedulers that it has no effect on.
-    """
-
-    metavar = "N"
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        title: str,
-        minimum: float,
-        maximum: float,
-        example: str,
-        help: str,  # noqa: A002 - as argparse names it
-        parameter: str = "",
-        summary: str = "{}",
-        server_fields: "tuple[str, ...]" = (),
-        samplers: "tuple[str, ...]" = (),
-        fixed_schedulers: "tuple[str, ...]" = (),
-    ) -> None:
-        """Declare an option; hints contain ``example``."""
-        self.name = name
-        self.title = title
-        self.minimum = minimum
-        self.maximum = maximum
-        self.help = help
-        self.parameter = parameter
-        self.summary = summary
-        self.server_fields = server_fields
-        self.samplers = samplers
-        self.fixed_schedulers = fixed_schedulers
-        self._example = example
-
-    def describe(self, value: float) -> str:
-        """Return a value as a summary shows it, such as ``cfg 4.5``."""
-        return self.summary.format(f"{value:g}")
-
-    def error(self, value: object) -> UsageError:
-        """Build the error for a value that is not allowed."""
-        return UsageError(
-            f"{quoted(value)} is not a {self.title} from {self.minimum} to {self.maximum}",
-            hint=phrase("for example {}", self._example),
-            argument=self.name,
-        )
-
-
-class IntegerOption(NumberOption):
-    """A whole number."""
-
-    def parse(self, text: str) -> int:
-        """Parse a typed value.
-
-        Raises:
-            UsageError: It is not a whole number in the option's range.
-        """
-        return _parse_integer(self, text)
-
-    def check(self, value: object) -> int:
-        """Check a Python value; integers of other libraries become ``int``.
-
-        Raises:
-            UsageError: It is not a whole number in the option's range.
-        """
-        return _check_integer(self, value)
-
-
-class StepsOption(IntegerOption):
-    """A number of steps, which a summary shows as ``20 steps``."""
-
-    def describe(self, value: float) -> str:
-        """Return a value as a summary shows it."""
-        return "1 step" if value == 1 else super().describe(value)
-
-
-class SeedOption(NumberOption):
-    """A seed; -1 stands for a random one, which is ``None``."""
-
-    def parse(self, text: str) -> int | None:
-        """Parse a typed value.
-
-        Raises:
-            UsageError: It is neither -1 nor a seed.
-        """
-        return None if text.strip() == "-1" else _parse_integer(self, text)
-
-    def check(self, value: object) -> int | None:
-        """Check a Python value; integers of other libraries become ``int``.
-
-        Raises:
-            UsageError: It is neither -1 nor a seed.
-        """
-        try:
-            if not isinstance(value, bool) and operator.index(value) == -1:  # type: ignore[arg-type]
-                return None
-        except TypeError:
-            pass  # the check raises the error
-        return _check_integer(self, value)
-
-
-class DecimalOption(NumberOption):
-    """A finite number."""
-
-    metavar = "X"
-
-    def parse(self, text: str) -> float:
-        """Parse a typed value.
-
-        Raises:
-            UsageError: It is not a number in the option's range; NaN and infinity never are.
-        """
-        stripped = text.strip()
-        # No value needs more characters, and the pattern takes long for many digits.
-        if len(stripped) > 40 or not re.fullmatch(_DECIMAL, stripped):
-            raise self.error(text)
-        return self._in_range(float(stripped), text)
-
-    def check(self, value: object) -> float:
-        """Check a Python value; numbers of other libraries become ``float``.
-
-        Raises:
-            UsageError: It is not a number in the option's range; NaN and infinity never are.
-        """
-        if isinstance(value, bool | str | bytes):
-            raise self.error(value)
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            raise self.error(value) from None
-        return self._in_range(number, value)
-
-    def _in_range(self, number: float, original: object) -> float:
-        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
-            raise self.error(original)
-        return number + 0.0  # -0.0 becomes 0.0
-
-
-SamplingOption = IntegerOption | DecimalOption
-
-
-def _parse_integer(option: NumberOption, text: str) -> int:
-    stripped = text.strip()
-    # No range has numbers of more than 20 digits, and int() takes long for many digits.
-    if not re.fullmatch(_INTEGER, stripped) or len(stripped) > 20:
-        raise option.error(text)
-    number = int(stripped)
-    if not option.minimum <= number <= option.maximum:
-        raise option.error(text)
-    return number
-
-
-def _check_integer(option: NumberOption, value: object) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise option.error(value) from None
-    if isinstance(value, bool) or not option.minimum <= number <= option.maximum:
-        raise option.error(value)
-    return number
+    levels = array("f", levels)  # as the engine has them
+    return len(levels) > 1 and levels[-1] == 0 and all(a > b for a, b in pairwise(levels))
 
 
 SAMPLE_STEPS = StepsOption(
@@ -287,6 +122,66 @@ FLOW_SHIFT = DecimalOption(
     summary="shift {}",
     fixed_schedulers=("gits",),
 )
+SIGMAS = ListOption(
+    "sigmas",
+    title="a list of 2 to 1000 noise levels that fall to 0",
+    element=DecimalOption(
+        "sigmas", title="noise level", minimum=0, maximum=1000, example="", help=""
+    ),
+    most=1000,
+    is_allowed=_falls_to_zero,
+    example=phrase("{sigmas='1,0.75,0.5,0.25,0'}"),
+    help="noise levels at which the steps start, falling to a last 0; they replace --scheduler and"
+    " --sample-steps; 1 is all noise, except for Stable Diffusion 1, 2 and XL, where about 14.6 is",
+    parameter="Custom Sigmas",
+    summary="sigmas {}",
+)
+SKIP_LAYERS = ListOption(
+    "skip_layers",
+    title="a list of different layers, each from 0 to 999",
+    element=IntegerOption("", title="", minimum=0, maximum=999, example="", help=""),
+    most=100,
+    is_allowed=lambda layers: len(layers) == len(set(layers)),
+    example=phrase("{skip_layers='7,8,9'}"),
+    help="layers to skip for skip-layer guidance, which sharpens structures such as hands: the"
+    " drawing is led away from what the model draws without them; has an effect on Stable Diffusion"
+    " 3, FLUX, Chroma and Ovis-Image only; 7,8,9 for Stable Diffusion 3.5 medium (default: none)",
+    parameter="Skip layers",
+    summary="without layers {}",
+)
+SLG_SCALE = DecimalOption(
+    "slg_scale",
+    title="skip-layer guidance scale",
+    minimum=0,
+    maximum=100,
+    example=phrase("{slg_scale=2.5}"),
+    help="scale of skip-layer guidance, 0 (none) to 100 (default: 2.5)",
+    parameter="SLG scale",
+    summary="slg {}",
+    needs="skip_layers",
+)
+SKIP_LAYER_START = DecimalOption(
+    "skip_layer_start",
+    title="share of the steps",
+    minimum=0,
+    maximum=1,
+    example=phrase("{skip_layer_start=0.01}"),
+    help="share of the steps, 0 to 1, after which skip-layer guidance starts (default: 0.01)",
+    parameter="Skip layer start",
+    summary="from {}",
+    needs="skip_layers",
+)
+SKIP_LAYER_END = DecimalOption(
+    "skip_layer_end",
+    title="share of the steps",
+    minimum=0,
+    maximum=1,
+    example=phrase("{skip_layer_end=0.2}"),
+    help="share of the steps, 0 to 1, after which skip-layer guidance ends (default: 0.2)",
+    parameter="Skip layer end",
+    summary="to {}",
+    needs="skip_layers",
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -343,7 +238,29 @@ SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     CLIP_SKIP,
     ETA,
     FLOW_SHIFT,
+    SIGMAS,
+    SKIP_LAYERS,
+    SLG_SCALE,
+    SKIP_LAYER_START,
+    SKIP_LAYER_END,
 )
+
+
+SKIP_OPTIONS = (SKIP_LAYERS.name, SLG_SCALE.name, SKIP_LAYER_START.name, SKIP_LAYER_END.name)
+# Skip-layer guidance where the user chose layers only; the shares are the engine's.
+DEFAULT_SLG_SCALE = 2.5
+SKIP_LAYER_SHARES = {SKIP_LAYER_START.name: 0.01, SKIP_LAYER_END.name: 0.2}
+
+
+def text_of(option: "SamplingOption", settings: object) -> str | None:
+    """Return the value of an option as the parameters of a picture hold it; ``None`` for none.
+
+    Args:
+        option: The option.
+        settings: An object with a field of its name, such as DrawSettings.
+    """
+    value: Any = getattr(settings, option.name)
+    return None if value is None else option.text(value)
 
 
 def describe_sampling(settings: object) -> list[str]:

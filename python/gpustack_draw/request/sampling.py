@@ -3,12 +3,12 @@
 :data:`gpustack_draw.request.options.SAMPLING_OPTIONS` declares them; a test compares the names.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SamplingOption
 
 
 class SamplingKeywords(TypedDict, total=False):
@@ -21,6 +21,11 @@ class SamplingKeywords(TypedDict, total=False):
     clip_skip: int | None
     eta: float | None
     flow_shift: float | None
+    sigmas: Sequence[float] | str | None
+    skip_layers: Sequence[int] | str | None
+    slg_scale: float | None
+    skip_layer_start: float | None
+    skip_layer_end: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,11 @@ class SamplingOptions:
     clip_skip: int | None = None
     eta: float | None = None
     flow_shift: float | None = None
+    sigmas: Sequence[float] | str | None = None
+    skip_layers: Sequence[int] | str | None = None
+    slg_scale: float | None = None
+    skip_layer_start: float | None = None
+    skip_layer_end: float | None = None
 
 
 def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:
@@ -53,29 +63,37 @@ def effective_numbers(
     sampler: str | None = None,
     scheduler: str | None = None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the chosen numbers that have an effect, and a note on each of the others.
+    """Return the chosen values that have an effect, and a note on each of the others.
 
     Args:
-        options: The numbers.
+        options: The values.
         drawer: Name of the model or the server that draws, for the notes.
         names: Names of the options that it takes.
         sampler: The sampler that it uses; ``None`` if the server chooses it.
         scheduler: The scheduler, likewise.
     """
+
+    def obstacle(option: SamplingOption) -> str:
+        if option.name not in names:
+            return phrase("{} does not take it", drawer)
+        if sampler and option.samplers and sampler not in option.samplers:
+            return phrase("{sampler=} does not take it", sampler=sampler)
+        if scheduler in option.fixed_schedulers:
+            return phrase("{scheduler=} does not take it", scheduler=scheduler)
+        if option.fixed_schedulers and options.sigmas is not None:
+            return phrase("{sigmas} sets the noise levels")
+        if option.needs and getattr(options, option.needs) is None:
+            return phrase("it needs {}", Argument(option.needs))
+        return ""
+
     effective, notes = {}, []
     for option in SAMPLING_OPTIONS:
         value = getattr(options, option.name)
         if value is None:
             continue
-        if option.name not in names:
-            obstacle: str = drawer
-        elif sampler and option.samplers and sampler not in option.samplers:
-            obstacle = phrase("{sampler=}", sampler=sampler)
-        elif scheduler in option.fixed_schedulers:
-            obstacle = phrase("{scheduler=}", scheduler=scheduler)
+        reason = obstacle(option)
+        if reason:
+            notes.append(phrase("{} has no effect: {}", Argument(option.name), reason))
         else:
             effective[option.name] = value
-            continue
-        name = Argument(option.name)
-        notes.append(phrase("{} has no effect: {} does not take it", name, obstacle))
     return effective, tuple(notes)

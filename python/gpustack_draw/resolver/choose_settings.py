@@ -9,8 +9,8 @@ from gpustack_draw.request.draw_settings import (
     RANDOM_SEED_END,
     DrawSettings,
 )
-from gpustack_draw.request.sampling import chosen_numbers, effective_numbers
 from gpustack_draw.resolver.choose_prompts import notes_on_prompts
+from gpustack_draw.resolver.choose_sampling import choose_sampling
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import round_up
 
@@ -32,20 +32,15 @@ def choose_settings(
         or has no effect.
 
     Raises:
-        UsageError: The size, rounded up, is larger than the model can draw; or the scheduler does
-            not fit the model or the steps; or a weight in a prompt is wrong.
+        UsageError: The size, rounded up, is larger than the model can draw; or a sampling option
+            does not fit the model; or a weight in a prompt is wrong.
     """
     width, height, size_notes = choose_size(request, model)
     notes = list(size_notes)
-    defaults = model.defaults
-    scheduler = request.scheduler or defaults.scheduler
     sampler = request.sampler or DEFAULT_SAMPLER
-    title, options = model.family.title, model.family.options
-    chosen, unused = effective_numbers(request, title, options, sampler, scheduler)
-    notes += unused
-    sampling = {**chosen_numbers(defaults), **chosen}
+    scheduler, sampling, more = choose_sampling(request, model, sampler)
+    notes += more
     is_guided = not {sampling["cfg_scale"], sampling.get("img_cfg_scale")} <= {1.0, None}
-    _check_scheduler(scheduler, sampling["sample_steps"], model)
     names = model.embedding_names
     notes += notes_on_prompts(request, model.family, is_guided=is_guided, embeddings=names)
     seed = _random_seed() if request.seed is None else request.seed
@@ -63,29 +58,6 @@ def choose_settings(
         for index in range(request.count)
     ]
     return settings, tuple(notes)
-
-
-def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:
-    """Refuse what the engine draws noise with, or crashes on.
-
-    It has noise levels of ``ays`` for two families, and takes one step less than it is asked for as
-    an index or divisor in three schedulers (``src/denoiser.hpp``; seen with 0.4.7's source).
-    """
-    if scheduler == "ays" and not model.family.has_ays:
-        raise UsageError(
-            f"scheduler 'ays' does not fit this model, which is {model.family.title}:"
-            " it is for Stable Diffusion 1 and XL",
-            hint=phrase(
-                "leave {scheduler} out, or type {scheduler=}", scheduler=model.defaults.scheduler
-            ),
-            argument="scheduler",
-        )
-    if scheduler in {"gits", "karras", "exponential"} and sample_steps == 1:
-        raise UsageError(
-            f"scheduler '{scheduler}' cannot draw in one step",
-            hint=phrase("type {sample_steps=2} or more, or another {scheduler}"),
-            argument="sample_steps",
-        )
 
 
 def _random_seed() -> int:

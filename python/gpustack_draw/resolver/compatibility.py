@@ -17,6 +17,7 @@ _HEAD_SIZES = (
     "single_blocks.0.norm.key_norm.scale",
     "double_blocks.0.txt_attn.norm.key_norm.scale",
 )
+_FLUX_BLOCK = re.compile(r"(?:double|single)_blocks\.[0-9]+\.")
 _WAN_BLOCK = re.compile(r"blocks\.([0-9]+)")
 _WAN_WIDTH = "blocks.0.cross_attn.norm_k.weight"
 _NOT_DIFFUSION = ("first_stage_model.", "text_encoders.", "vae.")
@@ -42,7 +43,7 @@ def fit_family(family: Family, header: ModelHeader, label: str) -> Family:
         label: Name of that file in messages.
 
     Returns:
-        The family with ``heads``, ``hidden`` and ``max_side`` of this model.
+        The family with ``heads``, ``hidden``, ``layers`` and ``max_side`` of this model.
 
     Raises:
         ModelFileError: A tensor that the engine divides by is missing or of a wrong size.
@@ -60,7 +61,8 @@ def _fit_flux(family: Family, header: ModelHeader, label: str) -> Family:
             label,
             f"a {family.title} network of width {hidden} cannot have heads of {head_size}",
         )
-    return replace(family, heads=hidden // head_size, hidden=hidden)
+    layers = {number[0] for name in header.tensors if (number := _FLUX_BLOCK.search(name))}
+    return replace(family, heads=hidden // head_size, hidden=hidden, layers=len(layers))
 
 
 def _fit_mmdit(family: Family, header: ModelHeader, _display_name: str) -> Family:
@@ -68,7 +70,7 @@ def _fit_mmdit(family: Family, header: ModelHeader, _display_name: str) -> Famil
     depth = len(blocks)
     is_35_medium = any("x_block.attn2" in name for name in header.tensors)
     side = _SD35_MEDIUM_SIDE if is_35_medium else family.max_side
-    return replace(family, heads=depth, hidden=64 * depth, max_side=side)
+    return replace(family, heads=depth, hidden=64 * depth, layers=depth, max_side=side)
 
 
 def _fit_wan(family: Family, header: ModelHeader, label: str) -> Family:

@@ -17,6 +17,8 @@ _EQUIVALENTS = {
     "--guidance": "--distilled-guidance",
     "--eta": "--ddim-eta",
     "--flow-shift": "--shift",
+    "--sigmas": "--custom-sigmas",
+    "--skip-layers": "--slg-layers",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
     "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
     "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",

@@ -10,7 +10,7 @@ from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
 # Sampling options that have an effect on every family.
-COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta")
+COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta", "sigmas")
 # Those of flow models whose noise schedule the engine lets a user shift.
 FLOW_OPTIONS = (*COMMON_OPTIONS, "flow_shift")
 
@@ -91,6 +91,7 @@ class Family:
         token_pixels: Side, in pixels, of a token of the largest attention.
         heads: Attention heads over those tokens.
         hidden: Width of a token there.
+        layers: Layers of its network that can be skipped; 0 if unknown.
         text_input: Tensor whose first dimension must fit the LLM's width; empty if unknown.
         llm_layers: Layers of the LLM that it reads side by side.
         vocabulary: Tokens that the LLM's embedding must have; the engine aborts with fewer.
@@ -135,6 +136,7 @@ class Family:
     token_pixels: int = 16
     heads: int = 24
     hidden: int = 3072
+    layers: int = 0
     text_input: str = ""
     llm_layers: int = 1
     vocabulary: int = 0

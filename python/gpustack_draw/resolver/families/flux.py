@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gpustack_draw.request.options import SKIP_OPTIONS
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import (
@@ -42,7 +43,7 @@ _flux1 = Family(
         ("cond_stage_model.1.", "t5xxl"),
         ("cond_stage_model.", "clip_l"),
     ),
-    options=(*FLOW_OPTIONS, "guidance"),
+    options=(*FLOW_OPTIONS, *SKIP_OPTIONS, "guidance"),
     network="flux",
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     pictures=_UNTRAINED_REFERENCES,
@@ -57,7 +58,7 @@ _chroma = replace(
     requires=("vae", "t5xxl"),
     sources={"vae": sources.FLUX_VAE, "t5xxl": sources.T5XXL},
     component_prefixes=(),
-    options=FLOW_OPTIONS,
+    options=(*FLOW_OPTIONS, *SKIP_OPTIONS),
 )
 _flux2 = Family(
     name="flux2",
@@ -69,7 +70,7 @@ _flux2 = Family(
         "llm": (Source("unsloth/Mistral-Small-3.2-24B-Instruct-2506-GGUF", "Q4_K_M"),),
     },
     size_multiple=16,
-    options=(*COMMON_OPTIONS, "guidance"),
+    options=(*COMMON_OPTIONS, *SKIP_OPTIONS, "guidance"),
     network="flux",
     latent_channels=32,
     heads=48,
@@ -137,7 +138,7 @@ FAMILIES = (
                 Source("unsloth/Qwen3-8B-GGUF", "Q4_K_M", bytes=5_027_784_512, width=4096),
             ),
         },
-        options=COMMON_OPTIONS,
+        options=(*COMMON_OPTIONS, *SKIP_OPTIONS),
         heads=32,
         hidden=4096,
         vocabulary=QWEN_VOCABULARY,

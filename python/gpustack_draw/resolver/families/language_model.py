@@ -1,5 +1,6 @@
 """Diffusion transformers whose text encoder is a language model."""
 
+from gpustack_draw.request.options import SKIP_OPTIONS
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.family import FLOW_OPTIONS, Defaults, Family
@@ -82,7 +83,7 @@ FAMILIES = (
         name="ovis-image",
         title="Ovis-Image",
         defaults=Defaults(50, 5.0),
-        options=FLOW_OPTIONS,
+        options=(*FLOW_OPTIONS, *SKIP_OPTIONS),
         sources={
             "vae": sources.FLUX_VAE,
             "llm": (Source("Comfy-Org/Ovis-Image", "ovis_2.5.safetensors"),),

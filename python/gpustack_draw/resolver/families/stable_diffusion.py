@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gpustack_draw.request.options import SKIP_OPTIONS
 from gpustack_draw.resolver import component_sources as sources
 from gpustack_draw.resolver.families.family import (
     COMMON_OPTIONS,
@@ -125,7 +126,7 @@ _sd3 = Family(
         ("cond_stage_model.", "clip_l"),
     ),
     max_side=192 * 16,  # the engine's table of positions; twice as large for 3.5 medium
-    options=(*FLOW_OPTIONS, "clip_skip"),
+    options=(*FLOW_OPTIONS, *SKIP_OPTIONS, "clip_skip"),
     network="mmdit",
     heads=38,
     hidden=2432,
