@@ -16,8 +16,9 @@ namespace {
 using OnProgress = std::optional<CallbackBridge::OnProgress>;
 using OnLog = std::optional<CallbackBridge::OnLog>;
 
-std::unique_ptr<Upscaler> load(std::string model, std::string device, int threads,
-                               std::size_t tile_size, OnProgress on_progress, OnLog on_log) {
+std::unique_ptr<Upscaler> load_upscaler(std::string model, std::string device, int threads,
+                                        std::size_t tile_size, OnProgress on_progress,
+                                        OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   const UpscalerOptions options{std::move(model), std::move(device), threads, tile_size};
   return callbacks.call([&] {
@@ -27,8 +28,8 @@ std::unique_ptr<Upscaler> load(std::string model, std::string device, int thread
 }
 
 // Copies, because another thread may change the buffer meanwhile.
-Picture upscale(Upscaler& upscaler, const py::buffer& picture, OnProgress on_progress,
-                OnLog on_log) {
+Picture upscale_picture(Upscaler& upscaler, const py::buffer& picture, OnProgress on_progress,
+                        OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   const InputPicture input = read_rgb(picture, "the picture");
   return callbacks.call([&] {
@@ -37,7 +38,7 @@ Picture upscale(Upscaler& upscaler, const py::buffer& picture, OnProgress on_pro
   });
 }
 
-constexpr auto load_doc = R"doc(Load an upscaling model.
+constexpr auto load_upscaler_doc = R"doc(Load an upscaling model.
 
 Args:
     model: Path of the file, str or bytes. Check it first: the library trusts its tensors.
@@ -73,10 +74,11 @@ Raises:
 void register_upscaler(py::module_& module) {
   py::classh<Upscaler>(module, "Upscaler", py::release_gil_before_calling_cpp_dtor(),
                        "A loaded upscaling model.")
-      .def(py::init(&load), py::kw_only(), py::arg("model"), py::arg("device") = "auto",
+      .def(py::init(&load_upscaler), py::kw_only(), py::arg("model"), py::arg("device") = "auto",
            py::arg("threads").noconvert() = 0, py::arg("tile_size").noconvert() = 256,
-           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, load_doc)
-      .def("upscale", &upscale, py::arg("picture"), py::kw_only(),
+           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt,
+           load_upscaler_doc)
+      .def("upscale", &upscale_picture, py::arg("picture"), py::kw_only(),
            py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, upscale_doc)
       .def_property_readonly("scale", &Upscaler::scale,
                              "Factor by which the model enlarges both sides: 1, 2 or 4.")

@@ -16,6 +16,7 @@ from upscaling_models import (
     write_weights,
 )
 
+from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import EngineCrashed, ModelFileError, UsageError
@@ -134,3 +135,12 @@ def test_damaged_weights_and_an_unknown_device(engine: EngineProcess, tmp_path: 
     with pytest.raises(UsageError) as wrong:
         run(engine, model, noise(8, 8), device="cuda9")
     assert wrong.value.message == "no device named 'cuda9'"
+
+
+def test_an_empty_picture_is_refused_in_this_process_too(tmp_path: Path) -> None:
+    model = write_weights(tmp_path / "model.safetensors", random_weights(1, 1, seed=5))
+    engine = CoreEngine()
+    empty = np.zeros((0, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"^the picture has no pixels: its size is 4x0$"):
+        engine.upscale(empty.data, model=str(model))
+    assert engine.upscale(noise(4, 3).data, model=str(model)).width == 4
