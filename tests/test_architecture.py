@@ -14,7 +14,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__in
 LAYERS: tuple[set[str], ...] = (
     {"__main__"},
     {"cli"},
-    {"api", "list_models", "remove_model"},
+    {"api", "list_models", "remove_model", "upscale_picture"},
     {"model"},
     {"engine", "gpustack_server"},
     {"plan"},

@@ -37,28 +37,21 @@ if TYPE_CHECKING:
     from gpustack_draw.request.draw_request import DrawRequest
     from gpustack_draw.request.draw_settings import (
         DrawSettings,
-        HiresSettings,
         PictureSettings,
         PlannedSettings,
     )
     from gpustack_draw.request.embeddings import Embedding, Embeddings
-    from gpustack_draw.request.hires_options import HiresOptions
     from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
     from gpustack_draw.request.target import Components, Target
     from gpustack_draw.resolver.describe_file import FileInfo, info
+    from gpustack_draw.upscale_picture import upscale
 
 _MODULES = {
-    "request.draw_settings": (
-        "DrawSettings",
-        "HiresSettings",
-        "PictureSettings",
-        "PlannedSettings",
-    ),
+    "request.draw_settings": ("DrawSettings", "PictureSettings", "PlannedSettings"),
     "request.embeddings": ("Embedding", "Embeddings"),
-    "request.hires_options": ("HiresOptions",),
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
@@ -92,6 +85,7 @@ _MODULES = {
     "progress.pixels": ("Raster",),
     "request.draw_request": ("DrawRequest",),
     "pictures.save": ("save",),
+    "upscale_picture": ("upscale",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -112,8 +106,6 @@ __all__ = [
     "FetchError",
     "FileInfo",
     "Gallery",
-    "HiresOptions",
-    "HiresSettings",
     "Lora",
     "LoraOptions",
     "LoraSettings",
@@ -146,6 +138,7 @@ __all__ = [
     "resolve",
     "save",
     "server_models",
+    "upscale",
 ]
 
 

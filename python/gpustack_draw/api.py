@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.engine.local_engine import LocalEngine
+from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.gpustack_server.address import find_server
-from gpustack_draw.model import Model
+from gpustack_draw.model import Engine, Model
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
@@ -108,9 +109,10 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
         check_server_loras(options.loras)
         ignored = [*named, *(["embeddings"] if embeddings else []), *target.local_options()]
         address = find_server(target.server, target.timeout)
-        return Model(open_model(reference, address, ignored=ignored, on_log=on_log))
+        engine: Engine = open_model(reference, address, ignored=ignored, on_log=on_log)
+        return Model(engine, upscaler=_upscaler_on(target, on_log))
     resolved = resolve_model(reference, named, embeddings)
-    engine = LocalEngine(
+    local = LocalEngine(
         resolved,
         threads=target.threads,
         device=target.device,
@@ -119,8 +121,17 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
         loras=options.loras,
     )
     if options.loras.loras:
-        engine.check_loras()
-    return Model(engine, resolved)
+        local.check_loras()
+    return Model(local, resolved, upscaler=_upscaler_on(target, on_log))
+
+
+def _upscaler_on(target: Target, on_log: LogFunction | None) -> LocalUpscaler:
+    return LocalUpscaler(
+        threads=target.threads,
+        device=target.device,
+        in_process=target.in_process,
+        on_log=on_log,
+    )
 
 
 @takes_fields(Components, Embeddings, LoraOptions, Target)

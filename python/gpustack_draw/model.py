@@ -1,10 +1,12 @@
 """A model to draw with."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.display import table
 from gpustack_draw.display.progress_display import ProgressDisplay, progress_display
+from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
@@ -12,6 +14,7 @@ from gpustack_draw.request.draw_request import DrawRequest, request_of
 from gpustack_draw.request.keywords import takes_fields
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.upscaler import find_upscaler_of
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -66,10 +69,23 @@ class Model:
             model on a server, which does not report them.
     """
 
-    def __init__(self, engine: Engine, resolved: ResolvedModel | None = None) -> None:
-        """Create a model from the engine that draws with it, and its files on this machine."""
+    def __init__(
+        self,
+        engine: Engine,
+        resolved: ResolvedModel | None = None,
+        *,
+        upscaler: LocalUpscaler | None = None,
+    ) -> None:
+        """Create a model.
+
+        Args:
+            engine: The engine that draws with it.
+            resolved: Its files on this machine.
+            upscaler: Enlarges the pictures of requests with ``upscale``.
+        """
         self.resolved = resolved
         self._engine = engine
+        self._upscaler = upscaler or LocalUpscaler()
 
     @takes_fields(DrawRequest, PictureOptions, without=("count", "pictures"))
     def generate(
@@ -170,10 +186,21 @@ class Model:
     def _draw(
         self, request: DrawRequest, on_progress: ProgressFunction | None, preview: bool
     ) -> Iterator[Picture]:
+        upscaler = find_upscaler_of(request)
         if not self._engine.is_ready:
             self._engine.check(request)  # refuses a request before gigabytes are downloaded
             self._engine.prepare(on_progress)
-        yield from self._engine.generate(request, on_progress, preview=preview)
+        if upscaler is not None:
+            upscaler.fetch(on_progress)
+        drawn = self._engine.generate(request, on_progress, preview=preview)
+        for number, picture in enumerate(drawn, start=1):
+            yield (
+                picture
+                if upscaler is None
+                else self._upscaler.enlarge_drawing(
+                    upscaler, picture, on_progress, number, request.count
+                )
+            )
 
     def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
         """Make the model ready: download and verify its files, or deploy it on a server.
@@ -214,7 +241,9 @@ class Model:
             FetchError: The files to download do not fit on the disk.
             ServerError: The server does not answer.
         """
-        return self._engine.check(request)
+        upscaler = find_upscaler_of(request)
+        notes = self._engine.check(request)
+        return notes if upscaler is None else (*notes, *upscaler.notes)
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return what drawing a request would download, load and use, without doing so.
@@ -226,7 +255,12 @@ class Model:
             UsageError: A value does not fit the model, or no device has the chosen name.
             ServerError: The server does not answer.
         """
-        return self._engine.plan(request)
+        upscaler = find_upscaler_of(request)
+        plan = self._engine.plan(request)
+        if upscaler is None:
+            return plan
+        note = f"{upscaler.name} enlarges the picture {upscaler.scale} times"
+        return replace(plan, notes=(*plan.notes, note, *upscaler.notes))
 
     def close(self) -> None:
         """Free the model. A later drawing loads it again.
@@ -234,6 +268,7 @@ class Model:
         Waits for a drawing of another thread, unless the engine has stopped answering. Called by a
         callback of a drawing, it ends that drawing with an EngineError.
         """
+        self._upscaler.close()
         self._engine.close()
 
     def __enter__(self) -> "Model":  # noqa: PYI034 - Self is younger than Python 3.10

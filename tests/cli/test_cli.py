@@ -93,6 +93,7 @@ def test_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "scheduler": "discrete",
         "sample_steps": 8,
         "cfg_scale": 1.0,
+        "embeddings": {},
         "prompt": prompt,
         "negative_prompt": "",
         "mode": "txt2img",
@@ -177,8 +178,7 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
     command_line = (
         "--size 64x96 --negative-prompt blue --seed 5 --count 2 --sampler heun --scheduler karras"
         " --sample-steps 3 --cfg-scale 4.5 --threads 3 --device CPU --vae a --clip-l b --clip-g c"
-        " --t5xxl d --llm e --llm-vision v --taesd f --embedding g"
-        " --embedding h=i --on local --server host --timeout 9"
+        " --t5xxl d --llm e --llm-vision v --taesd f --on local --server host --timeout 9"
     )
     assert main(["draw", "model.gguf", PROMPT, *command_line.split()]) == 0
     assert stand_in.model == "model.gguf"
@@ -203,7 +203,6 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
         "llm": "e",
         "llm_vision": "v",
         "taesd": "f",
-        "embeddings": ["g", "h=i"],
         "threads": 3,
         "device": "CPU",
         "on": "local",

@@ -205,16 +205,6 @@ MISTAKES = [
         "type its value after an equals sign: --masked-only=64",
     ),
     (
-        "demo 'a cat' --hires 1.5",
-        "unexpected argument '1.5'",
-        "type its value after an equals sign: --hires=1.5",
-    ),
-    (
-        "demo 'a cat' --hires-denoising-strength 0.4",
-        "'--hires-denoising-strength' is not an option",
-        "did you mean --hires-strength?",
-    ),
-    (
         "demo 'a cat' --vae-tiling",
         "'--vae-tiling' is not an option",
         "drawing in tiles is not available yet",
@@ -481,7 +471,12 @@ MISTAKES = [
     ("ps", "'ps' is not a command", "no process keeps running after a picture is drawn"),
     ("stop demo", "'stop' is not a command", "no process keeps running after a picture is drawn"),
     ("serve", "'serve' is not a command", "serving pictures over HTTP is not available yet"),
-    ("upscale cat.png", "'upscale' is not a command", "upscaling is not available yet"),
+    (
+        "upscale cat.png",
+        "missing PICTURE",
+        "for example: gpustack-draw upscale RealESRGAN_x4plus.pth cat.png",
+    ),
+    ("enlarge cat.png", "'enlarge' is not a command", "type gpustack-draw upscale MODEL PICTURE"),
     (
         "edit cat.png 'make it red'",
         "'edit' is not a command",

@@ -59,16 +59,6 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
             LOCALLY.replace("--on local", "on='local'"),
             "control_image",
         ),
-        *(
-            (
-                release,
-                {"hires": 2},
-                "hires has no equivalent on a server, which draws one pass",
-                LOCALLY.replace("--on local", "on='local'"),
-                "hires",
-            )
-            for release in ("old", "new")
-        ),
         (
             "new",
             {"control_image": noise()},
@@ -125,7 +115,7 @@ def test_a_server_that_cannot_is_asked_nothing(
         hint,
         argument,
     )
-    assert server.edits() == server.drawings() == []
+    assert server.edits() == []
 
 
 # --- refused by the server ------------------------------------------------------------------------

@@ -19,16 +19,14 @@ from gpustack_draw.cli.command_parsers import (
     pull_parser,
     rm_parser,
     show_parser,
+    upscale_parser,
 )
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.cli.parser import Parser
-from gpustack_draw.request.names import HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
+from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.option_types import Option
 from gpustack_draw.request.options import (
     COUNT,
-    HIRES,
-    HIRES_STEPS,
-    HIRES_STRENGTH,
     MASK_BLUR,
     SAMPLING_OPTIONS,
     SEED,
@@ -48,6 +46,7 @@ class Arguments(argparse.Namespace):
         model: ``None`` where ``--from`` names a picture that names the model.
         prompt: ``None`` where ``--from`` names a picture that has the prompt.
         picture: The file that ``show`` describes.
+        pictures: The files that ``upscale`` enlarges.
         shell: The shell that ``completion`` prints a script for.
         words: The words of a command line whose last one ``completion`` completes.
         info: The file that ``models --info`` describes.
@@ -57,6 +56,9 @@ class Arguments(argparse.Namespace):
     model: str | None
     prompt: str | None
     picture: str
+    pictures: list[str]
+    scale: str | None
+    upscale: str | None
     shell: str
     words: list[str] | None
     info: str | None
@@ -74,10 +76,6 @@ class Arguments(argparse.Namespace):
     lora_dir: str | None
     embedding: list[str] | None
     seed: str | None
-    hires: str | None
-    hires_upscaler: str | None
-    hires_steps: str | None
-    hires_strength: str | None
     output: str | None
     show: bool
     preview: bool
@@ -126,6 +124,7 @@ def draw_parser() -> Parser:
     parser = Parser(
         usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
         f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
+        f"       {PROGRAM} upscale MODEL PICTURE... [options]\n"
         f"       {PROGRAM} show PICTURE [--json]\n"
         f"       {PROGRAM} devices [--json]\n"
         f"       {PROGRAM} models [--info REF] [--json]\n"
@@ -133,7 +132,8 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} rm MODEL [--yes]\n"
         f"       {PROGRAM} completion SHELL",
         description="Draw a picture of PROMPT with the model MODEL, or change the picture of"
-        " --image, and print the path of the saved file. 'show' prints how a picture was drawn,"
+        " --image, and print the path of the saved file. 'upscale' enlarges pictures, 'show' prints"
+        " how a picture was drawn,"
         " 'devices' lists the devices of this machine, 'models' lists the available models, 'pull'"
         " downloads a model, 'rm' removes one, and 'completion' prints a shell completion script.",
         epilog=f'for example: {PROGRAM} demo "a red circle"',
@@ -142,7 +142,6 @@ def draw_parser() -> Parser:
     _add_input_pictures(parser.add_argument_group("input pictures"))
     _add_picture(parser.add_argument_group("picture"))
     _add_sampling(parser.add_argument_group("sampling"))
-    _add_second_pass(parser.add_argument_group("second pass"))
     _add_output(parser.add_argument_group("output"))
     _add_device(parser.add_argument_group("device"))
     _add_server(parser.add_argument_group("GPUStack server"))
@@ -154,6 +153,7 @@ def draw_parser() -> Parser:
 
 PARSERS = {
     "draw": draw_parser,
+    "upscale": upscale_parser,
     "show": show_parser,
     "devices": devices_parser,
     "models": models_parser,
@@ -276,18 +276,6 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
         _add_option(group, option)
 
 
-def _add_second_pass(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
-    group.add_argument(
-        "--hires-upscaler",
-        metavar="NAME",
-        help=f"how the picture is enlarged: {', '.join(HIRES_UPSCALERS)}; those named latent"
-        " enlarge the latent instead of the pixels (default: lanczos)",
-    )
-    _add_option(group, HIRES_STEPS)
-    _add_option(group, HIRES_STRENGTH)
-
-
 def _add_output(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--output",
@@ -295,6 +283,12 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         help="output file (.png, .jpg, .webp), overwritten if it exists, numbered with --count"
         " (cat-1.png, ...); a folder; or - for standard output (default: a new file named"
         " after the prompt and the time)",
+    )
+    group.add_argument(
+        "--upscale",
+        metavar="REF",
+        help="upscaling model that enlarges each drawn picture: a file (.pth, .safetensors, .gguf),"
+        " or hf.co/OWNER/REPO[@REVISION][:FILE]",
     )
     group.add_argument(
         "--show",

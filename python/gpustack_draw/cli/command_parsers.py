@@ -4,6 +4,7 @@ import argparse
 
 from gpustack_draw.cli.command_line import PROGRAM
 from gpustack_draw.cli.parser import Parser
+from gpustack_draw.request.options import SCALE, THREADS
 
 _ENGINE_DEBUG_HELP = "print the engine's log, build information and tracebacks"
 
@@ -20,6 +21,58 @@ def show_parser() -> Parser:
         "picture", nargs="?", metavar="PICTURE", help="picture file (.png, .jpg, .webp)"
     )
     add_output_options(parser, json="print one JSON object")
+    parser.add_version_and_help()
+    return parser
+
+
+def upscale_parser() -> Parser:
+    """Return the parser of ``gpustack-draw upscale``."""
+    parser = _command_parser(
+        "upscale",
+        "MODEL PICTURE... [options]",
+        "Enlarge pictures with an upscaling model (ESRGAN) on this machine, and print the paths of"
+        " the saved files. Parameters that are stored in the pictures are kept.",
+        epilog=f"for example: {PROGRAM} upscale RealESRGAN_x4plus.pth cat.png",
+    )
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="upscaling model: a file (.pth, .safetensors, .gguf), or"
+        " hf.co/OWNER/REPO[@REVISION][:FILE], downloaded when missing",
+    )
+    parser.add_argument(
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help="pictures to enlarge: files, or - for standard input",
+    )
+    parser.add_argument("--scale", metavar=SCALE.metavar, help=SCALE.help)
+    parser.add_argument(
+        "--output",
+        metavar="PATH",
+        help="output file (.png, .jpg, .webp), overwritten if it exists, numbered for several"
+        " pictures; a folder; or - for standard output (default: a new file in the current folder"
+        " named after the picture and the scale, such as cat-4x.png)",
+    )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help=f"device to compute on, as listed by '{PROGRAM} devices' (default: auto, the first"
+        " GPU, else the CPU)",
+    )
+    parser.add_argument("--threads", metavar=THREADS.metavar, help=THREADS.help)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the sizes, memory and device that would be used, and exit",
+    )
+    add_output_options(
+        parser,
+        json="print one JSON object per picture (JSON Lines) instead of its path",
+        quiet=True,
+    )
     parser.add_version_and_help()
     return parser
 

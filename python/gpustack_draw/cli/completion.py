@@ -16,7 +16,7 @@ from gpustack_draw.cli.command_line import COMMANDS
 from gpustack_draw.cli.model_names import cached_files, cached_models
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.request.names import COMPONENTS, HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
+from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
 
 SHELLS = ("bash", "zsh", "fish")
 _MODEL_FILES = ":files gguf safetensors ckpt"
@@ -111,7 +111,8 @@ def _read(parser: Parser, words: Sequence[str]) -> tuple[str, str, bool]:
             if parser.takes_value(target) and not equals:
                 option = target
         elif not word.startswith("-") or " " in word:
-            arguments = arguments[1:]
+            is_repeated = parser.repeats_last_argument and len(arguments) == 1
+            arguments = arguments if is_repeated else arguments[1:]
     return option, arguments[0] if arguments else "", has_ended
 
 
@@ -129,7 +130,9 @@ def _options(parser: Parser) -> Iterator[str]:
 def _values(target: str, command: str) -> Iterator[str]:
     """Yield values of an option, or of an argument such as ``MODEL``."""
     component = target.removeprefix("--").replace("-", "_")
-    if target == "MODEL":
+    if target == "MODEL" and command == "upscale":
+        yield ":files pth safetensors gguf pt ckpt"
+    elif target == "MODEL":
         if command == "draw":
             yield "demo\tthe model inside the package"
             yield _MODEL_FILES
@@ -159,7 +162,6 @@ _NAMES = {
     ],
     "--sampler": [f"{name}\tsampler" for name in SAMPLERS],
     "--scheduler": [f"{name}\tscheduler" for name in SCHEDULERS],
-    "--hires-upscaler": [f"{name}\tupscaler" for name in HIRES_UPSCALERS],
     "--on": ["auto\twhere the model is", "local\ton this machine", "server\ton a GPUStack server"],
     "SHELL": [f"{name}\tshell" for name in SHELLS],
 }

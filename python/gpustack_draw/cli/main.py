@@ -85,11 +85,12 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
 
 def _draw(arguments: Arguments) -> int:
     from gpustack_draw.cli.progress import Reporter
+    from gpustack_draw.cli.standard_output import check_standard_output
     from gpustack_draw.pictures.output_path import plan_output
 
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model_name, request, source = _request(arguments, reporter)
-    _check_standard_output(arguments, request.count)
+    check_standard_output(arguments, request.count)
     plan = plan_output(arguments.output, request.prompt, request.count)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
@@ -195,22 +196,6 @@ def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Valu
     return None if text is None else parse(text)
 
 
-def _check_standard_output(arguments: Arguments, count: int) -> None:
-    """Refuse output that standard output cannot carry or that would be mixed with other output."""
-    if arguments.output == "-" and arguments.json:
-        raise UsageError("--json and --output - both write to standard output", hint="choose one")
-    if arguments.output == "-" and count > 1:
-        raise UsageError(
-            f"{count} pictures do not fit on standard output",
-            hint="name a folder with --output, or leave --count out",
-        )
-    if arguments.output == "-" and (sys.stdout is None or sys.stdout.isatty()):
-        where = "closed" if sys.stdout is None else "a terminal"
-        raise OutputError(
-            f"standard output is {where}", hint="send the picture on: --output - > cat.png"
-        )
-
-
 def _deliver(
     picture: "Picture",
     plan: "OutputPlan",
@@ -256,6 +241,8 @@ def _record(picture: "Picture", path: str) -> bytes:
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
         "device": picture.device,
     }
+    if picture.upscaled is not None:
+        record |= {"upscaler": picture.upscaled.upscaler, "scale": picture.upscaled.scale}
     return json.dumps(record).encode()  # ASCII, whatever the terminal's encoding
 
 
@@ -278,6 +265,12 @@ def _models(arguments: Arguments) -> int:
     return show_models(
         arguments, _write, lambda note: _print_error_line(f"gpustack-draw: {with_options(note)}")
     )
+
+
+def _upscale(arguments: Arguments) -> int:
+    from gpustack_draw.cli.upscale import upscale
+
+    return upscale(arguments, _write)
 
 
 def _show(arguments: Arguments) -> int:
@@ -306,6 +299,7 @@ def _completion(arguments: Arguments) -> int:
 
 _COMMANDS = {
     "draw": _draw,
+    "upscale": _upscale,
     "show": _show,
     "devices": _devices,
     "models": _models,

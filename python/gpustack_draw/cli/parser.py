@@ -57,6 +57,10 @@ class Parser(argparse.ArgumentParser):
                 setattr(arguments, action.dest, typed.named[str(action.metavar)])
             else:
                 expected.append(action)
+        if expected and expected[-1].nargs == "*" and len(typed.words) >= len(expected):
+            last = expected.pop()
+            setattr(arguments, last.dest, typed.words[len(expected) :])
+            typed.word_indexes = typed.word_indexes[: len(expected)]
         for action, word in zip(expected, typed.words, strict=False):
             setattr(arguments, action.dest, word)
         surplus = len(typed.words) - len(expected)
@@ -126,6 +130,12 @@ class Parser(argparse.ArgumentParser):
     def arguments(self) -> list[str]:
         """Return the names of the positional arguments, in order."""
         return [str(action.metavar) for action in self._get_positional_actions()]
+
+    @property
+    def repeats_last_argument(self) -> bool:
+        """True if the last positional argument may be typed several times."""
+        actions = self._get_positional_actions()
+        return bool(actions) and actions[-1].nargs == "*"
 
     def options(self) -> list[argparse.Action]:
         """Return the options listed by ``--help``."""

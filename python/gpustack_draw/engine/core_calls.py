@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from gpustack_draw.engine.process import EngineProgressFunction
-from gpustack_draw.engine.results import EngineProgress
+from gpustack_draw.engine.results import Device, EngineProgress
 from gpustack_draw.errors import (
     EngineError,
     ModelFileError,
@@ -72,6 +72,18 @@ def unknown_device(name: str, available: Sequence[str]) -> UsageError:
         hint=phrase("type {device='auto'}, or one of {}", ", ".join(available)),
         argument="device",
     )
+
+
+def device_named(name: str, devices: Sequence[Device]) -> Device:
+    """Return the device of a name, or the one that ``auto`` stands for.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    for device in devices:
+        if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
+            return device
+    raise unknown_device(name, [device.name for device in devices])
 
 
 def check_device(name: str, core: ModuleType) -> None:

@@ -71,7 +71,7 @@ def write_text(prompt: str, negative_prompt: str, pairs: Mapping[str, str]) -> s
         pairs: Values by name, at least three of them with usual names.
     """
     lines = [prompt, f"{_NEGATIVE} {negative_prompt}"] if negative_prompt else [prompt]
-    line = ", ".join(f"{name}: {_quote(value)}" for name, value in pairs.items())
+    line = write_pairs(pairs)
     text = "\n".join([*lines, line]).strip()
     read = parse_text(text)
     if read and (read.prompt, read.negative_prompt) == (prompt, negative_prompt):
@@ -79,6 +79,11 @@ def write_text(prompt: str, negative_prompt: str, pairs: Mapping[str, str]) -> s
     # The prompt has outer blanks, or a line that looks like part of the form.
     again = {_EXACT_PROMPT: prompt, _EXACT_NEGATIVE: negative_prompt}
     return text + "".join(f", {name}: {_quote_whole(value)}" for name, value in again.items())
+
+
+def write_pairs(pairs: Mapping[str, str]) -> str:
+    """Return a line of pairs."""
+    return ", ".join(f"{name}: {_quote(value)}" for name, value in pairs.items())
 
 
 def parse_text(text: str) -> ParametersText | None:

@@ -1,13 +1,12 @@
 """The parameters of a picture, in the form of Stable Diffusion web UIs."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
-from gpustack_draw.pictures.hires_parameters import hires_pairs
 from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.pictures.lora_parameters import lora_pairs, prompt_with_tags
 from gpustack_draw.pictures.picture_parameters import input_pairs
+from gpustack_draw.pictures.upscaled_text import Upscaled
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLE_STEPS, SAMPLING_OPTIONS, SEED, text_of
 from gpustack_draw.request.web_ui_names import SAMPLER_TITLES, SCHEDULER_TITLES
@@ -27,7 +26,8 @@ class Drawn(Protocol):
     model: str
     reference: str
     user_components: tuple[str, ...]
-    embeddings: Mapping[str, str] | None
+    embeddings: dict[str, str]
+    upscaled: Upscaled | None
 
 
 def parameters_text(picture: Drawn) -> str:
@@ -39,7 +39,7 @@ def parameters_text(picture: Drawn) -> str:
 
 def _pairs(picture: Drawn) -> dict[str, str]:
     settings = picture.settings
-    embeddings = (picture.embeddings or {}).items()
+    embeddings = picture.embeddings.items()
     numbers = {option.parameter: text_of(option, settings) for option in SAMPLING_OPTIONS}
     pairs: dict[str, object] = {
         SAMPLE_STEPS.parameter: settings.sample_steps,
@@ -49,16 +49,15 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         ),
         **numbers,
         **input_pairs(settings),
-        **hires_pairs(settings),
         SEED.parameter: settings.seed,
-        # As web UIs write it: that of the first pass; of a masked area that was drawn alone, the
-        # size that it was drawn in.
+        # As web UIs write it: of a masked area that was drawn alone, the size that it was drawn in.
         "Size": f"{settings.width}x{settings.height}",
         "Model": picture.model,
         **lora_pairs(settings.loras),
         REFERENCE: picture.reference or None,
         EMBEDDING_HASHES: ", ".join(f"{name}: {digest}" for name, digest in embeddings) or None,
         USER_COMPONENTS: " ".join(picture.user_components) or None,
+        **(picture.upscaled.pairs if picture.upscaled is not None else {}),
         "Version": f"{PROGRAM} {package_version()}",
     }
     return {name: str(value) for name, value in pairs.items() if value is not None}

@@ -1,10 +1,12 @@
 """A picture as the engine returns it: pixels and settings."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING
 
+from gpustack_draw.pictures.upscaled_text import Upscaled
 from gpustack_draw.progress.pixels import Raster
-from gpustack_draw.request.draw_settings import DrawSettings, describe_mode, describe_size
+from gpustack_draw.request.draw_settings import DrawSettings, describe_mode
 from gpustack_draw.request.loras import describe_loras
 from gpustack_draw.request.options import describe_sampling
 
@@ -23,13 +25,13 @@ class Picture(Raster):
         model: The model's name.
         reference: Reference that names the model on any machine; empty for a local file.
         user_components: Names of the components that the user chose: ``vae``, ...
-        embeddings: Start of the SHA-256 digests of the embeddings in its prompts, by name; ``None``
-            for a picture of a server.
+        embeddings: Start of the SHA-256 digests of the embeddings in its prompts, by name.
         family: The name of the model's family.
         device: Name of the device that computed it.
         before: The picture that it was drawn from, in the drawing's size; ``None`` for none.
+        upscaled: How it was enlarged after the drawing; ``None`` if it was not.
         notes: Notes for the user on this drawing.
-        seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``.
+        seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``, ``upscale``.
     """
 
     def __init__(
@@ -60,9 +62,9 @@ class Picture(Raster):
             seconds: Seconds by phase.
             reference: Reference that names the model on any machine; empty for a local file.
             user_components: Names of the components that the user chose.
-            embeddings: Digests of the embeddings in its prompts, by name; ``None`` if unknown.
+            embeddings: Digests of the embeddings in its prompts, by name; ``None`` for none.
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
-                these after a second pass, or if a part of an input picture was drawn.
+                these if a part of an input picture was drawn.
             before: The picture that it was drawn from.
             notes: Notes for the user on this drawing.
 
@@ -74,12 +76,13 @@ class Picture(Raster):
         self.model = model
         self.reference = reference
         self.user_components = user_components
-        self.embeddings = embeddings
+        self.embeddings = dict(embeddings or {})
         self.family = family
         self.device = device
         self.before = before
         self.notes = notes
         self.seconds = dict(seconds)
+        self.upscaled: Upscaled | None = None
 
     def __repr__(self) -> str:
         """Return size, model, seed and the start of the prompt."""
@@ -91,7 +94,6 @@ class Picture(Raster):
     def summary(self) -> str:
         """Return the settings, device and duration in one line."""
         settings = self.settings
-        own_size = [f"{self.width}x{self.height}"]
         known = [
             f"seed {settings.seed}",
             *describe_mode(settings),
@@ -99,11 +101,26 @@ class Picture(Raster):
             *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,
-            *(own_size if settings.hires is None else describe_size(settings)),
+            f"{self.width}x{self.height}",
+            self.upscaled and f"enlarged by {self.upscaled.upscaler}",
             self.device,
             f"{sum(self.seconds.values()):.1f} s",
         ]
         return ", ".join(str(value) for value in known if value)
+
+    def enlarged(self, pixels: Raster, upscaled: Upscaled, seconds: float) -> "Picture":
+        """Return this picture as an upscaling model has enlarged it.
+
+        Args:
+            pixels: The enlarged picture.
+            upscaled: How it was enlarged.
+            seconds: Time that it took.
+        """
+        picture = copy(self)
+        Raster.__init__(picture, pixels.pixels, pixels.width, pixels.height)
+        picture.upscaled = upscaled
+        picture.seconds = {**self.seconds, "upscale": seconds}
+        return picture
 
     def to_image(self) -> "PIL.Image.Image":
         """Return a Pillow image of it, with its parameters in ``info["parameters"]``.

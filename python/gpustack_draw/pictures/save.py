@@ -10,9 +10,10 @@ import itertools
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.errors import OutputError, UsageError, quoted
+from gpustack_draw.inputs.enlarged import on_white
 from gpustack_draw.pictures.infotext import parse_text
 from gpustack_draw.pictures.output_path import (
     FORMATS,
@@ -21,7 +22,6 @@ from gpustack_draw.pictures.output_path import (
     plan_output,
     temporary_file,
 )
-from gpustack_draw.pictures.parameters import parameters_text
 from gpustack_draw.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
 
     text: object
     if isinstance(image, Picture):
-        pixels, text = image.to_image(), parameters_text(image)
+        pixels = image.to_image()
+        text = pixels.info["parameters"]
     elif isinstance(image, Image.Image):
         pixels, text = image, image.info.get("parameters")
     else:
@@ -90,7 +91,14 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
     return _write_file(_encode_image(pixels, text, plan.suffix), plan, 0)
 
 
-def encode(picture: Picture, suffix: str) -> bytes:
+class Saved(Protocol):
+    """A picture that can be saved."""
+
+    def to_image(self) -> "PIL.Image.Image":
+        """Return an image with its parameters in ``info["parameters"]``."""
+
+
+def encode(picture: Saved, suffix: str) -> bytes:
     """Return the contents of a file with a picture and its parameters.
 
     PNG holds the parameters in the text chunk ``parameters``, JPEG and WebP in the EXIF field
@@ -100,10 +108,11 @@ def encode(picture: Picture, suffix: str) -> bytes:
         picture: The picture.
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in any case.
     """
-    return _encode_image(picture.to_image(), parameters_text(picture), suffix)
+    image = picture.to_image()
+    return _encode_image(image, image.info["parameters"], suffix)
 
 
-def save_picture(picture: Picture, plan: OutputPlan, index: int) -> str:
+def save_picture(picture: Saved, plan: OutputPlan, index: int) -> str:
     """Write a picture to the path that a plan has for it.
 
     Args:
@@ -126,7 +135,9 @@ def _encode_image(image: "PIL.Image.Image", text: str, suffix: str) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     file_format = FORMATS[suffix.lower()]
-    if image.mode not in _MODES[file_format]:
+    if image.mode == "RGBA" and file_format == "JPEG":
+        image = on_white(image)
+    elif image.mode not in _MODES[file_format]:
         image = image.convert("RGB")
     # Encode in memory: Pillow loses the errno of a full disk when it writes to a file.
     file = io.BytesIO()

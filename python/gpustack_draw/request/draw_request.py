@@ -1,13 +1,13 @@
 """The checked request for pictures. Uses no file, no network and no engine."""
 
 import operator
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.hires_options import HiresKeywords, HiresOptions, checked_hires
 from gpustack_draw.request.keywords import record_of
 from gpustack_draw.request.loras import LoraKeywords, LoraOptions
 from gpustack_draw.request.name_types import Sampler, Scheduler
@@ -15,7 +15,7 @@ from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureKeywords, PictureOptions
 from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions
-from gpustack_draw.request.unknown_name import unknown_name
+from gpustack_draw.request.target import Reference
 from gpustack_draw.request.web_ui_names import sampling_named
 
 Size = tuple[int, int] | str
@@ -67,7 +67,7 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
     return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
 
 
-class DrawKeywords(SamplingKeywords, LoraKeywords, HiresKeywords, PictureKeywords, total=False):
+class DrawKeywords(SamplingKeywords, LoraKeywords, PictureKeywords, total=False):
     """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count.
 
     Those of :class:`PictureOptions` stand for ``pictures``.
@@ -78,14 +78,14 @@ class DrawKeywords(SamplingKeywords, LoraKeywords, HiresKeywords, PictureKeyword
     sampler: Sampler | str | None
     scheduler: Scheduler | str | None
     seed: int | None
+    upscale: Reference | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
+class DrawRequest(SamplingOptions, LoraOptions):
     """A request for pictures; ``None`` leaves the choice to the model.
 
-    Its other fields are those of :class:`SamplingOptions`, of :class:`LoraOptions` and of
-    :class:`HiresOptions`.
+    Its other fields are those of :class:`SamplingOptions` and of :class:`LoraOptions`.
 
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty. Tags
@@ -101,6 +101,8 @@ class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`; names are translated in the same way.
         seed: Seed of the first picture, 0 to 2**63 - 1; ``None`` (or -1) for a random one.
         count: Number of pictures, 1 to 10000; their seeds count up.
+        upscale: An upscaling model (ESRGAN) that enlarges each drawn picture on this machine: a
+            path, or ``hf.co/OWNER/REPO[@REVISION][:FILE]``.
         pictures: The input pictures, and how they are used.
 
     Raises:
@@ -114,6 +116,7 @@ class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
     scheduler: Scheduler | str | None = None
     seed: int | None = None
     count: int = 1
+    upscale: Reference | None = None
     pictures: PictureOptions = NO_PICTURES
 
     def __post_init__(self) -> None:
@@ -129,7 +132,7 @@ class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
             "sampler": sampler,
             "scheduler": scheduler,
             "count": COUNT.check(self.count),
-            **checked_hires(self),
+            "upscale": _check_reference(self.upscale),
         }
         if self.size is not None:
             checked["size"] = _check_size_value(self.size)
@@ -172,6 +175,17 @@ def request_of(options: Mapping[str, object]) -> DrawRequest:
     """
     pictures = record_of(PictureOptions, options) or NO_PICTURES  # equal to that of others
     return record_of(DrawRequest, {**options, "pictures": pictures})
+
+
+def _check_reference(reference: object) -> str | None:
+    """Check the reference of an upscaling model; a path becomes text."""
+    text = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
+    if text is not None and not isinstance(text, str):
+        raise UsageError(
+            f"upscale is {type(text).__name__}, not text or a path: {quoted(reference)}",
+            argument="upscale",
+        )
+    return text
 
 
 def _check_size_value(size: object) -> tuple[int, int] | str:
@@ -245,16 +259,16 @@ def _check_prompt(text: object, argument: str) -> None:
 def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str | None]:
     """Translate the names of a sampler and a scheduler into the engine's."""
     if sampler is not None and (not isinstance(sampler, str) or not sampler):
-        raise unknown_name(sampler, SAMPLERS, "sampler")
+        raise _name_error(sampler, SAMPLERS, "sampler")
     if scheduler is not None and (not isinstance(scheduler, str) or not scheduler):
-        raise unknown_name(scheduler, SCHEDULERS, "scheduler")
+        raise _name_error(scheduler, SCHEDULERS, "scheduler")
     named = sampling_named(sampler or "", scheduler or "")
     if named.sampler and named.sampler not in SAMPLERS:
-        raise unknown_name(sampler, SAMPLERS, "sampler")
+        raise _name_error(sampler, SAMPLERS, "sampler")
     if named.scheduler and named.scheduler not in SCHEDULERS:
         if scheduler is None:
-            raise unknown_name(sampler, SAMPLERS, "sampler")
-        raise unknown_name(scheduler, SCHEDULERS, "scheduler")
+            raise _name_error(sampler, SAMPLERS, "sampler")
+        raise _name_error(scheduler, SCHEDULERS, "scheduler")
     implied = sampling_named(sampler or "").scheduler
     if implied and named.scheduler != implied:
         raise UsageError(
@@ -266,3 +280,15 @@ def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str
             argument="scheduler",
         )
     return named.sampler or None, named.scheduler or None
+
+
+def _name_error(name: object, names: tuple[str, ...], argument: str) -> UsageError:
+    from difflib import get_close_matches
+
+    close = get_close_matches(str(name).lower()[:40], names, n=3, cutoff=0.6)
+    nearest = f", the nearest are {', '.join(close)}" if close else ""
+    return UsageError(
+        f"{quoted(name)} is not a {argument}{nearest}",
+        hint=f"{argument}s: {', '.join(names)}",
+        argument=argument,
+    )

@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import DrawError
 from gpustack_draw.hub.choose_addition import UPSCALER
 from gpustack_draw.progress.callbacks import ProgressFunction
+from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.find_addition import find_addition
 from gpustack_draw.resolver.upscaling_network import read_upscaling_network
 from gpustack_draw.resolver.user_components import OpenHub
@@ -56,6 +58,24 @@ class Upscaler:
         if self.hub is None or self.hub_file is None:
             return ()
         return self.hub.fetch([self.hub_file], on_progress)
+
+
+def find_upscaler_of(request: DrawRequest) -> Upscaler | None:
+    """Find the upscaling model of a request; see :func:`find_upscaler`.
+
+    Returns:
+        The model; ``None`` if the request has none.
+    """
+    if request.upscale is None:
+        return None
+    return find_upscaler(request.upscale, cache(open_hub), argument="upscale")
+
+
+def open_hub() -> "Hub":
+    """Return a hub and its cache; its import is slow."""
+    from gpustack_draw.hub import Hub
+
+    return Hub()
 
 
 def find_upscaler(

@@ -13,6 +13,7 @@ _HINTS = {
     "type gpustack-draw models": "catalog library list list-models ls model tags",
     "to change a picture, name it with --image: gpustack-draw MODEL PROMPT --image PICTURE": "edit"
     " i2i image-to-image img2img inpaint outpaint variations",
+    "type gpustack-draw upscale MODEL PICTURE": "enlarge esrgan",
     "type gpustack-draw devices": "backends cpu device gpu gpus hardware list-devices system",
     "type gpustack-draw show PICTURE": "exif identify info inspect metadata parameters view",
     "type gpustack-draw pull hf.co/OWNER/REPO": "add clone download fetch get install",
@@ -32,7 +33,7 @@ _HINTS = {
 # Commands for features that do not exist yet: the feature, and the commands.
 _UNAVAILABLE = {
     "serving pictures over HTTP": "api gui server serve ui web webui worker",
-    "upscaling": "enlarge hires upscale",
+    "drawing in two passes": "hires",
     "video": "animate i2v t2v txt2vid video",
 }
 

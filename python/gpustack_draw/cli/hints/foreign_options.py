@@ -36,10 +36,6 @@ _EQUIVALENTS = {
     "--masked-only": "--inpaint-full-res --inpaint-masked-only --only-masked --padding-mask-crop",
     "--expand": "--extend --outpaint --uncrop",
     "--fit": "--resize-mode",
-    "--hires": "--enable-hr --highres-fix --hires-fix --hires-scale --hr-scale",
-    "--hires-steps": "--hires-second-pass-steps --hr-second-pass-steps",
-    "--hires-strength": "--hires-denoising-strength",
-    "--hires-upscaler": "--hr-upscaler",
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
@@ -49,6 +45,7 @@ _EQUIVALENTS = {
     "--t5xxl": "--t5",
     "--llm": "--qwen2vl",
     "--llm-vision": "--mmproj --qwen2vl-vision",
+    "--upscale": "--enlarge --esrgan --upscale-model --upscaler",
     "--debug": "-v -vv --log --log-level --loglevel --verbose",
     "--quiet": "-Q --no-progress --no-progress-bar --silent",
     "--show": "--display --open --view",
@@ -63,7 +60,8 @@ _EQUIVALENTS = {
 _UNAVAILABLE = {
     "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
     " --control-strength --controlnet --controlnet-strength",
-    "upscaling": "--enlarge --esrgan --upscale --upscale-model --upscale-repeats --upscaler",
+    "drawing in two passes": "--hires --hires-denoising-strength --hires-fix --hires-scale"
+    " --hires-steps --hires-upscaler",
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
@@ -83,6 +81,7 @@ _UNAVAILABLE = {
 
 # All others: the hint, and the names in other programs.
 _HINTS = {
+    "enlarge the picture again: gpustack-draw upscale MODEL PICTURE": "--upscale-repeats",
     "type it as MODEL: gpustack-draw MODEL PROMPT": "--ckpt --checkpoint --diffusion-model --gguf"
     " --model-path --path --pretrained-model-name-or-path --unet",
     "type it as MODEL: gpustack-draw hf.co/OWNER/REPO PROMPT": "-hf -hfr -hff --hf-file"
