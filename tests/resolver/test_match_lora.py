@@ -18,6 +18,7 @@ DIFFUSION = "model.diffusion_model."
 QKV, PROJ = "double_blocks.0.img_attn.qkv", "double_blocks.0.img_attn.proj"
 WIDE = "double_blocks.0.img_mlp.0"
 CONV, NORM = "input_blocks.1.0.in_layers.2", "double_blocks.0.norm"
+DOWN = "input_blocks.3.0.op"
 CONV_1 = "input_blocks.1.0.skip_connection"
 MODEL: dict[str, Shape] = {
     f"{DIFFUSION}{QKV}.weight": (64, 192),
@@ -26,6 +27,7 @@ MODEL: dict[str, Shape] = {
     f"{DIFFUSION}{WIDE}.weight": (64, 256),
     f"{DIFFUSION}{CONV}.weight": (3, 3, 8, 16),
     f"{DIFFUSION}{CONV_1}.weight": (1, 1, 8, 16),
+    f"{DIFFUSION}{DOWN}.weight": (3, 3, 8, 8),
     f"{DIFFUSION}{NORM}.weight": (64,),
 }
 # The engine's factors by the endings of names.
@@ -67,6 +69,14 @@ def kronecker(module: str, first: files.Shape, second: files.Shape) -> files.Ten
     return {f"{module}.lokr_w1": (first, "F16"), f"{module}.lokr_w2": (second, "F16")}
 
 
+def core(module: str, outputs: int) -> files.Tensors:
+    return {
+        f"{module}.lora_down.weight": ((1, 1, 8, 4), "F16"),
+        f"{module}.lora_mid.weight": ((3, 3, 4, 4), "F16"),
+        f"{module}.lora_up.weight": ((1, 1, 4, outputs), "F16"),
+    }
+
+
 def halves(
     module: str, first: files.Shape, inner: files.Shape, outer: files.Shape
 ) -> files.Tensors:
@@ -105,15 +115,13 @@ FITTING: dict[str, files.Tensors] = {
     "a convolution": convolution(CONV),
     "a convolution of 1x1": convolution(CONV_1, kernel=1),
     "matrices for a convolution of 1x1": factors(CONV_1, 8, 16),
-    "a convolution with a core": {
-        f"{CONV}.lora_down.weight": ((1, 1, 8, 4), "F16"),
-        f"{CONV}.lora_mid.weight": ((3, 3, 4, 4), "F16"),
-        f"{CONV}.lora_up.weight": ((1, 1, 4, 16), "F16"),
-    },
+    "a convolution with a core": core(CONV, 16),
+    "a downsampler": convolution(DOWN, 8, 8),
     "Kronecker factors": kronecker(PROJ, (4, 16), (16, 4)),
     "Kronecker factors of a convolution": kronecker(CONV, (4, 2), (3, 3, 2, 8)),
     "the first Kronecker part": kronecker(f"{QKV}@0", (4, 8), (16, 8)),
     "halves of Kronecker factors": halves(PROJ, (4, 16), (16, 2), (2, 4)),
+    "halves of a Kronecker factor of a convolution": halves(CONV, (4, 2), (18, 2), (2, 8)),
     "a LoHa": hadamard(PROJ, 64, 64),
     "a LoHa of a convolution": hadamard(CONV, 72, 16),
     "a LoHa of a convolution with a core": {
@@ -188,9 +196,21 @@ MISFITS: dict[str, tuple[files.Tensors, str]] = {
         halves(PROJ, (4, 16), (16, 2), (2, 3)),
         "it has 48 outputs, and the model 64",
     ),
+    "halves of the first factor of a convolution": (
+        {
+            f"{CONV}.lokr_w1_a": ((2, 2), "F16"),
+            f"{CONV}.lokr_w1_b": ((4, 2), "F16"),
+            f"{CONV}.lokr_w2": ((3, 3, 2, 8), "F16"),
+        },
+        "it stores the first factor of a convolution in two halves",
+    ),
     "halves of a factor of a convolution": (
-        halves(CONV, (4, 2), (18, 2), (2, 8)),
-        "it stores a factor of a convolution in two halves",
+        halves(CONV, (4, 2), (17, 2), (2, 8)),
+        "it has factors of 4x2 and 17x8 numbers, and the model 3x3x8x16",
+    ),
+    "a core for a downsampler": (
+        core(DOWN, 8),
+        "it has a core for a convolution that makes its input smaller",
     ),
     "a gap between Kronecker parts": (
         {

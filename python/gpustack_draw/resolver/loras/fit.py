@@ -19,14 +19,19 @@ Factors = Mapping[str, Shape]
 Parts = Mapping[int, Factors]
 
 
-def misfit_of(parts: Parts, weight: Shape, *, is_joined: bool) -> str:
+def misfit_of(
+    parts: Parts, weight: Shape, *, is_joined: bool = False, has_stride: bool = False
+) -> str:
     """Return why modules do not fit a weight; empty if they do.
 
     Args:
         parts: The modules.
         weight: Shape of the weight.
         is_joined: Whether other programs keep the parts of the weight apart.
+        has_stride: Whether the weight is a convolution that makes its input smaller.
     """
+    if has_stride and any("mid" in part for part in parts.values()):
+        return "it has a core for a convolution that makes its input smaller"
     for role, check in (("diff", _difference_misfit), ("hada_w1_a", _hadamard_misfit)):
         concerned = _with_any(parts, {role})
         if concerned and (misfit := _gap(concerned) or check(concerned.values(), weight)):
@@ -117,10 +122,10 @@ def _kronecker_misfit(parts: Parts, weight: Shape, is_joined: bool) -> str:
         return f"it has two factors for {sides(weight)} numbers"
     rows = []
     for part in parts.values():
-        # The engine multiplies halves before it draws, except those of convolutions.
-        if len(weight) == 4 and not {"lokr_w1", "lokr_w2"} <= part.keys():
-            return "it stores a factor of a convolution in two halves"
-        first, second = _product(part, "lokr_w1"), _product(part, "lokr_w2")
+        if len(weight) == 4 and "lokr_w1" not in part:
+            return "it stores the first factor of a convolution in two halves"
+        first = _product(part, "lokr_w1")
+        second = _kernel(part, weight) if len(weight) == 4 else _product(part, "lokr_w2")
         kernel_fits = len(first) == 2 and len(second) == len(weight) and second[:-2] == weight[:-2]
         if not kernel_fits or first[0] * second[-2] != weight[-2]:
             return _other_shape("factors", f"{sides(first)} and {sides(second)}", weight)
@@ -131,6 +136,16 @@ def _kronecker_misfit(parts: Parts, weight: Shape, is_joined: bool) -> str:
 def _product(part: Factors, role: str) -> Shape:
     """Return the shape of a Kronecker factor, which may be stored in two halves."""
     return part[role] if role in part else (part[f"{role}_b"][0], part[f"{role}_a"][-1])
+
+
+def _kernel(part: Factors, weight: Shape) -> Shape:
+    """Return the shape of the second Kronecker factor of a convolution."""
+    if "lokr_w2" in part:
+        return part["lokr_w2"]
+    inner, outer = part["lokr_w2_b"], part["lokr_w2_a"]
+    size = math.prod(weight[:2])
+    is_flat = len(inner) == len(outer) == 2 and weight[0] == weight[1] and inner[0] % size == 0
+    return (*weight[:2], inner[0] // size, outer[-1]) if is_flat else (inner[0], outer[-1])
 
 
 def _difference_misfit(parts: Collection[Factors], weight: Shape) -> str:

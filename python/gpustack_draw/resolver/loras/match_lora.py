@@ -28,6 +28,7 @@ _ATTENTION_PARTS = {"q": "", "k": ".1", "v": ".2"}
 # Weights whose parts are apart in the names of other programs.
 _JOINED = (".qkv.weight", ".in_proj.weight", ".linear1.weight")
 
+_DOWNSAMPLER = ".op.weight"  # of UNets
 _QUANTIZED = "the engine adds LoHa and differences to weights in F32, F16 or BF16 only"
 _QUANTIZED_HINT = "use a model in F16 or BF16, or an ordinary LoRA"
 
@@ -58,7 +59,12 @@ def match_lora(
         parts = {number: _shapes(lora, part) for number, part in sorted(names_by_part.items())}
         tensors = [name for part in names_by_part.values() for name in part.values()]
         applied.update(tensors)
-        reason = misfit_of(parts, model[weight], is_joined=weight.endswith(_JOINED))
+        reason = misfit_of(
+            parts,
+            model[weight],
+            is_joined=weight.endswith(_JOINED),
+            has_stride=weight.endswith(_DOWNSAMPLER),
+        )
         if reason:
             misfits.append(Misfit(module_of(tensors[0]), reason))
         elif weight in quantized and any(map(rebuilds_weight, parts.values())):
