@@ -86,8 +86,8 @@ Picture generate(Engine& engine, const PromptArgument& prompt,
                  Numbers numbers, std::vector<float> sigmas, std::vector<int> skip_layers,
                  const OptionalBuffer& image, const OptionalBuffer& mask,
                  const std::vector<py::buffer>& references, const OptionalBuffer& control,
-                 const std::vector<LoraTuple>& loras, Previews previews, OnProgress on_progress,
-                 OnLog on_log) {
+                 const std::vector<LoraTuple>& loras, std::string hires_upscaler, Previews previews,
+                 OnProgress on_progress, OnLog on_log) {
   CallbackBridge callbacks(std::move(on_progress), std::move(on_log));
   DrawOptions options{};
   options.prompt = read_prompt(prompt);
@@ -103,6 +103,7 @@ Picture generate(Engine& engine, const PromptArgument& prompt,
   options.previews = previews;
   options.pictures = read_pictures(image, mask, references, control);
   options.loras = read_loras(loras);
+  options.hires_upscaler = std::move(hires_upscaler);
   return callbacks.call([&] {
     return engine.generate(options, callbacks.log_function(), callbacks.progress_function(),
                            callbacks.continue_function());
@@ -155,6 +156,8 @@ Args:
     control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
     loras: Path, weight, and whether it is for the model of the early steps, of each LoRA. Paths are
         str, or bytes that need not be valid UTF-8. Weights for the same file are summed.
+    hires_upscaler: The library's name of a latent upscaler: a second pass draws the picture in the
+        size of the numbers ``hires_width`` and ``hires_height``. Empty for one pass.
     previews: Previews of the unfinished picture in the progress.
     on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
         None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -166,8 +169,8 @@ Raises:
     OverflowError: NaN or infinity was computed.
     DamagedLoraError: A LoRA contains NaN or infinity; the message is its path.
     EngineError: The library drew no picture; the message quotes its log.
-    ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
-        picture does not fit the drawing or the model.
+    ValueError: No sampler, scheduler, latent upscaler or number has that name, a number is out of
+        its range, or a picture does not fit the drawing or the model.
 )doc";
 
 // Registers functions that Python calls when it exits, and after a fork.
@@ -210,8 +213,9 @@ void register_engine(py::module_& module) {
            py::arg("sigmas") = std::vector<float>(), py::arg("skip_layers") = std::vector<int>(),
            py::arg("image") = std::nullopt, py::arg("mask") = std::nullopt,
            py::arg("references") = std::vector<py::buffer>(), py::arg("control") = std::nullopt,
-           py::arg("loras") = std::vector<LoraTuple>(), py::arg("previews") = Previews::none,
-           py::arg("on_progress") = std::nullopt, py::arg("on_log") = std::nullopt, generate_doc)
+           py::arg("loras") = std::vector<LoraTuple>(), py::arg("hires_upscaler") = "",
+           py::arg("previews") = Previews::none, py::arg("on_progress") = std::nullopt,
+           py::arg("on_log") = std::nullopt, generate_doc)
       .def(
           "cancel", &Engine::cancel,
           "Cancel the running drawing and the waiting ones, from any thread. The running one stops "

@@ -52,10 +52,11 @@ void DrawingProgress::add_line(const char* line) {
     continue_or_throw(clock_.enter(Phase::encode, 1));
   } else if (starts_with(text, "get_learned_condition completed")) {
     continue_or_throw(true);
-    has_encoded_ = true;
+    samples_next_ = true;
     continue_or_throw(clock_.finish());
-  } else if (starts_with(text, "sampling completed")) {
-    continue_or_throw(clock_.enter(Phase::decode, 1));
+  } else if (starts_with(text, "sampling completed") || starts_with(text, "hires sampling ")) {
+    samples_next_ = --passes_left_ > 0;
+    continue_or_throw(samples_next_ || clock_.enter(Phase::decode, 1));
   }
 }
 
@@ -69,7 +70,8 @@ void DrawingProgress::report(int step, int total) {
     return;
   }
   continue_or_throw(true);
-  if (has_encoded_ && clock_.phase() == Phase::encode) {
+  if (samples_next_) {
+    samples_next_ = false;
     continue_or_throw(clock_.enter(Phase::sample, total));
   }
   continue_or_throw(step == 0 || clock_.report(step, total, session_.take_preview()));

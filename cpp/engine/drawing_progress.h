@@ -19,9 +19,15 @@ namespace gpustack_draw {
 /// infinity was computed.
 class DrawingProgress {
  public:
+  /// @param loras Number of LoRAs.
+  /// @param passes How often the library denoises: 2 if it enlarges the latent in between.
   DrawingProgress(LibrarySession& session, PhaseClock& clock, StopCheck& should_stop,
-                  std::size_t loras)
-      : session_(session), clock_(clock), should_stop_(should_stop), loras_(loras) {}
+                  std::size_t loras, int passes)
+      : session_(session),
+        clock_(clock),
+        should_stop_(should_stop),
+        loras_(loras),
+        passes_left_(passes) {}
 
   /// Begins the first phase, which loads LoRAs, encodes pictures or encodes the prompt.
   void begin(bool encodes_pictures);
@@ -48,7 +54,8 @@ class DrawingProgress {
   LoraCount loras_;
   bool encodes_pictures_ = false;
   bool may_load_files_ = true;
-  bool has_encoded_ = false;
+  bool samples_next_ = false;
+  int passes_left_;
 };
 
 }  // namespace gpustack_draw

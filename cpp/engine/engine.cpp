@@ -169,6 +169,32 @@ void set_loras(Params& params, const std::vector<sd_lora_t>& loras) {
   params.lora_count = static_cast<std::uint32_t>(loras.size());
 }
 
+// The library skips the second pass silently if its options are wrong, and fails an assertion if
+// the control picture, which keeps the first size, does not fit the larger latent. Its other
+// upscalers need pixels; this project enlarges those itself.
+void set_second_pass(sd_img_gen_params_t& params, const DrawOptions& options) {
+  if (options.hires_upscaler.empty()) {
+    return;
+  }
+  sd_hires_params_t& hires = params.hires;
+  hires.enabled = true;
+  hires.upscaler = str_to_sd_hires_upscaler(options.hires_upscaler.c_str());
+  if (hires.upscaler < SD_HIRES_UPSCALER_LATENT ||
+      hires.upscaler > SD_HIRES_UPSCALER_LATENT_BICUBIC_ANTIALIASED) {
+    throw std::invalid_argument("no latent upscaler named '" + options.hires_upscaler + "'");
+  }
+  if (hires.target_width < 1 || hires.target_height < 1 || hires.steps < 1) {
+    throw std::invalid_argument("the second pass has no size or no steps");
+  }
+  if (!(hires.denoising_strength > 0.0F && hires.denoising_strength <= 1.0F)) {
+    throw std::invalid_argument("hires_strength is " + std::to_string(hires.denoising_strength) +
+                                ", not a number above 0 and up to 1");
+  }
+  if (options.pictures.control) {
+    throw std::invalid_argument("a control picture does not fit the second pass");
+  }
+}
+
 // Draws; returns an array of `count` pictures.
 using DrawFunction = std::function<sd_image_t*(int& count)>;
 
@@ -179,6 +205,9 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options,
   const PromptTexts texts(options);
   const std::vector<sd_lora_t> converted = library_loras(loras);
   if (sd_ctx_supports_video_generation(context)) {
+    if (!options.hires_upscaler.empty()) {
+      throw std::invalid_argument("a video model draws no second pass");
+    }
     // A video model draws a single picture as a video of one frame.
     sd_vid_gen_params_t params;
     sd_vid_gen_params_init(&params);
@@ -194,6 +223,7 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options,
   sd_img_gen_params_init(&params);
   set_options(params, options);
   set_sized_pictures(params, options.pictures);
+  set_second_pass(params, options);
   std::vector<sd_image_t> references;
   for (const InputPicture& reference : options.pictures.references) {
     references.push_back(library_image(reference, Picture::channels));
@@ -333,7 +363,8 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   if (should_stop()) {
     throw CancelledError();
   }
-  DrawingProgress progress(session, clock, should_stop, loras.size());
+  const int passes = options.hires_upscaler.empty() ? 1 : 2;
+  DrawingProgress progress(session, clock, should_stop, loras.size(), passes);
   session.on_line([&](const char* line) { progress.add_line(line); });
   session.on_progress([&](int step, int total) { progress.report(step, total); });
   try {

@@ -42,6 +42,9 @@ struct DrawOptions {
   int height;             ///< In pixels, a multiple of what the model needs.
   std::string sampler;    ///< One of samplers().
   std::string scheduler;  ///< One of schedulers().
+  /// The library's name of a latent upscaler: a second pass draws the picture in the size of the
+  /// numbers `hires_width` and `hires_height`. Empty for one pass.
+  std::string hires_upscaler;
   Numbers numbers;
   std::vector<float> sigmas;     ///< Noise levels of the steps, falling to 0; empty for a schedule.
   std::vector<int> skip_layers;  ///< Layers for skip-layer guidance, from 0; usually empty.
@@ -83,8 +86,9 @@ class Engine {
   /// @throws DamagedLoraError A LoRA contains NaN or infinity.
   /// @throws EngineError The library drew no picture or could not load a LoRA; what() quotes its
   ///     log. Or: called inside a callback.
-  /// @throws std::invalid_argument No sampler, scheduler or number has that name, a number is out
-  ///     of its range, or a picture does not fit the drawing or the model.
+  /// @throws std::invalid_argument No sampler, scheduler, upscaler or number has that name, a
+  /// number
+  ///     is out of its range, or a picture does not fit the drawing or the model.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
                    const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 

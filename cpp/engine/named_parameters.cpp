@@ -59,6 +59,10 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
 std::map<std::string, NumberPointer> number_parameters(sd_img_gen_params_t& params) {
   auto parameters = common_parameters(params);
   parameters["control_strength"] = &params.control_strength;
+  parameters["hires_height"] = &params.hires.target_height;
+  parameters["hires_steps"] = &params.hires.steps;
+  parameters["hires_strength"] = &params.hires.denoising_strength;
+  parameters["hires_width"] = &params.hires.target_width;
   parameters["increase_ref_index"] = &params.increase_ref_index;  // FLUX.1, several references
   return parameters;
 }

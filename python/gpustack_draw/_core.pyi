@@ -125,7 +125,7 @@ class Engine:
         """
         Cancel the running drawing and the waiting ones, from any thread. The running one stops immediately on FastCPU and at its next step on other devices.
         """
-    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, sigmas: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [], skip_layers: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, loras: collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = [], previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
+    def generate(self, prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]], *, negative_prompt: str | collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = '', width: int, height: int, sampler: str, scheduler: str, seed: int, numbers: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex] = {}, sigmas: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [], skip_layers: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], image: typing_extensions.Buffer | None = None, mask: typing_extensions.Buffer | None = None, references: collections.abc.Sequence[typing_extensions.Buffer] = [], control: typing_extensions.Buffer | None = None, loras: collections.abc.Sequence[tuple[str, typing.SupportsFloat | typing.SupportsIndex, bool]] = [], hires_upscaler: str = '', previews: Previews = ..., on_progress: collections.abc.Callable[[Phase, int, int, float, Picture | None], None] | None = None, on_log: collections.abc.Callable[[str, bytes], None] | None = None) -> Picture:
         """
         Draw one picture without holding the GIL.
         
@@ -152,6 +152,8 @@ class Engine:
             control: (height, width, 3) uint8, RGB, of the drawing's size: the picture of a control model.
             loras: Path, weight, and whether it is for the model of the early steps, of each LoRA. Paths are
                 str, or bytes that need not be valid UTF-8. Weights for the same file are summed.
+            hires_upscaler: The library's name of a latent upscaler: a second pass draws the picture in the
+                size of the numbers ``hires_width`` and ``hires_height``. Empty for one pass.
             previews: Previews of the unfinished picture in the progress.
             on_progress: Called as ``on_progress(phase, step, total, seconds, preview)``; the preview is
                 None unless there is a new one. An exception that it raises stops the drawing and is raised
@@ -163,8 +165,8 @@ class Engine:
             OverflowError: NaN or infinity was computed.
             DamagedLoraError: A LoRA contains NaN or infinity; the message is its path.
             EngineError: The library drew no picture; the message quotes its log.
-            ValueError: No sampler, scheduler or number has that name, a number is out of its range, or a
-                picture does not fit the drawing or the model.
+            ValueError: No sampler, scheduler, latent upscaler or number has that name, a number is out of
+                its range, or a picture does not fit the drawing or the model.
         """
     @property
     def device(self) -> str:

@@ -990,6 +990,81 @@ def test_an_error_of_a_callback_while_a_lora_loads() -> None:
         draw(load(), loras=[("a", 1, False)], on_progress=fail)
 
 
+# The second pass.
+
+SECOND_PASS = {
+    "sample_steps": 2, "hires_width": 64, "hires_height": 32,
+    "hires_steps": 3, "hires_strength": 3 / 7.5,
+}  # fmt: skip
+
+
+def test_a_second_pass_draws_the_larger_size() -> None:
+    recorder = Recorder()
+    drawn = draw(
+        load(), numbers=SECOND_PASS, hires_upscaler="Latent (nearest-exact)",
+        previews=core.Previews.decoded, **recorder.callbacks,
+    )  # fmt: skip
+    assert (drawn.width, drawn.height) == (64, 32)
+    assert recorder.progress == [
+        ("encode", 0, 1),
+        ("encode", 1, 1),
+        *(("sample", step, 2) for step in range(3)),
+        *(("sample", step, 3) for step in range(4)),
+        ("decode", 0, 1),
+        ("decode", 1, 1),
+    ]
+    sizes = [(preview.width, preview.height) for _phase, _step, preview in recorder.previews]
+    assert sizes == [(32, 16)] * 2 + [(64, 32)] * 3
+    lines = [line.decode().split(" - ", 1)[1] for _level, line in recorder.log]
+    assert "Latent (nearest-exact), 3 of 7 steps" in lines
+
+
+def test_cancel_in_the_second_pass() -> None:
+    engine = load()
+    phases: list[str] = []
+
+    def cancel(phase: Any, step: int, *_: object) -> None:
+        phases.append(phase.name)
+        if phase == core.Phase.sample and step == 0 and phases.count("sample") > 1:
+            engine.cancel()
+
+    with pytest.raises(core.CancelledError):
+        draw(engine, numbers=SECOND_PASS, hires_upscaler="Latent", on_progress=cancel)
+    assert phases == ["encode", "encode", *["sample"] * 4]
+    assert not engine.is_usable
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hires_upscaler": "Lanczos"}, "no latent upscaler named 'Lanczos'"),
+        ({"hires_upscaler": "None"}, "no latent upscaler named 'None'"),
+        ({"hires_upscaler": "latent"}, "no latent upscaler named 'latent'"),
+        ({"hires_width": 0}, "the second pass has no size or no steps"),
+        ({"hires_height": -1}, "the second pass has no size or no steps"),
+        ({"hires_steps": 0}, "the second pass has no size or no steps"),
+        ({"hires_strength": 0}, "hires_strength is 0.000000, not a number above 0 and up to 1"),
+        ({"hires_strength": 2}, "hires_strength is 2.000000, not a number above 0 and up to 1"),
+        (
+            {"hires_strength": float("nan")},
+            "hires_strength is nan, not a number above 0 and up to 1",
+        ),
+        ({"control": picture()}, "a control picture does not fit the second pass"),
+    ],
+)
+def test_a_second_pass_that_cannot_be_drawn(options: dict[str, Any], message: str) -> None:
+    engine = load_encoder()
+    numbers = {name: options.pop(name, value) for name, value in SECOND_PASS.items()}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        draw(engine, numbers=numbers, **{"hires_upscaler": "Latent", **options})
+    assert draw(engine).width == 32
+
+
+def test_a_video_model_draws_no_second_pass() -> None:
+    with pytest.raises(ValueError, match=r"^a video model draws no second pass$"):
+        draw(load("video"), hires_upscaler="Latent")
+
+
 # Video models.
 
 

@@ -274,6 +274,16 @@ constexpr const char* sampler_names[] = {
 constexpr const char* scheduler_names[] = {"discrete",   "karras",      "exponential", "ays",
                                            "gits",       "sgm_uniform", "simple",      "smoothstep",
                                            "kl_optimal", "lcm",         "bong_tangent"};
+constexpr const char* upscaler_names[] = {"None",
+                                          "Latent",
+                                          "Latent (nearest)",
+                                          "Latent (nearest-exact)",
+                                          "Latent (antialiased)",
+                                          "Latent (bicubic)",
+                                          "Latent (bicubic antialiased)",
+                                          "Lanczos",
+                                          "Nearest",
+                                          "Model"};
 
 template <typename Name, std::size_t count>
 Name named(const char* const (&names)[count], const char* text) {
@@ -290,6 +300,9 @@ sample_method_t str_to_sample_method(const char* text) {
   return named<sample_method_t>(sampler_names, text);
 }
 scheduler_t str_to_scheduler(const char* text) { return named<scheduler_t>(scheduler_names, text); }
+sd_hires_upscaler_t str_to_sd_hires_upscaler(const char* text) {
+  return named<sd_hires_upscaler_t>(upscaler_names, text);
+}
 int32_t sd_get_num_physical_cores() { return 2; }
 const char* sd_get_system_info() {
   return "System Info: \n    SSE3 = 1 |     AVX = 0 |     AVX2 = 1 | ";
@@ -569,6 +582,36 @@ int encode_pictures(const sd_ctx_t& /*context*/, const Words& /*words*/,
   return params.sample_params.sample_steps;
 }
 
+struct Size {
+  int width;
+  int height;
+};
+
+// Like generate_image() after the first pass. Returns the size of the picture.
+Size draw_larger(const sd_ctx_t& context, const Words& words, const sd_img_gen_params_t& params,
+                 Size size) {
+  const sd_hires_params_t& hires = params.hires;
+  if (!hires.enabled) {
+    return size;
+  }
+  const Size larger{rounded_up(hires.target_width), rounded_up(hires.target_height)};
+  log(SD_LOG_INFO, "hires fix: upscaling to %dx%d", larger.width, larger.height);
+  const auto strength = hires.denoising_strength;
+  const int schedule = static_cast<int>(static_cast<float>(hires.steps) / strength);
+  const int last = static_cast<int>(static_cast<float>(schedule) * strength);
+  const int steps = std::min(last, schedule - 1) + 1;
+  log(SD_LOG_DEBUG, "%s, %d of %d steps", upscaler_names[hires.upscaler], steps, schedule);
+  sample(context, words, params.sample_params, steps, larger.width, larger.height);
+  log(SD_LOG_INFO, "hires sampling 1/1 completed, taking 0.00s");
+  log(SD_LOG_INFO, "hires fix completed, taking 0.00s");
+  return larger;
+}
+
+Size draw_larger(const sd_ctx_t& /*context*/, const Words& /*words*/,
+                 const sd_vid_gen_params_t& /*params*/, Size size) {
+  return size;
+}
+
 sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) {
   report_tiles(words);
   const std::size_t channels = words.have("gray") ? 1 : 3;
@@ -684,13 +727,14 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
   sample(*context, words, sampling, steps, width, height);
   log(SD_LOG_INFO, "sampling completed, taking 0.00s");
+  const Size size = draw_larger(*context, words, *params, {width, height});
   if (context->frees_weights) {
     context->weights.reset();
   }
   auto* images =
       static_cast<sd_image_t*>(std::calloc(static_cast<std::size_t>(count), sizeof(sd_image_t)));
   for (int i = 0; i < count; ++i) {
-    images[i] = decode(words, width, height, params->seed + i);
+    images[i] = decode(words, size.width, size.height, params->seed + i);
   }
   count_lora_tensors(*params);
   return images;

@@ -116,6 +116,7 @@ class CoreEngine:
         numbers: Mapping[str, float] | None = None,
         pictures: InputBuffers | None = None,
         loras: Sequence[EngineLora] = (),
+        hires_upscaler: str = "",
         previews: str = "none",
         on_progress: EngineProgressFunction | None = None,
         on_log: LogFunction | None = None,
@@ -127,6 +128,8 @@ class CoreEngine:
             numbers: More numbers of the engine, by name; they replace those of the settings.
             pictures: Input pictures, which need a model loaded with ``encode_pictures``.
             loras: LoRAs to apply. Another choice than in the last drawing needs no new load.
+            hires_upscaler: The engine's name of a latent upscaler, for a second pass in the size of
+                the numbers ``hires_width`` and ``hires_height``; empty for one pass.
             previews: Previews in the progress: ``none``, ``projected`` or ``decoded``.
             on_progress: Called with the progress of the phases after ``load``.
             on_log: Called with level and text of each line of the engine's log.
@@ -149,6 +152,7 @@ class CoreEngine:
                 numbers={name: value for name, value in chosen.items() if value is not None},
                 **(pictures.keywords if pictures is not None else {}),
                 loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],
+                hires_upscaler=hires_upscaler,
                 previews=_core.Previews[previews],
                 on_progress=adapt_progress(on_progress),
                 on_log=adapt_log(on_log),
