@@ -53,7 +53,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import gpustack_draw
 from compare_cpu.job import Job
 from compare_cpu.weights import prepare
-from gpustack_draw.engine.denoising_start import denoising_start
+from gpustack_draw.resolver.denoising_start import denoising_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

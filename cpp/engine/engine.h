@@ -86,9 +86,8 @@ class Engine {
   /// @throws DamagedLoraError A LoRA contains NaN or infinity.
   /// @throws EngineError The library drew no picture or could not load a LoRA; what() quotes its
   ///     log. Or: called inside a callback.
-  /// @throws std::invalid_argument No sampler, scheduler, upscaler or number has that name, a
-  /// number
-  ///     is out of its range, or a picture does not fit the drawing or the model.
+  /// @throws std::invalid_argument No sampler, scheduler, latent upscaler or number has that
+  ///     name, a number is out of its range, or a picture does not fit the drawing or the model.
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
                    const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 

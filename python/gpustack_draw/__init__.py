@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from gpustack_draw.request.draw_request import DrawRequest
     from gpustack_draw.request.draw_settings import (
         DrawSettings,
+        HiresSettings,
         PictureSettings,
         PlannedSettings,
     )
     from gpustack_draw.request.embeddings import Embedding, Embeddings
+    from gpustack_draw.request.hires_options import HiresOptions
     from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
@@ -50,8 +52,14 @@ if TYPE_CHECKING:
     from gpustack_draw.upscale_picture import upscale
 
 _MODULES = {
-    "request.draw_settings": ("DrawSettings", "PictureSettings", "PlannedSettings"),
+    "request.draw_settings": (
+        "DrawSettings",
+        "HiresSettings",
+        "PictureSettings",
+        "PlannedSettings",
+    ),
     "request.embeddings": ("Embedding", "Embeddings"),
+    "request.hires_options": ("HiresOptions",),
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
@@ -106,6 +114,8 @@ __all__ = [
     "FetchError",
     "FileInfo",
     "Gallery",
+    "HiresOptions",
+    "HiresSettings",
     "Lora",
     "LoraOptions",
     "LoraSettings",

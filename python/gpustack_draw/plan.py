@@ -114,6 +114,8 @@ class ModelPlan:
         if self.memory_bytes:
             rows.append(("memory", describe_memory(self)))
         values = {**asdict(self.defaults), "loras": ", ".join(describe_loras(self.defaults.loras))}
+        if self.defaults.hires is not None:
+            values["hires"] = self.defaults.hires.describe().removeprefix("hires ")
         known = {name: value for name, value in values.items() if value not in (None, "")}
         rows += [(name.replace("_", " "), f"{value}") for name, value in known.items()]
         rows += [("device", self.device), *(("note", note) for note in self.notes)]

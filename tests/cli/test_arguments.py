@@ -112,6 +112,11 @@ def test_pictures_can_be_named_several_times() -> None:
     assert values(words) == expected
 
 
+def test_the_scale_of_hires_follows_an_equals_sign() -> None:
+    assert values(["demo", "--hires", "a cat"]) == {**DEFAULTS, "hires": "2"}
+    assert values(["demo", "a cat", "--hires=1.5"]) == {**DEFAULTS, "hires": "1.5"}
+
+
 def test_the_padding_of_masked_only_follows_an_equals_sign() -> None:
     assert values(["demo", "--masked-only", "a cat"]) == {**DEFAULTS, "masked_only": "32"}
     assert values(["demo", "a cat", "--masked-only=64"]) == {**DEFAULTS, "masked_only": "64"}

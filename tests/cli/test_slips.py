@@ -205,6 +205,16 @@ MISTAKES = [
         "type its value after an equals sign: --masked-only=64",
     ),
     (
+        "demo 'a cat' --hires 1.5",
+        "unexpected argument '1.5'",
+        "type its value after an equals sign: --hires=1.5",
+    ),
+    (
+        "demo 'a cat' --hires-denoising-strength 0.4",
+        "'--hires-denoising-strength' is not an option",
+        "did you mean --hires-strength?",
+    ),
+    (
         "demo 'a cat' --vae-tiling",
         "'--vae-tiling' is not an option",
         "drawing in tiles is not available yet",

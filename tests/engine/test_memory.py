@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from resolved_models import model
 
+from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.engine.memory import available_memory, check_memory, estimate_memory, memory_need
 from gpustack_draw.engine.results import Device
 from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.choose_settings import choose_settings
+from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 
 GB = 1_000_000_000
@@ -244,3 +246,20 @@ def test_a_loaded_model_needs_no_memory_for_its_weights() -> None:
     with pytest.raises(NotEnoughMemoryError):
         check(heavy, device=device)
     check(heavy, device=device, loaded=True)
+
+
+def test_the_larger_of_two_passes_counts() -> None:
+    light = weighing("sd1", 2 * GB)
+    drawing = plan_drawing(DrawRequest(prompt="a cat", size=(512, 512), hires=2), light)
+    need = memory_need(light, drawing.settings[0], None)
+    image = EnginePictures(image=np.zeros((1024, 1024, 3), np.uint8))
+    assert need.bytes == estimate_memory(light, 1024, 1024, pictures=image)
+    assert need.bytes > estimate_memory(light, 1024, 1024)
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check_memory(light, drawing.settings[0], replace(need, free_bytes=3 * GB))
+    message = "'x' needs about 11.1 GB to draw 1024x1024, and 3.00 GB are free"
+    assert caught.value.message == message
+    assert with_options(caught.value.hint) == (
+        "draw a smaller picture with --hires, or close other programs"
+    )
+    assert caught.value.argument == "hires"

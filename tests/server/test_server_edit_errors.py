@@ -59,6 +59,16 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
             LOCALLY.replace("--on local", "on='local'"),
             "control_image",
         ),
+        *(
+            (
+                release,
+                {"hires": 2},
+                "hires has no equivalent on a server, which draws one pass",
+                LOCALLY.replace("--on local", "on='local'"),
+                "hires",
+            )
+            for release in ("old", "new")
+        ),
         (
             "new",
             {"control_image": noise()},
@@ -115,7 +125,7 @@ def test_a_server_that_cannot_is_asked_nothing(
         hint,
         argument,
     )
-    assert server.edits() == []
+    assert server.edits() == server.drawings() == []
 
 
 # --- refused by the server ------------------------------------------------------------------------

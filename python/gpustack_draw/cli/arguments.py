@@ -23,10 +23,13 @@ from gpustack_draw.cli.command_parsers import (
 )
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.cli.parser import Parser
-from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.names import HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
 from gpustack_draw.request.option_types import Option
 from gpustack_draw.request.options import (
     COUNT,
+    HIRES,
+    HIRES_STEPS,
+    HIRES_STRENGTH,
     MASK_BLUR,
     SAMPLING_OPTIONS,
     SEED,
@@ -76,6 +79,10 @@ class Arguments(argparse.Namespace):
     lora_dir: str | None
     embedding: list[str] | None
     seed: str | None
+    hires: str | None
+    hires_upscaler: str | None
+    hires_steps: str | None
+    hires_strength: str | None
     output: str | None
     show: bool
     preview: bool
@@ -142,6 +149,7 @@ def draw_parser() -> Parser:
     _add_input_pictures(parser.add_argument_group("input pictures"))
     _add_picture(parser.add_argument_group("picture"))
     _add_sampling(parser.add_argument_group("sampling"))
+    _add_second_pass(parser.add_argument_group("second pass"))
     _add_output(parser.add_argument_group("output"))
     _add_device(parser.add_argument_group("device"))
     _add_server(parser.add_argument_group("GPUStack server"))
@@ -274,6 +282,18 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
     )
     for option in SAMPLING_OPTIONS:
         _add_option(group, option)
+
+
+def _add_second_pass(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
+    group.add_argument(
+        "--hires-upscaler",
+        metavar="NAME",
+        help=f"how the picture is enlarged: {', '.join(HIRES_UPSCALERS)}; those named latent"
+        " enlarge the latent instead of the pixels (default: lanczos)",
+    )
+    _add_option(group, HIRES_STEPS)
+    _add_option(group, HIRES_STRENGTH)
 
 
 def _add_output(group: "argparse._ArgumentGroup") -> None:

@@ -16,7 +16,7 @@ from gpustack_draw.cli.command_line import COMMANDS
 from gpustack_draw.cli.model_names import cached_files, cached_models
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS
+from gpustack_draw.request.names import COMPONENTS, HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
 
 SHELLS = ("bash", "zsh", "fish")
 _MODEL_FILES = ":files gguf safetensors ckpt"
@@ -162,6 +162,7 @@ _NAMES = {
     ],
     "--sampler": [f"{name}\tsampler" for name in SAMPLERS],
     "--scheduler": [f"{name}\tscheduler" for name in SCHEDULERS],
+    "--hires-upscaler": [f"{name}\tupscaler" for name in HIRES_UPSCALERS],
     "--on": ["auto\twhere the model is", "local\ton this machine", "server\ton a GPUStack server"],
     "SHELL": [f"{name}\tshell" for name in SHELLS],
 }

@@ -10,6 +10,8 @@ _OPTIONS = {
     "path": "--output",
 }
 _SWITCHES = frozenset({"mask_invert", "masked_only", "on_log", "preview"})
+# Options that can stand alone; a value follows an equals sign.
+_OPTIONAL_VALUES = frozenset({"hires"})
 
 
 def option_of(name: str) -> str:
@@ -26,7 +28,8 @@ def _typed(argument: Argument) -> str:
     option = option_of(argument.name)
     if not argument.source or argument.name in _SWITCHES:
         return option
-    return f"{option} {_value_of(argument.source)}"
+    separator = "=" if argument.name in _OPTIONAL_VALUES else " "
+    return f"{option}{separator}{_value_of(argument.source)}"
 
 
 def _value_of(source: str) -> str:

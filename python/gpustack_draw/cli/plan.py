@@ -10,7 +10,7 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.errors import quoted
-from gpustack_draw.request.draw_settings import describe_mode
+from gpustack_draw.request.draw_settings import describe_mode, describe_size
 from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
 
@@ -109,7 +109,7 @@ def _settings_text(plan: "ModelPlan") -> str:
         *describe_sampling(defaults),
         defaults.sampler,
         defaults.scheduler,
-        f"{defaults.width}x{defaults.height}{_native_text(plan)}",
+        *describe_size(defaults, _native_text(plan)),
     ]
     return ", ".join(str(value) for value in known if value)
 

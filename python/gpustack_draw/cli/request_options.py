@@ -8,7 +8,16 @@ from typing import Any
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.request.draw_request import DrawRequest, parse_size_option
 from gpustack_draw.request.loras import read_loras
-from gpustack_draw.request.options import COUNT, MASK_BLUR, SAMPLING_OPTIONS, SEED, STRENGTH
+from gpustack_draw.request.options import (
+    COUNT,
+    HIRES,
+    HIRES_STEPS,
+    HIRES_STRENGTH,
+    MASK_BLUR,
+    SAMPLING_OPTIONS,
+    SEED,
+    STRENGTH,
+)
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.picture_values import parse_expand, parse_fit, parse_padding
 
@@ -16,6 +25,7 @@ _PARSERS: dict[str, Callable[[Any], object]] = {
     "size": parse_size_option,
     "loras": read_loras,
     **{option.name: option.parse for option in (*SAMPLING_OPTIONS, SEED, COUNT)},
+    **{option.name: option.parse for option in (HIRES, HIRES_STEPS, HIRES_STRENGTH)},
 }
 _PICTURE_PARSERS: dict[str, Callable[[str], object]] = {
     **{option.name: option.parse for option in (STRENGTH, MASK_BLUR)},

@@ -8,7 +8,7 @@ from gpustack_draw.display.html import image_tag
 from gpustack_draw.errors import quoted
 from gpustack_draw.pictures.infotext import parse_text
 from gpustack_draw.progress.pixels import Raster
-from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED
+from gpustack_draw.request.options import HIRES, SAMPLING_OPTIONS, SEED
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -25,6 +25,7 @@ _FORMATS = {
     "Sampler": "{}",
     "Schedule type": "{}",
     "Size": "{}",
+    HIRES.parameter: "hires {}",
 }
 
 

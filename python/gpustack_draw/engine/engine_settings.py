@@ -5,6 +5,7 @@ from typing import Any
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.options import SAMPLING_OPTIONS
 from gpustack_draw.resolver.choose_prompts import parsed_prompts
+from gpustack_draw.resolver.denoising_start import SCHEDULER_BESIDE_SIGMAS
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # The settings that the engine takes by these names.
@@ -18,5 +19,5 @@ def engine_settings(settings: DrawSettings, model: ResolvedModel) -> dict[str, A
     """Return the settings of a drawing by the engine's names."""
     values = {name: getattr(settings, name) for name in _NAMES}
     # The engine needs the name of a scheduler beside noise levels, too.
-    values["scheduler"] = settings.scheduler or "discrete"
+    values["scheduler"] = settings.scheduler or SCHEDULER_BESIDE_SIGMAS
     return {**values, **parsed_prompts(settings, model.family, model.embedding_names)}

@@ -8,16 +8,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.embedding_files import EmbeddingFiles
-from gpustack_draw.engine.engine_settings import engine_settings
-from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
-from gpustack_draw.engine.picture_numbers import picture_numbers
+from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
@@ -30,7 +27,6 @@ from gpustack_draw.errors import (
     UsageError,
     quoted,
 )
-from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import MemoryNeed, ModelPlan, plan_model
@@ -38,7 +34,6 @@ from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.loras import NO_LORAS, LoraOptions
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
@@ -169,15 +164,19 @@ class LocalEngine:
         self._loras.fetch(drawing.settings[0].loras, on_progress)
         previews = self._preview_mode if preview and on_progress is not None else "none"
         for number, settings in enumerate(drawing.settings, start=1):
-            first = Progress("load", 0, 0, 0.0, number, len(drawing.settings), mode=settings.mode)
-            progress = PictureProgress(on_progress, first, self._check_open)
+            progress = PictureProgress(
+                on_progress,
+                Progress("load", 0, 0, 0.0, number, len(drawing.settings), mode=settings.mode),
+                self._check_open,
+                second_steps=0 if settings.hires is None else settings.hires.steps,
+            )
+            first = Pass(settings=settings, pictures=drawing.pictures)
             with self._own_lock():
                 self._check_idle()
                 self._is_drawing = True
                 self._is_closed = False
                 try:
-                    result = self._draw(settings, drawing.pictures, progress, previews)
-                    picture = self._finished(result, settings, drawing.pictures, progress)
+                    picture = self._draw_passes(first, progress, previews)
                 finally:
                     self._is_drawing = False
             yield picture
@@ -198,7 +197,7 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         with self._own_lock():
-            self._check_memory(drawing.settings[0], drawing.pictures)
+            self._check_memory(Pass(settings=drawing.settings[0], pictures=drawing.pictures))
         self._loras.check_disk_space(drawing.settings[0].loras)
         return self.model.notes + drawing.notes
 
@@ -218,7 +217,7 @@ class LocalEngine:
                 raise
             except DrawError:  # a plan needs no working engine
                 device = None
-            need = self._memory_need(settings, drawing.pictures, device)
+            need = self._memory_need(Pass(settings=settings, pictures=drawing.pictures), device)
         name = self._device if device is None else device.name
         additions = self._loras.additions(settings.loras)
         return plan_model(self.model, settings, need, name, drawing.notes, additions)
@@ -273,31 +272,26 @@ class LocalEngine:
         if self._is_closed:
             raise closed_while_drawing()
 
-    def _draw(
-        self,
-        settings: DrawSettings,
-        pictures: PreparedPictures | None,
-        progress: PictureProgress,
-        previews: str,
-    ) -> DrawResult:
-        self._check_memory(settings, pictures)
-        if not self._has_loaded(pictures):
-            self._load(progress, encode_pictures=pictures is not None)
-        inputs: dict[str, Any] = {}
-        if settings.loras:
-            inputs["loras"] = self._loras.for_engine(settings.loras)
-        if pictures is not None:
-            inputs["numbers"] = picture_numbers(
-                pictures.engine, settings, self.model.family, settings.strength
-            )
-            inputs["pictures"] = InputBuffers.of(pictures.engine)
+    def _draw_passes(self, first: Pass, progress: PictureProgress, previews: str) -> Picture:
+        result = self._draw(first, progress, previews)
+        second = second_pass(first, result, self.model.family)
+        if second is not None:
+            progress.begin_second_pass()
+            result = self._draw(second, progress, previews)
+        return self._finished(result, first, second or first, progress)
+
+    def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
+        self._check_memory(one)
+        if not self._has_loaded(one):
+            self._load(progress, encode_pictures=one.encodes_pictures)
+        loras = self._loras.for_engine(one.settings.loras)
         try:
             return self._engine.draw(
-                settings=engine_settings(settings, self.model),
+                **one.keywords(self.model),
+                loras=loras,
                 previews=previews,
                 on_progress=progress,
                 on_log=self._on_log,
-                **inputs,
             )
         except BlankPictureError as error:
             self._loaded_on = ""
@@ -306,24 +300,22 @@ class LocalEngine:
             self._loaded_on = ""  # the engine may be in any state
             raise
 
-    def _has_loaded(self, pictures: PreparedPictures | None) -> bool:
-        return self.is_loaded and (pictures is None or self._encodes_pictures)
+    def _has_loaded(self, one: Pass) -> bool:
+        return self.is_loaded and (self._encodes_pictures or not one.encodes_pictures)
 
-    def _memory_need(
-        self, settings: DrawSettings, pictures: PreparedPictures | None, device: Device | None
-    ) -> MemoryNeed:
+    def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
         return memory_need(
             self.model,
-            settings,
+            one.settings,
             device,
-            loaded=self._has_loaded(pictures),
-            addition_bytes=self._loras.bytes(settings.loras),
-            pictures=None if pictures is None else pictures.engine,
+            loaded=self._has_loaded(one),
+            addition_bytes=self._loras.bytes(one.settings.loras),
+            pictures=None if one.pictures is None else one.pictures.engine,
         )
 
-    def _check_memory(self, settings: DrawSettings, pictures: PreparedPictures | None) -> None:
-        need = self._memory_need(settings, pictures, self._used_device())
-        check_memory(self.model, settings, need)
+    def _check_memory(self, one: Pass) -> None:
+        need = self._memory_need(one, self._used_device())
+        check_memory(self.model, one.settings, need)
 
     def _used_device(self) -> Device:
         return device_named(self._device, self._engine.devices())
@@ -353,19 +345,20 @@ class LocalEngine:
     def _finished(
         self,
         result: DrawResult,
-        settings: DrawSettings,
-        pictures: PreparedPictures | None,
+        first: Pass,
+        last: Pass,
         progress: PictureProgress,
     ) -> Picture:
+        settings, size = first.settings, (result.width, result.height)
         notes = check_applied(settings.loras, result.lora_tensors)
         settings = replace(settings, loras=self._loras.hashed(settings.loras))
-        # The engine may have rounded the size up.
-        settings = replace(settings, width=result.width, height=result.height)
+        if settings.hires is None:  # the engine may have rounded the size up
+            settings = replace(settings, width=result.width, height=result.height)
         drawn = Raster(result.pixels, result.width, result.height)
         if drawn.is_one_color():
             raise self._no_picture("drew a picture of one single color")
         return Picture(
-            drawn.pixels if pictures is None else pictures.finish_bytes(drawn.pixels),
+            drawn.pixels if last.pictures is None else last.pictures.finish_bytes(drawn.pixels),
             settings,
             model=self.model.name,
             family=self.model.family.name,
@@ -374,8 +367,8 @@ class LocalEngine:
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
             embeddings=self._embeddings.hashes_in(settings),
-            size=None if pictures is None else pictures.result_size,
-            before=None if pictures is None else Raster.of(pictures.before),
+            size=size if first.pictures is None or settings.hires else first.pictures.result_size,
+            before=None if first.pictures is None else Raster.of(first.pictures.before),
             notes=notes,
         )
 

@@ -10,7 +10,7 @@ from gpustack_draw.engine.cgroups import control_groups, read_lines, read_number
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.errors import NotEnoughMemoryError, quoted
 from gpustack_draw.inputs.engine_pictures import EnginePictures
-from gpustack_draw.phrases import phrase
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.plan import MemoryNeed
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -76,9 +76,12 @@ def memory_need(
         free = device.memory_free or None
     if free is not None and loaded:
         free += model.weight_bytes
-    on_fast_cpu = device is not None and device.name == FAST_CPU
     needed = estimate_memory(
-        model, settings.width, settings.height, on_fast_cpu=on_fast_cpu, pictures=pictures
+        model,
+        *_largest_size(settings),
+        on_fast_cpu=device is not None and device.name == FAST_CPU,
+        pictures=pictures,
+        starts_from_picture=settings.hires is not None,
     )
     needed += addition_bytes
     return MemoryNeed(bytes=needed, weight_bytes=model.weight_bytes, free_bytes=free)
@@ -91,6 +94,7 @@ def estimate_memory(
     *,
     on_fast_cpu: bool = False,
     pictures: EnginePictures | None = None,
+    starts_from_picture: bool = False,
 ) -> int:
     """Estimate the peak memory of loading a model and drawing one picture, in bytes.
 
@@ -105,11 +109,14 @@ def estimate_memory(
         height: Height of the picture in pixels.
         on_fast_cpu: True for the device ``FastCPU``, which needs less memory.
         pictures: Input pictures of the drawing.
+        starts_from_picture: True if the drawing starts from a picture, even if ``pictures`` has
+            none, as a second pass does.
     """
     family = model.family
     pictures = pictures or EnginePictures()
     references = [int(array.shape[0] * array.shape[1]) for array in pictures.references]
-    sized = sum(array is not None for array in (pictures.image, pictures.mask, pictures.control))
+    sized = sum(array is not None for array in (pictures.mask, pictures.control))
+    sized += starts_from_picture or pictures.image is not None
     pixels = width * height
     tokens = (pixels + sum(references)) // family.token_pixels**2
     tokens += 0 if family.unet else PROMPT_TOKENS
@@ -119,6 +126,12 @@ def estimate_memory(
     autoencoder = _decoding_bytes(model, max([pixels, *references]), on_fast_cpu=on_fast_cpu)
     inputs = (sized * pixels + sum(references)) * INPUT_BYTES_PER_PIXEL
     return BASE_BYTES + model.weight_bytes + inputs + max(denoise, autoencoder)
+
+
+def _largest_size(settings: DrawSettings) -> tuple[int, int]:
+    """Return the width and height of the larger pass."""
+    hires = settings.hires
+    return (settings.width, settings.height) if hires is None else (hires.width, hires.height)
 
 
 def _decoding_bytes(model: ResolvedModel, pixels: int, *, on_fast_cpu: bool) -> int:
@@ -152,9 +165,9 @@ def check_memory(model: ResolvedModel, settings: DrawSettings, need: MemoryNeed)
         argument = "model"
         hint = "close other programs, or use a smaller quantization of the model, for example Q4_0"
     else:
-        argument = "size"
-        what = f"to draw {settings.width}x{settings.height}"
-        hint = phrase("draw a smaller picture with {size}, or close other programs")
+        argument = "size" if settings.hires is None else "hires"
+        what = "to draw {}x{}".format(*_largest_size(settings))
+        hint = phrase("draw a smaller picture with {}, or close other programs", Argument(argument))
     raise NotEnoughMemoryError(
         f"{quoted(model.name)} needs about {format_bytes(need.bytes)} {what},"
         f" and {format_bytes(need.free_bytes)} are free",

@@ -11,8 +11,10 @@ from gpustack_draw.progress.progress import Progress
 class PictureProgress:
     """Converts EngineProgress to Progress and records the seconds of each phase.
 
+    The sampling steps of two passes are counted together.
+
     Attributes:
-        seconds: Seconds by phase.
+        seconds: Seconds by phase, of both passes.
     """
 
     def __init__(
@@ -20,6 +22,8 @@ class PictureProgress:
         on_progress: ProgressFunction | None,
         first: Progress,
         check_open: Callable[[], None],
+        *,
+        second_steps: int = 0,
     ) -> None:
         """Start without any phase.
 
@@ -27,17 +31,32 @@ class PictureProgress:
             on_progress: Called with the progress; ``None`` for none.
             first: The values that do not change.
             check_open: Called after each call of ``on_progress``; raises if the engine was closed.
+            second_steps: Sampling steps of the second pass; 0 for a single pass.
         """
         self.seconds: dict[str, float] = {}
         self._check_open = check_open
         self._on_progress = on_progress
         self._first = first  # with what does not change
         self._first_tensors: tuple[int, float] | None = None
+        self._second_steps = second_steps  # still to come
+        self._sample_total = 0  # steps of the pass that samples
+        self._first_steps = 0  # steps of the first pass, once it is over
+        self._earlier: dict[str, float] = {}  # seconds of the first pass, likewise
+
+    def begin_second_pass(self) -> None:
+        """Count the following phases as those of the second pass."""
+        self._earlier = dict(self.seconds)
+        self._first_steps, self._second_steps = self._sample_total, 0
+        self._first = replace(self._first, mode="hires")
 
     def __call__(self, progress: EngineProgress) -> None:
         """Report the progress of the engine."""
         phase, step, seconds = progress.phase, progress.step, progress.seconds
-        self.seconds[phase] = seconds
+        if phase == "sample":
+            if step == 0 and self._sample_total and self._second_steps:
+                self.begin_second_pass()  # the engine draws both
+            self._sample_total = progress.total
+        self.seconds[phase] = self._earlier.get(phase, 0.0) + seconds
         if self._on_progress is None:
             return
         if phase == "load" and step and self._first_tensors is None:
@@ -45,12 +64,16 @@ class PictureProgress:
             self._first_tensors = (step, seconds)
         basis = self._first_tensors if phase == "load" and self._first_tensors else (0, 0.0)
         resumed, started = basis
+        total = progress.total
+        if phase == "sample":
+            resumed = self._first_steps
+            step, total = step + resumed, total + resumed + self._second_steps
         self._on_progress(
             replace(
                 self._first,
                 phase=phase,
                 step=step,
-                total=progress.total,
+                total=total,
                 seconds=seconds,
                 resumed=resumed,
                 started=started,

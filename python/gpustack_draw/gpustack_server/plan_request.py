@@ -11,6 +11,7 @@ from gpustack_draw.gpustack_server.plan_edit import (
     plan_edit,
 )
 from gpustack_draw.gpustack_server.release import Release
+from gpustack_draw.gpustack_server.server_errors import DRAW_LOCALLY
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_request import NATIVE, DrawRequest
@@ -67,11 +68,17 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
 
     Raises:
         UsageError: The picture is larger than this model on the server allows, an input picture
-            cannot be used, or the request names a LoRA.
+            cannot be used, or the request names a LoRA or a second pass.
     """
     check_server_loras(request)
     if split_lora_tags(request.prompt).tags:
         raise _no_loras("prompt")
+    if request.hires is not None:
+        raise UsageError(
+            phrase("{hires} has no equivalent on a server, which draws one pass"),
+            hint=DRAW_LOCALLY,
+            argument="hires",
+        )
     notes: list[str] = []
     size = request.size if isinstance(request.size, tuple) else None
     if size is None and not request.pictures:

@@ -59,6 +59,8 @@ def resize(
     pixels: "NDArray[np.uint8]",
     size: tuple[int, int],
     box: tuple[float, float, float, float] | None = None,
+    *,
+    nearest: bool = False,
 ) -> "NDArray[np.uint8]":
     """Scale a picture, or a part of it, by Lanczos' method; the same size stays equal to the bit.
 
@@ -66,12 +68,13 @@ def resize(
         pixels: (height, width, 3) uint8.
         size: Width and height of the result.
         box: Left, top, right and bottom of the part; ``None`` for the whole picture.
+        nearest: Take the nearest pixel instead.
     """
     import numpy as np
     from PIL import Image
 
-    image = Image.fromarray(pixels)
-    return np.array(image.resize(size, Image.Resampling.LANCZOS, box))
+    method = Image.Resampling.NEAREST if nearest else Image.Resampling.LANCZOS
+    return np.array(Image.fromarray(pixels).resize(size, method, box))
 
 
 def resize_mask(

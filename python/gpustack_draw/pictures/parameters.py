@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Protocol
 
+from gpustack_draw.pictures.hires_parameters import hires_pairs
 from gpustack_draw.pictures.infotext import write_text
 from gpustack_draw.pictures.lora_parameters import lora_pairs, prompt_with_tags
 from gpustack_draw.pictures.picture_parameters import input_pairs
@@ -49,8 +50,10 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         ),
         **numbers,
         **input_pairs(settings),
+        **hires_pairs(settings),
         SEED.parameter: settings.seed,
-        # As web UIs write it: of a masked area that was drawn alone, the size that it was drawn in.
+        # As web UIs write it: that of the first pass; of a masked area that was drawn alone, the
+        # size that it was drawn in.
         "Size": f"{settings.width}x{settings.height}",
         "Model": picture.model,
         **lora_pairs(settings.loras),

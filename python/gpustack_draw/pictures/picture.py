@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.pictures.upscaled_text import Upscaled
 from gpustack_draw.progress.pixels import Raster
-from gpustack_draw.request.draw_settings import DrawSettings, describe_mode
+from gpustack_draw.request.draw_settings import DrawSettings, describe_mode, describe_size
 from gpustack_draw.request.loras import describe_loras
 from gpustack_draw.request.options import describe_sampling
 
@@ -64,7 +64,7 @@ class Picture(Raster):
             user_components: Names of the components that the user chose.
             embeddings: Digests of the embeddings in its prompts, by name; ``None`` for none.
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
-                these if a part of an input picture was drawn.
+                these after a second pass, or if a part of an input picture was drawn.
             before: The picture that it was drawn from.
             notes: Notes for the user on this drawing.
 
@@ -94,6 +94,7 @@ class Picture(Raster):
     def summary(self) -> str:
         """Return the settings, device and duration in one line."""
         settings = self.settings
+        own_size = [f"{self.width}x{self.height}"]
         known = [
             f"seed {settings.seed}",
             *describe_mode(settings),
@@ -101,7 +102,7 @@ class Picture(Raster):
             *describe_sampling(settings),
             settings.sampler,
             settings.scheduler,
-            f"{self.width}x{self.height}",
+            *(own_size if settings.hires is None else describe_size(settings)),
             self.upscaled and f"enlarged by {self.upscaled.upscaler}",
             self.device,
             f"{sum(self.seconds.values()):.1f} s",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
+from gpustack_draw.pictures.hires_parameters import read_hires
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
 from gpustack_draw.pictures.lora_parameters import recorded_loras
 from gpustack_draw.pictures.parameters import (
@@ -103,6 +104,11 @@ class Parameters(SamplingOptions):
         pairs = self.extra.get(EMBEDDING_HASHES, "").split(",")
         return tuple(filter(None, (pair.partition(":")[0].strip() for pair in pairs)))
 
+    @property
+    def hires_options(self) -> dict[str, Any]:
+        """Fields of HiresOptions: how gpustack-draw drew a second pass; empty without one."""
+        return read_hires(self.extra if self.is_of_this_program else {})
+
     def request(self, **changes: Any) -> DrawRequest:
         """Return a request for the same picture, to pass to ``model.draw``.
 
@@ -111,7 +117,7 @@ class Parameters(SamplingOptions):
                 those of the picture; among them the input pictures, which it does not contain. A
                 sampler whose name includes a scheduler, such as ``DPM++ 2M Karras``, replaces the
                 scheduler, too. ``loras`` and ``lora_dir`` name the files of the LoRAs in its prompt
-                that are not on the hub.
+                that are not on the hub. ``hires=None`` leaves the second pass out.
 
         Raises:
             UsageError: The engine lacks the sampler or the scheduler, a value is out of range, or
@@ -127,6 +133,8 @@ class Parameters(SamplingOptions):
             values["sigmas"] = None
         if changes.get("sigmas", values["sigmas"]) is not None:
             values["sample_steps"] = values["scheduler"] = None
+        if changes.get("hires", True):
+            values |= self.hires_options
         own = {field.name for field in fields(PictureOptions)}
         named = {name: changes.pop(name) for name in own & set(changes)}
         loras = read_loras(changes.pop("loras", None) or ())

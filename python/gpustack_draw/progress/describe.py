@@ -16,7 +16,12 @@ _TITLES = {
     "upscale": "upscaling",
 }
 # The title of the phase ``sample`` by mode, where it is another one.
-_MODES = {"img2img": "redrawing", "inpaint": "inpainting", "edit": "editing"}
+_MODES = {
+    "img2img": "redrawing",
+    "inpaint": "inpainting",
+    "edit": "editing",
+    "hires": "drawing larger",
+}
 # Phases that may report nothing but the time that has passed.
 _WAITING_PHASES = ("deploy", "wait")
 _MAX_BAR_WIDTH = 30

@@ -19,16 +19,17 @@ class Progress:
             pictures), ``encode``, ``sample``, ``decode`` or ``upscale``; on a server ``deploy``,
             ``wait`` or ``sample``.
         step: Finished steps, 0 to ``total``.
-        total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps for
-            ``sample``, parts for the other phases; 0 if unknown.
+        total: Bytes for ``fetch``, 100 for ``deploy``, tensors for ``load``, sampling steps of both
+            passes for ``sample``, parts for the other phases; 0 if unknown.
         seconds: Seconds since the phase began.
         picture: Number of the current picture, from 1.
         pictures: Number of pictures to draw.
-        resumed: Steps that do not count for the rate: bytes downloaded by an earlier run, or
-            tensors or percent finished before the first report.
+        resumed: Steps that do not count for the rate: bytes downloaded by an earlier run, tensors
+            or percent finished before the first report, or steps of the first pass.
         started: Seconds that do not count for the rate: the time before the first report, in
             which the engine starts.
-        mode: What the drawing is: ``txt2img``, ``img2img``, ``inpaint``, ``edit`` or ``control``.
+        mode: What the drawing is: ``txt2img``, ``img2img``, ``inpaint``, ``edit`` or ``control``;
+            ``hires`` in its second pass.
         preview: A new intermediate picture, with ``preview=True``, else None; usually an eighth
             of the width and height of the final picture.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.hires_options import HiresKeywords, HiresOptions, checked_hires
 from gpustack_draw.request.keywords import record_of
 from gpustack_draw.request.loras import LoraKeywords, LoraOptions
 from gpustack_draw.request.name_types import Sampler, Scheduler
@@ -16,6 +17,7 @@ from gpustack_draw.request.options import COUNT, SAMPLING_OPTIONS, SEED
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureKeywords, PictureOptions
 from gpustack_draw.request.sampling import SamplingKeywords, SamplingOptions
 from gpustack_draw.request.target import Reference
+from gpustack_draw.request.unknown_name import unknown_name
 from gpustack_draw.request.web_ui_names import sampling_named
 
 Size = tuple[int, int] | str
@@ -67,7 +69,7 @@ def parse_size_option(text: str) -> tuple[int, int] | str:
     return NATIVE if text.strip().lower() == NATIVE else parse_size(text)
 
 
-class DrawKeywords(SamplingKeywords, LoraKeywords, PictureKeywords, total=False):
+class DrawKeywords(SamplingKeywords, LoraKeywords, HiresKeywords, PictureKeywords, total=False):
     """Keywords of the fields of :class:`DrawRequest`, but the prompt and the count.
 
     Those of :class:`PictureOptions` stand for ``pictures``.
@@ -82,10 +84,11 @@ class DrawKeywords(SamplingKeywords, LoraKeywords, PictureKeywords, total=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawRequest(SamplingOptions, LoraOptions):
+class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
     """A request for pictures; ``None`` leaves the choice to the model.
 
-    Its other fields are those of :class:`SamplingOptions` and of :class:`LoraOptions`.
+    Its other fields are those of :class:`SamplingOptions`, of :class:`LoraOptions` and of
+    :class:`HiresOptions`.
 
     Attributes:
         prompt: Up to 10,000 characters, words of up to 1,000; may be empty. Tags
@@ -133,6 +136,7 @@ class DrawRequest(SamplingOptions, LoraOptions):
             "scheduler": scheduler,
             "count": COUNT.check(self.count),
             "upscale": _check_reference(self.upscale),
+            **checked_hires(self),
         }
         if self.size is not None:
             checked["size"] = _check_size_value(self.size)
@@ -259,16 +263,16 @@ def _check_prompt(text: object, argument: str) -> None:
 def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str | None]:
     """Translate the names of a sampler and a scheduler into the engine's."""
     if sampler is not None and (not isinstance(sampler, str) or not sampler):
-        raise _name_error(sampler, SAMPLERS, "sampler")
+        raise unknown_name(sampler, SAMPLERS, "sampler")
     if scheduler is not None and (not isinstance(scheduler, str) or not scheduler):
-        raise _name_error(scheduler, SCHEDULERS, "scheduler")
+        raise unknown_name(scheduler, SCHEDULERS, "scheduler")
     named = sampling_named(sampler or "", scheduler or "")
     if named.sampler and named.sampler not in SAMPLERS:
-        raise _name_error(sampler, SAMPLERS, "sampler")
+        raise unknown_name(sampler, SAMPLERS, "sampler")
     if named.scheduler and named.scheduler not in SCHEDULERS:
         if scheduler is None:
-            raise _name_error(sampler, SAMPLERS, "sampler")
-        raise _name_error(scheduler, SCHEDULERS, "scheduler")
+            raise unknown_name(sampler, SAMPLERS, "sampler")
+        raise unknown_name(scheduler, SCHEDULERS, "scheduler")
     implied = sampling_named(sampler or "").scheduler
     if implied and named.scheduler != implied:
         raise UsageError(
@@ -280,15 +284,3 @@ def _check_sampling(sampler: object, scheduler: object) -> tuple[str | None, str
             argument="scheduler",
         )
     return named.sampler or None, named.scheduler or None
-
-
-def _name_error(name: object, names: tuple[str, ...], argument: str) -> UsageError:
-    from difflib import get_close_matches
-
-    close = get_close_matches(str(name).lower()[:40], names, n=3, cutoff=0.6)
-    nearest = f", the nearest are {', '.join(close)}" if close else ""
-    return UsageError(
-        f"{quoted(name)} is not a {argument}{nearest}",
-        hint=f"{argument}s: {', '.join(names)}",
-        argument=argument,
-    )

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, fields
 
 from gpustack_draw.request.loras import LoraSettings
-from gpustack_draw.request.options import STRENGTH
+from gpustack_draw.request.names import LATENT_UPSCALERS
+from gpustack_draw.request.options import HIRES_STEPS, HIRES_STRENGTH, STRENGTH
 from gpustack_draw.request.sampling import SamplingOptions
 
 # Seeds drawn at random stay below this: short enough to read out and to type again.
@@ -43,6 +44,37 @@ class PictureSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HiresSettings:
+    """The second pass of a drawing.
+
+    Attributes:
+        scale: Factor by which the request enlarges the picture.
+        width: Pixels of the finished picture, a multiple of what the model needs.
+        height: Pixels, likewise.
+        upscaler: One of ``gpustack_draw.request.names.HIRES_UPSCALERS``.
+        steps: Sampling steps that are run.
+        strength: How much of the enlarged picture is redrawn, 0 to 1.
+    """
+
+    scale: float
+    width: int
+    height: int
+    upscaler: str
+    steps: int
+    strength: float
+
+    @property
+    def is_latent(self) -> bool:
+        """True if the engine enlarges the latent, False if the pixels are enlarged."""
+        return self.upscaler in LATENT_UPSCALERS
+
+    def describe(self) -> str:
+        """Return the second pass as a summary shows it."""
+        steps, strength = HIRES_STEPS.describe(self.steps), HIRES_STRENGTH.describe(self.strength)
+        return f"hires {self.width}x{self.height} ({self.upscaler}, {steps}, {strength})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlannedSettings(SamplingOptions):
     """Settings of a drawing: the values of the request, and defaults for the others.
 
@@ -50,7 +82,7 @@ class PlannedSettings(SamplingOptions):
     take. Its other fields are those of :class:`SamplingOptions`.
 
     Attributes:
-        width: Pixels, a multiple of what the model needs.
+        width: Pixels of the first pass, a multiple of what the model needs.
         height: Pixels, likewise.
         sampler: One of :data:`gpustack_draw.SAMPLERS`.
         scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
@@ -60,6 +92,7 @@ class PlannedSettings(SamplingOptions):
             a picture.
         references: Number of pictures that the model looks at.
         loras: The LoRAs that it uses.
+        hires: The second pass; ``None`` for a single one.
     """
 
     width: int
@@ -70,19 +103,29 @@ class PlannedSettings(SamplingOptions):
     strength: float | None = None
     references: int = 0
     loras: tuple[LoraSettings, ...] = ()
+    hires: HiresSettings | None = None
 
 
 def describe_mode(settings: PlannedSettings) -> list[str]:
     """Return how input pictures are used as a summary shows it; empty without any."""
-    if settings.mode == "txt2img":
-        return []
-    texts = [settings.mode]
+    texts = [] if settings.mode == "txt2img" else [settings.mode]
     if settings.strength is not None:
         texts.append(STRENGTH.describe(settings.strength))
     if settings.references:
         plural = "" if settings.references == 1 else "s"
         texts.append(f"{settings.references} reference picture{plural}")
     return texts
+
+
+def describe_size(settings: PlannedSettings, more: str = "") -> list[str]:
+    """Return the sizes of both passes as a summary shows them.
+
+    Args:
+        settings: The settings.
+        more: Text after the size of the first pass.
+    """
+    texts = [f"{settings.width}x{settings.height}{more}"]
+    return texts if settings.hires is None else [*texts, settings.hires.describe()]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,17 @@ Sampler = Literal[
     "er_sde",
 ]
 
+HiresUpscaler = Literal[
+    "lanczos",
+    "nearest",
+    "latent",
+    "latent-antialiased",
+    "latent-bicubic",
+    "latent-bicubic-antialiased",
+    "latent-nearest",
+    "latent-nearest-exact",
+]
+
 Scheduler = Literal[
     "discrete",
     "karras",

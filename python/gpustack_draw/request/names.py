@@ -36,5 +36,16 @@ SCHEDULERS: tuple[str, ...] = (
     "bong_tangent",
 )
 
+# How a picture is enlarged between two passes. The engine enlarges its latent by the last ones.
+LATENT_UPSCALERS: tuple[str, ...] = (
+    "latent",
+    "latent-antialiased",
+    "latent-bicubic",
+    "latent-bicubic-antialiased",
+    "latent-nearest",
+    "latent-nearest-exact",
+)
+HIRES_UPSCALERS: tuple[str, ...] = ("lanczos", "nearest", *LATENT_UPSCALERS)
+
 # As keyword arguments and in ModelFile.component.
 COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "llm_vision", "taesd")

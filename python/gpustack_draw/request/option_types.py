@@ -206,6 +206,23 @@ class DecimalOption(NumberOption):
         return number + 0.0  # -0.0 becomes 0.0
 
 
+class FactorOption(DecimalOption):
+    """A factor by which something grows: more than the minimum."""
+
+    def error(self, value: object) -> UsageError:
+        """Build the error for a value that is not allowed."""
+        return UsageError(
+            f"{quoted(value)} is not a {self.title} above {self.minimum} and up to {self.maximum}",
+            hint=phrase("for example {}", self._example),
+            argument=self.name,
+        )
+
+    def _in_range(self, number: float, original: object) -> float:
+        if number == self.minimum:
+            raise self.error(original)
+        return super()._in_range(number, original)
+
+
 class ListOption(Option):
     """A list of numbers, which becomes a tuple."""
 

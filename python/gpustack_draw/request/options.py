@@ -8,6 +8,7 @@ nothing that takes long.
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.option_types import (
     DecimalOption,
+    FactorOption,
     IntegerOption,
     ListOption,
     SeedOption,
@@ -228,6 +229,38 @@ SCALE = DecimalOption(
     example=phrase("{scale=2}"),
     help="factor of both sides, 0.1 to 32, scaled to by Lanczos' method after the model (default:"
     " the model's own)",
+)
+HIRES = FactorOption(
+    "hires",
+    title="scale",
+    minimum=1,
+    maximum=4,
+    example=phrase("{hires=2}"),
+    help="draw in two passes: the picture is enlarged by this factor, above 1 and up to 4, and"
+    " drawn again in the larger size (default: 2)",
+    parameter="Hires upscale",
+)
+HIRES_STEPS = StepsOption(
+    "hires_steps",
+    title="number of hires steps",
+    minimum=1,
+    maximum=1_000,
+    example=phrase("{hires_steps=10}"),
+    help="number of sampling steps of the second pass, 1 to 1000 (default: as many as an input"
+    " picture of that strength gets)",
+    parameter="Hires steps",
+    summary="{} steps",
+)
+HIRES_STRENGTH = DecimalOption(
+    "hires_strength",
+    title="hires strength",
+    minimum=0,
+    maximum=1,
+    example=phrase("{hires_strength=0.5}; 0 only enlarges the picture, 1 replaces it"),
+    help="how much of the enlarged picture is redrawn, 0 (nothing) to 1 (everything) (default:"
+    " 0.5)",
+    parameter="Hires strength",
+    summary="strength {}",
 )
 THREADS = IntegerOption(
     "threads",

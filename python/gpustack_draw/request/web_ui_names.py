@@ -39,6 +39,19 @@ SCHEDULER_TITLES = {
     "bong_tangent": "Bong Tangent",
 }
 
+# The same for the upscalers of its "Hires. fix" (modules/shared_items.py); the engine has the names
+# of the latent ones, too.
+HIRES_UPSCALER_TITLES = {
+    "lanczos": "Lanczos",
+    "nearest": "Nearest",
+    "latent": "Latent",
+    "latent-antialiased": "Latent (antialiased)",
+    "latent-bicubic": "Latent (bicubic)",
+    "latent-bicubic-antialiased": "Latent (bicubic antialiased)",
+    "latent-nearest": "Latent (nearest)",
+    "latent-nearest-exact": "Latent (nearest-exact)",
+}
+
 # Samplers whose "Automatic" schedule is Karras (modules/sd_samplers_kdiffusion.py).
 _AUTOMATIC_KARRAS = ("dpm++2m", "dpm++2s_a", "dpm2")
 
@@ -78,6 +91,17 @@ def sampling_named(sampler_title: str, schedule_title: str = "") -> Sampling:
         by_itself = squeezed == "automatic" and named.sampler in _AUTOMATIC_KARRAS
         return Sampling(named.sampler, named.scheduler or ("karras" if by_itself else ""))
     return Sampling(named.sampler, _SCHEDULERS.get(squeezed, schedule_title))
+
+
+def hires_upscaler_named(title: str) -> str:
+    """Return the name of an upscaler that is spelled as here or in web UIs; empty if unknown."""
+    squeezed = _squeezed_upscaler(title)
+    names = (name for name in HIRES_UPSCALER_TITLES if _squeezed_upscaler(name) == squeezed)
+    return next(names, "")
+
+
+def _squeezed_upscaler(title: str) -> str:
+    return "".join(mark for mark in title.lower() if mark not in " _-()")
 
 
 def names_scheduler(sampler: object) -> bool:

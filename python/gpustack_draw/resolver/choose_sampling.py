@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.phrases import phrase
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.options import DEFAULT_SLG_SCALE, SKIP_LAYER_SHARES, SKIP_OPTIONS
 from gpustack_draw.request.sampling import chosen_numbers, effective_numbers
@@ -37,7 +37,7 @@ def choose_sampling(
         sampling["sample_steps"] = len(sampling["sigmas"]) - 1
         _check_sigmas(sampling["sigmas"], model)
     else:
-        _check_scheduler(scheduler, sampling["sample_steps"], model)
+        check_scheduler(scheduler, sampling["sample_steps"], model)
     if "skip_layers" in sampling:
         notes += _choose_guided_steps(sampling, model)
     return scheduler, sampling, notes
@@ -74,11 +74,22 @@ def _choose_guided_steps(sampling: dict[str, Any], model: ResolvedModel) -> tupl
     )
 
 
-def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) -> None:
+def check_scheduler(
+    scheduler: str, steps: int, model: ResolvedModel, argument: str = "sample_steps"
+) -> None:
     """Refuse what the engine draws noise with, or crashes on.
 
     It has noise levels of ``ays`` for two families, and takes one step less than it is asked for as
     an index or divisor in three schedulers (``src/denoiser.hpp``; seen with 0.4.7's source).
+
+    Args:
+        scheduler: The scheduler.
+        steps: Steps of the whole schedule.
+        model: The model.
+        argument: The argument that chooses them.
+
+    Raises:
+        UsageError: The scheduler does not fit the model or the steps.
     """
     if scheduler == "ays" and not model.family.has_ays:
         raise UsageError(
@@ -89,11 +100,11 @@ def _check_scheduler(scheduler: str, sample_steps: int, model: ResolvedModel) ->
             ),
             argument="scheduler",
         )
-    if scheduler in {"gits", "karras", "exponential"} and sample_steps == 1:
+    if scheduler in {"gits", "karras", "exponential"} and steps == 1:
         raise UsageError(
             f"scheduler '{scheduler}' cannot draw in one step",
-            hint=phrase("type {sample_steps=2} or more, or another {scheduler}"),
-            argument="sample_steps",
+            hint=phrase("type {} or more, or another {scheduler}", Argument(argument, "2")),
+            argument=argument,
         )
 
 

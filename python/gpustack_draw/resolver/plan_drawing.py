@@ -15,6 +15,7 @@ from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
 from gpustack_draw.resolver.choose_pictures import NamedPictures, PictureRoles, choose_pictures
 from gpustack_draw.resolver.choose_settings import choose_settings, choose_size
+from gpustack_draw.resolver.plan_hires import plan_hires
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # Pixels; cpp/engine/input_pictures.h checks it for all families.
@@ -39,7 +40,7 @@ class Drawing:
 
 
 def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
-    """Fill in what a request leaves to the model, and prepare its input pictures.
+    """Fill in what a request leaves to the model, plan both passes, and prepare input pictures.
 
     Args:
         request: What to draw.
@@ -49,6 +50,17 @@ def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
         UsageError: A value or a picture does not fit the model, or a picture cannot be read.
         ModelFileError: The model's VAE cannot encode pictures.
     """
+    drawing = _plan_first_pass(request, model)
+    if request.hires is None:
+        return drawing
+    hires, notes = plan_hires(request, drawing.settings[0], model)
+    if not hires.is_latent:
+        check_encoder(model)
+    settings = tuple(replace(each, hires=hires) for each in drawing.settings)
+    return replace(drawing, settings=settings, notes=(*drawing.notes, *notes))
+
+
+def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:
     sources = read_pictures(request.pictures)
     roles = choose_pictures(model.family, _named(sources))
     if not request.pictures:
@@ -98,6 +110,24 @@ def rules_of(model: ResolvedModel) -> PictureRules:
     Raises:
         ModelFileError: Its VAE cannot encode pictures.
     """
+    check_encoder(model)
+    family = model.family
+    return PictureRules(
+        size_multiple=family.size_multiple,
+        native_size=model.defaults.native_size,
+        max_side=family.max_side,
+        reference_multiple=max(family.pictures.reference_multiple, ENGINE_REFERENCE_MULTIPLE),
+        reference_pixels=family.pictures.reference_pixels,
+        references_as_drawn="reference" in family.pictures.concatenated,
+    )
+
+
+def check_encoder(model: ResolvedModel) -> None:
+    """Check that a model can read pictures.
+
+    Raises:
+        ModelFileError: Its VAE cannot encode them.
+    """
     family = model.family
     if model.decoder_only:
         raise ModelFileError(
@@ -112,14 +142,6 @@ def rules_of(model: ResolvedModel) -> PictureRules:
             hint=phrase("leave {taesd} out"),
             argument="taesd",
         )
-    return PictureRules(
-        size_multiple=family.size_multiple,
-        native_size=model.defaults.native_size,
-        max_side=family.max_side,
-        reference_multiple=max(family.pictures.reference_multiple, ENGINE_REFERENCE_MULTIPLE),
-        reference_pixels=family.pictures.reference_pixels,
-        references_as_drawn="reference" in family.pictures.concatenated,
-    )
 
 
 def prepare_roles(

@@ -36,6 +36,10 @@ _EQUIVALENTS = {
     "--masked-only": "--inpaint-full-res --inpaint-masked-only --only-masked --padding-mask-crop",
     "--expand": "--extend --outpaint --uncrop",
     "--fit": "--resize-mode",
+    "--hires": "--enable-hr --highres-fix --hires-fix --hires-scale --hr-scale",
+    "--hires-steps": "--hires-second-pass-steps --hr-second-pass-steps",
+    "--hires-strength": "--hires-denoising-strength",
+    "--hires-upscaler": "--hr-upscaler",
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
@@ -60,8 +64,6 @@ _EQUIVALENTS = {
 _UNAVAILABLE = {
     "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
     " --control-strength --controlnet --controlnet-strength",
-    "drawing in two passes": "--hires --hires-denoising-strength --hires-fix --hires-scale"
-    " --hires-steps --hires-upscaler",
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",

@@ -169,8 +169,8 @@ def _stray_value(typed: CommandLine) -> Finding | None:
         if index - 1 in typed.switch_indexes and (
             word.lower() in _SWITCH_VALUES or _is_number(word)
         ):
-            if last == "--masked-only":
-                return word, f"type its value after an equals sign: --masked-only={word}"
+            if last in ("--masked-only", "--hires"):
+                return word, f"type its value after an equals sign: {last}={word}"
             return word, f"{last} takes no value"
         if before in _PICTURE_OPTIONS and word.lower().endswith(_PICTURE_SUFFIXES):
             return word, f"type {before} before each picture: {before} {last} {before} {word}"

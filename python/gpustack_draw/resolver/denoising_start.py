@@ -14,6 +14,9 @@ _ALL_STEPS = 1000
 # noise level, so that the first of k steps out of n is at (k - 1) / (n - 1) of the time.
 _UNIFORM_SCHEDULERS = frozenset({"sgm_uniform", "simple", "smoothstep", "lcm"})
 
+# The scheduler that the engine is given beside chosen noise levels; a second pass has its levels.
+SCHEDULER_BESIDE_SIGMAS = "discrete"
+
 
 @dataclass(frozen=True)
 class DenoisingStart:
@@ -48,6 +51,24 @@ def last_steps(strength: float, sample_steps: int) -> DenoisingStart:
     return DenoisingStart(sample_steps, max(1, int(sample_steps * strength)))
 
 
+def start_of_run(run_steps: int, strength: float, scheduler: str) -> DenoisingStart:
+    """Return the start of a chosen number of steps: a schedule so long that they fit the strength.
+
+    Args:
+        run_steps: Steps to run, 1 or more; one is run for strength 0.
+        strength: As for :func:`denoising_start`.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`.
+    """
+    assert 0 <= strength <= 1, strength
+    if strength == 1:
+        return DenoisingStart(run_steps, run_steps)
+    if strength == 0:
+        return DenoisingStart(_ALL_STEPS, 1)
+    free = _free_steps(scheduler)
+    length = round((run_steps - free) / strength) + free
+    return DenoisingStart(max(length, run_steps + 1), run_steps)
+
+
 def denoising_start(strength: float, sample_steps: int, scheduler: str) -> DenoisingStart:
     """Return the steps to run for a strength.
 
@@ -70,10 +91,14 @@ def denoising_start(strength: float, sample_steps: int, scheduler: str) -> Denoi
     run_steps = int(sample_steps * strength)
     if run_steps >= _FEWEST_STEPS:
         return DenoisingStart(sample_steps, run_steps)
-    # The first step counts for nothing in a schedule that ends with the lowest noise level.
-    free = 0 if scheduler in _UNIFORM_SCHEDULERS else 1
+    free = _free_steps(scheduler)
     length = round((_FEWEST_STEPS - free) / strength) + free
     longest = max(_LONGEST_SCHEDULE, sample_steps)
     if length <= longest:
         return DenoisingStart(max(length, sample_steps, _FEWEST_STEPS + 1), _FEWEST_STEPS)
     return DenoisingStart(longest, max(1, round((longest - free) * strength) + free))
+
+
+def _free_steps(scheduler: str) -> int:
+    """Return the steps that count for nothing: one if the schedule ends with the lowest level."""
+    return 0 if scheduler in _UNIFORM_SCHEDULERS else 1

@@ -4,7 +4,11 @@ import math
 
 import pytest
 
-from gpustack_draw.engine.denoising_start import DenoisingStart, denoising_start
+from gpustack_draw.resolver.denoising_start import (
+    DenoisingStart,
+    denoising_start,
+    start_of_run,
+)
 
 STRENGTHS = [number / 200 for number in range(201)]
 
@@ -111,3 +115,18 @@ def test_exact_levels_of_a_model_of_four_steps() -> None:
 def test_steps(strength: float, steps: int, scheduler: str, expected: tuple[int, int]) -> None:
     start = denoising_start(strength, steps, scheduler)
     assert (start.schedule_steps, start.run_steps) == expected
+
+
+@pytest.mark.parametrize("scheduler", ["discrete", "simple"])
+@pytest.mark.parametrize("run_steps", [2, 4, 10, 40])
+def test_a_chosen_number_of_steps_starts_at_the_strength(run_steps: int, scheduler: str) -> None:
+    for strength in STRENGTHS[1:-1]:
+        start = start_of_run(run_steps, strength, scheduler)
+        assert start.run_steps == steps_that_the_engine_runs(start) == run_steps
+        free = 0 if scheduler == "simple" else 1
+        time = (run_steps - free) / (start.schedule_steps - free)
+        # Half a step; a step fewer than the whole schedule is the most.
+        most = (run_steps - free) / (run_steps + 1 - free)
+        assert time == pytest.approx(min(strength, most), rel=0.6 / (start.schedule_steps - free))
+    assert start_of_run(run_steps, 1, scheduler) == DenoisingStart(run_steps, run_steps)
+    assert start_of_run(run_steps, 0, scheduler) == DenoisingStart(1000, 1)

@@ -1,0 +1,65 @@
+"""The numbers that let the engine draw a second pass as planned."""
+
+import numpy as np
+import pytest
+from resolved_models import model
+
+from gpustack_draw.engine.passes import Pass, latent_options, second_pass
+from gpustack_draw.engine.results import DrawResult
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.resolver.denoising_start import start_of_run
+from gpustack_draw.resolver.plan_drawing import plan_drawing
+
+
+def settings(**options: object) -> DrawSettings:
+    request = DrawRequest(prompt="a cat", hires=2, **options)  # type: ignore[arg-type]
+    return plan_drawing(request, model("sd1")).settings[0]
+
+
+@pytest.mark.parametrize("scheduler", ["discrete", "simple"])
+@pytest.mark.parametrize("strength", [0, 0.05, 0.3, 0.5, 0.7, 1])
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 33, 200])
+def test_the_engine_makes_the_same_schedule_in_both_ways(
+    steps: int, strength: float, scheduler: str
+) -> None:
+    """It computes with 32 bits; the formulas are those of its source."""
+    chosen = settings(
+        hires_steps=steps, hires_strength=strength, hires_upscaler="latent", scheduler=scheduler
+    )
+    name, numbers = latent_options(chosen)
+    assert name == "Latent"
+    assert (numbers["hires_width"], numbers["hires_height"]) == (1024, 1024)
+    engine_strength = np.float32(numbers["hires_strength"])
+    schedule = int(np.float32(numbers["hires_steps"]) / engine_strength)
+    run = min(int(np.float32(schedule) * engine_strength), schedule - 1) + 1
+    start = start_of_run(steps, strength, scheduler)
+    assert (schedule, run) == (start.schedule_steps, start.run_steps)
+    assert chosen.hires is not None
+    assert run == chosen.hires.steps
+
+
+def test_upscalers_of_pixels_need_no_numbers() -> None:
+    assert latent_options(settings()) == ("", {})
+    assert latent_options(settings(hires_upscaler="nearest")) == ("", {})
+
+
+def test_the_second_pass_starts_from_the_enlarged_picture() -> None:
+    first = Pass(settings=settings(seed=5, hires_steps=7, hires_strength=0.4))
+    pixels = memoryview(np.zeros((512, 512, 3), np.uint8))
+    family = model("sd1").family
+    second = second_pass(first, DrawResult(512, 512, pixels), family)
+    assert second is not None
+    assert (second.settings.width, second.settings.height) == (1024, 1024)
+    assert (second.settings.seed, second.settings.hires) == (5, None)
+    assert second.start == start_of_run(7, 0.4, "discrete")
+    assert second.pictures is not None
+    assert second.pictures.engine.image is not None
+    assert first.encodes_pictures
+
+
+def test_the_engine_draws_both_passes_of_a_latent_upscaler() -> None:
+    first = Pass(settings=settings(hires_upscaler="latent"))
+    pixels = memoryview(bytes(3))
+    assert second_pass(first, DrawResult(1, 1, pixels), model("sd1").family) is None
+    assert not first.encodes_pictures
