@@ -1,10 +1,13 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "bindings/module.h"
+#include "bindings/read_picture.h"
+#include "engine/edges.h"
 #include "engine/picture.h"
 
 namespace py = pybind11;
@@ -20,6 +23,25 @@ py::buffer_info buffer_of(const Picture& picture) {
   const std::vector<py::ssize_t> strides{width * channels, channels, 1};
   return py::buffer_info(picture.pixels(), shape, strides);
 }
+
+// Copies, because another thread may change the buffer meanwhile.
+Picture edges_of(const py::buffer& buffer) {
+  const InputPicture picture = read_rgb(buffer, "picture");
+  const py::gil_scoped_release release;
+  return find_edges(picture);
+}
+
+constexpr auto edges_doc = R"doc(Find the edges of a picture for a control model.
+
+Args:
+    picture: (height, width, 3) uint8, RGB.
+
+Returns:
+    White lines on black, of the same size.
+
+Raises:
+    ValueError: The picture has another shape or type, or no pixels.
+)doc";
 
 }  // namespace
 
@@ -41,6 +63,7 @@ void register_picture(py::module_& module) {
       .def_property_readonly(
           "pixels", [](const py::object& picture) { return py::memoryview(picture); },
           "(height, width, 3) uint8; a view that keeps the picture alive.");
+  module.def("find_edges", &edges_of, py::arg("picture"), edges_doc);
 }
 
 }  // namespace gpustack_draw

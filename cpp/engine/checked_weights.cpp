@@ -48,6 +48,25 @@ bool is_finite(const ggml_tensor& tensor, std::vector<std::uint8_t>& copy) {
   return is_finite(tensor.type, copy.data(), bytes);
 }
 
+// Gives matrices in a file the shape of the 1x1 convolutions that the library loads them into.
+//
+// A ControlNet for Stable Diffusion 2 has the one where the library, which does not look at such a
+// file before it builds the network, expects the other. The numbers and their order are the same.
+void reshape_projections(ModelLoader& loader, const Tensors& tensors) {
+  for (auto& [name, stored] : loader.get_tensor_storage_map()) {
+    const auto tensor = tensors.find(name);
+    if (tensor == tensors.end() || stored.n_dims != 2) {
+      continue;
+    }
+    const std::int64_t* wanted = tensor->second->ne;
+    if (wanted[0] == 1 && wanted[1] == 1 && wanted[2] == stored.ne[0] &&
+        wanted[3] == stored.ne[1]) {
+      stored.n_dims = GGML_MAX_DIMS;
+      std::copy_n(wanted, GGML_MAX_DIMS, stored.ne);
+    }
+  }
+}
+
 // Returns the tensors that the loader has filled, with their names.
 NamedTensors loaded_tensors(ModelLoader& loader, const Tensors& tensors) {
   NamedTensors found;
@@ -105,6 +124,7 @@ bool ModelLoader::load_tensors(on_new_tensor_cb_t on_new_tensor_cb, int n_thread
 bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
                                std::set<std::string> ignore_tensors, int n_threads, bool use_mmap) {
   const gpustack_draw::TextProjections projections(*this, tensors);
+  gpustack_draw::reshape_projections(*this, tensors);
   if (!gpustack_draw::load_weights(*this, tensors, std::move(ignore_tensors), n_threads,
                                    use_mmap)) {
     return false;

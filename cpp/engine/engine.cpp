@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -136,6 +137,13 @@ struct PromptTexts {
   std::string negative_prompt;
 };
 
+void check_control_strength(float strength) {
+  if (!(strength >= 0.0F && strength <= 2.0F)) {  // NaN is refused, too
+    throw std::invalid_argument("control_strength is " + std::to_string(strength) +
+                                ", not a number from 0 to 2");
+  }
+}
+
 sd_image_t library_image(const InputPicture& picture, std::size_t channels) {
   // The library does not write to it.
   auto* samples = const_cast<std::uint8_t*>(picture.samples.data());
@@ -222,6 +230,7 @@ DrawFunction prepare(sd_ctx_t* context, const DrawOptions& options,
   sd_img_gen_params_t params;
   sd_img_gen_params_init(&params);
   set_options(params, options);
+  check_control_strength(params.control_strength);
   set_sized_pictures(params, options.pictures);
   set_second_pass(params, options);
   std::vector<sd_image_t> references;
@@ -262,6 +271,19 @@ Picture draw_picture(const DrawFunction& draw, const LibrarySession& session) {
   return picture;
 }
 
+// The library loads a ControlNet beside any model, and draws with it only beside these. Their small
+// versions have fewer blocks than a ControlNet.
+bool names_control_net_version(std::string_view line) {
+  constexpr std::string_view start = "Version: ";
+  if (!starts_with(line, start)) {
+    return false;
+  }
+  const std::string_view version =
+      line.substr(start.size(), line.find_last_not_of(" \n") + 1 - start.size());
+  return version == "SD 1.x" || version == "SD 1.x Inpaint" || version == "SD 2.x" ||
+         version == "SD 2.x Inpaint";
+}
+
 // Wraps an exception of the library, which throws many types, even std::invalid_argument.
 [[noreturn]] void throw_explained(const LibrarySession& session, const std::string& failure,
                                   const std::exception& error) {
@@ -277,12 +299,14 @@ void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
 
 Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
                const ProgressFunction& on_progress)
-    : encodes_pictures_(options.encode_pictures) {
+    : encodes_pictures_(options.encode_pictures),
+      has_control_net_(options.files.count("control_net") > 0) {
   LibrarySession session(on_log);
   session.on_line([&](const char* line) {
     if (starts_with(line_text(line), "Version: Z-Image")) {
       takes_references_ = false;
     }
+    takes_control_net_ = takes_control_net_ || names_control_net_version(line_text(line));
   });
   use_device(options.device);
   device_ = used_device();
@@ -336,7 +360,12 @@ void Engine::check(const DrawOptions& options) const {
   if (sd_ctx_supports_video_generation(context_.get())) {
     throw std::invalid_argument("a video model takes no pictures");
   }
-  if (!encodes_pictures_) {
+  if (pictures.control && has_control_net_ && !takes_control_net_) {
+    throw std::invalid_argument("a ControlNet does not fit the model");
+  }
+  // Without a ControlNet, the control picture is an input of the network, beside the latent.
+  const bool encodes_control = pictures.control && !has_control_net_;
+  if ((pictures.image || !pictures.references.empty() || encodes_control) && !encodes_pictures_) {
     throw std::invalid_argument("the model was loaded without encode_pictures");
   }
   // The library would read outside an array.

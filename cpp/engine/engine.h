@@ -112,6 +112,8 @@ class Engine {
   std::unique_ptr<sd_ctx_t, FreeContext> context_;
   std::string device_;
   bool encodes_pictures_;
+  bool has_control_net_;
+  bool takes_control_net_ = false;
   bool takes_references_ = true;
   std::atomic<unsigned> cancellations_{0};
   std::atomic<bool> usable_{false};

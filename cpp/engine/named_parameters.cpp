@@ -17,6 +17,7 @@ std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
   return {
       {"clip_g", &params.clip_g_path},
       {"clip_l", &params.clip_l_path},
+      {"control_net", &params.control_net_path},
       {"diffusion_model", &params.diffusion_model_path},  // only the denoiser, instead of "model"
       {"llm", &params.llm_path},
       {"llm_vision", &params.llm_vision_path},  // with which `llm` looks at references

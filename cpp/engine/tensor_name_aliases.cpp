@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/control_net_names.h"
 #include "engine/lora_names.h"
 #include "engine/text_projection.h"
 #include "name_conversion.h"
@@ -108,6 +109,7 @@ std::string convert_lora_name(std::string name, SDVersion version) {
 
 std::string convert_model_name(std::string name, SDVersion version) {
   rename_upscaling_model(name);
+  name = gpustack_draw::convert_control_net_name(std::move(name));
   const bool is_sd3 = sd_version_is_sd3(version);
   if (is_sd3 || sd_version_is_flux(version)) {
     // llama-box numbers the text encoders of these families too, in the order of their pipelines.

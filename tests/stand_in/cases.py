@@ -858,6 +858,58 @@ def test_pictures_that_do_not_fit(pictures: dict[str, Any], message: str) -> Non
     assert draw(engine).width == 32
 
 
+def load_with_control_net(model: str, **options: Any) -> Any:
+    return core.Engine(files={"model": model, "control_net": "net"}, **options)
+
+
+def test_a_control_net_needs_no_encoder() -> None:
+    recorder = Recorder()
+    engine = load_with_control_net("sd1", on_log=recorder.on_log)
+    draw(engine, control=picture(value=4), numbers={"control_strength": 0.5}, **recorder.callbacks)
+    lines = [line.decode().split(" - ", 1)[1] for _level, line in recorder.log]
+    assert "loading 'net'" in lines
+    assert "loading the encoder" not in lines
+    assert "control strength 0.5" in lines
+    assert ("encode_pictures", 0, 1) not in recorder.progress
+    with pytest.raises(ValueError, match=r"^the model was loaded without encode_pictures$"):
+        draw(engine, image=picture(), control=picture())
+
+
+def test_a_control_net_beside_another_model_is_not_used() -> None:
+    engine = load_with_control_net("model", encode_pictures=True)
+    with pytest.raises(ValueError, match=r"^a ControlNet does not fit the model$"):
+        draw(engine, control=picture())
+    assert draw(engine).width == 32
+
+
+@pytest.mark.parametrize("strength", [-0.01, 2.01, float("nan"), float("inf")])
+def test_a_control_strength_outside_its_range(strength: float) -> None:
+    engine = load_with_control_net("sd1")
+    numbers = {"control_strength": strength}
+    with pytest.raises(ValueError, match=r"^control_strength is .*, not a number from 0 to 2$"):
+        draw(engine, control=picture(), numbers=numbers)
+    assert draw(engine).width == 32
+
+
+def test_edges_of_a_picture() -> None:
+    source = bytearray(range(48))
+    edges = core.find_edges(memoryview(source).cast("B", (2, 8, 3)))
+    assert (edges.width, edges.height) == (8, 2)
+    assert bytes(edges.pixels) == bytes(255 - value for value in source)
+    assert bytes(source) == bytes(range(48))
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_picture_of_one_level_has_no_edges(value: int) -> None:
+    assert bytes(core.find_edges(picture(value=value)).pixels) == bytes(32 * 16 * 3)
+
+
+def test_edges_of_a_gray_picture() -> None:
+    message = "picture has shape (16, 32), not (height, width, 3)"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        core.find_edges(mask())
+
+
 def test_pictures_must_be_buffers() -> None:
     with pytest.raises(TypeError):
         draw(load_encoder(), image="picture.png")

@@ -15,6 +15,7 @@
 //   slow-to-free  takes 0.3 s to be freed, and logs meanwhile
 //   video         is a video model
 //   z-image       is a Z-Image model
+//   sd1           is a Stable Diffusion 1 model
 //
 //   prompt        does
 //   ------        ----
@@ -363,9 +364,10 @@ void load_file(const Words& words, int file, int files) {
 
 sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   std::vector<const char*> paths;
-  for (const char* path : {params->model_path, params->diffusion_model_path, params->vae_path,
-                           params->clip_l_path, params->clip_g_path, params->t5xxl_path,
-                           params->llm_path, params->llm_vision_path, params->taesd_path}) {
+  for (const char* path :
+       {params->model_path, params->diffusion_model_path, params->vae_path, params->clip_l_path,
+        params->clip_g_path, params->t5xxl_path, params->llm_path, params->llm_vision_path,
+        params->taesd_path, params->control_net_path}) {
     if (path != nullptr && *path != '\0') {
       paths.push_back(path);
     }
@@ -381,7 +383,10 @@ sd_ctx_t* new_sd_ctx(const sd_ctx_params_t* params) {
   for (const char* path : paths) {
     log(SD_LOG_INFO, "loading '%s'", path);
   }
-  log(SD_LOG_INFO, "Version: %s ", words.have("z-image") ? "Z-Image" : "Flux");
+  log(SD_LOG_INFO, "Version: %s ",
+      words.have("z-image") ? "Z-Image"
+      : words.have("sd1")   ? "SD 1.x"
+                            : "Flux");
   if (!params->vae_decode_only) {
     log(SD_LOG_DEBUG, "loading the encoder");
   }
@@ -558,7 +563,9 @@ int encode_pictures(const sd_ctx_t& context, const Words& words,
     log(SD_LOG_DEBUG, "mask %ux%ux%u %d", mask.width, mask.height, mask.channel, mask.data[0]);
   }
   if (params.control_image.data != nullptr) {
-    encode(context, words, "control", params.control_image);
+    if (!context.decodes_only) {
+      encode(context, words, "control", params.control_image);
+    }
     log(SD_LOG_DEBUG, "control strength %g", static_cast<double>(params.control_strength));
   }
   for (int i = 0; i < params.ref_images_count; ++i) {
@@ -748,6 +755,18 @@ sd_image_t* generate_image(sd_ctx_t* context, const sd_img_gen_params_t* params)
   }
   log(SD_LOG_INFO, "generate_image %dx%d", rounded_up(params->width), rounded_up(params->height));
   return generate(context, params, params->batch_count);
+}
+
+// Inverts the picture.
+bool preprocess_canny(sd_image_t image, float high, float low, float weak, float strong,
+                      bool inverse) {
+  log(SD_LOG_DEBUG, "canny %g %g %g %g %d", static_cast<double>(high), static_cast<double>(low),
+      static_cast<double>(weak), static_cast<double>(strong), static_cast<int>(inverse));
+  const std::size_t samples = std::size_t{image.width} * image.height * image.channel;
+  for (std::size_t i = 0; i < samples; ++i) {
+    image.data[i] = static_cast<std::uint8_t>(255 - image.data[i]);
+  }
+  return true;
 }
 
 sd_image_t* generate_video(sd_ctx_t* context, const sd_vid_gen_params_t* params, int* count) {
