@@ -129,8 +129,7 @@ def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
 
 def test_every_option_that_a_text_can_name_exists() -> None:
     options = draw_parser().spellings()
-    # Not of the command: models that follow a control picture take that of --image.
-    others = {"model", "prompt", "on_progress", "pictures", "control_image"}
+    others = {"model", "prompt", "on_progress", "pictures"}
     for name in arguments_of_the_library() - others:
         if name != "in_process":  # the command always uses a process of its own
             assert option_of(name) in options

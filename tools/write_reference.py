@@ -80,11 +80,12 @@ def families_reference() -> str:
         "redraws a masked part of one; a network is `trained` for it if it takes masks as input.",
         "*Edit* looks at reference pictures: `yes` for models that were trained to, or the name of",
         "these models; `untrained` if the network was not trained with references, which can spoil",
-        "the drawing; `no` if the engine cannot pass them.",
+        "the drawing; `no` if the engine cannot pass them. *Control* follows a control picture:",
+        "`ControlNet` with the file of `--control-net`, `yes` by itself.",
         "",
     ]
     columns = ("family", "name", "needs", "size a multiple of", "trained for", "steps", "cfg")
-    columns += ("scheduler", "image-to-image", "inpaint", "edit")
+    columns += ("scheduler", "image-to-image", "inpaint", "edit", "control")
     lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     refused = []
     for family in FAMILIES.values():
@@ -107,14 +108,15 @@ def families_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _picture_cells(family: Family) -> tuple[str, str, str]:
-    """Return whether a family draws from a picture, redraws a part of it, and looks at others."""
+def _picture_cells(family: Family) -> tuple[str, ...]:
+    """Return how a family uses pictures: to start, to redraw a part, to look at, to follow."""
     pictures = family.pictures
     starts = "yes" if pictures.start and "mask" not in pictures.required else "no"
     inpaints = "trained" if "mask" in pictures.concatenated else starts
     edits = {"trained": "yes", "untrained": "untrained", "none": "no"}[pictures.references]
     names = [model.title for model in family.edit_models]
-    return starts, inpaints, min(names, key=len, default=edits)
+    controls = "yes" if pictures.control else "ControlNet" if family.takes_control_net else "no"
+    return starts, inpaints, min(names, key=len, default=edits), controls
 
 
 def library_reference() -> str:

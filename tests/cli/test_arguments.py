@@ -20,6 +20,7 @@ DEFAULTS = {
     "command": "draw",
     "model": "demo",
     "prompt": "a cat",
+    "canny": False,
     "mask_invert": False,
     "show": False,
     "preview": False,
@@ -68,6 +69,8 @@ def test_defaults(command: list[str]) -> None:
     ("option", "field"),
     [
         ("--from", "from_picture"),
+        ("--control-image", "control_image"),
+        ("--control-strength", "control_strength"),
         ("--strength", "strength"),
         ("--mask", "mask"),
         ("--mask-blur", "mask_blur"),
@@ -93,6 +96,7 @@ def test_defaults(command: list[str]) -> None:
         ("--llm", "llm"),
         ("--llm-vision", "llm_vision"),
         ("--taesd", "taesd"),
+        ("--control-net", "control_net"),
     ],
 )
 @pytest.mark.parametrize(

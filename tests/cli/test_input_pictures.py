@@ -168,9 +168,9 @@ def test_a_plan_shows_the_use_of_the_pictures(
 
 def write_drawn(**pictures: object) -> None:
     """Write a picture that was drawn from others to old.png."""
-    strength = pictures.pop("strength", None)
+    numbers = {name: pictures.pop(name, None) for name in ("strength", "control_strength")}
     settings = PictureSettings(**pictures)  # type: ignore[arg-type]
-    picture = make_picture(pictures=settings, strength=strength, reference="demo", seed=5)
+    picture = make_picture(pictures=settings, reference="demo", seed=5, **numbers)
     Path("old.png").write_bytes(encode(picture, ".png"))
 
 
@@ -190,6 +190,19 @@ def hash_of(path: str) -> str:
             "-i cat.png",
             "was drawn with a mask",
             "--mask",
+        ),
+        ({"control_hash": "a"}, "", "was drawn with a control picture", "--control-image"),
+        (
+            {"control_hash": "a", "control_net": "canny", "control_strength": 1.0},
+            "-i cat.png",
+            "was drawn with a control picture",
+            "--control-image",
+        ),
+        (
+            {"control_hash": "a", "image_hash": "b"},
+            "-i cat.png",
+            "was drawn with a control picture",
+            "--control-image",
         ),
         ({"reference_hashes": ("a",)}, "", "was drawn by looking at another picture", "--image"),
         (
@@ -256,6 +269,44 @@ def test_other_pictures_than_before_are_noted(
     ]
     assert main([*words, "-i", "cat.png", "--mask", "mask.png", "-r", "small.png"]) == 0
     assert "before" not in capsys.readouterr().err
+
+
+def test_control_is_used_again(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    write_drawn(
+        control_hash=hash_of("cat.png"), control_net="canny", control_strength=0.8, canny=True
+    )
+    words = ["--from", "old.png", "--output", "x.png"]
+    assert main([*words, "--control-image", "cat.png"]) == 0
+    assert "before" not in capsys.readouterr().err
+    assert main([*words, "--control-image", "mask.png", "--control-strength", "0"]) == 0
+    assert "the picture of --control-image is not the one that was used before" in (
+        capsys.readouterr().err
+    )
+    first, second = (request.pictures for request in stand_in.requests)
+    assert (first.control_strength, first.canny, first.image) == (0.8, True, ())
+    assert (second.control_strength, second.canny) == (0, True)
+
+
+def test_a_control_model_takes_the_picture_of_image_again(stand_in: StandIn) -> None:
+    write_drawn(control_hash=hash_of("cat.png"), canny=True)
+    assert main(["--from", "old.png", "-i", "cat.png", "--output", "x.png"]) == 0
+    again = stand_in.requests[0].pictures
+    assert (again.image, again.canny, again.control_image.label) == ((), True, "'cat.png'")
+
+
+def test_control_is_recorded_as_web_uis_write_it() -> None:
+    settings = PictureSettings(control_hash="0123456789ab", control_net="a, Weight: 2", canny=True)
+    image = make_picture(pictures=settings, control_strength=0.8).to_image()
+    assert (
+        'ControlNet 0: "Module: canny, Model: a, Weight: 2, Weight: 0.8, Guidance Start: 0,'
+        ' Guidance End: 1, Control Mode: Balanced", Control image hash: 0123456789ab'
+    ) in image.info["parameters"]
+    pictures = gpustack_draw.read_parameters(image).request(control_image="c.png").pictures
+    assert (pictures.control_strength, pictures.canny) == (0.8, True)
+    model = PictureSettings(control_hash="0123456789ab", canny=True)
+    text = make_picture(pictures=model).to_image().info["parameters"]
+    assert "Control module: canny, Control image hash: 0123456789ab" in text
+    assert "ControlNet" not in text
 
 
 def test_a_picture_never_names_the_files_of_the_user() -> None:

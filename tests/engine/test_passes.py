@@ -55,11 +55,11 @@ def test_the_second_pass_starts_from_the_enlarged_picture() -> None:
     assert second.start == start_of_run(7, 0.4, "discrete")
     assert second.pictures is not None
     assert second.pictures.engine.image is not None
-    assert first.encodes_pictures
+    assert first.needs_encoder(family)
 
 
 def test_the_engine_draws_both_passes_of_a_latent_upscaler() -> None:
     first = Pass(settings=settings(hires_upscaler="latent"))
     pixels = memoryview(bytes(3))
     assert second_pass(first, DrawResult(1, 1, pixels), model("sd1").family) is None
-    assert not first.encodes_pictures
+    assert not first.needs_encoder(model("sd1").family)

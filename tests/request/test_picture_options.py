@@ -108,6 +108,10 @@ def test_values_are_stored_in_one_form() -> None:
 
 
 NAME_IMAGE = ("name the picture with image", "name the picture with --image")
+NAME_CONTROL = (
+    "name the picture with control_image",
+    "name the picture with --control-image",
+)
 NAME_MASK = ("name the area to redraw with mask", "name the area to redraw with --mask")
 
 
@@ -123,6 +127,20 @@ NAME_MASK = ("name the area to redraw with mask", "name the area to redraw with 
             {"strength": 0.5, "ref_image": "a.png"},
             "strength needs the picture to start from",
             NAME_IMAGE,
+        ),
+        ({"canny": True}, "canny needs a control picture", NAME_CONTROL),
+        (
+            {"image": "a.png", "control_strength": 0},
+            "control_strength needs a control picture",
+            NAME_CONTROL,
+        ),
+        (
+            {"image": "a.png", "mask": "m.png", "control_image": "c.png", "masked_only": 0},
+            "masked_only cannot be used together with control_image",
+            (
+                "leave masked_only out: the whole picture is then drawn",
+                "leave --masked-only out: the whole picture is then drawn",
+            ),
         ),
         ({"image": "a.png", "mask_blur": 8}, "mask_blur needs a mask", NAME_MASK),
         ({"image": "a.png", "masked_only": True}, "masked_only needs a mask", NAME_MASK),
@@ -148,6 +166,11 @@ def test_an_option_without_what_it_needs_has_a_message(
     ("options", "message"),
     [
         ({"mask_invert": "yes"}, "'yes' is not True or False"),
+        ({"canny": 1}, "1 is not True or False"),
+        ({"control_strength": 2.1}, "2.1 is not a control strength from 0 to 2"),
+        ({"control_strength": -0.1}, "-0.1 is not a control strength from 0 to 2"),
+        ({"control_strength": float("nan")}, "nan is not a control strength from 0 to 2"),
+        ({"control_strength": "1"}, "'1' is not a control strength from 0 to 2"),
         ({"mask_blur": 65}, "65 is not a mask blur from 0 to 64"),
         ({"mask_blur": -1}, "-1 is not a mask blur from 0 to 64"),
         ({"mask_blur": 1.5}, "1.5 is not a mask blur from 0 to 64"),
@@ -159,5 +182,5 @@ def test_an_option_without_what_it_needs_has_a_message(
 )
 def test_a_value_that_is_not_allowed_has_a_message(options: dict, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        PictureOptions(image="a.png", mask="m.png", **options)
+        PictureOptions(image="a.png", mask="m.png", control_image="c.png", **options)
     assert caught.value.message == message

@@ -26,6 +26,7 @@ def edit_model(family: str, title: str) -> Family:
 KONTEXT = edit_model("flux1", "FLUX.1 Kontext")
 QWEN_EDIT = edit_model("qwen-image", "Qwen-Image-Edit")
 QWEN_2511 = edit_model("qwen-image", "Qwen-Image-Edit-2511")
+WITH_NET = FAMILIES["sd1"].with_control_net()
 ALONE = "{} was trained to work on a picture; without --image it draws from the prompt"
 UNTRAINED = (
     "{} was not trained with reference pictures, which can spoil the drawing;"
@@ -244,6 +245,31 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         {"control": "c"},
         PictureRoles(mode="control", control="c"),
     ),
+    "ControlNet": (WITH_NET, {"control": "c"}, PictureRoles(mode="control", control="c")),
+    "ControlNet and start": (
+        WITH_NET,
+        {"images": ("a",), "control": "c", "control_strength": 0.5},
+        PictureRoles(mode="img2img", start="a", control="c", strength=0.75),
+    ),
+    "ControlNet without its picture": (
+        WITH_NET,
+        {"images": ("a",)},
+        PictureRoles(
+            mode="img2img",
+            start="a",
+            strength=0.75,
+            notes=("--control-net has no effect without --control-image",),
+        ),
+    ),
+    "strength of a control model": (
+        "flux1-controls",
+        {"control": "c", "control_strength": 0.5},
+        PictureRoles(
+            mode="control",
+            control="c",
+            notes=("--control-strength 0.5 has no effect: FLUX.1 Control does not take it",),
+        ),
+    ),
     "control and start": (
         "flux1-controls",
         {"images": ("a",), "control": "c"},
@@ -320,7 +346,13 @@ REFUSALS: dict[str, tuple[str | Family, dict[str, Any], str, str]] = {
         "flux1",
         {"control": "c"},
         "FLUX.1 takes no control picture",
-        "models that do: FLUX.1 Control, Flex.2",
+        "models that do: FLUX.1 Control, Flex.2; and Stable Diffusion 1 and 2 with --control-net",
+    ),
+    "control without a ControlNet": (
+        "sd1",
+        {"control": "c"},
+        "Stable Diffusion 1 follows a control picture with a ControlNet, and none is named",
+        "name it with --control-net",
     ),
     "inpainting model without picture": (
         "sd1-inpaint",

@@ -112,7 +112,12 @@ def test_pictures_are_recorded_by_their_hashes() -> None:
     ("family", "pictures", "message"),
     [
         ("z-image", {"ref_image": SQUARE}, "Z-Image takes no reference pictures"),
-        ("sd1", {"control_image": SQUARE}, "Stable Diffusion 1 takes no control picture"),
+        ("sdxl", {"control_image": SQUARE}, "Stable Diffusion XL takes no control picture"),
+        (
+            "sd1",
+            {"control_image": SQUARE},
+            "Stable Diffusion 1 follows a control picture with a ControlNet, and none is named",
+        ),
         ("wan", {"image": SQUARE}, "Wan takes no pictures here: it draws from the prompt alone"),
         (
             "sd1-inpaint",

@@ -482,7 +482,7 @@ def test_component_is_checked_like_a_model() -> None:
     assert error_of(model, unet="x.gguf") == (
         UsageError,
         "'unet' is not a component",
-        "components: vae, clip_l, clip_g, t5xxl, llm, llm_vision, taesd",
+        "components: vae, clip_l, clip_g, t5xxl, llm, llm_vision, taesd, control_net",
     )
 
 

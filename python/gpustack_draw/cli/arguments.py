@@ -26,6 +26,7 @@ from gpustack_draw.cli.parser import Parser
 from gpustack_draw.request.names import HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
 from gpustack_draw.request.option_types import Option
 from gpustack_draw.request.options import (
+    CONTROL_STRENGTH,
     COUNT,
     HIRES,
     HIRES_STEPS,
@@ -68,6 +69,9 @@ class Arguments(argparse.Namespace):
     from_picture: str | None
     image: list[str] | None
     ref_image: list[str] | None
+    control_image: str | None
+    control_strength: str | None
+    canny: bool
     strength: str | None
     mask: str | None
     mask_invert: bool
@@ -213,6 +217,7 @@ def _add_input_pictures(group: "argparse._ArgumentGroup") -> None:
         metavar="PICTURE",
         help="picture that the model looks at, for models trained with such pictures; repeatable",
     )
+    _add_control(group)
     _add_option(group, STRENGTH)
     group.add_argument(
         "--mask",
@@ -244,6 +249,21 @@ def _add_input_pictures(group: "argparse._ArgumentGroup") -> None:
         metavar="HOW",
         help=f"how a picture of another shape is fitted to --size: {', '.join(FITS)} (default:"
         f" {DEFAULT_FIT})",
+    )
+
+
+def _add_control(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--control-image",
+        metavar="PICTURE",
+        help="picture whose edges, depth or poses the drawing follows, with a ControlNet (see"
+        " --control-net) or a model that was trained for it",
+    )
+    _add_option(group, CONTROL_STRENGTH)
+    group.add_argument(
+        "--canny",
+        action="store_true",
+        help="follow the edges of the picture of --control-image, found with Canny's method",
     )
 
 

@@ -227,6 +227,7 @@ def add_component_options(parser: Parser) -> None:
         "--llm": "language model used as text encoder",
         "--llm-vision": "vision encoder (mmproj) of the language model, for editing",
         "--taesd": "TAESD, a tiny image decoder, faster and coarser than the VAE",
+        "--control-net": "network with which Stable Diffusion 1 and 2 follow --control-image",
     }
     for option, help_text in components.items():
         group.add_argument(option, metavar="REF", help=help_text)

@@ -146,7 +146,7 @@ def _values(target: str, command: str) -> Iterator[str]:
         yield from _devices()
     elif target in ("--output", "--lora-dir"):
         yield ":files"
-    elif target in ("--from", "PICTURE", "--image", "--ref-image", "--mask"):
+    elif target in ("--from", "PICTURE", "--image", "--ref-image", "--control-image", "--mask"):
         yield from _NAMES.get(target, ())
         yield _PICTURE_FILES
     else:

@@ -90,13 +90,15 @@ def notes_on_inputs(source: SourcePicture, read: PictureOptions) -> Iterator[str
     inputs = source.parameters.inputs
     images = tuple(picture.short_hash for picture in read.image)
     references = tuple(picture.short_hash for picture in read.ref_image)
-    first = inputs.image_hash or inputs.control_hash
+    first = inputs.image_hash
     if first and images[:1] != (first,):
         yield "the picture of --image is not the one that was used before"
     if inputs.reference_hashes and (
         inputs.reference_hashes != (references if first else (*images, *references))
     ):
         yield "the reference pictures are not those that were used before"
+    if inputs.control_hash not in ("", getattr(read.control_image, "short_hash", "")):
+        yield "the picture of --control-image is not the one that was used before"
     is_own_mask = inputs.mask_hash in ("", inputs.image_hash)
     if not is_own_mask and inputs.mask_hash != getattr(read.mask, "short_hash", ""):
         yield "the picture of --mask is not the one that was used before"

@@ -9,7 +9,7 @@ _OPTIONS = {
     "on_log": "--debug",
     "path": "--output",
 }
-_SWITCHES = frozenset({"mask_invert", "masked_only", "on_log", "preview"})
+_SWITCHES = frozenset({"canny", "mask_invert", "masked_only", "on_log", "preview"})
 # Options that can stand alone; a value follows an equals sign.
 _OPTIONAL_VALUES = frozenset({"hires"})
 

@@ -9,6 +9,7 @@ from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.request.draw_request import DrawRequest, parse_size_option
 from gpustack_draw.request.loras import read_loras
 from gpustack_draw.request.options import (
+    CONTROL_STRENGTH,
     COUNT,
     HIRES,
     HIRES_STEPS,
@@ -28,13 +29,11 @@ _PARSERS: dict[str, Callable[[Any], object]] = {
     **{option.name: option.parse for option in (HIRES, HIRES_STEPS, HIRES_STRENGTH)},
 }
 _PICTURE_PARSERS: dict[str, Callable[[str], object]] = {
-    **{option.name: option.parse for option in (STRENGTH, MASK_BLUR)},
+    **{option.name: option.parse for option in (STRENGTH, CONTROL_STRENGTH, MASK_BLUR)},
     "masked_only": parse_padding,
     "expand": parse_expand,
     "fit": parse_fit,
 }
-# The command has no option for it: models that follow a control picture take that of --image.
-_NO_OPTION = ("control_image",)
 
 
 def typed_values(arguments: Arguments) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def typed_pictures(arguments: Arguments) -> dict[str, Any]:
     Raises:
         UsageError: A value is not one of its option.
     """
-    names = [field.name for field in fields(PictureOptions) if field.name not in _NO_OPTION]
+    names = [field.name for field in fields(PictureOptions)]
     values = {name: getattr(arguments, name) for name in names}
     return {
         name: _PICTURE_PARSERS[name](value) if name in _PICTURE_PARSERS else value

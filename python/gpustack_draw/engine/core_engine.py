@@ -71,7 +71,8 @@ class CoreEngine:
             threads: CPU threads; 0 for one per core.
             device: ``auto`` or the name of a device.
             switches: Names of the engine's numbers that are set to 1.
-            encode_pictures: Load the encoder of the VAE too, which input pictures need.
+            encode_pictures: Load the encoder of the VAE too, which input pictures need, except for
+                the control picture of a ControlNet.
             embeddings: Paths of safetensors files with F32 vectors, by the words that stand for
                 them in prompts.
             on_progress: Called with the progress of the phase ``load``.
@@ -115,6 +116,7 @@ class CoreEngine:
         settings: Mapping[str, Any],
         numbers: Mapping[str, float] | None = None,
         pictures: InputBuffers | None = None,
+        canny: bool = False,
         loras: Sequence[EngineLora] = (),
         hires_upscaler: str = "",
         previews: str = "none",
@@ -126,7 +128,9 @@ class CoreEngine:
         Args:
             settings: The values of a DrawSettings, by name.
             numbers: More numbers of the engine, by name; they replace those of the settings.
-            pictures: Input pictures, which need a model loaded with ``encode_pictures``.
+            pictures: Input pictures; all but the control picture of a ControlNet need a model
+                loaded with ``encode_pictures``.
+            canny: Replace the control picture by its edges.
             loras: LoRAs to apply. Another choice than in the last drawing needs no new load.
             hires_upscaler: The engine's name of a latent upscaler, for a second pass in the size of
                 the numbers ``hires_width`` and ``hires_height``; empty for one pass.
@@ -145,12 +149,15 @@ class CoreEngine:
         others = {name: value for name, value in settings.items() if name not in chosen}
         lists = {name: chosen.pop(name) or () for name in _LISTS}
         chosen |= numbers or {}
+        inputs = {} if pictures is None else dict(pictures.keywords)
+        if canny:
+            inputs["control"] = _core.find_edges(inputs["control"])
         try:
             picture = self._engine.generate(
                 **others,
                 **lists,
                 numbers={name: value for name, value in chosen.items() if value is not None},
-                **(pictures.keywords if pictures is not None else {}),
+                **inputs,
                 loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],
                 hires_upscaler=hires_upscaler,
                 previews=_core.Previews[previews],

@@ -283,7 +283,7 @@ class LocalEngine:
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         self._check_memory(one)
         if not self._has_loaded(one):
-            self._load(progress, encode_pictures=one.encodes_pictures)
+            self._load(progress, encode_pictures=one.needs_encoder(self.model.family))
         loras = self._loras.for_engine(one.settings.loras)
         try:
             return self._engine.draw(
@@ -301,7 +301,8 @@ class LocalEngine:
             raise
 
     def _has_loaded(self, one: Pass) -> bool:
-        return self.is_loaded and (self._encodes_pictures or not one.encodes_pictures)
+        needs_encoder = one.needs_encoder(self.model.family)
+        return self.is_loaded and (self._encodes_pictures or not needs_encoder)
 
     def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
         return memory_need(

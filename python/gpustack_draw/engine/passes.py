@@ -34,11 +34,20 @@ class Pass:
     pictures: PreparedPictures | None = None
     start: DenoisingStart | None = None
 
-    @property
-    def encodes_pictures(self) -> bool:
-        """True if the drawing needs the encoder of the VAE, in this pass or a second one."""
+    def needs_encoder(self, family: Family) -> bool:
+        """Return True if the drawing needs the encoder of the VAE, in this pass or a second one.
+
+        Args:
+            family: The family of the model; a ControlNet reads the pixels of the control picture.
+        """
         hires = self.settings.hires
-        return self.pictures is not None or (hires is not None and not hires.is_latent)
+        if hires is not None and not hires.is_latent:
+            return True
+        if self.pictures is None:
+            return False
+        pictures = self.pictures.engine
+        is_encoded = pictures.image is not None or bool(pictures.references)
+        return is_encoded or not family.pictures.control_net
 
     def keywords(self, model: ResolvedModel) -> dict[str, Any]:
         """Return the keywords of :meth:`CoreEngine.draw` that say what to draw.
@@ -57,6 +66,7 @@ class Pass:
             pictures = self.pictures.engine
             numbers |= picture_numbers(pictures, settings, family, settings.strength, self.start)
             keywords["pictures"] = InputBuffers.of(pictures)
+            keywords["canny"] = pictures.canny
         return keywords
 
 

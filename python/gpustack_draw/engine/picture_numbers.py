@@ -29,6 +29,8 @@ def picture_numbers(
         if start is None:
             start = _start_of(strength, settings)
         numbers |= {"sample_steps": start.schedule_steps, "strength": start.engine_strength}
+    if settings.control_strength is not None:
+        numbers["control_strength"] = settings.control_strength
     if len(pictures.references) > 1 and family.pictures.increase_ref_index:
         numbers["increase_ref_index"] = 1
     return numbers

@@ -21,13 +21,16 @@ class EnginePictures:
         mask: (height, width), of the drawing's size: 255 is redrawn, 0 is kept. Needs ``image``.
         references: (height, width, 3) each, RGB: the pictures that an edit model looks at. Their
             sides are multiples of what the family needs, independent of the drawing's size.
-        control: (height, width, 3), RGB, of the drawing's size: the picture of a control model.
+        control: (height, width, 3), RGB, of the drawing's size: the picture that a ControlNet or a
+            control model follows.
+        canny: Whether it follows the edges of ``control``, which the engine finds.
     """
 
     image: "NDArray[np.uint8] | None" = None
     mask: "NDArray[np.uint8] | None" = None
     references: "tuple[NDArray[np.uint8], ...]" = ()
     control: "NDArray[np.uint8] | None" = None
+    canny: bool = False
 
     def __post_init__(self) -> None:
         """Check shapes and types: the engine reads raw memory."""

@@ -54,6 +54,7 @@ def enlarge_for_second_pass(
             mask=None if first.mask is None else resize_mask(first.mask, size, box),
             references=references,
             control=None if first.control is None else resize(first.control, size, box),
+            canny=first.canny,
         ),
         size=size,
         paste=_enlarged_paste(pictures, image, box),

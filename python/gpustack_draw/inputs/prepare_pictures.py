@@ -100,7 +100,7 @@ def prepare_pictures(
         start: The picture to start from.
         references: The pictures that the model looks at, first those of ``options.image``.
         mask: The mask of ``start``; ``start`` itself if its transparent area is redrawn.
-        control: The picture that a control model follows.
+        control: The picture that a ControlNet or a control model follows.
         size: Width and height to draw, multiples of what the model needs; ``None`` for those of the
             first picture, aligned, with at most the number of pixels that the model was trained
             for. With ``masked_only``, the size to draw the masked area in.
@@ -133,6 +133,7 @@ def prepare_pictures(
             for pixels, picture in zip(reference_pixels, references, strict=True)
         ),
         control=control_pixels,
+        canny=options.canny,
     )
     return PreparedPictures(engine=engine, size=size, notes=notes, paste=paste)
 

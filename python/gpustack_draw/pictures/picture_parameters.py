@@ -4,14 +4,16 @@ The names are those of AUTOMATIC1111's web UI (modules/processing.py) where it h
 pictures are named by the start of their SHA-256 digest, never by a path, which is private.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
-from gpustack_draw.request.options import MASK_BLUR, STRENGTH
+from gpustack_draw.request.options import CONTROL_STRENGTH, MASK_BLUR, STRENGTH
 from gpustack_draw.request.picture_options import as_tuple
 from gpustack_draw.request.picture_values import ALPHA, parse_expand, parse_fit, parse_padding
 
@@ -19,6 +21,14 @@ _IMAGE_HASH = "Init image hash"
 _MASK_HASH = "Mask hash"
 _REFERENCE_HASHES = "Reference hashes"
 _CONTROL_HASH = "Control image hash"
+# A list of pairs, as the web UI's extension for ControlNets writes it; the last weight is the real
+# one, whatever the name of the file.
+_CONTROL_NET = "ControlNet 0"
+_CANNY, _NO_MODULE = "canny", "none"
+_MODULE = re.compile(r"Module: (\w{1,40})")
+_WEIGHT = re.compile(r", Weight: ([0-9.]{1,40})")
+# Of a control model, which has no ControlNet.
+_CONTROL_MODULE = "Control module"
 _MASK_MODE, _INVERTED = "Mask mode", "Inpaint not masked"
 _AREA, _ONLY_MASKED = "Inpaint area", "Only masked"
 _PADDING = "Masked area padding"
@@ -36,6 +46,7 @@ class InputParameters:
         mask_hash: The picture of the mask; empty for none.
         reference_hashes: The pictures that the model looked at.
         control_hash: The control picture; empty for none.
+        has_control_net: Whether a ControlNet followed it.
     """
 
     options: Mapping[str, Any]
@@ -43,6 +54,7 @@ class InputParameters:
     mask_hash: str = ""
     reference_hashes: tuple[str, ...] = ()
     control_hash: str = ""
+    has_control_net: bool = False
 
     def __bool__(self) -> bool:
         """Return True if there was any input picture."""
@@ -60,8 +72,9 @@ class InputParameters:
         """
         if not self:
             return dict(named)
+        named = self._with_control_image(named, label)
         images, references = (len(as_tuple(named.get(name))) for name in ("image", "ref_image"))
-        used = 1 if self.image_hash or self.control_hash else 0
+        used = 1 if self.image_hash else 0
         needed = len(self.reference_hashes)
         if images < used:
             raise _missing(label, "was drawn from another picture", "image")
@@ -74,6 +87,18 @@ class InputParameters:
         elif self.mask_hash and named.get("mask") is None:
             raise _missing(label, "was drawn with a mask", "mask")
         return {**options, **named}
+
+    def _with_control_image(self, named: Mapping[str, Any], label: str) -> Mapping[str, Any]:
+        """Return the named fields with the control picture, which ``image`` may name.
+
+        Models that were trained to follow a control picture take that of ``image``.
+        """
+        if not self.control_hash or named.get("control_image") is not None:
+            return named
+        images = as_tuple(named.get("image"))
+        if not images or self.image_hash or self.has_control_net:
+            raise _missing(label, "was drawn with a control picture", "control_image")
+        return {**named, "control_image": images[0], "image": images[1:]}
 
 
 def _missing(label: str, how: str, argument: str) -> UsageError:
@@ -101,8 +126,22 @@ def input_pairs(settings: DrawSettings) -> dict[str, object]:
         _IMAGE_HASH: pictures.image_hash or None,
         _MASK_HASH: pictures.mask_hash or None,
         _REFERENCE_HASHES: " ".join(pictures.reference_hashes) or None,
+        _CONTROL_NET: _control_net_pairs(settings, pictures) if pictures.control_net else None,
+        _CONTROL_MODULE: _CANNY if pictures.canny and not pictures.control_net else None,
         _CONTROL_HASH: pictures.control_hash or None,
     }
+
+
+def _control_net_pairs(settings: DrawSettings, pictures: PictureSettings) -> str:
+    pairs = {
+        "Module": _CANNY if pictures.canny else _NO_MODULE,
+        "Model": pictures.control_net,
+        "Weight": f"{settings.control_strength:g}",
+        "Guidance Start": 0,
+        "Guidance End": 1,
+        "Control Mode": "Balanced",
+    }
+    return ", ".join(f"{name}: {value}" for name, value in pairs.items())
 
 
 def read_inputs(pairs: Mapping[str, str]) -> InputParameters:
@@ -113,11 +152,13 @@ def read_inputs(pairs: Mapping[str, str]) -> InputParameters:
     """
     options: dict[str, Any] = {}
 
+    def take_text(argument: str, text: str, parse: Callable[[str], object]) -> None:
+        with suppress(UsageError):
+            options[argument] = parse(text)
+
     def take(argument: str, name: str, parse: Callable[[str], object]) -> None:
-        try:
-            options[argument] = parse(pairs[name])
-        except (KeyError, UsageError):
-            return
+        if name in pairs:
+            take_text(argument, pairs[name], parse)
 
     take("strength", STRENGTH.parameter, STRENGTH.parse)
     take("mask_blur", MASK_BLUR.parameter, MASK_BLUR.parse)
@@ -127,10 +168,17 @@ def read_inputs(pairs: Mapping[str, str]) -> InputParameters:
         take("masked_only", _PADDING, parse_padding)
     if pairs.get(_MASK_MODE) == _INVERTED:
         options["mask_invert"] = True
+    net = pairs.get(_CONTROL_NET, "")
+    if weights := _WEIGHT.findall(net):
+        take_text("control_strength", weights[-1], CONTROL_STRENGTH.parse)
+    module = _MODULE.match(net)
+    if _CANNY in (pairs.get(_CONTROL_MODULE), module and module[1]):
+        options["canny"] = True
     return InputParameters(
         options=options,
         image_hash=pairs.get(_IMAGE_HASH, ""),
         mask_hash=pairs.get(_MASK_HASH, ""),
         reference_hashes=tuple(pairs.get(_REFERENCE_HASHES, "").split()),
         control_hash=pairs.get(_CONTROL_HASH, ""),
+        has_control_net=_CONTROL_NET in pairs,
     )

@@ -4,7 +4,12 @@ from dataclasses import dataclass, fields
 
 from gpustack_draw.request.loras import LoraSettings
 from gpustack_draw.request.names import LATENT_UPSCALERS
-from gpustack_draw.request.options import HIRES_STEPS, HIRES_STRENGTH, STRENGTH
+from gpustack_draw.request.options import (
+    CONTROL_STRENGTH,
+    HIRES_STEPS,
+    HIRES_STRENGTH,
+    STRENGTH,
+)
 from gpustack_draw.request.sampling import SamplingOptions
 
 # Seeds drawn at random stay below this: short enough to read out and to type again.
@@ -12,6 +17,7 @@ RANDOM_SEED_END = 2**32
 # The command's documented size, whatever the model was trained for.
 DEFAULT_SIZE = (512, 512)
 DEFAULT_SAMPLER = "euler"
+DEFAULT_CONTROL_STRENGTH = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +29,8 @@ class PictureSettings:
         mask_hash: The picture of the mask; empty for none.
         reference_hashes: The pictures that the model looks at.
         control_hash: The control picture; empty for none.
+        control_net: Name of the ControlNet that follows it; empty for none.
+        canny: Whether the drawing follows the edges of the control picture.
         mask_invert: Whether the black area of the mask is redrawn.
         mask_blur: Half the width, in pixels, of the blended border; ``None`` without a mask.
         masked_only: Pixels around the masked area, which is drawn alone; ``None`` if the whole
@@ -36,6 +44,8 @@ class PictureSettings:
     mask_hash: str = ""
     reference_hashes: tuple[str, ...] = ()
     control_hash: str = ""
+    control_net: str = ""
+    canny: bool = False
     mask_invert: bool = False
     mask_blur: int | None = None
     masked_only: int | None = None
@@ -92,6 +102,8 @@ class PlannedSettings(SamplingOptions):
             a picture.
         references: Number of pictures that the model looks at.
         loras: The LoRAs that it uses.
+        control_strength: How closely it follows the control picture, 0 to 2; ``None`` unless a
+            ControlNet does.
         hires: The second pass; ``None`` for a single one.
     """
 
@@ -103,6 +115,7 @@ class PlannedSettings(SamplingOptions):
     strength: float | None = None
     references: int = 0
     loras: tuple[LoraSettings, ...] = ()
+    control_strength: float | None = None
     hires: HiresSettings | None = None
 
 
@@ -114,6 +127,8 @@ def describe_mode(settings: PlannedSettings) -> list[str]:
     if settings.references:
         plural = "" if settings.references == 1 else "s"
         texts.append(f"{settings.references} reference picture{plural}")
+    if settings.control_strength is not None:
+        texts.append(CONTROL_STRENGTH.describe(settings.control_strength))
     return texts
 
 

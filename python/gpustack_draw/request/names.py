@@ -48,4 +48,13 @@ LATENT_UPSCALERS: tuple[str, ...] = (
 HIRES_UPSCALERS: tuple[str, ...] = ("lanczos", "nearest", *LATENT_UPSCALERS)
 
 # As keyword arguments and in ModelFile.component.
-COMPONENTS: tuple[str, ...] = ("vae", "clip_l", "clip_g", "t5xxl", "llm", "llm_vision", "taesd")
+COMPONENTS: tuple[str, ...] = (
+    "vae",
+    "clip_l",
+    "clip_g",
+    "t5xxl",
+    "llm",
+    "llm_vision",
+    "taesd",
+    "control_net",
+)

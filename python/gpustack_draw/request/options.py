@@ -262,6 +262,16 @@ HIRES_STRENGTH = DecimalOption(
     parameter="Hires strength",
     summary="strength {}",
 )
+CONTROL_STRENGTH = DecimalOption(
+    "control_strength",
+    title="control strength",
+    minimum=0,
+    maximum=2,
+    example=phrase("{control_strength=0.8}; 0 ignores the control picture"),
+    help="how closely the drawing follows the control picture with a ControlNet, 0 (not at all) to"
+    " 2 (default: 1)",
+    summary="control strength {}",
+)
 THREADS = IntegerOption(
     "threads",
     title="number of threads",

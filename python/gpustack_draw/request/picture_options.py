@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.options import MASK_BLUR, STRENGTH
+from gpustack_draw.request.options import CONTROL_STRENGTH, MASK_BLUR, STRENGTH
 from gpustack_draw.request.picture_values import ALPHA, check_expand, check_fit, check_masked_only
 
 # A path, the bytes of a file, a PIL image or a numpy array; their types take long to import.
@@ -26,6 +26,8 @@ class PictureKeywords(TypedDict, total=False):
     image: PictureSource
     ref_image: PictureSource
     control_image: PictureSource | None
+    control_strength: float | None
+    canny: bool
     strength: float | None
     mask: PictureSource | None
     mask_invert: bool
@@ -46,7 +48,10 @@ class PictureOptions:
         image: The picture to start from, or the pictures to edit with a model that was trained to
             edit; one, or a list.
         ref_image: Pictures that the model looks at; one, or a list.
-        control_image: Picture that a control model follows, such as edges or depth.
+        control_image: Picture that a ControlNet or a control model follows, such as edges or depth.
+        control_strength: How closely the drawing follows it with a ControlNet, 0 (not at all) to 2;
+            ``None`` for 1.
+        canny: Follow the edges that are found in ``control_image``.
         strength: How much of ``image`` is redrawn, 0 to 1; ``None`` for the model's default. A
             model that was trained to edit then starts from the picture.
         mask: Picture of the area to redraw: white is redrawn and black is kept; in a picture with
@@ -69,6 +74,8 @@ class PictureOptions:
     image: PictureSource = ()
     ref_image: PictureSource = ()
     control_image: PictureSource | None = None
+    control_strength: float | None = None
+    canny: bool = False
     strength: float | None = None
     mask: PictureSource | None = None
     mask_invert: bool = False
@@ -84,10 +91,12 @@ class PictureOptions:
             "ref_image": as_tuple(self.ref_image),
             "masked_only": check_masked_only(self.masked_only),
         }
-        if not isinstance(self.mask_invert, bool):
-            raise UsageError(
-                f"{quoted(self.mask_invert)} is not True or False", argument="mask_invert"
-            )
+        for name in ("mask_invert", "canny"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise UsageError(f"{quoted(value)} is not True or False", argument=name)
+        if self.control_strength is not None:
+            checked["control_strength"] = CONTROL_STRENGTH.check(self.control_strength)
         if self.strength is not None:
             checked["strength"] = STRENGTH.check(self.strength)
         if self.mask_blur is not None:
@@ -130,6 +139,14 @@ class PictureOptions:
                 hint=phrase("name the area to redraw with {mask}"),
                 argument=names[0],
             )
+        if self.control_image is None:
+            self._check_that_none_needs_control()
+        elif self.masked_only is not None:
+            raise UsageError(
+                phrase("{masked_only} cannot be used together with {control_image}"),
+                hint=phrase("leave {masked_only} out: the whole picture is then drawn"),
+                argument="masked_only",
+            )
         if self.fit is not None and not self:
             raise UsageError(
                 phrase("{fit} needs a picture"),
@@ -139,6 +156,16 @@ class PictureOptions:
         for name in _USES_OF_IMAGE:
             if getattr(self, name) is not None and not self.image:
                 raise missing_image(name)
+
+    def _check_that_none_needs_control(self) -> None:
+        names = {"control_strength": self.control_strength is not None, "canny": self.canny}
+        for name, is_named in names.items():
+            if is_named:
+                raise UsageError(
+                    phrase("{} needs a control picture", Argument(name)),
+                    hint=phrase("name the picture with {control_image}"),
+                    argument=name,
+                )
 
 
 def missing_image(name: str) -> UsageError:

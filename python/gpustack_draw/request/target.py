@@ -20,6 +20,7 @@ class ComponentKeywords(TypedDict, total=False):
     llm: Reference | None
     llm_vision: Reference | None
     taesd: Reference | None
+    control_net: Reference | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Components:
         llm: The language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
         llm_vision: The vision encoder (mmproj) of the language model, for Qwen-Image-Edit.
         taesd: The tiny autoencoder, faster than the VAE.
+        control_net: The ControlNet with which Stable Diffusion 1 and 2 follow a control picture.
 
     Raises:
         UsageError: A reference is neither text nor a path.
@@ -46,6 +48,7 @@ class Components:
     llm: Reference | None = None
     llm_vision: Reference | None = None
     taesd: Reference | None = None
+    control_net: Reference | None = None
 
     def __post_init__(self) -> None:
         """Check every reference; paths become text."""

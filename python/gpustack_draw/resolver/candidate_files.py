@@ -14,6 +14,7 @@ _NAMES: dict[str, str] = {
     "t5xxl": r"t5",
     "llm": r"llm|qwen[23]|mistral|ministral|ovis_?2|encoder",
     "llm_vision": r"mmproj",
+    "control_net": r"control",
 }
 
 # Other files of language models, and pieces of a split file.

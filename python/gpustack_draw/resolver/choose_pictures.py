@@ -30,6 +30,7 @@ class NamedPictures(Generic[PictureT]):
         references: Pictures of ``--ref-image``.
         mask: The mask; ``None`` for none.
         control: The control picture; ``None`` for none.
+        control_strength: 0 to 2; ``None`` if it is not named.
         strength: 0 to 1; ``None`` if it is not named.
         expands: Whether the picture is expanded, whose border is then a mask.
     """
@@ -38,6 +39,7 @@ class NamedPictures(Generic[PictureT]):
     references: tuple[PictureT, ...] = ()
     mask: PictureT | None = None
     control: PictureT | None = None
+    control_strength: float | None = None
     strength: float | None = None
     expands: bool = False
 
@@ -150,15 +152,25 @@ def _check_that_the_family_takes_them(family: Family, named: NamedPictures[Pictu
             hint=phrase("models that do: {}{}", _listed(families_that_edit()), start),
             argument="ref_image",
         )
-    if named.control is not None and "control" not in pictures.concatenated:
-        takers = [
-            known.title for known in FAMILIES.values() if "control" in known.pictures.concatenated
-        ]
-        raise UsageError(
-            f"{title} takes no control picture",
-            hint=f"models that do: {_listed(takers)}",
+    if named.control is not None and not pictures.control:
+        raise _no_control_picture(family)
+
+
+def _no_control_picture(family: Family) -> UsageError:
+    if family.takes_control_net:
+        return UsageError(
+            f"{family.title} follows a control picture with a ControlNet, and none is named",
+            hint=phrase("name it with {control_net}"),
             argument="control_image",
         )
+    takers = [known.title for known in FAMILIES.values() if known.pictures.control]
+    return UsageError(
+        f"{family.title} takes no control picture",
+        hint=phrase(
+            "models that do: {}; and Stable Diffusion 1 and 2 with {control_net}", _listed(takers)
+        ),
+        argument="control_image",
+    )
 
 
 def _check_that_nothing_starts(family: Family, named: NamedPictures[PictureT]) -> None:
@@ -235,6 +247,11 @@ def _notes(
         yield phrase(
             "{} was trained to work on a picture; without {image} it draws from the prompt", title
         )
+    if pictures.control_net and named.control is None:
+        yield phrase("{control_net} has no effect without {control_image}")
+    if named.control_strength is not None and not pictures.control_net:
+        strength = Argument("control_strength", f"{named.control_strength:g}")
+        yield phrase("{} has no effect: {} does not take it", strength, title)
     if references and pictures.references == "untrained":
         yield (
             f"{title} was not trained with reference pictures, which can spoil the drawing;"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.headers.tensor_table import damaged
+from gpustack_draw.resolver.control_net import check_control_net_fits
 from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.vision_encoder import check_vision_encoder
 
@@ -135,6 +136,8 @@ def check_components(
                 _check_t5(family, part, name)
             elif component == "llm":
                 _check_language_model(family, header, part, name)
+            elif component == "control_net":
+                check_control_net_fits(family, part, name)
             elif component == "llm_vision":
                 width = _side(header, family.text_input, 0) if family.text_input else 0
                 check_vision_encoder(part, name, family.title, width)

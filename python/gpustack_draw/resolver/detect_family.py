@@ -65,7 +65,7 @@ _ADDITION = re.compile(_LORA + r"|^(control_model|controlnet\w*|input_hint_block
 # Files without a diffusion model: pattern of a tensor name, component or description.
 _OTHER_FILES: tuple[tuple[str, str], ...] = (
     (_LORA, "a LoRA"),
-    (_ADDITION.pattern, "a ControlNet"),
+    (_ADDITION.pattern, "control_net"),
     (r"^(emb_params|string_to_param|clip_g$|clip_l$)", "a textual inversion"),
     (r"^(tae\.)?decoder\.(layers\.)?[0-9]+\.", "taesd"),
     (r"^(vae\.)?decoder\.(conv_in|conv1|mid|mid_block|middle)\.", "vae"),

@@ -11,7 +11,11 @@ from gpustack_draw.inputs.prepare_pictures import PreparedPictures, prepare_pict
 from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.draw_settings import DrawSettings, PictureSettings
+from gpustack_draw.request.draw_settings import (
+    DEFAULT_CONTROL_STRENGTH,
+    DrawSettings,
+    PictureSettings,
+)
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
 from gpustack_draw.resolver.choose_pictures import NamedPictures, PictureRoles, choose_pictures
 from gpustack_draw.resolver.choose_settings import choose_settings, choose_size
@@ -71,11 +75,14 @@ def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:
     if request.size is not None:
         width, height, size_notes = choose_size(request, model)
         size = width, height
-    prepared = prepare_roles(request.pictures, roles, rules_of(model), size)
+    prepared = prepare_roles(request.pictures, roles, _rules_of_roles(model, roles), size)
     settings, notes = choose_settings(
         replace(request, size=prepared.size, pictures=NO_PICTURES), model
     )
-    of_pictures = picture_settings(request.pictures, roles)
+    of_pictures = picture_settings(request.pictures, roles, _control_net(model))
+    control_strength = request.pictures.control_strength
+    if control_strength is None:
+        control_strength = DEFAULT_CONTROL_STRENGTH
     all_notes = (*roles.notes, *sources.notes, *prepared.notes, *size_notes, *notes)
     return Drawing(
         settings=tuple(
@@ -84,6 +91,7 @@ def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:
                 mode=roles.mode,
                 strength=roles.strength,
                 references=len(roles.references),
+                control_strength=control_strength if of_pictures.control_net else None,
                 pictures=of_pictures,
             )
             for each in settings
@@ -99,13 +107,35 @@ def _named(sources: SourcePictures) -> NamedPictures[InputPicture]:
         references=sources.references,
         mask=sources.mask,
         control=sources.control,
+        control_strength=sources.options.control_strength,
         strength=sources.options.strength,
         expands=sources.options.expand is not None,
     )
 
 
-def rules_of(model: ResolvedModel) -> PictureRules:
+def _control_net(model: ResolvedModel) -> str:
+    """Return the name of a model's ControlNet for the parameters of a picture; empty for none."""
+    path = model.path_of("control_net")
+    if path is None:
+        return ""
+    file = next(file for file in model.files if file.component == "control_net")
+    is_usual = path.stem in {"diffusion_pytorch_model", "model"} and file.hub_file is not None
+    return file.hub_file.repository.rpartition("/")[2] if is_usual and file.hub_file else path.stem
+
+
+def _rules_of_roles(model: ResolvedModel, roles: Roles) -> PictureRules:
+    # A ControlNet reads the pixels of its picture, all others read what the VAE encodes.
+    is_encoded = roles.start is not None or bool(roles.references)
+    has_net = model.family.pictures.control_net
+    return rules_of(model, encodes_pictures=is_encoded or not has_net)
+
+
+def rules_of(model: ResolvedModel, *, encodes_pictures: bool = True) -> PictureRules:
     """Return the sizes that a model needs of its pictures.
+
+    Args:
+        model: The model.
+        encodes_pictures: Whether it needs the encoder of its VAE for them.
 
     Raises:
         ModelFileError: Its VAE cannot encode pictures.
@@ -129,7 +159,7 @@ def check_encoder(model: ResolvedModel) -> None:
         ModelFileError: Its VAE cannot encode them.
     """
     family = model.family
-    if model.decoder_only:
+    if model.decoder_only and encodes_pictures:
         raise ModelFileError(
             f"{quoted(model.decoder_only)} has no encoder, with which {family.title} reads"
             " pictures",
@@ -180,14 +210,24 @@ def prepare_roles(
     return prepare(size)
 
 
-def picture_settings(options: PictureOptions, roles: Roles) -> PictureSettings:
-    """Return the settings that record how pictures are used, by their digests."""
+def picture_settings(
+    options: PictureOptions, roles: Roles, control_net: str = ""
+) -> PictureSettings:
+    """Return the settings that record how pictures are used, by their digests.
+
+    Args:
+        options: How the pictures are used.
+        roles: What each picture is for.
+        control_net: Name of the ControlNet's file; empty for none.
+    """
     is_masked = roles.mask is not None or options.expand is not None
     return PictureSettings(
         image_hash=_hash(roles.start),
         mask_hash=_hash(roles.mask),
         reference_hashes=tuple(map(_hash, roles.references)),
         control_hash=_hash(roles.control),
+        control_net=control_net if roles.control is not None else "",
+        canny=options.canny,
         mask_invert=options.mask_invert,
         mask_blur=blur_of(options) if is_masked else None,
         masked_only=None if options.masked_only is None else int(options.masked_only),

@@ -129,7 +129,8 @@ def _check_latent(first: DrawSettings, model: ResolvedModel) -> None:
             hint=phrase("type {hires_upscaler='lanczos'}"),
             argument="hires_upscaler",
         )
-    if first.mode == "control" or model.family.pictures.concatenated:
+    follows = first.pictures is not None and first.pictures.control_hash != ""
+    if follows or model.family.pictures.concatenated:
         raise UsageError(
             f"{model.family.title} takes pictures of the latent's size, so its latent cannot be"
             " enlarged",

@@ -7,6 +7,7 @@ from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.additions import LORA
 from gpustack_draw.request.names import COMPONENTS
+from gpustack_draw.resolver.control_net import adds_control, check_control_net
 from gpustack_draw.resolver.detect_family import (
     clip_width,
     detect_family,
@@ -117,7 +118,7 @@ def notes_on_missing(family: Family, present: Collection[str]) -> tuple[str, ...
 def notes_on_unused(family: Family, user_components: Collection[str]) -> tuple[str, ...]:
     """Return notes on components that the user chose and the family does not use."""
     edit_models = {name for model in family.edit_models for name in model.requires}
-    used = {"vae", "taesd", *family.requires, *family.optional, *edit_models}
+    used = {"vae", "taesd", "control_net", *family.requires, *family.optional, *edit_models}
     return tuple(
         phrase("{} has no effect: {} does not use it", Argument(component), family.title)
         for component in user_components
@@ -135,6 +136,9 @@ def check_component(component: str, header: ModelHeader, label: str) -> None:
         return
     identity = identify_file(header)
     family = detect_family(header)
+    if component == "control_net" and family is None and adds_control(header):
+        check_control_net(header, label)
+        return
     if family is None and identity == component:
         return
     hint = phrase("{} takes {}", Argument(component), COMPONENT_TITLES[component])

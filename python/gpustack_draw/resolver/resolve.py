@@ -17,6 +17,7 @@ from gpustack_draw.request.model_reference import (
     ModelReference,
 )
 from gpustack_draw.resolver.compatibility import check_components, fit_family
+from gpustack_draw.resolver.control_net import control_net_bytes
 from gpustack_draw.resolver.detect_family import (
     can_encode_pictures,
     components_inside,
@@ -68,7 +69,7 @@ def resolve_model(
         NotYetSupportedError: This version cannot draw with the model's family.
     """
     open_hub = cache(_open_hub)
-    user_files = read_components(components or {}, open_hub)
+    user_files = _read_user_files(components or {}, open_hub)
     try:
         resolved = _resolve(reference, user_files, open_hub)
     except DrawError as error:
@@ -78,6 +79,17 @@ def resolve_model(
     notes = resolved.notes + tuple(dict.fromkeys(file.note for file in found if file.note))
     resolved = replace(resolved, user_components=tuple(user_files), embeddings=found, notes=notes)
     return replace(resolved, hub=open_hub() if resolved.hub_files else None)
+
+
+def _read_user_files(components: Mapping[str, str], open_hub: OpenHub) -> dict[str, ComponentFile]:
+    named = dict(components)
+    control_net = named.pop("control_net", None)
+    files = read_components(named, open_hub)
+    if control_net is not None:
+        from gpustack_draw.resolver.find_control_net import find_control_net
+
+        files["control_net"] = find_control_net(control_net, open_hub)
+    return files
 
 
 def _resolve(
@@ -238,6 +250,8 @@ def _assemble(
     slot = "model" if has_engine_names(header) or family.unet else "diffusion_model"
     family = fit_family(family, header, main.label)
     _check_components(family, main, component_files)
+    if "control_net" in component_files:
+        family = family.with_control_net()
     present = inside | set(component_files)
     notes += tuple(note for note in (family.variant_notes.get(variant),) if note)
     notes += notes_on_missing(family, present)
@@ -276,6 +290,12 @@ def _decoder_only(
     return main.label if vae is None else vae.label
 
 
+def _loaded_bytes(component: str, header: ModelHeader | None) -> int:
+    if header is None:
+        return 0
+    return control_net_bytes(header) if component == "control_net" else header.loaded_bytes
+
+
 def _files(
     main: ModelFile, also: set[str], component_files: Mapping[str, ComponentFile]
 ) -> tuple[ModelFile, ...]:
@@ -284,7 +304,7 @@ def _files(
     for component in also:
         files[component] = replace(main, component=component)
     for component, one in component_files.items():
-        loaded = one.header.loaded_bytes if one.header is not None else 0
+        loaded = _loaded_bytes(component, one.header)
         files[component] = replace(one.file, loaded_bytes=loaded, header=one.header)
     if "vae" in component_files and "taesd" not in component_files:
         files.pop("taesd", None)  # a VAE in a file of its own goes before a tiny decoder

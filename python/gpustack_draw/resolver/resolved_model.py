@@ -19,6 +19,7 @@ COMPONENT_TITLES: dict[str, str] = {
     "llm": "a language model (which reads the prompt)",
     "llm_vision": "the vision encoder of the language model (mmproj)",
     "taesd": "a tiny autoencoder (TAESD)",
+    "control_net": "a ControlNet",
 }
 
 
@@ -47,6 +48,12 @@ class ModelFile:
     origin: str = "named"
     loaded_bytes: int = 0
     header: ModelHeader | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size in memory; of a ControlNet, whose types the engine chooses, it can be less."""
+        is_converted = self.component == "control_net" and self.loaded_bytes > 0
+        return self.loaded_bytes if is_converted else max(self.bytes, self.loaded_bytes)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class ResolvedModel:
     @property
     def weight_bytes(self) -> int:
         """Bytes of all files in memory; a file of two components counts once."""
-        return sum({file.path: max(file.bytes, file.loaded_bytes) for file in self.files}.values())
+        return sum({file.path: file.memory_bytes for file in self.files}.values())
 
     @property
     def hub_files(self) -> "list[RepositoryFile]":

@@ -29,6 +29,10 @@ _EQUIVALENTS = {
     "-n": "-N",
     "--image": "--edit --image-path --image-paths --img --img2img --input --input-image",
     "--ref-image": "--cond-image --ref --ref-images --reference --reference-image --style-image",
+    "--control-image": "--control-image-path --controlnet-image",
+    "--control-net": "--controlnet --control-net-path --controlnet-model",
+    "--control-strength": "--controlnet-conditioning-scale --controlnet-scale --controlnet-strength"
+    " --controlnet-weight",
     "--strength": "--denoise --denoising-strength --img-strength --img2img-strength",
     "--mask": "--inpaint --mask-image --mask-img --mask-path --masked-image-path",
     "--mask-invert": "--inpainting-mask-invert --invert-mask --invert-mask-image",
@@ -62,8 +66,6 @@ _EQUIVALENTS = {
 
 # Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
-    "ControlNet": "--canny --control-image --control-image-path --control-net --control-net-cpu"
-    " --control-strength --controlnet --controlnet-strength",
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
     "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
     " --enable-vae-tiling",
@@ -107,8 +109,8 @@ _HINTS = {
     "reference pictures are always scaled to what the model needs": "--auto-resize-ref-image"
     " --disable-auto-resize-ref-image",
     "references are always numbered as the model was trained": "--increase-ref-index",
-    "a model runs on one device, chosen with --device": "-ngl --gpu-layers --n-gpu-layers --ngl"
-    " --gpu-only -sm --split-mode -ts --tensor-split",
+    "a model runs on one device, chosen with --device": "--control-net-cpu -ngl --gpu-layers"
+    " --n-gpu-layers --ngl --gpu-only -sm --split-mode -ts --tensor-split",
     "to draw on the CPU, type the name that 'gpustack-draw devices' lists: --device NAME": "--cpu"
     " --cpu-only --no-cuda --no-gpu --use-cpu",
     "type a size in pixels: --size 768x512": "--ar --aspect --aspect-ratio --orientation"

@@ -103,6 +103,7 @@ class Family:
         vae_is_taesd: Whether the engine reads its VAE as a tiny autoencoder.
         similar_vae: A VAE of another family that would load but decode wrong colors.
         pictures: The pictures that it takes beside the prompt.
+        takes_control_net: Whether the engine draws with it and a ControlNet.
         edit_models: Its models that were trained to edit pictures, if others were not; the first
             that fits counts.
         switches: Keywords of the engine that it needs when it is loaded.
@@ -148,6 +149,7 @@ class Family:
     vae_is_taesd: bool = False
     similar_vae: SimilarVae | None = None
     pictures: PictureInputs = field(default_factory=PictureInputs)
+    takes_control_net: bool = False
     edit_models: tuple[EditModel, ...] = ()
     switches: tuple[str, ...] = ()
     variant_notes: Mapping[str, str] = field(default_factory=dict)
@@ -179,6 +181,10 @@ class Family:
         return tuple(
             sorted(sources, key=lambda source: bool(source.width and text_width % source.width))
         )
+
+    def with_control_net(self) -> "Family":
+        """Return the family with the facts of a model beside which a ControlNet is loaded."""
+        return replace(self, pictures=replace(self.pictures, control_net=True))
 
     def as_edit_model(self, model: EditModel) -> "Family":
         """Return the family with the facts of its models that were trained to edit pictures."""

@@ -30,6 +30,7 @@ class PictureInputs:
         unscaled: Whether the engine leaves the latents of its pictures as the VAE makes them, which
             is right for a concatenated reference. No drawing can start from such a latent, and a
             tiny autoencoder, whose latents are scaled, cannot read the picture.
+        control_net: Whether a ControlNet is loaded with the model, which follows a control picture.
     """
 
     start: bool = True
@@ -42,6 +43,12 @@ class PictureInputs:
     reference_pixels: int = 1024 * 1024
     increase_ref_index: bool = False
     unscaled: bool = False
+    control_net: bool = False
+
+    @property
+    def control(self) -> bool:
+        """Whether it follows a control picture."""
+        return self.control_net or "control" in self.concatenated
 
     def default_strength(self, *, masked: bool) -> float:
         """Return the strength, 0 to 1, of a drawing that starts from a picture.

@@ -134,7 +134,7 @@ _sd3 = Family(
 )
 
 FAMILIES = (
-    _sd1,
+    replace(_sd1, takes_control_net=True),
     replace(_sd1, name="sd1-tiny", title="Stable Diffusion 1, small"),
     replace(
         _sd1,
@@ -143,6 +143,7 @@ FAMILIES = (
         defaults=_INPAINT,
         options=(*_sd1.options, _IMAGE_GUIDANCE),
         pictures=_MASKED,
+        takes_control_net=True,
     ),
     replace(
         _sd1,
@@ -163,7 +164,7 @@ FAMILIES = (
         has_ays=False,
         vae_is_taesd=True,
     ),
-    _sd2,
+    replace(_sd2, takes_control_net=True),
     replace(_sd2, name="sd2-tiny", title="Stable Diffusion 2, small", defaults=_SD1),
     replace(
         _sd2,
@@ -172,6 +173,7 @@ FAMILIES = (
         defaults=_INPAINT,
         options=(*_sd2.options, _IMAGE_GUIDANCE),
         pictures=_MASKED,
+        takes_control_net=True,
     ),
     replace(
         _sd2,
