@@ -178,7 +178,8 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
     command_line = (
         "--size 64x96 --negative-prompt blue --seed 5 --count 2 --sampler heun --scheduler karras"
         " --sample-steps 3 --cfg-scale 4.5 --threads 3 --device CPU --vae a --clip-l b --clip-g c"
-        " --t5xxl d --llm e --llm-vision v --taesd f --on local --server host --timeout 9"
+        " --t5xxl d --llm e --llm-vision v --taesd f --control-net n --embedding g"
+        " --embedding h=i --on local --server host --timeout 9"
     )
     assert main(["draw", "model.gguf", PROMPT, *command_line.split()]) == 0
     assert stand_in.model == "model.gguf"
@@ -203,6 +204,8 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
         "llm": "e",
         "llm_vision": "v",
         "taesd": "f",
+        "embeddings": ["g", "h=i"],
+        "control_net": "n",
         "threads": 3,
         "device": "CPU",
         "on": "local",

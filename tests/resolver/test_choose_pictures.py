@@ -112,15 +112,10 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         {"images": ("a",), "expands": True},
         PictureRoles(mode="inpaint", start="a", strength=1.0),
     ),
-    "Flex.2, mask and control": (
-        "flex2",
+    "control model, mask and control": (
+        "flux1-controls",
         {"images": ("a",), "mask": "m", "control": "c"},
-        PictureRoles(mode="inpaint", start="a", mask="m", control="c", strength=1.0),
-    ),
-    "Flex.2 starts": (
-        "flex2",
-        {"images": ("a",)},
-        PictureRoles(mode="img2img", start="a", strength=0.75),
+        PictureRoles(mode="inpaint", start="a", mask="m", control="c", strength=0.75),
     ),
     "edit": (
         KONTEXT,
@@ -346,7 +341,7 @@ REFUSALS: dict[str, tuple[str | Family, dict[str, Any], str, str]] = {
         "flux1",
         {"control": "c"},
         "FLUX.1 takes no control picture",
-        "models that do: FLUX.1 Control, Flex.2; and Stable Diffusion 1 and 2 with --control-net",
+        "models that do: FLUX.1 Control; and Stable Diffusion 1 and 2 with --control-net",
     ),
     "control without a ControlNet": (
         "sd1",
@@ -442,7 +437,7 @@ def test_what_the_engine_ignores_or_crashes_on_is_never_passed(name: str) -> Non
     start = {"images": ("a",), "mask": "m"} if FAMILIES[name].pictures.start else {}
     for extra, takers in (
         ({"references": ("r",)}, read_references),
-        ({"control": "c"}, {"flux1-controls", "flex2"}),
+        ({"control": "c"}, {"flux1-controls"}),
     ):
         if name in takers:
             assert choose(name, **start, **extra)

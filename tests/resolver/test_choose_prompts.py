@@ -18,7 +18,7 @@ def test_the_syntax_of_each_family() -> None:
     for family in FAMILIES.values():
         if not family.why_not:
             by_syntax.setdefault(family.prompt_syntax, set()).add(family.name)
-    assert by_syntax["weights"] == {"sd3", "flux1", "flux1-fill", "flux1-controls", "flex2"}
+    assert by_syntax["weights"] == {"sd3", "flux1", "flux1-fill", "flux1-controls"}
     assert by_syntax["plain"] == {
         *("chroma", "chroma-radiance", "flux2", "flux2-klein", "qwen-image", "z-image"),
         *("ovis-image", "anima", "ernie-image", "wan", "wan-ti2v"),

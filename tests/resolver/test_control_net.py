@@ -12,13 +12,20 @@ from input_files import noise
 from model_files import write_sparse_safetensors
 
 from gpustack_draw.cli.option_names import with_options
-from gpustack_draw.errors import DrawError, ModelFileError, ModelNotFoundError, UsageError
+from gpustack_draw.errors import (
+    DrawError,
+    ModelFileError,
+    ModelNotFoundError,
+    NotYetSupportedError,
+    UsageError,
+)
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.control_net import control_net_bytes
 from gpustack_draw.resolver.control_net_tensors import control_net_tensors
+from gpustack_draw.resolver.describe_file import info
 from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -196,7 +203,9 @@ def test_control_nets_for_flux(kind: str, tensors: files.Tensors) -> None:
 
 def test_other_files() -> None:
     takes = "--control-net takes a ControlNet"
-    assert error_of(SD1, files.LORA) == ("'net.safetensors' is a LoRA, not a ControlNet", takes)
+    assert error_of(SD1, files.LORA) == (
+        *("'net.safetensors' is a LoRA, not a ControlNet", "name it with --lora"),
+    )
     assert error_of(SD1, SD1) == (
         *("'net.safetensors' is a model (Stable Diffusion 1), not a ControlNet", takes),
     )
@@ -337,3 +346,29 @@ def test_a_checkpoint_is_read_without_running_it() -> None:
         with pytest.raises(ModelFileError) as caught:
             resolve_model(model, {"control_net": name})
         assert caught.value.message.startswith(message)
+
+
+def test_the_content_of_a_control_net_is_described() -> None:
+    write("sd2.safetensors", net("diffusers", text_width=1024))
+    described = info("sd2.safetensors")
+    assert (described.type, described.base, described.problem) == (
+        *("control_net", "Stable Diffusion 2", ""),
+    )
+    write("xl.safetensors", SDXL_NET)
+    described = info("xl.safetensors")
+    assert (described.type, described.base) == ("control_net", "")
+    assert described.problem == (
+        "'xl.safetensors' is a ControlNet for Stable Diffusion XL, which the engine does not know"
+    )
+
+
+def test_flex_2_is_refused() -> None:
+    """The engine ends its process while it draws, with any pictures and without."""
+    flex = {**files.FLUX1, "img_in.weight": ((196, 256), "F16")}
+    model = write("flex.gguf", files.prefixed(files.DIFFUSION, flex))
+    with pytest.raises(NotYetSupportedError) as caught:
+        resolve_model(parse_model_reference(model))
+    assert (caught.value.message, caught.value.hint) == (
+        "'flex.gguf' is of the family Flex.2: the engine ends its process while it draws",
+        "use FLUX.1 Control for a control picture, FLUX.1 Fill for a mask",
+    )

@@ -100,7 +100,7 @@ def test_a_lora_that_cannot_be_applied() -> None:
         (files.VAE_16, "vae"),
         (files.T5, "t5xxl"),
         ({"emb_params": ((768, 2), "F32")}, "textual inversion"),
-        ({"control_model.input_hint_block.0.weight": ((3, 3, 3, 16), "F16")}, "ControlNet"),
+        ({"control_model.input_hint_block.0.weight": ((3, 3, 3, 16), "F16")}, "control_net"),
         ({"body.0.rdb1.conv1.weight": ((3, 3, 64, 32), "F16")}, "upscaler"),
         ({"image_proj.weight": ((64, 64), "F16")}, "IP-Adapter"),
         ({"weights": ((64, 64), "F16")}, ""),

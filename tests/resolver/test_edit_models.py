@@ -86,7 +86,6 @@ MODELS: dict[str, tuple[str, Named, str, str, str, tuple[str, ...]]] = {
         "flux1-depth-dev-Q4_0.gguf",
         *(flux(128), "FLUX.1 Control", "depth", "untrained", ()),
     ),
-    "Flex.2": ("Flex.2-preview-Q4_0.gguf", flux(196), "Flex.2", "", "untrained", ()),
     "inpainting": (
         "stable-diffusion-v1-5-inpainting-Q4_0.gguf",
         *(sd1(9), "Stable Diffusion 1 inpainting", "", "none", ()),

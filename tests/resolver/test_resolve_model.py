@@ -25,7 +25,7 @@ from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 
 FAMILIES_HINT = (
     "known families: Stable Diffusion 1, InstructPix2Pix, SDXS, Stable Diffusion 2,"
-    " Stable Diffusion XL, CosXL-Edit, SSD-1B, Segmind Vega, Stable Diffusion 3, FLUX.1, Flex.2,"
+    " Stable Diffusion XL, CosXL-Edit, SSD-1B, Segmind Vega, Stable Diffusion 3, FLUX.1,"
     " Chroma, FLUX.2 dev, FLUX.2 klein,"
     " Qwen-Image, Z-Image, Ovis-Image, Anima, ERNIE-Image, Wan"
 )

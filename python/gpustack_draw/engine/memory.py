@@ -13,6 +13,7 @@ from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.plan import MemoryNeed
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
@@ -34,6 +35,8 @@ TOKEN_BYTES = 60
 FAST_VAE_BYTES_PER_PIXEL = 2_850
 FAST_TINY_VAE_BYTES_PER_PIXEL = 950
 FAST_TOKEN_BYTES = 90
+# A ControlNet, per token and hidden channel: its layers, and what it adds to those of the UNet.
+CONTROL_TOKEN_BYTES = 120
 # An input picture, per pixel: its bytes in both processes, and the numbers that the engine makes of
 # them.
 INPUT_BYTES_PER_PIXEL = 60
@@ -123,6 +126,8 @@ def estimate_memory(
     denoise = tokens * family.hidden * (FAST_TOKEN_BYTES if on_fast_cpu else TOKEN_BYTES)
     if not on_fast_cpu:
         denoise += tokens**2 * family.heads * SCORE_BYTES
+    if pictures.control is not None and family.pictures.control_net:
+        denoise += _control_net_bytes(family, tokens)
     autoencoder = _decoding_bytes(model, max([pixels, *references]), on_fast_cpu=on_fast_cpu)
     inputs = (sized * pixels + sum(references)) * INPUT_BYTES_PER_PIXEL
     return BASE_BYTES + model.weight_bytes + inputs + max(denoise, autoencoder)
@@ -132,6 +137,11 @@ def _largest_size(settings: DrawSettings) -> tuple[int, int]:
     """Return the width and height of the larger pass."""
     hires = settings.hires
     return (settings.width, settings.height) if hires is None else (hires.width, hires.height)
+
+
+def _control_net_bytes(family: Family, tokens: int) -> int:
+    """Return the bytes of a ControlNet beside its weights; it has no flash attention anywhere."""
+    return tokens * family.hidden * CONTROL_TOKEN_BYTES + tokens**2 * family.heads * SCORE_BYTES
 
 
 def _decoding_bytes(model: ResolvedModel, pixels: int, *, on_fast_cpu: bool) -> int:

@@ -73,7 +73,7 @@ IMG_CFG_SCALE = DecimalOption(
     maximum=100,
     example=phrase("{img_cfg_scale=1.5}"),
     help="guidance scale of the input picture, 0 to 100; higher stays closer to it; has an effect"
-    " on models that were trained to inpaint, FLUX.1 Control, Flex.2, InstructPix2Pix and"
+    " on models that were trained to inpaint, FLUX.1 Control, InstructPix2Pix and"
     " CosXL-Edit only (default: the model's, else the guidance scale)",
     parameter="Image CFG scale",
     summary="image cfg {}",

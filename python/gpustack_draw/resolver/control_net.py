@@ -138,6 +138,11 @@ def check_control_net_fits(family: Family, header: ModelHeader, label: str) -> N
     )
 
 
+def control_net_base(header: ModelHeader) -> str:
+    """Return the title of the models that a ControlNet extends; empty if unknown."""
+    return _TITLES.get(_text_width(_tensors(header)), "")
+
+
 def control_net_bytes(header: ModelHeader) -> int:
     """Return the bytes of a ControlNet's weights in memory."""
     return sum(map(loaded_bytes, _tensors(header).values()))

@@ -18,6 +18,7 @@ from gpustack_draw.request.model_reference import (
     LocalModel,
     parse_model_reference,
 )
+from gpustack_draw.resolver.control_net import check_control_net, control_net_base
 from gpustack_draw.resolver.detect_family import (
     components_inside,
     detect_family,
@@ -50,12 +51,13 @@ class FileInfo:
 
     Attributes:
         reference: Reference of the file, as in messages.
-        type: ``model``, ``LoRA``, a component such as ``vae`` or ``clip_l``, ``ControlNet``,
-            ``textual inversion``, ``upscaler``, ...; empty if unknown.
+        type: ``model``, ``LoRA``, a component such as ``vae`` or ``control_net``, ``textual
+            inversion``, ``upscaler``, ...; empty if unknown.
         family: Family of a model; empty for other files.
         variant: Variant of a model, such as ``turbo``; empty if unknown.
         components: Components inside the file of a model.
-        base: Models that a LoRA is made for, by its names and shapes; empty if unknown.
+        base: Models that a LoRA or a ControlNet is made for, by its names and shapes; empty if
+            unknown.
         stated_base: Base model that the metadata names; empty for none.
         naming: Program or library whose names the tensors of a LoRA have, such as ``kohya``.
         lora_types: Types of a LoRA's modules, the most frequent first: ``LoRA``, ``LoHa``, ...
@@ -206,7 +208,19 @@ def _describe(
     identity = identify_file(header)
     if path is None and identity in {"llm", "t5xxl"} and header.format == "gguf":
         described = replace(described, tensors=None, parameters=None, tensor_types={})
+    if identity == "control_net":
+        return _with_control_net(described, header)
     return replace(described, type=re.sub("^an? ", "", identity))
+
+
+def _with_control_net(described: FileInfo, header: ModelHeader) -> FileInfo:
+    problem = ""
+    try:
+        check_control_net(header, described.reference)
+    except ModelFileError as error:
+        problem = error.message
+    base = control_net_base(header)
+    return replace(described, type="control_net", base=base, problem=problem)
 
 
 def _with_lora(described: FileInfo, header: ModelHeader, names: tuple[str, ...]) -> FileInfo:

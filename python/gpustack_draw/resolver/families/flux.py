@@ -107,8 +107,10 @@ FAMILIES = (
         name="flex2",
         title="Flex.2",
         defaults=Defaults(25, 1.0, guidance=3.5),
-        options=(*_flux1.options, "img_cfg_scale"),
-        pictures=replace(_UNTRAINED_REFERENCES, concatenated=("mask", "control")),
+        # It replaces the mask, the picture and the control picture by the last one alone, and the
+        # network then reads past its end (generate_image() in its src/stable-diffusion.cpp).
+        why_not="the engine ends its process while it draws",
+        instead="use FLUX.1 Control for a control picture, FLUX.1 Fill for a mask",
     ),
     _chroma,
     replace(

@@ -35,7 +35,6 @@ _UNUSED_ADDITIONS: tuple[tuple[str, str], ...] = (
 # Arguments that take a file, by its description.
 _ARGUMENTS = {
     "a textual inversion": "embeddings",
-    "a ControlNet": "control_net",
     "an upscaler": "upscale",
 }
 
