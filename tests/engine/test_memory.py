@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,22 @@ def test_estimate_of_a_masked_picture() -> None:
     )
     plain = estimate_memory(klein, 512, 512)
     assert estimate_memory(klein, 512, 512, pictures=pictures) == plain + 2 * 512 * 512 * 60
+
+
+def test_estimate_of_a_control_net() -> None:
+    """It keeps the scores of its attention on every device, and its results beside the UNet's."""
+    sd1 = weighing("sd1", 2 * GB)
+    with_net = replace(sd1, family=sd1.family.with_control_net())
+    pictures = EnginePictures(control=np.zeros((1024, 1024, 3), np.uint8))
+    net = 128**4 * 8 * 4 + 128**2 * 320 * 120
+    for on_fast_cpu, unet in (
+        (True, 128**2 * 320 * 90),
+        (False, 128**4 * 8 * 4 + 128**2 * 320 * 60),
+    ):
+        estimate = partial(estimate_memory, width=1024, height=1024, on_fast_cpu=on_fast_cpu)
+        plain, inputs = 100_000_000 + 2 * GB, 1024**2 * 60
+        assert estimate(with_net, pictures=pictures) == plain + inputs + unet + net
+        assert estimate(with_net) == estimate(sd1)
 
 
 def test_estimate_grows_with_the_picture() -> None:

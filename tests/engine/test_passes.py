@@ -63,3 +63,31 @@ def test_the_engine_draws_both_passes_of_a_latent_upscaler() -> None:
     pixels = memoryview(bytes(3))
     assert second_pass(first, DrawResult(1, 1, pixels), model("sd1").family) is None
     assert not first.needs_encoder(model("sd1").family)
+
+
+def test_only_the_control_picture_of_a_control_net_needs_no_encoder() -> None:
+    pixels = np.zeros((512, 512, 3), np.uint8)
+    sd1 = FAMILIES["sd1"].with_control_net()
+    for pictures, family, expected in (
+        ({"control": pixels}, sd1, False),
+        ({"control": pixels, "image": pixels}, sd1, True),
+        ({"control": pixels, "references": (pixels,)}, sd1, True),
+        ({"control": pixels}, FAMILIES["flux1-controls"], True),
+    ):
+        engine = EnginePictures(**pictures)  # type: ignore[arg-type]
+        prepared = PreparedPictures(engine=engine, size=(512, 512))
+        alone = replace(settings(), hires=None)
+        assert Pass(settings=alone, pictures=prepared).needs_encoder(family) == expected
+
+
+def test_the_second_pass_follows_the_edges_of_the_larger_control_picture() -> None:
+    pixels = np.zeros((512, 512, 3), np.uint8)
+    pictures = PreparedPictures(
+        engine=EnginePictures(control=pixels, canny=True), size=(512, 512)
+    )
+    first = Pass(settings=replace(settings(), control_strength=0.5), pictures=pictures)
+    second = second_pass(first, DrawResult(512, 512, pixels.data), FAMILIES["sd1"])
+    assert second is not None
+    keywords = second.keywords(model("sd1"))
+    assert (keywords["canny"], keywords["numbers"]["control_strength"]) == (True, 0.5)
+    assert keywords["pictures"].control.shape == (1024, 1024, 3)

@@ -1,5 +1,7 @@
 """The numbers that the engine needs beside input pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 from resolved_models import model
 
@@ -36,6 +38,12 @@ def test_numbers_of_a_strength_with_noise_levels() -> None:
     for strength, expected in ((0.5, 1.5 / 4), (0, 0.5 / 4), (1, 1.0)):
         numbers = picture_numbers(pictures, settings, FAMILIES["flux1"], strength)
         assert numbers == {"sample_steps": 4, "strength": expected}
+
+
+def test_numbers_of_a_control_picture() -> None:
+    pictures = EnginePictures(control=picture(512, 256))
+    settings = replace(settings_of("sd1"), control_strength=0.0)
+    assert picture_numbers(pictures, settings, FAMILIES["sd1"], None) == {"control_strength": 0}
 
 
 def test_several_references_are_numbered_where_the_engine_must_be_asked() -> None:
