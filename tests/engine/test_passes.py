@@ -1,14 +1,19 @@
 """The numbers that let the engine draw a second pass as planned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from resolved_models import model
 
 from gpustack_draw.engine.passes import Pass, latent_options, second_pass
 from gpustack_draw.engine.results import DrawResult
+from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.denoising_start import start_of_run
+from gpustack_draw.resolver.families import FAMILIES
 from gpustack_draw.resolver.plan_drawing import plan_drawing
 
 
@@ -82,9 +87,7 @@ def test_only_the_control_picture_of_a_control_net_needs_no_encoder() -> None:
 
 def test_the_second_pass_follows_the_edges_of_the_larger_control_picture() -> None:
     pixels = np.zeros((512, 512, 3), np.uint8)
-    pictures = PreparedPictures(
-        engine=EnginePictures(control=pixels, canny=True), size=(512, 512)
-    )
+    pictures = PreparedPictures(engine=EnginePictures(control=pixels, canny=True), size=(512, 512))
     first = Pass(settings=replace(settings(), control_strength=0.5), pictures=pictures)
     second = second_pass(first, DrawResult(512, 512, pixels.data), FAMILIES["sd1"])
     assert second is not None

@@ -24,6 +24,8 @@ from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # Pixels; cpp/engine/input_pictures.h checks it for all families.
 ENGINE_REFERENCE_MULTIPLE = 16
+# Stem of the files in repositories of diffusers.
+_USUAL_STEM = "diffusion_pytorch_model"
 
 Roles = PictureRoles[InputPicture]
 
@@ -115,12 +117,12 @@ def _named(sources: SourcePictures) -> NamedPictures[InputPicture]:
 
 def _control_net(model: ResolvedModel) -> str:
     """Return the name of a model's ControlNet for the parameters of a picture; empty for none."""
-    path = model.path_of("control_net")
-    if path is None:
+    file = next((file for file in model.files if file.component == "control_net"), None)
+    if file is None:
         return ""
-    file = next(file for file in model.files if file.component == "control_net")
-    is_usual = path.stem in {"diffusion_pytorch_model", "model"} and file.hub_file is not None
-    return file.hub_file.repository.rpartition("/")[2] if is_usual and file.hub_file else path.stem
+    if file.hub_file is not None and file.path.stem == _USUAL_STEM:
+        return file.hub_file.repository.rpartition("/")[2]
+    return file.path.stem
 
 
 def _rules_of_roles(model: ResolvedModel, roles: Roles) -> PictureRules:
@@ -140,7 +142,8 @@ def rules_of(model: ResolvedModel, *, encodes_pictures: bool = True) -> PictureR
     Raises:
         ModelFileError: Its VAE cannot encode pictures.
     """
-    check_encoder(model)
+    if encodes_pictures:
+        check_encoder(model)
     family = model.family
     return PictureRules(
         size_multiple=family.size_multiple,
@@ -159,7 +162,7 @@ def check_encoder(model: ResolvedModel) -> None:
         ModelFileError: Its VAE cannot encode them.
     """
     family = model.family
-    if model.decoder_only and encodes_pictures:
+    if model.decoder_only:
         raise ModelFileError(
             f"{quoted(model.decoder_only)} has no encoder, with which {family.title} reads"
             " pictures",
