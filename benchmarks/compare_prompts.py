@@ -42,7 +42,7 @@ from compare_pictures import (
 A, CAT, DOG, COMMA = 320, 2368, 1929, 267  # words of CLIP
 VOCABULARY = 49_408
 WIDTH = 768
-CASE = Case("euler", "simple", "trailing", 0.6)
+CASE = Case("euler", "simple", "trailing", 1.0)
 
 Words = list[tuple[int, float]]  # tokens with their weights
 

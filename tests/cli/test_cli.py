@@ -93,7 +93,6 @@ def test_json(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
         "scheduler": "discrete",
         "sample_steps": 8,
         "cfg_scale": 1.0,
-        "embeddings": {},
         "prompt": prompt,
         "negative_prompt": "",
         "mode": "txt2img",

@@ -164,6 +164,7 @@ def test_json_has_null_for_unknown_values(
         "negative_prompt": "",
         "mode": "txt2img",
         "references": 0,
+        "loras": [],
         "device": f"GPUStack 2.3.0 at 127.0.0.1:{new.port}",
     }
 

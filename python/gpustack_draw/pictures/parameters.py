@@ -1,5 +1,6 @@
 """The parameters of a picture, in the form of Stable Diffusion web UIs."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
@@ -27,7 +28,7 @@ class Drawn(Protocol):
     model: str
     reference: str
     user_components: tuple[str, ...]
-    embeddings: dict[str, str]
+    embeddings: Mapping[str, str] | None
     upscaled: Upscaled | None
 
 
@@ -40,7 +41,7 @@ def parameters_text(picture: Drawn) -> str:
 
 def _pairs(picture: Drawn) -> dict[str, str]:
     settings = picture.settings
-    embeddings = picture.embeddings.items()
+    embeddings = (picture.embeddings or {}).items()
     numbers = {option.parameter: text_of(option, settings) for option in SAMPLING_OPTIONS}
     pairs: dict[str, object] = {
         SAMPLE_STEPS.parameter: settings.sample_steps,

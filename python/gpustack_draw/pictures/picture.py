@@ -25,7 +25,8 @@ class Picture(Raster):
         model: The model's name.
         reference: Reference that names the model on any machine; empty for a local file.
         user_components: Names of the components that the user chose: ``vae``, ...
-        embeddings: Start of the SHA-256 digests of the embeddings in its prompts, by name.
+        embeddings: Start of the SHA-256 digests of the embeddings in its prompts, by name; ``None``
+            for a picture of a server.
         family: The name of the model's family.
         device: Name of the device that computed it.
         before: The picture that it was drawn from, in the drawing's size; ``None`` for none.
@@ -62,7 +63,7 @@ class Picture(Raster):
             seconds: Seconds by phase.
             reference: Reference that names the model on any machine; empty for a local file.
             user_components: Names of the components that the user chose.
-            embeddings: Digests of the embeddings in its prompts, by name; ``None`` for none.
+            embeddings: Digests of the embeddings in its prompts, by name; ``None`` if unknown.
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
                 these after a second pass, or if a part of an input picture was drawn.
             before: The picture that it was drawn from.
@@ -76,7 +77,7 @@ class Picture(Raster):
         self.model = model
         self.reference = reference
         self.user_components = user_components
-        self.embeddings = dict(embeddings or {})
+        self.embeddings = embeddings
         self.family = family
         self.device = device
         self.before = before
