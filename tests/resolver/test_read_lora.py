@@ -176,6 +176,7 @@ GUESSES: tuple[tuple[str, int, int, str], ...] = (
     ("transformer.transformer_blocks.0.img_mlp.net.0.proj", 3072, 12288, "Qwen-Image"),
     ("transformer_blocks.59.attn.to_q", 3072, 3072, "Qwen-Image"),
     ("transformer_blocks.0.attn.to_q", 3072, 3072, "Qwen-Image, FLUX.1 or FLUX.2 klein 4B"),
+    ("diffusion_model.double_blocks.0.img_mlp.gate_proj", 3072, 12288, "Ovis-Image"),
     ("diffusion_model.layers.0.attention.to_q", 3840, 3840, "Z-Image"),
     ("diffusion_model.layers.0.attention.qkv", 2304, 6912, "Lumina 2"),
     ("diffusion_model.blocks.0.self_attn.q", 1536, 1536, "Wan 1.3B"),

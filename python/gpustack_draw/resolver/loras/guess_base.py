@@ -28,7 +28,10 @@ _FLUX2 = LoraBase("FLUX.2 dev", ("flux2",))
 _KLEIN_4B = LoraBase("FLUX.2 klein 4B", ("flux2-klein",))
 _KLEIN_9B = LoraBase("FLUX.2 klein 9B", ("flux2-klein",))
 _DEMO = LoraBase("a small FLUX.2 klein", ("flux2-klein",))
-_FLUX1_OR_KLEIN = LoraBase("FLUX.1 or FLUX.2 klein 4B", (*_FLUX1.families, "flux2-klein"))
+_OVIS = LoraBase("Ovis-Image", ("ovis-image",))
+_FLUX1_OR_KLEIN = LoraBase(
+    "FLUX.1 or FLUX.2 klein 4B", (*_FLUX1.families, "flux2-klein", "ovis-image")
+)
 _QWEN = LoraBase("Qwen-Image", ("qwen-image",))
 _QWEN_OR_FLUX = LoraBase(
     "Qwen-Image, FLUX.1 or FLUX.2 klein 4B", (*_QWEN.families, *_FLUX1_OR_KLEIN.families)
@@ -101,6 +104,7 @@ _RULES: tuple[_Rule, ...] = (
         r"blocks\.\d+\.((self|cross)\.attn\.[qkvo]|ffn\.0|attn[12]\.to\.[qkv]|ffn\.net\.0\.proj)",
         by_input={1536: _WAN_SMALL, 5120: _WAN_LARGE, 3072: _WAN_5B},
     ),
+    _Rule(r"double\.blocks\.\d+\.(img|txt)\.mlp\.(gate|up|down)\.proj", _OVIS),
     # A gated MLP follows in FLUX.2 where FLUX.1 has a plain one.
     _Rule(
         r"double\.blocks\.\d+\.(img|txt)\.mlp\.0",
