@@ -351,6 +351,12 @@ def test_a_drawing_is_enlarged(capsys: pytest.CaptureFixture[str]) -> None:
     assert parameters.size == (128, 128)
     assert parameters.extra["Postprocess upscaler"] == "soft"
     assert parameters.extra["Postprocess upscale by"] == "2"
+    again = ["--from", "large.png", "--dry-run"]
+    assert main(again) == 0
+    note = "'large.png' was enlarged by 'soft'; enlarge the new one with --upscale"
+    assert f"gpustack-draw: {note}\n" in capsys.readouterr().err
+    assert main([*again, "--upscale", "soft.pth"]) == 0
+    assert "was enlarged" not in capsys.readouterr().err
     image = gpustack_draw.generate(
         *DRAW[:2], seed=7, size=(128, 128), sample_steps=1, upscale=Path("soft.pth")
     )

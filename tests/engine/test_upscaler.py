@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cpu_targets import TARGETS, use_target
 from upscaling_models import (
     old_names,
     random_weights,
@@ -47,14 +48,11 @@ def assert_equals(found: np.ndarray, expected: np.ndarray) -> None:
     assert difference.mean() <= 0.1
 
 
-@pytest.mark.parametrize("device", ["auto", "CPU"])
 @pytest.mark.parametrize("name", ["new.safetensors", "old.pth", "trunk.pt", "nested.gguf"])
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_random_networks(
-    engine: EngineProcess, tmp_path: Path, scale: int, name: str, device: str
-) -> None:
+def test_random_networks(engine: EngineProcess, tmp_path: Path, scale: int, name: str) -> None:
     weights = random_weights(blocks=2, scale=scale, seed=scale)
-    picture = noise(21, 14)
+    picture = noise(11, 8)
     expected = upscale(weights, picture)
     if name.startswith("old"):
         weights = old_names(weights)
@@ -63,7 +61,23 @@ def test_random_networks(
     elif name.startswith("nested"):
         weights = {f"params_ema.{each}": array for each, array in weights.items()}
     model = write_weights(tmp_path / name, weights)
-    assert_equals(run(engine, model, picture, device=device), expected)
+    for device in ("auto", "CPU"):
+        assert_equals(run(engine, model, picture, device=device), expected)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_target_of_fast_cpu_multiplies_in_bf16(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str
+) -> None:
+    """In bf16, RealESRGAN_x4plus was off by up to 7 levels."""
+    use_target(monkeypatch, target)
+    weights = random_weights(blocks=3, scale=1, seed=9)
+    model = write_weights(tmp_path / "model.safetensors", weights)
+    engine = EngineProcess()
+    found = run(engine, model, noise(11, 8), device="FastCPU")
+    engine.close()
+    difference = np.abs(found.astype(int) - upscale(weights, noise(11, 8)))
+    assert difference.mean() < 0.01  # 0.28 in bf16
 
 
 @pytest.mark.parametrize("name", ["realesrgan-x4plus", "realesrgan-x4plus-anime"])
@@ -81,6 +95,19 @@ def test_tiles_differ_little_from_the_whole_picture(engine: EngineProcess, tmp_p
     found = run(engine, model, picture)
     # The network sees fewer pixels than the margin of the tiles.
     assert_equals(found[:, 120:180], upscale(weights, picture[:, 90:210])[:, 30:90])
+
+
+def test_fast_cpu_reports_within_a_tile(engine: EngineProcess, tmp_path: Path) -> None:
+    if "FastCPU" not in {device.name for device in engine.devices()}:
+        pytest.skip("this CPU has no FastCPU")
+    model = write_weights(tmp_path / "model.safetensors", random_weights(1, 2, seed=5))
+    seen: list[EngineProgress] = []
+    run(engine, model, noise(300, 8), on_progress=seen.append, device="FastCPU")
+    steps = [each.step for each in seen if each.phase == "upscale"]
+    assert {each.total for each in seen if each.phase == "upscale"} == {200}
+    assert (steps[0], steps[-1]) == (0, 200)
+    assert len(steps) > 20
+    assert steps == sorted(set(steps))
 
 
 def test_progress_and_the_loaded_model(engine: EngineProcess, tmp_path: Path) -> None:

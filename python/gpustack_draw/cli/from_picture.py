@@ -12,6 +12,7 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
 from gpustack_draw.pictures.parameters import EMBEDDING_HASHES
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
+from gpustack_draw.pictures.upscaled_text import UPSCALE_BY, UPSCALER
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, text_of
@@ -22,7 +23,7 @@ from gpustack_draw.untrusted import clean
 # A drawing could not follow these.
 _SAY_NOTHING = (
     *("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG"),
-    *(HASHES, REFERENCES, EMBEDDING_HASHES),
+    *(HASHES, REFERENCES, EMBEDDING_HASHES, UPSCALER, UPSCALE_BY),
 )
 # The values that a drawing takes from a picture, and cannot where they are out of range.
 _NUMBERS = {
@@ -136,6 +137,9 @@ def _notes(
     if tags := dropped_tags(str(typed.get("prompt", found.prompt)), found.prompt):
         names = clean(" ".join(tags))
         yield f"{quoted(path)} was drawn with {names}, which the new prompt does not have"
+    if UPSCALER in found.extra and arguments.upscale is None:
+        name = clean(quoted(found.extra[UPSCALER], limit=40))
+        yield f"{quoted(path)} was enlarged by {name}; enlarge the new one with --upscale"
     if found.is_of_this_program:
         return
     program = clean(found.program) or "a program that it does not name"
