@@ -157,10 +157,17 @@ py::array compute(const std::string& where, const std::string& operation,
       ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
   ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // intermediate results
   const std::function<bool()> is_cancelled = [=] { return cancelled; };
+  double done = 0;
+  const std::function<void(double)> on_progress = [&](double now) {
+    if (now < done || now > 1) {
+      throw std::logic_error("the progress of a graph goes back, or beyond its end");
+    }
+    done = now;
+  };
   const ggml_status status =
-      where == "ggml"
-          ? compute_with_ggml(graph.graph(), threads)
-          : GraphExecutor(kernels_of(where), threads, is_cancelled).compute(graph.graph());
+      where == "ggml" ? compute_with_ggml(graph.graph(), threads)
+                      : GraphExecutor(kernels_of(where), threads, is_cancelled, on_progress)
+                            .compute(graph.graph());
   if (status != GGML_STATUS_SUCCESS) {
     throw std::runtime_error(ggml_status_to_string(status));
   }

@@ -253,6 +253,12 @@ PATHS: dict[str, tuple[files.Tensors, type[DrawError], str, str]] = {
         "'x.gguf' is a LoRA, not a model that draws by itself",
         "name the model, and this file with loras",
     ),
+    "an upscaler": (
+        {"body.0.rdb1.conv1.weight": ((3, 3, 64, 32), "F16")},
+        ModelFileError,
+        "'x.gguf' is an upscaler, not a model that draws by itself",
+        "name the model, and this file with upscale",
+    ),
     "unknown": (
         UNKNOWN,
         ModelFileError,

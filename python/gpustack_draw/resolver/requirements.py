@@ -52,10 +52,10 @@ def _not_a_model(header: ModelHeader, label: str) -> ModelFileError:
             f"{quoted(label)} is {_title_of(identity, header)}, not a model that draws by itself",
             hint=phrase("name the model, and this file with {}", Argument(identity)),
         )
-    if identity == LORA.title:
+    if argument := {LORA.title: "loras", "an upscaler": "upscale"}.get(identity):
         return ModelFileError(
             f"{quoted(label)} is {identity}, not a model that draws by itself",
-            hint=phrase("name the model, and this file with {loras}"),
+            hint=phrase("name the model, and this file with {}", Argument(argument)),
         )
     return ModelFileError(
         f"{quoted(label)} is {identity}, not a model that draws by itself"
