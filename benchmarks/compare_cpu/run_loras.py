@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # Modules with a LoRA, as diffusers names them.
 _TARGETS = {
     "sd15": r".*\.(attn[12]\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2))",
-    "klein": r".*\.(attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out|to_qkv_mlp_proj|to_out)"
-    r"|ff(_context)?\.linear_(in|out))",
+    "klein": r".*\.(attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out|to_qkv_mlp_proj)"
+    r"|ff(_context)?\.linear_(in|out))|single_transformer_blocks\.\d+\.attn\.to_out",
 }
 # The same modules, as the engine names them.
 _MATRICES = {

@@ -23,6 +23,7 @@ void DrawingProgress::begin_encoding() {
 
 void DrawingProgress::add_lora_line(std::string_view text) {
   if (starts_with(text, "loading LoRA from ")) {
+    continue_or_throw(true);
     continue_or_throw(loras_.reads() == 0 ||
                       clock_.report(loras_.reads(), loras_.files() * LoraCount::reads_per_file));
     loras_.begin_file();
