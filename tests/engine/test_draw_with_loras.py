@@ -16,7 +16,7 @@ import gpustack_draw
 from gpustack_draw import Model, Progress
 from gpustack_draw.cli.main import main
 from gpustack_draw.engine.model_loras import check_applied
-from gpustack_draw.errors import EngineError, ModelFileError
+from gpustack_draw.errors import EngineError, FetchError, ModelFileError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.loras import LoraSettings
@@ -180,6 +180,24 @@ def test_a_lora_that_does_not_fit_is_refused_before_its_download(
             list(model.draw(DrawRequest(prompt=PROMPT, loras=["hf.co/acme/wide"]), seen.append))
         assert "it has 128 inputs, and the model 256" in caught.value.message
         assert (caught.value.argument, seen) == ("loras", [])
+    finally:
+        hub.close()
+
+
+@pytest.mark.engine
+def test_a_lora_that_does_not_fit_on_the_disk_is_refused_before_its_download(
+    model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = LoopbackHub()
+    hub.use(monkeypatch, folder / "home")
+    monkeypatch.setattr("gpustack_draw.hub.cache.HubCache.free_bytes", lambda _cache: 1000)
+    hub.add("acme/full", {"full.safetensors": lora_bytes(5)})
+    try:
+        request = DrawRequest(prompt=PROMPT, loras=["hf.co/acme/full"])
+        note = model.plan(request).notes[-1]
+        assert note.startswith("the download needs 16.9 kB, but the disk of the cache")
+        with pytest.raises(FetchError, match="the download needs"):
+            model.check(request)
     finally:
         hub.close()
 

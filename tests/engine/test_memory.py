@@ -55,6 +55,13 @@ def test_estimate_has_the_weights_and_the_larger_phase() -> None:
     )
 
 
+def test_loras_take_the_memory_of_their_files() -> None:
+    light = weighing("flux2-klein", GB)
+    settings, _ = choose_settings(DrawRequest(prompt="a cat"), light)
+    plain = memory_need(light, settings[0], None)
+    assert memory_need(light, settings[0], None, addition_bytes=GB).bytes == plain.bytes + GB
+
+
 def test_estimate_on_the_fast_cpu_has_neither_copies_nor_scores() -> None:
     def estimate(*components: str) -> int:
         return estimate_memory(weighing("sd1", 2 * GB, *components), 512, 512, on_fast_cpu=True)
