@@ -5,14 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpustack_draw.errors import ModelNotFoundError
-from gpustack_draw.hub.choose_addition import (
-    CONTROL_NET,
-    EMBEDDING,
-    LORA,
-    UPSCALER,
-    Addition,
-    choose_addition,
-)
+from gpustack_draw.hub.choose_addition import choose_addition
+from gpustack_draw.request.additions import CONTROL_NET, EMBEDDING, LORA, UPSCALER, Addition
 
 # File names of publishers.
 LCM = ["README.md", "image.png", "pytorch_lora_weights.safetensors"]

@@ -444,6 +444,7 @@ def test_dry_run(
             "cfg_scale": 1.0,
             "mode": "txt2img",
             "references": 0,
+            "loras": [],
         },
         "native_size": [512, 512],
         "device": "CPU",

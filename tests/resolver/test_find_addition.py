@@ -10,7 +10,7 @@ from loopback_hub import LoopbackHub
 
 from gpustack_draw.errors import FetchError, ModelFileError, ModelNotFoundError, UsageError
 from gpustack_draw.hub import Hub
-from gpustack_draw.hub.choose_addition import LORA, UPSCALER, Addition
+from gpustack_draw.request.additions import LORA, UPSCALER, Addition
 from gpustack_draw.resolver.find_addition import AdditionFile, find_addition
 
 TENSORS: files.Tensors = {"a.lora_down.weight": ((8, 4), "F16")}

@@ -10,7 +10,7 @@ from loopback_hub import LoopbackHub
 
 from gpustack_draw.errors import ModelNotFoundError, UsageError
 from gpustack_draw.hub import Hub
-from gpustack_draw.hub.choose_addition import LORA
+from gpustack_draw.request.additions import LORA
 from gpustack_draw.request.lora_tags import split_lora_tags
 from gpustack_draw.request.loras import LoraOptions
 from gpustack_draw.resolver.find_addition import AdditionFile, find_addition

@@ -8,26 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gpustack_draw.errors import ModelNotFoundError, quoted
-from gpustack_draw.request.additions import (
-    ANY_WEIGHTS,
-    CONTROL_NET,
-    EMBEDDING,
-    LORA,
-    UPSCALER,
-    Addition,
-)
+from gpustack_draw.request.additions import Addition
 from gpustack_draw.request.file_names import file_name, listed, nearest, stem_of
-
-# The records are in a module that starts no HTTP client.
-__all__ = [
-    "ANY_WEIGHTS",
-    "CONTROL_NET",
-    "EMBEDDING",
-    "LORA",
-    "UPSCALER",
-    "Addition",
-    "choose_addition",
-]
 
 
 def choose_addition(paths: Sequence[str], tag: str, addition: Addition, *, repository: str) -> str:

@@ -154,8 +154,9 @@ def _describe_on_hub(reference: HubModel) -> FileInfo:
 
 def _choose(reference: HubModel, repository: "Repository") -> "RepositoryFile":
     """Return the file of a repository: a model by its tag, or else any file of weights."""
-    from gpustack_draw.hub.choose_addition import ANY_WEIGHTS, choose_addition
+    from gpustack_draw.hub.choose_addition import choose_addition
     from gpustack_draw.hub.choose_file import choose_file
+    from gpustack_draw.request.additions import ANY_WEIGHTS
 
     explicit = reference.has_explicit_tag
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, ModelFileError, NotYetSupportedError, UsageError, quoted
 from gpustack_draw.headers.header import ModelHeader, TensorInfo, read_model_header
 from gpustack_draw.headers.tensor_data import FLOAT_TYPES, read_floats
-from gpustack_draw.hub.choose_addition import EMBEDDING
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.additions import EMBEDDING
 from gpustack_draw.request.embeddings import Embedding, check_embedding_name
 from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.find_addition import find_addition

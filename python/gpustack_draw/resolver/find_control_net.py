@@ -1,8 +1,8 @@
 """Find the ControlNet that the user chose."""
 
 from gpustack_draw.errors import DrawError, UsageError
-from gpustack_draw.hub.choose_addition import CONTROL_NET
 from gpustack_draw.phrases import phrase
+from gpustack_draw.request.additions import CONTROL_NET
 from gpustack_draw.resolver.find_addition import find_addition
 from gpustack_draw.resolver.requirements import check_component
 from gpustack_draw.resolver.resolved_model import ModelFile

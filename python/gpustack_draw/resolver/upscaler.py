@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.hub.choose_addition import UPSCALER
 from gpustack_draw.progress.callbacks import ProgressFunction
+from gpustack_draw.request.additions import UPSCALER
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.find_addition import find_addition
 from gpustack_draw.resolver.upscaling_network import read_upscaling_network
