@@ -243,7 +243,12 @@ class Model:
         """
         upscaler = find_upscaler_of(request)
         notes = self._engine.check(request)
-        return notes if upscaler is None else (*notes, *upscaler.notes)
+        if upscaler is None:
+            return notes
+        drawn = self._engine.plan(request).defaults
+        size = drawn.hires or drawn
+        self._upscaler.check_memory(upscaler, size.width, size.height, "the picture")
+        return (*notes, *upscaler.notes)
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return what drawing a request would download, load and use, without doing so.

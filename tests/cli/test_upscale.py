@@ -380,6 +380,17 @@ def test_the_model_of_a_drawing_is_checked_first(
     assert capsys.readouterr().err.splitlines()[0] == f"gpustack-draw: {message}"
 
 
+@pytest.mark.engine
+def test_a_drawing_that_could_not_be_enlarged_is_not_drawn(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_upscaler, "available_memory", lambda: 50_000_000)
+    assert main([*DRAW, "--upscale", "soft.pth", "--device", "CPU"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("gpustack-draw: enlarging the picture needs about 2")
+    assert "drawing" not in error
+
+
 def test_the_type_of_the_reference() -> None:
     with pytest.raises(UsageError) as caught:
         gpustack_draw.DrawRequest(prompt="", upscale=3)  # type: ignore[arg-type]
