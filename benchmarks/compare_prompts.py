@@ -148,7 +148,7 @@ def main() -> None:
     for case in CASES:
         with torch.inference_mode():
             peer.prompt = encode(encoder, case)
-        # diffusers needs prompts of equal length; the engine repeats nothing, nor does it need to.
+        # diffusers needs prompts of equal length; attention to repeated tokens changes nothing.
         peer.negative = empty.repeat(1, len(case.chunks), 1)
         theirs = peer.draw(CASE, side, steps).pixels.astype(int)
         ours = draw_ours(file, case, side, steps, threads)

@@ -1,7 +1,10 @@
 """Embeddings as files that the engine reads, in a private folder."""
 
+import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpustack_draw.errors import EngineError
@@ -21,9 +24,14 @@ class EmbeddingFiles:
 
     def __init__(self) -> None:
         """Have no files."""
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._remove: Callable[[], object] = _do_nothing
         self.paths: dict[str, str] = {}
         self.hashes: dict[str, str] = {}
+
+    @property
+    def are_complete(self) -> bool:
+        """True if no other program has removed a file; the engine would draw without it."""
+        return all(map(os.path.exists, self.paths.values()))
 
     def write(self, embeddings: Sequence[EmbeddingFile]) -> None:
         """Write the files, in place of those of an earlier call.
@@ -41,17 +49,18 @@ class EmbeddingFiles:
         if not vectors:
             return
         try:
-            self._folder = tempfile.TemporaryDirectory(prefix="gpustack-draw-")
+            folder = tempfile.mkdtemp(prefix="gpustack-draw-")
+            self._remove = weakref.finalize(self, _remove_folder, folder, os.getpid())
             for index, (embedding, read) in enumerate(zip(embeddings, vectors, strict=True)):
-                path = Path(self._folder.name, f"{index}.safetensors")
+                path = Path(folder, f"{index}.safetensors")
                 path.write_bytes(engine_file(read, embedding.width))
                 self.paths[engine_word(index)] = str(path)
                 self.hashes[embedding.name] = read.sha256[:12]
         except OSError as error:
-            folder = tempfile.gettempdir()
+            place = tempfile.gettempdir()
             reason = (error.strerror or str(error)).lower()
             raise EngineError(
-                f"the embeddings cannot be written to {folder!r}: {reason}",
+                f"the embeddings cannot be written to {place!r}: {reason}",
                 hint="set TMPDIR to a folder with free space",
             ) from error
 
@@ -62,7 +71,14 @@ class EmbeddingFiles:
 
     def remove(self) -> None:
         """Remove the files."""
-        if self._folder is not None:
-            self._folder.cleanup()
-        self._folder = None
+        self._remove()
         self.paths, self.hashes = {}, {}
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _remove_folder(folder: str, owner: int) -> None:
+    if owner == os.getpid():  # after a fork, the files belong to the parent
+        shutil.rmtree(folder, ignore_errors=True)

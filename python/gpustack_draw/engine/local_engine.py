@@ -301,8 +301,8 @@ class LocalEngine:
             raise
 
     def _has_loaded(self, one: Pass) -> bool:
-        needs_encoder = one.needs_encoder(self.model.family)
-        return self.is_loaded and (self._encodes_pictures or not needs_encoder)
+        encodes = self._encodes_pictures or not one.needs_encoder(self.model.family)
+        return self.is_loaded and encodes and self._embeddings.are_complete
 
     def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
         return memory_need(
