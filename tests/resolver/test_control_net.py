@@ -319,6 +319,22 @@ def test_the_strength_of_control(strength: Any, used: float) -> None:
     assert drawing.settings[0].control_strength == used
 
 
+@pytest.mark.parametrize("others", [{}, {"image": noise(512, 512)}])
+def test_a_latent_upscaler_is_refused(others: dict[str, Any]) -> None:
+    """The engine would keep the control picture in the first size, and abort."""
+    model = resolve(SD1, net())
+    pictures = PictureOptions(control_image=noise(512, 512), **others)
+    with pytest.raises(UsageError) as caught:
+        plan_drawing(
+            DrawRequest(prompt="", pictures=pictures, hires=2, hires_upscaler="latent"), model
+        )
+    assert (caught.value.message, with_options(caught.value.hint)) == (
+        *("a latent upscaler cannot enlarge the control picture", "type --hires-upscaler lanczos"),
+    )
+    drawing = plan_drawing(DrawRequest(prompt="", pictures=pictures, hires=2), model)
+    assert drawing.settings[0].hires is not None
+
+
 def test_only_other_pictures_need_the_encoder_of_the_vae() -> None:
     decoders = without(dict(SD1), "first_stage_model.encoder.x")
     model = replace(resolve(decoders, net()), decoder_only="vae.gguf")

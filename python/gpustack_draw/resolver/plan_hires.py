@@ -129,8 +129,13 @@ def _check_latent(first: DrawSettings, model: ResolvedModel) -> None:
             hint=phrase("type {hires_upscaler='lanczos'}"),
             argument="hires_upscaler",
         )
-    follows = first.pictures is not None and first.pictures.control_hash != ""
-    if follows or model.family.pictures.concatenated:
+    if first.control_strength is not None:
+        raise UsageError(
+            "a latent upscaler cannot enlarge the control picture",
+            hint=phrase("type {hires_upscaler='lanczos'}"),
+            argument="hires_upscaler",
+        )
+    if model.family.pictures.concatenated:
         raise UsageError(
             f"{model.family.title} takes pictures of the latent's size, so its latent cannot be"
             " enlarged",
