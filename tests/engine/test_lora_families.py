@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import architectures
 import model_files as files
 import pytest
 import qwen_architectures
 
+import gpustack_draw
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import EngineTensor
 from gpustack_draw.errors import ModelFileError
 from gpustack_draw.headers.header import ModelHeader, TensorInfo
+from gpustack_draw.request.draw_request import request_of
 from gpustack_draw.resolver.families import FAMILIES
 from gpustack_draw.resolver.loras.lora_file import LoraFile, LoraMatch
 from gpustack_draw.resolver.loras.match_lora import check_match, match_lora
@@ -238,4 +241,16 @@ def test_a_lora_of_another_family_is_refused(name: str, other: str, process: Eng
         check_match(lora, match(process, lora, case.model), FAMILIES[case.family])
     assert caught.value.message == (
         f"'x' is a LoRA for {lora.base.title}, and the model is {FAMILIES[case.family].title}"
+    )
+
+
+def test_a_difference_of_a_quantized_weight_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    module = "diffusion_model.double_blocks.0.img_attn.proj"
+    path.write_bytes(files.safetensors_bytes({f"{module}.diff": ((256, 256), "F16")}))
+    with gpustack_draw.load("demo") as model, pytest.raises(ModelFileError) as caught:
+        model.plan(request_of({"prompt": "a red circle", "loras": [str(path)]}))
+    assert caught.value.message == (
+        f"'{path}' (a small FLUX.2 klein) does not fit the model in one module, for example"
+        f" '{module}': the engine adds LoHa and differences to weights in F32, F16 or BF16 only"
     )
