@@ -217,18 +217,14 @@ MISTAKES = [
     (
         "demo 'a cat' --vae-tiling",
         "'--vae-tiling' is not an option",
-        "drawing in tiles is not available yet",
+        "decoding in tiles is not available yet",
     ),
     (
         "demo 'a cat' --pm-style-strength 20",
         "'--pm-style-strength' is not an option",
         "PhotoMaker is not available yet",
     ),
-    (
-        "demo 'a cat' --rng cuda",
-        "'--rng' is not an option",
-        "choosing the random number generator is not available yet",
-    ),
+    ("demo 'a cat' --circular", "'--circular' is not an option", "did you mean --tile?"),
     ("demo 'a cat' --gpu 0", "'--gpu' is not an option", "did you mean --device?"),
     (
         "demo 'a cat' -ngl 99",

@@ -8,19 +8,23 @@ import numpy
 import pytest
 from architectures import CLIP_L, Named, all_in_one, dense, flux1, sd1_unet, vae
 from model_files import prefixed
+from option_values import option_values
 from random_gguf import write_random_gguf
 from random_model_files import weights, write_gguf
 
+import gpustack_draw
 from gpustack_draw.engine.input_buffers import InputBuffers
-from gpustack_draw.engine.process import EngineProcess
-from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.engine.process import EngineProcess, EngineProgressFunction
+from gpustack_draw.engine.results import EngineProgress
+from gpustack_draw.request.options import LOAD_OPTIONS, SAMPLING_OPTIONS, SamplingOption
 
 pytestmark = pytest.mark.engine
 
 
-def small_flux1(folder: Path) -> Path:
+def small_flux1(folder: Path, zeros: str = "") -> Path:
     encoders = {"text_encoders.clip_l.transformer.": CLIP_L}
-    return write_random_gguf(folder / "flux1.gguf", all_in_one(flux1(128, 1, 1), encoders, base=32))
+    tensors = all_in_one(flux1(128, 1, 1), encoders, base=32)
+    return write_random_gguf(folder / "flux1.gguf", tensors, zeros=zeros)
 
 
 def small_flux1_control(folder: Path) -> Path:
@@ -39,6 +43,8 @@ def sd1(folder: Path) -> Path:
 
 
 CONTROL = InputBuffers(control=numpy.arange(64 * 64 * 3, dtype=numpy.uint8).reshape(64, 64, 3).data)
+
+TORCH_PIXELS = [[116, 103, 150], [118, 107, 146], [117, 150, 73]]
 
 ALL_STEPS = {"skip_layer_start": 0.0, "skip_layer_end": 1.0}
 
@@ -66,14 +72,28 @@ def engine() -> Iterator[EngineProcess]:
     engine.close()
 
 
-def draw(engine: EngineProcess, pictures: InputBuffers | None = None, **others: Any) -> bytes:
+def draw(
+    engine: EngineProcess,
+    pictures: InputBuffers | None = None,
+    previews: str = "none",
+    on_progress: EngineProgressFunction | None = None,
+    **others: Any,
+) -> bytes:
     texts = {"prompt": "a cat", "negative_prompt": "", "sampler": "euler", "scheduler": "discrete"}
     settings = {"width": 64, "height": 64, "seed": 7, "sample_steps": 1, "cfg_scale": 1.0}
-    drawn = engine.draw(settings={**texts, **settings, **others}, pictures=pictures)
+    drawn = engine.draw(
+        settings={**texts, **settings, **others},
+        pictures=pictures,
+        previews=previews,
+        on_progress=on_progress,
+    )
     return bytes(drawn.pixels)
 
 
-@pytest.mark.parametrize("name", [option.name for option in SAMPLING_OPTIONS])
+DRAW_OPTIONS = [option.name for option in SAMPLING_OPTIONS if option not in LOAD_OPTIONS]
+
+
+@pytest.mark.parametrize("name", DRAW_OPTIONS)
 def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, name: str) -> None:
     make_model, value, others = CASES[name]
     path = make_model(tmp_path)
@@ -82,3 +102,33 @@ def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, na
     )
     path.unlink()  # one has 1.4 GB
     assert draw(engine, **others) != draw(engine, **{**others, name: value})
+
+
+@pytest.mark.parametrize("option", LOAD_OPTIONS, ids=lambda option: option.name)
+def test_an_option_of_loading_changes_the_picture(option: SamplingOption) -> None:
+    """The model is loaded again where it changes, and draws as before without it."""
+    value = option_values(option)[-1]
+    with gpustack_draw.load("demo") as model:
+        plain, changed, again, same = (
+            model.generate("a red circle", seed=7, size=(128, 128), sample_steps=1, **options)
+            for options in ({}, {option.name: value}, {option.name: value}, {})
+        )
+    assert plain.tobytes() != changed.tobytes()
+    assert changed.tobytes() == again.tobytes()
+    assert same.tobytes() == plain.tobytes()
+
+
+def test_the_noise_of_a_cpu_is_that_of_pytorch(engine: EngineProcess, tmp_path: Path) -> None:
+    """A network whose output is 0 leaves the noise as it is, and the preview shows it.
+
+    The pixels are ``torch.randn((1, 16, 8, 8), generator=torch.Generator().manual_seed(7))``,
+    projected as the engine projects latents of FLUX.1 (``src/latent-preview.h``).
+    """
+    path = small_flux1(tmp_path, zeros="final_layer.linear.weight")
+    engine.load(files={"model": str(path)}, threads=2, device="auto", numbers={"rng": 2})
+    reports: list[EngineProgress] = []
+    draw(engine, previews="projected", on_progress=reports.append)
+    preview = next(report.preview for report in reports if report.preview is not None)
+    assert (preview.width, preview.height) == (8, 8)
+    pixels = numpy.frombuffer(preview.pixels, numpy.uint8).reshape(8, 8, 3)
+    assert numpy.abs(pixels[0, :3] - numpy.array(TORCH_PIXELS)).max() <= 1

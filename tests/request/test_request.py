@@ -11,15 +11,17 @@ from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.option_types import NumberOption
+from gpustack_draw.request.option_types import ChoiceOption, NumberOption
 from gpustack_draw.request.options import (
     CFG_SCALE,
     COUNT,
     GUIDANCE,
+    RNG,
     SAMPLE_STEPS,
     SEED,
     SIGMAS,
     THREADS,
+    TILE,
 )
 
 SIZE_HINT = "a size is WIDTHxHEIGHT in pixels, each 1 to 8192, for example 512x768"
@@ -146,6 +148,48 @@ def test_noise_levels_beside_another_choice_of_them(options: Any, argument: str)
         f"sigmas and {argument} both choose the noise levels",
         "leave one of them out",
         argument,
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        (RNG, "cpu", "cpu"),
+        (RNG, " CPU ", "cpu"),
+        (RNG, "cuda", "cuda"),
+        (RNG, "NV", "cuda"),
+        (RNG, "GPU", "cuda"),
+        (TILE, "x", "x"),
+        (TILE, "Y", "y"),
+        (TILE, "both", "both"),
+        (TILE, "True", "both"),
+        (TILE, "off", None),
+        (TILE, "False", None),
+    ],
+)
+def test_choice(option: ChoiceOption, text: str, value: str | None) -> None:
+    assert option.parse(text) == value
+    assert getattr(DrawRequest(prompt="a cat", **{option.name: text}), option.name) == value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "what"),
+    [
+        (RNG, "std_default", "cuda or cpu"),
+        (RNG, "", "cuda or cpu"),
+        (RNG, 7, "cuda or cpu"),
+        (TILE, "xyz", "x, y, both or off"),
+        (TILE, True, "x, y, both or off"),
+    ],
+)
+def test_choice_that_there_is_not(option: ChoiceOption, value: Any, what: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        DrawRequest(prompt="a cat", **{option.name: value})
+    example = {"rng": "--rng cpu", "tile": "--tile both"}[option.name]
+    assert (caught.value.message, with_options(caught.value.hint), caught.value.argument) == (
+        f"{quoted(value)} is not {what}",
+        f"for example {example}",
+        option.name,
     )
 
 

@@ -147,6 +147,29 @@ def test_noise_levels_above_all_noise() -> None:
     assert with_options(caught.value.hint) == "for example --sigmas 1,0.75,0.5,0.25,0"
 
 
+@pytest.mark.parametrize("family", ["sd1", "sdxl", "flux1", "chroma", "qwen-image", "z-image"])
+def test_seamless(family: str) -> None:
+    settings, notes = choose(model(family), size="native", tile="x")
+    assert (settings.tile, notes) == ("x", ())
+
+
+@pytest.mark.parametrize("family", ["sd3", "anima", "wan", "wan-ti2v"])
+def test_seamless_where_the_engine_joins_the_edges_in_the_vae_only(family: str) -> None:
+    of = model(family)
+    with pytest.raises(UsageError) as caught:
+        choose(of, tile="both")
+    assert (caught.value.message, with_options(caught.value.hint), caught.value.argument) == (
+        f"{of.family.title} cannot draw seamless pictures: only its VAE joins the edges",
+        "leave --tile out, or use another model",
+        "tile",
+    )
+
+
+def test_seamless_with_the_demo_model() -> None:
+    note = "with tile, the demo model can deform what it draws, or leave it out"
+    assert note in choose(model(source="demo"), tile="both")[1]
+
+
 def of_layers(family: str, layers: int) -> ResolvedModel:
     found = model(family)
     return replace(found, family=replace(found.family, layers=layers))

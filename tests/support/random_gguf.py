@@ -7,8 +7,14 @@ from architectures import Named
 from model_files import Shape, gguf_start
 
 
-def write_random_gguf(path: Path, tensors: Named) -> Path:
-    """Write a GGUF file whose weights preserve the magnitude of activations."""
+def write_random_gguf(path: Path, tensors: Named, *, zeros: str = "") -> Path:
+    """Write a GGUF file whose weights preserve the magnitude of activations.
+
+    Args:
+        path: The file.
+        tensors: Its tensors.
+        zeros: End of the name of a matrix whose weights are all 0; empty for none.
+    """
     random = numpy.random.default_rng(7)
     start, _ = gguf_start(tensors)
     with path.open("wb") as file:
@@ -18,6 +24,8 @@ def write_random_gguf(path: Path, tensors: Named) -> Path:
                 data = numpy.full(shape, 0 if name.endswith(".bias") else 1, "<f4").tobytes()
             else:
                 data = random_weights(shape, weight_type, random)
+                if zeros and name.endswith(zeros):
+                    data = bytes(len(data))
             file.write(data + bytes(-len(data) % 32))
     return path
 

@@ -22,7 +22,7 @@ from gpustack_draw.untrusted import clean
 
 # A drawing could not follow these.
 _SAY_NOTHING = (
-    *("App", "Version", "Model hash", "Model reference", "VAE hash", "TE", "RNG"),
+    *("App", "Version", "Model hash", "Model reference", "VAE hash", "TE"),
     *(HASHES, REFERENCES, EMBEDDING_HASHES, UPSCALER, UPSCALE_BY),
 )
 # The values that a drawing takes from a picture, and cannot where they are out of range.

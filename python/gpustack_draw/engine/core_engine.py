@@ -59,6 +59,7 @@ class CoreEngine:
         threads: int,
         device: str,
         switches: Sequence[str] = (),
+        numbers: Mapping[str, float] | None = None,
         encode_pictures: bool = False,
         embeddings: Mapping[str, str] = _NO_EMBEDDINGS,
         on_progress: EngineProgressFunction | None = None,
@@ -71,6 +72,7 @@ class CoreEngine:
             threads: CPU threads; 0 for one per core.
             device: ``auto`` or the name of a device.
             switches: Names of the engine's numbers that are set to 1.
+            numbers: Other numbers of the engine, by name.
             encode_pictures: Load the encoder of the VAE too, which input pictures need, except for
                 the control picture of a ControlNet.
             embeddings: Paths of safetensors files with F32 vectors, by the words that stand for
@@ -86,15 +88,15 @@ class CoreEngine:
         _core = import_core()
 
         self._engine = None
-        numbers = dict.fromkeys(switches, 1)
+        all_numbers = {**dict.fromkeys(switches, 1), **(numbers or {})}
         if threads := threads or usable_cores():
-            numbers["threads"] = threads
+            all_numbers["threads"] = threads
         # Bytes, because a path may contain bytes that are not valid UTF-8.
         paths: Any = {name: os.fsencode(path) for name, path in files.items()}
         try:
             self._engine = _core.Engine(
                 files=paths,
-                numbers=numbers,
+                numbers=all_numbers,
                 device=device,
                 encode_pictures=encode_pictures,
                 embeddings={word: os.fsencode(path) for word, path in embeddings.items()},

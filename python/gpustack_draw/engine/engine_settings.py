@@ -3,7 +3,7 @@
 from typing import Any
 
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.request.options import SAMPLING_OPTIONS
+from gpustack_draw.request.options import LOAD_OPTIONS, SAMPLING_OPTIONS
 from gpustack_draw.resolver.choose_prompts import parsed_prompts
 from gpustack_draw.resolver.denoising_start import SCHEDULER_BESIDE_SIGMAS
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -11,7 +11,7 @@ from gpustack_draw.resolver.resolved_model import ResolvedModel
 # The settings that the engine takes by these names.
 _NAMES = (
     *("width", "height", "sampler", "scheduler", "seed"),
-    *(option.name for option in SAMPLING_OPTIONS),
+    *(option.name for option in SAMPLING_OPTIONS if option not in LOAD_OPTIONS),
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.embedding_files import EmbeddingFiles
+from gpustack_draw.engine.load_numbers import load_numbers
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
 from gpustack_draw.engine.passes import Pass, second_pass
@@ -93,6 +94,7 @@ class LocalEngine:
         self._is_drawing = False
         self._loaded_on = ""
         self._encodes_pictures = False
+        self._load_numbers: dict[str, int] = {}
 
     def _own_lock(self) -> threading.RLock:
         """Return the lock; a new one after a fork, where no thread would release the old one."""
@@ -283,7 +285,7 @@ class LocalEngine:
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         self._check_memory(one)
         if not self._has_loaded(one):
-            self._load(progress, encode_pictures=one.needs_encoder(self.model.family))
+            self._load(one, progress)
         loras = self._loras.for_engine(one.settings.loras)
         try:
             return self._engine.draw(
@@ -302,7 +304,8 @@ class LocalEngine:
 
     def _has_loaded(self, one: Pass) -> bool:
         encodes = self._encodes_pictures or not one.needs_encoder(self.model.family)
-        return self.is_loaded and encodes and self._embeddings.are_complete
+        same = self._load_numbers == load_numbers(one.settings)
+        return self.is_loaded and encodes and same and self._embeddings.are_complete
 
     def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
         return memory_need(
@@ -321,7 +324,9 @@ class LocalEngine:
     def _used_device(self) -> Device:
         return device_named(self._device, self._engine.devices())
 
-    def _load(self, progress: PictureProgress, *, encode_pictures: bool) -> None:
+    def _load(self, one: Pass, progress: PictureProgress) -> None:
+        numbers = load_numbers(one.settings)
+        encode_pictures = one.needs_encoder(self.model.family)
         self._loaded_on = ""
         missing = next((path for path in self._files.values() if not Path(path).exists()), None)
         if missing is not None:
@@ -336,12 +341,14 @@ class LocalEngine:
             threads=self._threads,
             device=self._device,
             switches=self.model.family.switches,
+            numbers=numbers,
             encode_pictures=encode_pictures,
             on_progress=progress,
             on_log=self._on_log,
         )
         self._loaded_on = result.device
         self._encodes_pictures = encode_pictures
+        self._load_numbers = numbers
 
     def _finished(
         self,

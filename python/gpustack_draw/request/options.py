@@ -7,6 +7,7 @@ nothing that takes long.
 
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.option_types import (
+    ChoiceOption,
     DecimalOption,
     FactorOption,
     IntegerOption,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-SamplingOption = IntegerOption | DecimalOption | ListOption
+SamplingOption = IntegerOption | DecimalOption | ListOption | ChoiceOption
 
 
 def _falls_to_zero(levels: "Sequence[float]") -> bool:
@@ -183,6 +184,28 @@ SKIP_LAYER_END = DecimalOption(
     summary="to {}",
     needs="skip_layers",
 )
+RNG = ChoiceOption(
+    "rng",
+    title="cuda or cpu",
+    texts={"cuda": "NV", "cpu": "CPU"},
+    aliases={"gpu": "cuda", "nv": "cuda"},
+    example=phrase("{rng='cpu'}"),
+    help="generator of the noise: cuda, which is that of web UIs and of PyTorch on GPUs, or cpu,"
+    " which is that of ComfyUI and of PyTorch on CPUs (default: cuda)",
+    parameter="RNG",
+    summary="rng {}",
+)
+TILE = ChoiceOption(
+    "tile",
+    title="x, y, both or off",
+    texts={"x": "x", "y": "y", "both": "True"},
+    aliases={"off": None, "true": "both", "false": None},
+    example=phrase("{tile='both'}"),
+    help="draw a seamless picture, whose edges continue at the opposite ones: x for left and right,"
+    " y for top and bottom, both, or off; Stable Diffusion 3, Anima and Wan cannot (default: off)",
+    parameter="Tiling",
+    summary="tile {}",
+)
 SEED = SeedOption(
     "seed",
     title="seed",
@@ -281,7 +304,9 @@ THREADS = IntegerOption(
     help="number of CPU threads, 1 to 512 (default: one per core)",
 )
 
-# The numbers that decide how a picture is sampled: the fields of SamplingOptions.
+# Those for which the engine loads the model again.
+LOAD_OPTIONS = (RNG, TILE)
+# The options that decide how a picture is sampled: the fields of SamplingOptions.
 SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     SAMPLE_STEPS,
     CFG_SCALE,
@@ -295,6 +320,7 @@ SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     SLG_SCALE,
     SKIP_LAYER_START,
     SKIP_LAYER_END,
+    *LOAD_OPTIONS,
 )
 
 

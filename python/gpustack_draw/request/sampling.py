@@ -26,6 +26,8 @@ class SamplingKeywords(TypedDict, total=False):
     slg_scale: float | None
     skip_layer_start: float | None
     skip_layer_end: float | None
+    rng: str | None
+    tile: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class SamplingOptions:
     slg_scale: float | None = None
     skip_layer_start: float | None = None
     skip_layer_end: float | None = None
+    rng: str | None = None
+    tile: str | None = None
 
 
 def chosen_numbers(options: SamplingOptions) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def choose_sampling(
 
     Raises:
         UsageError: The scheduler or the noise levels do not fit the model or the steps, or the
-            model lacks a layer to skip.
+            model lacks a layer to skip, or it cannot draw seamless pictures.
     """
     family, defaults = model.family, model.defaults
     scheduler = None if request.sigmas is not None else request.scheduler or defaults.scheduler
@@ -38,9 +38,24 @@ def choose_sampling(
         _check_sigmas(sampling["sigmas"], model)
     else:
         check_scheduler(scheduler, sampling["sample_steps"], model)
+    if request.tile is not None:
+        notes += _notes_on_tile(model)
     if "skip_layers" in sampling:
         notes += _choose_guided_steps(sampling, model)
     return scheduler, sampling, notes
+
+
+def _notes_on_tile(model: ResolvedModel) -> tuple[str, ...]:
+    """Refuse a seamless picture of a model whose picture would have seams."""
+    if "tile" not in model.family.options:
+        raise UsageError(
+            f"{model.family.title} cannot draw seamless pictures: only its VAE joins the edges",
+            hint=phrase("leave {tile} out, or use another model"),
+            argument="tile",
+        )
+    if model.source != "demo":
+        return ()
+    return (phrase("with {tile}, the demo model can deform what it draws, or leave it out"),)
 
 
 def _choose_guided_steps(sampling: dict[str, Any], model: ResolvedModel) -> tuple[str, ...]:

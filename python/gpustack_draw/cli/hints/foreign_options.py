@@ -19,6 +19,8 @@ _EQUIVALENTS = {
     "--flow-shift": "--shift",
     "--sigmas": "--custom-sigmas",
     "--skip-layers": "--slg-layers",
+    "--rng": "--sampler-rng",
+    "--tile": "--circular --circularx --circulary --seamless --tiling",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
     "--scheduler": "--noise-schedule --sampling-schedule --schedule --schedule-type",
     "--negative-prompt": "--neg --neg-prompt --negative --uncond --uncond-prompt",
@@ -67,16 +69,13 @@ _EQUIVALENTS = {
 # Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
-    "drawing in tiles": "--tile --tiling --vae-tile-overlap --vae-tile-size --vae-tiling"
-    " --enable-vae-tiling",
-    "seamless pictures": "--circular --circularx --circulary --seamless",
+    "decoding in tiles": "--vae-tile-overlap --vae-tile-size --vae-tiling --enable-vae-tiling",
     "an option to save memory": "--clip-on-cpu --enable-model-cpu-offload --low-memory --low-ram"
     " --low-vram --lowvram --max-vram --medvram --normalvram --novram --offload --offload-to-cpu"
     " --vae-on-cpu",
     "an option for flash attention": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
     " --xformers",
     "caching between steps": "--cache --cache-mode --cache-option --easycache --teacache",
-    "choosing the random number generator": "--rng --sampler-rng",
     "reading prompts from a file": "--from-file --prompt-file --prompts --prompts-file",
     "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
     " --listen-port --port --share --ui --webui",

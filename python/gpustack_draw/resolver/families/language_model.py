@@ -35,7 +35,7 @@ FAMILIES = (
         title="Qwen-Image",
         defaults=Defaults(20, 2.5),
         variants={"lightning": Defaults(8, 1.0), "edit": Defaults(20, 2.5)},
-        options=FLOW_OPTIONS,
+        options=(*FLOW_OPTIONS, "tile"),
         sources={
             "vae": sources.QWEN_VAE,
             "llm": (
@@ -63,7 +63,7 @@ FAMILIES = (
         title="Z-Image",
         defaults=Defaults(20, 4.0),
         variants={"turbo": Defaults(8, 1.0)},
-        options=FLOW_OPTIONS,
+        options=(*FLOW_OPTIONS, "tile"),
         sources={
             "vae": sources.FLUX_VAE,
             "llm": (
@@ -83,7 +83,7 @@ FAMILIES = (
         name="ovis-image",
         title="Ovis-Image",
         defaults=Defaults(50, 5.0),
-        options=(*FLOW_OPTIONS, *SKIP_OPTIONS),
+        options=(*FLOW_OPTIONS, "tile", *SKIP_OPTIONS),
         sources={
             "vae": sources.FLUX_VAE,
             "llm": (Source("Comfy-Org/Ovis-Image", "ovis_2.5.safetensors"),),
@@ -101,7 +101,7 @@ FAMILIES = (
         name="anima",
         title="Anima",
         defaults=Defaults(30, 5.0),
-        options=FLOW_OPTIONS,
+        options=FLOW_OPTIONS,  # the engine joins the edges in the VAE only
         sources={
             "vae": sources.QWEN_VAE,
             "llm": (Source("Qwen/Qwen3-0.6B-Base", "model.safetensors"),),
@@ -118,7 +118,7 @@ FAMILIES = (
         title="ERNIE-Image",
         defaults=Defaults(50, 4.5),
         variants={"turbo": Defaults(8, 1.0)},
-        options=FLOW_OPTIONS,
+        options=(*FLOW_OPTIONS, "tile"),
         sources={
             "vae": sources.FLUX2_VAE,
             "llm": (Source("unsloth/Ministral-3-3B-Instruct-2512-GGUF", "Q4_K_M"),),

@@ -57,7 +57,7 @@ _sd1 = Family(
     ),
     size_multiple=64,
     has_ays=True,
-    options=(*COMMON_OPTIONS, "clip_skip"),
+    options=(*COMMON_OPTIONS, "tile", "clip_skip"),
     unet=True,
     latent_channels=4,
     token_pixels=8,
