@@ -23,8 +23,8 @@ struct Cancelled : std::exception {
   const char* what() const noexcept override { return "cancelled"; }
 };
 
-/// Lets graphs be cancelled for its lifetime: `is_cancelled` is called between tasks, on all
-/// threads. Only one may exist at a time; create and destroy it while nothing is computed.
+/// Cancels graphs for its lifetime, where `is_cancelled` returns true: it is called between tasks,
+/// on all threads. Only one may exist at a time; create and destroy it while nothing is computed.
 class ScopedCancellation {
  public:
   explicit ScopedCancellation(std::function<bool()> is_cancelled);

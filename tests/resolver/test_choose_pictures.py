@@ -123,7 +123,8 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="edit",
             references=("a",),
-            notes=("FLUX.1 Kontext edits the picture; with --strength it starts from it instead",),
+            explanation="FLUX.1 Kontext edits the picture; with --strength it starts from it"
+            " instead",
         ),
     ),
     "edit two": (
@@ -132,7 +133,8 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="edit",
             references=("a", "b"),
-            notes=("Qwen-Image-Edit-2511 edits the pictures; with --strength it starts from one",),
+            explanation="Qwen-Image-Edit-2511 edits the pictures; with --strength it starts from"
+            " one",
         ),
     ),
     "edit more than trained with": (
@@ -161,7 +163,7 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="edit",
             references=("a", "b", "c"),
-            notes=("FLUX.2 dev edits the picture; with --strength it starts from it instead",),
+            explanation="FLUX.2 dev edits the picture; with --strength it starts from it instead",
         ),
     ),
     "editing model starts": (
@@ -203,7 +205,7 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="edit",
             references=("a",),
-            notes=("CosXL-Edit edits the picture; with --strength it also starts from it",),
+            explanation="CosXL-Edit edits the picture; with --strength it also starts from it",
         ),
     ),
     "CosXL-Edit starts": (
@@ -227,12 +229,8 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
         PictureRoles(
             mode="control",
             control="a",
-            notes=(
-                (
-                    "FLUX.1 Control follows the picture as a control picture; with --strength it"
-                    " starts from it"
-                ),
-            ),
+            explanation="FLUX.1 Control follows the picture as a control picture; with --strength"
+            " it starts from it",
         ),
     ),
     "control by its own option": (
@@ -276,7 +274,9 @@ ROLES: dict[str, tuple[str | Family, dict[str, Any], PictureRoles[str]]] = {
 @pytest.mark.parametrize(("family", "named", "roles"), ROLES.values(), ids=ROLES)
 def test_role(family: str | Family, named: dict[str, Any], roles: PictureRoles[str]) -> None:
     found = choose(family, **named)
-    assert replace(found, notes=tuple(map(with_options, found.notes))) == roles
+    notes = tuple(map(with_options, found.notes))
+    explanation = with_options(found.explanation)
+    assert replace(found, explanation=explanation, notes=notes) == roles
 
 
 ELEVEN = tuple("abcdefghijk")

@@ -222,7 +222,7 @@ class LocalEngine:
             need = self._memory_need(Pass(settings=settings, pictures=drawing.pictures), device)
         name = self._device if device is None else device.name
         additions = self._loras.additions(settings.loras)
-        return plan_model(self.model, settings, need, name, drawing.notes, additions)
+        return plan_model(self.model, settings, need, name, drawing.plan_notes, additions)
 
     def check_loras(self) -> None:
         """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""

@@ -75,7 +75,9 @@ def read_pictures(
     sources = (*options.image, *options.ref_image, *masks, *controls)
     if standard_input is not None and sum(map(_is_standard_input, sources)) > 1:
         raise UsageError(
-            "standard input cannot be two pictures", hint="save one of them to a file first"
+            "standard input cannot be two pictures",
+            hint="save one of them to a file first",
+            argument="image",
         )
     read = _Reader(standard_input)
     images = read.all("image", options.image, "picture")

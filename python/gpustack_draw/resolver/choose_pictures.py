@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.phrases import Argument, Phrase, phrase
+from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.picture_options import missing_image
 from gpustack_draw.resolver.families import FAMILIES, Family
 
@@ -56,6 +56,7 @@ class PictureRoles(Generic[PictureT]):
         control: The control picture; ``None`` for none.
         strength: Share of the steps that run from ``start``, 0 to 1; ``None`` without it.
         increase_ref_index: Whether the engine must be asked to number the references.
+        explanation: How the pictures of ``--image`` are used, for a plan; may be empty.
         notes: Notes for the user.
     """
 
@@ -66,6 +67,7 @@ class PictureRoles(Generic[PictureT]):
     control: PictureT | None = None
     strength: float | None = None
     increase_ref_index: bool = False
+    explanation: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -100,7 +102,8 @@ def choose_pictures(family: Family, named: NamedPictures[PictureT]) -> PictureRo
         control=control,
         strength=None if start is None else strength,
         increase_ref_index=family.pictures.increase_ref_index and len(references) > 1,
-        notes=tuple(_notes(family, named, use, len(references))),
+        explanation=_explanation(family, named, use),
+        notes=tuple(_notes(family, named, len(references))),
     )
 
 
@@ -237,13 +240,12 @@ def _check_counts(family: Family, named: NamedPictures[PictureT], use: _Use) -> 
         )
 
 
-def _notes(
-    family: Family, named: NamedPictures[PictureT], use: _Use, references: int
-) -> Iterator[str]:
+def _notes(family: Family, named: NamedPictures[PictureT], references: int) -> Iterator[str]:
     pictures, title = family.pictures, family.title
-    if named.images:
-        yield from _notes_on_images(family, named, use)
-    elif not pictures.draws_alone and not references and named.control is None:
+    masked = named.mask is not None or named.expands
+    if named.strength == 1 and not masked and not family.unet:
+        yield phrase("with {strength=1} nothing of the picture remains; lower values keep more")
+    if not named.images and not pictures.draws_alone and not references and named.control is None:
         yield phrase(
             "{} was trained to work on a picture; without {image} it draws from the prompt", title
         )
@@ -263,23 +265,20 @@ def _notes(
         yield f"{title} was trained with {most}, and {references} are named"
 
 
-def _notes_on_images(family: Family, named: NamedPictures[PictureT], use: _Use) -> Iterator[Phrase]:
+def _explanation(family: Family, named: NamedPictures[PictureT], use: _Use) -> str:
+    """Return how the pictures of ``--image`` are used; empty where there is no other use."""
     title = family.title
+    if not named.images or use == "start" or not family.pictures.start:
+        return ""
     if use == "control":
-        yield phrase(
+        return phrase(
             "{} follows the picture as a control picture; with {strength} it starts from it", title
         )
-    elif use == "reference" and not family.pictures.start:
-        pass
-    elif use == "reference" and "reference" in family.pictures.concatenated:
-        yield phrase("{} edits the picture; with {strength} it also starts from it", title)
-    elif use == "reference" and len(named.images) == 1:
-        yield phrase("{} edits the picture; with {strength} it starts from it instead", title)
-    elif use == "reference":
-        yield phrase("{} edits the pictures; with {strength} it starts from one", title)
-    masked = named.mask is not None or named.expands
-    if named.strength == 1 and not masked and not family.unet:
-        yield phrase("with {strength=1} nothing of the picture remains; lower values keep more")
+    if "reference" in family.pictures.concatenated:
+        return phrase("{} edits the picture; with {strength} it also starts from it", title)
+    if len(named.images) == 1:
+        return phrase("{} edits the picture; with {strength} it starts from it instead", title)
+    return phrase("{} edits the pictures; with {strength} it starts from one", title)
 
 
 def families_that_edit() -> list[str]:

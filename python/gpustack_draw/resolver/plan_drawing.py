@@ -37,12 +37,19 @@ class Drawing:
     Attributes:
         settings: Settings of each picture, seeds counting up.
         pictures: The input pictures; ``None`` for none.
+        explanation: How the pictures of ``--image`` are used; may be empty.
         notes: Notes for the user on what was changed or has no effect.
     """
 
     settings: tuple[DrawSettings, ...]
     pictures: PreparedPictures | None = None
+    explanation: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def plan_notes(self) -> tuple[str, ...]:
+        """The notes of a plan, which also explains what a drawing just does."""
+        return (self.explanation, *self.notes) if self.explanation else self.notes
 
 
 def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
@@ -99,6 +106,7 @@ def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:
             for each in settings
         ),
         pictures=prepared,
+        explanation=roles.explanation,
         notes=tuple(dict.fromkeys(all_notes)),
     )
 
