@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -249,6 +249,19 @@ def engine_names(model: collections.abc.Sequence[tuple[str, collections.abc.Sequ
     Raises:
         ValueError: A count, a length or a shape exceeds those of real models, or no component has that
             name.
+    """
+def find_edges(picture: typing_extensions.Buffer) -> Picture:
+    """
+    Find the edges of a picture for a control model.
+    
+    Args:
+        picture: (height, width, 3) uint8, RGB.
+    
+    Returns:
+        White lines on black, of the same size.
+    
+    Raises:
+        ValueError: The picture has another shape or type, or no pixels.
     """
 def list_devices() -> list[Device]:
     """
