@@ -254,7 +254,7 @@ class Peer:
 
     def draw(self, case: Case, side: int, steps: int) -> Drawn:
         """Draw a case."""
-        scheduler = _scheduler(case)
+        scheduler = scheduler_of(case)
         pipeline = PIPELINES[case.kind](
             self.vae, None, None, self.unet, scheduler, None, None, requires_safety_checker=False
         )
@@ -312,7 +312,8 @@ def load_text_encoder(weights: dict[str, torch.Tensor]) -> CLIPTextModel:
     return encoder.eval()
 
 
-def _scheduler(case: Case) -> Any:
+def scheduler_of(case: Case) -> Any:
+    """Return the scheduler of diffusers for a case."""
     options = {**NOISES, "timestep_spacing": case.spacing}
     if case.sampler == "euler":
         return EulerDiscreteScheduler(**options)
