@@ -19,6 +19,7 @@ from gpustack_draw.cli.main import main
 from gpustack_draw.cli.request_options import typed_values
 from gpustack_draw.pictures.save import encode
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import HiresSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 
 WEB_UI = (
@@ -466,3 +467,21 @@ def test_show_needs_no_engine(stand_in: StandIn) -> None:
         """
     )
     assert output.endswith("\n[]\n")
+
+
+def test_the_upscaling_model_of_a_second_pass_is_asked_for(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = HiresSettings(scale=2, width=96, height=64, upscaler="4x-Test", steps=4, strength=0.5)
+    Path("large.png").write_bytes(encode(make_picture(hires=second, reference="demo"), ".png"))
+    note = (
+        "gpustack-draw: 'large.png' was enlarged by '4x-Test' for its second pass; name the file"
+        " with --hires-upscaler"
+    )
+    assert main(["--from", "large.png", "--output", "one.png"]) == 0
+    assert note in capsys.readouterr().err.splitlines()
+    assert stand_in.requests[-1].hires_upscaler is None
+    words = ["--from", "large.png", "--hires-upscaler", "4x-Test.pth", "--output", "two.png"]
+    assert main(words) == 0
+    assert note not in capsys.readouterr().err.splitlines()
+    assert stand_in.requests[-1].hires_upscaler == "4x-Test.pth"

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from picture_checker import read_picture
 from PIL import Image
+from upscaling_models import random_weights, write_weights
 
 import gpustack_draw
 from gpustack_draw.cli.main import main
@@ -104,6 +105,30 @@ def test_strength_0_only_enlarges(model: Model, enlarged: Pixels) -> None:
     assert not np.array_equal(nearest, drawn)
 
 
+def test_an_upscaling_model_enlarges_the_first_pass(
+    model: Model, enlarged: Pixels, tmp_path: Path
+) -> None:
+    path = write_weights(tmp_path / "2x-Test.safetensors", random_weights(1, 2, seed=1))
+    progress: list[Progress] = []
+    picture = draw(
+        model, progress.append, hires=2, hires_upscaler=path, hires_strength=0, sample_steps=1
+    )
+    drawn = np.asarray(picture).astype(int)
+    assert drawn.shape == enlarged.shape
+    assert "upscale" in {each.phase for each in progress}
+    assert picture.settings.hires is not None
+    assert picture.settings.hires.upscaler == "2x-Test"
+    first = np.asarray(draw(model, sample_steps=1))
+    with gpustack_draw.load("demo") as other:
+        made = other._engine._engine.upscale(  # type: ignore[attr-defined]
+            memoryview(first), model=str(path)
+        )
+    expected = np.asarray(made.pixels).reshape(drawn.shape).astype(int)
+    plain = Image.fromarray(first).resize((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS)
+    # Through the autoencoder, which does not keep every detail of noise.
+    assert np.abs(drawn - expected).mean() < np.abs(drawn - np.asarray(plain)).mean() / 2
+
+
 def test_options_change_the_picture(model: Model) -> None:
     plain = np.asarray(draw(model, hires=2))
     for options in ({"hires_steps": 2}, {"hires_strength": 0.9}):
@@ -172,6 +197,7 @@ def test_the_command_draws_it_again_from_its_record(
     assert (record["width"], record["height"]) == (96, 48)
     assert record["hires"] == {
         "scale": 1.5, "width": 96, "height": 48, "upscaler": "lanczos", "steps": 4, "strength": 0.7,
+        "reference": "",
     }  # fmt: skip
     assert main(["--from", "one.png", "-q", "--output", "two.png"]) == 0
     assert Path("one.png").read_bytes() == Path("two.png").read_bytes()

@@ -94,3 +94,16 @@ def test_the_second_pass_follows_the_edges_of_the_larger_control_picture() -> No
     keywords = second.keywords(model("sd1"))
     assert (keywords["canny"], keywords["numbers"]["control_strength"]) == (True, 0.5)
     assert keywords["pictures"].control.shape == (1024, 1024, 3)
+
+
+def test_the_second_pass_starts_from_what_an_upscaling_model_made() -> None:
+    first = Pass(settings=settings(size=(64, 64)))
+    plain = memoryview(np.zeros((64, 64, 3), np.uint8))
+    larger = memoryview(np.full((256, 256, 3), 200, np.uint8))
+    drawn, enlarged = DrawResult(64, 64, plain), DrawResult(256, 256, larger)
+    second = second_pass(first, drawn, model("sd1").family, enlarged)
+    assert second is not None
+    assert second.pictures is not None
+    assert second.pictures.engine.image is not None
+    assert second.pictures.engine.image.shape == (128, 128, 3)
+    assert (second.pictures.engine.image == 200).all()

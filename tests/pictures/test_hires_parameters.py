@@ -1,5 +1,6 @@
 """The parameters of a second pass, written and read back."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,25 @@ def test_it_is_read_back(tmp_path: Path, others: dict[str, Any]) -> None:
         "hires_steps": 10,
         "hires_strength": 0.3,
     }
+
+
+def test_an_upscaling_model_is_named_by_its_reference_on_the_hub(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    known = replace(SECOND, upscaler="4x-Test", reference="hf.co/acme/esrgan:4x-Test.pth")
+    path.write_bytes(encode(make_picture(hires=known, reference="demo"), ".png"))
+    assert "Hires upscaler: 4x-Test," in read_parameters(path).text
+    options = options_of(read_parameters(path))
+    assert options["hires_upscaler"] == "hf.co/acme/esrgan:4x-Test.pth"
+    local = replace(SECOND, upscaler="4x-Test")
+    path.write_bytes(encode(make_picture(hires=local, reference="demo"), ".png"))
+    assert options_of(read_parameters(path))["hires_upscaler"] is None
+
+
+def test_the_path_of_a_stranger_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    hostile = replace(SECOND, upscaler="x", reference="/etc/passwd")
+    path.write_bytes(encode(make_picture(hires=hostile, reference="demo"), ".png"))
+    assert options_of(read_parameters(path))["hires_upscaler"] is None
 
 
 def test_it_can_be_changed_or_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The options of a second pass: their values, and the message for each wrong one."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ def test_an_option_without_a_second_pass(options: dict[str, Any]) -> None:
     assert caught.value.message == f"{name} needs a second pass"
     assert with_options(caught.value.hint) == "draw one with --hires=2"
     assert caught.value.argument == name
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["4x-UltraSharp.pth", "models/4x", "hf.co/acme/esrgan:4x", Path("models") / "4x.safetensors"],
+)
+def test_an_upscaling_model_is_named_by_its_reference(reference: Any) -> None:
+    assert request(hires=2, hires_upscaler=reference).hires_upscaler == str(reference)
 
 
 def test_upscalers_have_the_names_of_web_uis() -> None:

@@ -1,15 +1,17 @@
 """The second pass of a request: its size, steps and strength, or the reason why there is none."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from input_files import noise
 from resolved_models import model
+from upscaling_models import random_weights, write_weights
 
 from gpustack_draw.cli.option_names import with_options
-from gpustack_draw.errors import ModelFileError, UsageError
+from gpustack_draw.errors import DrawError, ModelFileError, UsageError
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import HiresSettings, describe_size
 from gpustack_draw.request.picture_options import PictureOptions
@@ -195,3 +197,21 @@ def test_full_strength_is_noted_where_nothing_remains() -> None:
     note = "with hires_strength=1 nothing of the first pass remains; lower values keep more"
     assert plan("flux1", hires_strength=1).notes[-1:] == (note,)
     assert plan("sd1", hires_strength=1).notes == ()
+
+
+def test_an_upscaling_model_is_found_and_checked(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "4x-Test.safetensors", random_weights(1, 4, seed=1))
+    drawing = plan(hires_upscaler=str(path))
+    assert drawing.upscaler is not None
+    assert drawing.upscaler.path == path
+    found = drawing.settings[0].hires
+    assert found is not None
+    assert (found.upscaler, found.reference, found.is_latent) == ("4x-Test", "", False)
+    assert plan().upscaler is None
+    with pytest.raises(DrawError) as caught:
+        plan(hires_upscaler=str(tmp_path / "missing.pth"))
+    assert caught.value.argument == "hires_upscaler"
+    other = write_weights(tmp_path / "other.safetensors", {"a": np.zeros((2, 2), np.float32)})
+    with pytest.raises(DrawError) as caught:
+        plan(hires_upscaler=str(other))
+    assert caught.value.argument == "hires_upscaler"

@@ -308,9 +308,10 @@ def _add_second_pass(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
     group.add_argument(
         "--hires-upscaler",
-        metavar="NAME",
+        metavar="NAME|REF",
         help=f"how the picture is enlarged: {', '.join(HIRES_UPSCALERS)}; those named latent"
-        " enlarge the latent instead of the pixels (default: lanczos)",
+        " enlarge the latent instead of the pixels; or an upscaling model as for --upscale"
+        " (default: lanczos)",
     )
     _add_option(group, HIRES_STEPS)
     _add_option(group, HIRES_STRENGTH)

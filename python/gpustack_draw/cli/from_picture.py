@@ -9,6 +9,7 @@ from typing import Any
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.pictures.hires_parameters import HIRES_UPSCALER
 from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
 from gpustack_draw.pictures.parameters import EMBEDDING_HASHES
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
@@ -130,6 +131,13 @@ def _notes(
     if found.embeddings and not arguments.embedding:
         names = clean(", ".join(map(quoted, found.embeddings)))
         yield f"{quoted(path)} was drawn with the embeddings {names}; name them with --embedding"
+    hires = found.hires_options
+    if hires and "hires_upscaler" not in {*hires, *typed} and HIRES_UPSCALER in found.extra:
+        upscaler = clean(quoted(found.extra[HIRES_UPSCALER], limit=40))
+        yield (
+            f"{quoted(path)} was enlarged by {upscaler} for its second pass; name the file with"
+            " --hires-upscaler"
+        )
     for name, argument in _NUMBERS.items():
         if name in found.extra and argument not in typed:
             value = quoted(found.extra[name], limit=40)

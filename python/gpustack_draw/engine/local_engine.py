@@ -164,6 +164,8 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         self._loras.fetch(drawing.settings[0].loras, on_progress)
+        if drawing.upscaler is not None:
+            drawing.upscaler.fetch(on_progress)
         previews = self._preview_mode if preview and on_progress is not None else "none"
         for number, settings in enumerate(drawing.settings, start=1):
             progress = PictureProgress(
@@ -172,7 +174,7 @@ class LocalEngine:
                 self._check_open,
                 second_steps=0 if settings.hires is None else settings.hires.steps,
             )
-            first = Pass(settings=settings, pictures=drawing.pictures)
+            first = Pass.first(drawing, settings)
             with self._own_lock():
                 self._check_idle()
                 self._is_drawing = True
@@ -199,7 +201,7 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         with self._own_lock():
-            self._check_memory(Pass(settings=drawing.settings[0], pictures=drawing.pictures))
+            self._check_memory(Pass.first(drawing, drawing.settings[0]))
         self._loras.check_disk_space(drawing.settings[0].loras)
         return self.model.notes + drawing.notes
 
@@ -219,7 +221,7 @@ class LocalEngine:
                 raise
             except DrawError:  # a plan needs no working engine
                 device = None
-            need = self._memory_need(Pass(settings=settings, pictures=drawing.pictures), device)
+            need = self._memory_need(Pass.first(drawing, settings), device)
         name = self._device if device is None else device.name
         additions = self._loras.additions(settings.loras)
         return plan_model(self.model, settings, need, name, drawing.plan_notes, additions)
@@ -276,11 +278,22 @@ class LocalEngine:
 
     def _draw_passes(self, first: Pass, progress: PictureProgress, previews: str) -> Picture:
         result = self._draw(first, progress, previews)
-        second = second_pass(first, result, self.model.family)
+        enlarged = None if first.upscaler is None else self._enlarge(first, result, progress)
+        second = second_pass(first, result, self.model.family, enlarged)
         if second is not None:
             progress.begin_second_pass()
             result = self._draw(second, progress, previews)
         return self._finished(result, first, second or first, progress)
+
+    def _enlarge(self, first: Pass, drawn: DrawResult, progress: PictureProgress) -> DrawResult:
+        return self._engine.upscale(
+            first.finished(drawn),
+            model=first.upscaler_path,
+            threads=self._threads,
+            device=self._device,
+            on_progress=progress,
+            on_log=self._on_log,
+        )
 
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         self._check_memory(one)
@@ -313,7 +326,7 @@ class LocalEngine:
             one.settings,
             device,
             loaded=self._has_loaded(one),
-            addition_bytes=self._loras.bytes(one.settings.loras),
+            addition_bytes=self._loras.bytes(one.settings.loras) + one.upscaler_bytes,
             pictures=None if one.pictures is None else one.pictures.engine,
         )
 

@@ -9,6 +9,7 @@ from gpustack_draw.engine.picture_numbers import picture_numbers
 from gpustack_draw.engine.results import DrawResult
 from gpustack_draw.inputs.enlarge import enlarge_for_second_pass
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures
+from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_settings import DrawSettings, HiresSettings
 from gpustack_draw.request.web_ui_names import HIRES_UPSCALER_TITLES
 from gpustack_draw.resolver.denoising_start import (
@@ -17,7 +18,9 @@ from gpustack_draw.resolver.denoising_start import (
     start_of_run,
 )
 from gpustack_draw.resolver.families import Family
+from gpustack_draw.resolver.plan_drawing import Drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.upscaler import Upscaler
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,11 +31,18 @@ class Pass:
         settings: What to draw.
         pictures: The pictures that it starts from or looks at; ``None`` for none.
         start: The steps to run; ``None`` for those that follow from the strength.
+        upscaler: The upscaling model that enlarges the picture for a second pass.
     """
 
     settings: DrawSettings
     pictures: PreparedPictures | None = None
     start: DenoisingStart | None = None
+    upscaler: Upscaler | None = None
+
+    @classmethod
+    def first(cls, drawing: Drawing, settings: DrawSettings) -> "Pass":
+        """Return the first pass of a planned drawing."""
+        return cls(settings=settings, pictures=drawing.pictures, upscaler=drawing.upscaler)
 
     def needs_encoder(self, family: Family) -> bool:
         """Return True if the drawing needs the encoder of the VAE, in this pass or a second one.
@@ -48,6 +58,29 @@ class Pass:
         pictures = self.pictures.engine
         is_encoded = pictures.image is not None or bool(pictures.references)
         return is_encoded or not family.pictures.control_net
+
+    @property
+    def upscaler_path(self) -> str:
+        """Absolute path of the upscaling model."""
+        assert self.upscaler is not None
+        return str(self.upscaler.path.absolute())
+
+    @property
+    def upscaler_bytes(self) -> int:
+        """Size of the upscaling model; 0 for none."""
+        return 0 if self.upscaler is None else self.upscaler.bytes
+
+    def finished(self, drawn: DrawResult) -> memoryview:
+        """Return the finished picture of this pass, with the input picture around a mask.
+
+        Args:
+            drawn: As the engine drew it.
+
+        Returns:
+            (height, width, 3) uint8, contiguous.
+        """
+        pixels = _raster(drawn).pixels
+        return pixels if self.pictures is None else self.pictures.finish_bytes(pixels)
 
     def keywords(self, model: ResolvedModel) -> dict[str, Any]:
         """Return the keywords of :meth:`CoreEngine.draw` that say what to draw.
@@ -70,7 +103,9 @@ class Pass:
         return keywords
 
 
-def second_pass(first: Pass, drawn: DrawResult, family: Family) -> Pass | None:
+def second_pass(
+    first: Pass, drawn: DrawResult, family: Family, enlarged: DrawResult | None = None
+) -> Pass | None:
     """Return the pass that draws the picture of the first one again; ``None`` for none.
 
     It starts from the enlarged picture, as a drawing of that strength starts from an input picture.
@@ -79,6 +114,7 @@ def second_pass(first: Pass, drawn: DrawResult, family: Family) -> Pass | None:
         first: The first pass.
         drawn: Its picture.
         family: The family of the model.
+        enlarged: The finished picture as an upscaling model has enlarged it; ``None`` for none.
     """
     hires = first.settings.hires
     if hires is None or hires.is_latent:
@@ -89,6 +125,7 @@ def second_pass(first: Pass, drawn: DrawResult, family: Family) -> Pass | None:
         (hires.width, hires.height),
         pictures=first.pictures,
         nearest=hires.upscaler == "nearest",
+        enlarged=None if enlarged is None else _raster(enlarged).pixels,
         references_as_drawn="reference" in family.pictures.concatenated,
     )
     settings = replace(
@@ -125,3 +162,7 @@ def latent_options(settings: DrawSettings) -> tuple[str, dict[str, float]]:
 def _start_of(hires: HiresSettings, settings: DrawSettings) -> DenoisingStart:
     scheduler = settings.scheduler or SCHEDULER_BESIDE_SIGMAS
     return start_of_run(hires.steps, hires.strength, scheduler)
+
+
+def _raster(result: DrawResult) -> Raster:
+    return Raster(result.pixels, result.width, result.height)

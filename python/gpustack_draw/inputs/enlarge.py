@@ -21,6 +21,7 @@ def enlarge_for_second_pass(
     *,
     pictures: PreparedPictures | None = None,
     nearest: bool = False,
+    enlarged: memoryview | None = None,
     references_as_drawn: bool = False,
 ) -> PreparedPictures:
     """Return the pictures of a second pass, which starts from the result of the first.
@@ -35,6 +36,8 @@ def enlarge_for_second_pass(
         pictures: The input pictures of the first pass, all of ``drawn_size`` but the references;
             ``None`` for none.
         nearest: Enlarge pixels without smoothing, instead of by Lanczos' method.
+        enlarged: The finished picture of the first pass as an upscaling model has enlarged it, in
+            any size: (height, width, 3) uint8; ``None`` to enlarge it here.
         references_as_drawn: Whether references need the size of the drawing.
     """
     import numpy as np
@@ -43,7 +46,11 @@ def enlarge_for_second_pass(
     finished = drawn if pictures is None else pictures.finish_bytes(drawn)
     pixels = np.frombuffer(finished, np.uint8).reshape(height, width, 3)
     box = fit(drawn_size, size, "crop").box
-    image = resize(pixels, size, box, nearest=nearest)
+    if enlarged is None:
+        image = resize(pixels, size, box, nearest=nearest)
+    else:
+        larger = np.asarray(enlarged)
+        image = resize(larger, size, fit((larger.shape[1], larger.shape[0]), size, "crop").box)
     first = EnginePictures() if pictures is None else pictures.engine
     references = first.references
     if references_as_drawn:

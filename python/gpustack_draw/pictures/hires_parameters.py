@@ -10,11 +10,13 @@ from typing import Any
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.request.hires_options import check_upscaler
+from gpustack_draw.request.model_reference import HubModel, parse_model_reference
 from gpustack_draw.request.options import HIRES, HIRES_STEPS, HIRES_STRENGTH, STRENGTH
-from gpustack_draw.request.web_ui_names import HIRES_UPSCALER_TITLES
+from gpustack_draw.request.web_ui_names import HIRES_UPSCALER_TITLES, hires_upscaler_named
 
-UPSCALER = "Hires upscaler"
+HIRES_UPSCALER = "Hires upscaler"
+# A name of this program: the reference of an upscaling model on the hub. Paths are private.
+_REFERENCE = "Hires upscaler reference"
 
 
 def hires_pairs(settings: DrawSettings) -> dict[str, object]:
@@ -27,7 +29,8 @@ def hires_pairs(settings: DrawSettings) -> dict[str, object]:
         strength.parameter: f"{hires.strength:g}",
         HIRES.parameter: f"{hires.scale:g}",
         HIRES_STEPS.parameter: hires.steps,
-        UPSCALER: HIRES_UPSCALER_TITLES[hires.upscaler],
+        HIRES_UPSCALER: HIRES_UPSCALER_TITLES.get(hires.upscaler, hires.upscaler),
+        _REFERENCE: hires.reference or None,
     }
 
 
@@ -51,9 +54,24 @@ def read_hires(pairs: Mapping[str, str]) -> dict[str, Any]:
     take("hires", HIRES.parameter, HIRES.parse)
     if not options:
         return {}
-    take("hires_upscaler", UPSCALER, check_upscaler)
+    take("hires_upscaler", HIRES_UPSCALER, _known_upscaler)
+    take("hires_upscaler", _REFERENCE, _hub_reference)
     take("hires_steps", HIRES_STEPS.parameter, HIRES_STEPS.parse)
     own = HIRES_STRENGTH.parameter in pairs
     strength = HIRES_STRENGTH.parameter if own else STRENGTH.parameter
     take("hires_strength", strength, HIRES_STRENGTH.parse)
     return options
+
+
+def _known_upscaler(title: str) -> str:
+    name = hires_upscaler_named(title)
+    if not name:
+        raise UsageError("an upscaling model, whose file the picture does not name")
+    return name
+
+
+def _hub_reference(text: str) -> str:
+    # gpustack-draw never writes a path into a picture; opening one from a stranger is unsafe.
+    if not isinstance(parse_model_reference(text), HubModel):
+        raise UsageError("no address of a file on the hub")
+    return text

@@ -61,9 +61,12 @@ class HiresSettings:
         scale: Factor by which the request enlarges the picture.
         width: Pixels of the finished picture, a multiple of what the model needs.
         height: Pixels, likewise.
-        upscaler: One of ``gpustack_draw.request.names.HIRES_UPSCALERS``.
+        upscaler: One of ``gpustack_draw.request.names.HIRES_UPSCALERS``, or the name of the
+            upscaling model.
         steps: Sampling steps that are run.
         strength: How much of the enlarged picture is redrawn, 0 to 1.
+        reference: Reference that names the upscaling model on any machine; empty for a local file,
+            and without such a model.
     """
 
     scale: float
@@ -72,6 +75,7 @@ class HiresSettings:
     upscaler: str
     steps: int
     strength: float
+    reference: str = ""
 
     @property
     def is_latent(self) -> bool:

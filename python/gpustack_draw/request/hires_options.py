@@ -1,5 +1,6 @@
 """The options of a second pass, which draws a picture again in a larger size."""
 
+import os
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -14,6 +15,8 @@ from gpustack_draw.request.web_ui_names import hires_upscaler_named
 DEFAULT_SCALE = 2.0
 DEFAULT_UPSCALER = "lanczos"
 DEFAULT_HIRES_STRENGTH = 0.5
+# Endings of files that can have an upscaling model.
+_ENDINGS = (".pth", ".pt", ".safetensors", ".gguf", ".ckpt")
 # The options that need a second pass.
 _DETAILS = ("hires_upscaler", "hires_steps", "hires_strength")
 
@@ -36,7 +39,8 @@ class HiresOptions:
             ``True`` for 2, ``None`` or ``False`` for a single pass.
         hires_upscaler: One of ``gpustack_draw.request.names.HIRES_UPSCALERS``: ``lanczos`` and
             ``nearest`` enlarge the pixels, the ``latent`` ones the latent; ``None`` for
-            ``lanczos``. Names of web UIs are translated: ``Latent (nearest)``.
+            ``lanczos``. Names of web UIs are translated: ``Latent (nearest)``. Or an upscaling
+            model (ESRGAN): a path, or ``hf.co/OWNER/REPO[@REVISION][:FILE]``.
         hires_steps: Sampling steps that the second pass runs, 1 to 1000; ``None`` for as many as
             an input picture of that strength gets.
         hires_strength: How much of the enlarged picture is redrawn, 0 to 1; ``None`` for 0.5.
@@ -79,12 +83,26 @@ def _check_scale(value: object) -> float | None:
 
 
 def check_upscaler(value: object) -> str:
-    """Check and translate the name of an upscaler.
+    """Check an upscaler, and translate the name of one.
+
+    Args:
+        value: The name of an upscaler, or the reference of an upscaling model.
+
+    Returns:
+        One of ``HIRES_UPSCALERS``, or the reference.
 
     Raises:
-        UsageError: There is no upscaler of that name.
+        UsageError: The value is neither.
     """
-    name = hires_upscaler_named(value) if isinstance(value, str) else ""
-    if not name:
-        raise unknown_name(value, HIRES_UPSCALERS, "hires_upscaler", title="hires upscaler")
-    return name
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(text, str):
+        name = hires_upscaler_named(text)
+        if name or _is_reference(text):
+            return name or text
+    raise unknown_name(value, HIRES_UPSCALERS, "hires_upscaler", title="hires upscaler")
+
+
+def _is_reference(text: str) -> bool:
+    """Return True for a path, the name of a file, or an address on Hugging Face."""
+    is_path = os.path.lexists(text) or os.path.basename(text) != text  # noqa: PTH119 - of any system
+    return is_path or text.lower().endswith(_ENDINGS)

@@ -19,8 +19,9 @@ from gpustack_draw.request.draw_settings import (
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
 from gpustack_draw.resolver.choose_pictures import NamedPictures, PictureRoles, choose_pictures
 from gpustack_draw.resolver.choose_settings import choose_settings, choose_size
-from gpustack_draw.resolver.plan_hires import plan_hires
+from gpustack_draw.resolver.plan_hires import find_hires_upscaler, plan_hires
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.upscaler import Upscaler
 
 # Pixels; cpp/engine/input_pictures.h checks it for all families.
 ENGINE_REFERENCE_MULTIPLE = 16
@@ -39,12 +40,14 @@ class Drawing:
         pictures: The input pictures; ``None`` for none.
         explanation: How the pictures of ``--image`` are used; may be empty.
         notes: Notes for the user on what was changed or has no effect.
+        upscaler: The upscaling model of the second pass; ``None`` for none.
     """
 
     settings: tuple[DrawSettings, ...]
     pictures: PreparedPictures | None = None
     explanation: str = ""
     notes: tuple[str, ...] = ()
+    upscaler: Upscaler | None = None
 
     @property
     def plan_notes(self) -> tuple[str, ...]:
@@ -66,11 +69,13 @@ def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
     drawing = _plan_first_pass(request, model)
     if request.hires is None:
         return drawing
-    hires, notes = plan_hires(request, drawing.settings[0], model)
+    upscaler = find_hires_upscaler(request)
+    hires, notes = plan_hires(request, drawing.settings[0], model, upscaler)
     if not hires.is_latent:
         check_encoder(model)
     settings = tuple(replace(each, hires=hires) for each in drawing.settings)
-    return replace(drawing, settings=settings, notes=(*drawing.notes, *notes))
+    notes = (*drawing.notes, *notes)
+    return replace(drawing, settings=settings, notes=notes, upscaler=upscaler)
 
 
 def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:

@@ -1,12 +1,14 @@
 """Plan the second pass of a drawing, or refuse it with the reason."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings, HiresSettings
 from gpustack_draw.request.hires_options import DEFAULT_HIRES_STRENGTH, DEFAULT_UPSCALER
+from gpustack_draw.request.names import HIRES_UPSCALERS
 from gpustack_draw.request.options import HIRES
 from gpustack_draw.resolver.choose_sampling import check_scheduler
 from gpustack_draw.resolver.denoising_start import (
@@ -15,6 +17,7 @@ from gpustack_draw.resolver.denoising_start import (
     start_of_run,
 )
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler, open_hub
 from gpustack_draw.units import round_up
 
 _NOTHING_REMAINS = phrase(
@@ -22,8 +25,23 @@ _NOTHING_REMAINS = phrase(
 )
 
 
+def find_hires_upscaler(request: DrawRequest) -> Upscaler | None:
+    """Find the upscaling model of the second pass; ``None`` for an upscaler without one.
+
+    Raises:
+        DrawError: The model cannot be found or used; see :func:`find_upscaler`.
+    """
+    reference = request.hires_upscaler
+    if reference is None or reference in HIRES_UPSCALERS:
+        return None
+    return find_upscaler(reference, cache(open_hub), argument="hires_upscaler")
+
+
 def plan_hires(
-    request: DrawRequest, first: DrawSettings, model: ResolvedModel
+    request: DrawRequest,
+    first: DrawSettings,
+    model: ResolvedModel,
+    upscaler: Upscaler | None = None,
 ) -> tuple[HiresSettings, tuple[str, ...]]:
     """Choose the size, the steps and the strength of the second pass.
 
@@ -31,6 +49,7 @@ def plan_hires(
         request: The request, with ``hires``.
         first: Settings of the first pass.
         model: The model.
+        upscaler: The upscaling model; ``None`` for an upscaler without one.
 
     Returns:
         The settings of the second pass, and notes for the user.
@@ -39,7 +58,7 @@ def plan_hires(
         UsageError: The model cannot draw it, or a value does not fit.
     """
     assert request.hires is not None
-    upscaler = request.hires_upscaler or DEFAULT_UPSCALER
+    portable = upscaler.reference if upscaler and upscaler.hub_file else ""
     width, height = _size_of(request.hires, first, model)
     strength = request.hires_strength
     if strength is None:
@@ -48,14 +67,16 @@ def plan_hires(
         scale=request.hires,
         width=width,
         height=height,
-        upscaler=upscaler,
+        upscaler=upscaler.name if upscaler else request.hires_upscaler or DEFAULT_UPSCALER,
         steps=_steps_of(request.hires_steps, strength, first, model),
         strength=strength,
+        reference=portable,
     )
     _check_pictures(first, model)
     if hires.is_latent:
         _check_latent(first, model)
-    notes: list[str] = list(_notes_on_size(hires, first, model))
+    notes: list[str] = [] if upscaler is None else list(upscaler.notes)
+    notes += _notes_on_size(hires, first, model)
     if strength == 1 and not model.family.unet:
         notes.append(_NOTHING_REMAINS)
     return hires, tuple(notes)
