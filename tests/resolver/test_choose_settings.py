@@ -244,6 +244,15 @@ def test_image_guidance_alone_uses_the_negative_prompt() -> None:
     assert choose(of, **settings)[1] == (note,)
 
 
+def test_guidance_of_a_variant_that_ignores_it() -> None:
+    of = replace(model("flux1"), variant="schnell")
+    options = tuple(name for name in of.family.options if name != "guidance")
+    of = replace(of, family=replace(of.family, options=options))
+    settings, notes = choose(of, size="native", guidance=2)
+    assert settings.guidance is None
+    assert notes == ("guidance has no effect: FLUX.1 (schnell) does not take it",)
+
+
 def test_negative_prompt_without_guidance_has_no_effect() -> None:
     note = "negative_prompt has no effect with cfg_scale=1"
     assert note in choose(model(), negative_prompt="a dog")[1]

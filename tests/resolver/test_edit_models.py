@@ -158,6 +158,18 @@ def test_guidance_is_what_the_model_was_made_for(name: str, inputs: int, guidanc
     assert resolve(name, flux(inputs)).defaults.guidance == guidance
 
 
+def test_a_model_without_weights_for_guidance_takes_none() -> None:
+    dev, schnell = (
+        resolve("flux1-dev.gguf", flux()),
+        resolve(
+            "flux1-schnell.gguf",
+            {name: shape for name, shape in flux().items() if "guidance_in" not in name},
+        ),
+    )
+    assert "guidance" in dev.family.options
+    assert set(dev.family.options) - set(schnell.family.options) == {"guidance"}
+
+
 def test_rules_for_pictures() -> None:
     model = resolve("qwen-image-edit-2511-Q4_0.gguf", qwen_image())
     rules = rules_of(replace(model, decoder_only=""))

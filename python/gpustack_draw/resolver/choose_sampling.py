@@ -31,8 +31,11 @@ def choose_sampling(
     """
     family, defaults = model.family, model.defaults
     scheduler = None if request.sigmas is not None else request.scheduler or defaults.scheduler
-    chosen, notes = effective_numbers(request, family.title, family.options, sampler, scheduler)
-    sampling = {**chosen_numbers(defaults), **chosen}
+    is_titled = not model.variant or model.variant in family.title.lower()
+    drawer = family.title if is_titled else f"{family.title} ({model.variant})"
+    chosen, notes = effective_numbers(request, drawer, family.options, sampler, scheduler)
+    own = chosen_numbers(defaults).items()
+    sampling = {name: value for name, value in own if name in family.options} | chosen
     if scheduler is None:
         sampling["sample_steps"] = len(sampling["sigmas"]) - 1
         _check_sigmas(sampling["sigmas"], model)

@@ -44,13 +44,20 @@ def fit_family(family: Family, header: ModelHeader, label: str) -> Family:
         label: Name of that file in messages.
 
     Returns:
-        The family with ``heads``, ``hidden``, ``layers`` and ``max_side`` of this model.
+        The family with ``heads``, ``hidden``, ``layers``, ``max_side`` and ``options`` of this
+        model.
 
     Raises:
         ModelFileError: A tensor that the engine divides by is missing or of a wrong size.
     """
+    ignored = {
+        option
+        for option, tensor in family.option_tensors.items()
+        if not any(tensor in name for name in header.tensors)
+    }
+    options = tuple(option for option in family.options if option not in ignored)
     fit = _FIT.get(family.network)
-    return family if fit is None else fit(family, header, label)
+    return replace(family if fit is None else fit(family, header, label), options=options)
 
 
 def _fit_flux(family: Family, header: ModelHeader, label: str) -> Family:

@@ -82,6 +82,7 @@ class Family:
         max_side: Largest side in pixels; the engine aborts above it.
         has_ays: Whether the engine has noise levels of the scheduler ``ays`` for it.
         options: Names of the sampling options that have an effect on it.
+        option_tensors: By option, part of the name of a tensor without which a model ignores it.
         network: Architecture whose sizes are checked and read from the tensors: ``flux``,
             ``mmdit``, ``wan``, or empty.
         network_heads: Attention heads by number of blocks and width, of the ``wan`` networks that
@@ -130,6 +131,7 @@ class Family:
     max_side: int = 8192
     has_ays: bool = False
     options: tuple[str, ...] = COMMON_OPTIONS
+    option_tensors: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     network_heads: Mapping[tuple[int, int], int] = field(default_factory=dict)
     unet: bool = False

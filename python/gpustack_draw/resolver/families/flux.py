@@ -44,6 +44,7 @@ _flux1 = Family(
         ("cond_stage_model.", "clip_l"),
     ),
     options=(*FLOW_OPTIONS, "tile", *SKIP_OPTIONS, "guidance"),
+    option_tensors={"guidance": "guidance_in.in_layer.weight"},
     network="flux",
     similar_vae=FLUX1_VAE_IS_NOT_SD3S,
     pictures=_UNTRAINED_REFERENCES,
