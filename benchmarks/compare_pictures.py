@@ -218,7 +218,7 @@ def prepare_edit(file: Path) -> Path:
     """Write the weights of InstructPix2Pix, unless they exist.
 
     Args:
-        file: The weights of Stable Diffusion 1.5, of which only the first layer differs.
+        file: The weights of Stable Diffusion 1.5; only the first layer differs.
     """
     path = file.with_name(f"edit-{file.name}")
     if not path.exists():

@@ -96,7 +96,7 @@ def lokr(shape: tuple[int, ...]) -> tuple[dict[str, Array], Array]:
 
 
 def lokr_halves(shape: tuple[int, ...]) -> tuple[dict[str, Array], Array]:
-    """Return the factors of a Kronecker product, of which the second is a product, too."""
+    """Return the factors of a Kronecker product whose second factor is a product, too."""
     rows, columns = shape
     w1, left, right = normal(4, 4), normal(rows // 4, RANK), normal(RANK, columns // 4)
     factors = {"lokr_w1": w1, "lokr_w2_a": left, "lokr_w2_b": right}

@@ -15,6 +15,7 @@ import pytest
 
 import gpustack_draw
 from gpustack_draw.cli.arguments import draw_parser
+from gpustack_draw.cli.command_parsers import upscale_parser
 from gpustack_draw.cli.option_names import option_of, with_options
 from gpustack_draw.engine.messages import error_fields, read_error, read_message, write_message
 from gpustack_draw.errors import DrawError, UsageError, quoted
@@ -29,7 +30,10 @@ FOREIGN = "{size} {size=7} {} {0} {seed!r} %s %(size)s --size $size size=7 {{x}}
 
 def arguments_of_the_library() -> set[str]:
     """Return the names of everything that a user of the library can pass."""
-    functions = (gpustack_draw.generate, gpustack_draw.load, gpustack_draw.save)
+    functions = (
+        *(gpustack_draw.generate, gpustack_draw.load),
+        *(gpustack_draw.save, gpustack_draw.upscale),
+    )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     return names | {field.name for field in fields(gpustack_draw.DrawRequest)}
 
@@ -128,8 +132,8 @@ def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
 
 
 def test_every_option_that_a_text_can_name_exists() -> None:
-    options = draw_parser().spellings()
-    others = {"model", "prompt", "on_progress", "pictures"}
+    options = draw_parser().spellings() | upscale_parser().spellings()
+    others = {"model", "prompt", "on_progress", "picture", "pictures"}
     for name in arguments_of_the_library() - others:
         if name != "in_process":  # the command always uses a process of its own
             assert option_of(name) in options

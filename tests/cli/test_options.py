@@ -122,6 +122,8 @@ def test_the_defaults(tmp_path: Path) -> None:
         "negative_prompt": "",
         "mode": "txt2img",
         "references": 0,
+        "loras": [],
+        "embeddings": {},
         "device": next(device.name for device in gpustack_draw.devices() if device.used),
     }
 

@@ -103,7 +103,7 @@ def models_parser() -> Parser:
         "--info",
         metavar="REF",
         help="describe a model, a LoRA or another file of weights: a path or"
-        " hf.co/OWNER/REPO[:FILE], of which only the header is read",
+        " hf.co/OWNER/REPO[:FILE]; reads only the header",
     )
     parser.add_argument(
         "--server", metavar="URL", help="address of the server (default: GPUSTACK_SERVER_URL)"

@@ -133,8 +133,9 @@ SIGMAS = ListOption(
     most=1000,
     is_allowed=_falls_to_zero,
     example=phrase("{sigmas='1,0.75,0.5,0.25,0'}"),
-    help="noise levels at which the steps start, falling to a last 0; they replace --scheduler and"
-    " --sample-steps; 1 is all noise, except for Stable Diffusion 1, 2 and XL, where about 14.6 is",
+    help="noise levels at which the steps start, falling to a last 0; they replace the scheduler"
+    " and the number of steps; 1 is all noise, except for Stable Diffusion 1, 2 and XL, where about"
+    " 14.6 is",
     parameter="Custom Sigmas",
     summary="sigmas {}",
 )

@@ -47,7 +47,7 @@ class PictureInputs:
 
     @property
     def control(self) -> bool:
-        """Whether it follows a control picture."""
+        """True if it follows a control picture."""
         return self.control_net or "control" in self.concatenated
 
     def default_strength(self, *, masked: bool) -> float:
