@@ -1,4 +1,4 @@
-"""What a family reads in prompts: weights and chunks, weights, or plain text."""
+"""Tests of the syntaxes of prompts: weights and chunks, weights, or plain text."""
 
 import pytest
 from resolved_models import model
