@@ -133,7 +133,7 @@ def test_an_interrupted_fetch_resumes(
     """It ends at once and leaves no final name; at most 5 % is fetched twice."""
     add_components(server)
     size = size_of(server, model)
-    server.fail("/resolve/", seconds=0.002)
+    server.fail("/resolve/", seconds=0.006)
     command = Command(server, tmp_path, model)
     command.wait_until(server, size // 2)
     status, said = command.end(ending[0])
@@ -196,7 +196,7 @@ def test_two_processes_fetch_the_same_model_once(server: LoopbackHub, tmp_path: 
 def test_a_process_resumes_the_fetch_of_a_killed_one(server: LoopbackHub, tmp_path: Path) -> None:
     """The second process was waiting for the first one."""
     size = size_of(server, WHOLE)
-    server.fail("/resolve/", seconds=0.002)
+    server.fail("/resolve/", seconds=0.006)
     first = Command(server, tmp_path, WHOLE)
     first.wait_until(server, size // 3)
     second = Command(server, tmp_path, WHOLE)
@@ -210,7 +210,7 @@ def test_a_process_resumes_the_fetch_of_a_killed_one(server: LoopbackHub, tmp_pa
 @pytest.mark.engine
 def test_a_cached_model_needs_at_most_one_request(server: LoopbackHub, tmp_path: Path) -> None:
     add_components(server)
-    server.fail("/resolve/", seconds=0.002)
+    server.fail("/resolve/", seconds=0.006)
     status, said = Command(server, tmp_path, PARTS).wait()
     assert status == 0
     line = r"^downloading \d+\.\d/23\.\d MB, \d+ %, \d+\.\d MB/s, \d+\.\d s left$"
