@@ -16,6 +16,7 @@ from train_demo_model.autoencoder import Decoder, LinearEncoder
 from train_demo_model.edits import EditMaker
 from train_demo_model.painting import paint
 from train_demo_model.reading import ModelFile
+from train_demo_model.reference_block import insert_reference_block
 from train_demo_model.scenes import MaskStore
 from train_demo_model.training import (
     EDITING,
@@ -165,7 +166,9 @@ def main() -> None:
         first = Trainer("transformer", shape, BatchSource(parts[0], store, seed=12), TEXT_TO_IMAGE)
         _train(first, options.minutes, exporter, compiled)
         weights = first.average
-    trainer = Trainer("editing", shape, BatchSource(parts[0], store, seed=13), EDITING)
+    source = BatchSource(parts[0], store, seed=13)
+    weights, shape = insert_reference_block(weights, shape, source)
+    trainer = Trainer("editing", shape, source, EDITING)
     trainer.begin_with(weights)
     _train(trainer, options.edit_minutes, exporter, compiled)
     exporter.now(trainer, options.output)

@@ -57,8 +57,9 @@ def keep_memory() -> None:
 class Course:
     """Learning rates of a training, and shares of simple scenes, large pictures and edits."""
 
-    #: Up to this share of the time scenes are simple.
+    #: Up to this share of the time most pictures are small, and scenes are simple if `simple`.
     early: float = EARLY
+    simple: bool = True
     #: Factor of the learning rates. From a share of the time on it decreases to almost zero.
     rate: float = 1.0
     decay_from: float = 0.55
@@ -71,7 +72,10 @@ class Course:
         return self.rate * max(0.01, decay)
 
     def share_of_large(self, progress: float) -> float:
-        """Return the share of steps with 256-pixel pictures, which grows during training."""
+        """Return the share of steps with 256-pixel pictures, which grows during training.
+
+        A step has four times as many pictures of 128 pixels.
+        """
         if progress < 0.4 * self.early:
             return 0.15
         return 0.65 if progress < self.early else 0.75
@@ -79,7 +83,7 @@ class Course:
 
 #: From random weights to text-to-image, and from there to editing.
 TEXT_TO_IMAGE = Course()
-EDITING = Course(early=0.0, rate=0.5, decay_from=0.4, edits=0.5)
+EDITING = Course(early=0.8, simple=False, rate=0.7, decay_from=0.5, edits=0.7)
 
 
 @dataclass(frozen=True)
@@ -262,7 +266,8 @@ class Trainer:
         if rng.random() < self.course.edits:
             name, batch = f"edit at {side}", self.source.edit_batch(side)
         else:
-            name, batch = str(side), self.source.batch(side, progress < self.course.early)
+            early = self.course.simple and progress < self.course.early
+            name, batch = str(side), self.source.batch(side, early)
         loss = velocity_loss(self.forward, batch.to(self.device), self.weights)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -55,7 +55,7 @@ def _rms_norm(x: Tensor, scale: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * scale
 
 
-def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Return the layer norm of the residual stream, scaled and shifted."""
     normed = F.layer_norm(x, x.shape[-1:], eps=1e-6)
     return torch.addcmul(shift, normed, 1 + scale)
@@ -149,8 +149,8 @@ class DoubleBlock(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Apply the block; the six modulation tensors are (shift, scale, gate) twice."""
         parts = zip(
-            self.txt_attn.norm(self.txt_attn.qkv(_modulated(text, for_text[0], for_text[1]))),
-            self.img_attn.norm(self.img_attn.qkv(_modulated(image, for_image[0], for_image[1]))),
+            self.txt_attn.norm(self.txt_attn.qkv(modulated(text, for_text[0], for_text[1]))),
+            self.img_attn.norm(self.img_attn.qkv(modulated(image, for_image[0], for_image[1]))),
             strict=True,
         )
         q, k, v = (torch.cat(part, 1) for part in parts)
@@ -158,8 +158,8 @@ class DoubleBlock(nn.Module):
         length = text.shape[1]
         image = image + for_image[2] * self.img_attn.proj(mixed[:, length:])
         text = text + for_text[2] * self.txt_attn.proj(mixed[:, :length])
-        image = image + for_image[5] * self.img_mlp(_modulated(image, for_image[3], for_image[4]))
-        text = text + for_text[5] * self.txt_mlp(_modulated(text, for_text[3], for_text[4]))
+        image = image + for_image[5] * self.img_mlp(modulated(image, for_image[3], for_image[4]))
+        text = text + for_text[5] * self.txt_mlp(modulated(text, for_text[3], for_text[4]))
         return image, text
 
 
@@ -182,7 +182,7 @@ class SingleBlock(nn.Module):
         table: tuple[Tensor, Tensor],
         bias: Tensor,
     ) -> Tensor:
-        wide = self.linear1(_modulated(x, modulation[0], modulation[1]))
+        wide = self.linear1(modulated(x, modulation[0], modulation[1]))
         q, k, v = self.norm(wide[..., : 3 * self.hidden])
         mixed = _attend(q, k, v, table, bias)
         both = torch.cat([mixed, _gated(wide[..., 3 * self.hidden :])], -1)
@@ -313,5 +313,5 @@ class Transformer(nn.Module):
             both = block(both, modulation, table, bias)
         last = self.final_layer["adaLN_modulation_1"](F.silu(time)).float()[:, None]
         shift, scale = last.chunk(2, -1)
-        drawn = _modulated(both[:, length : length + area], shift, scale)
+        drawn = modulated(both[:, length : length + area], shift, scale)
         return self.final_layer["linear"](drawn).float()
