@@ -1,7 +1,7 @@
 """The function that enlarges a picture."""
 
 import threading
-from functools import cache
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from gpustack_draw.display.progress_display import progress_display
@@ -16,7 +16,7 @@ from gpustack_draw.progress.callbacks import (
 from gpustack_draw.request.options import SCALE, THREADS
 from gpustack_draw.request.picture_options import PictureSource
 from gpustack_draw.request.target import Reference
-from gpustack_draw.resolver.upscaler import find_upscaler, open_hub
+from gpustack_draw.resolver.upscaler import find_upscaler
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -71,30 +71,28 @@ def upscale(
     count = None if threads is None else THREADS.check(threads)
     check_function(on_log, "on_log")
     read = read_picture(picture)
-    found = find_upscaler(model, cache(open_hub), argument="model")
-    with _last_lock:
-        upscaler = _upscaler_of(
-            (count, device, in_process, on_log),
-            LocalUpscaler(threads=count, device=device, in_process=in_process, on_log=on_log),
-        )
+    found = find_upscaler(model, argument="model")
+    upscaler = _upscaler(count, device, in_process=in_process, on_log=on_log)
     display = progress_display() if on_progress is None else None
-    if display is None:
-        report = checked_progress(on_progress)
+    report = display or checked_progress(on_progress)
+    with display or nullcontext():
         found.fetch(report)
         result = upscaler.enlarge(found, read, source=picture, scale=factor, on_progress=report)
-    else:
-        with display:
-            found.fetch(display)
-            result = upscaler.enlarge(
-                found, read, source=picture, scale=factor, on_progress=display
-            )
     return result.to_image()
 
 
-def _upscaler_of(key: object, new: LocalUpscaler) -> LocalUpscaler:
+def _upscaler(
+    threads: int | None, device: str, *, in_process: bool, on_log: LogFunction | None
+) -> LocalUpscaler:
+    """Return the upscaler of the last call if it has the same arguments, else a new one."""
     global _last  # noqa: PLW0603 - it belongs to the process, like the engine
-    if _last is None or _last[0] != key:
-        if _last is not None:
-            _last[1].close()
-        _last = (key, new)
-    return _last[1]
+    key = (threads, device, in_process, on_log)
+    with _last_lock:
+        if _last is None or _last[0] != key:
+            if _last is not None:
+                _last[1].close()
+            _last = (
+                key,
+                LocalUpscaler(threads=threads, device=device, in_process=in_process, on_log=on_log),
+            )
+        return _last[1]

@@ -19,7 +19,6 @@ from gpustack_draw.errors import (
     UsageError,
 )
 from gpustack_draw.headers.header import ModelHeader, TensorInfo
-from gpustack_draw.hub import Hub
 from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler
 from gpustack_draw.resolver.upscaling_network import UpscalingNetwork, read_upscaling_network
 
@@ -253,7 +252,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
 
 
 def find(reference: str | Path) -> Upscaler:
-    return find_upscaler(reference, Hub, argument="model")
+    return find_upscaler(reference, argument="model")
 
 
 def failure(reference: str | Path) -> DrawError:

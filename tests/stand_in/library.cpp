@@ -41,7 +41,7 @@
 //   -----------   ----
 //   slow          loads for 0.3 s
 //   missing       cannot be loaded
-//   foreign       has 20 tensors, of which the model uses 5; without it, all 20
+//   foreign       has 20 tensors; the model uses 5 of them, and all 20 without this word
 //
 // The model path of an upscaler takes the same words for loading, and these:
 //

@@ -99,7 +99,7 @@ def _draw(arguments: Arguments) -> int:
             return show_plan(model, request, _write, json_wanted=arguments.json)
     if arguments.debug:
         _print_build_info(reporter)
-    on_log = _log_to(reporter) if arguments.debug else None
+    on_log = reporter.log if arguments.debug else None
     pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
     with _load(model_name, arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
@@ -345,13 +345,6 @@ def _print_build_info(reporter: "Reporter") -> None:
     }
     for name, value in facts.items():
         reporter.line(f"{name}: {value}")
-
-
-def _log_to(reporter: "Reporter") -> Callable[[str, str], None]:
-    def log(level: str, text: str) -> None:
-        reporter.line(f"{level}: {text.rstrip()}")
-
-    return log
 
 
 def _report_any_error(error: BaseException, *, debug: bool) -> int:

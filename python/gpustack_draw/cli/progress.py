@@ -119,6 +119,10 @@ class Reporter(ProgressLine):
                 self.canvas.keep_picture()
             super().line(text)
 
+    def log(self, level: str, text: str) -> None:
+        """Write a line of the engine's log, or of the exchange with a server."""
+        self.line(f"{level}: {text.rstrip()}")
+
     def _show_preview(self, preview: Raster) -> None:
         now = time.monotonic()
         if self.canvas is None or now - self._preview_time < _MIN_SECONDS_BETWEEN_PREVIEWS:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,7 +20,7 @@ from gpustack_draw.inputs.read_picture import MAX_FILE_BYTES, STANDARD_INPUT, re
 from gpustack_draw.pictures.output_path import OutputPlan, plan_output
 from gpustack_draw.pictures.save import encode, save_picture
 from gpustack_draw.request.options import SCALE, THREADS
-from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler, open_hub
+from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def upscale(arguments: Arguments, write: Write) -> int:
     scale = None if arguments.scale is None else SCALE.parse(arguments.scale)
     threads = None if arguments.threads is None else THREADS.parse(arguments.threads)
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
-    model = find_upscaler(arguments.model, cache(open_hub), argument="model")
+    model = find_upscaler(arguments.model, argument="model")
     factor = model.scale if scale is None else scale
     # Each file is read twice, so that thousands of pictures need the memory of one.
     for name in arguments.pictures:
@@ -59,7 +58,7 @@ def upscale(arguments: Arguments, write: Write) -> int:
     upscaler = LocalUpscaler(
         threads=threads,
         device=arguments.device,
-        on_log=_log_to(reporter) if arguments.debug else None,
+        on_log=reporter.log if arguments.debug else None,
     )
     for note in model.notes:
         reporter.note(note)
@@ -203,10 +202,3 @@ def _record(picture: "UpscaledPicture", path: str, name: str) -> bytes:
         "device": picture.device,
     }
     return json.dumps(record).encode()
-
-
-def _log_to(reporter: Reporter) -> Callable[[str, str], None]:
-    def log(level: str, text: str) -> None:
-        reporter.line(f"{level}: {text.rstrip()}")
-
-    return log

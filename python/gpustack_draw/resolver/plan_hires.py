@@ -1,7 +1,6 @@
 """Plan the second pass of a drawing, or refuse it with the reason."""
 
 from collections.abc import Iterator
-from functools import cache
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.phrases import phrase
@@ -17,7 +16,7 @@ from gpustack_draw.resolver.denoising_start import (
     start_of_run,
 )
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler, open_hub
+from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler
 from gpustack_draw.units import round_up
 
 _NOTHING_REMAINS = phrase(
@@ -34,7 +33,7 @@ def find_hires_upscaler(request: DrawRequest) -> Upscaler | None:
     reference = request.hires_upscaler
     if reference is None or reference in HIRES_UPSCALERS:
         return None
-    return find_upscaler(reference, cache(open_hub), argument="hires_upscaler")
+    return find_upscaler(reference, argument="hires_upscaler")
 
 
 def plan_hires(

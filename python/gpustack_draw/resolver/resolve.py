@@ -35,11 +35,11 @@ from gpustack_draw.resolver.requirements import (
     treat_taesd_as_vae,
 )
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
-from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, read_components
+from gpustack_draw.resolver.user_components import ComponentFile, OpenHub, open_hub, read_components
 from gpustack_draw.resolver.vision_encoder import has_vision_encoder
 
 if TYPE_CHECKING:
-    from gpustack_draw.hub import Hub, RepositoryFile
+    from gpustack_draw.hub import RepositoryFile
 
 DEMO_DEFAULTS = Defaults(
     sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128)
@@ -68,17 +68,17 @@ def resolve_model(
         FetchError: The hub is unavailable, or refuses the request.
         NotYetSupportedError: This version cannot draw with the model's family.
     """
-    open_hub = cache(_open_hub)
-    user_files = _read_user_files(components or {}, open_hub)
+    shared_hub = cache(open_hub)
+    user_files = _read_user_files(components or {}, shared_hub)
     try:
-        resolved = _resolve(reference, user_files, open_hub)
+        resolved = _resolve(reference, user_files, shared_hub)
     except DrawError as error:
         error.argument = error.argument or "model"
         raise
-    found = find_embeddings(embeddings, resolved.family, open_hub) if embeddings else ()
+    found = find_embeddings(embeddings, resolved.family, shared_hub) if embeddings else ()
     notes = resolved.notes + tuple(dict.fromkeys(file.note for file in found if file.note))
     resolved = replace(resolved, user_components=tuple(user_files), embeddings=found, notes=notes)
-    return replace(resolved, hub=open_hub() if resolved.hub_files else None)
+    return replace(resolved, hub=shared_hub() if resolved.hub_files else None)
 
 
 def _read_user_files(components: Mapping[str, str], open_hub: OpenHub) -> dict[str, ComponentFile]:
@@ -102,12 +102,6 @@ def _resolve(
     if isinstance(reference, HubModel):
         return _resolve_hub(reference, user_files, open_hub)
     raise ModelNotFoundError(f"no model named {quoted(reference.text)} on this machine")
-
-
-def _open_hub() -> "Hub":
-    from gpustack_draw.hub import Hub
-
-    return Hub()
 
 
 def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile]) -> ResolvedModel:

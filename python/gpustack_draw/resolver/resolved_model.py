@@ -64,7 +64,7 @@ class EmbeddingFile:
         name: The word that stands for it in prompts.
         file: The file; that of a file on the hub may still be missing.
         label: Name of the file in messages.
-        vectors: Number of its vectors, each of which takes the place of a token.
+        vectors: Number of its vectors; each takes the place of a token.
         width: Numbers of a vector.
         note: Note for the user; empty for none.
     """

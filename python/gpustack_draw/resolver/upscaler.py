@@ -12,7 +12,7 @@ from gpustack_draw.request.additions import UPSCALER
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.find_addition import find_addition
 from gpustack_draw.resolver.upscaling_network import read_upscaling_network
-from gpustack_draw.resolver.user_components import OpenHub
+from gpustack_draw.resolver.user_components import open_hub
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, RepositoryFile
@@ -68,25 +68,15 @@ def find_upscaler_of(request: DrawRequest) -> Upscaler | None:
     """
     if request.upscale is None:
         return None
-    return find_upscaler(request.upscale, cache(open_hub), argument="upscale")
+    return find_upscaler(request.upscale, argument="upscale")
 
 
-def open_hub() -> "Hub":
-    """Return a hub and its cache; its import is slow."""
-    from gpustack_draw.hub import Hub
-
-    return Hub()
-
-
-def find_upscaler(
-    reference: str | os.PathLike[str], open_hub: OpenHub, *, argument: str = "upscaler"
-) -> Upscaler:
+def find_upscaler(reference: str | os.PathLike[str], *, argument: str) -> Upscaler:
     """Find an upscaling model and check its header; downloads nothing.
 
     Args:
         reference: A path, or ``hf.co/OWNER/REPO[@REVISION][:TAG]``; see
             :func:`~gpustack_draw.resolver.find_addition.find_addition`.
-        open_hub: Returns the hub and its cache.
         argument: Name of the argument that the errors are about.
 
     Raises:
@@ -96,7 +86,8 @@ def find_upscaler(
         NotYetSupportedError: The engine does not know the model's network.
         FetchError: The hub is unavailable, or refuses the request.
     """
-    found = find_addition(reference, UPSCALER, open_hub, argument=argument)
+    shared_hub = cache(open_hub)
+    found = find_addition(reference, UPSCALER, shared_hub, argument=argument)
     try:
         network = read_upscaling_network(found.header, found.label)
     except DrawError as error:
@@ -111,5 +102,5 @@ def find_upscaler(
         bytes=found.header.file_bytes,
         hub_file=found.hub_file,
         notes=(found.note,) if found.note else (),
-        hub=open_hub() if found.hub_file is not None else None,
+        hub=shared_hub() if found.hub_file is not None else None,
     )

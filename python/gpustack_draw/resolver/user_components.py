@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 OpenHub = Callable[[], "Hub"]
 
 
+def open_hub() -> "Hub":
+    """Return a hub and its cache; its import is slow."""
+    from gpustack_draw.hub import Hub
+
+    return Hub()
+
+
 @dataclass(frozen=True)
 class ComponentFile:
     """A file used as a component.
