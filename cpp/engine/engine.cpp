@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "cpu/backend.h"
-#include "engine/callback_scope.h"
 #include "engine/devices.h"
 #include "engine/drawing_progress.h"
+#include "engine/library_context.h"
 #include "engine/library_session.h"
 #include "engine/line_text.h"
 #include "engine/named_parameters.h"
@@ -284,12 +284,6 @@ bool names_control_net_version(std::string_view line) {
          version == "SD 2.x Inpaint";
 }
 
-// Wraps an exception of the library, which throws many types, even std::invalid_argument.
-[[noreturn]] void throw_explained(const LibrarySession& session, const std::string& failure,
-                                  const std::exception& error) {
-  throw EngineError(session.explain(failure + ": " + error.what()));
-}
-
 }  // namespace
 
 void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
@@ -310,40 +304,17 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   });
   use_device(options.device);
   device_ = used_device();
-  PhaseClock clock(on_progress, Phase::load);
-  bool stop = !clock.report(0, 1);
-  // Loader threads run while the library reports progress; an exception here would end the process.
-  session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
   const std::vector<sd_embedding_t> embeddings = library_embeddings(options.embeddings);
   const sd_ctx_params_t params = library_options(options, device_, embeddings);
-  if (!stop) {
-    try {
-      context_.reset(new_sd_ctx(&params));
-    } catch (const std::exception& error) {
-      throw_explained(session, "the engine could not load the model", error);
-    }
-  }
-  if (stop) {
-    throw CancelledError();
-  }
-  const std::string& damaged_tensor = session.number_checks().damaged_tensor();
-  if (!damaged_tensor.empty()) {
-    throw DamagedModelError(damaged_tensor);
-  }
-  if (!context_) {
-    throw EngineError(session.explain("the engine could not load the model"));
-  }
+  load_context(session, on_progress, [&] {
+    context_.reset(new_sd_ctx(&params));
+    return context_ != nullptr;
+  });
   usable_ = true;
 }
 
 Engine::~Engine() {
-  if (CallbackScope::is_active()) {
-    // The current session waits for this callback, so a new session would wait forever.
-    context_.reset();
-    return;
-  }
-  const LibrarySession session(nullptr);
-  context_.reset();
+  free_context([this] { context_.reset(); });
 }
 
 void Engine::check(const DrawOptions& options) const {
@@ -405,15 +376,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   } catch (...) {
     usable_ = false;
     context_.reset();
-    try {
-      throw;
-    } catch (const EngineError&) {
-      throw;
-    } catch (const cpu::Cancelled&) {
-      throw CancelledError();
-    } catch (const std::exception& error) {
-      throw_explained(session, "the engine drew no picture", error);
-    }
+    rethrow_explained(session, "the engine drew no picture");
   }
 }
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cpu/backend.h"
-#include "engine/callback_scope.h"
 #include "engine/devices.h"
+#include "engine/library_context.h"
 #include "engine/library_session.h"
 #include "engine/phase_clock.h"
 #include "engine/stop_check.h"
@@ -143,47 +143,22 @@ Upscaler::Upscaler(const UpscalerOptions& options, const LogFunction& on_log,
   LibrarySession session(on_log);
   use_device(options.device);
   device_ = used_device();
-  PhaseClock clock(on_progress, Phase::load);
-  bool stop = !clock.report(0, 1);
-  // Loader threads run while the library reports progress; an exception here would end the process.
-  session.on_progress([&](int step, int total) { stop = !clock.report(step, total) || stop; });
-  if (!stop) {
-    const int threads = options.threads > 0 ? options.threads : sd_get_num_physical_cores();
-    // Direct convolutions are the fast ones of FastCPU; ggml's own are faster with im2col.
-    const bool direct = device_ == cpu::device_name;
+  const int threads = options.threads > 0 ? options.threads : sd_get_num_physical_cores();
+  // Direct convolutions are the fast ones of FastCPU; ggml's own are faster with im2col.
+  const bool direct = device_ == cpu::device_name;
+  load_context(session, on_progress, [&] {
     // With bf16, differences of several levels were found: each of its hundreds of layers rounds.
     const cpu::ScopedF32 f32;
-    try {
-      // Tile size 0: the library upscales what it is given as a whole.
-      context_.reset(new_upscaler_ctx(options.model.c_str(), /*offload_params_to_cpu=*/false,
-                                      direct, threads,
-                                      /*tile_size=*/0));
-    } catch (const std::exception& error) {
-      throw EngineError(
-          session.explain(std::string("the engine could not load the model: ") + error.what()));
-    }
-  }
-  if (stop) {
-    throw CancelledError();
-  }
-  const std::string& damaged_tensor = session.number_checks().damaged_tensor();
-  if (!damaged_tensor.empty()) {
-    throw DamagedModelError(damaged_tensor);
-  }
-  if (!context_) {
-    throw EngineError(session.explain("the engine could not load the model"));
-  }
+    // Tile size 0: the library upscales each picture as a whole.
+    context_.reset(new_upscaler_ctx(options.model.c_str(), /*offload_params_to_cpu=*/false, direct,
+                                    threads, /*tile_size=*/0));
+    return context_ != nullptr;
+  });
   scale_ = get_upscale_factor(context_.get());
 }
 
 Upscaler::~Upscaler() {
-  if (CallbackScope::is_active()) {
-    // The current session waits for this callback, so a new session would wait forever.
-    context_.reset();
-    return;
-  }
-  const LibrarySession session(nullptr);
-  context_.reset();
+  free_context([this] { context_.reset(); });
 }
 
 Picture Upscaler::upscale(const InputPicture& picture, const LogFunction& on_log,
@@ -217,16 +192,7 @@ Picture Upscaler::upscale(const InputPicture& picture, const LogFunction& on_log
     return result;
   } catch (...) {
     context_.reset();
-    try {
-      throw;
-    } catch (const EngineError&) {
-      throw;
-    } catch (const cpu::Cancelled&) {
-      throw CancelledError();
-    } catch (const std::exception& error) {
-      throw EngineError(
-          session.explain(std::string("the engine did not upscale the picture: ") + error.what()));
-    }
+    rethrow_explained(session, "the engine did not upscale the picture");
   }
 }
 
