@@ -14,6 +14,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__in
 LAYERS: tuple[set[str], ...] = (
     {"__main__"},
     {"cli"},
+    {"serve"},
     {"api", "list_models", "remove_model", "upscale_picture"},
     {"model"},
     {"engine", "gpustack_server"},
@@ -36,6 +37,8 @@ ONLY_USERS = {
     "PIL": {"inputs", "pictures", "progress", "gpustack_server"},
     "numpy": {"inputs"},
     "huggingface_hub": {"hub.settings"},
+    "starlette": {"serve"},
+    "uvicorn": {"serve"},
     "sd_parsers": {"pictures.foreign_parameters"},
     "subprocess": {"engine.process", "cli"},
     "argparse": {"cli"},

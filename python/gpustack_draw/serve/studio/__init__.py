@@ -1,0 +1,1 @@
+"""Drawing for all clients of a server, one drawing at a time."""

@@ -1,0 +1,31 @@
+"""The errors of a server that cannot draw yet, and can later."""
+
+from gpustack_draw.errors import DrawError
+
+
+class BusyError(DrawError):
+    """The server cannot draw now; the same request can succeed later.
+
+    Attributes:
+        code: Name of the reason for programs.
+        retry_after: Seconds after which the client should try again, at least 1.
+    """
+
+    code = "busy"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int = 1) -> None:
+        """Store the message, the hint and the seconds."""
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class QueueFullError(BusyError):
+    """The queue has its maximum length."""
+
+    code = "queue_full"
+
+
+class NotLoadedError(BusyError):
+    """The server still loads its first model, or stops."""
+
+    code = "loading"
