@@ -87,7 +87,8 @@ def test_embeddings(sd1: Model) -> None:
     # A name inside a word is not a name, and drawing with embeddings changes nothing afterwards.
     assert draw(sd1, "a one-toys cat") != one
     assert draw(sd1, "a cat") == plain
-    for path in sd1._engine._embeddings.paths.values():  # as a cleaner of temporary folders does
+    embeddings = sd1._engine._engine_model._embeddings
+    for path in embeddings.paths.values():  # as a cleaner of temporary folders does
         Path(path).unlink()
     assert draw(sd1, "a one-toy cat") == one
     negative = {"cfg_scale": 7, "negative_prompt": "big"}

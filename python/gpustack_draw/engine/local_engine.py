@@ -7,12 +7,10 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
-from gpustack_draw.engine.embedding_files import EmbeddingFiles
-from gpustack_draw.engine.load_numbers import load_numbers
+from gpustack_draw.engine.engine_model import EngineModel, no_picture
 from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
 from gpustack_draw.engine.passes import Pass, second_pass
@@ -20,15 +18,7 @@ from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.process_end import closed_while_drawing
 from gpustack_draw.engine.results import Device, DrawResult, EngineNames, EngineTensor
-from gpustack_draw.errors import (
-    BlankPictureError,
-    DrawError,
-    EngineError,
-    ModelNotFoundError,
-    UsageError,
-    quoted,
-)
-from gpustack_draw.phrases import phrase
+from gpustack_draw.errors import DrawError, EngineError, UsageError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import MemoryNeed, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
@@ -73,15 +63,13 @@ class LocalEngine:
             loras: The LoRAs of requests that name none.
         """
         self.model = model
-        # Absolute, because the current folder may change before the first drawing.
-        self._files = {file.component: str(file.path.absolute()) for file in model.files}
         # The engine can project the latents of all families, but not those of the demo model.
         self._preview_mode = "decoded" if model.source == "demo" else "projected"
-        self._threads = threads or 0
         self._device = device
-        self._on_log = on_log
-        self._embeddings = EmbeddingFiles()
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
+        self._engine_model = EngineModel(
+            model, self._engine, threads=threads or 0, device=device, on_log=on_log
+        )
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
@@ -92,9 +80,7 @@ class LocalEngine:
         self._is_closed = False  # during a drawing
         self._lock = threading.RLock()  # reentrant, so that a callback can call close()
         self._is_drawing = False
-        self._loaded_on = ""
-        self._encodes_pictures = False
-        self._load_numbers: dict[str, int] = {}
+        self._engine_model.forget()
 
     def _own_lock(self) -> threading.RLock:
         """Return the lock; a new one after a fork, where no thread would release the old one."""
@@ -105,7 +91,7 @@ class LocalEngine:
     @property
     def is_loaded(self) -> bool:
         """True if the next drawing does not have to load the model."""
-        return bool(self._loaded_on) and self._engine.is_loaded
+        return self._engine_model.is_loaded
 
     @property
     def is_ready(self) -> bool:
@@ -255,9 +241,7 @@ class LocalEngine:
         self._wait_for_drawing(lock)
         try:
             self._is_closed = True
-            self._loaded_on = ""
-            self._engine.close()
-            self._embeddings.remove()
+            self._engine_model.close()
         finally:
             lock.release()
 
@@ -278,54 +262,26 @@ class LocalEngine:
 
     def _draw_passes(self, first: Pass, progress: PictureProgress, previews: str) -> Picture:
         result = self._draw(first, progress, previews)
-        enlarged = None if first.upscaler is None else self._enlarge(first, result, progress)
+        enlarged = None
+        if first.upscaler is not None:
+            enlarged = self._engine_model.enlarge(first, result, progress)
         second = second_pass(first, result, self.model.family, enlarged)
         if second is not None:
             progress.begin_second_pass()
             result = self._draw(second, progress, previews)
         return self._finished(result, first, second or first, progress)
 
-    def _enlarge(self, first: Pass, drawn: DrawResult, progress: PictureProgress) -> DrawResult:
-        return self._engine.upscale(
-            first.finished(drawn),
-            model=first.upscaler_path,
-            threads=self._threads,
-            device=self._device,
-            on_progress=progress,
-            on_log=self._on_log,
-        )
-
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         self._check_memory(one)
-        if not self._has_loaded(one):
-            self._load(one, progress)
         loras = self._loras.for_engine(one.settings.loras)
-        try:
-            return self._engine.draw(
-                **one.keywords(self.model),
-                loras=loras,
-                previews=previews,
-                on_progress=progress,
-                on_log=self._on_log,
-            )
-        except BlankPictureError as error:
-            self._loaded_on = ""
-            raise self._no_picture("drew no picture: its numbers overflowed") from error
-        except BaseException:
-            self._loaded_on = ""  # the engine may be in any state
-            raise
-
-    def _has_loaded(self, one: Pass) -> bool:
-        encodes = self._encodes_pictures or not one.needs_encoder(self.model.family)
-        same = self._load_numbers == load_numbers(one.settings)
-        return self.is_loaded and encodes and same and self._embeddings.are_complete
+        return self._engine_model.draw(one, loras, progress, previews)
 
     def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
         return memory_need(
             self.model,
             one.settings,
             device,
-            loaded=self._has_loaded(one),
+            loaded=self._engine_model.is_ready_for(one),
             addition_bytes=self._loras.bytes(one.settings.loras) + one.upscaler_bytes,
             pictures=None if one.pictures is None else one.pictures.engine,
         )
@@ -336,32 +292,6 @@ class LocalEngine:
 
     def _used_device(self) -> Device:
         return device_named(self._device, self._engine.devices())
-
-    def _load(self, one: Pass, progress: PictureProgress) -> None:
-        numbers = load_numbers(one.settings)
-        encode_pictures = one.needs_encoder(self.model.family)
-        self._loaded_on = ""
-        missing = next((path for path in self._files.values() if not Path(path).exists()), None)
-        if missing is not None:
-            raise ModelNotFoundError(
-                f"{quoted(missing)} no longer exists",
-                hint="put the file back, or load the model again",
-            )
-        self._embeddings.write(self.model.embeddings)
-        result = self._engine.load(
-            files=self._files,
-            embeddings=self._embeddings.paths,
-            threads=self._threads,
-            device=self._device,
-            switches=self.model.family.switches,
-            numbers=numbers,
-            encode_pictures=encode_pictures,
-            on_progress=progress,
-            on_log=self._on_log,
-        )
-        self._loaded_on = result.device
-        self._encodes_pictures = encode_pictures
-        self._load_numbers = numbers
 
     def _finished(
         self,
@@ -377,24 +307,18 @@ class LocalEngine:
             settings = replace(settings, width=result.width, height=result.height)
         drawn = Raster(result.pixels, result.width, result.height)
         if drawn.is_one_color():
-            raise self._no_picture("drew a picture of one single color")
+            raise no_picture(self.model, "drew a picture of one single color")
         return Picture(
             drawn.pixels if last.pictures is None else last.pictures.finish_bytes(drawn.pixels),
             settings,
             model=self.model.name,
             family=self.model.family.name,
-            device=self._loaded_on,
+            device=self._engine_model.device,
             seconds=progress.seconds,
             reference=self.model.portable_reference,
             user_components=self.model.user_components,
-            embeddings=self._embeddings.hashes_in(settings),
+            embeddings=self._engine_model.embedding_hashes(settings),
             size=size if first.pictures is None or settings.hires else first.pictures.result_size,
             before=None if first.pictures is None else Raster.of(first.pictures.before),
             notes=notes,
-        )
-
-    def _no_picture(self, problem: str) -> BlankPictureError:
-        return BlankPictureError(
-            f"{quoted(self.model.name)} {problem}",
-            hint=phrase("try another quantization of the model, another {vae}, or another {seed}"),
         )
