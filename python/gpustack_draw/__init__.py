@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         ServerError,
         UsageError,
     )
+    from gpustack_draw.inputs.input_picture import InputPicture
+    from gpustack_draw.inputs.read_picture import read_picture
     from gpustack_draw.list_models import AvailableModel, models, server_models
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.picture import Picture
     from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
-    from gpustack_draw.pictures.save import save
+    from gpustack_draw.pictures.save import encode, save
     from gpustack_draw.plan import ModelPlan, PlannedFile
     from gpustack_draw.progress.pixels import Raster
     from gpustack_draw.progress.progress import Progress
@@ -78,6 +80,8 @@ _MODULES = {
         "UsageError",
     ),
     "resolver.describe_file": ("FileInfo", "info"),
+    "inputs.input_picture": ("InputPicture",),
+    "inputs.read_picture": ("read_picture",),
     "list_models": ("AvailableModel", "models", "server_models"),
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
@@ -92,7 +96,7 @@ _MODULES = {
     "pictures.read_parameters": ("Parameters", "read_parameters"),
     "progress.pixels": ("Raster",),
     "request.draw_request": ("DrawRequest",),
-    "pictures.save": ("save",),
+    "pictures.save": ("encode", "save"),
     "upscale_picture": ("upscale",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -116,6 +120,7 @@ __all__ = [
     "Gallery",
     "HiresOptions",
     "HiresSettings",
+    "InputPicture",
     "Lora",
     "LoraOptions",
     "LoraSettings",
@@ -140,11 +145,13 @@ __all__ = [
     "UsageError",
     "build_info",
     "devices",
+    "encode",
     "generate",
     "info",
     "load",
     "models",
     "read_parameters",
+    "read_picture",
     "resolve",
     "save",
     "server_models",

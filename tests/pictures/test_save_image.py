@@ -295,6 +295,36 @@ def test_a_folder_that_went_away_while_drawing(folder: Path) -> None:
         save_picture(make_picture(), plan, 0)
 
 
+def test_a_lower_quality_makes_smaller_files_and_the_default_is_that_of_saving() -> None:
+    noise = Image.effect_noise((64, 64), 90)
+    noise.info["parameters"] = "a cat\nSteps: 1"
+    for suffix in (".jpg", ".webp"):
+        sizes = [len(gpustack_draw.encode(noise, suffix, quality=each)) for each in (10, 60, 95)]
+        assert sizes == sorted(set(sizes))
+        assert gpustack_draw.encode(noise, suffix) == gpustack_draw.encode(
+            noise, suffix, quality=95
+        )
+    assert gpustack_draw.encode(noise, quality=0) == gpustack_draw.encode(noise, ".PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"suffix": ".gif"},
+            "'.gif' is not the ending of a picture's file\ntype .png, .jpg, .jpeg, .webp",
+        ),
+        ({"quality": 101}, "101 is not a quality from 0 to 100\nfor example quality=95"),
+        ({"quality": -1}, "-1 is not a quality from 0 to 100\nfor example quality=95"),
+    ],
+)
+def test_encode_refuses(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        gpustack_draw.encode(make_picture(), **arguments)
+    assert str(caught.value) == message
+    assert caught.value.argument in arguments
+
+
 def test_jpeg_is_not_subsampled() -> None:
     """Coloured edges stay sharp: the sampling factors of all three components are 1x1."""
     data = encode(make_picture(), ".jpg")

@@ -10,10 +10,11 @@ import itertools
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gpustack_draw.errors import OutputError, UsageError, quoted
 from gpustack_draw.inputs.enlarged import on_white
+from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.infotext import parse_text
 from gpustack_draw.pictures.output_path import (
     FORMATS,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 # A segment's length has 16 bits, and counts itself and "Exif\0\0".
 _MAX_SEGMENT_BYTES = 65535 - 2 - 6
+# Quality of JPEG and WebP. More than the default makes files larger and pictures hardly better.
+DEFAULT_QUALITY = 95
+MAX_QUALITY = 100
 # Pillow's modes that are saved unchanged; others become RGB.
 _MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
@@ -60,26 +64,7 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
         UsageError: The image is not a picture, or has no parameters.
         OutputError: The file cannot be written.
     """
-    from PIL import Image
-
-    text: object
-    if isinstance(image, Picture):
-        pixels = image.to_image()
-        text = pixels.info["parameters"]
-    elif isinstance(image, Image.Image):
-        pixels, text = image, image.info.get("parameters")
-    else:
-        raise UsageError(
-            f"{quoted(image)} is not a picture",
-            hint="pass what generate() returned",
-            argument="image",
-        )
-    if not isinstance(text, str):
-        raise UsageError(
-            'the picture has no record of how it was drawn in image.info["parameters"]',
-            hint="save it with image.save(path)",
-            argument="image",
-        )
+    pixels, text = _recorded(image)
     try:
         target = os.fsdecode(path)
     except TypeError:
@@ -91,6 +76,7 @@ def save(image: "PIL.Image.Image | Picture", path: str | os.PathLike[str]) -> st
     return _write_file(_encode_image(pixels, text, plan.suffix), plan, 0)
 
 
+@runtime_checkable
 class Saved(Protocol):
     """A picture that can be saved."""
 
@@ -98,18 +84,61 @@ class Saved(Protocol):
         """Return an image with its parameters in ``info["parameters"]``."""
 
 
-def encode(picture: Saved, suffix: str) -> bytes:
+def encode(
+    image: "PIL.Image.Image | Saved", suffix: str = ".png", *, quality: int = DEFAULT_QUALITY
+) -> bytes:
     """Return the contents of a file with a picture and its parameters.
 
     PNG holds the parameters in the text chunk ``parameters``, JPEG and WebP in the EXIF field
     UserComment.
 
     Args:
-        picture: The picture.
+        image: A picture of this package; it may have been edited with Pillow.
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in any case.
+        quality: Quality of JPEG and WebP, 0 to 100. PNG loses nothing.
+
+    Raises:
+        UsageError: The image is not a picture, or has no parameters; or there is no such format or
+            quality.
     """
-    image = picture.to_image()
-    return _encode_image(image, image.info["parameters"], suffix)
+    if suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"{quoted(suffix)} is not the ending of a picture's file",
+            hint=f"type {', '.join(FORMATS)}",
+            argument="suffix",
+        )
+    if not 0 <= quality <= MAX_QUALITY:
+        raise UsageError(
+            f"{quoted(quality)} is not a quality from 0 to {MAX_QUALITY}",
+            hint=phrase("for example {quality=95}"),
+            argument="quality",
+        )
+    return _encode_image(*_recorded(image), suffix, quality)
+
+
+def _recorded(image: object) -> "tuple[PIL.Image.Image, str]":
+    """Return the pixels of a picture, and its parameters.
+
+    Raises:
+        UsageError: It is not a picture, or has no parameters.
+    """
+    from PIL import Image
+
+    pixels = image.to_image() if isinstance(image, Saved) else image
+    if not isinstance(pixels, Image.Image):
+        raise UsageError(
+            f"{quoted(image)} is not a picture",
+            hint="pass what generate() returned",
+            argument="image",
+        )
+    text = pixels.info.get("parameters")
+    if not isinstance(text, str):
+        raise UsageError(
+            'the picture has no record of how it was drawn in image.info["parameters"]',
+            hint="save it with image.save(path)",
+            argument="image",
+        )
+    return pixels, text
 
 
 def save_picture(picture: Saved, plan: OutputPlan, index: int) -> str:
@@ -129,7 +158,9 @@ def save_picture(picture: Saved, plan: OutputPlan, index: int) -> str:
     return _write_file(encode(picture, plan.suffix), plan, index)
 
 
-def _encode_image(image: "PIL.Image.Image", text: str, suffix: str) -> bytes:
+def _encode_image(
+    image: "PIL.Image.Image", text: str, suffix: str, quality: int = DEFAULT_QUALITY
+) -> bytes:
     import io
 
     from PIL.PngImagePlugin import PngInfo
@@ -149,10 +180,10 @@ def _encode_image(image: "PIL.Image.Image", text: str, suffix: str) -> bytes:
         image.save(file, format=file_format, pnginfo=chunks)
         return file.getvalue()
     if file_format == "WEBP":
-        image.save(file, format=file_format, quality=95, exif=b"Exif\0\0" + _exif(text))
+        image.save(file, format=file_format, quality=quality, exif=b"Exif\0\0" + _exif(text))
         return file.getvalue()
     # The default 4:2:0 subsampling blurs the edges of colored shapes. WebP has no other.
-    image.save(file, format=file_format, quality=95, subsampling=0)
+    image.save(file, format=file_format, quality=quality, subsampling=0)
     return _with_exif(file.getvalue(), _exif(text))
 
 
