@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpustack_draw.inputs.read_picture import read_picture
     from gpustack_draw.list_models import AvailableModel, models, server_models
     from gpustack_draw.model import Model
+    from gpustack_draw.pictures.not_enlarged import NotEnlargedError
     from gpustack_draw.pictures.picture import Picture
     from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
     from gpustack_draw.pictures.save import encode, save
@@ -91,6 +92,7 @@ _MODULES = {
     "request.loras": ("Lora", "LoraOptions", "LoraSettings"),
     "request.names": ("SAMPLERS", "SCHEDULERS"),
     "display": ("Gallery",),
+    "pictures.not_enlarged": ("NotEnlargedError",),
     "pictures.picture": ("Picture",),
     "progress.progress": ("Progress",),
     "pictures.read_parameters": ("Parameters", "read_parameters"),
@@ -128,6 +130,7 @@ __all__ = [
     "ModelFileError",
     "ModelNotFoundError",
     "ModelPlan",
+    "NotEnlargedError",
     "NotEnoughMemoryError",
     "NotYetSupportedError",
     "OutputError",

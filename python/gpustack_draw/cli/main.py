@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gpustack_draw.cli.from_picture import SourcePicture
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.model import Model
-    from gpustack_draw.pictures.output_path import OutputPlan
-    from gpustack_draw.pictures.picture import Picture
     from gpustack_draw.progress.callbacks import LogFunction
     from gpustack_draw.request.draw_request import DrawRequest
 
@@ -84,6 +82,7 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
 
 
 def _draw(arguments: Arguments) -> int:
+    from gpustack_draw.cli.delivery import Delivery
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.cli.standard_output import check_standard_output
     from gpustack_draw.pictures.output_path import plan_output
@@ -113,10 +112,8 @@ def _draw(arguments: Arguments) -> int:
             for note in model.fetch(reporter.progress):
                 reporter.note(note)
             drawn = model.draw(request, reporter.progress, preview=arguments.preview)
-            for index, picture in enumerate(drawn):
-                is_shown = reporter.show(picture)
-                reporter.finish()
-                _deliver(picture, plan, index, arguments, reporter, is_shown)
+            delivery = Delivery(arguments, plan, reporter, _write)
+            for index, picture in enumerate(delivery.of(drawn)):
                 if source is not None and index == 0:
                     source.note_changed_loras(picture.settings, reporter.note)
             complete = True
@@ -194,56 +191,6 @@ def _request(
 
 def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":
     return None if text is None else parse(text)
-
-
-def _deliver(
-    picture: "Picture",
-    plan: "OutputPlan",
-    index: int,
-    arguments: Arguments,
-    reporter: "Reporter",
-    is_shown: bool,
-) -> None:
-    """Save a picture, and print where it is and how it was drawn."""
-    from gpustack_draw.pictures.save import encode, save_picture
-
-    if plan.mode == "stdout":
-        _write(encode(picture, plan.suffix))
-        reporter.note(picture.summary())
-        if arguments.show:
-            reporter.note("--show has no effect with --output -")
-        return
-    path = save_picture(picture, plan, index)
-    reporter.note(picture.summary())
-    for note in picture.notes:
-        reporter.note(note)
-    _write((_record(picture, path) if arguments.json else os.fsencode(path)) + b"\n")
-    if arguments.show and not is_shown:
-        from gpustack_draw.cli.viewer import open_in_viewer
-
-        problem = open_in_viewer(path)
-        if problem and not reporter.show_in_blocks(picture):
-            reporter.note(f"--show: {problem}; the picture is saved")
-
-
-def _record(picture: "Picture", path: str) -> bytes:
-    import json
-    from dataclasses import asdict
-
-    record = {
-        "path": path,
-        "model": picture.model,
-        "family": picture.family,
-        **asdict(picture.settings),
-        "embeddings": picture.embeddings,
-        "width": picture.width,
-        "height": picture.height,
-        "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
-        "device": picture.device,
-    }
-    if picture.upscaled is not None:
-        record |= {"upscaler": picture.upscaled.upscaler, "scale": picture.upscaled.scale}
-    return json.dumps(record).encode()  # ASCII, whatever the terminal's encoding
 
 
 def _devices(arguments: Arguments) -> int:

@@ -9,10 +9,17 @@ from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import FAST_CPU, Device
-from gpustack_draw.errors import BlankPictureError, ModelNotFoundError, NotEnoughMemoryError, quoted
+from gpustack_draw.errors import (
+    BlankPictureError,
+    DrawError,
+    ModelNotFoundError,
+    NotEnoughMemoryError,
+    quoted,
+)
 from gpustack_draw.inputs.enlarged import enlarged_size, finish_enlarged
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.phrases import phrase
+from gpustack_draw.pictures.not_enlarged import NotEnlargedError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.pictures.upscaled_picture import UpscaledPicture
 from gpustack_draw.pictures.upscaled_text import Upscaled, upscaled_text
@@ -176,9 +183,20 @@ class LocalUpscaler:
         number: int,
         count: int,
     ) -> Picture:
-        """Enlarge a picture that was just drawn; see :meth:`enlarge`."""
-        self.check_memory(model, picture.width, picture.height, "the picture")
-        result, seconds = self._upscale(model, picture.pixels, on_progress, number, count)
+        """Enlarge a picture that was just drawn; see :meth:`enlarge`.
+
+        Raises:
+            NotEnlargedError: It could not be enlarged. The error has the picture.
+        """
+        try:
+            self.check_memory(model, picture.width, picture.height, "the picture")
+            result, seconds = self._upscale(model, picture.pixels, on_progress, number, count)
+        except DrawError as error:
+            raise NotEnlargedError(
+                phrase("the picture was drawn, but not enlarged: {}", error.message),
+                hint=error.hint,
+                picture=picture,
+            ) from error
         return picture.enlarged(result, Upscaled(model.name, model.scale), seconds["upscale"])
 
     def _upscale(

@@ -64,6 +64,14 @@ class Raster:
         """Return the pixels for ``memoryview(raster)``, from Python 3.12 on."""
         return self.pixels
 
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle and copy with the pixels, which a memoryview would prevent."""
+        return {**self.__dict__, "_bytes": bytes(self._bytes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the pixels and all other attributes."""
+        self.__dict__.update(state, _bytes=memoryview(state["_bytes"]))
+
     def __repr__(self) -> str:
         """Return the type and the size."""
         return f"<{type(self).__name__} {self.width}x{self.height}>"
