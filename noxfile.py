@@ -21,6 +21,7 @@ PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
 DEV = nox.project.dependency_groups(PROJECT, "dev")
 BUILD = PROJECT["build-system"]["requires"]
+SERVE = PROJECT["project"]["optional-dependencies"]["serve"]
 
 
 def sources(session: nox.Session, *patterns: str) -> list[str]:
@@ -53,7 +54,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of Python strictly."""
-    session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub", "sd-parsers")
+    session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub", "sd-parsers", *SERVE)
     session.run("mypy")
 
 
