@@ -1,16 +1,20 @@
 """A model to draw with."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gpustack_draw.display import table
 from gpustack_draw.display.progress_display import ProgressDisplay, progress_display
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
+from gpustack_draw.errors import EngineError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
+from gpustack_draw.progress.cancellation import Cancellation
 from gpustack_draw.request.draw_request import DrawRequest, request_of
+from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.keywords import takes_fields
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -34,8 +38,16 @@ class Engine(Protocol):
     def describe(self) -> str:
         """Return the model and its state in a few words."""
 
-    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+    def prepare(
+        self, on_progress: ProgressFunction | None = None, request: DrawRequest | None = None
+    ) -> tuple[str, ...]:
         """Download the missing files, or deploy the model on the server; return notes."""
+
+    def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
+        """Load the model as the drawing of a request needs it."""
+
+    def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
+        """Return the settings of each picture of a request."""
 
     def check(self, request: DrawRequest) -> tuple[str, ...]:
         """Check that a request fits, and return notes on the model and on changed values."""
@@ -51,6 +63,9 @@ class Engine(Protocol):
         preview: bool = False,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request with a model that is ready."""
+
+    def cancel(self) -> None:
+        """End a drawing that another thread waits for, where its next progress may be far away."""
 
     def close(self) -> None:
         """Free the model and the resources that drawings share."""
@@ -86,6 +101,7 @@ class Model:
         self.resolved = resolved
         self._engine = engine
         self._upscaler = upscaler or LocalUpscaler()
+        self._cancellation = Cancellation()  # of the drawings that run
 
     @takes_fields(DrawRequest, PictureOptions, without=("count", "pictures"))
     def generate(
@@ -186,6 +202,19 @@ class Model:
     def _draw(
         self, request: DrawRequest, on_progress: ProgressFunction | None, preview: bool
     ) -> Iterator[Picture]:
+        cancellation = self._cancellation
+        try:
+            for picture in self._drawn(request, cancellation.checked(on_progress), preview):
+                cancellation.check()
+                yield picture
+                cancellation.check()
+        except EngineError:
+            cancellation.check()
+            raise
+
+    def _drawn(
+        self, request: DrawRequest, on_progress: ProgressFunction | None, preview: bool
+    ) -> Iterator[Picture]:
         upscaler = find_upscaler_of(request)
         if not self._engine.is_ready:
             self._engine.check(request)  # refuses a request before gigabytes are downloaded
@@ -202,7 +231,9 @@ class Model:
                 )
             )
 
-    def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+    def fetch(
+        self, on_progress: ProgressFunction | None = None, *, request: DrawRequest | None = None
+    ) -> tuple[str, ...]:
         """Make the model ready: download and verify its files, or deploy it on a server.
 
         Does nothing for a model that is ready. The first drawing calls it, too.
@@ -211,6 +242,7 @@ class Model:
             on_progress: Called with a Progress: the downloaded bytes, phase ``fetch``; on a server
                 the percentage that it has downloaded, phase ``deploy``. An error that it raises
                 ends the download or the wait, which a later call continues; the server goes on.
+            request: A request whose LoRAs and upscaling models are downloaded, too.
 
         Returns:
             Notes for the user.
@@ -221,10 +253,55 @@ class Model:
             ServerError: The model cannot be deployed, or does not start.
         """
         display = progress_display() if on_progress is None else None
-        if display is None:
-            return self._engine.prepare(checked_progress(on_progress))
-        with display:
-            return self._engine.prepare(display)
+        report = display or checked_progress(on_progress)
+        with display or nullcontext():
+            notes = self._engine.prepare(report, request)
+            upscaler = None if request is None else find_upscaler_of(request)
+            if upscaler is not None:
+                upscaler.fetch(report)
+        return notes
+
+    def load(
+        self, request: DrawRequest | None = None, on_progress: ProgressFunction | None = None
+    ) -> None:
+        """Load the model into memory now instead of in the first drawing.
+
+        Downloads missing files first. Does nothing for a model that is loaded, or on a server.
+
+        Args:
+            request: A request like those to come: input pictures need more of the model. ``None``
+                for a prompt only, which inpainting models refuse.
+            on_progress: Called with a Progress as the work goes on; what it raises ends the
+                loading.
+
+        Raises:
+            DrawError: Every expected failure.
+        """
+        request = DrawRequest(prompt="") if request is None else request
+        report = checked_progress(on_progress)
+        cancellation = self._cancellation
+        try:
+            self._engine.prepare(report)
+            self._engine.load(request, cancellation.checked(report))
+        except EngineError:
+            cancellation.check()
+            raise
+
+    def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
+        """Return the settings that each picture of a request would have.
+
+        On this machine, does not wait for a drawing of another thread. A request without a seed
+        gets another random one each time.
+
+        Args:
+            request: The request.
+
+        Raises:
+            UsageError: A value does not fit the model.
+            ServerError: The server does not answer.
+        """
+        find_upscaler_of(request)
+        return self._engine.settings(request)
 
     def check(self, request: DrawRequest) -> tuple[str, ...]:
         """Check that a request fits the model and the machine; downloads and loads nothing.
@@ -266,6 +343,18 @@ class Model:
             return plan
         note = f"{upscaler.name} enlarges the picture {upscaler.scale} times"
         return replace(plan, notes=(*plan.notes, note, *upscaler.notes))
+
+    def cancel(self) -> None:
+        """End the drawings of other threads, which raise an EngineError.
+
+        On this machine, the engine's process is ended in the middle of its work, and a later
+        drawing loads the model again. On a server, a drawing ends at its next progress. Does
+        nothing while no drawing runs.
+        """
+        self._cancellation.request()
+        self._cancellation = Cancellation()
+        self._upscaler.cancel()
+        self._engine.cancel()
 
     def close(self) -> None:
         """Free the model. A later drawing loads it again.

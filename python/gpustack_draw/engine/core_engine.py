@@ -52,6 +52,9 @@ class CoreEngine:
         """True if a model is loaded and usable."""
         return self._engine is not None and bool(self._engine.is_usable)
 
+    def cancel(self) -> None:
+        """Do nothing: this process cannot end a call of its own before its next progress."""
+
     def load(
         self,
         *,

@@ -89,8 +89,7 @@ class EngineModel:
             BlankPictureError: NaN was computed.
             EngineError: The engine failed; EngineCrashed if its process ended.
         """
-        if not self.is_ready_for(one):
-            self._load(one, progress)
+        self.load(one, progress)
         try:
             return self._engine.draw(
                 **one.keywords(self._model),
@@ -123,7 +122,15 @@ class EngineModel:
             on_log=self._on_log,
         )
 
-    def _load(self, one: Pass, progress: PictureProgress) -> None:
+    def load(self, one: Pass, progress: PictureProgress) -> None:
+        """Load the model, unless it is loaded with everything that a pass needs.
+
+        Args:
+            one: The pass.
+            progress: Receives the progress.
+        """
+        if self.is_ready_for(one):
+            return
         numbers = load_numbers(one.settings)
         encode_pictures = one.needs_encoder(self._model.family)
         self._loaded_on = ""

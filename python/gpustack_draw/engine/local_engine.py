@@ -3,7 +3,6 @@
 By default the engine runs in a separate process.
 """
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,23 +15,20 @@ from gpustack_draw.engine.model_loras import ModelLoras, check_applied
 from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
-from gpustack_draw.engine.process_end import closed_while_drawing
 from gpustack_draw.engine.results import Device, DrawResult, EngineNames, EngineTensor
-from gpustack_draw.errors import DrawError, EngineError, UsageError
+from gpustack_draw.engine.turns import Turns
+from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import MemoryNeed, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.loras import NO_LORAS, LoraOptions
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-
-# A working process sends a message every second.
-_SILENCE_SECONDS = 1.0
-_MAX_SILENCES = 8
 
 
 class LocalEngine:
@@ -73,20 +69,7 @@ class LocalEngine:
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._owner = os.getpid()
-        self._is_closed = False  # during a drawing
-        self._lock = threading.RLock()  # reentrant, so that a callback can call close()
-        self._is_drawing = False
-        self._engine_model.forget()
-
-    def _own_lock(self) -> threading.RLock:
-        """Return the lock; a new one after a fork, where no thread would release the old one."""
-        if self._owner != os.getpid():
-            self._begin()
-        return self._lock
+        self._turns = Turns(self._engine, self._engine_model.forget)
 
     @property
     def is_loaded(self) -> bool:
@@ -103,12 +86,16 @@ class LocalEngine:
         state = "loaded" if self.is_loaded else "not loaded"
         return f"{self.model.name} ({self.model.family.title}), {state}"
 
-    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+    def prepare(
+        self, on_progress: ProgressFunction | None = None, request: DrawRequest | None = None
+    ) -> tuple[str, ...]:
         """Download the missing files of the model and verify them, on the first call.
 
         Args:
             on_progress: Called with the downloaded bytes, phase ``fetch``. An error that it raises
                 ends the download, which a later call resumes.
+            request: A request whose LoRAs and upscaling model of the second pass are downloaded,
+                too, on each call.
 
         Returns:
             Notes for the user.
@@ -117,12 +104,17 @@ class LocalEngine:
             FetchError: A file cannot be downloaded, stored or verified.
             ModelFileError: A file is not the component that it is used as.
         """
+        notes: tuple[str, ...] = ()
         with self._fetch_lock:
-            if self._is_fetched:
-                return ()
-            loras = self._loras.plan(DrawRequest(prompt="")).settings
-            notes = fetch_model(self.model, on_progress) + self._loras.fetch(loras, on_progress)
-            self._is_fetched = True
+            if not self._is_fetched:
+                loras = self._loras.plan(DrawRequest(prompt="")).settings
+                notes = fetch_model(self.model, on_progress) + self._loras.fetch(loras, on_progress)
+                self._is_fetched = True
+        if request is not None:
+            drawing = self._plan(request)
+            notes += self._loras.fetch(drawing.settings[0].loras, on_progress)
+            if drawing.upscaler is not None:
+                drawing.upscaler.fetch(on_progress)
         return notes
 
     def generate(
@@ -157,19 +149,37 @@ class LocalEngine:
             progress = PictureProgress(
                 on_progress,
                 Progress("load", 0, 0, 0.0, number, len(drawing.settings), mode=settings.mode),
-                self._check_open,
+                self._turns.check_open,
                 second_steps=0 if settings.hires is None else settings.hires.steps,
             )
             first = Pass.first(drawing, settings)
-            with self._own_lock():
-                self._check_idle()
-                self._is_drawing = True
-                self._is_closed = False
-                try:
-                    picture = self._draw_passes(first, progress, previews)
-                finally:
-                    self._is_drawing = False
+            with self._turns.drawing():
+                picture = self._draw_passes(first, progress, previews)
             yield picture
+
+    def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
+        """Load the model as the drawing of a request needs it, unless it is loaded so.
+
+        Args:
+            request: What will be drawn.
+            on_progress: Called with the progress, phase ``load``. An error that it raises ends the
+                loading.
+
+        Raises:
+            UsageError: A value or an input picture does not fit the model.
+            NotEnoughMemoryError: The model and the picture need more memory than is free.
+            EngineError: The engine failed to load the model.
+        """
+        drawing = self._plan(request)
+        first = Pass.first(drawing, drawing.settings[0])
+        progress = PictureProgress(on_progress, Progress("load", 0, 0, 0.0), self._turns.check_open)
+        with self._turns.drawing():
+            self._check_memory(first)
+            self._engine_model.load(first, progress)
+
+    def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
+        """Return the settings of each picture of a request; never waits for a drawing."""
+        return self._plan(request).settings
 
     def check(self, request: DrawRequest) -> tuple[str, ...]:
         """Check that a request fits the model and the machine, without loading the model.
@@ -186,7 +196,7 @@ class LocalEngine:
             FetchError: The files to download do not fit on the disk.
         """
         drawing = self._plan(request)
-        with self._own_lock():
+        with self._turns.lock():
             self._check_memory(Pass.first(drawing, drawing.settings[0]))
         self._loras.check_disk_space(drawing.settings[0].loras)
         return self.model.notes + drawing.notes
@@ -200,7 +210,7 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         settings = drawing.settings[0]
-        with self._own_lock():
+        with self._turns.lock():
             try:
                 device = self._used_device()
             except UsageError:
@@ -223,13 +233,14 @@ class LocalEngine:
         return replace(drawing, settings=settings, notes=(*loras.notes, *drawing.notes))
 
     def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
-        with self._own_lock():
-            self._check_idle()
+        with self._turns.lock():
+            self._turns.check_idle()
             return self._engine.engine_names(model, lora)
 
-    def _check_idle(self) -> None:
-        if self._is_drawing:
-            raise EngineError("a callback of a drawing cannot draw with the same model")
+    def cancel(self) -> None:
+        """End the engine's process at once if another thread draws; its drawing then fails."""
+        if self._turns.is_drawing:
+            self._engine.cancel()
 
     def close(self) -> None:
         """Free the model and end its process.
@@ -237,28 +248,8 @@ class LocalEngine:
         Waits for a drawing in another thread, unless the engine's process sends nothing for some
         seconds, for example because it was stopped. Called by a callback, ends its drawing.
         """
-        lock = self._own_lock()
-        self._wait_for_drawing(lock)
-        try:
-            self._is_closed = True
+        with self._turns.closing():
             self._engine_model.close()
-        finally:
-            lock.release()
-
-    def _wait_for_drawing(self, lock: threading.RLock) -> None:
-        """Acquire the lock; end an engine that does not respond, so that its drawing fails."""
-        last_count, silences = None, 0
-        while not lock.acquire(timeout=_SILENCE_SECONDS):
-            count = self._engine.messages_received
-            # Count instead of reading a clock: this process may have been stopped too.
-            silences = silences + 1 if count is not None and count == last_count else 0
-            last_count = count
-            if silences == _MAX_SILENCES:
-                self._engine.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise closed_while_drawing()
 
     def _draw_passes(self, first: Pass, progress: PictureProgress, previews: str) -> Picture:
         result = self._draw(first, progress, previews)

@@ -229,6 +229,10 @@ class LocalUpscaler:
                 ) from error
         return Raster(result.pixels, result.width, result.height), progress.seconds
 
+    def cancel(self) -> None:
+        """End an upscaling of another thread; it raises an EngineError."""
+        self._engine.cancel()
+
     def close(self) -> None:
         """Free the model and end its process."""
         with self._own_lock():

@@ -133,6 +133,10 @@ class EngineProcess:
         self._process = None
         self._end_process()
 
+    def cancel(self) -> None:
+        """End the process from any thread, at any time: a running call fails, a later one works."""
+        self._end_process()
+
     def _call(
         self,
         name: str,
@@ -171,6 +175,10 @@ class EngineProcess:
             write_message(process.stdin, name, **fields)
         except OSError:
             return None
+        except ValueError:
+            if not process.stdin.closed:
+                raise
+            return None  # another thread called cancel()
         while (answer := self._next_message(process.stdout)) is not None:
             if answer.name == "log":
                 self._log.add(answer.fields["level"], answer.fields["text"])
@@ -188,7 +196,7 @@ class EngineProcess:
         except ValueError:
             if not stream.closed:
                 raise
-            return None  # a callback or another thread called close()
+            return None  # a callback or another thread called close() or cancel()
         finally:
             self._is_listening = False
         self._messages_received += 1
@@ -198,7 +206,8 @@ class EngineProcess:
         if not self.is_loaded:
             self.close()
             self._start()
-        assert self._process is not None
+        if self._process is None:  # cancel() was faster than the start
+            raise self._closed()
         return self._process
 
     def _start(self) -> None:
@@ -253,8 +262,8 @@ class _Launch:
         self._starting = threading.Lock()
         self._may_start = True
 
-    def process(self) -> "subprocess.Popen[bytes]":
-        """Start the process and return it.
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        """Start the process and return it; ``None`` if it was ended before it started.
 
         Raises:
             OSError: The process could not be started.
@@ -263,7 +272,6 @@ class _Launch:
         self._start_attempted.wait()
         if self._error is not None:
             raise self._error
-        assert self._process is not None
         return self._process
 
     def _run(self) -> None:

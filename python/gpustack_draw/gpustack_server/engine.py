@@ -21,6 +21,7 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.model_reference import HubModel, ServerModel
 
 if TYPE_CHECKING:
@@ -121,12 +122,17 @@ class ServerEngine:
                 lambda cancellation: find_model(server, self.name, cancellation)
             )
 
-    def prepare(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
+    def prepare(
+        self,
+        on_progress: ProgressFunction | None = None,
+        request: DrawRequest | None = None,  # noqa: ARG002 - the server finds LoRAs itself
+    ) -> tuple[str, ...]:
         """Deploy the model and wait until it runs, on the first call.
 
         Args:
             on_progress: Called with phase ``deploy``: percent downloaded by the server. An error it
                 raises ends the wait, but not the deployment; a later call waits again.
+            request: Ignored.
 
         Returns:
             Notes for the user.
@@ -148,6 +154,17 @@ class ServerEngine:
             DrawError: The server does not answer, or a value does not fit the model.
         """
         return self._notes + self._plan_request(request).notes
+
+    def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
+        """Do nothing: the server loads its models itself."""
+
+    def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
+        """Return the settings of each picture of a request.
+
+        Raises:
+            DrawError: The server does not answer, or a value does not fit the model.
+        """
+        return self._plan_request(request).settings
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return the plan of a drawing; deploys and draws nothing.
@@ -217,6 +234,9 @@ class ServerEngine:
                 raise failure
         finally:
             batch.close()
+
+    def cancel(self) -> None:
+        """Do nothing: the next progress ends a drawing."""
 
     def close(self) -> None:
         """Forget the model; no connection stays open between requests."""
