@@ -34,17 +34,18 @@ INDEPENDENT = {frozenset({"engine", "gpustack_server"}), frozenset({"headers", "
 
 ONLY_USERS = {
     "gpustack_draw._core": {"engine.import_core"},
-    "PIL": {"inputs", "pictures", "progress", "gpustack_server"},
+    "PIL": {"inputs", "pictures", "progress", "gpustack_server", "serve"},
     "numpy": {"inputs"},
     "huggingface_hub": {"hub.settings"},
     "starlette": {"serve"},
     "uvicorn": {"serve"},
+    "python_multipart": {"serve"},
     "sd_parsers": {"pictures.foreign_parameters"},
     "subprocess": {"engine.process", "cli"},
     "argparse": {"cli"},
     "http": {"gpustack_server"},
     "ssl": {"gpustack_server", "hub"},
-    "socket": {"gpustack_server", "hub.network_variables"},
+    "socket": {"gpustack_server", "hub.network_variables", "serve.server"},
     "urllib.request": {"gpustack_server", "hub", "request"},
 }
 
@@ -122,6 +123,16 @@ def test_each_library_has_its_users(library: str) -> None:
         user for user in users if not any(f"{user}.".startswith(f"{each}.") for each in allowed)
     }
     assert others == set()
+
+
+# Modules that ``serve`` may import; of all others it uses the names that ``gpustack_draw`` exports.
+OPEN_TO_SERVE = {"errors", "phrases", "units", "untrusted"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] == "serve"])
+def test_the_server_uses_public_names_of_the_library(module: str) -> None:
+    inside = {name for name in own_imports_of(MODULES[module]) if name.partition(".")[0] != "serve"}
+    assert inside - OPEN_TO_SERVE == set()
 
 
 def test_few_modules_lie_outside_packages() -> None:

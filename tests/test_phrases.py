@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 import gpustack_draw
-from gpustack_draw.cli.arguments import draw_parser
 from gpustack_draw.cli.command_parsers import upscale_parser
+from gpustack_draw.cli.draw_parser import draw_parser
 from gpustack_draw.cli.option_names import option_of, with_options
+from gpustack_draw.cli.serve_parser import serve_parser
 from gpustack_draw.engine.messages import error_fields, read_error, read_message, write_message
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
@@ -132,7 +133,7 @@ def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
 
 
 def test_every_option_that_a_text_can_name_exists() -> None:
-    options = draw_parser().spellings() | upscale_parser().spellings()
+    options = draw_parser().spellings() | upscale_parser().spellings() | serve_parser().spellings()
     others = {"model", "prompt", "on_progress", "picture", "pictures"}
     for name in arguments_of_the_library() - others:
         if name != "in_process":  # the command always uses a process of its own

@@ -18,8 +18,9 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parent.parent / "python"
 sys.path.insert(0, str(PACKAGES))
 
-from gpustack_draw.cli.arguments import PARSERS, draw_parser  # noqa: E402
+from gpustack_draw.cli.arguments import PARSERS  # noqa: E402
 from gpustack_draw.cli.command_line import PROGRAM  # noqa: E402
+from gpustack_draw.cli.draw_parser import draw_parser  # noqa: E402
 
 SUMMARY = "draw a picture with a text-to-image model"
 COMPLETIONS = {  # the paths that shells search

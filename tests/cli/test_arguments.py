@@ -6,11 +6,8 @@ from typing import Any
 import pytest
 from known_values import known_values
 
-from gpustack_draw.cli.arguments import (
-    Arguments,
-    draw_parser,
-    parse_arguments,
-)
+from gpustack_draw.cli.arguments import Arguments, parse_arguments
+from gpustack_draw.cli.draw_parser import draw_parser
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError
 from gpustack_draw.request.names import COMPONENTS, SAMPLERS, SCHEDULERS

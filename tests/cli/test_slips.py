@@ -476,7 +476,7 @@ MISTAKES = [
     ("--json list", "'list' is not a command", "type gpustack-draw models"),
     ("ps", "'ps' is not a command", "no process keeps running after a picture is drawn"),
     ("stop demo", "'stop' is not a command", "no process keeps running after a picture is drawn"),
-    ("serve", "'serve' is not a command", "serving pictures over HTTP is not available yet"),
+    ("webui", "'webui' is not a command", "type gpustack-draw serve MODEL"),
     (
         "upscale cat.png",
         "missing PICTURE",

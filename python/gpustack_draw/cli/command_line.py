@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gpustack_draw.errors import UsageError, quoted
 
 PROGRAM = "gpustack-draw"
-COMMANDS = ("draw", "upscale", "show", "devices", "models", "pull", "rm", "completion")
+COMMANDS = ("draw", "upscale", "serve", "show", "devices", "models", "pull", "rm", "completion")
 # Names from other programs, accepted where the command has the option or argument on the right, and
 # not listed by --help. WIDTH and HEIGHT make up --size.
 ALIASES = {

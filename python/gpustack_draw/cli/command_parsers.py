@@ -1,17 +1,19 @@
-"""The parsers of every command but ``draw``."""
-
-import argparse
+"""The parsers of every command but ``draw`` and ``serve``."""
 
 from gpustack_draw.cli.command_line import PROGRAM
 from gpustack_draw.cli.parser import Parser
-from gpustack_draw.request.options import SCALE, THREADS
-
-_ENGINE_DEBUG_HELP = "print the engine's log, build information and tracebacks"
+from gpustack_draw.cli.shared_options import (
+    add_component_options,
+    add_device_options,
+    add_lora_option,
+    add_output_options,
+)
+from gpustack_draw.request.options import SCALE
 
 
 def show_parser() -> Parser:
     """Return the parser of ``gpustack-draw show``."""
-    parser = _command_parser(
+    parser = command_parser(
         "show",
         "PICTURE [options]",
         "Print the settings that gpustack-draw or another program stored in a picture.",
@@ -27,7 +29,7 @@ def show_parser() -> Parser:
 
 def upscale_parser() -> Parser:
     """Return the parser of ``gpustack-draw upscale``."""
-    parser = _command_parser(
+    parser = command_parser(
         "upscale",
         "MODEL PICTURE... [options]",
         "Enlarge pictures with an upscaling model (ESRGAN) on this machine, and print the paths of"
@@ -55,14 +57,7 @@ def upscale_parser() -> Parser:
         " pictures; a folder; or - for standard output (default: a new file in the current folder"
         " named after the picture and the scale, such as cat-4x.png)",
     )
-    parser.add_argument(
-        "--device",
-        metavar="NAME",
-        default="auto",
-        help=f"device to compute on, as listed by '{PROGRAM} devices' (default: auto, the first"
-        " GPU, else the CPU)",
-    )
-    parser.add_argument("--threads", metavar=THREADS.metavar, help=THREADS.help)
+    add_device_options(parser, "compute")
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -79,7 +74,7 @@ def upscale_parser() -> Parser:
 
 def devices_parser() -> Parser:
     """Return the parser of ``gpustack-draw devices``."""
-    parser = _command_parser(
+    parser = command_parser(
         "devices",
         "[options]",
         "List the devices of this machine that can draw; * marks the default.",
@@ -91,7 +86,7 @@ def devices_parser() -> Parser:
 
 def models_parser() -> Parser:
     """Return the parser of ``gpustack-draw models``."""
-    parser = _command_parser(
+    parser = command_parser(
         "models",
         "[options]",
         "List the available models: the one inside the package, those downloaded from"
@@ -115,7 +110,7 @@ def models_parser() -> Parser:
 
 def pull_parser() -> Parser:
     """Return the parser of ``gpustack-draw pull``."""
-    parser = _command_parser(
+    parser = command_parser(
         "pull",
         "MODEL [options]",
         "Download every file that MODEL needs, and print the path of its main file. An"
@@ -139,7 +134,7 @@ def pull_parser() -> Parser:
 
 def rm_parser() -> Parser:
     """Return the parser of ``gpustack-draw rm``."""
-    parser = _command_parser(
+    parser = command_parser(
         "rm",
         "MODEL [options]",
         "Remove a downloaded model after confirmation. Components that other models may"
@@ -166,7 +161,7 @@ def rm_parser() -> Parser:
 
 def completion_parser() -> Parser:
     """Return the parser of ``gpustack-draw completion``."""
-    parser = _command_parser(
+    parser = command_parser(
         "completion",
         "SHELL",
         "Print a shell script that completes the command's options, models and files.",
@@ -179,75 +174,15 @@ def completion_parser() -> Parser:
     return parser
 
 
-def add_output_options(
-    group: "argparse._ActionsContainer",
-    *,
-    json: str = "",
-    quiet: bool = False,
-    debug: str = _ENGINE_DEBUG_HELP,
-) -> None:
-    """Add the options that several commands share.
+def command_parser(name: str, usage: str, description: str, *, epilog: str | None = None) -> Parser:
+    """Return a parser without options.
 
     Args:
-        group: The parser, or a group of its options.
-        json: Help text of ``--json``; empty for a command without it.
-        quiet: Add ``--quiet``.
-        debug: Help text of ``--debug``.
+        name: Name of the command.
+        usage: Its arguments.
+        description: What it does.
+        epilog: An example.
     """
-    if json:
-        group.add_argument("--json", action="store_true", help=json)
-    if quiet:
-        group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    group.add_argument("-d", "--debug", action="store_true", help=debug)
-
-
-def add_lora_option(group: "argparse._ArgumentGroup") -> None:
-    """Add the option that names a LoRA."""
-    group.add_argument(
-        "--lora",
-        dest="loras",
-        action="append",
-        metavar="REF[:WEIGHT]",
-        help="apply a LoRA: a file or hf.co/OWNER/REPO[@REVISION][:FILE], with a weight of -4 to 4"
-        " (default: 1); repeatable",
-    )
-
-
-def add_component_options(parser: Parser) -> None:
-    """Add the options that set components of a model."""
-    group = parser.add_argument_group(
-        "model components",
-        "a file or hf.co reference for each, instead of the one found automatically",
-    )
-    components = {
-        "--vae": "VAE, the image decoder",
-        "--clip-l": "CLIP-L text encoder",
-        "--clip-g": "CLIP-G text encoder",
-        "--t5xxl": "T5-XXL text encoder",
-        "--llm": "language model used as text encoder",
-        "--llm-vision": "vision encoder (mmproj) of the language model, for editing",
-        "--taesd": "TAESD, a tiny image decoder, faster and coarser than the VAE",
-        "--control-net": "network with which Stable Diffusion 1 and 2 follow --control-image",
-    }
-    for option, help_text in components.items():
-        group.add_argument(option, metavar="REF", help=help_text)
-
-
-def add_embedding_option(group: "argparse._ActionsContainer") -> None:
-    """Add the option that adds embeddings to a model."""
-    group.add_argument(
-        "--embedding",
-        action="append",
-        metavar="[NAME=]REF",
-        help="embedding (textual inversion) of Stable Diffusion 1 or 2 that its name in a prompt"
-        " stands for: a file or hf.co/OWNER/REPO[:FILE]; repeatable (default name: that of the"
-        " file)",
-    )
-
-
-def _command_parser(
-    name: str, usage: str, description: str, *, epilog: str | None = None
-) -> Parser:
     return Parser(
         prog=f"{PROGRAM} {name}",
         usage=f"{PROGRAM} {name} {usage}",

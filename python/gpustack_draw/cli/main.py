@@ -220,6 +220,12 @@ def _upscale(arguments: Arguments) -> int:
     return upscale(arguments, _write)
 
 
+def _serve(arguments: Arguments) -> int:
+    from gpustack_draw.cli.serve import serve
+
+    return serve(arguments, _write)
+
+
 def _show(arguments: Arguments) -> int:
     from gpustack_draw.cli.from_picture import show_parameters
 
@@ -247,6 +253,7 @@ def _completion(arguments: Arguments) -> int:
 _COMMANDS = {
     "draw": _draw,
     "upscale": _upscale,
+    "serve": _serve,
     "show": _show,
     "devices": _devices,
     "models": _models,

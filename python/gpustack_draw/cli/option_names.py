@@ -9,7 +9,9 @@ _OPTIONS = {
     "on_log": "--debug",
     "path": "--output",
 }
-_SWITCHES = frozenset({"canny", "mask_invert", "masked_only", "on_log", "preview"})
+_SWITCHES = frozenset(
+    {"allow_fetch", "canny", "mask_invert", "masked_only", "no_auth", "on_log", "preview"}
+)
 # Options that can stand alone; a value follows an equals sign.
 _OPTIONAL_VALUES = frozenset({"hires"})
 

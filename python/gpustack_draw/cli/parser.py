@@ -57,8 +57,10 @@ class Parser(argparse.ArgumentParser):
                 setattr(arguments, action.dest, typed.named[str(action.metavar)])
             else:
                 expected.append(action)
-        if expected and expected[-1].nargs == "*" and len(typed.words) >= len(expected):
-            last = expected.pop()
+        last = expected[-1] if expected and expected[-1].nargs == "*" else None
+        is_optional = last is not None and last.default is not None
+        if last is not None and len(typed.words) >= len(expected) - is_optional:
+            expected.pop()
             setattr(arguments, last.dest, typed.words[len(expected) :])
             typed.word_indexes = typed.word_indexes[: len(expected)]
         for action, word in zip(expected, typed.words, strict=False):

@@ -1,4 +1,5 @@
-"""A server that draws for its clients: ``gpustack-draw serve``.
+"""The server: an HTTP API to draw with the models of this machine.
 
-The only package that imports starlette and uvicorn, which the extra ``serve`` installs.
+Only modules below this package import starlette, uvicorn and python-multipart, which the extra
+``serve`` installs. Of the library it uses public names.
 """

@@ -19,6 +19,7 @@ _HINTS = {
     "type gpustack-draw pull hf.co/OWNER/REPO": "add clone download fetch get install",
     "type gpustack-draw rm hf.co/OWNER/REPO": "clean del delete gc prune remove uninstall",
     "gpustack-draw --help lists them": "commands options samplers schedulers usage",
+    "type gpustack-draw serve MODEL": "api gui server ui web webui worker",
     "type gpustack-draw completion SHELL": "autocomplete completions",
     "no process keeps running after a picture is drawn": "kill ps restart status stop unload",
     "look for text-to-image models in GGUF format on Hugging Face, then type hf.co/OWNER/REPO as"
@@ -32,7 +33,6 @@ _HINTS = {
 
 # Commands for features that do not exist yet: the feature, and the commands.
 _UNAVAILABLE = {
-    "serving pictures over HTTP": "api gui server serve ui web webui worker",
     "drawing in two passes": "hires",
     "video": "animate i2v t2v txt2vid video",
 }

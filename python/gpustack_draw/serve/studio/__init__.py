@@ -1,1 +1,41 @@
-"""Drawing for all clients of a server, one drawing at a time."""
+"""Draws for the clients of the server."""
+
+from gpustack_draw.serve.studio.busy import (
+    BusyError,
+    InterruptedDrawingError,
+    NotLoadedError,
+    QueueFullError,
+    StoppingError,
+)
+from gpustack_draw.serve.studio.events import (
+    Accepted,
+    Current,
+    Drawn,
+    Enlarged,
+    Event,
+    LoadState,
+    Queued,
+    Statistics,
+    UpscaleEvent,
+)
+from gpustack_draw.serve.studio.model_pool import ServedModel
+from gpustack_draw.serve.studio.studio import Studio
+
+__all__ = [
+    "Accepted",
+    "BusyError",
+    "Current",
+    "Drawn",
+    "Enlarged",
+    "Event",
+    "InterruptedDrawingError",
+    "LoadState",
+    "NotLoadedError",
+    "QueueFullError",
+    "Queued",
+    "ServedModel",
+    "Statistics",
+    "StoppingError",
+    "Studio",
+    "UpscaleEvent",
+]

@@ -26,6 +26,16 @@ class QueueFullError(BusyError):
 
 
 class NotLoadedError(BusyError):
-    """The server still loads its first model, or stops."""
+    """The server still loads its first model."""
 
     code = "loading"
+
+
+class StoppingError(BusyError):
+    """The server stops."""
+
+    code = "stopping"
+
+
+class InterruptedDrawingError(DrawError):
+    """A client has ended the drawing that ran, whoever had asked for it."""
