@@ -379,22 +379,40 @@ def test_a_control_model_gets_the_picture_in_the_drawings_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edits", "options", "label"),
+    ("edits", "options", "label", "argument"),
     [
-        (False, {"image": noise(900, 100)}, "the picture"),
-        (True, {"image": noise(900, 100)}, "the picture"),
-        (True, {"image": noise(900, 100), "size": (512, 512)}, "the picture"),
-        (False, {"ref_image": [noise(), noise(900, 100)]}, "the reference picture 2"),
-        (False, {"control_image": noise(900, 100)}, "the control picture"),
+        (False, {"image": noise(900, 100)}, "the picture", "image"),
+        (True, {"image": noise(900, 100)}, "the picture", "image"),
+        (True, {"image": noise(900, 100), "size": (512, 512)}, "the picture", "image"),
+        (False, {"ref_image": noise(900, 100)}, "the reference picture", "ref_image"),
+        (
+            False,
+            {"ref_image": [noise(), noise(900, 100)]},
+            "the reference picture 2",
+            "ref_image",
+        ),
+        (False, {"control_image": noise(900, 100)}, "the control picture", "control_image"),
+        (
+            False,
+            {
+                "image": noise(900, 100),
+                "mask": rectangle(900, 100, (0, 0, 900, 100)),
+                "masked_only": True,
+            },
+            "the masked area",
+            "mask",
+        ),
     ],
 )
-def test_a_picture_of_an_extreme_shape_is_refused(edits: bool, options: dict, label: str) -> None:
+def test_a_picture_of_an_extreme_shape_is_refused(
+    edits: bool, options: dict, label: str, argument: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         prepare(FLUX2, edits=edits, **options)
     assert caught.value.message == (
         f"{label} has 900x100 pixels: one side is more than 8 times as long as the other"
     )
-    assert caught.value.hint == "cut the picture first"
+    assert (caught.value.hint, caught.value.argument) == ("cut the picture first", argument)
     assert prepare(SD1, image=noise(900, 100), size=(512, 512)).size == (512, 512)
 
 
@@ -404,6 +422,16 @@ def test_an_expanded_picture_that_is_too_large_is_refused() -> None:
     assert caught.value.message == (
         "the picture with the border has 38192x50 pixels, and a side can have 32768 at most"
     )
+    assert caught.value.argument == "expand"
+
+
+def test_an_expanded_picture_of_an_extreme_shape_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare(FLUX2, image=noise(112, 96), expand="0,800,0,0")
+    assert caught.value.message == (
+        "the picture has 912x96 pixels: one side is more than 8 times as long as the other"
+    )
+    assert caught.value.argument == "expand"
 
 
 def test_twenty_references_are_refused_before_they_are_read() -> None:

@@ -44,7 +44,7 @@ def expand(
     """
     top, right, bottom, left = sides
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
-    check_size(width, height, f"{label} with the border")
+    check_size(width, height, f"{label} with the border", "expand")
     if size is not None or width * height > _EXPANDED_AREA * rules.native_area:
         return canvas.expanded(*sides), ()
     left, right = _grow(left, right, round_up(width, rules.size_multiple) - width)
@@ -71,6 +71,8 @@ def place(
     options: PictureOptions,
     rules: PictureRules,
     size: tuple[int, int] | None,
+    *,
+    argument: str,
 ) -> tuple[Placement, tuple[str, ...]]:
     """Place a whole picture in a drawing.
 
@@ -80,6 +82,7 @@ def place(
         options: How it is fitted to the size.
         rules: The sizes that the model needs.
         size: Width and height to draw; ``None`` for those of the picture, aligned.
+        argument: Name of the argument that an error is about.
 
     Returns:
         The placement, and notes for the user on what is scaled or cut off.
@@ -89,7 +92,7 @@ def place(
     """
     if size is not None:
         return _place_in(picture, label, options, size)
-    check_aspect(*picture, label)
+    check_aspect(*picture, label, argument)
     area = rules.native_area * (1 if options.expand is None else _EXPANDED_AREA)
     placement = align(picture, rules.size_multiple, area, rules.max_side, rules.min_side)
     before, after = _text(picture), _text(placement.size)
@@ -139,7 +142,7 @@ def place_masked_area(
     left, top, right, bottom = box
     part = right - left, bottom - top
     if size is None:
-        check_aspect(*part, "the masked area")
+        check_aspect(*part, "the masked area", "mask")
         size = size_of_area(
             part, rules.size_multiple, rules.native_area, rules.max_side, rules.min_side
         )

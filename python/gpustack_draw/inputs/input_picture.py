@@ -20,6 +20,7 @@ class InputPicture:
         label: Name for messages: the path in quotes, or its role such as ``the mask``. Not for
             files that are shared.
         notes: For the user, such as that only the first frame is used.
+        argument: Name of the argument that names it, for errors: ``image``, ``ref_image``, ...
     """
 
     pixels: "NDArray[np.uint8]"
@@ -27,6 +28,7 @@ class InputPicture:
     sha256: str
     label: str
     notes: tuple[str, ...] = ()
+    argument: str = "image"
 
     @property
     def short_hash(self) -> str:

@@ -116,7 +116,9 @@ def prepare_pictures(
         size = canvas.size
     control_pixels = None
     if control is not None:
-        placement, more = place(control.size, control.label, options, rules, size)
+        placement, more = place(
+            control.size, control.label, options, rules, size, argument=control.argument
+        )
         control_pixels, size = placement.place(control.pixels), placement.size
         notes += more
     reference_pixels = [picture.pixels for picture in references]
@@ -129,7 +131,7 @@ def prepare_pictures(
         image=None if canvas is None else canvas.filled(),
         mask=None if canvas is None else canvas.mask,
         references=tuple(
-            _fit_reference(pixels, picture.label, options, rules, size)
+            _fit_reference(pixels, picture, options, rules, size)
             for pixels, picture in zip(reference_pixels, references, strict=True)
         ),
         control=control_pixels,
@@ -157,7 +159,8 @@ def _prepare_start(
     if options.masked_only is not None:
         box, placement, more = place_masked_area(canvas, options, rules, size)
         return canvas.placed(placement), paste_of(canvas, box, blur_of(options)), notes + more
-    placement, more = place(canvas.size, start.label, options, rules, size)
+    argument = start.argument if options.expand is None else "expand"
+    placement, more = place(canvas.size, start.label, options, rules, size, argument=argument)
     canvas = canvas.placed(placement)
     if canvas.mask is None:
         return canvas, None, notes + more
@@ -197,17 +200,19 @@ def _place_first_reference(
     """
     if options.image and (size is None or options.fit is not None):
         # The picture to edit lies where its changed version will be.
-        placement, notes = place(picture.size, picture.label, options, rules, size)
+        placement, notes = place(
+            picture.size, picture.label, options, rules, size, argument=picture.argument
+        )
         return placement.place(picture.pixels), placement.size, notes
     if size is None:
-        check_aspect(*picture.size, picture.label)
+        check_aspect(*picture.size, picture.label, picture.argument)
         size = size_of_area(picture.size, rules.size_multiple, rules.native_area, rules.max_side)
     return picture.pixels, size, ()
 
 
 def _fit_reference(
     pixels: "Pixels",
-    label: str,
+    picture: InputPicture,
     options: PictureOptions,
     rules: PictureRules,
     drawing: tuple[int, int],
@@ -223,6 +228,6 @@ def _fit_reference(
     size = int(pixels.shape[1]), int(pixels.shape[0])
     if rules.references_as_drawn:
         return fit(size, drawing, options.fit or DEFAULT_FIT).place(pixels)
-    check_aspect(*size, label)
+    check_aspect(*size, picture.label, picture.argument)
     area = min(rules.reference_pixels, drawing[0] * drawing[1])
     return resize(pixels, size_of_area(size, rules.reference_multiple, area, MAX_SIDE))

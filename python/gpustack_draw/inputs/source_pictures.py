@@ -116,5 +116,7 @@ class _Reader:
             except UsageError as error:
                 error.argument = argument
                 raise
+            if picture.argument != argument:
+                picture = replace(picture, argument=argument)
             pictures.append(picture)
         return tuple(pictures)
