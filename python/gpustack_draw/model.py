@@ -10,7 +10,7 @@ from gpustack_draw.display.progress_display import ProgressDisplay, progress_dis
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.errors import EngineError
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import ModelPlan
+from gpustack_draw.plan import CheckedRequest, ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
 from gpustack_draw.progress.cancellation import Cancellation
 from gpustack_draw.request.draw_request import DrawRequest, request_of
@@ -18,7 +18,7 @@ from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.keywords import takes_fields
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.resolved_model import ResolvedModel
-from gpustack_draw.resolver.upscaler import find_upscaler_of
+from gpustack_draw.resolver.upscaler import Upscaler, find_upscaler_of
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Engine(Protocol):
     def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
         """Return the settings of each picture of a request."""
 
-    def check(self, request: DrawRequest) -> tuple[str, ...]:
-        """Check that a request fits, and return notes on the model and on changed values."""
+    def check(self, request: DrawRequest, upscaler: Upscaler | None = None) -> CheckedRequest:
+        """Check that a request fits, also if an upscaling model enlarges its pictures."""
 
-    def plan(self, request: DrawRequest) -> ModelPlan:
+    def plan(self, request: DrawRequest, upscaler: Upscaler | None = None) -> ModelPlan:
         """Return the files, the memory and the settings of a drawing."""
 
     def generate(
@@ -217,7 +217,7 @@ class Model:
     ) -> Iterator[Picture]:
         upscaler = find_upscaler_of(request)
         if not self._engine.is_ready:
-            self._engine.check(request)  # refuses a request before gigabytes are downloaded
+            self._check(request, upscaler)  # before gigabytes are downloaded
             self._engine.prepare(on_progress)
         if upscaler is not None:
             upscaler.fetch(on_progress)
@@ -318,14 +318,14 @@ class Model:
             FetchError: The files to download do not fit on the disk.
             ServerError: The server does not answer.
         """
-        upscaler = find_upscaler_of(request)
-        notes = self._engine.check(request)
+        return self._check(request, find_upscaler_of(request))
+
+    def _check(self, request: DrawRequest, upscaler: Upscaler | None) -> tuple[str, ...]:
+        checked = self._engine.check(request, upscaler)
         if upscaler is None:
-            return notes
-        drawn = self._engine.plan(request).defaults
-        size = drawn.hires or drawn
-        self._upscaler.check_memory(upscaler, size.width, size.height, "the picture")
-        return (*notes, *upscaler.notes)
+            return checked.notes
+        self._upscaler.check_memory(upscaler, *checked.size, "the picture")
+        return (*checked.notes, *upscaler.notes)
 
     def plan(self, request: DrawRequest) -> ModelPlan:
         """Return what drawing a request would download, load and use, without doing so.
@@ -338,7 +338,7 @@ class Model:
             ServerError: The server does not answer.
         """
         upscaler = find_upscaler_of(request)
-        plan = self._engine.plan(request)
+        plan = self._engine.plan(request, upscaler)
         if upscaler is None:
             return plan
         note = f"{upscaler.name} enlarges the picture {upscaler.scale} times"

@@ -1,6 +1,5 @@
 """The plan of a drawing: files to download and load, memory, settings."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
-    from gpustack_draw.hub import Hub
+    from gpustack_draw.hub import Hub, RepositoryFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +35,16 @@ class MemoryNeed:
 
 
 @dataclass(frozen=True)
-class Additions:
-    """The files of a drawing besides those of its model.
+class CheckedRequest:
+    """A request that can be drawn.
 
     Attributes:
-        files: The files.
-        hub: The hub that has files of these or the model; ``None`` if all are the user's.
+        notes: Notes for the user on the model, and on settings that change or have no effect.
+        size: Width and height of the drawn picture, before an upscaling model enlarges it.
     """
 
-    files: tuple[ModelFile, ...]
-    hub: "Hub | None"
+    notes: tuple[str, ...]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class PlannedFile:
     """A file that the engine will load.
 
     Attributes:
-        component: ``model`` for the main file, else ``vae``, ``clip_l``, ..., ``embedding`` or
-            ``lora``.
+        component: ``model`` for the main file, else ``vae``, ``clip_l``, ..., ``embedding``,
+            ``lora`` or ``upscaler``.
         repository: ``OWNER/REPO``; ``None`` for a local file.
         revision: Commit of the repository; ``None`` for a local file.
         path: Path in the repository; for a local file, on this machine.
@@ -71,6 +70,48 @@ class PlannedFile:
     bytes: int
     cached: bool
     origin: str
+
+
+@dataclass(frozen=True, eq=False)
+class DrawingFiles:
+    """The files of a drawing: those of the model and of all that is added to it.
+
+    Attributes:
+        files: The files.
+        hub: A hub, whose cache has the files of all hubs; ``None`` if all files are the user's.
+    """
+
+    files: tuple[ModelFile, ...] = ()
+    hub: "Hub | None" = None
+
+    @property
+    def planned(self) -> tuple[PlannedFile, ...]:
+        """The files as a plan lists them."""
+        return tuple(_planned_file(file, self.hub) for file in self.files)
+
+    @property
+    def fetch_bytes(self) -> int:
+        """Bytes to download."""
+        return 0 if self.hub is None else self.hub.bytes_to_fetch(self._hub_files)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A note if the files to download do not fit on the disk; empty if they do."""
+        shortage = "" if self.hub is None else self.hub.disk_shortage(self._hub_files)
+        return (shortage,) if shortage else ()
+
+    def check_disk_space(self) -> None:
+        """Check that the files to download fit on the disk.
+
+        Raises:
+            FetchError: They do not fit.
+        """
+        if self.hub is not None:
+            self.hub.check_disk_space(self._hub_files)
+
+    @property
+    def _hub_files(self) -> "list[RepositoryFile]":
+        return [file.hub_file for file in self.files if file.hub_file is not None]
 
 
 @dataclass(frozen=True)
@@ -142,8 +183,8 @@ def plan_model(
     settings: DrawSettings,
     need: MemoryNeed,
     device: str,
-    notes: tuple[str, ...] = (),
-    additions: Additions | None = None,
+    notes: tuple[str, ...],
+    files: DrawingFiles,
 ) -> ModelPlan:
     """Return the plan of drawing a picture with a model; looks only at the cache.
 
@@ -153,47 +194,36 @@ def plan_model(
         need: Memory of the picture.
         device: Device that will draw it.
         notes: Notes for the user, in addition to the model's own.
-        additions: The files of its LoRAs.
+        files: Its files.
     """
-    additions = additions or Additions((), model.hub)
-    files, hub = (*model.all_files, *additions.files), additions.hub
-    hub_files = [file.hub_file for file in files if file.hub_file is not None]
-    if hub is not None:
-        notes += tuple(filter(None, [hub.disk_shortage(hub_files)]))
     return ModelPlan(
         model=model.reference.text,
         source=model.source,
         family=model.family.name,
         variant=model.variant,
-        files=_planned_files(files, hub),
-        fetch_bytes=hub.bytes_to_fetch(hub_files) if hub else 0,
+        files=files.planned,
+        fetch_bytes=files.fetch_bytes,
         memory_bytes=need.bytes,
         memory_free_bytes=need.free_bytes,
         fits=need.fits,
         defaults=settings.planned(),
         native_size=model.defaults.native_size,
         device=device,
-        notes=(*model.notes, *notes),
+        notes=(*model.notes, *notes, *files.notes),
     )
 
 
-def _planned_files(model_files: Sequence[ModelFile], hub: "Hub | None") -> tuple[PlannedFile, ...]:
-    files = []
-    for file in model_files:
-        component = "model" if file.component == "diffusion_model" else file.component
-        if file.hub_file is None or hub is None:
-            path = str(file.path)
-            planned = PlannedFile(component, None, None, path, file.bytes, True, file.origin)
-        else:
-            cached = hub.path_of(file.hub_file) is not None
-            planned = PlannedFile(
-                component,
-                file.hub_file.repository,
-                file.hub_file.commit,
-                file.hub_file.path,
-                file.bytes,
-                cached,
-                "cache" if cached and file.origin == "hub" else file.origin,
-            )
-        files.append(planned)
-    return tuple(files)
+def _planned_file(file: ModelFile, hub: "Hub | None") -> PlannedFile:
+    component = "model" if file.component == "diffusion_model" else file.component
+    if file.hub_file is None or hub is None:
+        return PlannedFile(component, None, None, str(file.path), file.bytes, True, file.origin)
+    cached = hub.path_of(file.hub_file) is not None
+    return PlannedFile(
+        component,
+        file.hub_file.repository,
+        file.hub_file.commit,
+        file.hub_file.path,
+        file.bytes,
+        cached,
+        "cache" if cached and file.origin == "hub" else file.origin,
+    )

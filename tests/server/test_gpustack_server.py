@@ -1,18 +1,21 @@
 """Drawing on GPUStack servers of both releases, against a loopback server."""
 
 import json
+from pathlib import Path
 
 import pytest
 from known_values import known_values
 from loopback_gpustack import LoopbackGpustack
 from option_values import option_values
 from server_commands import NAME, PROMPT, parameters
+from upscaling_models import old_names, random_weights, write_weights
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, Progress
 from gpustack_draw.cli.main import main
 from gpustack_draw.cli.model_names import cache_folder
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SamplingOption
+from gpustack_draw.units import format_bytes
 
 # --- both releases --------------------------------------------------------------------------------
 
@@ -223,6 +226,18 @@ def test_dry_run_of_a_server_model(
     assert main([NAME, PROMPT, "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["source"], plan["files"], plan["fetch_bytes"]) == ("server", [], 0)
+    # An upscaling model enlarges on this machine, and so its file is listed.
+    path = write_weights(Path("soft.pth"), old_names(random_weights(1, 2, 0)))
+    assert main([NAME, PROMPT, "--dry-run", "--upscale", "soft.pth"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        f"model:     {NAME}",
+        "files:",
+        "  COMPONENT  SIZE     CACHED  FILE",
+        f"  upscaler   {format_bytes(path.stat().st_size)}  yes     soft.pth",
+        "download:  nothing",
+    ]
+    assert lines[5].startswith("settings:  ")
     assert old.drawings() == []
 
 

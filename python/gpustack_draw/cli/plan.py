@@ -50,12 +50,14 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
 
 def describe_plan(plan: "ModelPlan") -> str:
     """Format a plan as lines of text."""
+    from gpustack_draw.plan import describe_memory
+
     variant = f", {plan.variant}" if plan.variant else ""
-    if plan.source == "server":
-        lines = [f"model:     {plan.model}"]
-    else:
-        lines = [f"model:     {plan.model} ({plan.family}{variant})", *_file_lines(plan)]
-    lines += [
+    family = f" ({plan.family}{variant})" if plan.family else ""
+    lines = [
+        f"model:     {plan.model}{family}",
+        *(_file_lines(plan) if plan.files else ()),
+        *(() if plan.source == "server" else [f"memory:    {describe_memory(plan)}"]),
         *(f"lora:      {_lora_text(lora)}" for lora in plan.defaults.loras),
         f"settings:  {_settings_text(plan)}",
         f"device:    {plan.device}",
@@ -65,8 +67,6 @@ def describe_plan(plan: "ModelPlan") -> str:
 
 
 def _file_lines(plan: "ModelPlan") -> list[str]:
-    from gpustack_draw.plan import describe_memory
-
     rows = [("", "COMPONENT", "SIZE", "CACHED", "FILE")]
     listed = set()
     for file in plan.files:
@@ -79,7 +79,6 @@ def _file_lines(plan: "ModelPlan") -> list[str]:
         "files:",
         table(rows).decode().rstrip("\n"),
         f"download:  {format_bytes(plan.fetch_bytes) if plan.fetch_bytes else 'nothing'}",
-        f"memory:    {describe_memory(plan)}",
     ]
 
 

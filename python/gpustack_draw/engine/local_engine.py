@@ -19,7 +19,7 @@ from gpustack_draw.engine.results import Device, DrawResult, EngineNames, Engine
 from gpustack_draw.engine.turns import Turns
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import MemoryNeed, ModelPlan, plan_model
+from gpustack_draw.plan import CheckedRequest, DrawingFiles, MemoryNeed, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
@@ -29,6 +29,7 @@ from gpustack_draw.request.loras import NO_LORAS, LoraOptions
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.upscaler import Upscaler
 
 
 class LocalEngine:
@@ -181,14 +182,12 @@ class LocalEngine:
         """Return the settings of each picture of a request; never waits for a drawing."""
         return self._plan(request).settings
 
-    def check(self, request: DrawRequest) -> tuple[str, ...]:
+    def check(self, request: DrawRequest, upscaler: Upscaler | None = None) -> CheckedRequest:
         """Check that a request fits the model and the machine, without loading the model.
 
         Args:
             request: What to draw.
-
-        Returns:
-            Notes on the model, and on settings that will be changed or have no effect.
+            upscaler: The upscaling model that enlarges the picture afterwards.
 
         Raises:
             UsageError: A value or an input picture does not fit the model.
@@ -198,11 +197,15 @@ class LocalEngine:
         drawing = self._plan(request)
         with self._turns.lock():
             self._check_memory(Pass.first(drawing, drawing.settings[0]))
-        self._loras.check_disk_space(drawing.settings[0].loras)
-        return self.model.notes + drawing.notes
+        self._files_of(drawing, upscaler).check_disk_space()
+        return CheckedRequest((*self.model.notes, *drawing.notes), drawing.picture_size)
 
-    def plan(self, request: DrawRequest) -> ModelPlan:
+    def plan(self, request: DrawRequest, upscaler: Upscaler | None = None) -> ModelPlan:
         """Return the files, settings and memory of a drawing, without loading the model.
+
+        Args:
+            request: What to draw.
+            upscaler: The upscaling model that enlarges the picture afterwards.
 
         Raises:
             UsageError: A value or an input picture does not fit the model, or no device has the
@@ -219,8 +222,8 @@ class LocalEngine:
                 device = None
             need = self._memory_need(Pass.first(drawing, settings), device)
         name = self._device if device is None else device.name
-        additions = self._loras.additions(settings.loras)
-        return plan_model(self.model, settings, need, name, drawing.plan_notes, additions)
+        files = self._files_of(drawing, upscaler)
+        return plan_model(self.model, settings, need, name, drawing.plan_notes, files)
 
     def check_loras(self) -> None:
         """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""
@@ -231,6 +234,13 @@ class LocalEngine:
         drawing = plan_drawing(loras.request, self.model)
         settings = tuple(replace(each, loras=loras.settings) for each in drawing.settings)
         return replace(drawing, settings=settings, notes=(*loras.notes, *drawing.notes))
+
+    def _files_of(self, drawing: Drawing, upscaler: Upscaler | None) -> DrawingFiles:
+        upscalers = [each.file for each in (drawing.upscaler, upscaler) if each is not None]
+        loras = self._loras.files(drawing.settings[0].loras)
+        files = (*self.model.all_files, *loras, *upscalers)
+        is_on_hub = any(file.hub_file is not None for file in files)
+        return DrawingFiles(files, self._loras.hub if is_on_hub else None)
 
     def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
         with self._turns.lock():

@@ -11,7 +11,6 @@ from gpustack_draw.errors import EngineError, quoted
 from gpustack_draw.headers.header import ModelHeader, TensorInfo, read_model_header
 from gpustack_draw.headers.weights_hash import weights_hash
 from gpustack_draw.phrases import phrase
-from gpustack_draw.plan import Additions
 from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.request.additions import LORA
 from gpustack_draw.request.draw_request import DrawRequest
@@ -78,24 +77,9 @@ class ModelLoras:
             ModelFile("lora", file.path, file.header.file_bytes, file.hub_file) for file in files
         )
 
-    def additions(self, loras: Loras) -> Additions:
-        """Return the files of planned LoRAs, and the hub that has files of these or the model."""
-        files = self.files(loras)
-        return Additions(files, self.hub if files else self._model.hub)
-
     def bytes(self, loras: Loras) -> int:
         """Return the bytes of planned LoRAs in memory."""
         return sum(file.bytes for file in self.files(loras))
-
-    def check_disk_space(self, loras: Loras) -> None:
-        """Check that the missing files of the model and of planned LoRAs fit on the disk.
-
-        Raises:
-            FetchError: They do not fit.
-        """
-        files = [*self._model.hub_files, *self._hub_files(loras)]
-        if files:
-            self.hub.check_disk_space(files)
 
     def fetch(self, loras: Loras, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
         """Download the missing files of planned LoRAs, and check the numbers in all of them.

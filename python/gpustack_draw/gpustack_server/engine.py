@@ -18,11 +18,12 @@ from gpustack_draw.gpustack_server.server import GpustackServer
 from gpustack_draw.gpustack_server.server_errors import explain_response
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import ModelPlan
+from gpustack_draw.plan import CheckedRequest, DrawingFiles, ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.model_reference import HubModel, ServerModel
+from gpustack_draw.resolver.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
@@ -147,13 +148,19 @@ class ServerEngine:
             self._deployment = None
         return (f"deployed on {self._server.device} as {quoted(self.name)}",)
 
-    def check(self, request: DrawRequest) -> tuple[str, ...]:
-        """Return notes on the values that the server changes or ignores.
+    def check(self, request: DrawRequest, upscaler: Upscaler | None = None) -> CheckedRequest:
+        """Check that the server can draw a request.
+
+        Args:
+            request: The request.
+            upscaler: The upscaling model that enlarges the picture on this machine.
 
         Raises:
             DrawError: The server does not answer, or a value does not fit the model.
         """
-        return self._notes + self._plan_request(request).notes
+        requests = self._plan_request(request)
+        _files_of(upscaler).check_disk_space()
+        return CheckedRequest((*self._notes, *requests.notes), requests.picture_size)
 
     def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
         """Do nothing: the server loads its models itself."""
@@ -166,27 +173,32 @@ class ServerEngine:
         """
         return self._plan_request(request).settings
 
-    def plan(self, request: DrawRequest) -> ModelPlan:
+    def plan(self, request: DrawRequest, upscaler: Upscaler | None = None) -> ModelPlan:
         """Return the plan of a drawing; deploys and draws nothing.
+
+        Args:
+            request: The request.
+            upscaler: The upscaling model that enlarges the picture on this machine.
 
         Raises:
             DrawError: The server does not answer, or a value does not fit the model.
         """
         requests = self._plan_request(request)
+        files = _files_of(upscaler)
         return ModelPlan(
             model=self._typed,
             source="server",
             family="",
             variant="",
-            files=(),
-            fetch_bytes=0,
+            files=files.planned,
+            fetch_bytes=files.fetch_bytes,
             memory_bytes=0,
             memory_free_bytes=None,
             fits=None,
             defaults=requests.settings[0].planned(),
             native_size=None,
             device=self._server.device,
-            notes=(*self._notes, *requests.notes, *self._deployment_notes()),
+            notes=(*self._notes, *requests.notes, *self._deployment_notes(), *files.notes),
         )
 
     def generate(
@@ -268,3 +280,8 @@ class ServerEngine:
         except ResponseError as error:
             title = self._server.find().release.title
             raise explain_response(error, self._server.address, title, model=self.name) from error
+
+
+def _files_of(upscaler: Upscaler | None) -> DrawingFiles:
+    """Return the files of a drawing that this machine needs."""
+    return DrawingFiles() if upscaler is None else DrawingFiles((upscaler.file,), upscaler.hub)

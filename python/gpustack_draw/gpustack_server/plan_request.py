@@ -57,6 +57,13 @@ class ServerPlan:
     notes: tuple[str, ...]
     pictures: PreparedPictures | None = None
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the finished picture."""
+        if self.pictures is not None:
+            return self.pictures.result_size
+        return self.settings[0].width, self.settings[0].height
+
 
 def plan_request(request: DrawRequest, release: Release, model: RunningModel) -> ServerPlan:
     """Translate a request into requests to a server, one per picture.

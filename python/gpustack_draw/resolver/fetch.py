@@ -7,16 +7,6 @@ from gpustack_draw.resolver.requirements import check_component
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 
-def check_disk_space(model: ResolvedModel) -> None:
-    """Check that the missing files of a model fit on the disk.
-
-    Raises:
-        FetchError: They do not fit.
-    """
-    if model.hub is not None:
-        model.hub.check_disk_space(model.hub_files)
-
-
 def fetch_model(
     model: ResolvedModel, on_progress: ProgressFunction | None = None
 ) -> tuple[str, ...]:

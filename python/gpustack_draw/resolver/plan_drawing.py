@@ -50,6 +50,16 @@ class Drawing:
     upscaler: Upscaler | None = None
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the finished picture."""
+        settings = self.settings[0]
+        if settings.hires is not None:
+            return settings.hires.width, settings.hires.height
+        if self.pictures is not None:
+            return self.pictures.result_size
+        return settings.width, settings.height
+
+    @property
     def plan_notes(self) -> tuple[str, ...]:
         """The notes of a plan, which also explains what a drawing just does."""
         return (self.explanation, *self.notes) if self.explanation else self.notes

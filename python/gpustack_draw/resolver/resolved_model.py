@@ -30,8 +30,8 @@ class ModelFile:
     Attributes:
         component: ``model`` for a file whose tensor names have the engine's prefixes,
             ``diffusion_model`` for a diffusion model alone, one of
-            :data:`gpustack_draw.request.names.COMPONENTS`, or ``embedding`` or ``lora`` for an
-            addition.
+            :data:`gpustack_draw.request.names.COMPONENTS`, or ``embedding``, ``lora`` or
+            ``upscaler`` for an addition.
         path: The file, or a folder in diffusers layout. A file of the hub may still be missing.
         bytes: Size of the file.
         hub_file: The file on the hub; ``None`` for a file of the user.

@@ -11,6 +11,7 @@ from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.request.additions import UPSCALER
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.resolver.find_addition import find_addition
+from gpustack_draw.resolver.resolved_model import ModelFile
 from gpustack_draw.resolver.upscaling_network import read_upscaling_network
 from gpustack_draw.resolver.user_components import open_hub
 
@@ -41,6 +42,11 @@ class Upscaler:
     hub_file: "RepositoryFile | None" = None
     notes: tuple[str, ...] = ()
     hub: "Hub | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def file(self) -> ModelFile:
+        """The file as one of a drawing."""
+        return ModelFile("upscaler", self.path, self.bytes, self.hub_file)
 
     def fetch(self, on_progress: ProgressFunction | None = None) -> tuple[str, ...]:
         """Download and verify the file, if it is on the hub.
