@@ -306,6 +306,9 @@ class Model:
     def check(self, request: DrawRequest) -> tuple[str, ...]:
         """Check that a request fits the model and the machine; downloads and loads nothing.
 
+        On this machine, a drawing of the same request object uses its input pictures as this call
+        has read them, unless another request was checked or drawn in between.
+
         Args:
             request: The request.
 

@@ -25,6 +25,7 @@ from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.last_plan import LastPlan
 from gpustack_draw.request.loras import NO_LORAS, LoraOptions
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
@@ -67,6 +68,7 @@ class LocalEngine:
         self._engine_model = EngineModel(
             model, self._engine, threads=threads or 0, device=device, on_log=on_log
         )
+        self._drawings: LastPlan[Drawing] = LastPlan()
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
@@ -142,6 +144,7 @@ class LocalEngine:
             BlankPictureError: The picture has one single color, or NaN was computed.
         """
         drawing = self._plan(request)
+        self._drawings.forget(request)
         self._loras.fetch(drawing.settings[0].loras, on_progress)
         if drawing.upscaler is not None:
             drawing.upscaler.fetch(on_progress)
@@ -231,7 +234,7 @@ class LocalEngine:
 
     def _plan(self, request: DrawRequest) -> Drawing:
         loras = self._loras.plan(request)
-        drawing = plan_drawing(loras.request, self.model)
+        drawing = self._drawings.get(request, lambda: plan_drawing(loras.request, self.model))
         settings = tuple(replace(each, loras=loras.settings) for each in drawing.settings)
         return replace(drawing, settings=settings, notes=(*loras.notes, *drawing.notes))
 
