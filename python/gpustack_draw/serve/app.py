@@ -4,15 +4,18 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gpustack_draw.serve.context import Context
-from gpustack_draw.serve.http import health
+from gpustack_draw.serve.http import health, metrics
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS
+from gpustack_draw.serve.http.middleware import middleware
 
 
 def create_app(context: Context) -> Starlette:
-    """Return the application, without the checks of keys and hosts.
+    """Return the application, with the checks of hosts, keys and limits.
 
     Args:
         context: The options and the studio, which is started before the first request.
     """
-    routes: list[BaseRoute] = [*health.routes(context)]
-    return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
+    routes: list[BaseRoute] = [*health.routes(context), *metrics.routes(context)]
+    return Starlette(
+        routes=routes, exception_handlers=EXCEPTION_HANDLERS, middleware=middleware(context)
+    )

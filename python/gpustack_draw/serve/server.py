@@ -16,6 +16,7 @@ from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.serve.app import create_app
 from gpustack_draw.serve.context import Context
+from gpustack_draw.serve.http.protocol import UVICORN_OPTIONS
 from gpustack_draw.serve.options import ServeOptions
 from gpustack_draw.serve.studio import LoadState, Studio
 
@@ -54,12 +55,7 @@ class _Server:
         self._listener = listener
         config = uvicorn.Config(
             create_app(Context(options, studio)),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            lifespan="off",
+            **UVICORN_OPTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_ANSWER,
         )
         self._uvicorn = _Uvicorn(config)

@@ -20,7 +20,11 @@ from gpustack_draw.errors import (
 )
 from gpustack_draw.phrases import phrase
 from gpustack_draw.serve.http.errors import HttpError, answer_for, error_response, json_response
-from gpustack_draw.serve.studio.busy import NotLoadedError, QueueFullError
+from gpustack_draw.serve.studio.busy import (
+    InterruptedDrawingError,
+    NotLoadedError,
+    QueueFullError,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,7 @@ from gpustack_draw.serve.studio.busy import NotLoadedError, QueueFullError
         (EngineError("x"), 500, "engine_failed", "server_error"),
         (OutputError("x"), 500, None, "server_error"),
         (DrawError("x"), 500, None, "server_error"),
+        (InterruptedDrawingError("x"), 499, "interrupted", "invalid_request_error"),
         (QueueFullError("x"), 503, "queue_full", "server_error"),
         (NotLoadedError("x"), 503, "loading", "server_error"),
         (HttpError(413, "x", code="too_large"), 413, "too_large", "invalid_request_error"),

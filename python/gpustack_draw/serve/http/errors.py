@@ -24,13 +24,15 @@ from gpustack_draw.errors import (
     UsageError,
 )
 from gpustack_draw.phrases import Argument, spelled
-from gpustack_draw.serve.studio.busy import BusyError
+from gpustack_draw.serve.studio.busy import BusyError, InterruptedDrawingError
 
 LOGGER = logging.getLogger("gpustack_draw.serve")
-CLIENT_GONE = 499  # only in the log: nobody reads the response
+CLIENT_GONE = 499  # of nginx: a client ended the request
 
 # The first type that matches decides: status, code. 4xx where the same request must fail again.
 _STATUSES: tuple[tuple[type[DrawError], int, str | None], ...] = (
+    # A client has ended it; programs try again after 409 and 5xx.
+    (InterruptedDrawingError, CLIENT_GONE, "interrupted"),
     (UsageError, 400, None),
     (NotYetSupportedError, 400, "unsupported"),
     (ModelNotFoundError, 404, "model_not_found"),

@@ -1,20 +1,30 @@
-"""The route for those who watch the server."""
+"""``/health``: whether the server can draw, for those who watch it."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gpustack_draw.serve.context import Context
-from gpustack_draw.serve.http.errors import json_response
+from gpustack_draw.serve.http.errors import error_response, json_response
+from gpustack_draw.serve.studio import NotLoadedError
+
+_SECONDS_TO_LOAD = 2
 
 
 def routes(context: Context) -> list[BaseRoute]:
-    """Return ``GET /health``: 200 once the first model is loaded, 503 before."""
+    """Return ``GET /health``: 200 once the first model is loaded, 503 before.
+
+    It waits for nothing, so that it answers at once while a picture is drawn or a model loaded.
+    """
 
     async def health(_request: Request) -> Response:
         state = context.studio.load_state()
         if state.name == "ready":
             return json_response({"status": "ok"})
-        return json_response({"status": state.name}, status=503, headers={"Retry-After": "1"})
+        if state.name == "loading":
+            message = "the server loads its first model"
+            return error_response(NotLoadedError(message, retry_after=_SECONDS_TO_LOAD))
+        # This route needs no key, and the reason can contain paths of the server.
+        return error_response(NotLoadedError("the first model cannot be loaded"))
 
     return [Route("/health", health)]

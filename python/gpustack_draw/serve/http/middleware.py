@@ -3,10 +3,20 @@
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http.access import AccessRules, HostCheck, KeyCheck
 from gpustack_draw.serve.http.body_limits import BodyLimits, Limits
 from gpustack_draw.serve.http.exchange import ExchangeLog
 from gpustack_draw.serve.http.request_counts import RequestCounts
+
+
+def middleware(context: Context) -> list[Middleware]:
+    """Return the protection that a server's options describe, outermost first."""
+    options = context.options
+    rules = AccessRules(
+        options.host, options.allowed_hosts, options.allowed_origins, options.api_key
+    )
+    return protection(rules, Limits(), context.request_counts)
 
 
 def protection(rules: AccessRules, limits: Limits, counts: RequestCounts) -> list[Middleware]:

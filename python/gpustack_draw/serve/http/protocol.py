@@ -1,7 +1,6 @@
 """HTTP/1.1 connections with a time limit for requests that arrive slowly."""
 
 import asyncio
-import logging
 from typing import Any
 
 import h11
@@ -86,16 +85,15 @@ class GuardedProtocol(H11Protocol):
             self._header_timer = None
 
 
-# Without websockets, and without belief in headers that any client can send (X-Forwarded-For).
+# Without websockets, and without trust in headers that any client can send (X-Forwarded-For).
 UVICORN_OPTIONS: dict[str, Any] = {
     "http": GuardedProtocol,
     "ws": "none",
-    "lifespan": "on",
+    "lifespan": "off",
     "proxy_headers": False,
     "server_header": False,
     "access_log": False,
     "log_config": None,
-    "log_level": logging.WARNING,
     "timeout_keep_alive": KEEP_ALIVE_SECONDS,
     "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
 }
