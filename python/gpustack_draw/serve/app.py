@@ -7,6 +7,7 @@ from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http import health, metrics
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS
 from gpustack_draw.serve.http.middleware import middleware
+from gpustack_draw.serve.openai import routes as openai
 
 
 def create_app(context: Context) -> Starlette:
@@ -15,7 +16,11 @@ def create_app(context: Context) -> Starlette:
     Args:
         context: The options and the studio, which is started before the first request.
     """
-    routes: list[BaseRoute] = [*health.routes(context), *metrics.routes(context)]
+    routes: list[BaseRoute] = [
+        *health.routes(context),
+        *metrics.routes(context),
+        *openai.routes(context),
+    ]
     return Starlette(
         routes=routes, exception_handlers=EXCEPTION_HANDLERS, middleware=middleware(context)
     )

@@ -1,0 +1,144 @@
+"""The list of models that the server has, with the defaults of each."""
+
+import time
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+import gpustack_draw
+from gpustack_draw import (
+    SAMPLERS,
+    SCHEDULERS,
+    DrawError,
+    DrawRequest,
+    DrawSettings,
+    ModelNotFoundError,
+    PictureOptions,
+    Raster,
+)
+from gpustack_draw.errors import quoted
+from gpustack_draw.serve.context import Context
+from gpustack_draw.serve.http.errors import json_response
+from gpustack_draw.serve.studio import ServedModel
+
+# GPUStack asks within a second of the start, and shows an administrator nothing if that fails.
+_SECONDS = 0.8
+_PROBE_SIDE = 64
+# How one picture is used, by the mode of the drawing that it makes.
+_IMAGE_USES = {"img2img": "start", "edit": "reference", "control": "control"}
+
+
+class ModelList:
+    """Responds with the models of a server.
+
+    GPUStack keeps ``meta`` of the first model, and its playground copies the values that are fields
+    of requests into every request. So each of them is what the model draws with anyway.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Create the list of a server."""
+        self._studio = context.studio
+        self._max_size = context.options.max_size
+        self._created = int(time.time())
+        self._uses: dict[str, dict[str, Any]] = {}
+
+    async def list_all(self, _request: Request) -> Response:
+        """Respond with all models."""
+        models = [await self._describe(model) for model in self._studio.served()]
+        return json_response({"object": "list", "data": models})
+
+    async def retrieve(self, request: Request) -> Response:
+        """Respond with one model.
+
+        Raises:
+            ModelNotFoundError: There is none of this name.
+        """
+        name = request.path_params["name"]
+        for model in self._studio.served():
+            if model.name == name:
+                return json_response(await self._describe(model))
+        raise ModelNotFoundError(
+            f"there is no model {quoted(name)} on this server",
+            hint="GET /v1/models lists them",
+            argument="model",
+        )
+
+    async def _describe(self, model: ServedModel) -> dict[str, Any]:
+        return {
+            "id": model.name,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "gpustack-draw",
+            "meta": await self._meta(model),
+        }
+
+    async def _meta(self, model: ServedModel) -> dict[str, Any]:
+        meta = {
+            "gpustack_draw": gpustack_draw.__version__,
+            "streams": True,
+            "samplers": list(SAMPLERS),
+            "schedulers": list(SCHEDULERS),
+            "loras": list(await anyio.to_thread.run_sync(self._studio.loras)),
+            "upscalers": list(self._studio.upscalers()),
+            "max_width": self._max_size[0],
+            "max_height": self._max_size[1],
+            "seed": -1,
+        }
+        plan = self._studio.known_plan(model)
+        if plan is None:  # its files would have to be found first
+            return meta
+        defaults = plan.defaults
+        native = plan.native_size or (defaults.width, defaults.height)
+        known = {
+            "family": plan.family,
+            "default_width": defaults.width,
+            "default_height": defaults.height,
+            "native_width": native[0],
+            "native_height": native[1],
+            "sample_method": defaults.sampler,
+            "schedule_method": defaults.scheduler,
+            "sampling_steps": defaults.sample_steps,
+            "cfg_scale": defaults.cfg_scale,
+            "guidance": defaults.guidance,
+            **await self._uses_of(model),
+        }
+        return {**meta, **{name: value for name, value in known.items() if value is not None}}
+
+    async def _uses_of(self, model: ServedModel) -> dict[str, Any]:
+        """Return how a model uses pictures, and the multiple of its sizes."""
+        if model.name not in self._uses:
+            with anyio.move_on_after(_SECONDS):
+                self._uses[model.name] = await self._find_uses(model)
+        return self._uses.get(model.name, {})
+
+    async def _find_uses(self, model: ServedModel) -> dict[str, Any]:
+        picture, mask = _square(b"\x80"), _square(b"\xff")
+        alone = await self._probe(model, DrawRequest(prompt="", size=(1, 1)))
+        one = await self._probe(model, _request(image=picture))
+        started = await self._probe(model, _request(image=picture, strength=0.5))
+        masked = await self._probe(model, _request(image=picture, mask=mask))
+        found = [each for each in (alone, one, started, masked) if each is not None]
+        return {
+            "size_multiple": None if alone is None else alone.width,
+            "modes": list(dict.fromkeys(each.mode for each in found)),
+            "image_use": "none" if one is None else _IMAGE_USES.get(one.mode, "none"),
+            "strength": None if one is None else one.strength,
+        }
+
+    async def _probe(self, model: ServedModel, request: DrawRequest) -> DrawSettings | None:
+        """Return the settings of a drawing; ``None`` for one that the model cannot draw."""
+        try:
+            return (await self._studio.settings(model, request))[0]
+        except DrawError:
+            return None
+
+
+def _square(value: bytes) -> Raster:
+    return Raster(value * 3 * _PROBE_SIDE * _PROBE_SIDE, _PROBE_SIDE, _PROBE_SIDE)
+
+
+def _request(**pictures: Any) -> DrawRequest:
+    return DrawRequest(prompt="", pictures=PictureOptions(**pictures))
