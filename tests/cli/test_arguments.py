@@ -116,6 +116,7 @@ def test_pictures_can_be_named_several_times() -> None:
 def test_the_scale_of_hires_follows_an_equals_sign() -> None:
     assert values(["demo", "--hires", "a cat"]) == {**DEFAULTS, "hires": "2"}
     assert values(["demo", "a cat", "--hires=1.5"]) == {**DEFAULTS, "hires": "1.5"}
+    assert values(["demo", "--no-hires", "a cat"]) == {**DEFAULTS, "hires": False}
 
 
 def test_the_padding_of_masked_only_follows_an_equals_sign() -> None:

@@ -485,3 +485,66 @@ def test_the_upscaling_model_of_a_second_pass_is_asked_for(
     assert main(words) == 0
     assert note not in capsys.readouterr().err.splitlines()
     assert stand_in.requests[-1].hires_upscaler == "4x-Test.pth"
+
+
+WEB_UI_HIRES = (
+    "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 512x512, Denoising strength:"
+    " 0.4, Hires upscale: 2, Hires steps: 10, Hires upscaler: 4x-Test, Hires sampler: DPM++ 2M,"
+    " Version: v1.10.1"
+)
+ENLARGED = (
+    "'hires.png' was enlarged by '4x-Test' for its second pass; name the file with --hires-upscaler"
+)
+WRITTEN = "gpustack-draw: 'hires.png' was written by AUTOMATIC1111 v1.10.1; the drawing ignores "
+
+
+def test_two_passes_of_a_web_ui(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    with_text("hires.png", WEB_UI_HIRES)
+    assert main(["model.gguf", "--from", "hires.png"]) == 0
+    request = stand_in.requests[-1]
+    assert (request.hires, request.hires_steps, request.hires_strength) == (2, 10, 0.4)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "hires.png" in line] == [
+        f"gpustack-draw: {ENLARGED}",
+        f"{WRITTEN}Hires sampler",
+    ]
+
+
+def test_one_pass_instead_of_two(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    with_text("hires.png", WEB_UI_HIRES)
+    assert main(["model.gguf", "--from", "hires.png", "--no-hires"]) == 0
+    request = stand_in.requests[-1]
+    assert (request.hires, request.hires_steps, request.hires_strength) == (None, None, None)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "hires.png" in line] == [f"{WRITTEN}Hires sampler"]
+    second = HiresSettings(scale=2, width=96, height=64, upscaler="latent", steps=4, strength=0.5)
+    Path("large.png").write_bytes(encode(make_picture(hires=second, reference="demo"), ".png"))
+    assert main(["--from", "large.png", "--no-hires", "--output", "small.png"]) == 0
+    assert stand_in.requests[-1].hires is None
+    assert main(["demo", "a cat", "--no-hires", "--output", "plain.png"]) == 0
+    assert stand_in.requests[-1].hires is None
+    assert main(["demo", "a cat", "--no-hires", "--hires-steps", "3"]) == 2
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "gpustack-draw: --hires-steps needs a second pass",
+        "gpustack-draw: draw one with --hires=2",
+    ]
+
+
+def test_the_input_picture_of_a_web_ui(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_text(
+        "img2img.png",
+        "a cat\nSteps: 20, Seed: 5, Size: 64x64, Denoising strength: 0.6, Mask blur: 4,"
+        " Version: v1.10.1",
+    )
+    from_picture = "gpustack-draw: 'img2img.png' was drawn from another picture; name that one with"
+    written = "gpustack-draw: 'img2img.png' was written by AUTOMATIC1111 v1.10.1; the drawing"
+    assert main(["model.gguf", "--from", "img2img.png"]) == 0
+    assert not stand_in.requests[-1].pictures
+    lines = [line for line in capsys.readouterr().err.splitlines() if "img2img.png" in line]
+    assert lines == [f"{from_picture} --image to start from it", f"{written} ignores Mask blur"]
+    assert main(["model.gguf", "--from", "img2img.png", "--image", "web.png"]) == 0
+    assert stand_in.requests[-1].pictures.strength == 0.6
+    lines = [line for line in capsys.readouterr().err.splitlines() if "img2img.png" in line]
+    assert lines == [f"{written} ignores Mask blur"]

@@ -85,10 +85,10 @@ def test_it_can_be_changed_or_left_out(tmp_path: Path) -> None:
     found = read_parameters(path)
     changed = found.request(hires_strength=0.7)
     assert (changed.hires, changed.hires_strength) == (1.5, 0.7)
-    single = found.request(hires=None)
+    single = found.request(hires=False)
     assert (single.hires, single.hires_steps, single.hires_upscaler) == (None, None, None)
     with pytest.raises(UsageError):
-        found.request(hires=None, hires_steps=3)
+        found.request(hires=False, hires_steps=3)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,68 @@ def test_values_that_cannot_be_used(
     chunks.add_text("parameters", text)
     Image.new("RGB", (8, 8)).save(tmp_path / "cat.png", pnginfo=chunks)
     assert tuple(options_of(read_parameters(tmp_path / "cat.png")).values()) == expected
+
+
+# --- pictures of web UIs --------------------------------------------------------------------------
+
+
+def read_web_ui(path: Path, pairs: str, start: str = "Steps: 20, Seed: 7, Size: 512x768") -> Any:
+    """Return the parameters of a picture as AUTOMATIC1111's web UI writes them."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", f"a cat\n{start}, {pairs}, Version: v1.10.1")
+    Image.new("RGB", (8, 8)).save(path / "web.png", pnginfo=chunks)
+    return read_parameters(path / "web.png")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ("0.4, Hires upscale: 2, Hires steps: 10, Hires upscaler: Latent", (2, "latent", 10, 0.4)),
+        # Without "Hires steps", the web UI runs as many as in the first pass.
+        ("0.7, Hires upscale: 1.5, Hires upscaler: Lanczos", (1.5, "lanczos", 20, 0.7)),
+        # "None" scales by Lanczos' method.
+        ("0.7, Hires upscale: 2, Hires upscaler: None", (2, "lanczos", 20, 0.7)),
+        # The file of an upscaling model is on the other machine.
+        ("0.3, Hires upscale: 2, Hires upscaler: R-ESRGAN 4x+", (2, None, 20, 0.3)),
+        ("0.7, Hires resize: 1024x1536", (2, None, 20, 0.7)),
+        ("0.7, Hires resize: 768x0", (1.5, None, 20, 0.7)),
+        # Of another shape, which the web UI would crop.
+        ("0.7, Hires resize: 1024x1024", (None, None, None, None)),
+        ("0.7, Hires resize: 0x0", (None, None, None, None)),
+        ("0.7, Hires resize: 1024", (None, None, None, None)),
+        ("0.7, Hires resize: ²x²", (None, None, None, None)),
+        ("0.7, Hires resize: 512x768", (None, None, None, None)),
+        ("0.7, Hires upscale: 8", (None, None, None, None)),
+        ("0.7", (None, None, None, None)),
+    ],
+)
+def test_a_second_pass_of_a_web_ui(
+    tmp_path: Path, pairs: str, expected: tuple[object, ...]
+) -> None:
+    found = read_web_ui(tmp_path, f"Denoising strength: {pairs}")
+    assert tuple(options_of(found).values()) == expected
+    assert not found.request().pictures
+
+
+def test_a_resized_picture_needs_its_first_size(tmp_path: Path) -> None:
+    found = read_web_ui(tmp_path, "Hires resize: 1024x1024", "Steps: 20, Seed: 7")
+    assert found.hires_options == {}
+
+
+def test_the_strength_of_a_web_ui_is_that_of_its_input_picture(tmp_path: Path) -> None:
+    image = Image.new("RGB", (8, 8))
+    found = read_web_ui(tmp_path, "Denoising strength: 0.6")
+    assert found.request(image=image).pictures.strength == 0.6
+    assert found.request(image=image, strength=0.2).pictures.strength == 0.2
+    assert not found.request().pictures
+    # That of a second pass is not.
+    found = read_web_ui(tmp_path, "Denoising strength: 0.6, Hires upscale: 2")
+    request = found.request(image=image)
+    assert (request.pictures.strength, request.hires_strength) == (None, 0.6)
+    assert (
+        read_web_ui(tmp_path, "Denoising strength: 7").request(image=image).pictures.strength
+        is None
+    )
 
 
 def test_a_gallery_names_the_scale() -> None:

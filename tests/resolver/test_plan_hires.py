@@ -117,7 +117,7 @@ def test_every_family_draws_it_or_is_refused(family: str, upscaler: str) -> None
             "wan",
             {},
             "Wan starts from no picture, and the second pass starts from one",
-            "leave --hires out",
+            "draw one pass: --no-hires",
             "hires",
         ),
         (

@@ -64,7 +64,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
                 release,
                 {"hires": 2},
                 "hires has no equivalent on a server, which draws one pass",
-                LOCALLY.replace("--on local", "on='local'"),
+                LOCALLY.replace("--on local", "on='local'") + ", or one pass: hires=False",
                 "hires",
             )
             for release in ("old", "new")

@@ -80,7 +80,7 @@ class Arguments(argparse.Namespace):
     lora_dir: str | None
     embedding: list[str] | None
     seed: str | None
-    hires: str | None
+    hires: str | bool | None
     hires_upscaler: str | None
     hires_steps: str | None
     hires_strength: str | None

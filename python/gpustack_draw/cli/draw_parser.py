@@ -194,6 +194,13 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
 def _add_second_pass(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
     group.add_argument(
+        "--no-hires",
+        dest="hires",
+        action="store_const",
+        const=False,
+        help="draw in one pass, also where the picture of --from was drawn in two",
+    )
+    group.add_argument(
         "--hires-upscaler",
         metavar="NAME|REF",
         help=f"how the picture is enlarged: {', '.join(HIRES_UPSCALERS)}; those named latent"

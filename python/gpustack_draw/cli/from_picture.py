@@ -9,14 +9,14 @@ from typing import Any
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.pictures.hires_parameters import HIRES_UPSCALER
+from gpustack_draw.pictures.hires_parameters import HIRES_NAMES, HIRES_UPSCALER
 from gpustack_draw.pictures.lora_parameters import HASHES, REFERENCES, changed_loras, dropped_tags
 from gpustack_draw.pictures.parameters import EMBEDDING_HASHES
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.pictures.upscaled_text import UPSCALE_BY, UPSCALER
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
-from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, text_of
+from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, STRENGTH, text_of
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.web_ui_names import names_scheduler
 from gpustack_draw.untrusted import clean
@@ -131,7 +131,7 @@ def _notes(
     if found.embeddings and not arguments.embedding:
         names = clean(", ".join(map(quoted, found.embeddings)))
         yield f"{quoted(path)} was drawn with the embeddings {names}; name them with --embedding"
-    hires = found.hires_options
+    hires = found.hires_options if typed.get("hires", True) else {}
     if hires and "hires_upscaler" not in {*hires, *typed} and HIRES_UPSCALER in found.extra:
         upscaler = clean(quoted(found.extra[HIRES_UPSCALER], limit=40))
         yield (
@@ -150,8 +150,18 @@ def _notes(
         yield f"{quoted(path)} was enlarged by {name}; enlarge the new one with --upscale"
     if found.is_of_this_program:
         return
+    if "strength" in found.inputs.options and arguments.image is None:
+        yield (
+            f"{quoted(path)} was drawn from another picture; name that one with --image to start"
+            " from it"
+        )
     program = clean(found.program) or "a program that it does not name"
-    unused = [name for name in found.extra if name not in (*_SAY_NOTHING, *_NUMBERS)]
+    used = {*_SAY_NOTHING, *_NUMBERS}
+    if found.hires_options:
+        used.update(HIRES_NAMES)
+    elif found.inputs.options:
+        used.add(STRENGTH.parameter)
+    unused = [name for name in found.extra if name not in used]
     ignored = f"; the drawing ignores {clean(', '.join(unused))}" if unused else ""
     yield f"{quoted(path)} was written by {program}{ignored}"
 

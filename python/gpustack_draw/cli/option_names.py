@@ -28,6 +28,8 @@ def with_options(text: str) -> str:
 
 def _typed(argument: Argument) -> str:
     option = option_of(argument.name)
+    if argument.source == "False":
+        return "--no-" + option.removeprefix("--")
     if not argument.source or argument.name in _SWITCHES:
         return option
     separator = "=" if argument.name in _OPTIONAL_VALUES else " "

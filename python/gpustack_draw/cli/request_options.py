@@ -26,7 +26,8 @@ _PARSERS: dict[str, Callable[[Any], object]] = {
     "size": parse_size_option,
     "loras": read_loras,
     **{option.name: option.parse for option in (*SAMPLING_OPTIONS, SEED, COUNT)},
-    **{option.name: option.parse for option in (HIRES, HIRES_STEPS, HIRES_STRENGTH)},
+    "hires": lambda text: text and HIRES.parse(text),  # False means a single pass
+    **{option.name: option.parse for option in (HIRES_STEPS, HIRES_STRENGTH)},
 }
 _PICTURE_PARSERS: dict[str, Callable[[str], object]] = {
     **{option.name: option.parse for option in (STRENGTH, CONTROL_STRENGTH, MASK_BLUR)},

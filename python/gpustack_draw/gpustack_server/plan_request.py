@@ -83,7 +83,7 @@ def plan_request(request: DrawRequest, release: Release, model: RunningModel) ->
     if request.hires is not None:
         raise UsageError(
             phrase("{hires} has no equivalent on a server, which draws one pass"),
-            hint=DRAW_LOCALLY,
+            hint=phrase("{}, or one pass: {hires=False}", DRAW_LOCALLY),
             argument="hires",
         )
     notes: list[str] = []

@@ -41,7 +41,8 @@ class InputParameters:
     """How a picture was drawn from others, according to its parameters.
 
     Attributes:
-        options: Values of fields of :class:`PictureOptions` that are no pictures, by name.
+        options: Values of fields of :class:`PictureOptions` that are no pictures, by name. Those
+            of another program's picture are used if a picture is named.
         image_hash: The picture that it was started from; empty for none.
         mask_hash: The picture of the mask; empty for none.
         reference_hashes: The pictures that the model looked at.
@@ -71,7 +72,7 @@ class InputParameters:
             UsageError: An input picture is not named.
         """
         if not self:
-            return dict(named)
+            return {**self.options, **named} if as_tuple(named.get("image")) else dict(named)
         named = self._with_control_image(named, label)
         images, references = (len(as_tuple(named.get(name))) for name in ("image", "ref_image"))
         used = 1 if self.image_hash else 0
@@ -144,12 +145,25 @@ def _control_net_pairs(settings: DrawSettings, pictures: PictureSettings) -> str
     return ", ".join(f"{name}: {value}" for name, value in pairs.items())
 
 
+def read_strength(pairs: Mapping[str, str]) -> dict[str, float]:
+    """Read the strength of another program's drawing from a picture; empty if there is none.
+
+    Args:
+        pairs: The parameters of the picture, by name.
+    """
+    with suppress(KeyError, UsageError):
+        return {"strength": STRENGTH.parse(pairs[STRENGTH.parameter])}
+    return {}
+
+
 def read_inputs(pairs: Mapping[str, str]) -> InputParameters:
     """Read how a picture was drawn from others; values that cannot be used are left out.
 
     Args:
         pairs: The parameters of a picture of this program, by name.
     """
+    if not pairs.keys() & {_IMAGE_HASH, _REFERENCE_HASHES, _CONTROL_HASH}:
+        return InputParameters(options={})
     options: dict[str, Any] = {}
 
     def take_text(argument: str, text: str, parse: Callable[[str], object]) -> None:

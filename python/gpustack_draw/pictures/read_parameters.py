@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.pictures.foreign_parameters import find_foreign, json_object, read_foreign
-from gpustack_draw.pictures.hires_parameters import read_hires
+from gpustack_draw.pictures.hires_parameters import read_hires, read_web_ui_hires
 from gpustack_draw.pictures.infotext import ParametersText, parse_text
 from gpustack_draw.pictures.lora_parameters import recorded_loras
 from gpustack_draw.pictures.parameters import (
@@ -20,7 +20,11 @@ from gpustack_draw.pictures.parameters import (
     REFERENCE,
     USER_COMPONENTS,
 )
-from gpustack_draw.pictures.picture_parameters import InputParameters, read_inputs
+from gpustack_draw.pictures.picture_parameters import (
+    InputParameters,
+    read_inputs,
+    read_strength,
+)
 from gpustack_draw.pictures.picture_texts import PictureText, PictureTexts, read_texts
 from gpustack_draw.request.draw_request import DrawRequest, parse_size
 from gpustack_draw.request.loras import read_loras
@@ -95,8 +99,10 @@ class Parameters(SamplingOptions):
 
     @property
     def inputs(self) -> InputParameters:
-        """How gpustack-draw drew the picture from others; empty for another program's picture."""
-        return read_inputs(self.extra if self.is_of_this_program else {})
+        """How the picture was drawn from others, of which only gpustack-draw names the digests."""
+        if self.is_of_this_program:
+            return read_inputs(self.extra)
+        return InputParameters(options={} if self.hires_options else read_strength(self.extra))
 
     @property
     def embeddings(self) -> tuple[str, ...]:
@@ -106,8 +112,10 @@ class Parameters(SamplingOptions):
 
     @property
     def hires_options(self) -> dict[str, Any]:
-        """Fields of HiresOptions: how gpustack-draw drew a second pass; empty without one."""
-        return read_hires(self.extra if self.is_of_this_program else {})
+        """Fields of HiresOptions: how a second pass was drawn; empty without one."""
+        if self.is_of_this_program:
+            return read_hires(self.extra)
+        return read_web_ui_hires(self.extra, self.size, self.sample_steps)
 
     def request(self, **changes: Any) -> DrawRequest:
         """Return a request for the same picture, to pass to ``model.draw``.
@@ -117,7 +125,7 @@ class Parameters(SamplingOptions):
                 those of the picture; among them the input pictures, which it does not contain. A
                 sampler whose name includes a scheduler, such as ``DPM++ 2M Karras``, replaces the
                 scheduler, too. ``loras`` and ``lora_dir`` name the files of the LoRAs in its prompt
-                that are not on the hub. ``hires=None`` leaves the second pass out.
+                that are not on the hub. ``hires=False`` leaves the second pass out.
 
         Raises:
             UsageError: The engine lacks the sampler or the scheduler, a value is out of range, or

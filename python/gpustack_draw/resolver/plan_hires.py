@@ -130,7 +130,7 @@ def _check_pictures(first: DrawSettings, model: ResolvedModel) -> None:
     if not model.family.pictures.start:
         raise UsageError(
             f"{model.family.title} starts from no picture, and the second pass starts from one",
-            hint=phrase("leave {hires} out"),
+            hint=phrase("draw one pass: {hires=False}"),
             argument="hires",
         )
     if first.pictures is not None and first.pictures.masked_only is not None:
