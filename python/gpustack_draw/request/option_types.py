@@ -109,8 +109,9 @@ class NumberOption(Option):
 
     def error(self, value: object) -> UsageError:
         """Build the error for a value that is not allowed."""
+        title = f"{'an' if self.title[:1] in 'aeiou' else 'a'} {self.title}"
         return UsageError(
-            f"{quoted(value)} is not a {self.title} from {self.minimum} to {self.maximum}",
+            f"{quoted(value)} is not {title} from {self.minimum} to {self.maximum}",
             hint=phrase("for example {}", self._example),
             argument=self.name,
         )
