@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from loopback_hub import LoopbackHub
+from lora_files import demo_lora
 from numpy.typing import NDArray
 
 import gpustack_draw
@@ -23,29 +24,6 @@ from gpustack_draw.request.loras import LoraSettings
 
 PROMPT = "a red circle on a blue background"
 QUICK: dict[str, Any] = {"seed": 7, "size": (128, 128), "sample_steps": 2}
-MODULE = "diffusion_model.double_blocks.{}.img_attn.proj"
-
-
-def lora_bytes(seed: int, *others: str, metadata: dict[str, str] | None = None) -> bytes:
-    """Return a safetensors file of a random LoRA for the demo model.
-
-    Args:
-        seed: Seed of its numbers.
-        others: More modules, which the model does not have.
-        metadata: Its metadata.
-    """
-    random = np.random.default_rng(seed)
-    table: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
-    data = b""
-    for module in (MODULE.format(0), MODULE.format(1), *others):
-        for name, shape in (("lora_A", (4, 256)), ("lora_B", (256, 4))):
-            numbers = (0.8 * random.standard_normal(shape)).astype("<f4").tobytes()
-            offsets = [len(data), len(data) + len(numbers)]
-            tensor = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
-            table[f"{module}.{name}.weight"] = tensor
-            data += numbers
-    header = json.dumps(table).encode()
-    return len(header).to_bytes(8, "little") + header + data
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GPUSTACK_DRAW_LORA_DIR", raising=False)
     Path("loras").mkdir()
-    Path("loras/style.safetensors").write_bytes(lora_bytes(1))
-    Path("other.safetensors").write_bytes(lora_bytes(2))
+    Path("loras/style.safetensors").write_bytes(demo_lora(1))
+    Path("other.safetensors").write_bytes(demo_lora(2))
     return tmp_path
 
 
@@ -97,7 +75,7 @@ def test_a_picture_is_drawn_again_from_its_parameters(model: Model) -> None:
     first = draw(model, f"{PROMPT} <lora:style:0.5>", lora_dir="loras", loras=["other.safetensors"])
     found = gpustack_draw.read_parameters(first.to_image())
     assert found.prompt == f"{PROMPT} <lora:style:0.5> <lora:other:1>"
-    digest = hashlib.sha256(lora_bytes(1)[-4 * 4 * 4 * 256 :]).hexdigest()[:12]
+    digest = hashlib.sha256(demo_lora(1)[-4 * 4 * 4 * 256 :]).hexdigest()[:12]
     assert found.extra["Lora hashes"].startswith(f"style: {digest}, other: ") or (
         f", style: {digest}" in found.extra["Lora hashes"]
     )
@@ -131,7 +109,7 @@ def test_the_command_fetches_and_records_a_lora_of_the_hub(
     hub = LoopbackHub()
     hub.use(monkeypatch, folder / "home")
     metadata = {"modelspec.trigger_phrase": "neon", "modelspec.license": "MIT"}
-    hub.add("acme/ink", {"ink.safetensors": lora_bytes(3, "diffusion_model.x", metadata=metadata)})
+    hub.add("acme/ink", {"ink.safetensors": demo_lora(3, "diffusion_model.x", metadata=metadata)})
     words = ["--seed", "7", "--size", "128x128", "--steps", "2", "--json", "--output", "a.png"]
     try:
         reference = ["--lora", "hf.co/acme/ink:0.5"]
@@ -170,7 +148,7 @@ def test_the_command_fetches_and_records_a_lora_of_the_hub(
 def test_a_lora_that_does_not_fit_is_refused_before_its_download(
     model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = lora_bytes(4).replace(b"[4, 256]", b"[8, 128]").replace(b"[256, 4]", b"[128, 8]")
+    data = demo_lora(4).replace(b"[4, 256]", b"[8, 128]").replace(b"[256, 4]", b"[128, 8]")
     hub = LoopbackHub()
     hub.use(monkeypatch, folder / "home")
     hub.add("acme/wide", {"wide.safetensors": data})
@@ -191,7 +169,7 @@ def test_a_lora_that_does_not_fit_on_the_disk_is_refused_before_its_download(
     hub = LoopbackHub()
     hub.use(monkeypatch, folder / "home")
     monkeypatch.setattr("gpustack_draw.hub.cache.HubCache.free_bytes", lambda _cache: 1000)
-    hub.add("acme/full", {"full.safetensors": lora_bytes(5)})
+    hub.add("acme/full", {"full.safetensors": demo_lora(5)})
     try:
         request = DrawRequest(prompt=PROMPT, loras=["hf.co/acme/full"])
         note = model.plan(request).notes[-1]

@@ -1,14 +1,18 @@
 """Write tiny LoRA files, valid and invalid ones."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import model_files as files
+import numpy as np
 
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.resolver.loras.lora_file import LoraFile
 from gpustack_draw.resolver.loras.read_lora import read_lora
 
 LABEL = "x.safetensors"
+DEMO_MODULE = "diffusion_model.double_blocks.{}.img_attn.proj"
 
 
 def factors(
@@ -40,3 +44,25 @@ def read(
     path = folder / LABEL
     path.write_bytes(files.safetensors_bytes(tensors, metadata))
     return read_lora(read_model_header(path, label=LABEL), LABEL, *names)
+
+
+def demo_lora(seed: int, *others: str, metadata: dict[str, str] | None = None) -> bytes:
+    """Return a safetensors file of a random LoRA for the demo model.
+
+    Args:
+        seed: Seed of its numbers.
+        others: More modules, which the model does not have.
+        metadata: Its metadata.
+    """
+    random = np.random.default_rng(seed)
+    table: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for module in (DEMO_MODULE.format(0), DEMO_MODULE.format(1), *others):
+        for name, shape in (("lora_A", (4, 256)), ("lora_B", (256, 4))):
+            numbers = (0.8 * random.standard_normal(shape)).astype("<f4").tobytes()
+            offsets = [len(data), len(data) + len(numbers)]
+            tensor = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+            table[f"{module}.{name}.weight"] = tensor
+            data += numbers
+    header = json.dumps(table).encode()
+    return len(header).to_bytes(8, "little") + header + data
