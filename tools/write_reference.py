@@ -160,6 +160,9 @@ def _public_objects() -> tuple[dict[str, object], ...]:
 def _object_lines(name: str, value: object) -> list[str]:
     if inspect.isfunction(value):
         return _function_lines(name, _definition(value))
+    if isinstance(value, dict):
+        named = ", ".join(f"`{word}`: {title}" for word, title in value.items())
+        return _wrapped(f"Names in Stable Diffusion web UIs. {named}")
     if not inspect.isclass(value):
         assert isinstance(value, tuple)
         return _wrapped(", ".join(f"`{word}`" for word in value))

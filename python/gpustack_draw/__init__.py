@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
     from gpustack_draw.request.target import Components, Target
+    from gpustack_draw.request.web_ui_names import (
+        HIRES_UPSCALER_TITLES,
+        SAMPLER_TITLES,
+        SCHEDULER_TITLES,
+    )
     from gpustack_draw.resolver.describe_file import FileInfo, info
     from gpustack_draw.upscale_picture import upscale
 
@@ -66,6 +71,7 @@ _MODULES = {
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
+    "request.web_ui_names": ("HIRES_UPSCALER_TITLES", "SAMPLER_TITLES", "SCHEDULER_TITLES"),
     "errors": (
         "BlankPictureError",
         "DrawError",
@@ -104,8 +110,11 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "HIRES_UPSCALER_TITLES",
     "SAMPLERS",
+    "SAMPLER_TITLES",
     "SCHEDULERS",
+    "SCHEDULER_TITLES",
     "AvailableModel",
     "BlankPictureError",
     "Components",
