@@ -8,6 +8,7 @@ from gpustack_draw.serve.http import health, metrics
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS
 from gpustack_draw.serve.http.middleware import middleware
 from gpustack_draw.serve.openai import routes as openai
+from gpustack_draw.serve.webui import routes as webui
 
 
 def create_app(context: Context) -> Starlette:
@@ -20,6 +21,7 @@ def create_app(context: Context) -> Starlette:
         *health.routes(context),
         *metrics.routes(context),
         *openai.routes(context),
+        *webui.routes(context),
     ]
     return Starlette(
         routes=routes, exception_handlers=EXCEPTION_HANDLERS, middleware=middleware(context)
