@@ -86,13 +86,15 @@ async def call_async(
         "server": ("127.0.0.1", 1234),
         "state": {},
     }
-    messages = _messages(pieces)
+    messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
+    sending = asyncio.ensure_future(_send_pieces(messages, pieces))
     finished = asyncio.Event()
     reply = Reply()
 
     async def receive() -> Message:
-        async for message in messages:
-            return message
+        if not (sending.done() and messages.empty()):
+            return await messages.get()
+        await sending  # raises its error
         if not is_gone:
             await finished.wait()
         return {"type": "http.disconnect"}
@@ -107,15 +109,20 @@ async def call_async(
             reply.is_complete = True
             finished.set()
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    finally:
+        sending.cancel()
     return reply
 
 
-async def _messages(pieces: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterable[Message]:
+async def _send_pieces(
+    messages: "asyncio.Queue[Message]", pieces: Iterable[bytes] | AsyncIterable[bytes]
+) -> None:
     if isinstance(pieces, AsyncIterable):
         async for piece in pieces:
-            yield {"type": "http.request", "body": piece, "more_body": True}
+            await messages.put({"type": "http.request", "body": piece, "more_body": True})
     else:
         for piece in pieces:
-            yield {"type": "http.request", "body": piece, "more_body": True}
-    yield {"type": "http.request", "body": b"", "more_body": False}
+            await messages.put({"type": "http.request", "body": piece, "more_body": True})
+    await messages.put({"type": "http.request", "body": b"", "more_body": False})

@@ -58,7 +58,11 @@ class ServedProcess:
 
 @contextmanager
 def served(
-    *arguments: str, folder: Path, ready: bool = True, **environment: str
+    *arguments: str,
+    folder: Path,
+    ready: bool = True,
+    program: tuple[str, ...] = ("-c", _START),
+    **environment: str,
 ) -> Iterator[ServedProcess]:
     """Run ``gpustack-draw serve`` on a free port, and end it.
 
@@ -66,12 +70,13 @@ def served(
         arguments: Its arguments, without ``--port``.
         folder: Current folder of the server, and place of its log.
         ready: Wait until the first model is loaded.
+        program: Arguments of Python that run the command.
         environment: Variables to add to its environment.
     """
     log = folder / "serve.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, "serve", *arguments, "--port", "0"],
+            [sys.executable, *program, "serve", *arguments, "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=folder,

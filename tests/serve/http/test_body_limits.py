@@ -11,13 +11,20 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message
 
+from gpustack_draw.serve.http import exchange
 from gpustack_draw.serve.http.access import AccessRules
 from gpustack_draw.serve.http.body_limits import Limits
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS
 from gpustack_draw.serve.http.middleware import protection
 from gpustack_draw.serve.http.request_counts import RequestCounts
 
+CHUNKED = [("transfer-encoding", "chunked")]
 LIMITS = Limits(body_bytes=1000, held_bytes=1500, body_seconds=0.2, send_seconds=0.2)
+
+
+@pytest.fixture(autouse=True)
+def _discard_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_SECONDS_TO_DISCARD", 0.1)
 
 
 async def length(request: Request) -> Response:
@@ -71,26 +78,45 @@ def test_a_larger_body_is_refused(headers: list[tuple[str, str]], pieces: list[b
     assert reply.headers["connection"] == "close"
 
 
-def test_the_rest_of_a_refused_body_is_read_so_that_the_client_reads_the_response() -> None:
-    read = 0
+@pytest.mark.parametrize("path", ["/", "/none"])
+def test_the_rest_of_a_refused_body_is_read_so_that_the_client_gets_the_response(path: str) -> None:
+    sent = 0
 
     async def pieces() -> AsyncIterator[bytes]:
-        nonlocal read
+        nonlocal sent
         for _ in range(10):
-            read += 1
+            sent += 1
             yield b"x" * 150
 
-    assert call(app(), "POST", headers=[("content-length", "1500")], pieces=pieces()).status == 413
-    assert read == 7  # the limit and one more; an endless body is not read to its end
+    reply = call(app(), "POST", path, headers=CHUNKED, pieces=pieces())
+    assert (reply.status, sent) == (404 if path == "/none" else 413, 10)
+
+
+def test_an_endless_refused_body_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100
+            await asyncio.sleep(0.01)
+
+    assert call(app(), "POST", "/", headers=CHUNKED, pieces=endless()).status == 413
+    monkeypatch.setattr(exchange, "_BYTES_TO_DISCARD", 1000)
+    monkeypatch.setattr(exchange, "_SECONDS_TO_DISCARD", 60)
+    assert call(app(Limits()), "POST", "/none", headers=CHUNKED, pieces=endless()).status == 404
 
 
 def test_the_rest_is_not_asked_for_where_the_client_waits() -> None:
+    sent = 0
+
     async def pieces() -> AsyncIterator[bytes]:
-        raise AssertionError("read")
-        yield b""
+        nonlocal sent
+        for _ in range(10):
+            sent += 1
+            yield b"x" * 150
 
     headers = [("content-length", "1500"), ("expect", "100-continue")]
-    assert call(app(), "POST", headers=headers, pieces=pieces()).status == 413
+    reply = call(app(), "POST", headers=headers, pieces=pieces())
+    assert reply.status == 413
+    assert sent <= 2  # those on their way
 
 
 def test_a_slow_body_is_refused() -> None:

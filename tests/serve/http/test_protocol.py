@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from gpustack_draw.serve.http import exchange as exchange_log
 from gpustack_draw.serve.http import protocol
 from gpustack_draw.serve.http.access import AccessRules
 from gpustack_draw.serve.http.body_limits import Limits
@@ -40,6 +41,7 @@ async def slow(_request: Request) -> Response:
 def port() -> Iterator[int]:
     patch = pytest.MonkeyPatch()
     patch.setattr(protocol, "HEADER_SECONDS", SECONDS)
+    patch.setattr(exchange_log, "_SECONDS_TO_DISCARD", 0.2)
     patch.setattr(protocol, "MAX_CONNECTIONS", 20)
     app = Starlette(
         routes=[Route("/", answer, methods=["GET", "POST"]), Route("/slow", slow)],

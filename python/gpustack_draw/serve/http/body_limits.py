@@ -1,19 +1,15 @@
 """How much a client may send, and how long requests and responses may take."""
 
 from dataclasses import dataclass
-from typing import NoReturn
 
 import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gpustack_draw.errors import DrawError
 from gpustack_draw.serve.http.errors import HttpError
 from gpustack_draw.serve.studio.busy import BusyError
 from gpustack_draw.units import format_bytes
 
-# A client that is refused while it sends sees the response only once its data was read.
-_SECONDS_TO_DISCARD = 5.0
 _CLOSE = {"Connection": "close"}
 
 
@@ -61,7 +57,7 @@ class BodyLimits:
             return
         body = _Body(self, Headers(scope=scope), receive, self._limits)
         try:
-            await body.check_announced_length()
+            body.check_announced_length()
             with anyio.move_on_after(self._limits.request_seconds) as duration:
                 await self._app(scope, body.receive, self._limited(send))
         finally:
@@ -109,11 +105,11 @@ class _Body:
         self._complete = False
         self.received = 0
 
-    async def check_announced_length(self) -> None:
+    def check_announced_length(self) -> None:
         """Refuse a body whose announced length is too large, before it is read."""
         length = self._headers.get("content-length", "")
         if length.isascii() and length.isdecimal() and float(length) > self._limits.body_bytes:
-            await self._refuse(self._too_large())
+            raise self._too_large()
 
     async def receive(self) -> Message:
         """Return the next piece, or the event that the client is gone."""
@@ -127,15 +123,15 @@ class _Body:
         if duration.cancelled_caught:
             raise HttpError(408, "the request arrives too slowly", code="timeout", headers=_CLOSE)
         if message["type"] == "http.request":
-            await self._count(len(message.get("body", b"")))
+            self._count(len(message.get("body", b"")))
             self._complete = not message.get("more_body", False)
         return message
 
-    async def _count(self, count: int) -> None:
+    def _count(self, count: int) -> None:
         if self.received + count > self._limits.body_bytes:
-            await self._refuse(self._too_large())
+            raise self._too_large()
         if not self._owner.hold(count):
-            await self._refuse(BusyError("the server holds too many large requests", retry_after=5))
+            raise BusyError("the server holds too many large requests", retry_after=5)
         self.received += count
 
     def _too_large(self) -> HttpError:
@@ -146,15 +142,3 @@ class _Body:
             code="request_too_large",
             headers=_CLOSE,
         )
-
-    async def _refuse(self, error: DrawError) -> NoReturn:
-        """Raise an error once the client has sent the rest, which is not kept."""
-        discarded = 0
-        if "expect" not in self._headers:  # else it only sends after a "100 Continue"
-            with anyio.move_on_after(_SECONDS_TO_DISCARD):
-                while discarded <= self._limits.body_bytes:
-                    message = await self._receive()
-                    if not message.get("more_body", False):
-                        break
-                    discarded += len(message.get("body", b""))
-        raise error

@@ -2,7 +2,8 @@
 
 import time
 
-from starlette.datastructures import MutableHeaders
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpustack_draw.errors import DrawError
@@ -21,6 +22,8 @@ UNKNOWN_ROUTE = "other"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MAX_PATH_LENGTH = 100
+_BYTES_TO_DISCARD = 64 * 1024 * 1024
+_SECONDS_TO_DISCARD = 5.0
 # The page has one script and one style sheet of its own, and displays pictures from memory.
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
@@ -56,9 +59,10 @@ class ExchangeLog:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        response = _Response(send)
+        request = _Request(scope, receive)
+        response = _Response(request, send)
         try:
-            await self._app(scope, receive, response.send)
+            await self._app(scope, request.receive, response.send)
         except Exception as error:
             await self._answer(error, response, scope, receive)
         finally:
@@ -98,6 +102,34 @@ def _typed_path(scope: Scope) -> str:
     return clean(scope.get("raw_path", b"").decode("latin-1"), _MAX_PATH_LENGTH)
 
 
+class _Request:
+    """The body of a request while it arrives."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        # Who waits for "100 Continue" sends nothing without it.
+        self._is_complete = not has_body or "expect" in headers
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Read the rest of the body and forget it, within limits.
+
+        A client that still sends when its connection ends loses the response.
+        """
+        left = _BYTES_TO_DISCARD
+        with anyio.move_on_after(_SECONDS_TO_DISCARD):
+            while not self._is_complete and left > 0:
+                message = await self.receive()
+                left -= len(message.get("body", b""))
+
+
 class _Response:
     """A response while it is sent.
 
@@ -107,7 +139,8 @@ class _Response:
         is_complete: Whether all of it was sent.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, request: _Request, send: Send) -> None:
+        self._request = request
         self._send = send
         self.status = 0
         self.count = 0
@@ -116,6 +149,7 @@ class _Response:
     async def send(self, message: Message) -> None:
         """Send a message, with the headers that every response has."""
         if message["type"] == "http.response.start":
+            await self._request.discard()
             headers = MutableHeaders(scope=message)
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)

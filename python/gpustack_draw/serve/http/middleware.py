@@ -16,7 +16,8 @@ def middleware(context: Context) -> list[Middleware]:
     rules = AccessRules(
         options.host, options.allowed_hosts, options.allowed_origins, options.api_key
     )
-    return protection(rules, Limits(), context.request_counts)
+    limits = Limits(request_seconds=options.request_seconds)
+    return protection(rules, limits, context.request_counts)
 
 
 def protection(rules: AccessRules, limits: Limits, counts: RequestCounts) -> list[Middleware]:
