@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import PIL.Image
     from typing_extensions import Unpack
 
+    from gpustack_draw.gpustack_server.deployment_plan import SizedModel
+
 
 class LoadKeywords(ComponentKeywords, EmbeddingKeywords, LoraKeywords, TargetKeywords, total=False):
     """Keywords of :func:`load`."""
@@ -109,7 +111,9 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
         check_server_loras(options.loras)
         ignored = [*named, *(["embeddings"] if embeddings else []), *target.local_options()]
         address = find_server(target.server, target.timeout)
-        engine: Engine = open_model(reference, address, ignored=ignored, on_log=on_log)
+        engine: Engine = open_model(
+            reference, address, size_model=_size_model, ignored=ignored, on_log=on_log
+        )
         return Model(engine, upscaler=_upscaler_on(target, on_log))
     resolved = resolve_model(reference, named, embeddings)
     local = LocalEngine(
@@ -123,6 +127,14 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
     if options.loras.loras:
         local.check_loras()
     return Model(local, resolved, upscaler=_upscaler_on(target, on_log))
+
+
+def _size_model(reference: HubModel) -> "SizedModel":
+    from gpustack_draw.engine.memory import estimate_memory
+    from gpustack_draw.gpustack_server.deployment_plan import SizedModel
+
+    model = resolve_model(reference)
+    return SizedModel(model, estimate_memory(model, *model.defaults.native_size))
 
 
 def _upscaler_on(target: Target, on_log: LogFunction | None) -> LocalUpscaler:

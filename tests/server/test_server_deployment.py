@@ -172,7 +172,10 @@ def test_a_hub_that_only_the_server_can_reach(
     hub.fail("/api/", status=500)
     assert draw(f"hf.co/{TURBO}:FP16") == 0
     assert created(old)[0]["huggingface_filename"] == "*FP16*"
-    assert "; the server will look the file up itself" in capsys.readouterr().err
+    assert (
+        "; the server will look the file up itself, and the tag 'FP16' was not checked\n"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_new_server_runs_diffusers_repositories_with_vllm(new: LoopbackGpustack) -> None:
@@ -193,18 +196,29 @@ def test_a_new_server_runs_diffusers_repositories_with_vllm(new: LoopbackGpustac
     assert new.drawings()[0]["model"] == "Qwen-Image"
 
 
-def test_a_new_server_has_no_backend_for_gguf_models(
-    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "backends",
+    [
+        [],
+        None,
+        [{"backend_name": "gpustack-draw-custom", "enabled": False}],
+        [{"backend_name": "my-gpustack-draw-custom", "enabled": True}],
+    ],
+)
+def test_a_new_server_without_a_backend_for_gguf_models(
+    new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], backends: list[dict[str, Any]] | None
 ) -> None:
+    new.backends = backends
     assert draw(f"hf.co/{TURBO}", "-q") == 3
     assert error_of(capsys, new) == [
-        (f"GPUStack 2.3.0 at URL has no backend for GGUF image models such as hf.co/{TURBO}"),
+        f"GPUStack 2.3.0 at URL has no backend for GGUF image models such as hf.co/{TURBO}",
         (
-            "type a repository in diffusers layout, such as hf.co/Qwen/Qwen-Image, which the server"
-            " runs with vLLM; or leave --on server out to draw on this machine"
+            "an administrator adds it on the server's web page: Inference Backends > Add Backend >"
+            " YAML, with the output of 'gpustack-draw serve --gpustack-backend'; or leave --on"
+            " server out to draw on this machine"
         ),
     ]
-    assert new.paths() == ["GET /version"]
+    assert new.paths() == ["GET /version", "GET /v2/inference-backends"]
 
 
 def test_a_new_server_without_a_cluster(
@@ -245,9 +259,9 @@ def test_a_key_that_may_only_draw(
 ) -> None:
     for server in serve(release, monkeypatch):
         monkeypatch.setenv("GPUSTACK_API_KEY", server.USER)
-        name = TURBO if release == OLD else "Qwen/Qwen-Image"
-        assert draw(f"hf.co/{name}", "-q") == 1
-        assert error_of(capsys, server) == [message, hint]
+        for name in [TURBO] if release == OLD else [TURBO, "Qwen/Qwen-Image"]:
+            assert draw(f"hf.co/{name}", "-q") == 1
+            assert error_of(capsys, server) == [message, hint]
 
 
 def test_a_rejected_deployment(old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,8 @@ class LoopbackGpustack:
         disconnected: Number of drawings that the client has cancelled.
         states: Successive instances of a deployed model.
         clusters: Clusters of 2.x.
+        backends: Inference backends of 2.x; ``None`` for a release without them.
+        gpus: GPUs of 2.x.
     """
 
     ADMIN = "gpustack_0123456789abcdef_admin"
@@ -61,6 +63,10 @@ class LoopbackGpustack:
         self.disconnected = 0
         self.states: list[list[dict[str, Any]]] = []
         self.clusters = [{"id": 1, "is_default": False}, {"id": 7, "is_default": True}]
+        self.backends: list[dict[str, Any]] | None = [
+            {"backend_name": "vLLM", "is_built_in": True, "enabled": True, "version_configs": {}}
+        ]
+        self.gpus: list[dict[str, Any]] = []
         server = self
 
         class Handler(_Handler):
@@ -237,6 +243,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.instances(query)
         elif path == "/v2/clusters" and not server.uses_llama_box:
             self.page(server.clusters, query)
+        elif path == "/v2/inference-backends" and server.backends is not None:
+            self.page(server.backends, query)
+        elif path == "/v2/gpu-devices":
+            cluster = int(query.get("cluster_id", 0))
+            self.page([gpu for gpu in server.gpus if gpu["cluster_id"] == cluster], query)
         else:
             self.json({"detail": "Not Found"}, 404)
 

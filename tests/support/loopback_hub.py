@@ -198,6 +198,7 @@ class LoopbackHub:
 
 _QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?$")
+_TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)$")
 _RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
 
 
@@ -251,6 +252,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         if match := _API.match(path):
             self.info(match[1], unquote(match[2] or "main"))
+        elif match := _TREE.match(path):
+            self.tree(match[1], unquote(match[2]))
         elif match := _RESOLVE.match(path):
             self.resolve(match[1], unquote(match[2]), unquote(match[3]))
         else:
@@ -303,6 +306,16 @@ class _Handler(BaseHTTPRequestHandler):
                     "tags": [],
                     "siblings": siblings,
                 }
+            )
+
+    def tree(self, name: str, revision: str) -> None:
+        """Send the list of files that GPUStack's workers request."""
+        if repository := self.find(name, revision):
+            self.json(
+                [
+                    {"type": "file", "path": path, "size": content.size, "oid": oid}
+                    for path, content, oid in self.entries(repository)
+                ]
             )
 
     def resolve(self, name: str, revision: str, path: str) -> None:

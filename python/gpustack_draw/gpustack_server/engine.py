@@ -26,13 +26,17 @@ from gpustack_draw.request.model_reference import HubModel, ServerModel
 from gpustack_draw.resolver.upscaler import Upscaler
 
 if TYPE_CHECKING:
-    from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan
+    from gpustack_draw.gpustack_server.deployment_plan import DeploymentPlan, SizeModel
+
+# The server can reach a hub that this machine cannot.
+_LOOK_UP_SECONDS = 3.0
 
 
 def open_model(
     reference: HubModel | ServerModel,
     address: ServerAddress,
     *,
+    size_model: "SizeModel",
     ignored: Sequence[str] = (),
     on_log: LogFunction | None = None,
 ) -> "ServerEngine":
@@ -41,6 +45,7 @@ def open_model(
     Args:
         reference: A name on the server, or a Hugging Face model to deploy there.
         address: The server.
+        size_model: Finds the files of a model to deploy, and the memory it needs.
         ignored: Names of the arguments that have no effect on a server.
         on_log: Called with level and text of each request and response, from several threads.
             Prompts are logged, API keys and pictures are not.
@@ -61,7 +66,9 @@ def open_model(
     from gpustack_draw.hub import Hub
 
     server = GpustackServer(address, on_log=on_log)
-    deployment = plan_deployment(reference, server.find().release, server.address, Hub())
+    deployment = plan_deployment(
+        reference, server.find(), Hub(look_up_seconds=_LOOK_UP_SECONDS), size_model
+    )
     notes += deployment.notes
     return ServerEngine(
         server, reference.text, deployment.names[0], deployment=deployment, notes=notes
@@ -263,7 +270,8 @@ class ServerEngine:
         if deployment is None:
             return []
         model = f"hf.co/{deployment.repository} ({deployment.file or 'all of it'})"
-        return [f"{model} would be deployed as {quoted(self.name)}, where it is not there yet"]
+        how = f" {deployment.how}" if deployment.how else ""
+        return [f"{model} would be deployed as {quoted(self.name)}{how}, where it is not there yet"]
 
     def _read_picture(self, plan: ServerPlan, index: int, outcome: Outcome) -> Picture:
         if outcome.error is not None:

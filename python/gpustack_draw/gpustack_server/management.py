@@ -7,6 +7,7 @@ from typing import Any
 from gpustack_draw.errors import DrawError, ServerError
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
+from gpustack_draw.gpustack_server.draw_backend import DrawBackend, choose_backend
 from gpustack_draw.gpustack_server.models import DeployedModel, parse_deployed_model, parse_items
 from gpustack_draw.gpustack_server.release import FoundServer
 from gpustack_draw.gpustack_server.request_json import request_object
@@ -15,6 +16,7 @@ from gpustack_draw.gpustack_server.server_errors import (
     explain_deployment_response,
     explain_transport,
 )
+from gpustack_draw.untrusted import clean
 
 _MAX_PAGES = 100
 
@@ -49,14 +51,29 @@ class ManagementApi:
         Raises:
             ServerError: The server does not answer, or the API key may not list them.
         """
-        for page in range(1, _MAX_PAGES):
-            query = [("page", str(page)), ("perPage", "100")]
-            response = self._request("GET", "/models", query=query)
-            yield from map(parse_deployed_model, parse_items(response))
-            pagination = response.get("pagination")
-            pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
-            if not isinstance(pages, int) or page >= pages:
-                break
+        return map(parse_deployed_model, self._list("/models"))
+
+    def find_draw_backend(self) -> DrawBackend | None:
+        """Find the backend of gpustack-draw that an administrator has added to a 2.x server.
+
+        Returns:
+            The backend, in the version for the GPUs of the default cluster; ``None`` without one.
+
+        Raises:
+            ServerError: The server does not answer, or the API key may not list backends.
+        """
+        try:
+            backends = list(self._list("/inference-backends"))
+        except DrawError as error:
+            cause = error.__cause__
+            if isinstance(cause, ResponseError) and cause.status == 404:
+                return None  # a release without custom backends
+            raise
+        if choose_backend(backends, set()) is None:
+            return None
+        cluster = ("cluster_id", str(self._default_cluster_id()))
+        gpus = {clean(str(gpu.get("type"))) for gpu in self._list("/gpu-devices", cluster)}
+        return choose_backend(backends, gpus)
 
     def create_model(self, name: str, body: Mapping[str, Any]) -> DeployedModel:
         """Deploy a model, on the default cluster if the release has clusters.
@@ -93,6 +110,17 @@ class ManagementApi:
             )
         default = next((each for each in clusters if each.get("is_default")), clusters[0])
         return default.get("id")
+
+    def _list(self, path: str, *query: tuple[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a list, page by page."""
+        for page in range(1, _MAX_PAGES):
+            paging = [*query, ("page", str(page)), ("perPage", "100")]
+            response = self._request("GET", path, query=paging)
+            yield from parse_items(response)
+            pagination = response.get("pagination")
+            pages = pagination.get("totalPage") if isinstance(pagination, dict) else 0
+            if not isinstance(pages, int) or page >= pages:
+                break
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         path = self.server.release.management_path + path

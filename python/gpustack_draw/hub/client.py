@@ -67,12 +67,13 @@ class HubClient:
         lock = settings.client_module("utils").WeakFileLock(path, timeout=seconds)
         return cast("AbstractContextManager[object]", lock)
 
-    def look_up(self, name: str, revision: str) -> Repository:
+    def look_up(self, name: str, revision: str, seconds: float | None = None) -> Repository:
         """Request the file list of a repository.
 
         Args:
             name: Repository, as ``OWNER/REPO``.
             revision: Branch, tag or commit.
+            seconds: Maximum time without an answer; ``None`` for ``HF_HUB_ETAG_TIMEOUT``.
 
         Raises:
             HubUnavailableError: The hub does not respond, or is overloaded.
@@ -85,6 +86,7 @@ class HubClient:
             if revision != "main":
                 address += f"/revision/{quote(revision, safe='')}"
             timeout = settings.timeout("HF_HUB_ETAG_TIMEOUT")
+            timeout = timeout if seconds is None else min(timeout, seconds)
             headers = {**_headers(), "accept-encoding": "gzip"}
             answer = stack.enter_context(
                 connection.request(f"{address}?blobs=true", headers, timeout)

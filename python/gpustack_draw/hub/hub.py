@@ -44,15 +44,18 @@ class Hub:
         cache: Cache on disk.
     """
 
-    def __init__(self, *, offline: bool = False) -> None:
+    def __init__(self, *, offline: bool = False, look_up_seconds: float | None = None) -> None:
         """Initialize without sending a request.
 
         Args:
             offline: Never use the network, as with ``HF_HUB_OFFLINE``.
+            look_up_seconds: Maximum time without an answer when looking a repository up, in a
+                single try; ``None`` for several tries.
         """
         self.client = HubClient(offline=offline)
         self.cache = HubCache(self.client.cache_folder)
         self._first_bytes = FirstBytes()
+        self._look_up_seconds = look_up_seconds
 
     def repository(
         self,
@@ -86,7 +89,8 @@ class Hub:
             ):
                 return known
         try:
-            found = self._look_up(name, revision, max_tries=1 if known else _MAX_LOOK_UPS)
+            is_hasty = known is not None or self._look_up_seconds is not None
+            found = self._look_up(name, revision, max_tries=1 if is_hasty else _MAX_LOOK_UPS)
         except (HubUnavailableError, NoSuchPageError) as error:
             if known is None:
                 error.hint = joined("; ", [error.hint, self._offline_choices()])
@@ -126,7 +130,7 @@ class Hub:
         while True:
             tries += 1
             try:
-                return self.client.look_up(name, revision)
+                return self.client.look_up(name, revision, self._look_up_seconds)
             except HubUnavailableError as error:
                 delay = retry_delay(error, tries, max_tries)
                 if delay + time.monotonic() - start > _MAX_LOOK_UP_SECONDS:
