@@ -19,7 +19,7 @@ _Value = TypeVar("_Value")
 
 
 def serve(arguments: Arguments, write: Callable[[bytes], None]) -> int:
-    """Serve models until a signal ends the command.
+    """Serve models until a signal ends the command, or print a backend definition.
 
     Args:
         arguments: The command line.
@@ -31,6 +31,11 @@ def serve(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     Raises:
         DrawError: An option is wrong, a model cannot be used, or the extra is not installed.
     """
+    if arguments.gpustack_backend is not None:  # needs neither a model nor the extra
+        from gpustack_draw.serve.gpustack_backend import backend_definition
+
+        write(backend_definition(arguments.gpustack_backend).encode())
+        return 0
     options = read_options(arguments)
     try:
         from gpustack_draw.serve.server import run
