@@ -86,7 +86,8 @@ def check_upscaler(value: object) -> str:
     """Check an upscaler, and translate the name of one.
 
     Args:
-        value: The name of an upscaler, or the reference of an upscaling model.
+        value: The name of an upscaler, or the reference of an upscaling model. A path is one, and
+            so is a text that looks like one.
 
     Returns:
         One of ``HIRES_UPSCALERS``, or the reference.
@@ -97,7 +98,7 @@ def check_upscaler(value: object) -> str:
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(text, str):
         name = hires_upscaler_named(text)
-        if name or _is_reference(text):
+        if name or isinstance(value, os.PathLike) or _is_reference(text):
             return name or text
     raise unknown_name(value, HIRES_UPSCALERS, "hires_upscaler", title="hires upscaler")
 

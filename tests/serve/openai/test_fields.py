@@ -118,6 +118,20 @@ def test_lists_are_json_or_numbers_with_commas(value: Any) -> None:
     assert drawing_of(skip_layers=layers).skip_layers == (7, 8)
 
 
+@pytest.mark.parametrize(
+    ("name", "read_as"),
+    [("Latent (nearest)", "latent-nearest"), ("esrgan", "esrgan"), ("README.md", "README.md")],
+)
+def test_an_upscaler_of_a_second_pass_is_a_method_or_a_name_that_is_no_file_here(
+    monkeypatch: pytest.MonkeyPatch, name: str, read_as: str
+) -> None:
+    def look_at(path: str) -> bool:
+        raise AssertionError(f"looked at {path}")
+
+    monkeypatch.setattr("os.path.lexists", look_at)
+    assert drawing_of(hires=2, hires_upscaler=name).hires_upscaler == read_as
+
+
 def test_strength_is_ignored_without_a_picture() -> None:
     assert drawing_of(strength=0.75) == drawing_of()
 
@@ -316,6 +330,7 @@ WRONG = [
             " negative weight is the opposite"
         ),
     ),
+    ({"loras": ["style"] * 33}, "loras", "33 LoRAs are too many; name 32 at most"),
     (
         {"hires_steps": 4},
         "hires_steps",

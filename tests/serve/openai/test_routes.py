@@ -6,12 +6,14 @@ import io
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 from served import ServedProcess, options_of
+from upscaling_models import random_weights, write_weights
 
 import gpustack_draw
 from gpustack_draw.serve.app import create_app
@@ -201,14 +203,33 @@ def test_fields_that_are_ignored_are_logged_once_by_name(caplog: pytest.LogCaptu
             assert response.status_code == 200, response.text
 
     with caplog.at_level(logging.WARNING):
-        asyncio.run(with_app(ask))
+        asyncio.run(with_app(ask, "demo"))
     lines = [record.getMessage() for record in caplog.records if "ignored" in record.getMessage()]
     assert lines == ["ignored fields of a request: foo, bar"]
 
 
-async def with_app(ask: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
+def test_upscaling_models_are_named_as_the_list_of_models_has_them(tmp_path: Path) -> None:
+    file = write_weights(tmp_path / "twice.gguf", random_weights(1, 2, seed=1))
+
+    async def ask(http: httpx.AsyncClient) -> None:
+        (model,) = (await http.get("/v1/models")).json()["data"]
+        (name,) = model["meta"]["upscalers"]
+        for field, size in (({"upscale": name}, (128, 128)), ({"hires": 2}, (128, 128))):
+            more = {"hires_upscaler": name, "hires_steps": 1} if "hires" in field else {}
+            response = await http.post("/v1/images/generations", json={**QUICK, **field, **more})
+            assert picture_of(response).size == size
+            assert str(tmp_path) not in response.text
+        for field_name in ("upscale", "hires_upscaler"):
+            body = {**QUICK, "hires": 2, field_name: "other"}
+            response = await http.post("/v1/images/generations", json=body)
+            assert error_of(response) == (400, field_name, None)
+
+    asyncio.run(with_app(ask, "demo", "--upscaler", str(file)))
+
+
+async def with_app(ask: Callable[[httpx.AsyncClient], Awaitable[None]], *arguments: str) -> None:
     """Call a function with a client of the application in this process."""
-    options = options_of("demo")
+    options = options_of(*arguments)
     async with Studio(options) as studio:
         await studio.ready()
         transport = httpx.ASGITransport(create_app(Context(options, studio)))

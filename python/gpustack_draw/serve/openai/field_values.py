@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from gpustack_draw import Lora, UsageError
@@ -15,6 +16,8 @@ from gpustack_draw.errors import quoted
 from gpustack_draw.untrusted import parse_json
 
 Reader = Callable[[Any], Any]
+
+MAX_LORAS = 32
 
 # No number of a field is longer, and int() takes long for many digits.
 _MAX_NUMBER_LENGTH = 40
@@ -88,11 +91,23 @@ def read_loras(value: Any) -> Any:
     """Read LoRAs: texts ``NAME[:WEIGHT]``, or objects with ``name`` and ``weight``.
 
     Raises:
-        UsageError: One is neither.
+        UsageError: One is neither, or there are too many.
     """
     value = read_json_text(value)
     listed = value if isinstance(value, list) else [value]
+    if len(listed) > MAX_LORAS:
+        raise UsageError(
+            f"{len(listed)} LoRAs are too many", hint=f"name {MAX_LORAS} at most", argument="loras"
+        )
     return [_read_lora(read_json_text(each)) for each in listed]
+
+
+def read_upscaler(value: Any) -> Any:
+    """Read the name of an upscaler: of a method, or of an upscaling model of the server.
+
+    As a path, an unknown name is passed on without a look at the files of this machine.
+    """
+    return PurePosixPath(value) if isinstance(value, str) and value else value
 
 
 def _read_lora(value: Any) -> str | Lora:

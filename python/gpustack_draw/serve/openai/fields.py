@@ -17,6 +17,7 @@ from gpustack_draw.serve.openai.field_values import (
     read_mask,
     read_pictures,
     read_size,
+    read_upscaler,
     reader_of,
 )
 
@@ -175,6 +176,7 @@ _ALIASES = {
 _READERS = {
     "size": read_size,
     "loras": read_loras,
+    "hires_upscaler": read_upscaler,
     "image": read_pictures,
     "ref_image": read_pictures,
     "control_image": lambda value: read_pictures(value)[0],

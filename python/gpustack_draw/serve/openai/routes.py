@@ -24,6 +24,7 @@ from gpustack_draw.serve.studio import Event, ServedModel
 from gpustack_draw.untrusted import clean
 
 _MOST_UNKNOWN = 100  # names of unknown fields that are remembered, to log each once
+_MAX_NAME_LENGTH = 60
 
 
 def routes(context: Context) -> list[BaseRoute]:
@@ -83,12 +84,11 @@ class ImagesApi:
         read: Callable[[Mapping[str, Any]], ImagesRequest],
         kind: str,
     ) -> DrawingResponse:
-        # Pictures in JSON take long to decode.
-        request = await anyio.to_thread.run_sync(read, values)
+        request = await _in_thread(read, values)  # which decodes pictures in JSON, and masks
         self._log_unknown(request.unknown)
         model = self._studio.find(request.model)
         distills = GUIDANCE_SCALE in request.drawing.values and await self._distills(model)
-        drawing = draw_request(request.drawing, distills=distills)
+        drawing = await _in_thread(partial(draw_request, request.drawing, distills=distills))
         return DrawingResponse(partial(self._draw, model, drawing, request), request.reply, kind)
 
     async def _draw(
@@ -107,8 +107,13 @@ class ImagesApi:
 
     def _log_unknown(self, names: tuple[str, ...]) -> None:
         """Log the fields that are ignored, each once."""
-        new = [name for name in names if name not in self._unknown]
-        if new and len(self._unknown) < _MOST_UNKNOWN:
-            new = new[:_MOST_UNKNOWN]
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            return
+        shown = dict.fromkeys(clean(name, _MAX_NAME_LENGTH) for name in names[:_MOST_UNKNOWN])
+        new = [name for name in shown if name not in self._unknown]
+        if new:
             self._unknown |= set(new)
             LOGGER.warning("ignored fields of a request: %s", clean(", ".join(new)))
+
+
+_in_thread = anyio.to_thread.run_sync

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gpustack_draw import DrawRequest, DrawSettings, Lora
+from gpustack_draw import HIRES_UPSCALER_TITLES, DrawRequest, DrawSettings, Lora
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.serve.options import ServeOptions
@@ -18,7 +18,6 @@ _HUB = re.compile(
     rf"hf\.co/{_PART}/{_PART}(?:@[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}})?"
     r"(?::[A-Za-z0-9_][^\s\x00-\x1f\x7f\\:@]{0,250})?"
 )
-_HIRES_METHOD = re.compile(r"[a-z][a-z-]{1,39}")
 _ENDINGS = (".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 _MAX_NAMES = 20
 
@@ -117,7 +116,7 @@ class References:
         if request.upscale is not None:
             changes["upscale"] = self.upscaler(str(request.upscale))
         method = request.hires_upscaler
-        if method is not None and not _HIRES_METHOD.fullmatch(str(method)):
+        if method is not None and method not in HIRES_UPSCALER_TITLES:
             changes["hires_upscaler"] = self.upscaler(str(method), "hires_upscaler")
         return replace(request, **changes)  # type: ignore[arg-type]
 
