@@ -78,7 +78,7 @@ def read_options(typed: Arguments) -> ServeOptions:
         loras=tuple(typed.loras or ()),
         lora_dir=typed.lora_dir,
         upscalers=tuple(typed.upscaler or ()),
-        output=None if typed.output is None else Path(typed.output),
+        output=_output_folder(typed.output),
         load=_load_keywords(typed),
         quiet=typed.quiet,
         debug=typed.debug,
@@ -98,6 +98,20 @@ def _models(typed: Arguments) -> tuple[NamedModel, ...]:
     from gpustack_draw import models
 
     return tuple(NamedModel(each.model, each.model, is_typed=False) for each in models())
+
+
+def _output_folder(text: str | None) -> Path | None:
+    """Return the folder in which pictures are saved; ``None`` for none.
+
+    Raises:
+        OutputError: It is not a folder, or cannot be written to.
+    """
+    if text is None:
+        return None
+    from gpustack_draw.pictures.output_path import plan_output
+
+    folder = os.path.join(text, "")  # noqa: PTH118 - a Path drops the last "/", which names a folder
+    return Path(plan_output(folder, "", 1).folder)
 
 
 def _load_keywords(typed: Arguments) -> dict[str, object]:

@@ -8,6 +8,7 @@ from gpustack_draw.serve.http import health, metrics
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS
 from gpustack_draw.serve.http.middleware import middleware
 from gpustack_draw.serve.openai import routes as openai
+from gpustack_draw.serve.page import routes as page
 from gpustack_draw.serve.webui import routes as webui
 
 
@@ -22,6 +23,7 @@ def create_app(context: Context) -> Starlette:
         *metrics.routes(context),
         *openai.routes(context),
         *webui.routes(context),
+        *page.routes(context),
     ]
     return Starlette(
         routes=routes, exception_handlers=EXCEPTION_HANDLERS, middleware=middleware(context)
