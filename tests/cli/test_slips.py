@@ -578,6 +578,41 @@ def test_a_configured_server_may_have_any_name(
     assert answer_to("a red circle")[2] == 'put the prompt in quotes: "red circle"'
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("draw 'a cat'", f"MODEL comes first: {DEMO_CAT}"),
+        ("draw x --seed 7", EXAMPLE),
+        ("devices 'a cat'", "see gpustack-draw devices --help"),
+        ("models x", "see gpustack-draw models --help"),
+        ("show 'a cat'", "check the path"),
+        ("show x", None),
+        ("show x.png", None),
+        ("draw", None),
+        ("draw demo", None),
+        ("demo", None),
+        ("devices a b", None),
+    ],
+)
+@pytest.mark.parametrize("source", ["variable", "option", ""])
+def test_a_model_that_is_named_like_a_command(
+    folder: None, monkeypatch: pytest.MonkeyPatch, line: str, hint: str | None, source: str
+) -> None:
+    if source == "variable":
+        monkeypatch.setenv("GPUSTACK_SERVER_URL", "http://127.0.0.1:1")
+    command, _, prompt = line.removesuffix(" --seed 7").partition(" ")
+    option = " --server http://127.0.0.1:1" if source == "option" else ""
+    found = answer_to(line + option)[2] or ""
+    typed = prompt.replace("'", '"')
+    advice = f"for a model named '{command}' on the server: gpustack-draw draw {command} {typed}"
+    if source == "" or hint is None:
+        assert "on the server" not in found
+    elif source == "variable" or command == "draw":  # other commands lack the option
+        assert found == f"{hint}; {advice}"
+    else:
+        assert found.endswith(f"; {advice}")
+
+
 def test_a_foreign_command_is_a_model_if_such_a_file_exists(folder: None, tmp_path: Path) -> None:
     (tmp_path / "search").mkdir()
     assert answer_to("search 'a cat'")[:2] == (3, "'search' is a folder without a model")

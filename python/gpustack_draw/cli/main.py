@@ -52,12 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 saved, 1 the engine or the server failed, 2 the command line is wrong, 3
         the model was not found, 4 the picture could not be written, 130 Ctrl-C, 143 SIGTERM.
     """
+    argv, restore_signals = (sys.argv[1:], False) if argv is None else (argv, True)
     try:
-        arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
-        return _run_command(arguments, restore_signals=argv is not None)
+        arguments = parse_arguments(argv)
+        return _run_command(arguments, restore_signals=restore_signals)
     except SystemExit as end:  # --help, --version; or SIGTERM at the very end
         return end.code if isinstance(end.code, int) else 0
     except UsageError as error:
+        from gpustack_draw.cli.hints.command_names import add_model_hint
+
+        add_model_hint(error, argv)
         return _report_error(error, debug=False)
     except OSError as error:
         return _report_any_error(_about_standard_output(error), debug=False)
@@ -229,7 +233,13 @@ def _serve(arguments: Arguments) -> int:
 def _show(arguments: Arguments) -> int:
     from gpustack_draw.cli.from_picture import show_parameters
 
-    return show_parameters(arguments, _write)
+    try:
+        return show_parameters(arguments, _write)
+    except UsageError as error:
+        from gpustack_draw.cli.hints.command_names import add_model_hint
+
+        add_model_hint(error, ["show", str(arguments.picture)])
+        raise
 
 
 def _pull(arguments: Arguments) -> int:

@@ -45,11 +45,11 @@ def check_model_argument(model: str, prompt: str, *, server_is_configured: bool)
     if command := _misspelled_command(model):
         raise UsageError(f"{quoted(model)} is not a command", hint=f"did you mean {command}?")
     if is_model(prompt):
-        raise UsageError("MODEL comes before PROMPT", hint=f"type {_command(prompt, model)}")
+        raise UsageError("MODEL comes before PROMPT", hint=f"type {shell_command(prompt, model)}")
     if server_is_configured:
         return
     if is_prompt:
-        hint = f"MODEL comes first: {_command('demo', model)}"
+        hint = f"MODEL comes first: {shell_command('demo', model)}"
         raise UsageError(f"{quoted(model)} is not a model", hint=hint)
 
 
@@ -62,7 +62,7 @@ def check_prompt(model: str, prompt: str) -> None:
     if _is_picture(prompt):
         raise UsageError(
             f"{quoted(prompt)} is a picture, not a prompt",
-            hint=f"to change it: {_command(model, 'PROMPT', '--image', prompt)}",
+            hint=f"to change it: {shell_command(model, 'PROMPT', '--image', prompt)}",
             argument="prompt",
         )
 
@@ -81,7 +81,7 @@ def _foreign_command(words: Sequence[str]) -> UsageError | None:
             del rest[0]
         hint = f"to draw: {PROGRAM} MODEL PROMPT"
         if rest and (rest[0].startswith("-") or is_model(rest[0])):
-            hint = f"leave it out: {_command(*rest)}"
+            hint = f"leave it out: {shell_command(*rest)}"
     if not hint or os.path.lexists(first):
         return None
     return UsageError(f"{quoted(first)} is not a command", hint=hint)
@@ -97,7 +97,9 @@ def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) ->
     """
     message = f"missing {' and '.join(names)}"
     if "PROMPT" in typed.named:
-        return UsageError(message, hint=f"for example: {_command('demo', typed.named['PROMPT'])}")
+        return UsageError(
+            message, hint=f"for example: {shell_command('demo', typed.named['PROMPT'])}"
+        )
     if names != ["PROMPT"] or not typed.words:
         return UsageError(message, hint=example)
     word = typed.words[0]
@@ -108,12 +110,12 @@ def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) ->
     elif word.lstrip("/-").lower() in {"?", "h", "help"}:
         hint = f"for help: {PROGRAM} --help"
     elif word.lower().endswith(_PICTURE_SUFFIXES):
-        hint = f"to see how a picture was drawn: {_command('show', word)}"
+        hint = f"to see how a picture was drawn: {shell_command('show', word)}"
     elif is_model(word) or os.path.lexists(word):
-        hint = f"for example: {_command(word, 'a red circle')}"
+        hint = f"for example: {shell_command(word, 'a red circle')}"
     elif len(word.split()) > 1 or word[:1] in _QUOTE_MARKS:
         message = "missing MODEL"
-        hint = f"MODEL comes first: {_command('demo', word.strip(_QUOTE_MARKS))}"
+        hint = f"MODEL comes first: {shell_command('demo', word.strip(_QUOTE_MARKS))}"
     elif command := _misspelled_command(word):
         message, hint = f"{quoted(word)} is not a command", f"did you mean {command}?"
     else:
@@ -199,7 +201,7 @@ def _misplaced_picture(words: Sequence[str], expected: int) -> Finding | None:
     if expected < 2 or len(words) != expected + 1 or not _is_picture(words[1]):
         return None
     model, picture, prompt = words
-    return picture, f"to change that picture: {_command(model, prompt, '--image', picture)}"
+    return picture, f"to change that picture: {shell_command(model, prompt, '--image', picture)}"
 
 
 def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
@@ -207,7 +209,7 @@ def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
     words = typed.words
     first, second, last = words[0], words[min(1, len(words) - 1)], words[-1]
     prompt = "".join(mark for mark in " ".join(words) if mark not in _QUOTE_MARKS)
-    rest = f"then PROMPT in quotes: {_command('demo', prompt)}"
+    rest = f"then PROMPT in quotes: {shell_command('demo', prompt)}"
     may_be_model = first[:1] not in _QUOTE_MARKS and _may_be_model(first, typed.options)
     finding: Finding | None = None
     if expected < 2:
@@ -216,9 +218,12 @@ def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
         if is_model(second):
             finding = second, "type one MODEL"
     elif is_model(second) and len(words) == expected + 1:
-        finding = first, f"MODEL comes first: {_command(*words[1:])}"
+        finding = first, f"MODEL comes first: {shell_command(*words[1:])}"
     elif is_model(last):
-        finding = last, f"MODEL comes first: {_command(last, prompt.removesuffix(last).strip())}"
+        finding = (
+            last,
+            f"MODEL comes first: {shell_command(last, prompt.removesuffix(last).strip())}",
+        )
     elif not may_be_model:
         finding = words[expected], f"MODEL comes first, {rest}"
     return finding
@@ -296,7 +301,8 @@ def _is_quoted(word: str) -> bool:
     return len(word.split()) > 1
 
 
-def _command(*words: str) -> str:
+def shell_command(*words: str) -> str:
+    """Return a command line of this program, quoted for a shell."""
     return " ".join([PROGRAM, *map(_shell_word, words)])
 
 
