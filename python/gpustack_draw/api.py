@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from gpustack_draw.engine.local_engine import LocalEngine
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.gpustack_server.address import find_server
-from gpustack_draw.model import Engine, Model
+from gpustack_draw.model import Model
+from gpustack_draw.model_engine import Engine
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
@@ -105,14 +106,17 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
     embeddings = options.embeddings.parsed
     if is_drawn_on_server(reference, target.on):
         from gpustack_draw.gpustack_server.engine import open_model
-        from gpustack_draw.gpustack_server.plan_request import check_server_loras
 
         assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
-        check_server_loras(options.loras)
         ignored = [*named, *(["embeddings"] if embeddings else []), *target.local_options()]
         address = find_server(target.server, target.timeout)
         engine: Engine = open_model(
-            reference, address, size_model=_size_model, ignored=ignored, on_log=on_log
+            reference,
+            address,
+            size_model=_size_model,
+            ignored=ignored,
+            loras=options.loras,
+            on_log=on_log,
         )
         return Model(engine, upscaler=_upscaler_on(target, on_log))
     resolved = resolve_model(reference, named, embeddings)

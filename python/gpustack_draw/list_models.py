@@ -21,11 +21,13 @@ class AvailableModel:
     Attributes:
         model: Reference to type.
         source: Where it comes from: ``demo``, ``hub`` or ``server``.
-        family: Model family; empty for a model on a server.
+        family: Model family; empty for a model on a server that does not report it.
         variant: ``turbo``, ``schnell``, ...; empty if its name contains none.
         bytes: Size of the main file; ``None`` for a model on a server.
         path: Path of the main file; ``None`` for a model on a server.
         server: URL of its server; empty for this machine.
+        max_size: Width and height of the largest pictures, in pixels, that its server draws;
+            ``None`` if it does not report them, and on this machine.
     """
 
     model: str
@@ -35,6 +37,7 @@ class AvailableModel:
     bytes: int | None
     path: Path | None
     server: str = ""
+    max_size: tuple[int, int] | None = None
 
 
 class _Models(Listing[AvailableModel]):
@@ -94,6 +97,15 @@ def server_models(server: str | None = None) -> list[AvailableModel]:
 
     found = GpustackServer(address)
     return _Models(
-        AvailableModel(name, "server", "", "", None, None, server=found.address.url)
-        for name in found.image_models()
+        AvailableModel(
+            model.name,
+            "server",
+            model.family,
+            "",
+            None,
+            None,
+            server=found.address.url,
+            max_size=model.size("max"),
+        )
+        for model in found.image_models()
     )

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gpustack_draw.display import table
 from gpustack_draw.display.progress_display import ProgressDisplay, progress_display
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.errors import EngineError
+from gpustack_draw.model_engine import Engine
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import CheckedRequest, ModelPlan
+from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import ProgressFunction, checked_progress
 from gpustack_draw.progress.cancellation import Cancellation
 from gpustack_draw.request.draw_request import DrawRequest, request_of
@@ -26,49 +27,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from gpustack_draw.request.draw_request import DrawKeywords
-
-
-class Engine(Protocol):
-    """Draws with one model: LocalEngine on this machine, ServerEngine on a GPUStack server."""
-
-    @property
-    def is_ready(self) -> bool:
-        """True if :meth:`prepare` has nothing to do."""
-
-    def describe(self) -> str:
-        """Return the model and its state in a few words."""
-
-    def prepare(
-        self, on_progress: ProgressFunction | None = None, request: DrawRequest | None = None
-    ) -> tuple[str, ...]:
-        """Download the missing files, or deploy the model on the server; return notes."""
-
-    def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
-        """Load the model as the drawing of a request needs it."""
-
-    def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
-        """Return the settings of each picture of a request."""
-
-    def check(self, request: DrawRequest, upscaler: Upscaler | None = None) -> CheckedRequest:
-        """Check that a request fits, also if an upscaling model enlarges its pictures."""
-
-    def plan(self, request: DrawRequest, upscaler: Upscaler | None = None) -> ModelPlan:
-        """Return the files, the memory and the settings of a drawing."""
-
-    def generate(
-        self,
-        request: DrawRequest,
-        on_progress: ProgressFunction | None = None,
-        *,
-        preview: bool = False,
-    ) -> Iterator[Picture]:
-        """Draw the pictures of a request with a model that is ready."""
-
-    def cancel(self) -> None:
-        """End a drawing that another thread waits for, where its next progress may be far away."""
-
-    def close(self) -> None:
-        """Free the model and the resources that drawings share."""
 
 
 class Model:
@@ -102,6 +60,11 @@ class Model:
         self._engine = engine
         self._upscaler = upscaler or LocalUpscaler()
         self._cancellation = Cancellation()  # of the drawings that run
+
+    @property
+    def has_previews(self) -> bool:
+        """True if drawings report previews of the growing picture, as some servers do not."""
+        return self._engine.has_previews
 
     @takes_fields(DrawRequest, PictureOptions, without=("count", "pictures"))
     def generate(

@@ -121,7 +121,7 @@ class ModelPlan:
     Attributes:
         model: The reference as typed.
         source: Where the model comes from: ``demo``, ``hub``, ``local`` or ``server``.
-        family: Its family, such as ``flux1``.
+        family: Its family, such as ``flux1``; empty if its server does not report it.
         variant: ``turbo``, ``schnell``, ...; empty if its name has none.
         files: Files to load.
         fetch_bytes: Bytes to download, less those of an interrupted download.
@@ -130,8 +130,8 @@ class ModelPlan:
             not report it.
         fits: Whether the free memory suffices; ``None`` if it is unknown.
         defaults: Settings of the picture.
-        native_size: Width and height, in pixels, that the model was trained for; ``None`` on a
-            server.
+        native_size: Width and height, in pixels, that the model was trained for; ``None`` if its
+            server does not report them.
         device: Device or server, such as ``CPU``.
         notes: Notes for the user.
     """

@@ -261,8 +261,8 @@ def test_ignored_options_are_noted(
         "gpustack-draw: --vae has no effect: the picture is drawn on a server",
         "gpustack-draw: --threads has no effect: the picture is drawn on a server",
         "gpustack-draw: --device has no effect: the picture is drawn on a server",
-        f"gpustack-draw: --sampler heun has no effect: {chosen}",
-        f"gpustack-draw: --scheduler karras has no effect: {chosen}",
+        f"gpustack-draw: --sampler heun may have no effect: {chosen}",
+        f"gpustack-draw: --scheduler karras may have no effect: {chosen}",
     ]
     (body,) = new.drawings()
     assert (body["sampler"], body["scheduler"]) == ("heun", "karras")
@@ -273,7 +273,7 @@ def test_a_new_server_receives_a_typed_sampler(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([NAME, PROMPT, "--sampler", "euler", "--output", "cat.png"]) == 0
-    assert "--sampler euler has no effect" in capsys.readouterr().err
+    assert "--sampler euler may have no effect" in capsys.readouterr().err
     assert main([NAME, PROMPT, "--output", "cat.png"]) == 0
     assert "--sampler" not in capsys.readouterr().err
     gpustack_draw.generate(NAME, PROMPT, sampler="euler")
@@ -319,10 +319,14 @@ def test_models_lists_the_models_of_the_server(
         "bytes": None,
         "path": None,
         "server": old.url,
+        "max_size": [1024, 1024],
     }
     assert "qwen3" not in [record["model"] for record in records]
     assert main(["models"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].split() == [NAME, "on", old.url]
+    assert capsys.readouterr().out.splitlines()[-1].split() == [
+        *(NAME, "on", old.url),
+        *("up", "to", "1024x1024"),
+    ]
 
 
 def test_models_with_an_unreachable_server(
@@ -330,7 +334,7 @@ def test_models_with_an_unreachable_server(
 ) -> None:
     monkeypatch.setattr("gpustack_draw.gpustack_server.retry.REFUSED_DELAYS", (0.01,))
     old.close()
-    assert main(["models"]) == 0
+    assert main(["models"]) == 1
     output = capsys.readouterr()
     assert output.out.startswith("MODEL")
     assert output.err == (

@@ -1,4 +1,4 @@
-"""LoRAs on a GPUStack server: refused before anything is sent."""
+"""LoRAs on a GPUStack server: refused by backends other than gpustack-draw, before drawing."""
 
 import pytest
 from loopback_gpustack import LoopbackGpustack
@@ -36,7 +36,7 @@ def test_a_lora_of_the_model_is_refused(old: LoopbackGpustack) -> None:
     with pytest.raises(UsageError) as caught:
         gpustack_draw.load(NAME, loras="ink.safetensors")
     assert (caught.value.message, caught.value.hint) == (MESSAGE, HINT)
-    assert old.requests == []
+    assert old.drawings() == []
 
 
 def test_the_command_names_its_option(

@@ -12,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpustack_draw.gpustack_server.read_picture import parse_parameters
+from gpustack_draw.gpustack_server.reply import Preview, Step, parse_reply
 from gpustack_draw.gpustack_server.responses import (
     ResponseError,
-    Step,
-    StreamReader,
     parse_error_body,
     parse_error_object,
-    parse_picture,
 )
+from gpustack_draw.gpustack_server.stream_reader import StreamReader
 
 PICTURE = png(8, 8)
 TEXT = base64.b64encode(PICTURE).decode()
@@ -36,10 +35,10 @@ def event(step: int, total: int, text: str = "", **values: Any) -> bytes:
     ).encode()
 
 
-def read(*pieces: bytes) -> tuple[list[Step], bytes]:
+def read(*pieces: bytes) -> tuple[list[Step | Preview], bytes]:
     reader = StreamReader(LIMIT)
     steps = [step for piece in pieces for step in reader.feed(piece)]
-    return steps, reader.finish()
+    return steps, reader.finish().file
 
 
 STREAM = (
@@ -79,7 +78,7 @@ def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
     for attempt in (
         lambda: read(data),
         lambda: read(b"data: {" + data),
-        lambda: parse_picture(data),
+        lambda: parse_reply(data),
     ):
         with contextlib.suppress(ResponseError):
             attempt()
@@ -101,6 +100,73 @@ def test_a_preview_is_not_a_picture() -> None:
         read(b"data: " + event(1, 2, preview) + b"\n\n")
 
 
+# --- events of OpenAI's images API ----------------------------------------------------------------
+
+
+def openai_event(kind: str, **values: Any) -> bytes:
+    return b"data: " + json.dumps({"type": kind, **values}).encode()
+
+
+OPENAI_STREAM = b"\n\n".join(
+    [
+        b": waiting",
+        openai_event("image_generation.queued", position=1),
+        openai_event("image_generation.progress", phase="load", step=5, steps=0),
+        openai_event("image_generation.progress", step=1, steps=2),
+        b"event: image_generation.partial_image",
+        openai_event("image_generation.partial_image", b64_json=TEXT),
+        openai_event("image_generation.progress", phase="sample", step=2, steps=2),
+        openai_event("image_generation.completed", b64_json=TEXT, seed=7, parameters={"eta": 0.5}),
+        b"",
+    ]
+)
+OPENAI_STEPS = [Step(0, 0, "load"), Step(1, 2), Preview(PICTURE), Step(2, 2)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, len(OPENAI_STREAM)), max_size=8))
+def test_a_stream_of_openais_api_split_anywhere(places: list[int]) -> None:
+    bounds = [0, *sorted(places), len(OPENAI_STREAM)]
+    pieces = [OPENAI_STREAM[begin:end] for begin, end in itertools.pairwise(bounds)]
+    assert read(*pieces) == (OPENAI_STEPS, PICTURE)
+
+
+def test_the_values_of_a_finished_picture() -> None:
+    reader = StreamReader(LIMIT)
+    assert not reader.is_complete
+    list(reader.feed(OPENAI_STREAM.replace(b"generation", b"edit")))
+    assert reader.is_complete
+    assert reader.finish().values == {"eta": 0.5, "seed": 7}
+    item = {"b64_json": TEXT, "seed": 8}
+    response = {"data": [item], "parameters": {"eta": 0.25, "sampler": "euler"}}
+    values = parse_reply(json.dumps(response).encode()).values
+    assert values == {"eta": 0.25, "sampler": "euler", "seed": 8}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"step": 3, "steps": 2},
+        {"step": -1, "steps": 2},
+        {"step": "1", "steps": 2},
+        {"step": 1, "steps": 2, "phase": "party"},
+        {"step": 1, "steps": 2, "phase": ["sample"]},
+        {},
+    ],
+)
+def test_an_invalid_step_is_skipped(values: dict[str, Any]) -> None:
+    line = openai_event("image_generation.progress", **values) + b"\n"
+    assert list(StreamReader(LIMIT).feed(line)) == []
+
+
+def test_previews_do_not_make_a_stream_too_long() -> None:
+    reader = StreamReader(2 * len(TEXT))
+    preview = openai_event("image_edit.partial_image", b64_json=TEXT) + b"\n\n"
+    assert len([each for _ in range(100) for each in reader.feed(preview)]) == 100
+    with pytest.raises(ResponseError, match="broken picture"):
+        list(reader.feed(openai_event("image_edit.partial_image", b64_json="*") + b"\n"))
+
+
 def test_an_endless_line_is_an_error() -> None:
     reader = StreamReader(1000)
     assert list(reader.feed(b"x" * 500)) == []
@@ -116,9 +182,9 @@ def test_an_endless_stream_is_an_error() -> None:
 
 
 def test_an_object() -> None:
-    assert parse_picture(json.dumps({"data": [{"b64_json": TEXT}]}).encode()) == PICTURE
+    assert parse_reply(json.dumps({"data": [{"b64_json": TEXT}]}).encode()).file == PICTURE
     address = f"data:image/png;base64,{TEXT}"
-    assert parse_picture(json.dumps({"data": [{"url": address}]}).encode()) == PICTURE
+    assert parse_reply(json.dumps({"data": [{"url": address}]}).encode()).file == PICTURE
 
 
 @pytest.mark.parametrize(
@@ -145,6 +211,15 @@ def test_an_object() -> None:
 def test_an_error_in_each_shape(response: dict[str, Any], message: str, status: int) -> None:
     error = parse_error_object(response)
     assert (error.message, error.status) == (message, status)
+
+
+def test_the_code_of_an_error() -> None:
+    inner = '{"error": {"message": "full", "type": "server_error", "code": "queue_full"}}'
+    wrapped = {"error": {"message": f"{WRAPPING}1 POST http://x status=503, error={inner}"}}
+    error = parse_error_object(wrapped)
+    assert (error.message, error.status, error.code) == ("full", 503, "queue_full")
+    refused = parse_error_object({"error": {"message": "no", "type": "invalid_request_error"}})
+    assert (refused.status, refused.code) == (400, "")
 
 
 def test_an_html_page_has_no_message() -> None:

@@ -1,6 +1,7 @@
 """Parses multipart/form-data strictly (RFC 7578), and checks pictures as backends do."""
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def edit_problem(values: dict[str, str], files: list[FormPart], *, is_llama_box:
     Raises:
         OSError: A picture is damaged.
     """
-    names = ("image",) if is_llama_box else ("image", "image[]")
+    names = ("image",) if is_llama_box else ("image", "image[]", "image[0]")
     images = [_open_image(part) for part in files if part.name in names]
     if not images:
         return 'Illegal param: "image" is required'
@@ -68,7 +69,10 @@ def edit_body(values: dict[str, str]) -> dict[str, Any]:
     """Return the values of a form as an object for text to image holds them."""
     numbers = {name: float(values[name]) for name in ("cfg_scale", "strength") if name in values}
     whole = {name: int(values[name]) for name in ("seed", "sample_steps") if name in values}
-    return {**values, **numbers, **whole, "stream": values.get("stream") == "true"}
+    texts = ("stream_options", "loras")
+    objects = {name: json.loads(values[name]) for name in texts if name in values}
+    stream = values.get("stream") == "true"
+    return {**values, **numbers, **whole, **objects, "stream": stream}
 
 
 def _open_image(part: FormPart) -> Image.Image:

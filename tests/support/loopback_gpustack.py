@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import own_backend
 from fake_models import FakeModel, Fault, Request, png
 from form_data import FormPart, edit_body, edit_problem, parse_form
 
@@ -34,6 +35,7 @@ class LoopbackGpustack:
         ignores_stream: Whether the backend cannot stream.
         has_edits: Whether the release has the route for requests with pictures.
         has_gateway: Whether requests pass the gateway of 2.x, which passes on forms unchanged.
+        is_own: Whether it is a server of ``gpustack-draw serve``, without GPUStack.
         in_flight: Number of pictures being drawn.
         max_in_flight: Maximum of ``in_flight`` so far.
         capacity: Pictures drawn in parallel; further requests are refused.
@@ -58,6 +60,7 @@ class LoopbackGpustack:
         self.ignores_stream = False
         self.has_edits = True
         self.has_gateway = False
+        self.is_own = False
         self.in_flight = self.max_in_flight = 0
         self.capacity = 1000
         self.disconnected = 0
@@ -86,8 +89,15 @@ class LoopbackGpustack:
         self._thread.start()
 
     @property
+    def version(self) -> dict[str, str]:
+        """The response to a request for the version."""
+        if self.is_own:
+            return {"version": self.release, "product": "gpustack-draw"}
+        return {"version": f"v{self.release}", "git_commit": "a6da07d"}
+
+    @property
     def uses_llama_box(self) -> bool:
-        return self.release.startswith("0.")
+        return self.release.startswith("0.") and not self.is_own
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -190,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fault.status, self.fault.body, self.fault.content_type, self.fault.headers
             )
         elif parts.path == "/version":
-            self.json({"version": f"v{server.release}", "git_commit": "a6da07d"})
+            self.json(server.version)
         elif self.authorize(parts.path):
             self.route(parts.path, query, body, files)
 
@@ -364,11 +374,27 @@ class _Handler(BaseHTTPRequestHandler):
         )
         # Only llama-box stores the parameters in the picture.
         text = text if server.uses_llama_box else ""
-        picture = self.fault.picture or png(width, height, text=text)
-        if not server.uses_llama_box or not body.get("stream") or server.ignores_stream:
+        scale = int(body.get("hires", 1))
+        picture = self.fault.picture or png(width * scale, height * scale, text=text)
+        if "gpustack_draw" in server.models[body["model"]].meta:
+            self.draw_own(body, picture)
+        elif not server.uses_llama_box or not body.get("stream") or server.ignores_stream:
             self.draw_whole(body, picture)
         else:
             self.draw_stream(body, picture, steps)
+
+    def draw_own(self, body: dict[str, Any], picture: bytes) -> None:
+        if not body.get("stream"):
+            self.json(own_backend.reply(body, picture))
+            return
+        self.begin(200, "text/event-stream", {})
+        for number, line in enumerate(self.fault.lines or own_backend.events(body, picture)):
+            if self.fault.cut is not None and number >= self.fault.cut:
+                self.cut()
+                return
+            time.sleep(self.fault.seconds)
+            self.chunk(line + b"\n\n")
+        self.chunk(b"")
 
     def draw_whole(self, body: dict[str, Any], picture: bytes) -> None:
         server = self.server_side

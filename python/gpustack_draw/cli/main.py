@@ -107,15 +107,16 @@ def _draw(arguments: Arguments) -> int:
     with _load(model_name, arguments, on_log) as model, pictures:
         if request.seed is None and arguments.seed is not None:
             reporter.note("--seed -1 means a random seed")
-        if arguments.preview and model.resolved is None:
-            reporter.note("--preview has no effect: the picture is drawn on a server")
+        preview = arguments.preview and reporter.canvas is not None
+        if preview and not model.has_previews:
+            reporter.note("--preview has no effect: the server sends no previews")
         for note in model.check(request):
             reporter.note(note)
         complete = False
         try:
             for note in model.fetch(reporter.progress):
                 reporter.note(note)
-            drawn = model.draw(request, reporter.progress, preview=arguments.preview)
+            drawn = model.draw(request, reporter.progress, preview=preview)
             delivery = Delivery(arguments, plan, reporter, _write)
             for index, picture in enumerate(delivery.of(drawn)):
                 if source is not None and index == 0:

@@ -15,6 +15,7 @@ from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
+    from gpustack_draw.list_models import AvailableModel
     from gpustack_draw.model import Model
     from gpustack_draw.plan import ModelPlan
     from gpustack_draw.request.draw_request import DrawRequest
@@ -86,7 +87,7 @@ def _lora_text(lora: "LoraSettings") -> str:
     words = ", ".join(map(quoted, lora.trigger_words))
     known = [
         f"{lora.name} {lora.weight:g}",
-        f"{lora.applied:,} of {lora.total:,} tensors",
+        f"{lora.applied:,} of {lora.total:,} tensors" if lora.total else "",
         f"rank {lora.rank}" if lora.rank else "",
         f"for {lora.base}" if lora.base else "",
         f"license {lora.license}" if lora.license else "",
@@ -123,12 +124,12 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
             the models of this machine from being listed.
 
     Returns:
-        The exit status.
+        The exit status: that of the error if the server that the user named did not answer.
     """
     import gpustack_draw
     from gpustack_draw.errors import DrawError, UsageError
 
-    found = gpustack_draw.models()
+    found, status = gpustack_draw.models(), 0
     try:
         found += gpustack_draw.server_models(arguments.server)
     except UsageError:
@@ -136,19 +137,24 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
     except DrawError as error:
         note(error.message)
         note(error.hint)
+        status = error.exit_status
     if arguments.json:
         for model in found:
             record = {**asdict(model), "path": None if model.path is None else str(model.path)}
             write(json.dumps(record).encode() + b"\n")
-        return 0
-    rows = [("MODEL", "FAMILY", "SIZE")]
-    for model in found:
-        family = f"{model.family}, {model.variant}" if model.variant else model.family
-        size = "" if model.bytes is None else format_bytes(model.bytes)
-        rows.append((model.model, f"on {model.server}" if model.server else family, size))
-    write(table(rows))
+        return status
+    write(table([("MODEL", "FAMILY", "SIZE"), *map(_model_row, found)]))
     note(f"models of Hugging Face are in {Path(cache_folder()).absolute()}")
-    return 0
+    return status
+
+
+def _model_row(model: "AvailableModel") -> tuple[str, str, str]:
+    family = f"{model.family}, {model.variant}" if model.variant else model.family
+    if not model.server:
+        return model.model, family, "" if model.bytes is None else format_bytes(model.bytes)
+    where = f"{family} on {model.server}" if family else f"on {model.server}"
+    largest = "" if model.max_size is None else "up to {}x{}".format(*model.max_size)
+    return model.model, where, largest
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> bytes:

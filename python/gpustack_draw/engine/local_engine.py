@@ -84,6 +84,11 @@ class LocalEngine:
         """True if no file has to be downloaded or verified."""
         return self._is_fetched
 
+    @property
+    def has_previews(self) -> bool:
+        """True: this machine draws previews of every model."""
+        return True
+
     def describe(self) -> str:
         """Return the model, its family and whether it is loaded."""
         state = "loaded" if self.is_loaded else "not loaded"

@@ -4,19 +4,20 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gpustack_draw.gpustack_server.cancellation import Cancellation
-from gpustack_draw.gpustack_server.responses import Step
+from gpustack_draw.gpustack_server.reply import Reply, Step
 from gpustack_draw.progress.callbacks import ProgressFunction
+from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
 
 # Limits pending requests plus undelivered files: enough to keep a cluster's replicas busy, with
 # bounded memory.
 MAX_PARALLEL = 20
 
-StepFunction = Callable[[Step], None]
-DrawFunction = Callable[[int, StepFunction, Cancellation], bytes]
+EventFunction = Callable[[Step | Raster], None]  # a step, or a preview of the growing picture
+DrawFunction = Callable[[int, EventFunction, Cancellation], Reply]
 
 
 @dataclass
@@ -24,12 +25,12 @@ class Outcome:
     """The result of one request.
 
     Attributes:
-        file: The picture's file; empty after an error.
-        error: The error; ``None`` if there is a file.
+        reply: What the server sent; ``None`` after an error.
+        error: The error; ``None`` if there is a reply.
         seconds: Duration of each phase: ``wait`` until drawing began, then ``sample``.
     """
 
-    file: bytes = b""
+    reply: Reply | None = None
     error: BaseException | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class Batch:
         self._may_start = True
         self._cancellation = Cancellation()
         self._threads: list[threading.Thread] = []
-        self._events: queue.SimpleQueue[tuple[int, Step | Outcome]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[int, Step | Raster | Outcome]] = queue.SimpleQueue()
         self._outcomes: dict[int, Outcome] = {}
         self._clocks: dict[int, _Clock] = {}
 
@@ -80,10 +81,12 @@ class Batch:
                 continue
             if isinstance(event, Outcome):
                 self._outcomes[source] = event
-            else:
+                continue
+            if isinstance(event, Step):
                 self._clocks[source].add(event)
-                if source == index:
-                    self._report(index, on_progress)
+            if source == index:
+                preview = event if isinstance(event, Raster) else None
+                self._report(index, on_progress, preview)
         outcome = self._outcomes.pop(index)
         outcome.seconds = self._clocks.pop(index).phases()
         return outcome
@@ -111,17 +114,20 @@ class Batch:
     def _run(self, index: int) -> None:
         outcome = Outcome()
         try:
-            outcome.file = self._draw(
-                index, lambda step: self._events.put((index, step)), self._cancellation
+            outcome.reply = self._draw(
+                index, lambda event: self._events.put((index, event)), self._cancellation
             )
         except BaseException as error:  # raised again in the consumer's thread
             outcome.error = error
         self._clocks[index].stop()
         self._events.put((index, outcome))
 
-    def _report(self, index: int, on_progress: ProgressFunction | None) -> None:
+    def _report(
+        self, index: int, on_progress: ProgressFunction | None, preview: Raster | None = None
+    ) -> None:
         if on_progress is not None:
-            on_progress(self._clocks[index].progress(index + 1, self._count, self._mode))
+            progress = self._clocks[index].progress(index + 1, self._count, self._mode)
+            on_progress(progress if preview is None else replace(progress, preview=preview))
 
 
 class _Clock:
@@ -129,26 +135,53 @@ class _Clock:
 
     def __init__(self) -> None:
         self._begin = self._end = time.monotonic()
+        self._phase_begin = self._begin
+        self._other: Step | None = None
         self._first: tuple[Step, float] | None = None
         self._last: tuple[Step, float] | None = None
 
     def add(self, step: Step) -> None:
         """Record the time of a step."""
-        self._last = step, time.monotonic()
-        self._first = self._first or self._last
+        now = time.monotonic()
+        if step.phase != "sample":
+            if self._other is None or self._other.phase != step.phase:
+                self._phase_begin = now
+            self._other = step
+            return
+        self._other = None
+        if self._last is None or step.done < self._last[0].done:  # or the request was repeated
+            self._first = step, now
+        self._last = step, now
 
     def stop(self) -> None:
         """Record the end of the response."""
         self._end = time.monotonic()
 
     def progress(self, picture: int, pictures: int, mode: str) -> Progress:
-        """Return the current progress of picture number ``picture``, from 1."""
-        if self._last is None:
-            seconds = time.monotonic() - self._begin
-            return Progress("wait", 0, 0, seconds, picture, pictures, mode=mode)
-        step = self._last[0]
+        """Return the current progress of picture number ``picture``, from 1.
+
+        The rate is that of the steps after the first reported one: nothing tells when that one
+        began.
+        """
+        now = time.monotonic()
+        if self._other is not None:
+            step, seconds = self._other, now - self._phase_begin
+            return Progress(
+                step.phase, step.done, step.total, seconds, picture, pictures, mode=mode
+            )
+        if self._first is None or self._last is None:
+            return Progress("wait", 0, 0, now - self._begin, picture, pictures, mode=mode)
+        step, seconds = self._last[0], self._sampled()
         return Progress(
-            "sample", step.done, step.total, self._sampled(), picture, pictures, mode=mode
+            "sample",
+            step.done,
+            step.total,
+            seconds,
+            picture,
+            pictures,
+            resumed=self._first[0].done,
+            started=seconds - (self._last[1] - self._first[1]),
+            mode=mode,
         )
 
     def phases(self) -> dict[str, float]:

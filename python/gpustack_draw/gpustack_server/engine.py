@@ -4,24 +4,28 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gpustack_draw.errors import quoted
+from gpustack_draw.errors import DrawError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress
+from gpustack_draw.gpustack_server.backend import OWN_MARK, backend_of
 from gpustack_draw.gpustack_server.batch import Batch, Outcome
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
 from gpustack_draw.gpustack_server.deployment import Deployment
 from gpustack_draw.gpustack_server.models import RunningModel, find_model
+from gpustack_draw.gpustack_server.own_server import check_loras
 from gpustack_draw.gpustack_server.picture_client import PictureClient
 from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
+from gpustack_draw.gpustack_server.release import OWN_NAME
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.gpustack_server.server import GpustackServer
-from gpustack_draw.gpustack_server.server_errors import explain_response
+from gpustack_draw.gpustack_server.server_errors import explain_response, with_missing_seeds
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import CheckedRequest, DrawingFiles, ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.loras import NO_LORAS, Lora, LoraOptions
 from gpustack_draw.request.model_reference import HubModel, ServerModel
 from gpustack_draw.resolver.upscaler import Upscaler
 
@@ -38,6 +42,7 @@ def open_model(
     *,
     size_model: "SizeModel",
     ignored: Sequence[str] = (),
+    loras: LoraOptions = NO_LORAS,
     on_log: LogFunction | None = None,
 ) -> "ServerEngine":
     """Find a model on a server, or plan its deployment there.
@@ -47,6 +52,7 @@ def open_model(
         address: The server.
         size_model: Finds the files of a model to deploy, and the memory it needs.
         ignored: Names of the arguments that have no effect on a server.
+        loras: The LoRAs of requests that name none.
         on_log: Called with level and text of each request and response, from several threads.
             Prompts are logged, API keys and pictures are not.
 
@@ -59,8 +65,9 @@ def open_model(
     ]
     if isinstance(reference, ServerModel):
         server = GpustackServer(address, model_name=reference.name, on_log=on_log)
-        engine = ServerEngine(server, reference.text, reference.name, notes=notes)
+        engine = ServerEngine(server, reference.text, reference.name, loras=loras, notes=notes)
         engine.look_up()
+        engine.check_loras()
         return engine
     from gpustack_draw.gpustack_server.deployment_plan import plan_deployment
     from gpustack_draw.hub import Hub
@@ -70,9 +77,11 @@ def open_model(
         reference, server.find(), Hub(look_up_seconds=_LOOK_UP_SECONDS), size_model
     )
     notes += deployment.notes
-    return ServerEngine(
-        server, reference.text, deployment.names[0], deployment=deployment, notes=notes
+    engine = ServerEngine(
+        server, reference.text, deployment.names[0], loras=loras, deployment=deployment, notes=notes
     )
+    engine.check_loras()
+    return engine
 
 
 class ServerEngine:
@@ -89,6 +98,7 @@ class ServerEngine:
         typed: str,
         name: str,
         *,
+        loras: LoraOptions = NO_LORAS,
         deployment: "DeploymentPlan | None" = None,
         notes: Sequence[str] = (),
     ) -> None:
@@ -98,12 +108,14 @@ class ServerEngine:
             server: The server.
             typed: Reference of the model as typed.
             name: The model's name on the server.
+            loras: The LoRAs of requests that name none.
             deployment: Deployment that :meth:`prepare` carries out; ``None`` for a model that runs.
             notes: Notes for the user about the model.
         """
         self.name = name
         self._server = server
         self._typed = typed
+        self._loras: tuple[Lora, ...] = loras.loras or ()
         self._deployment = deployment
         self._notes = tuple(notes)
         self._model: RunningModel | None = None
@@ -113,6 +125,12 @@ class ServerEngine:
     def is_ready(self) -> bool:
         """True if the model needs no deployment."""
         return self._deployment is None
+
+    @property
+    def has_previews(self) -> bool:
+        """True if the server sends previews of the growing picture."""
+        plan = self._plan_request(DrawRequest(prompt=""), preview=True)
+        return "previews" in plan.stream.get("stream_options", {})
 
     def describe(self) -> str:
         """Return the model and its server."""
@@ -129,6 +147,14 @@ class ServerEngine:
             self._model = run_in_thread(
                 lambda cancellation: find_model(server, self.name, cancellation)
             )
+
+    def check_loras(self) -> None:
+        """Check that the server can draw with the LoRAs that the model was loaded with.
+
+        Raises:
+            UsageError: It cannot.
+        """
+        check_loras(self._loras, backend_of(self._server.find().release, self._known_model()))
 
     def prepare(
         self,
@@ -190,12 +216,12 @@ class ServerEngine:
         Raises:
             DrawError: The server does not answer, or a value does not fit the model.
         """
-        requests = self._plan_request(request)
+        requests, model = self._plan_request(request), self._known_model()
         files = _files_of(upscaler)
         return ModelPlan(
             model=self._typed,
             source="server",
-            family="",
+            family=model.family,
             variant="",
             files=files.planned,
             fetch_bytes=files.fetch_bytes,
@@ -203,7 +229,7 @@ class ServerEngine:
             memory_free_bytes=None,
             fits=None,
             defaults=requests.settings[0].planned(),
-            native_size=None,
+            native_size=model.size("native"),
             device=self._server.device,
             notes=(*self._notes, *requests.notes, *self._deployment_notes(), *files.notes),
         )
@@ -213,7 +239,7 @@ class ServerEngine:
         request: DrawRequest,
         on_progress: ProgressFunction | None = None,
         *,
-        preview: bool = False,  # noqa: ARG002 - servers send no previews
+        preview: bool = False,
     ) -> Iterator[Picture]:
         """Draw the pictures of a request in parallel and yield them in order.
 
@@ -221,7 +247,7 @@ class ServerEngine:
             request: The request.
             on_progress: Called in this thread with the progress of the next picture. An error it
                 raises cancels the drawing.
-            preview: Ignored.
+            preview: Whether the progress has previews, where the server sends them.
 
         Yields:
             The pictures, with seeds counting up. After a failure, those already requested are still
@@ -233,10 +259,11 @@ class ServerEngine:
             ServerError: The server does not answer, or sent no picture.
         """
         self.look_up()
-        plan = self._plan_request(request)
+        plan = self._plan_request(request, preview=preview)
         client = PictureClient(self._server.find(), self.name, plan)
         batch = Batch(client.draw, len(plan.settings), plan.settings[0].mode)
-        failure: BaseException | None = None
+        failure: Exception | None = None
+        missing = [settings.seed for settings in plan.settings]
         try:
             for index in range(len(plan.settings)):
                 outcome = batch.take(index, on_progress)
@@ -248,8 +275,11 @@ class ServerEngine:
                     failure = failure or error
                     batch.stop_starting()
                 else:
+                    missing.remove(plan.settings[index].seed)
                     yield picture
             if failure is not None:
+                if isinstance(failure, DrawError):
+                    failure.hint = with_missing_seeds(failure.hint, missing, len(plan.settings))
                 raise failure
         finally:
             batch.close()
@@ -261,9 +291,22 @@ class ServerEngine:
         """Forget the model; no connection stays open between requests."""
         self._model = None
 
-    def _plan_request(self, request: DrawRequest) -> ServerPlan:
-        release = self._server.find().release
-        return plan_request(request, release, self._model or RunningModel(self.name))
+    def _plan_request(self, request: DrawRequest, *, preview: bool = False) -> ServerPlan:
+        return plan_request(
+            request,
+            self._server.find().release,
+            self._known_model(),
+            loras=self._loras,
+            preview=preview,
+        )
+
+    def _known_model(self) -> RunningModel:
+        """Return what is known of the model, which may not be deployed yet."""
+        if self._model is not None:
+            return self._model
+        backend = "" if self._deployment is None else str(self._deployment.body.get("backend"))
+        meta = {OWN_MARK: "", "streams": True} if backend.startswith(OWN_NAME) else {}
+        return RunningModel(self.name, meta)
 
     def _deployment_notes(self) -> list[str]:
         deployment = self._deployment
@@ -274,13 +317,14 @@ class ServerEngine:
         return [f"{model} would be deployed as {quoted(self.name)}{how}, where it is not there yet"]
 
     def _read_picture(self, plan: ServerPlan, index: int, outcome: Outcome) -> Picture:
-        if outcome.error is not None:
+        if outcome.reply is None:
+            assert outcome.error is not None
             raise outcome.error
         try:
             return read_picture(
-                outcome.file,
+                outcome.reply,
                 plan.settings[index],
-                model=self.name,
+                model=self._known_model(),
                 device=self._server.device,
                 seconds=outcome.seconds,
                 pictures=plan.pictures,

@@ -1,5 +1,6 @@
 """Bodies of type multipart/form-data (RFC 7578): values and pictures."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ class FormFile:
     @property
     def name(self) -> str:
         """File name for the server, which derives from the field and never from the user's file."""
-        return self.field.removesuffix("[]") + ".png"
+        return self.field.partition("[")[0] + ".png"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Form:
     """A form. The files are not copied, so that many requests can share them.
 
     Attributes:
-        values: Text, numbers and truth values by the name of their field.
+        values: Text, numbers, truth values, lists and objects by the name of their field.
         files: The files, in order.
     """
 
@@ -68,7 +69,9 @@ class Form:
 
 
 def _text(value: object) -> str:
-    """Return a value as every backend reads it."""
+    """Return a value as every backend reads it; lists and objects as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value)
     return str(value)

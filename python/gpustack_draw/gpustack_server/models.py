@@ -1,6 +1,6 @@
 """The models of a GPUStack server: running models, deployed models and their instances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ from gpustack_draw.gpustack_server.server_errors import (
     explain_transport,
     not_an_image_model,
 )
+from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.untrusted import clean
 
 _MAX_NAME_LENGTH = 255
 _MAX_TEXT_LENGTH = 1000
 _MAX_MODELS = 1000
+_MAX_NAMES = 1000
 # Models without a category may draw.
 _DRAWING_CATEGORIES = ("image", "unknown", "")
 # States of instances from the one that explains most.
@@ -37,11 +39,38 @@ class RunningModel:
     name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def family(self) -> str:
+        """Name of its family, such as ``flux1``; empty if the server does not report it."""
+        value = self.meta.get("family")
+        return clean(value) if isinstance(value, str) else ""
+
     def number(self, name: str, high: float = 1e9) -> float | None:
         """Return a number of the metadata above 0 and up to ``high``; ``None`` without one."""
         value = self.meta.get(name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return value if is_number and 0 < value <= high else None  # type: ignore[operator]
+
+    def size(self, kind: str) -> tuple[int, int] | None:
+        """Return a size of the metadata, width and height in pixels; ``None`` without one.
+
+        Args:
+            kind: ``default``, ``native`` (what the model was trained for) or ``max``.
+        """
+        sides = [self.number(f"{kind}_{side}", MAX_SIDE) for side in ("width", "height")]
+        width, height = (int(side or 0) for side in sides)
+        return (width, height) if width and height else None
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return a list of names of the metadata; empty without one."""
+        value = self.meta.get(name)
+        items = value[:_MAX_NAMES] if isinstance(value, list) else []
+        return tuple(clean(item) for item in items if isinstance(item, str))
+
+    def one_of(self, name: str, allowed: Collection[str]) -> str | None:
+        """Return a text of the metadata if it is one of the allowed ones, else ``None``."""
+        value = self.meta.get(name)
+        return value if isinstance(value, str) and value in allowed else None
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpustack_draw.errors import DrawError
-from gpustack_draw.gpustack_server import retry
-from gpustack_draw.gpustack_server.batch import StepFunction
+from gpustack_draw.gpustack_server.batch import EventFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import Response
 from gpustack_draw.gpustack_server.form import Form
 from gpustack_draw.gpustack_server.models import find_state, image_model_names
 from gpustack_draw.gpustack_server.plan_edit import form_files
 from gpustack_draw.gpustack_server.plan_request import ServerPlan
-from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS
+from gpustack_draw.gpustack_server.read_picture import MAX_UNREQUESTED_PIXELS, read_preview
 from gpustack_draw.gpustack_server.release import FoundServer
-from gpustack_draw.gpustack_server.responses import (
-    ResponseError,
-    StreamReader,
-    parse_error_body,
-    parse_picture,
-)
-from gpustack_draw.gpustack_server.retry import BusyRetry, RequestTracker
+from gpustack_draw.gpustack_server.reply import Preview, Reply, parse_reply
+from gpustack_draw.gpustack_server.responses import ResponseError, parse_error_body
+from gpustack_draw.gpustack_server.retry import RequestTracker, Retry
 from gpustack_draw.gpustack_server.server_errors import (
     explain_response,
     explain_transport,
@@ -32,6 +27,7 @@ from gpustack_draw.gpustack_server.server_errors import (
     too_large_upload,
     unknown_model,
 )
+from gpustack_draw.gpustack_server.stream_reader import StreamReader
 
 # A PNG file of noise has 3 bytes per pixel, and 4 in base64.
 _BYTES_PER_PIXEL = 8
@@ -71,15 +67,15 @@ class PictureClient:
         self._name = name
         self._plan = plan
         pictures = plan.pictures
-        self._files = () if pictures is None else form_files(pictures.engine, server.release)
+        self._files = () if pictures is None else form_files(pictures.engine, plan.backend)
         self._tracker = RequestTracker()
 
-    def draw(self, index: int, on_step: StepFunction, cancellation: Cancellation) -> bytes:
-        """Request a picture and return its file.
+    def draw(self, index: int, on_event: EventFunction, cancellation: Cancellation) -> Reply:
+        """Request a picture and return what the server sent.
 
         Args:
             index: Index of the picture in the plan, from 0.
-            on_step: Called with each sampling step that the server reports.
+            on_event: Called with each step and each preview that the server reports.
             cancellation: Ends the request from another thread.
 
         Raises:
@@ -87,18 +83,19 @@ class PictureClient:
             TransportError: The request was cancelled.
         """
         settings = self._plan.settings[index]
-        pixels = max(settings.width * settings.height, MAX_UNREQUESTED_PIXELS)
+        largest = settings.hires or settings
+        pixels = max(largest.width * largest.height, MAX_UNREQUESTED_PIXELS)
         end = time.monotonic() + self._address.draw_seconds
         limits = _Limits(pixels * _BYTES_PER_PIXEL, end)
         body = self._plan.bodies[index]
         try:
-            if self._plan.streams:
+            if self._plan.stream:
                 try:
-                    return self._post({**body, "stream": True}, limits, on_step, cancellation)
+                    return self._post({**body, **self._plan.stream}, limits, on_event, cancellation)
                 except _EmptyResponseError:
                     # GPUStack 0.7.1 sends no body for a backend that cannot stream.
                     self._connection.log("empty response: repeating the request without a stream")
-            return self._post(body, limits, on_step, cancellation)
+            return self._post(body, limits, on_event, cancellation)
         except _EmptyResponseError as error:
             raise self._explain_response(ResponseError("no picture")) from error
         except ResponseError as error:
@@ -110,13 +107,14 @@ class PictureClient:
         self,
         body: Mapping[str, Any],
         limits: _Limits,
-        on_step: StepFunction,
+        on_event: EventFunction,
         cancellation: Cancellation,
-    ) -> bytes:
+    ) -> Reply:
         """Send a request, repeated while the server is busy or restarting."""
         release, files = self._server.release, self._files
-        refused_delays, busy_retry = list(retry.REFUSED_DELAYS), BusyRetry(self._tracker)
+        retry = Retry(self._tracker, repeats_cut_streams=self._plan.repeats_cut_streams)
         while True:
+            error: ResponseError | TransportError
             try:
                 with (
                     self._tracker.track(),
@@ -128,28 +126,34 @@ class PictureClient:
                         cancellation=cancellation,
                     ) as response,
                 ):
-                    delay = busy_retry.next_delay(response.status, response.retry_after())
-                    if delay is None or delay > limits.seconds_left():
-                        file = self._read(response, limits.max_bytes, on_step)
-                        self._tracker.count_drawn()
-                        return file
-            except ResponseError as error:
-                raise error.without(self._address.key) from None
-            except TransportError as error:
-                if error.problem != "refused" or not refused_delays:
+                    reply = self._read(response, limits.max_bytes, on_event)
+                self._tracker.count_drawn()
+                return reply
+            except ResponseError as failure:
+                error = failure.without(self._address.key)
+            except _EmptyResponseError:
+                if not self._plan.repeats_cut_streams:
                     raise
-                delay = refused_delays.pop(0)
+                error = ResponseError("no picture")
+            except TransportError as failure:
+                error = failure
+            delay = retry.next_delay(error)
+            if delay is None or delay > limits.seconds_left():
+                raise error
             self._connection.log(f"repeating the request in {delay:.1f} s")
             cancellation.wait(delay)
 
-    def _read(self, response: Response, max_bytes: int, on_step: StepFunction) -> bytes:
+    def _read(self, response: Response, max_bytes: int, on_event: EventFunction) -> Reply:
         media_type = response.content_type
         if response.status >= 300:
-            raise parse_error_body(response.read(_MAX_ERROR_BYTES), media_type, response.status)
+            body = response.read(_MAX_ERROR_BYTES)
+            error = parse_error_body(body, media_type, response.status)
+            error.retry_after = response.retry_after()
+            raise error
         if "html" in media_type:
             raise not_gpustack(self._address)
         if media_type == "text/event-stream":
-            return _read_stream(response, max_bytes, on_step)
+            return _read_stream(response, max_bytes, on_event)
         return _read_object(response, max_bytes)
 
     def _explain_refusal(self, error: ResponseError, cancellation: Cancellation) -> DrawError:
@@ -159,7 +163,7 @@ class PictureClient:
         message = error.message.lower()
         # 2.0 forbids models that do not exist or that it hides from a key.
         is_missing = error.status == 404 or (error.status == 403 and message == "model not found")
-        is_stopped = "no running instances" in message
+        is_stopped = "no running instance" in message or "no running model instance" in message
         if not (is_missing or is_stopped):
             return self._explain_response(error)
         if is_stopped:
@@ -195,12 +199,15 @@ class _EmptyResponseError(Exception):
     """The response ended before any content arrived."""
 
 
-def _read_stream(response: Response, max_bytes: int, on_step: StepFunction) -> bytes:
+def _read_stream(response: Response, max_bytes: int, on_event: EventFunction) -> Reply:
     reader = StreamReader(max_bytes)
     try:
         for piece in response.pieces():
-            for step in reader.feed(piece):
-                on_step(step)
+            for event in reader.feed(piece):
+                if not isinstance(event, Preview):
+                    on_event(event)
+                elif (preview := read_preview(event.file)) is not None:
+                    on_event(preview)
             if reader.is_complete:
                 break
     except TransportError as error:
@@ -219,7 +226,7 @@ def _read_stream(response: Response, max_bytes: int, on_step: StepFunction) -> b
         raise
 
 
-def _read_object(response: Response, max_bytes: int) -> bytes:
+def _read_object(response: Response, max_bytes: int) -> Reply:
     body = bytearray()
     try:
         for piece in response.pieces():
@@ -232,4 +239,4 @@ def _read_object(response: Response, max_bytes: int) -> bytes:
         raise
     if not body:
         raise _EmptyResponseError
-    return parse_picture(bytes(body))
+    return parse_reply(bytes(body))

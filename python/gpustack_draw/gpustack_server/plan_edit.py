@@ -4,14 +4,23 @@ llama-box, the backend of GPUStack 0.x, starts from one picture, and redraws the
 gray mask (v0.0.171, httpserver.hpp). vLLM-Omni and SGLang, the backends of GPUStack 2, look at one
 or several pictures and read neither a mask nor a strength. A custom backend may read a mask, by its
 transparency as OpenAI defines it or by its brightness as the playground draws it; the mask that is
-sent means the same to both. Every finished picture equals the original outside of the mask,
-whatever the backend has drawn there.
+sent means the same to both. This program's own server reads everything, and does with ``--image``
+what the model was trained for, as its metadata tell. Every finished picture equals the original
+outside of the mask, whatever the backend has drawn there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gpustack_draw.errors import UsageError
+from gpustack_draw.errors import UsageError, quoted
+from gpustack_draw.gpustack_server.backend import Backend
+from gpustack_draw.gpustack_server.choose_size import (
+    LLAMA_BOX_MULTIPLE,
+    LLAMA_BOX_SMALLEST,
+    native_size,
+    size_multiple,
+)
 from gpustack_draw.gpustack_server.form import FormFile
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
@@ -23,19 +32,26 @@ from gpustack_draw.inputs.png_file import write_png, write_transparent_mask
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
 from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DEFAULT_SIZE
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.choose_pictures import PictureRoles
 from gpustack_draw.resolver.plan_drawing import picture_settings, prepare_roles
 
-LLAMA_BOX_MULTIPLE = 64
-LLAMA_BOX_SMALLEST = 256
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
 # llama-box's default of --image-max-width and --image-max-height.
 _LLAMA_BOX_MAX_SIDE = 1024
 # Pixels; the editing models of vLLM and SGLang were trained with about one megapixel, and they need
 # multiples of 8 or 16.
 _NEW_SIZE = (1024, 1024)
 _NEW_MULTIPLE = 16
+# Backends that need not read what they are sent.
+_FOREIGN: tuple[Backend, ...] = ("custom", "other")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,12 +70,17 @@ class EditPlan:
 
 
 def plan_edit(
-    options: PictureOptions, release: Release, model: RunningModel, size: tuple[int, int] | None
+    options: PictureOptions,
+    backend: Backend,
+    release: Release,
+    model: RunningModel,
+    size: tuple[int, int] | None,
 ) -> EditPlan:
     """Read and prepare the input pictures of a request.
 
     Args:
         options: The pictures, at least one, and how they are used.
+        backend: What draws.
         release: Release of the server.
         model: The model as the server describes it.
         size: Width and height to draw; ``None`` for those that follow from the first picture.
@@ -67,10 +88,10 @@ def plan_edit(
     Raises:
         UsageError: A picture cannot be read, or the server cannot use it.
     """
-    _refuse(options, release)
+    _refuse(options, backend, release)
     sources = read_pictures(options)
-    roles = _choose_roles(options, sources, release, model)
-    prepared = prepare_roles(options, roles, _rules(release, model), size)
+    roles = _choose_roles(options, sources, backend, model)
+    prepared = prepare_roles(options, roles, _rules(backend, model), size)
     return EditPlan(
         prepared=prepared,
         settings={
@@ -82,13 +103,13 @@ def plan_edit(
         notes=(
             *sources.notes,
             *prepared.notes,
-            *(() if release.uses_llama_box else _notes_on_new_backends(options, release)),
+            *(_notes_on_new_backends(options, release) if backend in _FOREIGN else ()),
         ),
     )
 
 
-def _refuse(options: PictureOptions, release: Release) -> None:
-    """Refuse what a release cannot do.
+def _refuse(options: PictureOptions, backend: Backend, release: Release) -> None:
+    """Refuse what a backend cannot do.
 
     Raises:
         UsageError: It cannot use one of the pictures.
@@ -99,14 +120,14 @@ def _refuse(options: PictureOptions, release: Release) -> None:
             hint=DRAW_LOCALLY,
             argument="control_image",
         )
-    if not release.uses_llama_box:
-        if options.expand is not None:
-            raise UsageError(
-                f"{release.title} cannot expand a picture: vLLM and SGLang, which it draws with,"
-                " read no masks",
-                hint=DRAW_LOCALLY,
-                argument="expand",
-            )
+    if backend in _FOREIGN and options.expand is not None:
+        raise UsageError(
+            f"{release.title} cannot expand a picture: vLLM and SGLang, which it draws with,"
+            " read no masks",
+            hint=DRAW_LOCALLY,
+            argument="expand",
+        )
+    if backend != "llama-box":
         return
     if options.ref_image:
         raise UsageError(
@@ -123,33 +144,55 @@ def _refuse(options: PictureOptions, release: Release) -> None:
 
 
 def _choose_roles(
-    options: PictureOptions, sources: SourcePictures, release: Release, model: RunningModel
+    options: PictureOptions, sources: SourcePictures, backend: Backend, model: RunningModel
 ) -> PictureRoles[InputPicture]:
-    """Decide what each picture is for; the family of the model is unknown."""
+    """Decide what each picture is for."""
     is_masked = options.mask is not None or options.expand is not None
-    if not release.uses_llama_box and not is_masked:
-        return PictureRoles(mode="edit", references=(*sources.images, *sources.references))
+    references = (*sources.images, *sources.references)
+    if backend == "gpustack-draw":
+        starts = bool(sources.images) and (
+            is_masked or options.strength is not None or not _looks_at_pictures(model)
+        )
+        if starts and len(sources.images) > 1:
+            raise UsageError(
+                f"{quoted(model.name)} starts from one picture, and {len(sources.images)} are"
+                " named",
+                hint=phrase("name it with {image}, and the others with {ref_image}"),
+                argument="image",
+            )
+    else:
+        starts = is_masked or backend == "llama-box"
+    if not starts:
+        return PictureRoles(mode="edit", references=references)
     strength = None
-    if release.uses_llama_box:
+    if backend not in _FOREIGN:
         strength = model.number("strength", 1) if options.strength is None else options.strength
     return PictureRoles(
         mode="inpaint" if is_masked else "img2img",
         start=sources.images[0],
-        references=(*sources.images[1:], *sources.references),
+        references=references[1:],
         mask=sources.mask,
         strength=strength,
     )
 
 
-def _rules(release: Release, model: RunningModel) -> PictureRules:
-    if not release.uses_llama_box:
+def _looks_at_pictures(model: RunningModel) -> bool:
+    """Return whether a model of this program's own server was trained to edit pictures."""
+    modes = model.names("modes")
+    return "edit" in modes or not modes
+
+
+def _rules(backend: Backend, model: RunningModel) -> PictureRules:
+    largest = [model.number(name) for name in ("max_width", "max_height")]
+    if backend != "llama-box":
+        own = size_multiple(backend, model) if backend == "gpustack-draw" else _NEW_MULTIPLE
         return PictureRules(
-            size_multiple=_NEW_MULTIPLE,
-            native_size=_NEW_SIZE,
+            size_multiple=own,
+            native_size=native_size(backend, model) or model.size("default") or _NEW_SIZE,
+            max_side=int(min(side or MAX_SIDE for side in largest)),
             reference_multiple=_NEW_MULTIPLE,
         )
-    sides = [model.number(name) or _LLAMA_BOX_MAX_SIDE for name in ("max_width", "max_height")]
-    max_side = int(min(sides))
+    max_side = int(min(side or _LLAMA_BOX_MAX_SIDE for side in largest))
     width, height = (
         min(int(model.number(name) or side), max_side)
         for name, side in zip(("default_width", "default_height"), DEFAULT_SIZE, strict=True)
@@ -162,17 +205,30 @@ def _rules(release: Release, model: RunningModel) -> PictureRules:
     )
 
 
-def form_files(pictures: EnginePictures, release: Release) -> tuple[FormFile, ...]:
+def form_files(pictures: EnginePictures, backend: Backend) -> tuple[FormFile, ...]:
     """Return the files of a form: upright RGB pictures without metadata, and the mask."""
     start = () if pictures.image is None else (pictures.image,)
-    images = (*start, *pictures.references)
-    # OpenAI's client names the field like this; vLLM and SGLang read both names.
-    field = "image" if len(images) == 1 else "image[]"
-    files = tuple(FormFile(field, write_png(pixels)) for pixels in images)
+    if backend == "gpustack-draw":
+        images, references = (start, pictures.references) if start else (pictures.references, ())
+        files = (*_numbered("image", images), *_numbered("ref_image", references))
+    else:
+        images = (*start, *pictures.references)
+        # OpenAI's client names the field like this; vLLM and SGLang read both names.
+        field = "image" if len(images) == 1 else "image[]"
+        files = tuple(FormFile(field, write_png(pixels)) for pixels in images)
     if pictures.mask is None:
         return files
-    write_mask = write_png if release.uses_llama_box else write_transparent_mask
+    write_mask = write_png if backend == "llama-box" else write_transparent_mask
     return (*files, FormFile("mask", write_mask(pictures.mask)))
+
+
+def _numbered(field: str, pictures: "Sequence[Pixels]") -> tuple[FormFile, ...]:
+    """Return files with a name each: GPUStack passes on only the last one of a name."""
+    if len(pictures) == 1:
+        return (FormFile(field, write_png(pictures[0])),)
+    return tuple(
+        FormFile(f"{field}[{number}]", write_png(pixels)) for number, pixels in enumerate(pictures)
+    )
 
 
 def _notes_on_new_backends(options: PictureOptions, release: Release) -> tuple[str, ...]:

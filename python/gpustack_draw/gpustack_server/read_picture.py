@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpustack_draw.errors import UsageError
+from gpustack_draw.gpustack_server.models import RunningModel
+from gpustack_draw.gpustack_server.reply import Reply
+from gpustack_draw.gpustack_server.reported_settings import reported_settings, reported_size
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures
 from gpustack_draw.pictures.picture import Picture
+from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.request.draw_request import MAX_SIDE
-from gpustack_draw.request.draw_settings import DrawSettings
+from gpustack_draw.request.draw_settings import DrawSettings, HiresSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.option_types import SeedOption
 from gpustack_draw.request.options import SAMPLING_OPTIONS, SEED, SamplingOption
@@ -25,14 +29,17 @@ MAX_UNREQUESTED_PIXELS = 2048 * 2048
 _ALIGNMENT = 256
 # Shapes may differ by the rounding of backends.
 _SAME_SHAPE = 0.1
+_MAX_PREVIEW_SIDE = 2048
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_DAMAGES = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 _MAX_LINE_LENGTH = 4096  # a backend's line has about 300 characters
 
 
 def read_picture(
-    file: bytes,
+    reply: Reply,
     settings: DrawSettings,
     *,
-    model: str,
+    model: RunningModel,
     device: str,
     seconds: Mapping[str, float],
     pictures: PreparedPictures | None = None,
@@ -40,10 +47,10 @@ def read_picture(
     """Decode a picture, and paste it into the picture that it started from.
 
     Args:
-        file: A PNG, JPEG or WebP file.
-        settings: The requested settings; the file's parameters replace them, and its size unless
-            it is scaled.
-        model: The model's name.
+        reply: The picture's file, and the settings that the server reports.
+        settings: The requested settings. Those that the server reports replace them, as do the
+            parameters in the file, and its size unless it is scaled.
+        model: The model.
         device: Release and address of the server.
         seconds: Duration of each phase.
         pictures: The input pictures; ``None`` without any.
@@ -52,39 +59,76 @@ def read_picture(
         ResponseError: The file is damaged, its picture is far larger than requested, or it has
             another shape than the part of a picture that it is pasted into.
     """
+    if pictures is not None and (pictures.paste is None or settings.hires is not None):
+        pictures = None  # the drawing is the whole picture, in any size
+    drawn, text = _decode(reply.file, settings, pictures)
+    reported = reported_settings(reply.values, settings)
+    settings = replace(settings, **{**parse_parameters(text), **reported})
+    size = None if pictures is None else pictures.result_size
+    if settings.hires is None:
+        settings = replace(settings, width=drawn.width, height=drawn.height)
+    else:
+        width, height = reported_size(reply.values) or (settings.width, settings.height)
+        settings, size = replace(settings, width=width, height=height), drawn.size
+    pixels = drawn.tobytes()
+    return Picture(
+        pixels if pictures is None else pictures.finish_bytes(memoryview(pixels)),
+        settings,
+        model=model.name,
+        family=model.family,
+        device=device,
+        seconds=seconds,
+        reference=model.name,
+        size=size,
+    )
+
+
+def read_preview(file: bytes) -> Raster | None:
+    """Decode an intermediate picture; ``None`` if it is damaged or large."""
     import io
 
     from PIL import Image
 
-    if pictures is not None and pictures.paste is None:
-        pictures = None  # the drawing is the whole picture, in any size
+    try:
+        with Image.open(io.BytesIO(file), formats=_FORMATS) as image:
+            if max(image.size) > _MAX_PREVIEW_SIDE:
+                return None
+            drawn = image.convert("RGB")
+    except (*_DAMAGES, Image.DecompressionBombError):
+        return None
+    return Raster(drawn.tobytes(), drawn.width, drawn.height)
+
+
+def _decode(
+    file: bytes, settings: DrawSettings, pictures: PreparedPictures | None
+) -> tuple["PIL.Image.Image", str]:
+    """Decode the file of a picture.
+
+    Returns:
+        The picture, in the size that it is pasted in, and the parameters in its file.
+
+    Raises:
+        ResponseError: The file is damaged, or its picture has a wrong size.
+    """
+    import io
+
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP")) as image:
-                _check_size(image.width, image.height, settings)
+            with Image.open(io.BytesIO(file), formats=_FORMATS) as image:
+                _check_size(image.width, image.height, settings.hires or settings)
                 drawn = image.convert("RGB")
                 if pictures is not None:
                     drawn = _scale(drawn, pictures.size)
-                text = str(image.info.get("parameters", ""))
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+                return drawn, str(image.info.get("parameters", ""))
+    except _DAMAGES as error:
         raise ResponseError(
             "broken picture", "it is truncated, or not a PNG, JPEG or WebP file"
         ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ResponseError("too large", "more pixels than the maximum size") from error
-    settings = replace(settings, width=drawn.width, height=drawn.height, **parse_parameters(text))
-    pixels = drawn.tobytes()
-    return Picture(
-        pixels if pictures is None else pictures.finish_bytes(memoryview(pixels)),
-        settings,
-        model=model,
-        family="",
-        device=device,
-        seconds=seconds,
-        reference=model,
-        size=None if pictures is None else pictures.result_size,
-    )
 
 
 def _scale(drawn: "PIL.Image.Image", size: tuple[int, int]) -> "PIL.Image.Image":
@@ -103,7 +147,7 @@ def _scale(drawn: "PIL.Image.Image", size: tuple[int, int]) -> "PIL.Image.Image"
     return drawn.resize(size, Image.Resampling.LANCZOS)
 
 
-def _check_size(width: int, height: int, settings: DrawSettings) -> None:
+def _check_size(width: int, height: int, settings: DrawSettings | HiresSettings) -> None:
     """Check that a picture has the requested size, rounded up, or a size of the model's own.
 
     Raises:

@@ -14,6 +14,7 @@ from gpustack_draw.gpustack_server.server_errors import explain_transport, not_g
 
 MIN_RELEASE = (0, 4)
 MAX_TESTED_RELEASE = (2, 3)
+OWN_NAME = "gpustack-draw"  # of the server in a response to /version
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})?[.\w+-]{0,40}", re.ASCII)
 _MAX_VERSION_BYTES = 65_536
@@ -22,25 +23,27 @@ _MAX_REDIRECTS = 2
 
 @dataclass(frozen=True)
 class Release:
-    """A release of GPUStack.
+    """A release of GPUStack, or of this program's own server.
 
     Attributes:
         text: The server's version, without the v: ``0.7.1``.
         number: Major and minor version.
+        is_own: Whether it is a server of ``gpustack-draw serve``, without GPUStack.
     """
 
     text: str
     number: tuple[int, int]
+    is_own: bool = False
 
     @property
     def title(self) -> str:
         """Name for messages, such as ``GPUStack 0.7.1``."""
-        return f"GPUStack {self.text}"
+        return f"{OWN_NAME if self.is_own else 'GPUStack'} {self.text}"
 
     @property
     def uses_llama_box(self) -> bool:
-        """True if the release draws with llama-box, as 0.x does."""
-        return self.number < (1, 0)
+        """True if the release draws with llama-box, as GPUStack 0.x does."""
+        return self.number < (1, 0) and not self.is_own
 
     @property
     def images_path(self) -> str:
@@ -149,6 +152,8 @@ def _parse_release(response: _VersionResponse, address: ServerAddress, name: str
             hint="gpustack-draw supports the releases 0.4 to 2.3",
         )
     number = (int(match[1]), int(match[2]))
+    if document.get("product") == OWN_NAME:
+        return Release(text, number, is_own=True)
     if number == (0, 0):
         number = MAX_TESTED_RELEASE  # a server built from source reports 0.0.0
     if number < MIN_RELEASE:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
 from gpustack_draw.gpustack_server.connection import ServerConnection
-from gpustack_draw.gpustack_server.models import list_models
+from gpustack_draw.gpustack_server.models import RunningModel, list_models
 from gpustack_draw.gpustack_server.release import FoundServer, find_server_release
 from gpustack_draw.progress.callbacks import LogFunction
 
@@ -55,12 +55,11 @@ class GpustackServer:
             connection.log(f"server: {self.device}")
         return self._found
 
-    def image_models(self) -> list[str]:
-        """Return the names of the image models that run on the server.
+    def image_models(self) -> list[RunningModel]:
+        """Return the image models that run on the server.
 
         Raises:
             DrawError: The server does not answer properly, or requires a key.
         """
         server = self.find()
-        models = run_in_thread(lambda cancellation: list_models(server, cancellation, ("image",)))
-        return [model.name for model in models]
+        return run_in_thread(lambda cancellation: list_models(server, cancellation, ("image",)))

@@ -6,7 +6,7 @@ from gpustack_draw.errors import DrawError, ModelNotFoundError, ServerError, quo
 from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.responses import ResponseError
-from gpustack_draw.phrases import phrase
+from gpustack_draw.phrases import joined, phrase
 from gpustack_draw.request.place import hub_reference
 from gpustack_draw.units import format_bytes
 
@@ -153,6 +153,34 @@ def _explain_client_error(
     return ServerError(
         f"{release} at {address.url} rejects the request ({error.status}){because}",
         hint="change the value that the message names",
+    )
+
+
+def with_missing_seeds(hint: str, missing: Sequence[int], count: int) -> str:
+    """Return a hint that also names the seeds of the pictures that were not drawn.
+
+    Args:
+        hint: The hint of the error; empty for none.
+        missing: The seeds, in ascending order.
+        count: Number of pictures that were requested; where all are missing, none is named.
+    """
+    if not 0 < len(missing) < count:
+        return hint
+    verb, noun = ("is", "seed") if len(missing) == 1 else ("are", "seeds")
+    seeds = f"{len(missing)} of {count} pictures {verb} missing: {noun} {_ranges(missing)}"
+    return joined("; ", [hint, seeds]) if hint else seeds
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write numbers in ascending order, runs of more than two as their ends."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in ranges
     )
 
 
