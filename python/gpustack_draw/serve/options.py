@@ -120,7 +120,8 @@ def named_models(references: Sequence[str], aliases: Sequence[str]) -> tuple[Nam
             argument="alias",
         )
     models: list[NamedModel] = []
-    for index, reference in enumerate(references):
+    for index, typed in enumerate(references):
+        reference = _file_in_folder(typed)
         name = aliases[index] if index < len(aliases) else _name_of(reference)
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -136,6 +137,20 @@ def named_models(references: Sequence[str], aliases: Sequence[str]) -> tuple[Nam
             )
         models.append(NamedModel(name, reference))
     return tuple(models)
+
+
+def _file_in_folder(reference: str) -> str:
+    """Return the only model file of a folder, as GPUStack downloads one; else the reference."""
+    folder = Path(reference)
+    if reference.startswith("hf.co/") or not folder.is_dir():
+        return reference
+    if (folder / "model_index.json").exists():  # a folder of diffusers
+        return reference
+    for ending in _MODEL_ENDINGS:  # a GGUF file goes first: others beside it are its components
+        files = sorted(folder.glob(f"*{ending}"))
+        if files:
+            return str(files[0]) if len(files) == 1 else reference
+    return reference
 
 
 def _name_of(reference: str) -> str:

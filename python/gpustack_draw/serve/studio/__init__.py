@@ -18,7 +18,7 @@ from gpustack_draw.serve.studio.events import (
     Statistics,
     UpscaleEvent,
 )
-from gpustack_draw.serve.studio.model_pool import ServedModel
+from gpustack_draw.serve.studio.served_models import ServedModel
 from gpustack_draw.serve.studio.studio import Studio
 
 __all__ = [

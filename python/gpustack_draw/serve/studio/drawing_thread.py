@@ -98,34 +98,31 @@ class DrawingThread:
         while (work := self.queue.take()) is not None:
             with self._lock:
                 self._running = work
+            error: BaseException | None = None
             try:
                 if isinstance(work, Job):
-                    self._run_job(work)
+                    work.check()
+                    work.work(work)
                 else:
                     work.work()
-            finally:
-                with self._lock:
-                    self._running = None
+            except BaseException as caught:  # noqa: BLE001, RUF100 - the client gets it
+                error = caught
+            with self._lock:
+                self._running = None
+            if isinstance(work, Job):
+                self._finish(work, error)
         self._ending.shutdown()
 
-    def _run_job(self, job: Job) -> None:
-        error: BaseException | None = None
-        try:
-            job.check()
-            job.work(job)
-        except BaseException as caught:  # noqa: BLE001, RUF100 - its client gets it
-            error = job.error or caught
-            if isinstance(caught, EngineCrashed) and job.error is None:
-                self._counts.engine_restarts += 1
-                _LOGGER.warning("the engine of %s has ended and will be started again", job.label)
-        self._finish(job, error)
-
     def _finish(self, job: Job, error: BaseException | None) -> None:
-        job.channel.close(error)
+        """Count a job that has ended, and close its channel."""
         if error is None:
             outcome = "drawn"
         elif job.error is not None:
             outcome = "canceled"
         else:
             outcome = "failed"
+        if isinstance(error, EngineCrashed) and job.error is None:
+            self._counts.engine_restarts += 1
+            _LOGGER.warning("the engine of %s has ended; it is started again", job.label)
         self._counts.add_job(job, outcome)
+        job.channel.close(None if error is None else job.error or error)

@@ -69,14 +69,17 @@ class _Fetch:
         self._work = work
         self._lock = threading.Lock()
         self._channels = [channel]
+        self._last: Progress | None = None
         self._is_over = False
 
     def add(self, channel: Channel[Any]) -> bool:
-        """Add a channel; return False if the download has ended."""
+        """Add a channel and send it the last progress; return False if the download has ended."""
         with self._lock:
             if self._is_over or not self._channels:
                 return False
             self._channels.append(channel)
+            if self._last is not None:
+                channel.send(self._last)
             return True
 
     def remove(self, channel: Channel[Any]) -> None:
@@ -105,6 +108,7 @@ class _Fetch:
     def _report(self, progress: Progress) -> None:
         with self._lock:
             channels = tuple(self._channels)
+            self._last = progress
         if not channels:
             raise AbandonedError
         for channel in channels:

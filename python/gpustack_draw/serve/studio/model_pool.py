@@ -1,9 +1,9 @@
 """The models of the server, and which of them are in memory."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import gpustack_draw
@@ -11,25 +11,13 @@ from gpustack_draw import DrawRequest, Model, ModelPlan, PictureOptions
 from gpustack_draw.errors import FetchError, UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.serve.options import KeepLoaded, ServeOptions
+from gpustack_draw.serve.studio.served_models import ServedModel
 
 LoadFunction: TypeAlias = Callable[..., Model]  # gpustack_draw.load, or with its parameters
 
+_LOGGER = logging.getLogger("gpustack_draw.serve")
+_MAX_OPEN = 32  # models that clients have named, with the names of their tensors in memory
 _SAMPLE_SIDE = 64  # pixels of the picture for which a model that needs one is planned
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """A model that clients may name.
-
-    Attributes:
-        name: Its name.
-        reference: As for :func:`gpustack_draw.load`.
-        may_fetch: Whether its missing files may be downloaded.
-    """
-
-    name: str
-    reference: str
-    may_fetch: bool = True
 
 
 class _Entry:
@@ -56,6 +44,8 @@ class ModelPool:
             load: Finds a model.
         """
         self._keywords = {**options.load, "on": "local"}
+        if options.debug:
+            self._keywords["on_log"] = _log_line
         self._keep: KeepLoaded = options.keep_loaded
         self._load = load
         self._entries: dict[ServedModel, _Entry] = {}
@@ -68,8 +58,9 @@ class ModelPool:
         return served in self._entries
 
     def is_fetched(self, served: ServedModel) -> bool:
-        """Return whether an open model has all its files."""
-        return self._entries[served].is_fetched
+        """Return whether a model is open and has all its files."""
+        entry = self._entries.get(served)
+        return entry is not None and entry.is_fetched
 
     def open(self, served: ServedModel) -> Model:
         """Return a model; the first call finds its files, which may take seconds.
@@ -159,18 +150,13 @@ class ModelPool:
 
     def cancel(self, served: ServedModel) -> None:
         """End the drawing of a model at once, from any thread."""
-        self._entries[served].model.cancel()
+        entry = self._entries.get(served)
+        if entry is not None:
+            entry.model.cancel()
 
     def loaded(self) -> tuple[str, ...]:
         """Return the names of the models in memory, least recently used first."""
         return tuple(served.name for served in tuple(self._loaded))
-
-    def drop(self, served: ServedModel) -> None:
-        """Close a model, and forget its files."""
-        entry = self._entries.pop(served, None)
-        self.forget(served)
-        if entry is not None:
-            entry.model.close()
 
     def close(self) -> None:
         """Unload all models."""
@@ -190,10 +176,25 @@ class ModelPool:
                 entry = _Entry(self._load(served.reference, **self._keywords))
                 if not (entry.is_fetched or served.may_fetch):
                     raise _incomplete(served)
-                self._entries[served] = entry
+                self._add(served, entry)
         with self._lock:
             self._opening.pop(served, None)
         return entry
+
+    def _add(self, served: ServedModel, entry: _Entry) -> None:
+        """Add a model, and forget another one where clients have named too many."""
+        with self._lock:
+            if self._entries:  # only the first model is loaded at once
+                entry.model.close()
+            self._entries[served] = entry
+            named = [each for each in self._entries if each.is_named_by_client]
+            surplus = [each for each in named[:-_MAX_OPEN] if each not in self._loaded]
+            for each in surplus:
+                del self._entries[each]
+
+
+def _log_line(level: str, text: str) -> None:
+    _LOGGER.debug("engine: %s: %s", level, text)
 
 
 def _plan_sample(model: Model) -> tuple[DrawRequest, ModelPlan]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpustack_draw import HIRES_UPSCALER_TITLES, DrawRequest, DrawSettings, Lora
-from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.errors import DrawError, UsageError, quoted
+from gpustack_draw.phrases import Argument, Phrase, phrase
 from gpustack_draw.serve.options import ServeOptions
 
 _MAX_LENGTH = 400
@@ -18,7 +18,12 @@ _HUB = re.compile(
     rf"hf\.co/{_PART}/{_PART}(?:@[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}})?"
     r"(?::[A-Za-z0-9_][^\s\x00-\x1f\x7f\\:@]{0,250})?"
 )
+_TAG = re.compile(r"<(?:lora|lyco):([^<>:]+)", re.IGNORECASE)
 _ENDINGS = (".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
+# Files that are named after their folder or repository, as the library names them in pictures.
+_USUAL_STEMS = frozenset(
+    ("pytorch_lora_weights", "adapter_model", "diffusion_pytorch_model", "lora", "model")
+)
 _MAX_NAMES = 20
 
 
@@ -70,17 +75,18 @@ class References:
         self._loras = _named(options.loras, "loras")
         self._upscalers = _named(options.upscalers, "upscaler")
         folder = options.lora_dir or os.environ.get("GPUSTACK_DRAW_LORA_DIR", "").strip()
-        self._folder = Path(folder).absolute() if folder else None
-        if options.lora_dir and not Path(options.lora_dir).is_dir():
+        self._folder = Path(folder).expanduser().absolute() if folder else None
+        if options.lora_dir and self._folder is not None and not self._folder.is_dir():
             raise UsageError(
-                f"the folder of LoRAs {quoted(options.lora_dir)} does not exist",
-                hint=phrase("name another folder with {lora_dir}, or create it"),
+                f"there is no folder {quoted(options.lora_dir)}",
+                hint="name the folder of your LoRAs",
                 argument="lora_dir",
             )
+        self._models = {model.reference: model.name for model in options.models}
 
     def loras(self) -> tuple[str, ...]:
         """Return the names of the LoRAs that clients may use; reads the folder of LoRAs."""
-        return tuple(sorted({**self._files_of_folder(), **self._loras}))
+        return tuple(sorted(self._all_loras()))
 
     def upscalers(self) -> tuple[str, ...]:
         """Return the names of the upscaling models that clients may use."""
@@ -105,14 +111,9 @@ class References:
             TypeError: An input picture is a path.
         """
         _check_pictures(request)
-        changes: dict[str, object] = {"lora_dir": None if self._folder is None else self._folder}
-        if request.loras is not None:
-            files = self._files_of_folder()
-            known = {**{name: str(path) for name, path in files.items()}, **self._loras}
-            changes["loras"] = tuple(
-                Lora(self._checked(lora.reference, known, "LoRA", "loras"), lora.weight)
-                for lora in request.loras
-            )
+        changes: dict[str, object] = {"lora_dir": self._folder}
+        if loras := self._loras_of(request):
+            changes["loras"] = loras
         if request.upscale is not None:
             changes["upscale"] = self.upscaler(str(request.upscale))
         method = request.hires_upscaler
@@ -120,31 +121,61 @@ class References:
             changes["hires_upscaler"] = self.upscaler(str(method), "hires_upscaler")
         return replace(request, **changes)  # type: ignore[arg-type]
 
+    def hide_paths(self, error: DrawError) -> None:
+        """Replace the paths of the server in an error by the names that clients use."""
+        names = {**{path: name for name, path in self._upscalers.items()}, **self._models}
+        names |= {path: name for name, path in self._loras.items()}
+        if self._folder is not None:
+            names[f"{self._folder}{os.sep}"] = ""
+            names[str(self._folder)] = "the folder of LoRAs"
+        for path in sorted(names, key=len, reverse=True):
+            if os.sep in path and not is_hub_reference(path):
+                error.message = _replaced(error.message, path, names[path])
+                error.hint = _replaced(error.hint, path, names[path])
+
+    def _loras_of(self, request: DrawRequest) -> tuple[Lora, ...]:
+        """Return the LoRAs that a request names, also those of --lora in tags of the prompt."""
+        typed = request.loras or ()
+        known = self._all_loras() if typed else {}
+        loras = [
+            Lora(self._checked(lora.reference, known, "LoRA", "loras"), lora.weight)
+            for lora in typed
+        ]
+        references = {lora.reference for lora in loras}
+        lower = {name.lower(): reference for name, reference in self._loras.items()}
+        for tag in _TAG.findall(request.prompt):
+            reference = lower.get(tag.strip().lower())
+            if reference is not None and reference not in references:
+                references.add(reference)
+                loras.append(Lora(reference))  # the tag sets its weight
+        return tuple(loras)
+
     def _checked(self, name: str, known: Mapping[str, str], kind: str, argument: str) -> str:
-        if name in known:
-            return known[name]
+        for spelling in (name, _without_ending(name)):
+            if spelling in known:
+                return known[spelling]
         if self._allow_fetch and is_hub_reference(name):
             return name
         names = sorted(known)[:_MAX_NAMES]
         hint = f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
         if is_hub_reference(name):
-            hint += phrase("; start the server with {} to download others", Argument("allow_fetch"))
+            hint = phrase(
+                "{}; its option {} lets clients name others", hint, Argument("allow_fetch")
+            )
         raise UsageError(
             f"there is no {kind} {quoted(name)} on this server", hint=hint, argument=argument
         )
 
-    def _files_of_folder(self) -> dict[str, Path]:
-        if self._folder is None:
-            return {}
-        try:
-            files = sorted(self._folder.rglob("*"))
-        except OSError:
-            return {}
-        named: dict[str, Path] = {}
-        for file in files:
-            if file.suffix.lower() in _ENDINGS and file.is_file():
-                named.setdefault(file.stem, file)
-        return named
+    def _all_loras(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if self._folder is not None:
+            try:
+                for file in sorted(self._folder.rglob("*")):
+                    if file.suffix.lower() in _ENDINGS and file.is_file():
+                        found.setdefault(file.stem, str(file))
+            except OSError:
+                found = {}
+        return {**found, **self._loras}
 
 
 def _named(references: tuple[str, ...], argument: str) -> dict[str, str]:
@@ -161,10 +192,26 @@ def _named(references: tuple[str, ...], argument: str) -> dict[str, str]:
 
 
 def _name_of(reference: str) -> str:
-    """Return the name of a file without its ending; of a repository without a file, its own."""
-    last = re.split(r"[/\\:]", reference.rstrip("/"))[-1]
-    ending = next((each for each in _ENDINGS if last.lower().endswith(each)), "")
-    return last[: len(last) - len(ending)] or reference
+    """Return the name of a file without its ending, or that of its folder or repository."""
+    *folders, last = re.split(r"[/\\:]", reference.rstrip("/"))
+    stem = _without_ending(last)
+    if stem.lower() in _USUAL_STEMS and folders:
+        return folders[-1].partition("@")[0] or stem
+    return stem.partition("@")[0] if is_hub_reference(reference) else stem
+
+
+def _without_ending(name: str) -> str:
+    ending = next((each for each in _ENDINGS if name.lower().endswith(each)), "")
+    return name[: len(name) - len(ending)] or name
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if old not in text:
+        return text
+    pieces = text.pieces if isinstance(text, Phrase) else (text,)
+    return Phrase(
+        *(piece if isinstance(piece, Argument) else piece.replace(old, new) for piece in pieces)
+    )
 
 
 def _check_pictures(request: DrawRequest) -> None:

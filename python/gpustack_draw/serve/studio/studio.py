@@ -1,6 +1,7 @@
 """The studio: draws for all clients of the server, one drawing at a time."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -12,7 +13,7 @@ import anyio.to_thread
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, DrawSettings, ModelPlan, Progress
-from gpustack_draw.errors import ModelNotFoundError, quoted
+from gpustack_draw.errors import DrawError
 from gpustack_draw.serve.options import ServeOptions
 from gpustack_draw.serve.studio.busy import (
     InterruptedDrawingError,
@@ -34,13 +35,14 @@ from gpustack_draw.serve.studio.events import (
 from gpustack_draw.serve.studio.fetches import Fetches
 from gpustack_draw.serve.studio.jobs import CanceledError, Job, JobQueue
 from gpustack_draw.serve.studio.listeners import Listeners
-from gpustack_draw.serve.studio.model_pool import LoadFunction, ModelPool, ServedModel
+from gpustack_draw.serve.studio.model_pool import LoadFunction, ModelPool
 from gpustack_draw.serve.studio.references import (
     References,
     check_size,
     is_hub_reference,
     names_hub_file,
 )
+from gpustack_draw.serve.studio.served_models import ServedModel, ServedModels
 from gpustack_draw.serve.studio.work import Work
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ _Value = TypeVar("_Value")
 _DECODING = 4  # requests with pictures that are checked at the same time
 _CHECKS = 32  # other requests; those with new LoRAs wait for the engine
 _MAX_RETRY_AFTER = 60
+_LOGGER = logging.getLogger("gpustack_draw.serve")
 
 
 class Studio:
@@ -71,10 +74,7 @@ class Studio:
             UsageError: The LoRAs or the upscaling models of the options cannot be served.
         """
         self._options = options
-        self._served = tuple(
-            ServedModel(each.name, each.reference, each.is_typed or options.allow_fetch)
-            for each in options.models
-        )
+        self._models = ServedModels(options)
         self._pool = ModelPool(options, load)
         self._references = References(options)
         self._fetches = Fetches()
@@ -82,7 +82,7 @@ class Studio:
         self._counts = Counts()
         queue = JobQueue()
         self._work = Work(options, self._pool, self._counts, self.listeners, queue)
-        load_first = partial(self._work.load_first, self._served[0])
+        load_first = partial(self._work.load_first, self._models.all[0])
         self._thread = DrawingThread(queue, self._counts, load_first)
         self._stop: StoppingError | None = None
         self._taken = 0  # requests that wait or are drawn
@@ -93,7 +93,7 @@ class Studio:
 
     def served(self) -> tuple[ServedModel, ...]:
         """Return the models of the command line."""
-        return self._served
+        return self._models.all
 
     def loras(self) -> tuple[str, ...]:
         """Return the names of the LoRAs that clients may use; reads the folder of LoRAs."""
@@ -104,30 +104,8 @@ class Studio:
         return self._references.upscalers()
 
     def find(self, name: str | None) -> ServedModel:
-        """Return the model of a name.
-
-        Args:
-            name: ``None`` for the first one. A single model answers to every name, because GPUStack
-                renames routes, except to one of Hugging Face that may be downloaded.
-
-        Raises:
-            ModelNotFoundError: There is none.
-        """
-        if name is None:
-            return self._served[0]
-        for model in self._served:
-            if name == model.name or (name == model.reference and is_hub_reference(name)):
-                return model
-        if is_hub_reference(name) and self._options.allow_fetch:
-            return ServedModel(name, name)
-        if len(self._served) == 1:
-            return self._served[0]
-        names = ", ".join(model.name for model in self._served)
-        raise ModelNotFoundError(
-            f"there is no model {quoted(name)} on this server",
-            hint=f"choose one of: {names}",
-            argument="model",
-        )
+        """Return the model of a name, or the first one; see :meth:`ServedModels.find`."""
+        return self._models.find(name)
 
     def load_state(self) -> LoadState:
         """Return whether the first model is loaded."""
@@ -173,8 +151,8 @@ class Studio:
         Raises:
             DrawError: A model cannot be used.
         """
-        for model, named in zip(self._served, self._options.models, strict=True):
-            if named.is_typed or model is self._served[0]:
+        for model, named in zip(self._models.all, self._options.models, strict=True):
+            if named.is_typed or model is self._models.all[0]:
                 self._pool.open(model)
 
     async def __aenter__(self) -> "Studio":  # noqa: PYI034 - Self is younger than Python 3.10
@@ -209,7 +187,7 @@ class Studio:
             await asyncio.sleep(0.02)
         self._thread.end_all(self._stop)
         if self.load_state().name == "loading":
-            await self._in_thread(self._pool.cancel, self._served[0])
+            await self._in_thread(self._pool.cancel, self._models.all[0])
         await self._in_thread(self._thread.join, 2.5)
         await self._in_thread(self._pool.close)
         await self._in_thread(self.listeners.close)
@@ -222,7 +200,8 @@ class Studio:
         Raises:
             DrawError: The model cannot be used.
         """
-        return await self._in_thread(self._pool.plan, model)
+        with self._paths_hidden():
+            return await self._in_thread(self._pool.plan, model)
 
     def known_plan(self, model: ServedModel) -> ModelPlan | None:
         """Return the plan of a drawing without options; ``None`` if it would take time."""
@@ -234,7 +213,8 @@ class Studio:
         Raises:
             DrawError: A value is not possible, or the model cannot be used.
         """
-        return (await self._in_thread(self._checked, model, request))[1]
+        with self._paths_hidden():
+            return (await self._in_thread(self._checked, model, request))[1]
 
     async def draw(
         self, model: ServedModel, request: DrawRequest, *, preview: bool = False
@@ -258,7 +238,8 @@ class Studio:
             InterruptedDrawingError: :meth:`interrupt` was called.
             DrawError: Every other expected failure.
         """
-        with self._place():
+        with self._place(), self._paths_hidden():
+            _LOGGER.debug("%s draws %r", model.name, request.prompt)
             try:
                 limiter = self._decoding if request.pictures else self._checks
                 request, settings = await self._in_thread(
@@ -295,11 +276,11 @@ class Studio:
             BusyError: The queue is full, or the server starts or stops.
             DrawError: Every other expected failure.
         """
-        with self._place():
+        with self._place(), self._paths_hidden():
             reference = self._references.upscaler(upscaler, "upscaler")
             if is_hub_reference(reference):
                 request = DrawRequest(prompt="", upscale=reference)
-                async with aclosing(self._fetched(self._served[0], request)) as progress:
+                async with aclosing(self._fetched(self._models.all[0], request)) as progress:
                     async for event in progress:
                         yield event
             work = partial(self._work.upscale, reference, picture, scale)
@@ -332,6 +313,14 @@ class Studio:
             yield
         finally:
             self._taken -= 1
+
+    @contextmanager
+    def _paths_hidden(self) -> Iterator[None]:
+        try:
+            yield
+        except DrawError as error:
+            self._references.hide_paths(error)
+            raise
 
     def _retry_after(self) -> int:
         return max(1, min(_MAX_RETRY_AFTER, round(self._counts.mean_seconds * self._taken / 2)))

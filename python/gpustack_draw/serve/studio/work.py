@@ -1,5 +1,7 @@
 """The work of the drawing thread."""
 
+import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,16 @@ from gpustack_draw.serve.studio.counts import Counts
 from gpustack_draw.serve.studio.events import Drawn, Enlarged, LoadState
 from gpustack_draw.serve.studio.jobs import CanceledError, Job, JobQueue, Pause
 from gpustack_draw.serve.studio.listeners import Listeners
-from gpustack_draw.serve.studio.model_pool import ModelPool, ServedModel
+from gpustack_draw.serve.studio.model_pool import ModelPool
+from gpustack_draw.serve.studio.served_models import ServedModel
+from gpustack_draw.units import format_bytes_of
 
 if TYPE_CHECKING:
     import PIL.Image
+
+
+_LOGGER = logging.getLogger("gpustack_draw.serve")
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 class Work:
@@ -49,6 +57,7 @@ class Work:
         self._counts = counts
         self._listeners = listeners
         self._queue = queue
+        self._logged = 0.0  # time of the last line on a download
 
     def load_first(self, served: ServedModel) -> None:
         """Download and load the first model, and set the state."""
@@ -64,6 +73,10 @@ class Work:
         if self.is_stopped:
             raise CanceledError
         self.load_state = LoadState("loading", progress=progress)
+        now = time.monotonic()
+        if progress.phase == "fetch" and now - self._logged >= _SECONDS_BETWEEN_LINES:
+            self._logged = now
+            _LOGGER.info("downloading: %s", format_bytes_of(progress.step, progress.total))
 
     def draw(self, served: ServedModel, request: DrawRequest, preview: bool, job: Job) -> None:
         """Draw the pictures of a request; unloads other models where memory is short.
