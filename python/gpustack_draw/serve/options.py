@@ -114,9 +114,8 @@ def named_models(references: Sequence[str], aliases: Sequence[str]) -> tuple[Nam
     """
     if len(aliases) > len(references):
         raise UsageError(
-            f"{quoted(aliases[len(references)])} names no model: there are"
-            f" {len(references)} models and {len(aliases)} names",
-            hint="type the models and their names in the same order",
+            f"{quoted(aliases[len(references)])} names no model",
+            hint="type as many names as models, in the same order",
             argument="alias",
         )
     models: list[NamedModel] = []
@@ -157,7 +156,7 @@ def _name_of(reference: str) -> str:
     is_path = reference.endswith(_MODEL_ENDINGS) or Path(reference).exists()
     if not is_path or reference == "demo" or reference.startswith("hf.co/"):
         return reference
-    name = Path(reference).resolve().name
+    name = Path(reference).expanduser().absolute().name
     ending = next((each for each in _MODEL_ENDINGS if name.endswith(each)), "")
     return name.removesuffix(ending).replace(" ", "-")
 

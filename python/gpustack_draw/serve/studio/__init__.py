@@ -6,6 +6,7 @@ from gpustack_draw.serve.studio.busy import (
     NotLoadedError,
     QueueFullError,
     StoppingError,
+    TimeLimitError,
 )
 from gpustack_draw.serve.studio.events import (
     Accepted,
@@ -37,5 +38,6 @@ __all__ = [
     "Statistics",
     "StoppingError",
     "Studio",
+    "TimeLimitError",
     "UpscaleEvent",
 ]

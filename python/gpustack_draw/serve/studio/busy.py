@@ -37,5 +37,9 @@ class StoppingError(BusyError):
     code = "stopping"
 
 
+class TimeLimitError(DrawError):
+    """A request took longer than the server allows."""
+
+
 class InterruptedDrawingError(DrawError):
     """A client has ended the drawing that ran, whoever had asked for it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpustack_draw import HIRES_UPSCALER_TITLES, DrawRequest, DrawSettings, Lora
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.phrases import Argument, Phrase, phrase
+from gpustack_draw.phrases import Argument, Phrase
 from gpustack_draw.serve.options import ServeOptions
 
 _MAX_LENGTH = 400
@@ -159,9 +159,7 @@ class References:
         names = sorted(known)[:_MAX_NAMES]
         hint = f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
         if is_hub_reference(name):
-            hint = phrase(
-                "{}; its option {} lets clients name others", hint, Argument("allow_fetch")
-            )
+            hint += "; --allow-fetch lets clients name others"
         raise UsageError(
             f"there is no {kind} {quoted(name)} on this server", hint=hint, argument=argument
         )

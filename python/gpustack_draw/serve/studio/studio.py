@@ -20,6 +20,7 @@ from gpustack_draw.serve.studio.busy import (
     NotLoadedError,
     QueueFullError,
     StoppingError,
+    TimeLimitError,
 )
 from gpustack_draw.serve.studio.channel import Channel
 from gpustack_draw.serve.studio.counts import Counts
@@ -361,11 +362,18 @@ class Studio:
         if self._stop is not None:
             raise self._stop
         self._thread.add(job)
+        seconds = self._options.request_seconds
+        too_long = TimeLimitError(
+            f"the request took longer than {seconds} seconds",
+            hint="draw a smaller picture, or fewer pictures or steps",
+        )
+        timer = asyncio.get_running_loop().call_later(seconds, self._thread.end, job, too_long)
         try:
             async with aclosing(job.channel.events()) as events:
                 async for event in events:
                     yield event
         finally:
+            timer.cancel()
             if not job.channel.is_closed:
                 self._thread.end(job, CanceledError())
 
