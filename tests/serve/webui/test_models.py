@@ -107,6 +107,8 @@ def test_an_upscaling_model(client: httpx.Client) -> None:
     assert response.status_code == 200, response.text
     picture = Image.open(io.BytesIO(base64.b64decode(response.json()["image"])))
     assert picture.size == (384, 384)
+    hires = drawn(client, enable_hr=True, hr_upscaler="network", denoising_strength=0.5)
+    assert hires[0].shape == (128, 128, 3)
 
 
 def test_an_upscaling_model_that_is_not_served(client: httpx.Client) -> None:

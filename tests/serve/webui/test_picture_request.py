@@ -118,13 +118,10 @@ def test_a_second_pass() -> None:
     )
 
 
-def test_a_second_pass_with_an_upscaling_model_of_the_server() -> None:
-    fields = {"prompt": "a cat", "enable_hr": True, "hr_upscaler": "4x-UltraSharp"}
-    request = text_to_image(fields, upscalers=("4x-UltraSharp",)).request
-    assert request.hires_upscaler == "4x-UltraSharp.pth"
-    message, field = refusal(fields)
-    assert "'4x-UltraSharp'" in message
-    assert field == "hr_upscaler"
+@pytest.mark.parametrize("name", ["4x-UltraSharp", "/etc/passwd", "R-ESRGAN 4x+"])
+def test_the_studio_finds_the_upscaling_model_of_a_second_pass(name: str) -> None:
+    """A path of the server that exists is treated like one that does not."""
+    assert drawn(enable_hr=True, hr_upscaler=name).hires_upscaler == name
 
 
 def test_a_second_pass_to_a_size() -> None:

@@ -63,7 +63,7 @@ async def enlarge_one(
         DrawError: A value is not allowed, or the upscaling failed.
     """
     body = Body(values)
-    how = _read_enlargement(body)
+    how = read_enlargement(body)
     picture = await enlarge(studio, body.values.get("image"), "image", how, max_size)
     return {"html_info": "", "image": picture}
 
@@ -77,7 +77,7 @@ async def enlarge_all(
         DrawError: A value is not allowed, or the upscaling failed.
     """
     body = Body(values)
-    how = _read_enlargement(body)
+    how = read_enlargement(body)
     items = body.items("imageList")
     if len(items) > _MAX_PICTURES:
         raise UsageError(
@@ -130,7 +130,12 @@ def _pairs(read: gpustack_draw.Parameters) -> dict[str, Any]:
     return {**texts, **read.extra}
 
 
-def _read_enlargement(body: Body) -> Enlargement:
+def read_enlargement(body: Body) -> Enlargement:
+    """Read how pictures are enlarged.
+
+    Raises:
+        UsageError: A value is not allowed.
+    """
     by_size = body.whole("resize_mode") == 1
     factor = body.number("upscaling_resize")
     factor = 2.0 if factor is None else factor

@@ -8,7 +8,7 @@ the picture to the selection in the document.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gpustack_draw.serve.studio import Studio
 
 Size = tuple[int, int]
+ReadRequest = Callable[[Mapping[str, object]], tuple[PictureRequest, Finish]]
 
 _STRIDE = 8  # the plugin draws in multiples of it
 _MAX_SIDE = 8192
@@ -91,13 +92,37 @@ def config_record(models: Iterable[str], upscalers: Iterable[str]) -> dict[str, 
     }
 
 
-async def answer_text_to_image(
-    studio: "Studio", values: Mapping[str, object], default_model: str
+async def answer_drawing(
+    studio: "Studio",
+    values: Mapping[str, object],
+    read: ReadRequest,
+    default_model: str,
 ) -> bytes:
-    """Answer ``txt2img``.
+    """Answer ``txt2img`` or ``img2img``.
+
+    Args:
+        studio: The studio.
+        values: The fields of the request.
+        read: :func:`read_text_to_image` or :func:`read_image_to_image`.
+        default_model: Name of the model where the request names none.
 
     Raises:
         DrawError: The request is not allowed, or the drawing failed.
+    """
+    asked, finish = await anyio.to_thread.run_sync(partial(read, values))
+    pictures = await draw_pictures(studio, asked, default_model=default_model, finish=finish)
+    answer = {"outputs": [each.data for each in pictures], "info": info_of(asked, pictures)}
+    return await anyio.to_thread.run_sync(lambda: json.dumps(answer).encode("ascii"))
+
+
+def read_text_to_image(values: Mapping[str, object]) -> tuple[PictureRequest, Finish]:
+    """Read the fields of ``txt2img``.
+
+    Returns:
+        The request, and the function that scales a picture to the selection.
+
+    Raises:
+        UsageError: A value is not allowed.
     """
     body = Body(values)
     target = _target(body)
@@ -105,21 +130,39 @@ async def answer_text_to_image(
     if body.flag("highres_fix"):
         fields |= {"enable_hr": True, "hr_upscaler": body.text("upscaler_name")}
         fields |= {"hr_resize_x": target[0], "hr_resize_y": target[1]}
-    read = partial(picture_request.text_to_image, fields, upscalers=studio.upscalers())
-    asked = await anyio.to_thread.run_sync(read)
-    return await _answer(studio, asked, default_model, partial(_resized, size=target))
+    asked = picture_request.text_to_image(fields)
+    return asked, partial(_resized, size=target)
 
 
-async def answer_image_to_image(
-    studio: "Studio", values: Mapping[str, object], default_model: str
-) -> bytes:
-    """Answer ``img2img``, for a whole picture or its masked part.
+def read_image_to_image(values: Mapping[str, object]) -> tuple[PictureRequest, Finish]:
+    """Read the fields of ``img2img``, for a whole picture or its masked part.
+
+    Returns:
+        The request, and the function that makes a picture fit the document.
 
     Raises:
-        DrawError: The request is not allowed, or the drawing failed.
+        UsageError: A value or a picture is not allowed.
     """
-    asked, finish = await anyio.to_thread.run_sync(_read_image_to_image, values)
-    return await _answer(studio, asked, default_model, finish)
+    body = Body(values)
+    source = gpustack_draw.read_picture(decode_picture(body.values.get("src_img"), "src_img"))
+    target = (source.width, source.height)
+    fields = {
+        **_fields(body),
+        **_drawn_size(body, target),
+        "init_images": [body.values.get("src_img")],
+        "steps": _exact_steps(body),
+    }
+    if not body.flag("is_inpaint"):
+        return picture_request.image_to_image(fields), partial(_resized, size=target)
+    inverted = body.flag("invert_mask")
+    fields |= {
+        "mask": body.values.get("mask_img"),
+        "mask_blur": 0,
+        "inpaint_full_res": False,
+        "inpainting_mask_invert": inverted,
+    }
+    mask = _read_mask(body.values.get("mask_img"), target, inverted=inverted)
+    return picture_request.image_to_image(fields), partial(_cut_out, mask=mask)
 
 
 async def answer_upscale(
@@ -188,29 +231,6 @@ def _drawn_size(body: Body, target: Size) -> dict[str, int]:
     return {"width": width, "height": height}
 
 
-def _read_image_to_image(values: Mapping[str, object]) -> tuple[PictureRequest, Finish]:
-    body = Body(values)
-    source = gpustack_draw.read_picture(decode_picture(body.values.get("src_img"), "src_img"))
-    target = (source.width, source.height)
-    fields = {
-        **_fields(body),
-        **_drawn_size(body, target),
-        "init_images": [body.values.get("src_img")],
-        "steps": _exact_steps(body),
-    }
-    if not body.flag("is_inpaint"):
-        return picture_request.image_to_image(fields), partial(_resized, size=target)
-    inverted = body.flag("invert_mask")
-    fields |= {
-        "mask": body.values.get("mask_img"),
-        "mask_blur": 0,
-        "inpaint_full_res": False,
-        "inpainting_mask_invert": inverted,
-    }
-    mask = _read_mask(body.values.get("mask_img"), target, inverted=inverted)
-    return picture_request.image_to_image(fields), partial(_cut_out, mask=mask)
-
-
 def _exact_steps(body: Body) -> int | None:
     """Return the steps of a whole drawing whose share, the strength, is the number asked for."""
     steps, strength = body.whole("steps"), body.number("denoising_strength")
@@ -245,11 +265,3 @@ def _cut_out(image: "PIL.Image.Image", *, mask: "PIL.Image.Image") -> "PIL.Image
     image = _resized(image, size=mask.size)
     image.putalpha(mask)
     return image
-
-
-async def _answer(
-    studio: "Studio", asked: PictureRequest, default_model: str, finish: Finish
-) -> bytes:
-    pictures = await draw_pictures(studio, asked, default_model=default_model, finish=finish)
-    answer = {"outputs": [each.data for each in pictures], "info": info_of(asked, pictures)}
-    return await anyio.to_thread.run_sync(lambda: json.dumps(answer).encode("ascii"))

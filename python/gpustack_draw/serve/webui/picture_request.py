@@ -5,8 +5,9 @@ modules/api/models.py) and of its fork Forge (``distilled_cfg_scale``). Steps, g
 size are those of the model where the client leaves them out.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from gpustack_draw import DrawRequest, PictureOptions
@@ -37,7 +38,6 @@ FIELD_OF: Mapping[str, str] = {
 }
 
 _DEFAULT_SIDE = 512
-_ENDING = ".pth"
 _FITS = {0: "stretch", 1: "crop", 2: "pad", 3: "stretch"}
 # Fields that would change a picture, and the values that leave it as it is.
 _WITHOUT_EFFECT: Mapping[str, tuple[object, ...]] = {
@@ -76,20 +76,14 @@ class PictureRequest:
     ignored: tuple[str, ...]
 
 
-def text_to_image(
-    values: Mapping[str, object], *, upscalers: Collection[str] = ()
-) -> PictureRequest:
+def text_to_image(values: Mapping[str, object]) -> PictureRequest:
     """Read the fields of txt2img.
-
-    Args:
-        values: The fields.
-        upscalers: Names of the server's upscaling models.
 
     Raises:
         UsageError: A value is not allowed.
     """
     body = Body(values)
-    return _picture_request(body, {**_common(body), **_second_pass(body, upscalers)})
+    return _picture_request(body, {**_common(body), **_second_pass(body)})
 
 
 def image_to_image(values: Mapping[str, object]) -> PictureRequest:
@@ -180,7 +174,7 @@ def _clip_skip(body: Body) -> int | None:
     return None if layers is None or layers <= 1 else layers
 
 
-def _second_pass(body: Body, upscalers: Collection[str]) -> dict[str, Any]:
+def _second_pass(body: Body) -> dict[str, Any]:
     """Return the arguments of the second pass; empty without one."""
     if not body.flag("enable_hr"):
         return {}
@@ -189,13 +183,10 @@ def _second_pass(body: Body, upscalers: Collection[str]) -> dict[str, Any]:
         return {}
     strength = body.number("denoising_strength")
     upscaler = body.text("hr_upscaler")
-    if upscaler in upscalers:
-        upscaler += _ENDING  # a word without one is the name of a method
-    options = {
-        "hires": scale,
-        "hires_upscaler": None if upscaler in ("", "None") else upscaler,
-        "hires_strength": strength,
-    }
+    options: dict[str, Any] = {"hires": scale, "hires_strength": strength}
+    if upscaler not in ("", "None"):
+        # As a path, an unknown name is passed on without a look at the files of this machine.
+        options["hires_upscaler"] = PurePosixPath(upscaler)
     # The web UI counts the steps of a whole drawing, of which the strength is run.
     steps = body.whole("hr_second_pass_steps")
     if steps:

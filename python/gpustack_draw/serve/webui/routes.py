@@ -22,10 +22,8 @@ from gpustack_draw.serve.webui.while_connected import while_connected
 
 if TYPE_CHECKING:
     from gpustack_draw.serve.context import Context
-    from gpustack_draw.serve.studio import Studio
 
 Answer = Callable[[Request], Awaitable[Response]]
-DrawInKrita = Callable[["Studio", Mapping[str, object], str], Awaitable[bytes]]
 
 _PREFIX = "/sdapi/v1"
 _KRITA_PREFIX = "/sdapi/interpause"
@@ -45,7 +43,7 @@ def routes(context: "Context") -> list[BaseRoute]:
     """Return the routes below ``/sdapi``."""
     api = _Api(context)
     drawings = {
-        "txt2img": api.drawing(partial(text_to_image, upscalers=context.studio.upscalers())),
+        "txt2img": api.drawing(text_to_image),
         "img2img": api.drawing(image_to_image),
     }
     answers: dict[str, Answer] = {
@@ -72,8 +70,8 @@ def routes(context: "Context") -> list[BaseRoute]:
         **dict.fromkeys(_EMPTY_LISTS, _constant([])),
     }
     of_krita: dict[str, Answer] = {
-        "txt2img": api.drawing_in_krita(krita.answer_text_to_image),
-        "img2img": api.drawing_in_krita(krita.answer_image_to_image),
+        "txt2img": api.drawing_in_krita(krita.read_text_to_image),
+        "img2img": api.drawing_in_krita(krita.read_image_to_image),
         "upscale": api.enlarge_in_krita,
     }
     return [
@@ -137,13 +135,13 @@ class _Api:
         work = partial(extras.enlarge_all, self._studio, values, self._max_size)
         return json_response(await while_connected(request, work))
 
-    def drawing_in_krita(self, draw: DrawInKrita) -> Answer:
+    def drawing_in_krita(self, read: krita.ReadRequest) -> Answer:
         """Return the function that answers txt2img or img2img of Krita's plugin."""
 
         async def answer(request: Request) -> Response:
             values = await read_json(request)
-            text = await while_connected(request, partial(draw, self._studio, values, self._model))
-            return Response(text, media_type="application/json")
+            work = partial(krita.answer_drawing, self._studio, values, read, self._model)
+            return Response(await while_connected(request, work), media_type="application/json")
 
         return answer
 
