@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from gpustack_draw.engine.local_engine import LocalEngine
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
+from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.address import find_server
 from gpustack_draw.model import Model
 from gpustack_draw.model_engine import Engine
+from gpustack_draw.phrases import phrase
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
@@ -108,7 +110,9 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
         from gpustack_draw.gpustack_server.engine import open_model
 
         assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
-        ignored = [*named, *(["embeddings"] if embeddings else []), *target.local_options()]
+        if embeddings:
+            raise _no_embeddings()
+        ignored = [*named, *target.local_options()]
         address = find_server(target.server, target.timeout)
         engine: Engine = open_model(
             reference,
@@ -139,6 +143,14 @@ def _size_model(reference: HubModel) -> "SizedModel":
 
     model = resolve_model(reference)
     return SizedModel(model, estimate_memory(model, *model.defaults.native_size))
+
+
+def _no_embeddings() -> UsageError:
+    return UsageError(
+        "a GPUStack server draws without embeddings: their names in the prompt would be words",
+        hint=phrase("draw on this machine with {on='local'}, or leave {embeddings} out"),
+        argument="embeddings",
+    )
 
 
 def _upscaler_on(target: Target, on_log: LogFunction | None) -> LocalUpscaler:
