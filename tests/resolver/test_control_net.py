@@ -9,6 +9,7 @@ import pytest
 from architectures import Named
 from checkpoint_files import checkpoint_bytes, zip_bytes
 from input_files import noise
+from loopback_hub import LoopbackHub
 from model_files import write_sparse_safetensors
 
 from gpustack_draw.cli.option_names import with_options
@@ -239,6 +240,62 @@ def test_incomplete_and_extended_nets() -> None:
         ),
         HINT,
     )
+
+
+SHUFFLES = (
+    " is by its name a ControlNet for shuffled contents: the engine does not average its output"
+    " over the picture"
+)
+INPAINTS = (
+    " is by its name a ControlNet for inpainting: the engine cannot mark the area to redraw in the"
+    " control picture"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        (
+            "control_v11e_sd15_shuffle_fp16.safetensors",
+            SHUFFLES,
+            "use a ControlNet of another type, such as canny or depth",
+        ),
+        (
+            "control_v11p_sd15_inpaint.safetensors",
+            INPAINTS,
+            "redraw an area with --image and --mask, without --control-net",
+        ),
+        ("control_v11p_sd15_inpaint/diffusion_pytorch_model.fp16.safetensors", INPAINTS, ""),
+    ],
+)
+def test_nets_that_only_their_names_tell_apart(name: str, message: str, hint: str) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    with pytest.raises(ModelFileError) as caught:
+        resolve(SD1, net(), name)
+    assert (caught.value.message, caught.value.argument) == (f"'{name}'{message}", "control_net")
+    assert not hint or with_options(caught.value.hint) == hint
+
+
+@pytest.mark.parametrize(
+    "name", ["control_v11f1e_sd15_tile.safetensors", "unshuffled.safetensors", "inpainting.gguf"]
+)
+def test_names_of_nets_that_are_used(name: str) -> None:
+    assert resolve(SD1, net(), name).files[-1].path == Path(name)
+
+
+def test_a_net_is_told_apart_by_the_name_of_its_repository(
+    server: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.use(monkeypatch, tmp_path)
+    data = Path(write("net.safetensors", net())).read_bytes()
+    for repository in ("acme/control_v11e_sd15_shuffle", "acme/control_v11p_sd15_canny"):
+        server.add(repository, {"diffusion_pytorch_model.safetensors": data})
+    model = parse_model_reference(write("model.gguf", SD1))
+    assert resolve_model(model, {"control_net": "hf.co/acme/control_v11p_sd15_canny"})
+    with pytest.raises(ModelFileError) as caught:
+        resolve_model(model, {"control_net": "hf.co/acme/control_v11e_sd15_shuffle"})
+    label = "hf.co/acme/control_v11e_sd15_shuffle:diffusion_pytorch_model.safetensors"
+    assert caught.value.message == f"'{label}'{SHUFFLES}"
 
 
 def test_a_net_for_another_model() -> None:
