@@ -1,5 +1,6 @@
 """The content of saved files; no half-written file ever remains."""
 
+import io
 import os
 import re
 import stat
@@ -305,6 +306,15 @@ def test_a_lower_quality_makes_smaller_files_and_the_default_is_that_of_saving()
             noise, suffix, quality=95
         )
     assert gpustack_draw.encode(noise, quality=0) == gpustack_draw.encode(noise, ".PNG")
+
+
+def test_a_fast_encoding_has_the_same_pixels_and_parameters() -> None:
+    picture = make_picture(width=256, height=256)
+    small, fast = gpustack_draw.encode(picture), gpustack_draw.encode(picture, fast=True)
+    assert small != fast
+    images = [Image.open(io.BytesIO(data)) for data in (small, fast)]
+    assert images[0].tobytes() == images[1].tobytes()
+    assert images[0].info == images[1].info
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _MAX_SEGMENT_BYTES = 65535 - 2 - 6
 # Quality of JPEG and WebP. More than the default makes files larger and pictures hardly better.
 DEFAULT_QUALITY = 95
 MAX_QUALITY = 100
+_SMALL, _FAST = 6, 4  # zlib's levels for PNG: Pillow's default, and one for pictures that are sent
 # Pillow's modes that are saved unchanged; others become RGB.
 _MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
@@ -85,7 +86,11 @@ class Saved(Protocol):
 
 
 def encode(
-    image: "PIL.Image.Image | Saved", suffix: str = ".png", *, quality: int = DEFAULT_QUALITY
+    image: "PIL.Image.Image | Saved",
+    suffix: str = ".png",
+    *,
+    quality: int = DEFAULT_QUALITY,
+    fast: bool = False,
 ) -> bytes:
     """Return the contents of a file with a picture and its parameters.
 
@@ -96,6 +101,7 @@ def encode(
         image: A picture of this package; it may have been edited with Pillow.
         suffix: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``, in any case.
         quality: Quality of JPEG and WebP, 0 to 100. PNG loses nothing.
+        fast: Compress PNG in 60 % of the time; the files are about 6 % larger.
 
     Raises:
         UsageError: The image is not a picture, or has no parameters; or there is no such format or
@@ -113,7 +119,7 @@ def encode(
             hint=phrase("for example {quality=95}"),
             argument="quality",
         )
-    return _encode_image(*_recorded(image), suffix, quality)
+    return _encode_image(*_recorded(image), suffix, quality, _FAST if fast else _SMALL)
 
 
 def _recorded(image: object) -> "tuple[PIL.Image.Image, str]":
@@ -159,7 +165,11 @@ def save_picture(picture: Saved, plan: OutputPlan, index: int) -> str:
 
 
 def _encode_image(
-    image: "PIL.Image.Image", text: str, suffix: str, quality: int = DEFAULT_QUALITY
+    image: "PIL.Image.Image",
+    text: str,
+    suffix: str,
+    quality: int = DEFAULT_QUALITY,
+    compression: int = _SMALL,
 ) -> bytes:
     import io
 
@@ -177,7 +187,7 @@ def _encode_image(
         # Programs disagree on the encoding of tEXt, so use it for ASCII only.
         add = chunks.add_text if text.isascii() else chunks.add_itxt
         add("parameters", text)
-        image.save(file, format=file_format, pnginfo=chunks)
+        image.save(file, format=file_format, pnginfo=chunks, compress_level=compression)
         return file.getvalue()
     if file_format == "WEBP":
         image.save(file, format=file_format, quality=quality, exif=b"Exif\0\0" + _exif(text))

@@ -25,7 +25,7 @@ _NOT_PARAMETERS = ("prompt", "negative_prompt", "seed")
 
 def encoded_picture(picture: Picture, options: ReplyOptions) -> str:
     """Return the file of a picture, with its parameters, as base64."""
-    file = encode(picture, options.suffix, quality=options.quality)
+    file = encode(picture, options.suffix, quality=options.quality, fast=True)
     return base64.b64encode(file).decode("ascii")
 
 
