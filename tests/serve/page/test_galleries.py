@@ -10,6 +10,7 @@ from sample_picture import make_picture
 
 import gpustack_draw
 from gpustack_draw.request.draw_settings import PictureSettings
+from gpustack_draw.serve.page import folder_gallery
 from gpustack_draw.serve.page.folder_gallery import FolderGallery
 from gpustack_draw.serve.page.gallery import Gallery
 from gpustack_draw.serve.page.memory_gallery import MemoryGallery
@@ -145,17 +146,34 @@ def test_a_removed_file_is_not_listed_any_more(tmp_path: Path) -> None:
     assert seeds(gallery) == []
 
 
-def test_a_folder_reads_each_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_opens_the_files_of_a_page_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gallery = FolderGallery(tmp_path)
-    add(gallery, 1, 2)
+    add(gallery, 1, 2, 3, 4)
     opened: list[str] = []
     real = FolderGallery._read
     monkeypatch.setattr(
         FolderGallery, "_read", lambda self, file: opened.append(file.name) or real(self, file)
     )
-    gallery.newest(1)
-    gallery.newest(1)
-    assert len(opened) == 2
+    gallery.newest(2)
+    gallery.newest(2)
+    assert len(opened) == 3  # one more, to know whether there is more
+
+
+def test_a_file_is_read_by_a_server_that_has_not_listed_it(tmp_path: Path) -> None:
+    add(FolderGallery(tmp_path), 1)
+    (stored,) = FolderGallery(tmp_path).newest(1).pictures
+    assert FolderGallery(tmp_path).read(stored.id) == next(tmp_path.iterdir()).read_bytes()
+
+
+def test_a_file_of_another_program_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(file)
+    status = file.stat()
+    entry = folder_gallery._File(status.st_mtime_ns, file.name, status.st_size)
+    with pytest.raises(KeyError):
+        FolderGallery(tmp_path).read(entry.id)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import itertools
 import logging
 import os
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from gpustack_draw import Picture, save
 from gpustack_draw.errors import DrawError
-from gpustack_draw.serve.page.gallery import GalleryPage, cut
+from gpustack_draw.serve.page.gallery import GalleryPage
 from gpustack_draw.serve.page.stored_picture import StoredPicture, read_stored
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -49,7 +50,6 @@ class FolderGallery:
         """
         self._folder = folder
         self._known: dict[_File, StoredPicture | None] = {}  # None: not a picture of this program
-        self._names: dict[str, str] = {}  # file names by id
         self._lock = threading.Lock()
 
     def add(self, picture: Picture) -> None:
@@ -57,30 +57,42 @@ class FolderGallery:
         save(picture, os.path.join(self._folder, ""))  # noqa: PTH118 - a Path drops the last "/"
 
     def newest(self, limit: int, *, after: str | None = None) -> GalleryPage:
-        """Return some pictures, newest first."""
+        """Return some pictures, newest first; only files of these pictures are opened."""
         with self._lock:
-            return cut(self._pictures(), limit, after)
+            files = heapq.nlargest(_MAX_FILES, self._files())
+            self._known = {file: self._known[file] for file in files if file in self._known}
+            if after is not None:
+                files = files[_position_after(files, after) :]
+            found = (picture for picture in map(self._describe, files) if picture is not None)
+            pictures = tuple(itertools.islice(found, limit + 1))
+        return GalleryPage(pictures[:limit], len(pictures) > limit)
 
     def read(self, picture_id: str) -> bytes:
         """Return the contents of a picture's file."""
         with self._lock:
-            if picture_id not in self._names:
-                self._pictures()
-            name = self._names[picture_id]
+            names = (each.name for each in self._known.values() if each and each.id == picture_id)
+            name = next(names, None) or self._find(picture_id)
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError as error:
             raise KeyError(picture_id) from error
 
-    def _pictures(self) -> list[StoredPicture]:
-        """Read the folder; files that it has read before are not opened again."""
-        files = heapq.nlargest(_MAX_FILES, self._files())
-        self._known = {
-            file: self._known[file] if file in self._known else self._read(file) for file in files
-        }
-        pictures = [picture for picture in self._known.values() if picture is not None]
-        self._names = {picture.id: picture.name for picture in pictures}
-        return pictures
+    def _find(self, picture_id: str) -> str:
+        """Return the name of a picture's file that was not listed before.
+
+        Raises:
+            KeyError: There is no such picture.
+        """
+        for file in self._files():
+            if file.id == picture_id and self._describe(file) is not None:
+                return file.name
+        raise KeyError(picture_id)
+
+    def _describe(self, file: _File) -> StoredPicture | None:
+        """Return the description of a file, which is read once; ``None`` if it is no picture."""
+        if file not in self._known:
+            self._known[file] = self._read(file)
+        return self._known[file]
 
     def _files(self) -> Iterator[_File]:
         try:
@@ -103,3 +115,15 @@ class FolderGallery:
                 )
         except (DrawError, OSError):
             return None
+
+
+def _position_after(files: list[_File], picture_id: str) -> int:
+    """Return the position of the file after another one.
+
+    Raises:
+        KeyError: There is no file with this id.
+    """
+    for position, file in enumerate(files):
+        if file.id == picture_id:
+            return position + 1
+    raise KeyError(picture_id)

@@ -1,6 +1,5 @@
 """The interface of a gallery: the pictures that the server has drawn, for its page."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,22 +47,3 @@ class Gallery(Protocol):
         Raises:
             KeyError: There is no picture with this id.
         """
-
-
-def cut(pictures: Sequence[StoredPicture], limit: int, after: str | None) -> GalleryPage:
-    """Return some of the pictures, newest first.
-
-    Args:
-        pictures: All pictures, newest first.
-        limit: Maximum number of pictures to return.
-        after: Id of the picture before the first one; ``None`` to begin with the newest one.
-
-    Raises:
-        KeyError: There is no picture with this id.
-    """
-    start = 0
-    if after is not None:
-        positions = {picture.id: position for position, picture in enumerate(pictures)}
-        start = positions[after] + 1
-    chosen = tuple(pictures[start : start + limit])
-    return GalleryPage(chosen, start + len(chosen) < len(pictures))

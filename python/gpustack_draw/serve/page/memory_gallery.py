@@ -6,7 +6,7 @@ import threading
 import time
 
 from gpustack_draw import Picture, encode
-from gpustack_draw.serve.page.gallery import GalleryPage, cut
+from gpustack_draw.serve.page.gallery import GalleryPage
 from gpustack_draw.serve.page.stored_picture import StoredPicture, read_stored
 
 MAX_PICTURES = 200
@@ -49,7 +49,11 @@ class MemoryGallery:
         """Return some pictures, newest first."""
         with self._lock:
             pictures = [stored for stored, _ in reversed(self._files.values())]
-        return cut(pictures, limit, after)
+        start = 0
+        if after is not None:
+            start = {each.id: position for position, each in enumerate(pictures)}[after] + 1
+        chosen = tuple(pictures[start : start + limit])
+        return GalleryPage(chosen, start + len(chosen) < len(pictures))
 
     def read(self, picture_id: str) -> bytes:
         """Return the contents of a picture's file."""
