@@ -18,10 +18,15 @@ export function connectGallery(choose, failed) {
   });
 }
 
-/** List the newest pictures, and return those that were not listed before, newest first. */
+/** Return the pictures that are listed, newest first. */
+export function listedPictures() {
+  return items;
+}
+
+/** List the newest pictures; other clients of the server draw, too. */
 export async function refreshGallery() {
-  const known = new Set(items.map(({ id }) => id));
   const { data, has_more } = await listPictures();
+  const known = new Set(items.map(({ id }) => id));
   const added = data.filter(({ id }) => !known.has(id));
   if (added.length === data.length) {
     items = data; // there may be others between these and the known ones
@@ -32,7 +37,6 @@ export async function refreshGallery() {
   }
   list.prepend(...added.map(entryOf));
   element("gallery-empty").hidden = items.length > 0;
-  return added;
 }
 
 /** Mark the picture that is on the stage. */

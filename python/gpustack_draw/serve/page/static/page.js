@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { FormError, chosenMeta, connectForm, fillForm, offerModels, readFields, readSeed, rewriteForm, suggestSeed, updateModels } from "./form.js";
-import { connectGallery, describeGallery, markChosen, refreshGallery } from "./gallery.js";
+import { connectGallery, describeGallery, listedPictures, markChosen, refreshGallery } from "./gallery.js";
 import { connectMaskEditor } from "./mask.js";
 import { clearPicture, connectPictureIn, readPictureIn, setPicture, show as showPictureIn } from "./picture_in.js";
 import { announce, beginProgress, describePicture, endProgress, showEvent, showPicture, shownPicture } from "./stage.js";
@@ -13,7 +13,8 @@ const ATTEMPTS = 4; // to follow a drawing again, after 1, 2, 3 and 4 seconds
 
 const element = (id) => document.getElementById(id);
 
-// The drawing of this page: {id, size, seed}; the page finds it again after a reload.
+// The drawing of this page: {id, size}, which the page finds again after a reload, its input
+// pictures, and the ids of the pictures that were listed before.
 let drawing = null;
 let isCanceled = false;
 // The input pictures of this tab's drawings, which the server does not keep, by the picture's id.
@@ -50,6 +51,9 @@ function start() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#form")) element("form").requestSubmit();
     if (event.key === "Escape" && !document.querySelector("dialog[open]")) cancel();
   });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !document.querySelector("dialog[open]")) refreshGallery().catch(() => {});
+  });
   load().catch(fail);
 }
 
@@ -57,7 +61,8 @@ async function load() {
   offerModels(await api.listModels());
   showPictureIn();
   if (!isModelKnown()) waitUntilReady().catch(fail);
-  const [newest] = await refreshGallery();
+  await refreshGallery();
+  const [newest] = listedPictures();
   const kept = JSON.parse(sessionStorage.getItem(DRAWING) ?? "null");
   if (newest && !kept) await openPicture(newest);
   if (kept) await draw(kept, api.followDrawing(kept.id));
@@ -89,7 +94,8 @@ async function submit() {
     const id = api.newDrawingId();
     const events = api.startDrawing(id, pictureIn ? "edits" : "generations", body);
     if (innerWidth < 900) element("stage").scrollIntoView();
-    await draw({ id, size: fields.size, inputs: pictureIn?.state }, events);
+    const known = new Set(listedPictures().map((item) => item.id));
+    await draw({ id, size: fields.size, inputs: pictureIn?.state, known }, events);
   } catch (error) {
     fail(error);
   }
@@ -129,7 +135,7 @@ function fieldsWithoutMask(fields) {
 
 /** Follow a drawing to its end. */
 async function draw(started, events) {
-  const { inputs, ...kept } = started;
+  const kept = { id: started.id, size: started.size };
   drawing = started;
   isCanceled = false;
   sessionStorage.setItem(DRAWING, JSON.stringify(kept));
@@ -150,29 +156,29 @@ async function draw(started, events) {
 }
 
 /** Follow a drawing, also through interruptions of the connection; a reload of the page is one, too. */
-async function followToTheEnd(events, { id, inputs }) {
+async function followToTheEnd(events, started) {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await follow(events, inputs);
+      return await follow(events, started);
     } catch (error) {
       if (error.status !== 0 || isCanceled || attempt > ATTEMPTS) throw error;
       await sleep(1000 * attempt);
-      events = api.followDrawing(id);
+      events = api.followDrawing(started.id);
     }
   }
 }
 
 /** Show the events of a drawing; return a sentence about its end. */
-async function follow(events, inputs) {
+async function follow(events, { inputs, known = new Set() }) {
   let finished = null;
   for await (const event of events) {
     if (event.kind === "completed") finished = event;
     else showEvent(event);
   }
-  const added = await refreshGallery();
+  await refreshGallery();
   if (!isModelKnown()) await learnAboutModels();
   if (!finished) return isCanceled ? text("canceled") : text("alreadyEnded");
-  const item = added.find(({ seed }) => seed === finished.seed) ?? null;
+  const item = listedPictures().find(({ id, seed }) => !known.has(id) && seed === finished.seed) ?? null;
   showPicture(api.blobOf(finished.b64_json, "image/png"), item);
   if (!item) return "";
   suggestSeed(item.seed);
