@@ -61,13 +61,22 @@ def test_the_defaults() -> None:
         ("--keep-loaded 800MB", "keep_loaded", KeepLoaded(bytes=800 * 10**6)),
         ("--lora a.safetensors --lora hf.co/x/y", "loras", ("a.safetensors", "hf.co/x/y")),
         ("--upscaler a.pth", "upscalers", ("a.pth",)),
-        ("--output pictures", "output", Path("pictures")),
         ("--quiet", "quiet", True),
         ("--debug", "debug", True),
     ],
 )
 def test_an_option(line: str, field: str, value: Any) -> None:
     assert getattr(options_of("demo", *line.split()), field) == value
+
+
+def test_the_folder_for_pictures_has_to_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert options_of("demo", "--output", str(tmp_path)).output == tmp_path
+    assert error_of("demo --output pictures", capsys) == (
+        4,
+        ["folder 'pictures/' does not exist", "make it first: mkdir -p pictures/"],
+    )
 
 
 def test_model_options_go_to_the_model() -> None:
