@@ -86,9 +86,10 @@ def test_a_prompt_names_loras(client: httpx.Client) -> None:
     loras = client.get("/sdapi/v1/loras").json()
     assert sorted(each["name"] for each in loras) == ["other", "style"]
     plain = drawn(client)[0]
-    styled, info = drawn(client, prompt="a red circle <lora:style:0.8>")
-    assert np.abs(styled - plain).mean() > 1
-    assert "<lora:style:0.8>" in info["infotexts"][0]
+    for name in ("style", "other"):
+        styled, info = drawn(client, prompt=f"a red circle <lora:{name}:0.8>")
+        assert np.abs(styled - plain).mean() > 1
+        assert f"<lora:{name}:0.8>" in info["infotexts"][0]
 
 
 @pytest.mark.parametrize("name", ["missing", "../other", "/etc/passwd"])
@@ -97,6 +98,7 @@ def test_a_lora_that_is_not_served(client: httpx.Client, name: str) -> None:
     response = client.post("/sdapi/v1/txt2img", json=fields)
     assert response.status_code == 400
     assert response.json()["errors"] == "prompt"
+    assert "/loras" not in response.json()["detail"]  # the server's folder
 
 
 def test_an_upscaling_model(client: httpx.Client) -> None:

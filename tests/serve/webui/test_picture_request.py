@@ -38,6 +38,11 @@ def test_a_prompt_alone_leaves_the_rest_to_the_model() -> None:
     assert drawn() == DrawRequest(prompt="a cat")
 
 
+def test_no_steps_are_those_of_the_model() -> None:
+    """Open WebUI cannot leave the field out, but send 0."""
+    assert drawn(steps=0) == drawn()
+
+
 def test_fields_are_read_into_the_request() -> None:
     request = drawn(
         negative_prompt="dog",
@@ -216,8 +221,8 @@ def test_the_model_and_the_batch_are_kept_for_the_answer() -> None:
         ({"tiling": "perhaps"}, "'perhaps' is not true or false", "tiling"),
         ({"override_settings": []}, "[] is not an object", "override_settings"),
         (
-            {"steps": 0},
-            '0 is not a number of sample steps from 1 to 10000; for example "steps": 20',
+            {"steps": -1},
+            '-1 is not a number of sample steps from 1 to 10000; for example "steps": 20',
             "steps",
         ),
         ({"n_iter": 0}, "0 is not a number of pictures", "n_iter"),

@@ -128,7 +128,8 @@ def _common(body: Body) -> dict[str, Any]:
         "size": _size(body),
         "count": _count(body),
         "seed": body.whole("seed"),
-        "sample_steps": body.whole("steps"),
+        # Open WebUI cannot leave the field out, but send 0.
+        "sample_steps": body.whole("steps") or None,
         "cfg_scale": body.number("cfg_scale"),
         "guidance": body.number("distilled_cfg_scale"),
         "img_cfg_scale": body.number("image_cfg_scale"),

@@ -80,7 +80,6 @@ def routes(context: "Context") -> list[BaseRoute]:
         *_routes(_PREFIX, lists, "GET"),
         *_routes(_KRITA_PREFIX, of_krita, "POST", krita.FIELD_OF),
         *_routes(_KRITA_PREFIX, {"config": api.krita_config}, "GET"),
-        Route("/sdapi/{path:path}", _not_found, methods=["GET", "POST"]),
     ]
 
 
@@ -215,7 +214,3 @@ def _with_errors(answer: Answer, fields: Mapping[str, str]) -> Answer:
             return Response(status_code=CLIENT_GONE)
 
     return answer_or_error
-
-
-async def _not_found(_request: Request) -> Response:
-    return json_response({"detail": "Not Found"}, status=404)
