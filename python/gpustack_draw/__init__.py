@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gpustack_draw.inputs.input_picture import InputPicture
-    from gpustack_draw.inputs.read_picture import read_picture
+    from gpustack_draw.inputs.read_picture import picture_size, read_picture
     from gpustack_draw.list_models import AvailableModel, models, server_models
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.not_enlarged import NotEnlargedError
@@ -88,7 +88,7 @@ _MODULES = {
     ),
     "resolver.describe_file": ("FileInfo", "info"),
     "inputs.input_picture": ("InputPicture",),
-    "inputs.read_picture": ("read_picture",),
+    "inputs.read_picture": ("picture_size", "read_picture"),
     "list_models": ("AvailableModel", "models", "server_models"),
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
@@ -162,6 +162,7 @@ __all__ = [
     "info",
     "load",
     "models",
+    "picture_size",
     "read_parameters",
     "read_picture",
     "resolve",

@@ -13,7 +13,7 @@ from input_files import BLUE, GREEN, RED, WHITE, corners, encoded, linear_profil
 from PIL import Image, ImageCms
 
 from gpustack_draw.errors import UsageError
-from gpustack_draw.inputs.read_picture import read_picture
+from gpustack_draw.inputs.read_picture import picture_size, read_picture
 from gpustack_draw.progress.pixels import Raster
 
 READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000 and PNM files can be read"
@@ -579,3 +579,26 @@ def test_damaged_files_give_a_picture_or_a_message(
     else:
         assert picture.pixels.shape == (picture.height, picture.width, 3)
         assert picture.pixels.dtype == np.uint8
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def test_the_size_is_read_without_the_pixels() -> None:
+    data = encoded(Image.fromarray(noise(40, 30)))
+    assert picture_size(data) == (40, 30)
+    assert picture_size(data[:50]) == (40, 30)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the mask is empty"),
+        (b"text", "the mask is text, not a picture"),
+        (b"\x89PNG\r\n\x1a\n", "the mask is a damaged or truncated PNG file"),
+    ],
+)
+def test_a_size_that_cannot_be_read_names_the_role(data: bytes, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        picture_size(data, role="mask")
+    assert raised.value.message == message

@@ -38,23 +38,43 @@ def decode_file(data: bytes, label: str, suffix: str = "") -> InputPicture:
     Raises:
         UsageError: It is not a picture, is damaged or too large, or its format is not read.
     """
-    from PIL import Image
-
     file_format = format_of(data, label, suffix)
     title = f"{file_format.title} file"
     sha256 = hashlib.sha256(data).hexdigest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on oddities of files that are read nevertheless
-        try:
-            image = Image.open(io.BytesIO(data), formats=(_installed(file_format, label),))
-        except Image.DecompressionBombError as error:
-            raise bomb(label) from error
-        except UsageError:
-            raise
-        except Exception as error:  # decoders raise errors of any type for damaged files
-            raise _damaged(title, label) from error
-        with image:
+        with _opened(data, file_format, label) as image:
             return convert_image(image, label, sha256=sha256, title=title)
+
+
+def file_size(data: bytes, label: str) -> tuple[int, int]:
+    """Return the width and height in the header of a picture file; decodes no pixels.
+
+    Args:
+        data: The whole file.
+        label: Name of the file in messages.
+
+    Raises:
+        UsageError: It is not a picture, is damaged or too large, or its format is not read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _opened(data, format_of(data, label), label) as image:
+            check_size(image.width, image.height, label)
+            return int(image.width), int(image.height)
+
+
+def _opened(data: bytes, file_format: FileFormat, label: str) -> "PIL.Image.Image":
+    from PIL import Image
+
+    try:
+        return Image.open(io.BytesIO(data), formats=(_installed(file_format, label),))
+    except Image.DecompressionBombError as error:
+        raise bomb(label) from error
+    except UsageError:
+        raise
+    except Exception as error:  # decoders raise errors of any type for damaged files
+        raise _damaged(f"{file_format.title} file", label) from error
 
 
 def _installed(file_format: FileFormat, label: str) -> str:

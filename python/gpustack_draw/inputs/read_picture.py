@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.inputs.convert_image import convert_image, decode_file
+from gpustack_draw.inputs.convert_image import convert_image, decode_file, file_size
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.inputs.picture_arrays import picture_of_array
 from gpustack_draw.inputs.regular_file import open_regular_file
@@ -68,6 +68,19 @@ def read_picture(
         f"{label} is {type(source).__name__}, not a picture",
         hint="pass a path, the bytes of a file, a PIL image, or a numpy array",
     )
+
+
+def picture_size(data: bytes, *, role: str = "picture") -> tuple[int, int]:
+    """Return the width and height of a picture file in pixels; reads its header only.
+
+    Args:
+        data: The bytes of the file.
+        role: Name of the picture in messages, such as ``mask``.
+
+    Raises:
+        UsageError: It is not a picture, is damaged or too large, or its format is not read.
+    """
+    return file_size(data, f"the {role}")
 
 
 def _read_file(path: str, label: str) -> bytes:

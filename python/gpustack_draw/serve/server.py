@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import anyio.to_thread
 import uvicorn
 
 from gpustack_draw.errors import DrawError, UsageError, quoted
@@ -25,6 +26,7 @@ _LOGGER = logging.getLogger("gpustack_draw.serve")
 _SECONDS_TO_DRAW = 6.0
 _SECONDS_TO_ANSWER = 2
 _BACKLOG = 2048
+_THREADS = 4
 
 
 def run(options: ServeOptions, announce: Callable[[str], None]) -> int:
@@ -63,6 +65,8 @@ class _Server:
         self._stopped = asyncio.Event()
 
     async def run(self, announce: Callable[[str], None]) -> int:
+        # Parsing, decoding and encoding: more would take memory, not time.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         async with self._studio as studio:
             with _signals_to(self._stop):
                 serving = asyncio.create_task(self._uvicorn.serve([self._listener]))

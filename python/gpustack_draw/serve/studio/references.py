@@ -1,12 +1,13 @@
 """The door for names from clients: models, LoRAs and upscaling models. Never a path."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gpustack_draw import HIRES_UPSCALER_TITLES, DrawRequest, DrawSettings, Lora
+from gpustack_draw import HIRES_UPSCALER_TITLES, DrawRequest, DrawSettings, Lora, picture_size
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.phrases import Argument, Phrase
 from gpustack_draw.serve.options import ServeOptions
@@ -25,6 +26,7 @@ _USUAL_STEMS = frozenset(
     ("pytorch_lora_weights", "adapter_model", "diffusion_pytorch_model", "lora", "model")
 )
 _MAX_NAMES = 20
+_MAX_INPUT_PIXELS = 100_000_000  # of a request; they take about a gigabyte while they are decoded
 
 
 def is_hub_reference(name: str) -> bool:
@@ -213,9 +215,25 @@ def _replaced(text: str, old: str, new: str) -> str:
 
 
 def _check_pictures(request: DrawRequest) -> None:
+    """Check that pictures are no paths, and that decoding them does not exhaust the memory."""
     pictures = request.pictures
     sources = [*pictures.image, *pictures.ref_image, pictures.control_image]
     if not pictures.mask_is_alpha:
         sources.append(pictures.mask)
     if any(isinstance(source, str | os.PathLike) for source in sources):
         raise TypeError("an input picture of a client is a path")
+    pixels = sum(_pixels_of(source) for source in sources if isinstance(source, bytes))
+    if pixels > _MAX_INPUT_PIXELS:
+        raise UsageError(
+            f"the pictures have {pixels // 10**6} megapixels together, more than"
+            f" {_MAX_INPUT_PIXELS // 10**6}",
+            hint="scale them down first",
+            argument="image",
+        )
+
+
+def _pixels_of(file: bytes) -> int:
+    try:
+        return math.prod(picture_size(file))
+    except UsageError:  # which the library reports with the picture's role
+        return 0

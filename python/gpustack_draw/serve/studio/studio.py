@@ -4,12 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import anyio.to_thread
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, DrawSettings, ModelPlan, Progress
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-_DECODING = 4  # requests with pictures that are checked at the same time
+_DECODING = 2  # requests with pictures that are checked at the same time
 _CHECKS = 32  # other requests; those with new LoRAs wait for the engine
 _MAX_RETRY_AFTER = 60
 _LOGGER = logging.getLogger("gpustack_draw.serve")
@@ -87,8 +86,9 @@ class Studio:
         self._thread = DrawingThread(queue, self._counts, load_first)
         self._stop: StoppingError | None = None
         self._taken = 0  # requests that wait or are drawn
-        self._decoding = anyio.CapacityLimiter(_DECODING)
-        self._checks = anyio.CapacityLimiter(_CHECKS)
+        # Their threads are limited even if clients leave, unlike those of anyio.
+        self._decoding = ThreadPoolExecutor(_DECODING, "gpustack-draw decoding")
+        self._checks = ThreadPoolExecutor(_CHECKS, "gpustack-draw check")
 
     # The state
 
@@ -165,6 +165,8 @@ class Studio:
     async def __aexit__(self, *_error: object) -> None:
         """End whatever runs."""
         await self.close()
+        self._decoding.shutdown(wait=False, cancel_futures=True)
+        self._checks.shutdown(wait=False, cancel_futures=True)
 
     async def ready(self) -> LoadState:
         """Wait until the first model is loaded, or cannot be; return the state."""
@@ -242,9 +244,9 @@ class Studio:
         with self._place(), self._paths_hidden():
             _LOGGER.debug("%s draws %r", model.name, request.prompt)
             try:
-                limiter = self._decoding if request.pictures else self._checks
+                executor = self._decoding if request.pictures else self._checks
                 request, settings = await self._in_thread(
-                    self._checked, model, request, limiter=limiter
+                    self._checked, model, request, executor=executor
                 )
             except Exception:
                 self._counts.outcomes["refused"] += 1
@@ -381,11 +383,10 @@ class Studio:
         self,
         function: Callable[..., _Value],
         *arguments: object,
-        limiter: anyio.CapacityLimiter | None = None,
+        executor: ThreadPoolExecutor | None = None,
     ) -> _Value:
-        return await anyio.to_thread.run_sync(
-            partial(function, *arguments), limiter=limiter or self._checks, abandon_on_cancel=True
-        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor or self._checks, partial(function, *arguments))
 
 
 def _do_nothing() -> None:
