@@ -32,7 +32,7 @@ RUN apt-get update \
 COPY --from=build-cpu /opt/gpustack-draw /opt/gpustack-draw
 COPY docker/health.py /opt/gpustack-draw/health.py
 ENV PATH=/opt/gpustack-draw/bin:$PATH HF_HOME=/models
-USER draw
+USER 10001
 WORKDIR /home/draw
 VOLUME /models
 EXPOSE 1234
@@ -66,7 +66,7 @@ RUN apt-get update \
 COPY --from=build-vulkan /opt/gpustack-draw /opt/gpustack-draw
 COPY docker/health.py /opt/gpustack-draw/health.py
 ENV PATH=/opt/gpustack-draw/bin:$PATH HF_HOME=/models
-USER draw
+USER 10001
 WORKDIR /home/draw
 VOLUME /models
 EXPOSE 1234
@@ -101,7 +101,7 @@ RUN apt-get update \
 COPY --from=build-cuda /opt/gpustack-draw /opt/gpustack-draw
 COPY docker/health.py /opt/gpustack-draw/health.py
 ENV PATH=/opt/gpustack-draw/bin:$PATH HF_HOME=/models
-USER draw
+USER 10001
 WORKDIR /home/draw
 VOLUME /models
 EXPOSE 1234

@@ -185,7 +185,8 @@ def draw_command(model: str, folder: Path, count: int, *options: str) -> list[st
     """Return the command that draws pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     seeds = ["--count", str(count), "--seed", str(FIRST_SEED)]
-    return [COMMAND, model, PROMPT, *seeds, "--output", f"{folder}/", "--json", *options]
+    output = ["--size", "256x256", "--output", f"{folder}/", "--json"]
+    return [COMMAND, model, PROMPT, *seeds, *output, *options]
 
 
 def kill_while_drawing(rig: Rig, command: list[str], environment: Mapping[str, str]) -> list[Any]:
@@ -270,7 +271,7 @@ def main() -> int:
         rig.state.mkdir()
         hub = LoopbackHub()
         stack.callback(hub.close)
-        hub.add(REPOSITORY, {f"{NAME}.gguf": DEMO_FILE, f"pure-{NAME}.gguf": DEMO_FILE})
+        hub.add(REPOSITORY, {f"{NAME}.gguf": DEMO_FILE, "demo-pure-Q4_0.gguf": DEMO_FILE})
         stack.enter_context(rig.database())
         options = {
             "--database-url": f"postgresql://postgres@127.0.0.1:{DATABASE_PORT}/gpustack",

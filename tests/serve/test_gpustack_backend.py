@@ -127,7 +127,7 @@ def test_every_image_has_a_target_without_a_health_check() -> None:
     targets = {stage.split()[2]: stage for stage in stages}
     for target in ("cpu", "vulkan", "cuda"):
         assert "HEALTHCHECK --interval" in targets[target]
-        assert "\nUSER draw\n" in targets[target]
+        assert "\nUSER 10001\n" in targets[target]
         for_gpustack = targets[f"gpustack-{target}"]
         assert for_gpustack.startswith(f"{target} AS gpustack-{target}\nHEALTHCHECK NONE\n")
 

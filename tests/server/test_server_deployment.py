@@ -275,13 +275,23 @@ def test_a_rejected_deployment(old: LoopbackGpustack, capsys: pytest.CaptureFixt
     ]
 
 
+@pytest.mark.parametrize(
+    ("log", "end"),
+    [
+        (b"", ""),
+        (b"loading\nout of \x1b[1mmemory\n\n \n", "; its log ends with: out of [1mmemory"),
+        (b"\xff" * 70_000, "; its log ends with: " + "\ufffd" * 297 + "..."),
+        (b"\n" * 10, ""),
+    ],
+)
 def test_a_model_that_fails_to_start(
-    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+    old: LoopbackGpustack, capsys: pytest.CaptureFixture[str], log: bytes, end: str
 ) -> None:
-    old.states = [[{"state": "error", "state_message": "no space left"}]]
+    old.states = [[{"state": "error", "state_message": "Inference server exited."}]]
+    old.log = log
     assert draw(f"hf.co/{TURBO}", "-q") == 1
     assert error_of(capsys, old) == [
-        f"hf.co/{TURBO} failed to start on URL: error: no space left",
+        f"hf.co/{TURBO} failed to start on URL: error: Inference server exited{end}",
         "check its instances on the server's web page",
     ]
 

@@ -7,6 +7,7 @@ Its bodies, statuses and framing were recorded from servers of both releases, wi
 import base64
 import contextlib
 import json
+import re
 import socket
 import ssl
 import threading
@@ -44,6 +45,7 @@ class LoopbackGpustack:
         clusters: Clusters of 2.x.
         backends: Inference backends of 2.x; ``None`` for a release without them.
         gpus: GPUs of 2.x.
+        log: Log of every instance.
     """
 
     ADMIN = "gpustack_0123456789abcdef_admin"
@@ -70,6 +72,7 @@ class LoopbackGpustack:
             {"backend_name": "vLLM", "is_built_in": True, "enabled": True, "version_configs": {}}
         ]
         self.gpus: list[dict[str, Any]] = []
+        self.log = b""
         server = self
 
         class Handler(_Handler):
@@ -251,6 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.page([item for item in items if query.get("search", "") in item["name"]], query)
         elif path == f"{root}/model-instances":
             self.instances(query)
+        elif re.fullmatch(f"{root}/model-instances/1/logs", path) and server.log:
+            lines = server.log.splitlines(keepends=True)[-int(query["tail"]) :]
+            self.send(200, b"".join(lines), "application/octet-stream", {})
         elif path == "/v2/clusters" and not server.uses_llama_box:
             self.page(server.clusters, query)
         elif path == "/v2/inference-backends" and server.backends is not None:

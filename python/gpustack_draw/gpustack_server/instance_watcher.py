@@ -1,6 +1,7 @@
 """Waits until an instance of a deployed model runs, with the progress of its download."""
 
 import time
+from urllib.parse import quote
 
 from gpustack_draw.errors import ServerError
 from gpustack_draw.gpustack_server import request_json, retry
@@ -23,6 +24,7 @@ _MAX_LINE_BYTES = 1024 * 1024
 _MAX_WATCH_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES = 65_536
 _MAX_INSTANCES = 1000
+_LOG_SECONDS = 5.0
 
 
 class InstanceWatcher:
@@ -124,12 +126,30 @@ class InstanceWatcher:
         if instance.state == "running":
             return True
         if all(each.state == "error" for each in self._instances.values()):
+            log_line = self._read_last_log_line(key)
+            log = f"; its log ends with: {log_line}" if log_line else ""
             raise ServerError(
                 f"hf.co/{self._api.repository} failed to start on {self._address.url}:"
-                f" {instance.text}",
+                f" {instance.text.removesuffix('.')}{log}",
                 hint="check its instances on the server's web page",
             )
         return False
+
+    def _read_last_log_line(self, instance: str) -> str:
+        """Return the last line of an instance's log; empty if the server does not send it."""
+        try:
+            with self._api.server.connection.request(
+                "GET",
+                f"{self._api.instances_path}/{quote(instance, safe='')}/logs",
+                query=[("tail", "5")],
+                seconds=_LOG_SECONDS,
+                cancellation=self._api.cancellation,
+            ) as response:
+                text = response.read(_MAX_ERROR_BYTES) if response.status == 200 else b""
+        except TransportError:
+            return ""
+        lines = text.replace(self._address.key.encode() or b"\0", b"***").decode(errors="replace")
+        return next(filter(None, map(clean, reversed(lines.splitlines()))), "")
 
     def _report(self) -> None:
         instances = tuple(self._instances.values())
