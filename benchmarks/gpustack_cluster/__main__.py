@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -45,6 +46,7 @@ REPOSITORY, NAME = "rig/demo-GGUF", "demo-Q4_0"
 PROMPT, FIRST_SEED = "three green stars", 100
 PASSWORD = "Rig-password-1"  # noqa: S105 - of a server on 127.0.0.1 that lives for minutes
 COMMAND = str(Path(sys.executable).with_name("gpustack-draw"))
+FINISHED_BEFORE_KILL = 4
 MINUTES = 60.0
 
 
@@ -148,6 +150,11 @@ class Rig:
         finally:
             end_group(process)
 
+    def finished_requests(self) -> int:
+        """Return the number of pictures that all replicas have drawn so far."""
+        logs = (path.read_bytes() for path in self.state.glob("*.log"))
+        return sum(log.count(b"POST /v1/images/generations 200") for log in logs)
+
     def replica_pids(self) -> list[int]:
         """Return the processes that stand for containers."""
         records = [json.loads(path.read_text()) for path in self.state.glob("*.state.json")]
@@ -189,18 +196,24 @@ def draw_command(model: str, folder: Path, count: int, *options: str) -> list[st
     return [COMMAND, model, PROMPT, *seeds, *output, *options]
 
 
+def kill_replica(rig: Rig, finished: int) -> None:
+    """Kill a replica once the replicas have finished so many requests."""
+    while rig.finished_requests() < finished:
+        time.sleep(0.02)
+    pid = rig.replica_pids()[0]
+    os.killpg(pid, signal.SIGKILL)
+    print(f"killed a replica after {rig.finished_requests()} requests", flush=True)
+
+
 def kill_while_drawing(rig: Rig, command: list[str], environment: Mapping[str, str]) -> list[Any]:
-    """Run the command, kill a replica after the third picture, and return the pictures' records."""
-    records: list[Any] = []
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            records.append(json.loads(line))
-            if len(records) == 3:
-                pid = rig.replica_pids()[0]
-                os.killpg(pid, signal.SIGKILL)
-                print(f"killed the replica with the process {pid}", flush=True)
-    print(f"exit status {process.returncode}, {len(records)} pictures")
+    """Run the command, kill a replica after a few pictures, and return the pictures' records."""
+    finished = rig.finished_requests() + FINISHED_BEFORE_KILL
+    killer = threading.Thread(target=kill_replica, args=(rig, finished), daemon=True)
+    killer.start()
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    print(f"exit status {done.returncode}, {len(records)} pictures")
+    assert not killer.is_alive()
     return records
 
 
@@ -210,10 +223,12 @@ def compare(records: list[Any], folder: Path, count: int) -> bool:
     expected = list(range(FIRST_SEED, FIRST_SEED + count))
     print(f"seeds right: {seeds == expected} ({seeds})")
     local = subprocess.check_output(draw_command("demo", folder, count), text=True)
+    paths = {record["seed"]: record["path"] for record in map(json.loads, local.splitlines())}
     worst = 0
-    for one, other in zip(records, map(json.loads, local.splitlines()), strict=False):
-        arrays = [np.asarray(Image.open(each["path"]), dtype=int) for each in (one, other)]
-        worst = max(worst, int(np.abs(arrays[0] - arrays[1]).max()))
+    for record in records:
+        pair = (record["path"], paths[record["seed"]])
+        drawn, expected_picture = (np.asarray(Image.open(path), dtype=int) for path in pair)
+        worst = max(worst, int(np.abs(drawn - expected_picture).max()))
     print(f"largest difference from this machine's pictures: {worst} of 255")
     return seeds == expected and worst <= 2
 
