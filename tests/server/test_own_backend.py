@@ -518,7 +518,7 @@ def test_a_mask_keeps_the_rest_of_the_picture(own: LoopbackGpustack) -> None:
 def test_a_model_that_was_not_trained_to_edit_starts_from_one_picture(
     own: LoopbackGpustack,
 ) -> None:
-    own.add("sdxl", meta={**META, "modes": ["txt2img", "img2img", "inpaint"], "strength": 0.75})
+    own.add("sdxl", meta={**META, "image_use": "start", "strength": 0.75})
     image = plain_png(64, 64, (200, 0, 0))
     with gpustack_draw.load("sdxl") as model:
         request = DrawRequest(prompt=PROMPT, pictures=PictureOptions(image=image))
@@ -533,12 +533,38 @@ def test_a_model_that_was_not_trained_to_edit_starts_from_one_picture(
     )
 
 
+@pytest.mark.parametrize(
+    ("use", "options", "sent"),
+    [
+        ("control", {"image": plain_png(64, 64, (9, 9, 9))}, {}),
+        (
+            "start",
+            {"control_image": plain_png(64, 64, (9, 9, 9)), "control_strength": 0.5, "canny": True},
+            {"control_strength": "0.5", "canny": "true"},
+        ),
+    ],
+)
+def test_a_control_picture_is_sent(
+    own: LoopbackGpustack, use: str, options: Mapping[str, Any], sent: Mapping[str, str]
+) -> None:
+    own.add("control", meta={**META, "image_use": use})
+    pictures = PictureOptions(**options)
+    with gpustack_draw.load("control") as model:
+        plan = model.plan(DrawRequest(prompt=PROMPT, pictures=pictures))
+        (picture,) = model.draw(DrawRequest(prompt=PROMPT, seed=1, pictures=pictures))
+    assert (plan.defaults.mode, picture.settings.mode) == ("control", "control")
+    (request,) = own.edits()
+    assert [part.name for part in request.parts] == ["control_image"]
+    names = ("canny", "control_strength")
+    assert {name: request.body[name] for name in names if name in request.body} == sent
+
+
 # --- a server of gpustack-draw serve, without GPUStack --------------------------------------------
 
 
 @pytest.fixture
 def alone(own: LoopbackGpustack) -> LoopbackGpustack:
-    own.is_own, own.release, own.requires_key = True, "0.2.0", False
+    own.is_own, own.release = True, "0.2.0"
     return own
 
 
@@ -549,6 +575,109 @@ def test_the_command_draws_on_a_server_of_its_own(
     record = json.loads(capsys.readouterr().out)
     assert record["device"] == f"gpustack-draw 0.2.0 at 127.0.0.1:{alone.port}"
     assert alone.paths() == ["GET /version", "GET /v1/models", "POST /v1/images/generations"]
+
+
+def test_any_name_is_drawn_by_the_only_model(
+    alone: LoopbackGpustack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone.add("other", meta=META)
+    del alone.models[OWN]
+    alone.fail("/images/", status=404)
+    assert main(["mine", PROMPT, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"note:      gpustack-draw 0.2.0 at 127.0.0.1:{alone.port} draws with its only model,"
+        " 'other'"
+    )
+
+
+MISSING = (
+    b'{"error": {"message": "there is no model %s on this server", "code": "model_not_found"}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "fault", "expected"),
+    [
+        (
+            "mine",
+            {"status": 404, "body": MISSING % b"'mine'"},
+            (
+                3,
+                "URL has no model 'mine'",
+                "available: klein, other; others only if the server may download models",
+            ),
+        ),
+        (
+            "hf.co/acme/x-GGUF:Q4_0",
+            {"status": 404, "body": MISSING % b"'hf.co/acme/x-GGUF:Q4_0'"},
+            (
+                3,
+                "URL has no model 'hf.co/acme/x-GGUF:Q4_0'",
+                "available: klein, other; others only if the server may download models",
+            ),
+        ),
+        (
+            OWN,
+            {"status": 404, "body": MISSING % b"'ink'"},
+            (
+                1,
+                (
+                    "gpustack-draw 0.2.0 at URL rejects the request (404): there is no model 'ink'"
+                    " on this server"
+                ),
+                "change the value that the message names",
+            ),
+        ),
+        (
+            OWN,
+            {"status": 500, "body": b'{"error": {"message": "the engine crashed"}}'},
+            (
+                1,
+                "gpustack-draw 0.2.0 at URL could not draw with 'klein' (500): the engine crashed",
+                "try again; if this happens again, check the server's log",
+            ),
+        ),
+        (
+            OWN,
+            {"status": 401, "body": b"{}"},
+            (
+                1,
+                "URL rejects the key in GPUSTACK_API_KEY",
+                "set GPUSTACK_API_KEY to the key that the server was started with",
+            ),
+        ),
+        (
+            OWN,
+            {"cut": 0},
+            (
+                1,
+                "the response of URL contains no picture",
+                "try again; if this happens again, check the server's log",
+            ),
+        ),
+    ],
+)
+def test_errors_of_a_server_without_gpustack(
+    alone: LoopbackGpustack,
+    short_waits: None,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    fault: Mapping[str, Any],
+    expected: tuple[int, str, str],
+) -> None:
+    alone.add("other", meta=META)
+    alone.fail("/images/", **fault)
+    options = ["--on", "server"] if model.startswith("hf.co") else []
+    assert FailingCommand(capsys, alone.url).run(model, *options) == expected
+
+
+def test_a_hub_model_is_drawn_by_a_server_that_downloads_it(alone: LoopbackGpustack) -> None:
+    reference = "hf.co/acme/x-GGUF:Q4_0"
+    alone.add(reference, meta=META).hidden = True  # not in its list
+    alone.requires_key = False
+    with gpustack_draw.load("https://huggingface.co/acme/x-GGUF:Q4_0", on="server") as model:
+        assert model.check(DrawRequest(prompt=PROMPT)) == ()
+    assert alone.paths() == ["GET /version", "GET /v1/models", "GET /v1/models"]
 
 
 def test_models_lists_what_a_server_reports(

@@ -58,7 +58,7 @@ def edit_problem(values: dict[str, str], files: list[FormPart], *, is_llama_box:
     Raises:
         OSError: A picture is damaged.
     """
-    names = ("image",) if is_llama_box else ("image", "image[]", "image[0]")
+    names = ("image",) if is_llama_box else ("image", "image[]", "image[0]", "control_image")
     images = [_open_image(part) for part in files if part.name in names]
     if not images:
         return 'Illegal param: "image" is required'

@@ -25,6 +25,7 @@ META = {
     "sampling_steps": 3,
     "cfg_scale": 1.0,
     "modes": ["txt2img", "img2img", "inpaint", "edit"],
+    "image_use": "reference",
 }
 PREVIEW = plain_png(8, 8, (255, 128, 0))
 _NUMBERS = ("sample_steps", "cfg_scale", "guidance", "eta", "strength")

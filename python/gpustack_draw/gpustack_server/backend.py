@@ -2,14 +2,12 @@
 
 from typing import Literal
 
-from gpustack_draw.gpustack_server.models import RunningModel
+from gpustack_draw.gpustack_server.models import OWN_MARK, RunningModel
 from gpustack_draw.gpustack_server.release import Release
 
 # ``llama-box`` of GPUStack 0.x; ``gpustack-draw``, this program's own server; ``custom``, one that
 # reports a sampler; ``other``: vLLM or SGLang, which report nothing, or a silent custom one.
 Backend = Literal["llama-box", "gpustack-draw", "custom", "other"]
-
-OWN_MARK = "gpustack_draw"  # in the metadata of a model of this program's own server
 
 
 def backend_of(release: Release, model: RunningModel) -> Backend:

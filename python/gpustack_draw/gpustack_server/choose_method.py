@@ -69,11 +69,14 @@ def choose_method(
         return Method(sampler, scheduler, None, None)
     _check(sampler, model.names("samplers"), "sampler", model)
     _check(scheduler, model.names("schedulers"), "scheduler", model)
+    own_scheduler = model.one_of("schedule_method", SCHEDULERS)
+    if request.sigmas is not None:  # they take the place of the scheduler
+        own_scheduler = None
     return Method(
         sampler,
         scheduler,
         sampler or model.one_of("sample_method", SAMPLERS),
-        scheduler or model.one_of("schedule_method", SCHEDULERS),
+        scheduler or own_scheduler,
     )
 
 

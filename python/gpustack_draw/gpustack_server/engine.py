@@ -2,23 +2,27 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpustack_draw.errors import DrawError, quoted
 from gpustack_draw.gpustack_server.address import ServerAddress
-from gpustack_draw.gpustack_server.backend import OWN_MARK, backend_of
+from gpustack_draw.gpustack_server.backend import backend_of
 from gpustack_draw.gpustack_server.batch import Batch, Outcome
 from gpustack_draw.gpustack_server.cancellation import run_in_thread
 from gpustack_draw.gpustack_server.deployment import Deployment
-from gpustack_draw.gpustack_server.models import RunningModel, find_model
+from gpustack_draw.gpustack_server.models import OWN_META, RunningModel, find_model
 from gpustack_draw.gpustack_server.own_server import check_loras
 from gpustack_draw.gpustack_server.picture_client import PictureClient
 from gpustack_draw.gpustack_server.plan_request import ServerPlan, plan_request
 from gpustack_draw.gpustack_server.read_picture import read_picture
-from gpustack_draw.gpustack_server.release import OWN_NAME
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.gpustack_server.server import GpustackServer
-from gpustack_draw.gpustack_server.server_errors import explain_response, with_missing_seeds
+from gpustack_draw.gpustack_server.server_errors import (
+    OWN_NAME,
+    explain_response,
+    with_missing_seeds,
+)
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import CheckedRequest, DrawingFiles, ModelPlan
@@ -63,16 +67,20 @@ def open_model(
         phrase("{} has no effect: the picture is drawn on a server", Argument(name))
         for name in ignored
     ]
-    if isinstance(reference, ServerModel):
-        server = GpustackServer(address, model_name=reference.name, on_log=on_log)
-        engine = ServerEngine(server, reference.text, reference.name, loras=loras, notes=notes)
+    name = reference.name if isinstance(reference, ServerModel) else ""
+    server = GpustackServer(address, model_name=name, on_log=on_log)
+    if isinstance(reference, HubModel) and server.find().release.is_own:
+        # A server without GPUStack deploys nothing; it may download the model itself.
+        name = replace(reference, text="").text
+    if name:
+        engine = ServerEngine(server, reference.text, name, loras=loras, notes=notes)
         engine.look_up()
         engine.check_loras()
         return engine
+    assert isinstance(reference, HubModel)
     from gpustack_draw.gpustack_server.deployment_plan import plan_deployment
     from gpustack_draw.hub import Hub
 
-    server = GpustackServer(address, on_log=on_log)
     deployment = plan_deployment(
         reference, server.find(), Hub(look_up_seconds=_LOOK_UP_SECONDS), size_model
     )
@@ -144,9 +152,12 @@ class ServerEngine:
         """
         server = self._server.find()
         if self._model is None:
-            self._model = run_in_thread(
+            self._model = model = run_in_thread(
                 lambda cancellation: find_model(server, self.name, cancellation)
             )
+            if model.listed:
+                only = f"{self._server.device} draws with its only model, {quoted(model.listed)}"
+                self._notes = (*self._notes, only)
 
     def check_loras(self) -> None:
         """Check that the server can draw with the LoRAs that the model was loaded with.
@@ -305,8 +316,7 @@ class ServerEngine:
         if self._model is not None:
             return self._model
         backend = "" if self._deployment is None else str(self._deployment.body.get("backend"))
-        meta = {OWN_MARK: "", "streams": True} if backend.startswith(OWN_NAME) else {}
-        return RunningModel(self.name, meta)
+        return RunningModel(self.name, OWN_META if backend.startswith(OWN_NAME) else {})
 
     def _deployment_notes(self) -> list[str]:
         deployment = self._deployment

@@ -21,6 +21,9 @@ _MAX_NAME_LENGTH = 255
 _MAX_TEXT_LENGTH = 1000
 _MAX_MODELS = 1000
 _MAX_NAMES = 1000
+_HUB = "hf.co/"
+OWN_MARK = "gpustack_draw"  # in the metadata of a model of this program's own server
+OWN_META = {OWN_MARK: "", "streams": True}  # before the server has listed the model
 # Models without a category may draw.
 _DRAWING_CATEGORIES = ("image", "unknown", "")
 # States of instances from the one that explains most.
@@ -34,10 +37,12 @@ class RunningModel:
     Attributes:
         name: Its name on the server.
         meta: Metadata of its backend: ``default_width``, ``sampling_steps``, ...
+        listed: The name that the server lists it under; empty for the same one.
     """
 
     name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    listed: str = ""
 
     @property
     def family(self) -> str:
@@ -211,7 +216,8 @@ def image_model_names(server: FoundServer, cancellation: Cancellation) -> list[s
 def find_model(server: FoundServer, name: str, cancellation: Cancellation) -> RunningModel:
     """Find a model among the running ones.
 
-    A model that is not listed may draw all the same; it is returned without metadata.
+    A model that is not listed may draw all the same; it is returned without metadata, unless they
+    are known from the server.
 
     Raises:
         ServerError: The server does not answer, or rejects the API key.
@@ -223,11 +229,23 @@ def find_model(server: FoundServer, name: str, cancellation: Cancellation) -> Ru
         running = try_list_models(server, cancellation) or []
     found = next((model for model in running if model.name == name), None)
     if found is None:
-        return RunningModel(name)
+        return _unlisted_model(server, name, running)
     if candidates is None or found in candidates:
         return found
     known = image_model_names(server, cancellation)
     raise not_an_image_model(name, server.connection.address, known)
+
+
+def _unlisted_model(
+    server: FoundServer, name: str, running: Sequence[RunningModel]
+) -> RunningModel:
+    """Return what is known of a model that a server does not list."""
+    if not server.release.is_own:
+        return RunningModel(name)
+    if len(running) == 1 and not name.startswith(_HUB):
+        # It draws with its only model, whatever the name.
+        return RunningModel(name, running[0].meta, listed=running[0].name)
+    return RunningModel(name, OWN_META)  # it may download the model
 
 
 def find_state(server: FoundServer, name: str, cancellation: Cancellation) -> str:

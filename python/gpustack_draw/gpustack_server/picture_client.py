@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpustack_draw.errors import DrawError
+from gpustack_draw.errors import DrawError, quoted
 from gpustack_draw.gpustack_server.batch import EventFunction
 from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportError
 from gpustack_draw.gpustack_server.connection import Response
@@ -26,6 +26,7 @@ from gpustack_draw.gpustack_server.server_errors import (
     stopped_model,
     too_large_upload,
     unknown_model,
+    unknown_own_model,
 )
 from gpustack_draw.gpustack_server.stream_reader import StreamReader
 
@@ -161,6 +162,11 @@ class PictureClient:
         if self._files and (explained := self._explain_refused_pictures(error)):
             return explained
         message = error.message.lower()
+        if self._server.release.is_own:
+            if error.status == 404 and quoted(self._name) in error.message:  # not a LoRA's
+                known = image_model_names(self._server, cancellation)
+                return unknown_own_model(self._name, self._address, known)
+            return self._explain_response(error)
         # 2.0 forbids models that do not exist or that it hides from a key.
         is_missing = error.status == 404 or (error.status == 403 and message == "model not found")
         is_stopped = "no running instance" in message or "no running model instance" in message

@@ -114,7 +114,7 @@ def _refuse(options: PictureOptions, backend: Backend, release: Release) -> None
     Raises:
         UsageError: It cannot use one of the pictures.
     """
-    if options.control_image is not None:
+    if options.control_image is not None and backend != "gpustack-draw":
         raise UsageError(
             "a control picture cannot be sent to a server",
             hint=DRAW_LOCALLY,
@@ -147,25 +147,14 @@ def _choose_roles(
     options: PictureOptions, sources: SourcePictures, backend: Backend, model: RunningModel
 ) -> PictureRoles[InputPicture]:
     """Decide what each picture is for."""
+    if backend == "gpustack-draw":
+        return _choose_own_roles(options, sources, model)
     is_masked = options.mask is not None or options.expand is not None
     references = (*sources.images, *sources.references)
-    if backend == "gpustack-draw":
-        starts = bool(sources.images) and (
-            is_masked or options.strength is not None or not _looks_at_pictures(model)
-        )
-        if starts and len(sources.images) > 1:
-            raise UsageError(
-                f"{quoted(model.name)} starts from one picture, and {len(sources.images)} are"
-                " named",
-                hint=phrase("name it with {image}, and the others with {ref_image}"),
-                argument="image",
-            )
-    else:
-        starts = is_masked or backend == "llama-box"
-    if not starts:
+    if backend != "llama-box" and not is_masked:
         return PictureRoles(mode="edit", references=references)
     strength = None
-    if backend not in _FOREIGN:
+    if backend == "llama-box":
         strength = model.number("strength", 1) if options.strength is None else options.strength
     return PictureRoles(
         mode="inpaint" if is_masked else "img2img",
@@ -176,10 +165,35 @@ def _choose_roles(
     )
 
 
-def _looks_at_pictures(model: RunningModel) -> bool:
-    """Return whether a model of this program's own server was trained to edit pictures."""
-    modes = model.names("modes")
-    return "edit" in modes or not modes
+def _choose_own_roles(
+    options: PictureOptions, sources: SourcePictures, model: RunningModel
+) -> PictureRoles[InputPicture]:
+    """Decide what each picture is for, as this program's own server does."""
+    is_masked = options.mask is not None or options.expand is not None
+    images, references, control = sources.images, sources.references, sources.control
+    if not images or not (is_masked or options.strength is not None):
+        use = model.one_of("image_use", ("start", "reference", "control")) or "reference"
+        if use == "control" and images and control is None:
+            control, images = images[0], images[1:]
+        if use != "start" or not images:
+            references = (*images, *references)
+            return PictureRoles(
+                mode="edit" if references else "control", references=references, control=control
+            )
+    if len(images) > 1:
+        raise UsageError(
+            f"{quoted(model.name)} starts from one picture, and {len(images)} are named",
+            hint=phrase("name it with {image}, and the others with {ref_image}"),
+            argument="image",
+        )
+    return PictureRoles(
+        mode="inpaint" if is_masked else "img2img",
+        start=images[0],
+        references=references,
+        mask=sources.mask,
+        control=control,
+        strength=model.number("strength", 1) if options.strength is None else options.strength,
+    )
 
 
 def _rules(backend: Backend, model: RunningModel) -> PictureRules:
@@ -211,6 +225,8 @@ def form_files(pictures: EnginePictures, backend: Backend) -> tuple[FormFile, ..
     if backend == "gpustack-draw":
         images, references = (start, pictures.references) if start else (pictures.references, ())
         files = (*_numbered("image", images), *_numbered("ref_image", references))
+        if pictures.control is not None:
+            files += _numbered("control_image", (pictures.control,))
     else:
         images = (*start, *pictures.references)
         # OpenAI's client names the field like this; vLLM and SGLang read both names.

@@ -10,11 +10,10 @@ from gpustack_draw.gpustack_server.cancellation import Cancellation, TransportEr
 from gpustack_draw.gpustack_server.connection import ServerConnection
 from gpustack_draw.gpustack_server.redirect import redirect_target
 from gpustack_draw.gpustack_server.responses import ResponseError, parse_object
-from gpustack_draw.gpustack_server.server_errors import explain_transport, not_gpustack
+from gpustack_draw.gpustack_server.server_errors import OWN_NAME, explain_transport, not_gpustack
 
 MIN_RELEASE = (0, 4)
 MAX_TESTED_RELEASE = (2, 3)
-OWN_NAME = "gpustack-draw"  # of the server in a response to /version
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})?[.\w+-]{0,40}", re.ASCII)
 _MAX_VERSION_BYTES = 65_536

@@ -13,6 +13,7 @@ from gpustack_draw.request.lora_tags import split_lora_tags
 from gpustack_draw.request.loras import LORA_WEIGHT, LoraSettings
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
 from gpustack_draw.request.options import (
+    CONTROL_STRENGTH,
     HIRES,
     HIRES_STEPS,
     HIRES_STRENGTH,
@@ -44,6 +45,7 @@ def reported_settings(values: Mapping[str, Any], settings: DrawSettings) -> dict
     checked["scheduler"] = _one_of(SCHEDULERS, values.get("scheduler"))
     if settings.strength is not None or settings.mode in {"img2img", "inpaint"}:
         checked["strength"] = _checked(STRENGTH, values.get("strength"))
+    checked["control_strength"] = _checked(CONTROL_STRENGTH, values.get("control_strength"))
     if loras := _loras(values.get("loras"), settings.prompt):
         checked["loras"] = loras
     if settings.hires is not None:

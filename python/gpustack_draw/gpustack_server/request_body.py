@@ -70,6 +70,8 @@ def write_own_body(
         or None,
         "strength": pictures.strength,
         "mask_blur": blur_of(pictures) if is_masked else None,
+        "control_strength": pictures.control_strength,
+        "canny": pictures.canny or None,
     }
     return _without_none({**_common(request, name, size, method), **numbers, **fields})
 

@@ -22,7 +22,7 @@ POLL_DELAY = 1.0
 # A longer Retry-After, in seconds, counts as a refusal.
 _MAX_DELAY = 120.0
 # Codes of gpustack-draw's own server, whose header Retry-After the proxy of GPUStack 2 drops.
-_BUSY_CODES = {"busy", "queue_full", "loading", "shutting_down"}
+_BUSY_CODES = {"busy", "queue_full", "loading", "stopping"}
 # GPUStack's messages for a replica that is not there any more: those of its HTTP client, and those
 # of its own (gpustack/routes/openai.py, gpustack/routes/worker/proxy.py, releases 0.7 to 2.3).
 _LOST = re.compile(

@@ -10,6 +10,7 @@ from gpustack_draw.phrases import joined, phrase
 from gpustack_draw.request.place import hub_reference
 from gpustack_draw.units import format_bytes
 
+OWN_NAME = "gpustack-draw"  # of this program's own server, in its titles
 CHECK_SERVER = phrase(
     "check {server} or GPUSTACK_SERVER_URL: use the host and port of its web page"
 )
@@ -19,6 +20,8 @@ _CHECK_RUNNING = phrase("check {server} or GPUSTACK_SERVER_URL, and that the ser
 _CHECK_ADDRESS = "check that this is the address of the GPUStack server itself"
 _CREATE_KEY = "create an API key on the server's web page, and set GPUSTACK_API_KEY to it"
 _CHECK_LOG = "try again; if this happens again, check the log of the model's instance"
+_SET_OWN_KEY = "set GPUSTACK_API_KEY to the key that the server was started with"
+_CHECK_OWN_LOG = "try again; if this happens again, check the server's log"
 _START_INSTANCE = "start it or check its instances on the server's web page"
 
 
@@ -101,19 +104,20 @@ def explain_response(  # noqa: PLR0911 - one per problem
         model: The model's name, if the request was for a picture.
     """
     because = f": {error.message}" if error.message else ""
+    is_own = release.startswith(OWN_NAME)  # without instances of models, and their web page
     if error.problem == "refused" and 400 <= error.status < 500:
         return _explain_client_error(error, address, release, because)
     if error.problem == "refused":
         status = f" ({error.status})" if error.status else ""
         return ServerError(
             f"{release} at {address.url} could not draw with {quoted(model)}{status}{because}",
-            hint=f"{_CHECK_LOG} on the server's web page",
+            hint=_CHECK_OWN_LOG if is_own else f"{_CHECK_LOG} on the server's web page",
         )
     if error.problem == "no picture":
+        stopped = f"the instance of {quoted(model)} may have stopped: check its log on the server's"
         return ServerError(
             f"the response of {address.url} contains no picture",
-            hint=f"the instance of {quoted(model)} may have stopped: check its log on the server's"
-            " web page",
+            hint=_CHECK_OWN_LOG if is_own else f"{stopped} web page",
         )
     if error.problem == "broken picture":
         return ServerError(
@@ -133,13 +137,17 @@ def explain_response(  # noqa: PLR0911 - one per problem
 def _explain_client_error(
     error: ResponseError, address: ServerAddress, release: str, because: str
 ) -> DrawError:
+    is_own = release.startswith(OWN_NAME)
     if error.status == 401 and address.key:
+        expired = "it may have expired: create another one on the server's web page"
         return ServerError(
             f"{address.url} rejects the key in GPUSTACK_API_KEY",
-            hint="it may have expired: create another one on the server's web page",
+            hint=_SET_OWN_KEY if is_own else expired,
         )
     if error.status == 401:
-        return ServerError(f"{address.url} requires an API key", hint=_CREATE_KEY)
+        return ServerError(
+            f"{address.url} requires an API key", hint=_SET_OWN_KEY if is_own else _CREATE_KEY
+        )
     if error.status == 403:
         return ServerError(
             f"the API key is not permitted to draw on {address.url}{because}",
@@ -316,6 +324,21 @@ def unknown_model(
         f"{address.url} has no model {quoted(name)}{scope}{stopped}{nearest}",
         hint=f"{available}{none}for a model of Hugging Face type {hub_reference(name)}, for a file"
         " its path",
+        argument="model",
+    )
+
+
+def unknown_own_model(name: str, address: ServerAddress, known: Sequence[str]) -> DrawError:
+    """Return the error for a name that this program's own server does not have.
+
+    Args:
+        name: The name as typed.
+        address: The server.
+        known: Names of its models.
+    """
+    return ModelNotFoundError(
+        f"{address.url} has no model {quoted(name)}",
+        hint=f"available: {', '.join(known[:10])}; others only if the server may download models",
         argument="model",
     )
 

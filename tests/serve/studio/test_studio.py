@@ -242,6 +242,8 @@ def test_a_name_is_found_as_typed_and_another_one_lists_them(studio: RunningStud
 def test_a_single_model_answers_to_every_name() -> None:
     with running_stubs(StubModels("a")) as studio:
         assert studio.studio.find("anything").name == "a"
+        with pytest.raises(ModelNotFoundError):  # GPUStack gives no model such a name
+            studio.studio.find("hf.co/owner/repo:Q4_0")
 
 
 @pytest.mark.parametrize("name", ["hf.co/../x", "../x", "/etc/passwd", "hf.co/a/b:../c", "x/y"])

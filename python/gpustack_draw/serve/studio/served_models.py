@@ -44,7 +44,7 @@ class ServedModels:
 
         Args:
             name: ``None`` for the first one. A single model answers to every name, because GPUStack
-                renames routes, except to one of Hugging Face that may be downloaded.
+                renames routes, except to one of Hugging Face.
 
         Raises:
             ModelNotFoundError: There is none.
@@ -54,9 +54,10 @@ class ServedModels:
         for model in self.all:
             if name == model.name or (name == model.reference and is_hub_reference(name)):
                 return model
-        if is_hub_reference(name) and self._allow_fetch:
+        is_on_hub = is_hub_reference(name)
+        if is_on_hub and self._allow_fetch:
             return ServedModel(name, name, is_named_by_client=True)
-        if len(self.all) == 1:
+        if len(self.all) == 1 and not is_on_hub:
             return self.all[0]
         names = ", ".join(model.name for model in self.all)
         raise ModelNotFoundError(
