@@ -90,17 +90,17 @@ def test_every_control_has_a_name(pages: Pages, server: str) -> None:
     assert unnamed(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_texts_have_enough_contrast(pages: Pages, server: str, scheme: str) -> None:
-    page = full_page(pages, server, color_scheme=scheme)
-    results = page.evaluate(CONTRASTS)
-    assert len(results) > 20
-    page.click("#mark")
-    page.wait_for_selector("#mask-editor[open]")
-    results += page.evaluate(CONTRASTS)
-    assert [(text, ratio) for text, ratio in results if ratio < MIN_CONTRAST] == []
-    is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 19, 17)"
-    assert is_dark == (scheme == "dark")
+def test_all_texts_have_enough_contrast(pages: Pages, server: str) -> None:
+    page = full_page(pages, server)
+    page.evaluate("document.getElementById('mask-editor').show()")
+    backgrounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        results = page.evaluate(CONTRASTS)
+        assert len(results) > 30
+        assert [(text, ratio) for text, ratio in results if ratio < MIN_CONTRAST] == []
+        backgrounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert backgrounds == ["rgb(246, 244, 239)", "rgb(21, 19, 17)"]
 
 
 def test_the_keyboard_is_enough(pages: Pages, server: str) -> None:
@@ -146,8 +146,8 @@ def test_the_keyboard_is_enough(pages: Pages, server: str) -> None:
     page.keyboard.press("Tab")  # "Done"
     page.keyboard.press("Enter")
     page.wait_for_selector("#mask-editor", state="hidden")
+    page.wait_for_selector("#unmark")
     assert page.evaluate("document.activeElement.id") == "mark"
-    assert page.is_visible("#unmark")
 
 
 def test_chinese_and_english(pages: Pages, server: str) -> None:
