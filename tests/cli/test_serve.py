@@ -277,3 +277,4 @@ def test_other_addresses(host: str) -> None:
 def test_models_are_optional_and_repeatable() -> None:
     assert parse_arguments(["serve"]).models == []
     assert parse_arguments(["serve", "a", "--port", "1", "b"]).models == ["a", "b"]
+    assert parse_arguments(["serve", "-m", "a"]).models == ["a"]

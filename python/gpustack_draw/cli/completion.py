@@ -20,6 +20,7 @@ from gpustack_draw.request.names import COMPONENTS, HIRES_UPSCALERS, SAMPLERS, S
 
 SHELLS = ("bash", "zsh", "fish")
 _MODEL_FILES = ":files gguf safetensors ckpt"
+_UPSCALING_MODEL_FILES = ":files pth safetensors gguf pt ckpt"
 _PICTURE_FILES = ":files png jpg jpeg webp"
 _END_OF_SUMMARY = re.compile(r"; |: |\. | \(")
 
@@ -131,15 +132,17 @@ def _values(target: str, command: str) -> Iterator[str]:
     """Yield values of an option, or of an argument such as ``MODEL``."""
     component = target.removeprefix("--").replace("-", "_")
     if target == "MODEL" and command == "upscale":
-        yield ":files pth safetensors gguf pt ckpt"
+        yield _UPSCALING_MODEL_FILES
     elif target == "MODEL":
-        if command == "draw":
+        if command in ("draw", "serve"):
             yield "demo\tthe model inside the package"
             yield _MODEL_FILES
         yield from (f"{model}\tdownloaded from Hugging Face" for model in cached_models())
     elif component in COMPONENTS or target == "--info":
         yield from (f"{file}\tdownloaded from Hugging Face" for file in cached_files())
         yield _MODEL_FILES
+    elif target == "--upscaler":
+        yield _UPSCALING_MODEL_FILES
     elif target == "--lora":
         yield _MODEL_FILES
     elif target == "--device":

@@ -54,7 +54,8 @@ class Parser(argparse.ArgumentParser):
         expected = []
         for action in self._get_positional_actions():
             if action.metavar in typed.named:
-                setattr(arguments, action.dest, typed.named[str(action.metavar)])
+                value = typed.named[str(action.metavar)]
+                setattr(arguments, action.dest, [value] if action.nargs == "*" else value)
             else:
                 expected.append(action)
         last = expected[-1] if expected and expected[-1].nargs == "*" else None
