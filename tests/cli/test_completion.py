@@ -51,6 +51,8 @@ def offered(line: str) -> list[str]:
         ("--seed 7 ", MODELS),
         ("hf.co/acme/tiny:Q8", [MODEL_FILES, "hf.co/acme/tiny:Q8_0"]),
         ("-m ", MODELS),
+        ("serve demo ", MODELS),
+        ("serve --upscaler ", [":files pth safetensors gguf pt ckpt"]),
         ("-p cat ", MODELS),
         ("demo ", []),
         ("demo cat ", []),
