@@ -110,12 +110,17 @@ def test_loras_are_objects_or_texts(value: Any) -> None:
     assert drawing_of(loras=value).loras == (Lora("style", 0.8),)
 
 
-@pytest.mark.parametrize("value", [[7, 8], "7,8", "[7, 8]", ["7", "8"]])
+@pytest.mark.parametrize("value", [[7, 8], "7,8", "[7, 8]", ["7", "8"], [7.0, "8"]])
 def test_lists_are_json_or_numbers_with_commas(value: Any) -> None:
-    layers = form_values([("skip_layers", value)])["skip_layers"]
-    if value == ["7", "8"]:
-        layers = ",".join(value)
-    assert drawing_of(skip_layers=layers).skip_layers == (7, 8)
+    assert drawing_of(skip_layers=value).skip_layers == (7, 8)
+
+
+def test_lists_of_a_form_are_those_of_json() -> None:
+    parts = [("sigmas[]", "1"), ("sigmas[]", "0.5"), ("sigmas[]", "0"), ("expand[]", "8")]
+    values = form_values([*parts, *[("expand[]", "0")] * 3, ("image", PNG)])
+    drawing = edit_of(**values)
+    assert drawing.sigmas == (1.0, 0.5, 0.0)
+    assert drawing.pictures.expand == (8, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

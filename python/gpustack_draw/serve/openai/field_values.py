@@ -7,9 +7,9 @@ its error names it as the client sent it.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from gpustack_draw import Lora, UsageError
 from gpustack_draw.errors import quoted
@@ -23,6 +23,7 @@ MAX_LORAS = 32
 _MAX_NUMBER_LENGTH = 40
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LISTS = (Sequence, tuple)
 _TRUTH_VALUES = {"true": True, "false": False}
 _DATA_URL = re.compile(r"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII)
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
@@ -34,20 +35,27 @@ def reader_of(annotation: object) -> Reader:
 
     Args:
         annotation: The type of the field, such as ``int | None``. Texts become numbers or truth
-            values where the field has these and is not a text itself.
+            values where the field has these and is not a text itself; so do those of a list.
     """
     if annotation is Any:
         return unchanged
     kinds = set(get_args(annotation)) or {annotation}
+    of_lists = {kind for each in kinds if get_origin(each) in _LISTS for kind in get_args(each)}
 
     def read(value: Any) -> Any:
-        if isinstance(value, str) and str not in kinds:
-            return _value_of(value, kinds)
-        if isinstance(value, float) and float not in kinds and value.is_integer():
-            return int(value)
-        return value
+        if isinstance(value, list):
+            return [_read_as(of_lists, each) for each in value]
+        return _read_as(kinds, value)
 
     return read
+
+
+def _read_as(kinds: set[Any], value: Any) -> Any:
+    if isinstance(value, str) and str not in kinds:
+        return _value_of(value, kinds)
+    if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():
+        return int(value)
+    return value
 
 
 def unchanged(value: Any) -> Any:
@@ -59,7 +67,7 @@ read_integer = reader_of(int)
 read_truth = reader_of(bool)
 
 
-def _value_of(text: str, kinds: set[object]) -> Any:
+def _value_of(text: str, kinds: set[Any]) -> Any:
     stripped = text.strip()
     if bool in kinds and stripped.lower() in _TRUTH_VALUES:
         return _TRUTH_VALUES[stripped.lower()]
