@@ -1,4 +1,4 @@
-"""Measure what a request to the server costs beyond the drawing.
+"""Measure the time that a request to the server takes beyond the drawing.
 
     python benchmarks/serve_overhead.py [--runs 40]
 

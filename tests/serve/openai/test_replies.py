@@ -12,9 +12,9 @@ from sample_picture import make_picture
 
 from gpustack_draw import HiresSettings, LoraSettings, Picture, Progress, Raster, read_parameters
 from gpustack_draw.serve.openai.events import EDIT, GENERATION
-from gpustack_draw.serve.openai.narrator import Narrator
 from gpustack_draw.serve.openai.reply import parameters_of, reply_body, reply_item
 from gpustack_draw.serve.openai.reply_options import ReplyOptions
+from gpustack_draw.serve.openai.stream_lines import StreamLines
 from gpustack_draw.serve.studio import Accepted, Drawn, Event, Queued
 
 USAGE = {
@@ -116,9 +116,9 @@ def preview() -> Raster:
 
 
 def steps(count: int, *, picture: int = 1, with_preview: bool = False) -> list[Progress]:
-    shown = preview() if with_preview else None
+    raster = preview() if with_preview else None
     return [
-        Progress("sample", step, count, 0.1, picture=picture, preview=shown)
+        Progress("sample", step, count, 0.1, picture=picture, preview=raster)
         for step in range(1, count + 1)
     ]
 
@@ -127,8 +127,8 @@ def lines_of(
     events: list[Event], kind: str = GENERATION, **options: Any
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the comments and the events of a stream, checking that each is one line."""
-    narrator = Narrator(kind, ReplyOptions(stream=True, **options))
-    text = b"".join(map(narrator.lines, events)).decode("ascii")
+    writer = StreamLines(kind, ReplyOptions(stream=True, **options))
+    text = b"".join(map(writer.lines, events)).decode("ascii")
     comments, objects = [], []
     for line in text.split("\n\n")[:-1]:
         assert "\n" not in line
@@ -168,7 +168,7 @@ def test_a_stream_has_a_comment_for_each_step_and_an_event_for_each_picture() ->
         }
 
 
-def test_progress_is_told_to_those_who_ask_for_it() -> None:
+def test_progress_is_sent_to_clients_that_ask_for_it() -> None:
     loading = [Progress("load", step, 100, 0.1) for step in range(1, 101)]
     events: list[Event] = [Queued(3), *loading, *steps(2, picture=2)]
     assert lines_of(events)[1] == []

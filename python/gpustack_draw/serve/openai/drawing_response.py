@@ -17,9 +17,9 @@ from gpustack_draw import DrawError, Picture
 from gpustack_draw.serve.http.errors import answer_for, error_response
 from gpustack_draw.serve.openai.event_stream import EventStream
 from gpustack_draw.serve.openai.events import data_line
-from gpustack_draw.serve.openai.narrator import Narrator
 from gpustack_draw.serve.openai.reply import reply_body, reply_item
 from gpustack_draw.serve.openai.reply_options import ReplyOptions
+from gpustack_draw.serve.openai.stream_lines import StreamLines
 from gpustack_draw.serve.studio import Drawn, Event
 
 
@@ -110,16 +110,16 @@ class DrawingResponse:
             await self._end(stream)
 
     async def _write_events(self, stream: EventStream, group: TaskGroup) -> None:
-        narrator = Narrator(self._kind, self._options)
+        writer = StreamLines(self._kind, self._options)
         async with aclosing(self._draw()) as events:
             async for event in events:
                 if not stream.is_started:  # the request is accepted: its status can be sent
                     await stream.start()
                     group.start_soon(_keep_alive, stream, group)
-                if narrator.encodes(event):
-                    lines = await _in_thread(narrator.lines, event)
+                if writer.encodes(event):
+                    lines = await _in_thread(writer.lines, event)
                 else:
-                    lines = narrator.lines(event)
+                    lines = writer.lines(event)
                 if lines:
                     await stream.write(lines)
 

@@ -31,7 +31,7 @@ class Field:
 
     Attributes:
         name: Its name.
-        read: Returns the value from what the client sent.
+        read: Returns the value that a JSON value or a text of a form stands for.
         aliases: Its other names.
         argument: The argument that it sets; empty for the one of its name.
     """
@@ -54,7 +54,7 @@ class FieldValues:
     Attributes:
         values: Values by argument, without those that are absent or null.
         names: The field that set each argument, as the client spelled it.
-        unknown: Names of fields that are no one's.
+        unknown: Names of fields that do not exist.
     """
 
     values: Mapping[str, Any]
@@ -161,7 +161,7 @@ def _read_count(value: Any) -> Any:
     return count
 
 
-# A client names nothing on this machine but what it serves.
+# Clients name no files of this machine.
 _LOCAL = {"lora_dir", "pictures"}
 _PICTURES = {field.name for field in fields(PictureOptions)}
 _ALIASES = {

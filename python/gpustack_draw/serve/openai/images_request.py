@@ -1,4 +1,4 @@
-"""A request for pictures as a client sends it: what to draw, and how to respond."""
+"""A request for pictures as a client sends it: the drawing, and the options of its reply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -24,7 +24,7 @@ from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http.errors import json_response
 from gpustack_draw.serve.studio import ServedModel
 
-# GPUStack asks within a second of the start, and shows an administrator nothing if that fails.
+# GPUStack asks once, after the model is loaded, and waits for a second.
 _SECONDS = 0.8
 _PROBE_SIDE = 64
 # How one picture is used, by the mode of the drawing that it makes.
@@ -35,7 +35,7 @@ class ModelList:
     """Responds with the models of a server.
 
     GPUStack keeps ``meta`` of the first model, and its playground copies the values that are fields
-    of requests into every request. So each of them is what the model draws with anyway.
+    of requests into every request, so each of them is the model's default.
     """
 
     def __init__(self, context: Context) -> None:

@@ -23,7 +23,7 @@ _HIGHEST_QUALITY = 95
 
 @dataclass(frozen=True, kw_only=True)
 class ReplyOptions:
-    """How a client wants its pictures.
+    """The options of a reply.
 
     Attributes:
         file_format: ``png``, ``jpeg`` or ``webp``.
@@ -54,7 +54,7 @@ class ReplyOptions:
         return min(self.compression, _HIGHEST_QUALITY)
 
     @property
-    def wants_previews(self) -> bool:
+    def uses_previews(self) -> bool:
         """True if growing pictures are of use."""
         return self.stream and (self.previews or self.partial_images > 0)
 

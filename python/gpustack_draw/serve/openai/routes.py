@@ -94,7 +94,7 @@ class ImagesApi:
     async def _draw(
         self, model: ServedModel, drawing: DrawRequest, request: ImagesRequest
     ) -> AsyncGenerator[Event, None]:
-        previews = request.reply.wants_previews
+        previews = request.reply.uses_previews
         try:
             async with aclosing(self._studio.draw(model, drawing, preview=previews)) as events:
                 async for event in events:
@@ -109,8 +109,8 @@ class ImagesApi:
         """Log the fields that are ignored, each once."""
         if len(self._unknown) >= _MOST_UNKNOWN:
             return
-        shown = dict.fromkeys(clean(name, _MAX_NAME_LENGTH) for name in names[:_MOST_UNKNOWN])
-        new = [name for name in shown if name not in self._unknown]
+        cleaned = dict.fromkeys(clean(name, _MAX_NAME_LENGTH) for name in names[:_MOST_UNKNOWN])
+        new = [name for name in cleaned if name not in self._unknown]
         if new:
             self._unknown |= set(new)
             LOGGER.warning("ignored fields of a request: %s", clean(", ".join(new)))

@@ -1,4 +1,4 @@
-"""Tells the events of a drawing as lines of a stream, and decides which are worth a line."""
+"""The lines of a stream for the events of a drawing, and the choice of the events that have one."""
 
 import time
 from collections import Counter
@@ -19,8 +19,8 @@ _SECONDS_BETWEEN_REPORTS = 0.25
 _SECONDS_BETWEEN_PREVIEWS = 0.25
 
 
-class Narrator:
-    """Turns the events of one drawing into lines of a stream.
+class StreamLines:
+    """Writes the lines of a stream for the events of one drawing.
 
     Each sampling step has a comment, which also keeps proxies from ending a silent stream.
     """
@@ -43,7 +43,7 @@ class Narrator:
     def encodes(self, event: Event) -> bool:
         """Return True if :meth:`lines` encodes a picture, which takes long."""
         return isinstance(event, Drawn) or (
-            isinstance(event, Progress) and self._wants_preview(event)
+            isinstance(event, Progress) and self._sends_preview(event)
         )
 
     def lines(self, of: Event) -> bytes:
@@ -75,7 +75,7 @@ class Narrator:
         self._phase, self._next_report = progress.phase, now + _SECONDS_BETWEEN_REPORTS
         return progress_event(self._kind, progress)
 
-    def _wants_preview(self, progress: Progress) -> bool:
+    def _sends_preview(self, progress: Progress) -> bool:
         if progress.preview is None:
             return False
         if self._options.previews:
@@ -88,7 +88,7 @@ class Narrator:
         return sent < most and progress.step * (most + 1) >= progress.total * (sent + 1)
 
     def _preview(self, progress: Progress) -> bytes:
-        if progress.preview is None or not self._wants_preview(progress):
+        if progress.preview is None or not self._sends_preview(progress):
             return b""
         index = self._sent[progress.picture]
         self._sent[progress.picture] += 1
