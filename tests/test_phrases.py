@@ -147,6 +147,7 @@ FOREIGN_OPTIONS = {
     "--seed=42",
     "--image-cfg-scale=1.0",
     "--omni",  # vLLM
+    "gpustack-draw serve --gpustack-backend",  # a command for another person
 }
 
 
@@ -166,7 +167,10 @@ def texts_of(file: Path) -> Iterator[tuple[int, str]]:
 
 
 # Its clients read how to start the server, whose command has options only.
-NAMES_OPTIONS_OF_THE_SERVER = {PACKAGE / "serve" / "http" / "access.py"}
+NAMES_OPTIONS_OF_THE_SERVER = {
+    PACKAGE / "serve" / "http" / "access.py",
+    PACKAGE / "serve" / "gpustack_backend.py",  # a command line that GPUStack runs
+}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from gpustack_draw.units import format_bytes
 
 # Memory that GPUStack reserves for an instance; it cannot estimate that of a GGUF image model.
 _MEMORY_VARIABLE = "GPUSTACK_MODEL_VRAM_CLAIM"
+# Prints the definition of the backend, for the person who administers the server.
+_BACKEND_COMMAND = "gpustack-draw serve --gpustack-backend"
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def plan_deployment(
             f" image models such as {reference.text}",
             hint=phrase(
                 "an administrator adds it on the server's web page: Inference Backends > Add"
-                " Backend > YAML, with the output of 'gpustack-draw serve --gpustack-backend'; or"
-                " leave {on='server'} out to draw on this machine"
+                " Backend > YAML, with the output of '{}'; or leave {on='server'} out to draw on"
+                " this machine",
+                _BACKEND_COMMAND,
             ),
             argument="model",
         )
