@@ -156,7 +156,7 @@ def test_every_mentioned_option_exists(name: str) -> None:
     others |= {"--list", "--reinstall", "--config-setting"}  # of nox, uv
     others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx
     others |= {"--image-strength"}  # of mflux
-    others |= {"--build-arg", "--tag", "--target"}  # of docker
+    others |= {"--build-arg", "--format", "--tag", "--target"}  # of docker, podman
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
     known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
