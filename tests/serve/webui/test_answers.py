@@ -34,7 +34,7 @@ def decoded(data: str) -> Image.Image:
 
 
 def refusal(web_ui: httpx.Client, name: str, fields: Any) -> tuple[int, dict[str, str]]:
-    response = web_ui.post(f"/sdapi/v1/{name}", json=fields)
+    response = web_ui.post(f"/sdapi/v1/{name}", json=filled_in(fields))
     return response.status_code, response.json()
 
 
@@ -140,6 +140,35 @@ def test_resize_modes(web_ui: httpx.Client, mode: int, middle_row: int) -> None:
         ("img2img", {"init_images": ["aGVsbG8="]}, 400, "UsageError", None, "init_images"),
         ("png-info", {"image": "aGVsbG8="}, 400, "UsageError", None, None),
         ("extra-single-image", {}, 400, "UsageError", "there is no picture", "image"),
+        (
+            "extra-single-image",
+            {
+                "image": CIRCLE,
+                "upscaler_1": "Lanczos",
+                "resize_mode": 1,
+                "upscaling_resize_w": 4097,
+            },
+            400,
+            "UsageError",
+            "the enlarged picture has 4097x4097 pixels, more than 4096x4096; choose a smaller size",
+            "upscaling_resize",
+        ),
+        (
+            "extra-single-image",
+            {"image": CIRCLE, "upscaling_resize": 0},
+            400,
+            "UsageError",
+            "0 is not a factor above 0 and up to 32",
+            "upscaling_resize",
+        ),
+        (
+            "extra-batch-images",
+            {"imageList": [{}] * 17},
+            400,
+            "UsageError",
+            "17 pictures are too many for one request; send at most 16",
+            "imageList",
+        ),
     ],
 )
 def test_what_is_refused(

@@ -98,6 +98,22 @@ def test_enlarging(web_ui: httpx.Client) -> None:
     ("name", "fields", "detail", "field"),
     [
         ("txt2img", {"orig_width": 0, "orig_height": 9}, "0x9 is not a size", "orig_width"),
+        (
+            "txt2img",
+            {"orig_width": 8000, "orig_height": 8000},
+            "a selection of 8000x8000 pixels is too large; select at most 16 megapixels",
+            "orig_width",
+        ),
+        (
+            "img2img",
+            {
+                "src_img": base64_png(circle()),
+                "is_inpaint": True,
+                "mask_img": base64_png(middle().resize((64, 64))),
+            },
+            "the mask has 64x64 pixels, and the picture 128x128",
+            "mask_img",
+        ),
         ("img2img", {}, "there is no picture", "src_img"),
         (
             "img2img",

@@ -228,7 +228,7 @@ def test_the_model_and_the_batch_are_kept_for_the_answer() -> None:
         ({"n_iter": 0}, "0 is not a number of pictures", "n_iter"),
         (
             {"n_iter": 9, "batch_size": 8},
-            "72 pictures are too many for one request; ask for at most 64",
+            "72 pictures are too many for one request; ask for at most 16",
             "batch_size",
         ),
         (

@@ -15,6 +15,7 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.serve.studio import Enlarged
 from gpustack_draw.serve.webui.body import Body
 from gpustack_draw.serve.webui.listings import NO_UPSCALER, PIXEL_UPSCALERS
+from gpustack_draw.serve.webui.picture_request import MAX_PICTURES
 from gpustack_draw.serve.webui.pictures_in import decode_picture
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from gpustack_draw.serve.studio import Studio
 
-_MAX_PICTURES = 64
+_MAX_FACTOR_OF_SIZE = 2  # pictures may be larger than drawn ones by it, on both sides
 _MAX_FACTOR = 32.0
 
 
@@ -57,7 +58,7 @@ async def enlarge_one(
     Args:
         studio: The studio.
         values: The fields of the request.
-        max_size: Largest width and height of the result.
+        max_size: Largest width and height of drawings; pictures may have twice of both.
 
     Raises:
         DrawError: A value is not allowed, or the upscaling failed.
@@ -79,10 +80,10 @@ async def enlarge_all(
     body = Body(values)
     how = read_enlargement(body)
     items = body.items("imageList")
-    if len(items) > _MAX_PICTURES:
+    if len(items) > MAX_PICTURES:
         raise UsageError(
             f"{len(items)} pictures are too many for one request",
-            hint=f"send at most {_MAX_PICTURES}",
+            hint=f"send at most {MAX_PICTURES}",
             argument="imageList",
         )
     pictures = []
@@ -99,7 +100,7 @@ def read_info(values: Mapping[str, object]) -> dict[str, Any]:
         UsageError: There is no picture.
     """
     data = decode_picture(Body(values).values.get("image"), "image")
-    gpustack_draw.read_picture(data)
+    gpustack_draw.picture_size(data)
     try:
         read = gpustack_draw.read_parameters(data)
     except UsageError:
@@ -166,7 +167,7 @@ async def enlarge(
         data: The picture's file in base64.
         name: Name of its field.
         how: How it is enlarged.
-        max_size: Largest width and height of the result.
+        max_size: Largest width and height of drawings; pictures may have twice of both.
 
     Returns:
         The PNG file of the result in base64.
@@ -174,10 +175,9 @@ async def enlarge(
     Raises:
         DrawError: The picture or a value is not allowed, or the upscaling failed.
     """
-    image = await anyio.to_thread.run_sync(_decode, data, name)
+    image = await anyio.to_thread.run_sync(partial(_decode, data, name, how, max_size))
     if how.upscaler != NO_UPSCALER:
         factor = how.factor_for(image.size)
-        _check_size(image.size, factor, max_size)
         if how.upscaler in PIXEL_UPSCALERS:
             image = await anyio.to_thread.run_sync(_resize, image, factor, how.upscaler)
         else:
@@ -190,23 +190,33 @@ async def enlarge(
     return await anyio.to_thread.run_sync(partial(_encode, image))
 
 
-def _decode(data: object, name: str) -> "PIL.Image.Image":
+def _decode(
+    data: object, name: str, how: Enlargement, max_size: tuple[int, int]
+) -> "PIL.Image.Image":
+    """Decode a picture, unless it or the result is too large."""
     import PIL.Image
 
-    picture = gpustack_draw.read_picture(decode_picture(data, name))
+    file = decode_picture(data, name)
+    size = gpustack_draw.picture_size(file)
+    largest = (max_size[0] * _MAX_FACTOR_OF_SIZE, max_size[1] * _MAX_FACTOR_OF_SIZE)
+    _check_size("the picture", size, largest, name)
+    if how.upscaler != NO_UPSCALER:
+        factor = how.factor_for(size)
+        result = (round(size[0] * factor), round(size[1] * factor))
+        _check_size("the enlarged picture", result, largest, "upscaling_resize")
+    picture = gpustack_draw.read_picture(file)
     image = PIL.Image.fromarray(picture.pixels)
     if picture.alpha is not None:
         image.putalpha(PIL.Image.fromarray(picture.alpha))
     return image
 
 
-def _check_size(size: tuple[int, int], factor: float, max_size: tuple[int, int]) -> None:
-    width, height = (max(1, round(side * factor)) for side in size)
-    if width > max_size[0] or height > max_size[1]:
+def _check_size(title: str, size: tuple[int, int], largest: tuple[int, int], argument: str) -> None:
+    if size[0] > largest[0] or size[1] > largest[1]:
         raise UsageError(
-            f"the enlarged picture has {width}x{height} pixels, more than this server makes",
-            hint=f"enlarge it to at most {max_size[0]}x{max_size[1]}",
-            argument="upscaling_resize",
+            f"{title} has {size[0]}x{size[1]} pixels, more than {largest[0]}x{largest[1]}",
+            hint="choose a smaller size",
+            argument=argument,
         )
 
 

@@ -35,6 +35,7 @@ ReadRequest = Callable[[Mapping[str, object]], tuple[PictureRequest, Finish]]
 
 _STRIDE = 8  # the plugin draws in multiples of it
 _MAX_SIDE = 8192
+_MAX_PIXELS = 16_000_000  # of a selection, which each picture is scaled to
 _MAX_STEPS = 10_000
 # Its fields that have the same meaning in the web UI's API, and their names there.
 _SAME = {
@@ -144,8 +145,8 @@ def read_image_to_image(values: Mapping[str, object]) -> tuple[PictureRequest, F
         UsageError: A value or a picture is not allowed.
     """
     body = Body(values)
-    source = gpustack_draw.read_picture(decode_picture(body.values.get("src_img"), "src_img"))
-    target = (source.width, source.height)
+    file = decode_picture(body.values.get("src_img"), "src_img")
+    target = _checked_target(gpustack_draw.picture_size(file), "src_img")
     fields = {
         **_fields(body),
         **_drawn_size(body, target),
@@ -214,8 +215,19 @@ def _fields(body: Body) -> dict[str, object]:
 
 def _target(body: Body) -> Size:
     size = body.whole("orig_width") or 0, body.whole("orig_height") or 0
-    if not all(0 < side <= _MAX_SIDE for side in size):
-        raise UsageError(f"{size[0]}x{size[1]} is not a size", argument="orig_width")
+    return _checked_target(size, "orig_width")
+
+
+def _checked_target(size: Size, name: str) -> Size:
+    width, height = size
+    if width < 1 or height < 1:
+        raise UsageError(f"{width}x{height} is not a size", argument=name)
+    if max(size) > _MAX_SIDE or width * height > _MAX_PIXELS:
+        raise UsageError(
+            f"a selection of {width}x{height} pixels is too large",
+            hint=f"select at most {_MAX_PIXELS // 10**6} megapixels",
+            argument=name,
+        )
     return size
 
 
@@ -244,13 +256,18 @@ def _read_mask(value: object, size: Size, *, inverted: bool) -> "PIL.Image.Image
     import PIL.Image
     import PIL.ImageOps
 
-    picture = gpustack_draw.read_picture(decode_picture(value, "mask_img"), role="mask")
+    file = decode_picture(value, "mask_img")
+    found = gpustack_draw.picture_size(file, role="mask")
+    if found != size:
+        raise UsageError(
+            f"the mask has {found[0]}x{found[1]} pixels, and the picture {size[0]}x{size[1]}",
+            argument="mask_img",
+        )
+    picture = gpustack_draw.read_picture(file, role="mask")
     if picture.alpha is None:
         mask = PIL.Image.fromarray(picture.pixels).convert("L")
     else:
         mask = PIL.Image.fromarray(picture.alpha)
-    if mask.size != size:
-        mask = mask.resize(size)
     return PIL.ImageOps.invert(mask) if inverted else mask
 
 

@@ -15,7 +15,7 @@ from gpustack_draw.errors import UsageError
 from gpustack_draw.serve.webui.body import Body
 from gpustack_draw.serve.webui.pictures_in import decode_picture
 
-MAX_PICTURES = 64
+MAX_PICTURES = 16  # the answer holds all of them
 
 # The field that sets an argument of the library, for messages.
 FIELD_OF: Mapping[str, str] = {
