@@ -180,7 +180,8 @@ function showChoices() {
 
 function offer(select, names = [], usual = "") {
   const automatic = text("automatic") + (usual ? ` (${usual})` : "");
-  select.replaceChildren(new Option(automatic, AUTOMATIC), ...names.map((name) => new Option(name, name)));
+  const options = names.map((name) => new Option(name, name));
+  select.replaceChildren(new Option(automatic, AUTOMATIC), ...options);
 }
 
 function showSizes() {
@@ -192,7 +193,7 @@ function showSizes() {
   );
   if (hasPicture) options.unshift(new Option(text("asThePicture"), AUTOMATIC));
   size.replaceChildren(...options, new Option(text("otherSize"), OTHER));
-  if ([...size.options].some(({ value }) => value === chosen)) size.value = chosen;
+  if (offers(size, chosen)) size.value = chosen;
   showOwnSize();
 }
 
@@ -200,11 +201,12 @@ function showSizes() {
 function sizeOf(pixels, ratio) {
   const { size_multiple: multiple = 16, max_width = 8192, max_height = 8192 } = chosenMeta();
   const round = (side, max) => Math.min(Math.max(1, Math.round(side / multiple)) * multiple, max);
-  return `${round(Math.sqrt(pixels * ratio), max_width)}x${round(Math.sqrt(pixels / ratio), max_height)}`;
+  const width = round(Math.sqrt(pixels * ratio), max_width);
+  return `${width}x${round(Math.sqrt(pixels / ratio), max_height)}`;
 }
 
 function chooseSize(value) {
-  if ([...size.options].some((option) => option.value === value)) {
+  if (offers(size, value)) {
     size.value = value;
   } else {
     size.value = OTHER;
@@ -228,11 +230,15 @@ function chooseSeedKind(kind) {
   document.querySelector(`[name=seed-kind][value=${kind}]`).checked = true;
 }
 
+/** True if a control can have a value: a list has some, other controls have any. */
+function offers(control, value) {
+  const options = control instanceof HTMLSelectElement ? [...control.options] : null;
+  return options === null || options.some((option) => option.value === value);
+}
+
 /** Set a control, also to a name that it does not offer. */
 function setValue(control, value) {
-  if (control instanceof HTMLSelectElement && ![...control.options].some((each) => each.value === value)) {
-    control.add(new Option(value, value));
-  }
+  if (!offers(control, value)) control.add(new Option(value, value));
   control.value = value;
 }
 
@@ -264,7 +270,8 @@ function addLora(name, weight) {
   const row = document.createElement("li");
   row.dataset.name = name;
   const title = Object.assign(document.createElement("span"), { textContent: name });
-  const input = Object.assign(document.createElement("input"), { type: "number", step: "0.05", value: weight });
+  const input = document.createElement("input");
+  Object.assign(input, { type: "number", step: "0.05", value: weight });
   const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
   remove.addEventListener("click", () => {
     row.remove();
@@ -294,8 +301,9 @@ function growPrompt() {
 
 /** Keep what was typed for a reload of the page. */
 function keepValues() {
-  const controls = document.querySelectorAll("#form :is(input[type=text], input[type=number], textarea, select)");
-  const values = Object.fromEntries([...controls].filter(({ id }) => id).map(({ id, value }) => [id, value]));
+  const typed = "#form :is(input[type=text], input[type=number], textarea, select)[id]";
+  const controls = [...document.querySelectorAll(typed)];
+  const values = Object.fromEntries(controls.map(({ id, value }) => [id, value]));
   sessionStorage.setItem(STORED, JSON.stringify({ ...values, seedKind: seedKind() }));
 }
 
@@ -307,8 +315,7 @@ function restoreValues() {
     showModel();
   }
   for (const [id, value] of Object.entries(values)) {
-    const isUnknown = element(id) instanceof HTMLSelectElement && ![...element(id).options].some((each) => each.value === value);
-    if (id !== "model" && !isUnknown) element(id).value = value;
+    if (id !== "model" && offers(element(id), value)) element(id).value = value;
   }
   showOwnSize();
   growPrompt();

@@ -20,7 +20,9 @@ export function connectMaskEditor() {
   canvas.addEventListener("pointercancel", endStroke);
   element("mask-undo").addEventListener("click", undo);
   element("mask-clear").addEventListener("click", () => add({ kind: "clear" }));
-  element("mask-whole").addEventListener("click", () => add(rectangle(0, 0, canvas.width, canvas.height)));
+  element("mask-whole").addEventListener("click", () => {
+    add(rectangle(0, 0, canvas.width, canvas.height));
+  });
   element("rect-add").addEventListener("click", addTypedRectangle);
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
@@ -45,17 +47,14 @@ export function editMask(picture, mask) {
     each.height = picture.height;
   }
   element("mask-picture").getContext("2d").drawImage(picture, 0, 0);
-  for (const [id, side] of [["rect-left", picture.width], ["rect-top", picture.height]]) element(id).max = side - 1;
-  for (const [id, side] of [["rect-width", picture.width], ["rect-height", picture.height]]) {
-    element(id).max = side;
-    element(id).value = side;
-  }
+  limitTypedRectangle(picture);
   operations = [...mask];
   dialog.returnValue = "";
   dialog.showModal();
   redraw();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "done" ? operations : null), { once: true });
+    const closed = () => resolve(dialog.returnValue === "done" ? operations : null);
+    dialog.addEventListener("close", closed, { once: true });
   });
 }
 
@@ -124,8 +123,16 @@ function undo() {
   redraw();
 }
 
+function limitTypedRectangle({ width, height }) {
+  Object.assign(element("rect-left"), { max: width - 1, value: 0 });
+  Object.assign(element("rect-top"), { max: height - 1, value: 0 });
+  Object.assign(element("rect-width"), { max: width, value: width });
+  Object.assign(element("rect-height"), { max: height, value: height });
+}
+
 function addTypedRectangle() {
-  const [x, y, width, height] = ["left", "top", "width", "height"].map((name) => +element(`rect-${name}`).value);
+  const names = ["rect-left", "rect-top", "rect-width", "rect-height"];
+  const [x, y, width, height] = names.map((name) => +element(name).value);
   if (width > 0 && height > 0) add(rectangle(x, y, width, height));
 }
 

@@ -1,11 +1,41 @@
 // The page of the server: asks for pictures, shows them grow, and lists those of the server.
 
 import * as api from "./api.js";
-import { FormError, chosenMeta, connectForm, fillForm, offerModels, readFields, readSeed, rewriteForm, suggestSeed, updateModels } from "./form.js";
-import { connectGallery, describeGallery, listedPictures, markChosen, refreshGallery } from "./gallery.js";
+import {
+  FormError,
+  chosenMeta,
+  connectForm,
+  fillForm,
+  offerModels,
+  readFields,
+  readSeed,
+  rewriteForm,
+  suggestSeed,
+  updateModels,
+} from "./form.js";
+import {
+  connectGallery,
+  describeGallery,
+  listedPictures,
+  markChosen,
+  refreshGallery,
+} from "./gallery.js";
 import { connectMaskEditor } from "./mask.js";
-import { clearPicture, connectPictureIn, readPictureIn, setPicture, show as showPictureIn } from "./picture_in.js";
-import { announce, beginProgress, describePicture, endProgress, showEvent, showPicture, shownPicture } from "./stage.js";
+import {
+  clearPicture,
+  connectPictureIn,
+  readPictureIn,
+  setPicture,
+  show as showPictureIn,
+} from "./picture_in.js";
+import {
+  beginProgress,
+  describePicture,
+  endProgress,
+  showEvent,
+  showPicture,
+  shownPicture,
+} from "./stage.js";
 import { connectLanguageButton, text, writeTexts } from "./texts.js";
 
 const DRAWING = "gpustack-draw drawing";
@@ -48,11 +78,13 @@ function start() {
   });
   element("edit-this").addEventListener("click", editThis);
   addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#form")) element("form").requestSubmit();
+    const form = event.target.closest("#form");
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form) form.requestSubmit();
     if (event.key === "Escape" && !document.querySelector("dialog[open]")) cancel();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !document.querySelector("dialog[open]")) refreshGallery().catch(() => {});
+    const isBusy = document.hidden || document.querySelector("dialog[open]");
+    if (!isBusy) refreshGallery().catch(() => {}); // the next drawing tells what is wrong
   });
   load().catch(fail);
 }
@@ -178,7 +210,8 @@ async function follow(events, { inputs, known = new Set() }) {
   await refreshGallery();
   if (!isModelKnown()) await learnAboutModels();
   if (!finished) return isCanceled ? text("canceled") : text("alreadyEnded");
-  const item = listedPictures().find(({ id, seed }) => !known.has(id) && seed === finished.seed) ?? null;
+  const isNew = ({ id, seed }) => !known.has(id) && seed === finished.seed;
+  const item = listedPictures().find(isNew) ?? null;
   showPicture(api.blobOf(finished.b64_json, "image/png"), item);
   if (!item) return "";
   suggestSeed(item.seed);

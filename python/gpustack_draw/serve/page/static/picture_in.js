@@ -33,7 +33,9 @@ export function connectPictureIn(failed) {
       document.body.classList.add("dragging");
     });
   }
-  addEventListener("dragleave", (event) => event.relatedTarget ?? document.body.classList.remove("dragging"));
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dragging"); // it has left the window
+  });
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dragging");
@@ -145,7 +147,8 @@ function pictureOf(transfer) {
 }
 
 function asPng(decoded) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: decoded.width, height: decoded.height });
+  const { width, height } = decoded;
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
   canvas.getContext("2d").drawImage(decoded, 0, 0);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }

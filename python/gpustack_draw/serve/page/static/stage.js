@@ -96,7 +96,7 @@ export function endProgress(message) {
 }
 
 /** Say a sentence to screen readers, once. */
-export function announce(message) {
+function announce(message) {
   if (message !== announced) element("status").textContent = message;
   announced = message;
 }
@@ -109,21 +109,31 @@ function showBlob(blob) {
 }
 
 function showPhase({ phase, step, steps }) {
-  if (phase !== "sample") {
-    const title = text(PHASES[phase] ?? "phaseStart");
-    const isShare = steps > 1 && step > 0;
-    const percent = isShare ? Math.floor((100 * step) / steps) : 0;
-    showProgress(isShare ? step / steps : null, isShare ? text("progressPercent", { text: title, percent }) : title, title);
+  if (phase === "sample") {
+    showSteps(step, steps);
     return;
   }
+  const title = text(PHASES[phase] ?? "phaseStart");
+  if (steps > 1 && step > 0) {
+    showProgress(step / steps, withPercent(title, step / steps), title);
+  } else {
+    showProgress(null, title, title);
+  }
+}
+
+function showSteps(step, steps) {
   const now = performance.now();
   if (!sampling || step < sampling.step) sampling = { step, now };
   const title = text("phaseSample", { step, steps });
   const perStep = step > sampling.step ? (now - sampling.now) / (step - sampling.step) : 0;
   const seconds = Math.round((perStep * (steps - step)) / 1000);
-  const quarter = Math.floor((ANNOUNCED * step) / steps);
-  const spoken = text("phaseSample", { step: Math.max(1, Math.floor((quarter * steps) / ANNOUNCED)), steps });
-  showProgress(step / steps, seconds > 0 ? text("progressLeft", { text: title, seconds }) : title, spoken);
+  const visible = seconds > 0 ? text("progressLeft", { text: title, seconds }) : title;
+  const quarters = Math.floor((ANNOUNCED * step) / steps) / ANNOUNCED;
+  showProgress(step / steps, visible, withPercent(text("drawing"), quarters));
+}
+
+function withPercent(title, share) {
+  return share > 0 ? text("progressPercent", { text: title, percent: Math.floor(100 * share) }) : title;
 }
 
 /** Show progress. `share` is null if it is unknown. */

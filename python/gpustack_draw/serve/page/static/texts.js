@@ -21,7 +21,7 @@ const TEXTS = {
   done: ["Done", "完成"],
   download: ["Download", "下载"],
   draw: ["Draw", "绘制"],
-  drawing: ["Drawing…", "正在绘制…"],
+  drawing: ["Drawing", "正在绘制"],
   drawnStatus: ["The picture is finished: {prompt}", "图片已完成：{prompt}"],
   dropHere: ["Drop a picture here, paste one, or", "将图片拖到此处、粘贴，或"],
   editThis: ["Edit this", "编辑此图"],
