@@ -75,10 +75,11 @@ def test_the_command_draws_on_the_server(url: str, capsys: pytest.CaptureFixture
         ({"hires": 1.5, "hires_upscaler": "nearest", "hires_steps": 1}, 0, 0.0),
         ({"image": [square(0), square(200)]}, 0, 0.0),
         ({"image": square(0), "ref_image": [square(90), square(200)], "strength": 0.6}, 0, 0.0),
-        # Both blend the border of the mask, the server and this program.
-        ({"image": square(0), "mask": half_mask(), "mask_blur": 2}, 40, 1.0),
+        ({"image": square(0), "mask": half_mask(), "mask_blur": 2}, 0, 0.0),
+        # The border of an area that is scaled is blended twice, by the server and by this program.
+        ({"image": square(0), "mask": half_mask(), "masked_only": 8, "size": (80, 128)}, 60, 2.0),
     ],
-    ids=["sampling", "hires", "edit", "references", "mask"],
+    ids=["sampling", "hires", "edit", "references", "mask", "masked only"],
 )
 def test_a_picture_equals_that_of_this_machine(
     demo_server: ServedProcess,

@@ -513,6 +513,28 @@ def test_a_mask_keeps_the_rest_of_the_picture(own: LoopbackGpustack) -> None:
     image = picture.to_image()
     assert image.getpixel((63, 5)) == (200, 0, 0)
     assert image.getpixel((2, 5)) == (0, 0, 200)
+    assert image.getpixel((32, 5)) == (0, 0, 200)  # the server has blended the border
+
+
+def test_a_masked_area_that_is_scaled_is_blended_here(own: LoopbackGpustack) -> None:
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (48, 48, 80, 80))
+    options = PictureOptions(
+        image=plain_png(128, 128, (200, 0, 0)), mask=mask, mask_blur=4, masked_only=16
+    )
+    own.fail("/images/", picture=plain_png(256, 256, (0, 0, 200)))
+    with gpustack_draw.load(OWN) as model:
+        request = DrawRequest(prompt=PROMPT, seed=1, size=(256, 256), pictures=options)
+        (picture,) = model.draw(request)
+    (edit,) = own.edits()
+    assert (edit.body["size"], edit.body["mask_blur"]) == ("256x256", "16")
+    image = picture.to_image()
+    assert image.size == (128, 128)
+    assert image.getpixel((64, 64)) == (0, 0, 200)
+    assert image.getpixel((36, 64)) == (200, 0, 0)
+    red, _green, blue = image.getpixel((44, 64))
+    assert red > 0
+    assert blue > 0
 
 
 def test_a_model_that_was_not_trained_to_edit_starts_from_one_picture(

@@ -159,8 +159,8 @@ def _add_picture(group: "argparse._ArgumentGroup") -> None:
         "--size",
         metavar="WIDTHxHEIGHT",
         help="size in pixels, each side 1 to 8192, rounded up to what the model supports, or native"
-        " for the size it was trained for (default: that of the input picture, else 512x512; demo:"
-        " native)",
+        " for the size it was trained for (default: that of the input picture, else 512x512;"
+        " demo: native; on a server: that of the model, if it is known)",
     )
     group.add_argument(
         "--negative-prompt",

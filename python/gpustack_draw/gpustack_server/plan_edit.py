@@ -10,7 +10,7 @@ outside of the mask, whatever the backend has drawn there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpustack_draw.errors import UsageError, quoted
@@ -25,8 +25,10 @@ from gpustack_draw.gpustack_server.form import FormFile
 from gpustack_draw.gpustack_server.models import RunningModel
 from gpustack_draw.gpustack_server.release import Release
 from gpustack_draw.gpustack_server.server_errors import DRAW_LOCALLY
+from gpustack_draw.inputs.drawn_part import blur_of
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.inputs.input_picture import InputPicture
+from gpustack_draw.inputs.paste import Paste
 from gpustack_draw.inputs.picture_rules import PictureRules
 from gpustack_draw.inputs.png_file import write_png, write_transparent_mask
 from gpustack_draw.inputs.prepare_pictures import PreparedPictures
@@ -34,6 +36,7 @@ from gpustack_draw.inputs.source_pictures import SourcePictures, read_pictures
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.draw_request import MAX_SIDE
 from gpustack_draw.request.draw_settings import DEFAULT_SIZE
+from gpustack_draw.request.options import MASK_BLUR
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.resolver.choose_pictures import PictureRoles
 from gpustack_draw.resolver.plan_drawing import picture_settings, prepare_roles
@@ -62,11 +65,14 @@ class EditPlan:
         prepared: The pictures, and how the drawing is finished.
         settings: Values of fields of :class:`DrawSettings`.
         notes: Notes for the user.
+        mask_blur: Blur of the mask that is sent to this program's own server, in pixels of the
+            drawing; ``None`` without a mask.
     """
 
     prepared: PreparedPictures
     settings: dict[str, Any]
     notes: tuple[str, ...]
+    mask_blur: int | None = None
 
 
 def plan_edit(
@@ -92,8 +98,12 @@ def plan_edit(
     sources = read_pictures(options)
     roles = _choose_roles(options, sources, backend, model)
     prepared = prepare_roles(options, roles, _rules(backend, model), size)
+    mask_blur = None
+    if backend == "gpustack-draw" and prepared.paste is not None:
+        prepared, mask_blur = _for_own_server(prepared, prepared.paste, blur_of(options))
     return EditPlan(
         prepared=prepared,
+        mask_blur=mask_blur,
         settings={
             "mode": roles.mode,
             "strength": roles.strength,
@@ -106,6 +116,20 @@ def plan_edit(
             *(_notes_on_new_backends(options, release) if backend in _FOREIGN else ()),
         ),
     )
+
+
+def _for_own_server(
+    prepared: PreparedPictures, paste: Paste, blur: int
+) -> tuple[PreparedPictures, int]:
+    """Return pictures for a server that blends the border of the mask itself, and its blur.
+
+    A drawing that is scaled to be pasted is blended here, too: only the original is sharp there.
+    """
+    left, _top, right, _bottom = paste.box
+    width = right - left
+    if prepared.size[0] == width:
+        return replace(prepared, paste=paste.of_blended()), blur
+    return prepared, min(round(blur * prepared.size[0] / width), int(MASK_BLUR.maximum))
 
 
 def _refuse(options: PictureOptions, backend: Backend, release: Release) -> None:

@@ -114,7 +114,8 @@ def plan_request(
     if cfg_scale == 1.0 and request.negative_prompt:
         notes.append(phrase("{negative_prompt} has no effect with {cfg_scale=1}"))
     if backend == "gpustack-draw":
-        body = write_own_body(request, model.name, text, method, chosen, loras)
+        mask_blur = edit.mask_blur if edit else None
+        body = write_own_body(request, model.name, text, method, chosen, loras, mask_blur)
     else:
         body = write_body(request, model.name, text, method)
     if backend == "llama-box":

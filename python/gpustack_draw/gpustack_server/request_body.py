@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpustack_draw.gpustack_server.choose_method import Method
-from gpustack_draw.inputs.drawn_part import blur_of
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.loras import Lora
 from gpustack_draw.request.options import SAMPLING_OPTIONS
@@ -51,6 +50,7 @@ def write_own_body(
     method: Method,
     numbers: Mapping[str, Any],
     loras: tuple[Lora, ...],
+    mask_blur: int | None,
 ) -> dict[str, Any]:
     """Spell a request for this program's own server, whose fields have the names of options.
 
@@ -61,15 +61,15 @@ def write_own_body(
         method: The sampler and the scheduler.
         numbers: The sampling options that have an effect, by name.
         loras: The LoRAs.
+        mask_blur: Blur of the mask in pixels of the drawing; ``None`` without a mask.
     """
     pictures = request.pictures
-    is_masked = pictures.mask is not None or pictures.expand is not None
     fields = {
         **{name: getattr(request, name) for name in _HIRES_FIELDS},
         "loras": [_without_none({"name": each.reference, "weight": each.weight}) for each in loras]
         or None,
         "strength": pictures.strength,
-        "mask_blur": blur_of(pictures) if is_masked else None,
+        "mask_blur": mask_blur,
         "control_strength": pictures.control_strength,
         "canny": pictures.canny or None,
     }

@@ -1,6 +1,6 @@
 """Where a drawing goes in the picture that it started from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpustack_draw.inputs.canvas import Canvas
@@ -43,6 +43,15 @@ class Paste:
         scaled = resize(drawn, (right - left, bottom - top))
         result[top:bottom, left:right] = composite(part, scaled, self.soft_mask)
         return result
+
+    def of_blended(self) -> "Paste":
+        """Return the record for a drawing that is already blended with the original.
+
+        It replaces every pixel that the mask and its blur reach.
+        """
+        import numpy as np
+
+        return replace(self, soft_mask=np.where(self.soft_mask > 0, np.uint8(255), np.uint8(0)))
 
 
 def paste_of(canvas: Canvas, box: Box, blur: int) -> Paste:

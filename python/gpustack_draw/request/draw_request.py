@@ -97,7 +97,7 @@ class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
             ``None`` becomes an empty text.
         size: ``(width, height)`` or ``"512x768"`` in pixels, each 1 to 8192, rounded up to what the
             model needs; or ``"native"`` for the size that the model was trained for. ``None`` for
-            512x512 (``demo``: native).
+            512x512 (``demo``: native; on a server, the model's default that it reports).
         sampler: One of :data:`gpustack_draw.SAMPLERS`; ``None`` for ``euler``, which GPUStack 2
             replaces by its own. Names of web UIs and ComfyUI are translated: ``DPM++ 2M Karras``
             also sets the scheduler.
