@@ -68,9 +68,11 @@ def test_a_random_seed_is_the_default(value: Any) -> None:
     assert drawing_of(seed=value).seed is None
 
 
-def test_a_null_is_an_absent_value() -> None:
-    names = [name for name, _, _ in SAME_IN_BOTH if name != "prompt"]
-    assert drawing_of(**dict.fromkeys(names)) == drawing_of()
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_null_and_an_empty_text_are_absent_values(value: str | None) -> None:
+    names = [field.name for field in (*REQUEST_FIELDS, *REPLY_FIELDS) if field.name != "prompt"]
+    assert drawing_of(**dict.fromkeys(names, value)) == drawing_of()
+    assert read(**dict.fromkeys(names, value)).reply == ReplyOptions()
 
 
 def test_a_scheduler_of_a_web_ui_and_default_are_understood() -> None:

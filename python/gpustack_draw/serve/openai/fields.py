@@ -78,7 +78,8 @@ def read_fields(values: Mapping[str, Any], known: Iterable[Field]) -> FieldValue
     """Read the values of fields.
 
     Args:
-        values: The values by the names that the client sent; ``None`` is an absent one.
+        values: The values by the names that the client sent; ``None`` is an absent one, and so is
+            an empty text, except for the prompt.
         known: The fields.
 
     Raises:
@@ -90,7 +91,7 @@ def read_fields(values: Mapping[str, Any], known: Iterable[Field]) -> FieldValue
     for field in known:
         spellings |= {field.name, *field.aliases}
         for name in (field.name, *field.aliases):
-            if values.get(name) is None:
+            if values.get(name) is None or (values[name] == "" and name != "prompt"):
                 continue
             value = _read(field, name, values[name])
             if value is None:
