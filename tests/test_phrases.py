@@ -134,7 +134,7 @@ def test_a_text_is_a_string_for_json_and_for_pickle_protocols() -> None:
 
 def test_every_option_that_a_text_can_name_exists() -> None:
     options = draw_parser().spellings() | upscale_parser().spellings() | serve_parser().spellings()
-    others = {"model", "prompt", "on_progress", "picture", "pictures"}
+    others = {"model", "prompt", "on_progress", "picture", "pictures", "suffix", "fast", "quality"}
     for name in arguments_of_the_library() - others:
         if name != "in_process":  # the command always uses a process of its own
             assert option_of(name) in options
@@ -169,6 +169,7 @@ def texts_of(file: Path) -> Iterator[tuple[int, str]]:
 # Its clients read how to start the server, whose command has options only.
 NAMES_OPTIONS_OF_THE_SERVER = {
     PACKAGE / "serve" / "http" / "access.py",
+    PACKAGE / "serve" / "studio" / "references.py",
     PACKAGE / "serve" / "gpustack_backend.py",  # a command line that GPUStack runs
 }
 
@@ -213,7 +214,8 @@ def phrase_calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def test_every_phrase_has_a_literal_template_and_its_texts_and_values() -> None:
-    known = arguments_of_the_library()
+    options = (option.removeprefix("--") for option in serve_parser().spellings())
+    known = arguments_of_the_library() | {name.replace("-", "_") for name in options}
     for place, call in phrase_calls():
         template, *texts = call.args
         assert isinstance(template, ast.Constant), f"{place}: the template is not a literal"

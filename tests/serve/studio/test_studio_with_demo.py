@@ -3,9 +3,10 @@
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from processes import running_processes
+from processes import running_process
 from served import options_of
 from stub_models import RunningStudio, running_studio, wait_until
 
@@ -22,8 +23,11 @@ def studio() -> Iterator[RunningStudio]:
         yield running
 
 
-def engines() -> list[int]:
-    return [process.pid for process in running_processes() if process.parent == os.getpid()]
+def engine_of(studio: RunningStudio) -> int | None:
+    """Return the process of the engine; ``None`` while there is none."""
+    model: Any = studio.studio._pool.open(studio.studio.find(None))
+    pid = model._engine._engine.pid
+    return None if pid is None or running_process(pid) is None else int(pid)
 
 
 def picture_of(events: list[object]) -> Picture:
@@ -38,18 +42,20 @@ def test_the_same_seed_draws_the_same_picture(studio: RunningStudio) -> None:
 
 
 def test_a_client_that_goes_away_ends_the_engine_which_starts_again(studio: RunningStudio) -> None:
-    (engine,) = engines()
+    engine = engine_of(studio)
+    assert engine is not None
     request = studio.begin(sample_steps=10_000)
     wait_until(lambda: studio.studio.current() is not None)
     request.cancel()
-    wait_until(lambda: engine not in engines())
+    wait_until(lambda: running_process(engine) is None)
     wait_until(lambda: studio.studio.current() is None)
     assert picture_of(studio.draw(seed=7)).width == 64
 
 
 def test_an_engine_that_is_killed_costs_one_answer(studio: RunningStudio) -> None:
     studio.draw()
-    (engine,) = engines()
+    engine = engine_of(studio)
+    assert engine is not None
     request = studio.begin(sample_steps=10_000)
     wait_until(lambda: studio.studio.current() is not None)
     os.kill(engine, signal.SIGKILL)
@@ -58,3 +64,23 @@ def test_an_engine_that_is_killed_costs_one_answer(studio: RunningStudio) -> Non
     assert "SIGKILL" in error.message
     assert studio.studio.statistics().engine_restarts == 1
     assert picture_of(studio.draw(seed=7)).width == 64
+
+
+def test_a_picture_that_is_almost_drawn_is_finished_so_that_the_model_stays_loaded(
+    studio: RunningStudio,
+) -> None:
+    studio.draw()
+    engine = engine_of(studio)
+    thread = studio.studio._thread
+    thread._counts.load_seconds = 1000.0  # as if loading took long
+    before = studio.studio.statistics()
+    request = studio.begin("for nobody", size=(256, 256), sample_steps=4, count=3)
+    wait_until(lambda: thread.job is not None and thread._is_almost_drawn(thread.job))
+    request.cancel()
+    wait_until(lambda: studio.studio.current() is None)
+    assert engine_of(studio) == engine
+    after = studio.studio.statistics()
+    assert after.requests["canceled"] == before.requests.get("canceled", 0) + 1
+    assert after.pictures <= before.pictures + 2  # the one that was finished does not count
+    assert picture_of(studio.draw(seed=7)).width == 64
+    assert engine_of(studio) == engine

@@ -17,6 +17,8 @@ class Counts:
         pictures: Drawn pictures.
         phase_seconds: Their seconds by phase.
         engine_restarts: Crashes of an engine.
+        load_seconds: Duration of the last loading of a model; 0 before the first.
+        decode_seconds: Duration of the last decoding of a picture.
         mean_seconds: Mean duration of the last drawings; 0 before the first.
     """
 
@@ -26,11 +28,14 @@ class Counts:
         self.pictures = 0
         self.phase_seconds: dict[str, float] = {}
         self.engine_restarts = 0
+        self.load_seconds = 0.0
+        self.decode_seconds = 0.0
         self.mean_seconds = 0.0
 
     def add_picture(self, picture: Picture) -> None:
         """Count a drawn picture."""
         self.pictures += 1
+        self.decode_seconds = picture.seconds.get("decode", 0.0)
         for phase, seconds in picture.seconds.items():
             self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + seconds
 

@@ -9,6 +9,7 @@ from gpustack_draw.errors import EngineCrashed
 from gpustack_draw.serve.studio.counts import Counts
 from gpustack_draw.serve.studio.jobs import Job, JobQueue, Pause
 
+_MAX_SECONDS_TO_FINISH = 2.0
 _LOGGER = logging.getLogger("gpustack_draw.serve")
 
 
@@ -55,17 +56,19 @@ class DrawingThread:
         elif running is not None:
             self.queue.tell_position(job)
 
-    def end(self, job: Job, error: BaseException) -> None:
-        """End a job at once, from any thread; one that has ended stays as it is.
+    def end(self, job: Job, error: BaseException, *, at_once: bool = False) -> None:
+        """End a job, from any thread; one that has ended stays as it is.
 
         Args:
             job: The job.
             error: The error that its client gets.
+            at_once: End the engine also where it is free sooner if it finishes its picture.
         """
+        job.is_finishing = not at_once and self._is_almost_drawn(job)
         job.error = error
         if self.queue.remove(job):
             self._finish(job, error)
-        else:
+        elif not job.is_finishing:
             self._ending.submit(self._end_running, job)
 
     def close(self, error: BaseException) -> None:
@@ -78,7 +81,7 @@ class DrawingThread:
         """End whatever runs."""
         running = self._running
         if isinstance(running, Job):
-            self.end(running, error)
+            self.end(running, error, at_once=True)
         elif running is not None:
             self._ending.submit(self._end_running, running)
 
@@ -92,6 +95,18 @@ class DrawingThread:
         with self._lock:  # so that the next job is not ended instead
             if self._running is work:
                 work.end()
+
+    def _is_almost_drawn(self, job: Job) -> bool:
+        """Return whether the engine is free sooner if it finishes its picture.
+
+        Ending it costs the loading of the model.
+        """
+        left = job.seconds_left()
+        if left is None or self._running is not job:
+            return False
+        counts = self._counts
+        limit = min(counts.load_seconds, _MAX_SECONDS_TO_FINISH)
+        return left + counts.decode_seconds < limit
 
     def _run(self) -> None:
         self._first()

@@ -28,6 +28,7 @@ class Job:
         progress: The last progress.
         preview: The last preview.
         begun: When it began to run, as of :func:`time.monotonic`; 0 before.
+        is_finishing: Whether its picture is finished although it was ended.
     """
 
     label: str
@@ -38,6 +39,17 @@ class Job:
     progress: Progress | None = None
     preview: Raster | None = None
     begun: float = 0.0
+    is_finishing: bool = False
+
+    def seconds_left(self) -> float | None:
+        """Return an estimate of the time that sampling still takes; ``None`` without any."""
+        progress = self.progress
+        if progress is not None and progress.phase == "decode":
+            return 0.0
+        if progress is None or progress.phase != "sample" or not progress.step:
+            return None
+        steps = progress.step - progress.resumed
+        return (progress.total - progress.step) * progress.seconds / max(1, steps)
 
     def report(self, progress: Progress) -> None:
         """Pass the progress on to the client.
@@ -45,7 +57,8 @@ class Job:
         Raises:
             CanceledError: The job was ended.
         """
-        self.check()
+        if not self.is_finishing:
+            self.check()
         self.progress = progress
         if progress.preview is not None:
             self.preview = progress.preview

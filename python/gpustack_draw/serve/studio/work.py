@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,11 +64,23 @@ class Work:
         """Download and load the first model, and set the state."""
         try:
             self._pool.fetch(served, self._report_load)
-            self._pool.load(served, self._report_load)
+            self._load(served, self._report_load)
         except BaseException as error:  # noqa: BLE001, RUF100 - the server reports it
             self.load_state = LoadState("failed", None if self.is_stopped else error)
         else:
             self.load_state = LoadState("ready")
+
+    def _load(self, served: ServedModel, on_progress: Callable[[Progress], None]) -> None:
+        begun = time.monotonic()
+        phases: set[str] = set()
+
+        def report(progress: Progress) -> None:
+            phases.add(progress.phase)
+            on_progress(progress)
+
+        self._pool.load(served, report)
+        if phases:  # it was not loaded
+            self._counts.load_seconds = time.monotonic() - begun
 
     def _report_load(self, progress: Progress) -> None:
         if self.is_stopped:
@@ -112,10 +125,10 @@ class Work:
         return True
 
     def _deliver(self, job: Job, index: int, picture: Picture) -> None:
+        job.check()  # a picture that was finished for nobody
         self._counts.add_picture(picture)
         self._listeners.notify(picture)
         job.channel.send(Drawn(index, picture))
-        job.check()
 
     def upscale(
         self, reference: str, picture: "PIL.Image.Image", scale: float | None, job: Job
@@ -142,7 +155,7 @@ class Work:
 
         def load() -> None:
             try:
-                self._pool.load(served, _ignore)
+                self._load(served, _ignore)
             except Exception:  # noqa: BLE001, RUF100 - the next drawing reports it
                 self._pool.forget(served)
 
