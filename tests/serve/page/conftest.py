@@ -15,6 +15,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
+def server(browser: Any, request: pytest.FixtureRequest) -> str:
+    """The address of a server; without a browser, none is started."""
+    address: str = request.getfixturevalue("demo_server").url
+    return address
+
+
+@pytest.fixture
 def pages(browser: Any) -> Iterator[Pages]:
     """Opens pages; the test fails if one logs an error or asks another host."""
     pages = Pages(browser)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from page_in_browser import Pages, draw, fill_form, tab_to, wait_for_picture
-from served import ServedProcess
 
 pytestmark = pytest.mark.engine
 
@@ -47,11 +46,6 @@ CONTRASTS = """() => {
     }
     return results;
 }"""
-
-
-@pytest.fixture(scope="module")
-def server(browser: Any, demo_server: ServedProcess) -> str:
-    return demo_server.url
 
 
 def full_page(pages: Pages, server: str, **options: Any) -> Any:

@@ -20,12 +20,6 @@ KEY = "key-of-the-test-0123456789"
 
 
 @pytest.fixture(scope="module")
-def server(browser: Any, demo_server: ServedProcess) -> str:
-    """The address of a server; asked for after the browser, without which no server is started."""
-    return demo_server.url
-
-
-@pytest.fixture(scope="module")
 def guarded(
     browser: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ServedProcess, Path]]:

@@ -136,6 +136,7 @@ export function fillForm(item) {
   for (const [name, control] of Object.entries(byName)) setValue(control, fields[name] ?? "");
   byName.prompt.value = prompt;
   growPrompt();
+  if (loraRows().length || fields.negative_prompt) element("more").open = true;
   if (fields.size) chooseSize(fields.size);
   if (fields.strength !== undefined) {
     element("strength").value = fields.strength;
