@@ -118,10 +118,26 @@ class ProcessDeployer(Deployer):  # type: ignore[misc]
         wanted = (labels or {}).items()
         return [each for each in found if all(each.labels.get(k) == v for k, v in wanted)]
 
-    def _logs(self, name: str, *_: object, follow: bool = False, **__: object) -> object:
-        path = _file(name, "log")
-        data = path.read_bytes() if path.exists() else b""
-        return _once(data) if follow else data
+    def _logs(
+        self,
+        name: str,
+        namespace: str | None = None,  # noqa: ARG002
+        token: str | None = None,  # noqa: ARG002
+        timestamps: bool = False,  # noqa: ARG002
+        tail: int | None = None,  # noqa: ARG002
+        since: int | None = None,  # noqa: ARG002
+        follow: bool = False,
+    ) -> object:
+        return self._follow_log(name) if follow else _file(name, "log").read_bytes()
+
+    def _follow_log(self, name: str) -> Iterator[bytes]:
+        with _file(name, "log").open("rb") as log:
+            is_running = True
+            while is_running:
+                status = self._get(name)
+                is_running = status is not None and status.state == WorkloadStatusStateEnum.RUNNING
+                yield from log
+                time.sleep(0.2)
 
     def _exec(self, *_: object, **__: object) -> None:
         raise deployer.UnsupportedError("processes take no commands")
@@ -132,10 +148,6 @@ class ProcessDeployer(Deployer):  # type: ignore[misc]
 
 def _file(name: str, content: str) -> Path:
     return STATE / f"{name}.{content}{'' if content == 'log' else '.json'}"
-
-
-def _once(data: bytes) -> Iterator[bytes]:
-    yield data
 
 
 def _is_running(pid: int) -> bool:

@@ -279,9 +279,17 @@ def test_a_rejected_deployment(old: LoopbackGpustack, capsys: pytest.CaptureFixt
     ("log", "end"),
     [
         (b"", ""),
-        (b"loading\nout of \x1b[1mmemory\n\n \n", "; its log ends with: out of [1mmemory"),
+        (
+            b"loading\n'-x' is not an option\nsee \x1b[1mhelp\n\n \n",
+            "; its log ends with: '-x' is not an option; see [1mhelp",
+        ),
         (b"\xff" * 70_000, "; its log ends with: " + "\ufffd" * 297 + "..."),
         (b"\n" * 10, ""),
+        (b"A=b\n2026-11-30 01:04:28 - gpustack.worker.serve_manager - INFO - Finished\n", ""),
+        (
+            b"2026-11-30 01:04:28 - gpustack.worker.serve_manager - INFO - Finished\nno space\n",
+            "; its log ends with: no space",
+        ),
     ],
 )
 def test_a_model_that_fails_to_start(

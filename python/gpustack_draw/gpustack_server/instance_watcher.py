@@ -126,8 +126,8 @@ class InstanceWatcher:
         if instance.state == "running":
             return True
         if all(each.state == "error" for each in self._instances.values()):
-            log_line = self._read_last_log_line(key)
-            log = f"; its log ends with: {log_line}" if log_line else ""
+            end = self._read_end_of_log(key)
+            log = f"; its log ends with: {end}" if end else ""
             raise ServerError(
                 f"hf.co/{self._api.repository} failed to start on {self._address.url}:"
                 f" {instance.text.removesuffix('.')}{log}",
@@ -135,8 +135,11 @@ class InstanceWatcher:
             )
         return False
 
-    def _read_last_log_line(self, instance: str) -> str:
-        """Return the last line of an instance's log; empty if the server does not send it."""
+    def _read_end_of_log(self, instance: str) -> str:
+        """Return the last two lines that an instance has printed; empty if there are none.
+
+        The log begins with lines of GPUStack itself, with the variables of the container.
+        """
         try:
             with self._api.server.connection.request(
                 "GET",
@@ -149,7 +152,9 @@ class InstanceWatcher:
         except TransportError:
             return ""
         lines = text.replace(self._address.key.encode() or b"\0", b"***").decode(errors="replace")
-        return next(filter(None, map(clean, reversed(lines.splitlines()))), "")
+        ends = list(filter(None, map(clean, lines.splitlines())))[-2:]
+        own = [index for index, line in enumerate(ends) if " - gpustack." in line]
+        return "; ".join(ends[own[-1] + 1 :] if own else ends)
 
     def _report(self) -> None:
         instances = tuple(self._instances.values())
