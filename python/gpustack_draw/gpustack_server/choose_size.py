@@ -11,6 +11,7 @@ from gpustack_draw.units import round_up
 LLAMA_BOX_MULTIPLE = 64
 LLAMA_BOX_SMALLEST = 256
 _MAX_MULTIPLE = 1024
+_MAX_LIMIT = 1_000_000
 
 
 def choose_size(
@@ -56,7 +57,7 @@ def size_multiple(backend: Backend, model: RunningModel) -> int:
     """Return the number that both sides of a drawing are rounded up to a multiple of."""
     if backend == "llama-box":
         return LLAMA_BOX_MULTIPLE
-    return int(model.number("size_multiple", _MAX_MULTIPLE) or 1)
+    return model.integer("size_multiple", _MAX_MULTIPLE) or 1
 
 
 def native_size(backend: Backend, model: RunningModel) -> tuple[int, int] | None:
@@ -66,10 +67,10 @@ def native_size(backend: Backend, model: RunningModel) -> tuple[int, int] | None
 
 
 def _check_largest(rounded: tuple[int, int], size: tuple[int, int], model: RunningModel) -> None:
-    limits = [model.number(name) for name in ("max_width", "max_height")]
+    limits = [model.integer(name, _MAX_LIMIT) for name in ("max_width", "max_height")]
     for side, most in zip(rounded, limits, strict=True):
         if most is not None and side > most:
-            largest = "x".join(f"{limit or most:g}" for limit in limits)
+            largest = "x".join(str(limit or most) for limit in limits)
             raise UsageError(
                 f"'{size[0]}x{size[1]}' is too large for {model.name!r} on this server:"
                 f" it draws {largest} at most",

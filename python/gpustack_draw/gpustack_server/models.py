@@ -56,14 +56,17 @@ class RunningModel:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return value if is_number and 0 < value <= high else None  # type: ignore[operator]
 
+    def integer(self, name: str, high: int) -> int | None:
+        """Return a number of the metadata from 1 to ``high``, cut to a whole one, else ``None``."""
+        return int(self.number(name, high) or 0) or None
+
     def size(self, kind: str) -> tuple[int, int] | None:
         """Return a size of the metadata, width and height in pixels; ``None`` without one.
 
         Args:
             kind: ``default``, ``native`` (what the model was trained for) or ``max``.
         """
-        sides = [self.number(f"{kind}_{side}", MAX_SIDE) for side in ("width", "height")]
-        width, height = (int(side or 0) for side in sides)
+        width, height = (self.integer(f"{kind}_{side}", MAX_SIDE) for side in ("width", "height"))
         return (width, height) if width and height else None
 
     def names(self, name: str) -> tuple[str, ...]:

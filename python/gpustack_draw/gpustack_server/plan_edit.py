@@ -221,18 +221,18 @@ def _choose_own_roles(
 
 
 def _rules(backend: Backend, model: RunningModel) -> PictureRules:
-    largest = [model.number(name) for name in ("max_width", "max_height")]
+    largest = [model.integer(name, MAX_SIDE) for name in ("max_width", "max_height")]
     if backend != "llama-box":
         own = size_multiple(backend, model) if backend == "gpustack-draw" else _NEW_MULTIPLE
         return PictureRules(
             size_multiple=own,
             native_size=native_size(backend, model) or model.size("default") or _NEW_SIZE,
-            max_side=int(min(side or MAX_SIDE for side in largest)),
+            max_side=min(side or MAX_SIDE for side in largest),
             reference_multiple=_NEW_MULTIPLE,
         )
-    max_side = int(min(side or _LLAMA_BOX_MAX_SIDE for side in largest))
+    max_side = min(side or _LLAMA_BOX_MAX_SIDE for side in largest)
     width, height = (
-        min(int(model.number(name) or side), max_side)
+        min(model.integer(name, MAX_SIDE) or side, max_side)
         for name, side in zip(("default_width", "default_height"), DEFAULT_SIZE, strict=True)
     )
     return PictureRules(

@@ -176,7 +176,7 @@ def _sampling(
     notes += unused
     if backend == "other":
         return chosen, {}
-    steps = int(model.number("sampling_steps", SAMPLE_STEPS.maximum) or 0) or None
+    steps = model.integer("sampling_steps", int(SAMPLE_STEPS.maximum))
     if backend == "llama-box":
         steps = steps or _LLAMA_BOX_STEPS
     if "sigmas" in chosen:
