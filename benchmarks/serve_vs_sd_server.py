@@ -208,7 +208,7 @@ PROBES: Mapping[str, Callable[[Server], bool]] = {
     "stream": lambda server: events_of(server)[-1]["type"] == "image_generation.completed",
     "partial_images": lambda server: len(events_of(server, partial_images=2)) == 3,
     "seed in the reply": lambda server: server.generate().json()["data"][0]["seed"] == 7,
-    "parameters in the file": lambda server: "Seed: 7" in parameters_in(server),
+    "parameters in the file": lambda server: "Steps: " in parameters_in(server),
     "mask, transparent (OpenAI)": lambda server: mask_is_kept(server, transparent_mask()),
     "mask, white (GPUStack)": lambda server: mask_is_kept(server, white_mask()),
     "strength": lambda server: (

@@ -33,7 +33,7 @@ def arguments_of_the_library() -> set[str]:
     """Return the names of everything that a user of the library can pass."""
     functions = (
         *(gpustack_draw.generate, gpustack_draw.load),
-        *(gpustack_draw.save, gpustack_draw.encode, gpustack_draw.upscale),
+        *(gpustack_draw.save, gpustack_draw.upscale),
     )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     return names | {field.name for field in fields(gpustack_draw.DrawRequest)}

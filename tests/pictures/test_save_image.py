@@ -324,8 +324,8 @@ def test_a_fast_encoding_has_the_same_pixels_and_parameters() -> None:
             {"suffix": ".gif"},
             "'.gif' is not the ending of a picture's file\ntype .png, .jpg, .jpeg, .webp",
         ),
-        ({"quality": 101}, "101 is not a quality from 0 to 100\nfor example quality=95"),
-        ({"quality": -1}, "-1 is not a quality from 0 to 100\nfor example quality=95"),
+        ({"quality": 101}, "101 is not a quality from 0 to 100\nfor example 95"),
+        ({"quality": -1}, "-1 is not a quality from 0 to 100\nfor example 95"),
     ],
 )
 def test_encode_refuses(arguments: dict[str, Any], message: str) -> None:

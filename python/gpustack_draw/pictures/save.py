@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gpustack_draw.errors import OutputError, UsageError, quoted
 from gpustack_draw.inputs.enlarged import on_white
-from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.infotext import parse_text
 from gpustack_draw.pictures.output_path import (
     FORMATS,
@@ -116,7 +115,7 @@ def encode(
     if not 0 <= quality <= MAX_QUALITY:
         raise UsageError(
             f"{quoted(quality)} is not a quality from 0 to {MAX_QUALITY}",
-            hint=phrase("for example {quality=95}"),
+            hint=f"for example {DEFAULT_QUALITY}",
             argument="quality",
         )
     return _encode_image(*_recorded(image), suffix, quality, _FAST if fast else _SMALL)
