@@ -106,7 +106,7 @@ def _area(
         raise _nothing(label, name)
     if chosen.all():
         notes.append(f"{label} is {name} everywhere: the whole picture is redrawn")
-    return np.asarray(np.where(chosen, 255, 0), dtype=np.uint8)
+    return np.asarray(chosen * np.uint8(255), dtype=np.uint8)
 
 
 def _nothing(label: str, name: str) -> UsageError:

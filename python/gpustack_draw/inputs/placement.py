@@ -101,7 +101,7 @@ def resize_mask(
     image = Image.fromarray(mask.astype(np.float32)).resize(size, method, box)
     # Shares of 255; rounding errors of empty areas are far below one millionth.
     threshold = 1e-3 if shrinks else 127.5
-    return np.asarray(np.where(np.asarray(image) > threshold, 255, 0), dtype=np.uint8)
+    return np.asarray((np.asarray(image) > threshold) * np.uint8(255), dtype=np.uint8)
 
 
 def fit(picture: tuple[int, int], size: tuple[int, int], mode: str) -> Placement:
