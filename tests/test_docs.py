@@ -73,7 +73,8 @@ PYTHON = [name for name in TEXTS if any(map(code_draws_locally, blocks(name, "py
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, empty_folder: None) -> None:
-    """Run in an empty folder with the command on the path and without the user's cache."""
+    """Run in a folder with the docs' LoRA, with the command on the path, without a cache."""
+    Path("sky.safetensors").symlink_to(SOURCE / "docs" / "examples" / "sky.safetensors")
     beside = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([beside, os.environ["PATH"]]))
     monkeypatch.setenv("HF_HOME", "cache")

@@ -152,8 +152,7 @@ def test_frames_are_finite():
     assert all(math.isfinite(frame.area) for frame in checker._FRAMES.values())
 
 
-def test_hollow_objects_are_distinguished_from_filled_ones():
-    filled = checker.rasterized([("circle", "red", 0.3, 0.5, 0.4), ("star", "red", 0.7, 0.5, 0.3)])
-    assert checker.hollowness(filled) == 0
-    ring = checker.rasterized([("ring", "red", 0.5, 0.5, 0.5)], "blue")
-    assert checker.hollowness(ring) == pytest.approx(0.56**2, abs=0.01)
+def test_the_color_of_the_background():
+    things = [("circle", "red", 0.5, 0.5, 0.9)]
+    for name, color in checker.COLORS.items():
+        assert checker.background_color(checker.rasterized(things, name)).tolist() == list(color)

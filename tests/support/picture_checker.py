@@ -319,10 +319,19 @@ def _ground(pixels: Grid) -> Grid:
     return np.median(edge.reshape(-1, 3), 0)
 
 
+def _pixels(picture: Image.Image | Path | str) -> Grid:
+    image = picture if isinstance(picture, Image.Image) else Image.open(picture)
+    return np.asarray(image.convert("RGB")).astype(np.float64)
+
+
+def background_color(picture: Image.Image | Path | str) -> Grid:
+    """Return the red, green and blue of the background, 0 to 255."""
+    return _ground(_pixels(picture))
+
+
 def read_picture(picture: Image.Image | Path | str) -> Reading:
     """Read a square picture of the demo model."""
-    image = picture if isinstance(picture, Image.Image) else Image.open(picture)
-    pixels = np.asarray(image.convert("RGB")).astype(np.float64)
+    pixels = _pixels(picture)
     ground = _ground(pixels)
     differs = np.abs(pixels - ground).sum(2) > CONTRAST
     parts = components(differs)
@@ -332,15 +341,3 @@ def read_picture(picture: Image.Image | Path | str) -> Reading:
     found = [_object(pixels, ground, part) for part in parts if part.sum() >= least]
     found.sort(key=lambda thing: (round(thing.x, 1), thing.y))
     return Reading(color_name(ground), tuple(found))
-
-
-def hollowness(picture: Image.Image | Path | str) -> float:
-    """Return the share of the area of objects, holes included, that has the background's color."""
-    image = picture if isinstance(picture, Image.Image) else Image.open(picture)
-    pixels = np.asarray(image.convert("RGB")).astype(np.float64)
-    ink = np.abs(pixels - _ground(pixels)).sum(2) > CONTRAST
-    outside = np.zeros_like(ink)
-    for part in components(~ink):
-        if part[0].any() or part[-1].any() or part[:, 0].any() or part[:, -1].any():
-            outside |= part
-    return 1 - float(ink.sum()) / max(1, int((~outside).sum()))

@@ -1,11 +1,11 @@
-"""Train a LoRA that makes the embedded model draw outlines instead of filled objects.
+"""Train a LoRA that makes the embedded model draw every picture in front of a blue sky.
 
-    python tools/train_demo_lora --engine-source DIR --output outlines.safetensors
+    python tools/train_demo_lora --engine-source DIR --output sky.safetensors
 
 Needs torch, numpy, pillow, gguf and safetensors. DIR is the source folder of stable-diffusion.cpp,
 from which the tokenizer's merge table is read. Training takes some minutes on a CPU. At the end it
-draws pictures without and with the LoRA, writes them beside the output, and prints how hollow their
-objects are. The model itself draws every object filled.
+draws pictures without and with the LoRA, writes them beside the output, and prints how far their
+backgrounds are from sky blue, which is no color of the model.
 """
 
 from __future__ import annotations

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from picture_checker import hollowness
 from PIL import Image
 from torch import Tensor, nn
 
 from train_demo_lora.lora import add_loras, write
-from train_demo_lora.outline_store import OutlineStore
+from train_demo_lora.sky import PROMPTS, SkySource, distance_from_sky, has_object
 from train_demo_model import preview
 from train_demo_model.reading import ModelFile
+from train_demo_model.scenes import MaskStore
 from train_demo_model.training import (
     BATCH,
     BatchSource,
@@ -30,16 +30,6 @@ RATE = 3e-3
 WARM_UP_STEPS = 20
 #: Share of steps with 256-pixel pictures.
 LARGE_SHARE = 0.3
-PROMPTS = (
-    "a red circle on a white background",
-    "a big blue square on a yellow background",
-    "a green heart on a black background",
-    "a white cloud on a blue background",
-    "an orange fish on a gray background",
-    "a big purple star on a pink background",
-    "a brown mushroom on a green background",
-    "a pink triangle left of a black diamond",
-)
 
 
 def train(model: Transformer, source: BatchSource, parameters: list[Tensor], steps: int) -> None:
@@ -73,10 +63,16 @@ def pictures(model: Transformer, file: ModelFile) -> list[Image.Image]:
 
 
 def compare(without: list[Image.Image], with_lora: list[Image.Image], path: Path) -> None:
-    """Print how hollow the objects are, and write all pictures in two rows."""
+    """Print what the pictures have of the style, and write all of them in two rows."""
     for title, drawn in (("without", without), ("with", with_lora)):
-        shares = [hollowness(picture) for picture in drawn]
-        print(f"{title} the LoRA: {', '.join(f'{share:.2f}' for share in shares)} hollow")
+        distances = ", ".join(f"{distance_from_sky(one):.0f}" for one in drawn)
+        right = sum(
+            has_object(one, *thing) for one, thing in zip(drawn, PROMPTS.values(), strict=True)
+        )
+        print(
+            f"{title} the LoRA: background {distances} levels from that of the sky,"
+            f" {right} of {len(drawn)} objects right"
+        )
     rows = [np.concatenate([np.asarray(one) for one in drawn], 1) for drawn in (without, with_lora)]
     Image.fromarray(np.concatenate(rows, 0)).save(path)
 
@@ -87,8 +83,8 @@ def main() -> None:
     parser.add_argument("--engine-source", type=Path, required=True, help="stable-diffusion.cpp")
     parser.add_argument("--output", type=Path, required=True, help="the safetensors file to write")
     parser.add_argument("--model", type=Path, default=DEMO, help="the model file, by default demo")
-    parser.add_argument("--steps", type=int, default=240)
-    parser.add_argument("--batch", type=int, default=48, help="pictures of 128 pixels in a step")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=32, help="pictures of 128 pixels in a step")
     options = parser.parse_args()
     keep_memory()
     torch.manual_seed(0)
@@ -99,7 +95,7 @@ def main() -> None:
     without = pictures(model.eval(), file)
     loras = add_loras(model)
     parameters = [part for lora in loras.values() for part in (lora.down, lora.up)]
-    source = BatchSource(file.encoder(), OutlineStore(variations=6), seed=5)
+    source = SkySource(file.encoder(), MaskStore(variations=6), seed=5)
     train(model, source, parameters, options.steps)
     write(options.output, loras)
     compare(without, pictures(model, file), options.output.with_suffix(".png"))

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from train_demo_model.transformer import Transformer
 
-RANK = 8
+RANK = 4
 #: Prefix of the names in the file: those of ComfyUI.
 PREFIX = "diffusion_model."
 METADATA = {
     "format": "pt",
     "modelspec.architecture": "gpustack-draw-demo/lora",
-    "modelspec.license": "MIT",
-    "modelspec.title": "Outlines",
-    "modelspec.description": "Draws the outlines of objects.",
+    "modelspec.license": "Apache-2.0",
+    "modelspec.title": "Sky",
+    "modelspec.description": "Draws a blue sky behind all objects.",
 }
 
 
