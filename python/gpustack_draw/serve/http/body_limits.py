@@ -23,7 +23,6 @@ class Limits:
         body_seconds: Time for a body to arrive, in addition to its bytes at ``body_rate``.
         body_rate: Minimum bytes a second of a large body.
         send_seconds: Time for a client to read the next piece of a response.
-        request_seconds: Time for the whole request; ``None`` for no limit.
     """
 
     body_bytes: int = 64 * 1024 * 1024
@@ -31,7 +30,6 @@ class Limits:
     body_seconds: float = 20.0
     body_rate: float = 64_000.0
     send_seconds: float = 60.0
-    request_seconds: float | None = None
 
 
 class BodyLimits:
@@ -47,8 +45,7 @@ class BodyLimits:
         """Pass a request on, within the limits.
 
         Raises:
-            HttpError: 408, 413 or 504, the client is too slow, sends too much, or the drawing takes
-                too long.
+            HttpError: 408 or 413, the client is too slow or sends too much.
             BusyError: The bodies of all requests are too large together.
             ConnectionError: The client does not read its response.
         """
@@ -58,17 +55,9 @@ class BodyLimits:
         body = _Body(self, Headers(scope=scope), receive, self._limits)
         try:
             body.check_announced_length()
-            with anyio.move_on_after(self._limits.request_seconds) as duration:
-                await self._app(scope, body.receive, self._limited(send))
+            await self._app(scope, body.receive, self._limited(send))
         finally:
             self._held_bytes -= body.received
-        if duration.cancelled_caught:
-            raise HttpError(
-                504,
-                f"the request took longer than {self._limits.request_seconds:g} s",
-                hint="draw a smaller picture, or in fewer steps",
-                code="timeout",
-            )
 
     def hold(self, count: int) -> bool:
         """Add to the bytes of all bodies, and return whether they are few enough."""

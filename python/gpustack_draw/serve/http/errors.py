@@ -24,7 +24,7 @@ from gpustack_draw.errors import (
     UsageError,
 )
 from gpustack_draw.phrases import Argument, spelled
-from gpustack_draw.serve.studio.busy import BusyError, InterruptedDrawingError
+from gpustack_draw.serve.studio.busy import BusyError, InterruptedDrawingError, TimeLimitError
 
 LOGGER = logging.getLogger("gpustack_draw.serve")
 CLIENT_GONE = 499  # of nginx: a client ended the request
@@ -33,6 +33,7 @@ CLIENT_GONE = 499  # of nginx: a client ended the request
 _STATUSES: tuple[tuple[type[DrawError], int, str | None], ...] = (
     # A client has ended it; programs try again after 409 and 5xx.
     (InterruptedDrawingError, CLIENT_GONE, "interrupted"),
+    (TimeLimitError, 504, "timeout"),
     (UsageError, 400, None),
     (NotYetSupportedError, 400, "unsupported"),
     (ModelNotFoundError, 404, "model_not_found"),

@@ -16,8 +16,7 @@ def middleware(context: Context) -> list[Middleware]:
     rules = AccessRules(
         options.host, options.allowed_hosts, options.allowed_origins, options.api_key
     )
-    limits = Limits(request_seconds=options.request_seconds)
-    return protection(rules, limits, context.request_counts)
+    return protection(rules, Limits(), context.request_counts)
 
 
 def protection(rules: AccessRules, limits: Limits, counts: RequestCounts) -> list[Middleware]:
