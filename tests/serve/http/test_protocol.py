@@ -6,14 +6,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gpustack_draw.serve.http import exchange as exchange_log
@@ -38,14 +38,33 @@ async def slow(_request: Request) -> Response:
     return PlainTextResponse("slow")
 
 
+async def large(_request: Request) -> Response:
+    return Response(b"x" * 30_000_000)
+
+
+async def endless(_request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+            await asyncio.sleep(0)
+
+    return StreamingResponse(pieces())
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     patch = pytest.MonkeyPatch()
     patch.setattr(protocol, "HEADER_SECONDS", SECONDS)
     patch.setattr(exchange_log, "_SECONDS_TO_DISCARD", 0.2)
+    patch.setattr(protocol, "READ_SECONDS", SECONDS)
     patch.setattr(protocol, "MAX_CONNECTIONS", 20)
     app = Starlette(
-        routes=[Route("/", answer, methods=["GET", "POST"]), Route("/slow", slow)],
+        routes=[
+            Route("/", answer, methods=["GET", "POST"]),
+            Route("/slow", slow),
+            Route("/large", large),
+            Route("/endless", endless),
+        ],
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=protection(AccessRules(), Limits(body_bytes=100_000), RequestCounts()),
     )
@@ -148,6 +167,24 @@ def test_a_slow_response_is_not_limited_by_the_time_for_headers(port: int) -> No
 def test_headers_without_an_end_are_not_kept(port: int, start: bytes) -> None:
     # The answer can be lost, because the rest is not read.
     assert statuses(exchange(port, start + b"y" * 1_000_000)) in ([400], [])
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/endless"])
+def test_a_client_that_does_not_read_loses_its_connection(port: int, path: bytes) -> None:
+    with connect(port) as connection:
+        connection.sendall(GET.replace(b" / ", b" " + path + b" ") + b"Connection: close\r\n\r\n")
+        time.sleep(5 * SECONDS)
+        assert 0 < len(read_all(connection)) < 30_000_000
+
+
+def test_a_client_that_reads_slowly_gets_everything(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(GET.replace(b" / ", b" /large ") + b"Connection: close\r\n\r\n")
+        received = 0
+        while piece := connection.recv(2_000_000):
+            received += len(piece)
+            time.sleep(0.02)
+        assert received > 30_000_000
 
 
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"

@@ -14,28 +14,36 @@ MAX_HEADER_BYTES = 32 * 1024
 # From the connection, or from the end of a response, to the end of the next request's headers.
 HEADER_SECONDS = 20.0
 KEEP_ALIVE_SECONDS = 15
+# Twice this time without reading anything of a response ends the connection.
+READ_SECONDS = 30.0
 
 
 class GuardedProtocol(H11Protocol):
-    """A connection that ends if a client takes too long to send the headers of a request.
+    """A connection that ends if a client is too slow to send headers or to read a response.
 
     uvicorn limits how long a connection is idle, but not how long headers take: a client that sends
-    a byte now and then would keep its connection for ever.
+    a byte now and then would keep its connection for ever. And a client that reads nothing would
+    keep its response in memory, even after the connection was closed.
     """
 
     _header_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
+    _unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the time limit, or refuse one connection too many."""
+        """Start the time limits, or refuse one connection too many."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(HttpError(503, "too many connections", headers={"Retry-After": "5"}))
             return
         self._start_header_timer()
+        self._check_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time limit."""
+        """Stop the time limits."""
         self._stop_header_timer()
+        if self._read_timer is not None:
+            self._read_timer.cancel()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -74,6 +82,15 @@ class GuardedProtocol(H11Protocol):
         self.transport.close()
         address = self.client[0] if self.client else "-"
         ACCESS_LOG.info("%s - - %d: %s", address, error.status, error.message)
+
+    def _check_reading(self) -> None:
+        """End the connection if the client has read nothing since the last check."""
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread == self._unread_bytes:
+            self.transport.abort()
+            return
+        self._unread_bytes = unread
+        self._read_timer = self.loop.call_later(READ_SECONDS, self._check_reading)
 
     def _start_header_timer(self) -> None:
         self._stop_header_timer()
