@@ -85,6 +85,7 @@ def test_brackets_in_strings_do_not_count() -> None:
         (b"[" + b"0," * MAX_JSON_VALUES + b"0]", "too many values"),
         (b"[" + b"[]," * 400_000 + b"[]]", None),
         (b"[" * (MAX_JSON_VALUES + 1), "too many values"),
+        (b"[" + b'""' * (2 * MAX_JSON_VALUES + 3) + b"]", "too many values"),
         (b"NaN", "NaN is not JSON"),
         (b"[-Infinity]", "-Infinity is not JSON"),
         (b'{"size": 1e999}', "not a finite number"),

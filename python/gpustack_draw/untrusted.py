@@ -35,20 +35,25 @@ def clean(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
     """Parse JSON with limits on memory, nesting and numbers.
 
     Args:
         data: UTF-8 text; the caller limits its length.
+        max_values: Maximum number of values in it.
 
     Raises:
         ValueError: The text is not JSON, nested too deeply, or has too many values; or it contains
             NaN, infinity or an integer of more than 40 digits.
     """
     # An upper bound: each value but the first of a container needs a comma.
-    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+    if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
         raise ValueError("too many values")
-    if _depth(data) > MAX_JSON_DEPTH:
+    # Without escapes, every second quote ends a string, which is a name or a value.
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    if unescaped.count(b'"') > 4 * max_values + 4:
+        raise ValueError("too many values")
+    if _depth(unescaped) > MAX_JSON_DEPTH:
         raise ValueError("nested too deeply")
     return json.loads(
         data.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_refuse_constant
@@ -77,9 +82,8 @@ def parse_retry_after(text: str) -> float | None:
     return min(max(float(seconds), 0.0), MAX_RETRY_AFTER)
 
 
-def _depth(data: bytes) -> int:
-    # Without escapes, every second quote ends a string; outside strings, only brackets remain.
-    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+def _depth(unescaped: bytes) -> int:
+    # Outside strings, only brackets remain.
     brackets = _STRING.sub(b"", unescaped).translate(None, _NOT_BRACKETS)
     return max(itertools.accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
 

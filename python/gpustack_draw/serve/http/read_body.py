@@ -11,6 +11,8 @@ from gpustack_draw.serve.http.errors import HttpError
 from gpustack_draw.serve.http.form import FormPart, parse_form
 from gpustack_draw.untrusted import parse_json
 
+# Python does nothing else while it searches a text: few values keep that below a second.
+_MAX_VALUES = 100_000
 # With these in a text, a surrogate may stand alone, which no UTF-8 encodes.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -60,7 +62,7 @@ async def read_form(request: Request) -> tuple[FormPart, ...]:
 
 def _parse_object(body: bytes) -> dict[str, Any]:
     try:
-        value = parse_json(body)
+        value = parse_json(body, max_values=_MAX_VALUES)
     except ValueError as error:
         raise HttpError(400, f"the body is not valid JSON: {_reason(error)}") from None
     if not isinstance(value, dict):
