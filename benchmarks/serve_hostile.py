@@ -42,6 +42,7 @@ def main() -> int:
     ):
         memory = memory_of(run.server.pid)
         attack(run, "bodies", hostile.body_requests())
+        attack(run, "large bodies", hostile.large_requests())
         attack(run, "headers", hostile.header_requests())
         attack(run, "smuggling", hostile.smuggled_requests())
         attack(run, "paths", hostile.path_requests(run.canary))

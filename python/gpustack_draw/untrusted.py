@@ -43,12 +43,14 @@ def parse_json(data: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
         max_values: Maximum number of values in it.
 
     Raises:
-        ValueError: The text is not JSON, nested too deeply, or has too many values; or it contains
-            NaN, infinity or an integer of more than 40 digits.
+        ValueError: The text is not JSON, nested too deeply, or has too many values or escapes; or
+            it contains NaN, infinity or an integer of more than 40 digits.
     """
     # An upper bound: each value but the first of a container needs a comma.
     if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
         raise ValueError("too many values")
+    if data.count(b"\\") > 20 * max_values:
+        raise ValueError("too many escapes")
     # Without escapes, every second quote ends a string, which is a name or a value.
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     if unescaped.count(b'"') > 4 * max_values + 4:

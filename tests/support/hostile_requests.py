@@ -355,6 +355,24 @@ def body_requests() -> Iterator[HostileRequest]:
         yield HostileRequest(f"{name} as form", data)
 
 
+def large_requests() -> Iterator[HostileRequest]:
+    """Yield bodies near the limit of their size that take long to search, and one above it."""
+    bodies = {
+        "empty texts": b"[" + b'""' * 30_000_000 + b"]",
+        "long text": b'{"prompt": "' + b"a" * 60_000_000 + b'"}',
+        "escapes": b'{"prompt": "' + b"\\u0041" * 10_000_000 + b'"}',
+        "backslashes": b'{"prompt": "' + b"\\\\" * 30_000_000 + b'"}',
+        "blanks": b" " * 60_000_000 + b"{}",
+        "above the limit": b"[" * 68_000_000,
+    }
+    boundaries = b"--%s\r\n\r\n" % BOUNDARY.encode() + b"\r\n--guar" * 7_000_000
+    content_type = f"multipart/form-data; boundary={BOUNDARY}"
+    yield HostileRequest("boundaries", http("POST", EDITS, boundaries, content_type=content_type))
+    for name, body in bodies.items():
+        data = http("POST", GENERATIONS, body, content_type="application/json")
+        yield HostileRequest(f"large: {name}", data)
+
+
 def smuggled_requests() -> Iterator[HostileRequest]:
     """Yield bytes that one program reads as one request and another one as two."""
     start = b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\n"

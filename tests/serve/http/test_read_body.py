@@ -69,6 +69,7 @@ def test_an_object_is_read(content_type: str | None) -> None:
         (b'{"a":' * 100_000, "the body is not valid JSON: nested too deeply"),
         (b"[" + b"0," * 100_000 + b"0]", "the body is not valid JSON: too many values"),
         (b"[" + b'""' * 200_100 + b"]", "the body is not valid JSON: too many values"),
+        (b'["' + b"\\n" * 2_000_001 + b'"]', "the body is not valid JSON: too many escapes"),
         (b"[]", 'the body is not an object of JSON; send {"prompt": "..."}'),
         (b'"text"', 'the body is not an object of JSON; send {"prompt": "..."}'),
         (b"null", 'the body is not an object of JSON; send {"prompt": "..."}'),
