@@ -31,10 +31,22 @@ class Counts:
         self.load_seconds = 0.0
         self.decode_seconds = 0.0
         self.mean_seconds = 0.0
+        self._pace = "", 0.0
+        self._pace_pixels = 0
 
-    def add_picture(self, picture: Picture) -> None:
-        """Count a drawn picture."""
+    def seconds_per_pixel(self, label: str) -> float:
+        """Return the seconds of a drawn picture for a pixel and a step; 0 for another model."""
+        return self._pace[1] if self._pace[0] == label else 0.0
+
+    def add_picture(self, picture: Picture, label: str) -> None:
+        """Count a picture that the model of a name has drawn."""
         self.pictures += 1
+        settings = picture.settings
+        pixels = settings.width * settings.height * (settings.sample_steps or 0)
+        is_larger = self._pace[0] != label or 2 * pixels >= self._pace_pixels
+        if pixels and is_larger:  # small pictures take more time for a pixel
+            self._pace = label, picture.seconds.get("sample", 0.0) / pixels
+            self._pace_pixels = pixels
         self.decode_seconds = picture.seconds.get("decode", 0.0)
         for phase, seconds in picture.seconds.items():
             self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + seconds

@@ -101,10 +101,10 @@ class DrawingThread:
 
         Ending it costs the loading of the model.
         """
-        left = job.seconds_left()
+        counts = self._counts
+        left = job.seconds_left(counts.seconds_per_pixel(job.label))
         if left is None or self._running is not job:
             return False
-        counts = self._counts
         limit = min(counts.load_seconds, _MAX_SECONDS_TO_FINISH)
         return left + counts.decode_seconds < limit
 

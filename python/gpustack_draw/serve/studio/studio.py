@@ -258,7 +258,9 @@ class Studio:
                         yield event
             work = partial(self._work.draw, model, request, preview)
             end = partial(self._pool.cancel, model)
-            async with aclosing(self._run(model.name, work, end)) as events:
+            first = settings[0]
+            pixels = first.width * first.height * (first.sample_steps or 0)
+            async with aclosing(self._run(model.name, work, end, pixels)) as events:
                 async for event in events:
                     yield event
 
@@ -357,10 +359,10 @@ class Studio:
             self._fetches.leave(key, channel)
 
     async def _run(
-        self, label: str, work: Callable[[Job], None], end: Callable[[], None]
+        self, label: str, work: Callable[[Job], None], end: Callable[[], None], pixels: int = 0
     ) -> AsyncGenerator[Any, None]:
         """Run a job, and yield its events; ends it when closed."""
-        job = Job(label, work, Channel(), end)
+        job = Job(label, work, Channel(), end, pixels=pixels)
         if self._stop is not None:
             raise self._stop
         self._thread.add(job)

@@ -126,7 +126,7 @@ class Work:
 
     def _deliver(self, job: Job, index: int, picture: Picture) -> None:
         job.check()  # a picture that was finished for nobody
-        self._counts.add_picture(picture)
+        self._counts.add_picture(picture, job.label)
         self._listeners.notify(picture)
         job.channel.send(Drawn(index, picture))
 
