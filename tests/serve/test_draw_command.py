@@ -109,7 +109,8 @@ def test_progress_and_previews_of_the_server(url: str) -> None:
     with gpustack_draw.load(NAME, server=url) as model:
         assert model.has_previews
         list(model.draw(request, reports.append, preview=True))
-    assert ("sample", 4, 4) in [(each.phase, each.step, each.total) for each in reports]
+    # The server skips steps that it could not send in time, at most the last one of a phase.
+    assert {each.total for each in reports if each.phase == "sample"} == {4}
     previews = [each.preview for each in reports if each.preview is not None]
     assert previews
     assert previews[0].width == 64
