@@ -20,6 +20,7 @@ from gpustack_draw.serve.studio import (
     Queued,
     QueueFullError,
     StoppingError,
+    TimeLimitError,
 )
 
 
@@ -130,6 +131,18 @@ def test_interrupt_ends_the_drawing_that_runs_and_no_other(
     assert isinstance(second.result()[-1], Drawn)
     assert not studio.studio.interrupt()
     assert studio.studio.current() is None
+
+
+def test_a_request_that_takes_too_long_ends(stubs: StubModels) -> None:
+    with running_stubs(stubs, request_seconds=0) as studio:
+        stubs["a"].gate.clear()
+        error = studio.begin("1").error()
+        assert isinstance(error, TimeLimitError)
+        assert (error.message, error.hint) == (
+            "the request took longer than 0 seconds",
+            "draw a smaller picture, or fewer pictures or steps",
+        )
+        stubs["a"].gate.set()
 
 
 def test_a_crash_costs_one_answer(studio: RunningStudio, stubs: StubModels) -> None:

@@ -189,7 +189,8 @@ class _Api:
 
     async def loras(self, _request: Request) -> Response:
         """List the LoRAs."""
-        return json_response(listings.loras(self._studio.loras()))
+        names = await anyio.to_thread.run_sync(self._studio.loras)  # reads a folder
+        return json_response(listings.loras(names))
 
     async def upscalers(self, _request: Request) -> Response:
         """List the upscalers."""
