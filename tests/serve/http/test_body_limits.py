@@ -98,7 +98,10 @@ def test_an_endless_refused_body_is_not_read_to_its_end(monkeypatch: pytest.Monk
             yield b"x" * 100
             await asyncio.sleep(0.01)
 
-    assert call(app(), "POST", "/", headers=CHUNKED, pieces=endless()).status == 413
+    assert (
+        call(app(Limits(body_bytes=500)), "POST", "/", headers=CHUNKED, pieces=endless()).status
+        == 413
+    )
     monkeypatch.setattr(exchange, "_BYTES_TO_DISCARD", 1000)
     monkeypatch.setattr(exchange, "_SECONDS_TO_DISCARD", 60)
     assert call(app(Limits()), "POST", "/none", headers=CHUNKED, pieces=endless()).status == 404
