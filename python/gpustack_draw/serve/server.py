@@ -18,10 +18,10 @@ from gpustack_draw.phrases import phrase
 from gpustack_draw.serve.app import create_app
 from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http.protocol import UVICORN_OPTIONS
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
 from gpustack_draw.serve.studio import LoadState, Studio
 
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 # Together less than the 10 s after which Docker and GPUStack kill a container.
 _SECONDS_TO_DRAW = 6.0
 _SECONDS_TO_ANSWER = 2
@@ -126,7 +126,7 @@ def _signals_to(stop: Callable[[int], None]) -> Iterator[None]:
 def _log_load_state(state: LoadState) -> BaseException | None:
     """Log that the server is ready; return the error if the first model could not be loaded."""
     if state.name == "ready":
-        _LOGGER.info("ready")
+        LOGGER.info("ready")
     return state.error
 
 

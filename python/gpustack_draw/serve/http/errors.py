@@ -2,7 +2,6 @@
 
 import ast
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +25,6 @@ from gpustack_draw.errors import (
 from gpustack_draw.phrases import Argument, spelled
 from gpustack_draw.serve.studio.busy import BusyError, InterruptedDrawingError, TimeLimitError
 
-LOGGER = logging.getLogger("gpustack_draw.serve")
 CLIENT_GONE = 499  # of nginx: a client ended the request
 
 # The first type that matches decides: status, code. 4xx where the same request must fail again.

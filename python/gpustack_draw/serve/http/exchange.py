@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gpustack_draw.errors import DrawError
 from gpustack_draw.serve.http.errors import (
     CLIENT_GONE,
-    LOGGER,
     answer_for,
     error_response,
     is_disconnect,
 )
 from gpustack_draw.serve.http.request_counts import RequestCounts, RequestKind
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.untrusted import clean
 
 ACCESS_LOG = LOGGER.getChild("access")

@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute, Route
 
 from gpustack_draw import DrawError, DrawRequest
 from gpustack_draw.serve.context import Context
-from gpustack_draw.serve.http.errors import LOGGER, HttpError
+from gpustack_draw.serve.http.errors import HttpError
 from gpustack_draw.serve.http.read_body import read_form, read_json
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.openai.drawing_response import DrawingResponse
 from gpustack_draw.serve.openai.events import EDIT, GENERATION
 from gpustack_draw.serve.openai.fields import GUIDANCE_SCALE, draw_request

@@ -1,11 +1,12 @@
 """Drawings that go on when the page that asked for them is reloaded or closed."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp, Message, Scope
+
+from gpustack_draw.serve.log import LOGGER
 
 MAX_FINISHED = 8  # finished drawings whose results a reloaded page can still get
 
@@ -13,8 +14,6 @@ MAX_FINISHED = 8  # finished drawings whose results a reloaded page can still ge
 _TRANSIENT = re.compile(rb'"type"\s*:\s*"\w+\.(partial_image|progress|queued)"')
 _SEARCHED = 400  # bytes; the type comes before the picture
 _END_OF_EVENT = b"\n\n"
-
-_log = logging.getLogger(__name__)
 
 
 class Drawing:
@@ -80,7 +79,7 @@ class Drawing:
         except Exception as error:
             self._error = error
             if self.status:  # the client has its answer, whose end is missing
-                _log.exception("a drawing of the page failed")
+                LOGGER.exception("a drawing of the page failed")
         finally:
             async with self._changed:
                 self.is_finished = True

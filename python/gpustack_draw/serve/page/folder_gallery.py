@@ -3,7 +3,6 @@
 import hashlib
 import heapq
 import itertools
-import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -12,13 +11,12 @@ from pathlib import Path
 
 from gpustack_draw import Picture, save
 from gpustack_draw.errors import DrawError
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.page.gallery import GalleryPage
 from gpustack_draw.serve.page.stored_picture import StoredPicture, read_stored
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _MAX_FILES = 10_000  # the newest files of a folder; older ones are not listed
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -105,7 +103,7 @@ class FolderGallery:
                         status = entry.stat(follow_symlinks=False)
                         yield _File(status.st_mtime_ns, name, status.st_size)
         except OSError as error:
-            _log.error("folder %s cannot be read: %s", self._folder, error.strerror)
+            LOGGER.error("folder %s cannot be read: %s", self._folder, error.strerror)
 
     def _read(self, file: _File) -> StoredPicture | None:
         try:

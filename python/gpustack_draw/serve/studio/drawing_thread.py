@@ -1,16 +1,15 @@
 """The one thread that draws."""
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from gpustack_draw.errors import EngineCrashed
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.studio.counts import Counts
 from gpustack_draw.serve.studio.jobs import Job, JobQueue, Pause
 
 _MAX_SECONDS_TO_FINISH = 2.0
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 
 
 class DrawingThread:
@@ -138,6 +137,6 @@ class DrawingThread:
             outcome = "failed"
         if isinstance(error, EngineCrashed) and job.error is None:
             self._counts.engine_restarts += 1
-            _LOGGER.warning("the engine of %s has ended; it is started again", job.label)
+            LOGGER.warning("the engine of %s has ended; it is started again", job.label)
         self._counts.add_job(job, outcome)
         job.channel.close(None if error is None else job.error or error)

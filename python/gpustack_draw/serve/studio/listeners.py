@@ -1,13 +1,12 @@
 """Those who receive each drawn picture."""
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from gpustack_draw import Picture
+from gpustack_draw.serve.log import LOGGER
 
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 _MAX_WAITING = 4  # pictures; more would fill the memory while a disk is slow
 
 Listener = Callable[[Picture], None]
@@ -46,6 +45,6 @@ class Listeners:
             for function in self._functions:
                 function(picture)
         except Exception:
-            _LOGGER.exception("a picture could not be kept")
+            LOGGER.exception("a picture could not be kept")
         finally:
             self._places.release()

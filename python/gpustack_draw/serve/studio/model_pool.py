@@ -1,6 +1,5 @@
 """The models of the server, and which of them are in memory."""
 
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -10,12 +9,12 @@ import gpustack_draw
 from gpustack_draw import DrawRequest, Model, ModelPlan, PictureOptions
 from gpustack_draw.errors import FetchError, UsageError, quoted
 from gpustack_draw.phrases import phrase
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import KeepLoaded, ServeOptions
 from gpustack_draw.serve.studio.served_models import ServedModel
 
 LoadFunction: TypeAlias = Callable[..., Model]  # gpustack_draw.load, or with its parameters
 
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 _MAX_OPEN = 32  # models that clients have named, with the names of their tensors in memory
 _SAMPLE_SIDE = 64  # pixels of the picture for which a model that needs one is planned
 
@@ -194,7 +193,7 @@ class ModelPool:
 
 
 def _log_line(level: str, text: str) -> None:
-    _LOGGER.debug("engine: %s: %s", level, text)
+    LOGGER.debug("engine: %s: %s", level, text)
 
 
 def _plan_sample(model: Model) -> tuple[DrawRequest, ModelPlan]:

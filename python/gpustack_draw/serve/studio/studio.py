@@ -1,7 +1,6 @@
 """The studio: draws for all clients of the server, one drawing at a time."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gpustack_draw
 from gpustack_draw import DrawRequest, DrawSettings, ModelPlan, Progress
 from gpustack_draw.errors import DrawError
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
 from gpustack_draw.serve.studio.busy import (
     InterruptedDrawingError,
@@ -53,7 +53,6 @@ _Value = TypeVar("_Value")
 _DECODING = 2  # requests with pictures that are checked at the same time
 _CHECKS = 32  # other requests; those with new LoRAs wait for the engine
 _MAX_RETRY_AFTER = 60
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 
 
 class Studio:
@@ -158,7 +157,6 @@ class Studio:
 
     async def __aenter__(self) -> "Studio":  # noqa: PYI034 - Self is younger than Python 3.10
         """Start the drawing thread, which loads the first model."""
-        self._loop = asyncio.get_running_loop()
         self._thread.start()
         return self
 
@@ -242,7 +240,7 @@ class Studio:
             DrawError: Every other expected failure.
         """
         with self._place(), self._paths_hidden():
-            _LOGGER.debug("%s draws %r", model.name, request.prompt)
+            LOGGER.debug("%s draws %r", model.name, request.prompt)
             try:
                 executor = self._decoding if request.pictures else self._checks
                 request, settings = await self._in_thread(

@@ -1,6 +1,5 @@
 """The work of the drawing thread."""
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import gpustack_draw
 from gpustack_draw import DrawRequest, Picture, Progress
 from gpustack_draw.errors import NotEnoughMemoryError, UsageError
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
 from gpustack_draw.serve.studio.counts import Counts
 from gpustack_draw.serve.studio.events import Drawn, Enlarged, LoadState
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -89,7 +88,7 @@ class Work:
         now = time.monotonic()
         if progress.phase == "fetch" and now - self._logged >= _SECONDS_BETWEEN_LINES:
             self._logged = now
-            _LOGGER.info("downloading: %s", format_bytes_of(progress.step, progress.total))
+            LOGGER.info("downloading: %s", format_bytes_of(progress.step, progress.total))
 
     def draw(self, served: ServedModel, request: DrawRequest, preview: bool, job: Job) -> None:
         """Draw the pictures of a request; unloads other models where memory is short.

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -12,6 +11,7 @@ import anyio.to_thread
 
 import gpustack_draw
 from gpustack_draw import Picture
+from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.studio import Drawn, InterruptedDrawingError
 from gpustack_draw.serve.webui.drawing_info import DrawnPicture, drawing_info
 from gpustack_draw.serve.webui.picture_request import PictureRequest
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from gpustack_draw.serve.studio import Studio
 
-_LOGGER = logging.getLogger("gpustack_draw.serve")
 
 ReadRequest = Callable[[Mapping[str, object]], PictureRequest]
 Finish = Callable[["PIL.Image.Image"], "PIL.Image.Image"]
@@ -64,7 +63,7 @@ async def draw_pictures(
         DrawError: The request is not allowed, or the drawing failed.
     """
     if asked.ignored:
-        _LOGGER.info("fields without effect: %s", ", ".join(asked.ignored))
+        LOGGER.info("fields without effect: %s", ", ".join(asked.ignored))
     model = studio.find(asked.model or default_model)
     pictures: list[DrawnPicture] = []
     try:
@@ -74,7 +73,7 @@ async def draw_pictures(
                     encode = partial(_encode, event.picture, model.name, finish)
                     pictures.append(await anyio.to_thread.run_sync(encode))
     except InterruptedDrawingError:
-        _LOGGER.info("interrupted after %d of %d pictures", len(pictures), asked.request.count)
+        LOGGER.info("interrupted after %d of %d pictures", len(pictures), asked.request.count)
     return pictures
 
 
