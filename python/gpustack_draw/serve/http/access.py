@@ -5,7 +5,7 @@ import binascii
 import ipaddress
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -43,6 +43,15 @@ class AccessRules:
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
+
+    def check_sender(self, _path: str, headers: Mapping[str, str]) -> None:
+        """Check the Host and Origin headers.
+
+        Raises:
+            HttpError: 403, the host or the page is not allowed.
+        """
+        self.check_host(headers)
+        self.check_origin(headers)
 
     def check_host(self, headers: Mapping[str, str]) -> None:
         """Check the Host header, so that a page cannot reach the server by a name of its own.
@@ -114,35 +123,24 @@ class AccessRules:
         return name in names or ANY in names
 
 
-class HostCheck:
-    """Middleware that checks the Host and Origin headers."""
+class Check:
+    """Middleware that passes on the requests that a function does not refuse."""
 
-    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, check: Callable[[str, Headers], None]) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            check: Called with the path and the headers of each request; raises an error to refuse
+                it.
+        """
         self._app = app
-        self._rules = rules
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request, and pass it on."""
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            self._rules.check_host(headers)
-            self._rules.check_origin(headers)
-        await self._app(scope, receive, send)
-
-
-class KeyCheck:
-    """Middleware that checks the key."""
-
-    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
-        """Wrap an application."""
-        self._app = app
-        self._rules = rules
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check a request, and pass it on."""
-        if scope["type"] == "http":
-            self._rules.check_key(scope["path"], Headers(scope=scope))
+            self._check(scope["path"], Headers(scope=scope))
         await self._app(scope, receive, send)
 
 

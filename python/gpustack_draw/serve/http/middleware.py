@@ -4,7 +4,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from gpustack_draw.serve.context import Context
-from gpustack_draw.serve.http.access import AccessRules, HostCheck, KeyCheck
+from gpustack_draw.serve.http.access import AccessRules, Check
 from gpustack_draw.serve.http.body_limits import BodyLimits, Limits
 from gpustack_draw.serve.http.exchange import ExchangeLog
 from gpustack_draw.serve.http.request_counts import RequestCounts
@@ -30,7 +30,7 @@ def protection(rules: AccessRules, limits: Limits, counts: RequestCounts) -> lis
     Returns:
         The middleware from the outermost to the innermost.
     """
-    stack = [Middleware(ExchangeLog, counts), Middleware(HostCheck, rules)]
+    stack = [Middleware(ExchangeLog, counts), Middleware(Check, rules.check_sender)]
     if rules.allowed_origins:  # before the key, which a browser does not send when it asks first
         stack.append(
             Middleware(
@@ -40,4 +40,4 @@ def protection(rules: AccessRules, limits: Limits, counts: RequestCounts) -> lis
                 allow_headers=("Authorization", "Content-Type"),
             )
         )
-    return [*stack, Middleware(KeyCheck, rules), Middleware(BodyLimits, limits)]
+    return [*stack, Middleware(Check, rules.check_key), Middleware(BodyLimits, limits)]
