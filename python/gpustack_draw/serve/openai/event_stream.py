@@ -1,5 +1,7 @@
 """A stream of events as an HTTP response that is sent piece by piece."""
 
+from contextlib import suppress
+
 import anyio
 from starlette.types import Send
 
@@ -15,11 +17,7 @@ _HEADERS = [
 
 
 class EventStream:
-    """A response of type ``text/event-stream``; several tasks may write to it.
-
-    Attributes:
-        is_started: Whether the status was sent.
-    """
+    """A response of type ``text/event-stream``; several tasks may write to it."""
 
     def __init__(self, send: Send) -> None:
         """Prepare a stream; nothing is sent yet.
@@ -27,14 +25,19 @@ class EventStream:
         Args:
             send: ASGI's function that sends a message.
         """
-        self.is_started = False
+        self._started = anyio.Event()
         self._send = send
         self._lock = anyio.Lock()
         self._last = 0.0
 
+    @property
+    def is_started(self) -> bool:
+        """True once the status was sent, or is being sent."""
+        return self._started.is_set()
+
     async def start(self) -> None:
         """Send the status and the headers."""
-        self.is_started = True
+        self._started.set()
         self._last = anyio.current_time()
         headers = list(_HEADERS)  # middleware adds some
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -46,13 +49,18 @@ class EventStream:
             self._last = anyio.current_time()
 
     async def keep_alive(self) -> None:
-        """Send a comment whenever nothing else was sent for some time; never returns."""
-        while True:
-            pause = self._last + SECONDS_OF_SILENCE - anyio.current_time()
-            if pause > 0:
-                await anyio.sleep(pause)
-            else:
-                await self.write(comment("waiting"))
+        """Send a comment whenever nothing else was sent for some time.
+
+        Returns once the client does not read them.
+        """
+        await self._started.wait()
+        with suppress(OSError):
+            while True:
+                pause = self._last + SECONDS_OF_SILENCE - anyio.current_time()
+                if pause > 0:
+                    await anyio.sleep(pause)
+                else:
+                    await self.write(comment("waiting"))
 
     async def end(self) -> None:
         """End the response."""

@@ -13,17 +13,20 @@ from starlette.routing import BaseRoute, Route
 from gpustack_draw.errors import DrawError
 from gpustack_draw.serve.http.errors import CLIENT_GONE, json_response
 from gpustack_draw.serve.http.read_body import read_json
+from gpustack_draw.serve.http.while_connected import while_connected
 from gpustack_draw.serve.webui import extras, krita, listings
 from gpustack_draw.serve.webui.drawing import ReadRequest, answer_drawing
 from gpustack_draw.serve.webui.errors import error_response
 from gpustack_draw.serve.webui.picture_request import FIELD_OF, image_to_image, text_to_image
 from gpustack_draw.serve.webui.progress import progress_record
-from gpustack_draw.serve.webui.while_connected import while_connected
 
 if TYPE_CHECKING:
     from gpustack_draw.serve.context import Context
+    from gpustack_draw.serve.studio import Studio
 
 Answer = Callable[[Request], Awaitable[Response]]
+Values = Mapping[str, object]
+Enlarge = Callable[["Studio", Values, tuple[int, int]], Awaitable[Any]]
 
 _PREFIX = "/sdapi/v1"
 _KRITA_PREFIX = "/sdapi/interpause"
@@ -47,8 +50,8 @@ def routes(context: "Context") -> list[BaseRoute]:
         "img2img": api.drawing(image_to_image),
     }
     answers: dict[str, Answer] = {
-        "extra-single-image": api.enlarge_one,
-        "extra-batch-images": api.enlarge_all,
+        "extra-single-image": api.enlarging(extras.enlarge_one),
+        "extra-batch-images": api.enlarging(extras.enlarge_all),
         "png-info": api.picture_info,
         "interrupt": api.interrupt,
         "skip": api.interrupt,
@@ -72,7 +75,7 @@ def routes(context: "Context") -> list[BaseRoute]:
     of_krita: dict[str, Answer] = {
         "txt2img": api.drawing_in_krita(krita.read_text_to_image),
         "img2img": api.drawing_in_krita(krita.read_image_to_image),
-        "upscale": api.enlarge_in_krita,
+        "upscale": api.enlarging(krita.answer_upscale),
     }
     return [
         *_routes(_PREFIX, drawings, "POST", FIELD_OF),
@@ -114,41 +117,31 @@ class _Api:
 
     def drawing(self, read: ReadRequest) -> Answer:
         """Return the function that answers txt2img or img2img."""
-
-        async def answer(request: Request) -> Response:
-            values = await read_json(request)
-            work = partial(answer_drawing, self._studio, values, read, default_model=self._model)
-            return Response(await while_connected(request, work), media_type="application/json")
-
-        return answer
-
-    async def enlarge_one(self, request: Request) -> Response:
-        """Answer extra-single-image."""
-        values = await read_json(request)
-        work = partial(extras.enlarge_one, self._studio, values, self._max_size)
-        return json_response(await while_connected(request, work))
-
-    async def enlarge_all(self, request: Request) -> Response:
-        """Answer extra-batch-images."""
-        values = await read_json(request)
-        work = partial(extras.enlarge_all, self._studio, values, self._max_size)
-        return json_response(await while_connected(request, work))
+        return self._answer_of(
+            lambda values: answer_drawing(self._studio, values, read, default_model=self._model)
+        )
 
     def drawing_in_krita(self, read: krita.ReadRequest) -> Answer:
         """Return the function that answers txt2img or img2img of Krita's plugin."""
+        return self._answer_of(
+            lambda values: krita.answer_drawing(self._studio, values, read, self._model)
+        )
+
+    def enlarging(self, enlarge: Enlarge) -> Answer:
+        """Return the function that answers with enlarged pictures."""
+        return self._answer_of(lambda values: enlarge(self._studio, values, self._max_size))
+
+    def _answer_of(self, work: Callable[[Values], Awaitable[Any]]) -> Answer:
+        """Return a function that answers with the result of work: JSON text, or its value."""
 
         async def answer(request: Request) -> Response:
             values = await read_json(request)
-            work = partial(krita.answer_drawing, self._studio, values, read, self._model)
-            return Response(await while_connected(request, work), media_type="application/json")
+            result = await while_connected(request.receive, partial(work, values))
+            if isinstance(result, bytes):
+                return Response(result, media_type="application/json")
+            return json_response(result)
 
         return answer
-
-    async def enlarge_in_krita(self, request: Request) -> Response:
-        """Answer upscale of Krita's plugin."""
-        values = await read_json(request)
-        work = partial(krita.answer_upscale, self._studio, values, self._max_size)
-        return json_response(await while_connected(request, work))
 
     async def krita_config(self, _request: Request) -> Response:
         """Answer config of Krita's plugin."""
