@@ -9,7 +9,6 @@ import pytest
 from gpustack_draw import DrawRequest
 from gpustack_draw.errors import UsageError
 from gpustack_draw.serve.http.errors import answer_for
-from gpustack_draw.serve.webui.errors import with_fields
 from gpustack_draw.serve.webui.picture_request import FIELD_OF, image_to_image, text_to_image
 
 PICTURE = base64.b64encode(b"a picture").decode("ascii")
@@ -29,7 +28,7 @@ def refusal(fields: Mapping[str, Any]) -> tuple[str, str | None]:
     read = image_to_image if "init_images" in fields else text_to_image
     with pytest.raises(UsageError) as caught:
         read(fields)
-    answer = answer_for(with_fields(caught.value, FIELD_OF))
+    answer = answer_for(caught.value, FIELD_OF)
     assert answer.status == 400
     return answer.message, answer.param
 

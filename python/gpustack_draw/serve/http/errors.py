@@ -4,6 +4,8 @@ import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -111,30 +113,35 @@ class ErrorAnswer:
         return {"error": content}
 
 
-def answer_for(error: Exception) -> ErrorAnswer:
+def answer_for(error: Exception, fields: Mapping[str, str] = MappingProxyType({})) -> ErrorAnswer:
     """Return the answer to a request that failed.
 
     An error that nobody expects becomes ``internal error``; the caller logs its traceback.
+
+    Args:
+        error: The error.
+        fields: Names of the fields that set arguments of the library, where they differ.
     """
     if isinstance(error, HTTPException):
         message = _WORDS.get(error.status_code, str(error.detail)[:200])
         return ErrorAnswer(error.status_code, message, headers=dict(error.headers or {}))
     if not isinstance(error, DrawError):
         return ErrorAnswer(500, "internal error", code="internal_error")
-    message = client_text(error)
+    message = _client_text(error, fields)
+    param = None if error.argument is None else fields.get(error.argument, error.argument)
     if isinstance(error, HttpError):
-        return ErrorAnswer(error.status, message, error.code, error.argument, error.headers)
+        return ErrorAnswer(error.status, message, error.code, param, error.headers)
     if isinstance(error, BusyError):
         later = {"Retry-After": str(error.retry_after)}
         return ErrorAnswer(503, message, error.code, headers=later)
     status, code = _status_of(error)
-    return ErrorAnswer(status, message, code, error.argument)
+    return ErrorAnswer(status, message, code, param)
 
 
-def client_text(error: DrawError) -> str:
+def _client_text(error: DrawError, fields: Mapping[str, str]) -> str:
     """Return an error's message and hint in one line, with arguments as fields of JSON."""
     texts = (error.message, error.hint) if error.hint else (error.message,)
-    return "; ".join(spelled(text, _field) for text in texts)
+    return "; ".join(spelled(text, partial(_field, fields=fields)) for text in texts)
 
 
 def json_response(
@@ -177,8 +184,8 @@ def _status_of(error: DrawError) -> tuple[int, str | None]:
     )
 
 
-def _field(argument: Argument) -> str:
-    name = json.dumps(argument.name)
+def _field(argument: Argument, *, fields: Mapping[str, str]) -> str:
+    name = json.dumps(fields.get(argument.name, argument.name))
     if not argument.source:
         return name
     try:
