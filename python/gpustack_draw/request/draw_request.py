@@ -4,10 +4,11 @@ import operator
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.phrases import Argument, phrase
+from gpustack_draw.request.draw_settings import random_seed
 from gpustack_draw.request.hires_options import HiresKeywords, HiresOptions, checked_hires
 from gpustack_draw.request.keywords import record_of
 from gpustack_draw.request.loras import LoraKeywords, LoraOptions
@@ -154,6 +155,10 @@ class DrawRequest(SamplingOptions, LoraOptions, HiresOptions):
                 hint=f"the seed can be at most {SEED.maximum - self.count + 1}",
                 argument="seed",
             )
+
+    def with_seed(self) -> "DrawRequest":
+        """Return this request, with a random seed if it has none."""
+        return self if self.seed is not None else replace(self, seed=random_seed())
 
 
 def _check_sigmas(checked: Mapping[str, object]) -> None:

@@ -20,6 +20,13 @@ DEFAULT_SAMPLER = "euler"
 DEFAULT_CONTROL_STRENGTH = 1.0
 
 
+def random_seed() -> int:
+    """Return a random seed below :data:`RANDOM_SEED_END`."""
+    import secrets
+
+    return secrets.randbelow(RANDOM_SEED_END)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PictureSettings:
     """How a drawing uses its input pictures, which are named by the start of their SHA-256 digest.

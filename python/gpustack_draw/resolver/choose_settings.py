@@ -6,8 +6,8 @@ from gpustack_draw.request.draw_request import NATIVE, DrawRequest
 from gpustack_draw.request.draw_settings import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
-    RANDOM_SEED_END,
     DrawSettings,
+    random_seed,
 )
 from gpustack_draw.resolver.choose_prompts import notes_on_prompts
 from gpustack_draw.resolver.choose_sampling import choose_sampling
@@ -43,7 +43,7 @@ def choose_settings(
     is_guided = not {sampling["cfg_scale"], sampling.get("img_cfg_scale")} <= {1.0, None}
     names = model.embedding_names
     notes += notes_on_prompts(request, model.family, is_guided=is_guided, embeddings=names)
-    seed = _random_seed() if request.seed is None else request.seed
+    seed = random_seed() if request.seed is None else request.seed
     settings = [
         DrawSettings(
             prompt=request.prompt,
@@ -58,12 +58,6 @@ def choose_settings(
         for index in range(request.count)
     ]
     return settings, tuple(notes)
-
-
-def _random_seed() -> int:
-    import secrets
-
-    return secrets.randbelow(RANDOM_SEED_END)
 
 
 def choose_size(request: DrawRequest, model: ResolvedModel) -> tuple[int, int, tuple[str, ...]]:

@@ -10,8 +10,10 @@ from processes import running_process
 from served import options_of
 from stub_models import RunningStudio, running_studio, wait_until
 
-from gpustack_draw import Picture
+from gpustack_draw import DrawRequest, Picture
+from gpustack_draw.engine import local_engine
 from gpustack_draw.errors import EngineCrashed
+from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.serve.studio import Drawn
 
 pytestmark = pytest.mark.engine
@@ -39,6 +41,19 @@ def test_the_same_seed_draws_the_same_picture(studio: RunningStudio) -> None:
     first, second = (picture_of(studio.draw("a red circle", seed=7)) for _ in range(2))
     assert first.pixels == second.pixels
     assert studio.draw("a red circle")[0].settings[0].seed is not None
+
+
+def test_a_request_is_planned_once(studio: RunningStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Input pictures are prepared with the plan, which takes seconds for large ones."""
+    planned: list[object] = []
+
+    def plan(request: DrawRequest, *rest: Any) -> Any:
+        planned.append(request)
+        return plan_drawing(request, *rest)
+
+    monkeypatch.setattr(local_engine, "plan_drawing", plan)
+    studio.draw("a red circle")
+    assert len(planned) == 1
 
 
 def test_a_client_that_goes_away_ends_the_engine_which_starts_again(studio: RunningStudio) -> None:

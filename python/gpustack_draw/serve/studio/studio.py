@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -331,11 +330,14 @@ class Studio:
     def _checked(
         self, model: ServedModel, request: DrawRequest
     ) -> tuple[DrawRequest, tuple[DrawSettings, ...]]:
-        """Return a client's request with the server's references and a seed, and its settings."""
-        request = self._references.applied(request)
+        """Return a client's request with the server's references and a seed, and its settings.
+
+        The seed comes first: the plan of this request serves its drawing, too.
+        """
+        request = self._references.applied(request).with_seed()
         settings = self._pool.open(model).settings(request)
         check_size(settings[0], self._options.max_size)
-        return replace(request, seed=settings[0].seed), settings
+        return request, settings
 
     async def _fetched(
         self, model: ServedModel, request: DrawRequest
