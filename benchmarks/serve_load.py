@@ -1,4 +1,4 @@
-"""Load a server with many clients, some of which leave, while its engine is killed.
+"""Load a server with many clients, and let some of them leave, while its engine is killed.
 
     python benchmarks/serve_load.py [--clients 50] [--requests 1000] [--size 64] [--steps 1]
         [--leaving 0.05] [--kills 10] [--queue 20]
@@ -277,7 +277,7 @@ def state_of(pid: int) -> State:
 
 
 def compare_states(run: Run, before: State, after: State) -> None:
-    """Add what has grown to the problems."""
+    """Report resources that have grown as problems."""
     print(f"memory: {after.memory / before.memory:.3f} of the start")
     if after.memory > MAX_MEMORY_GROWTH * before.memory:
         run.problems.append("the memory has grown")

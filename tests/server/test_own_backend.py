@@ -349,7 +349,7 @@ def test_preview_on_a_terminal(
 
 @contextmanager
 def pictures_on_a_canvas(reporter: Reporter, **_: bool) -> Iterator[None]:
-    """Give a reporter a canvas, as a terminal would."""
+    """Return a reporter with a canvas, as in a terminal."""
     reporter.canvas = Mock(protocol="kitty", has_graphics=True, draw=lambda *_: "")
     yield
 

@@ -219,7 +219,7 @@ def peak_memory_of(pid: int) -> int:
 
 
 def _read_answer(request: HostileRequest, received: bytes) -> tuple[int, str]:
-    """Return the status of an answer, and what is wrong with it."""
+    """Return the status of an answer, and its problem; empty for none."""
     if not received:
         return 0, "" if request.may_have_no_answer else "no answer"
     if not received.startswith(b"HTTP/1.1 "):

@@ -63,7 +63,7 @@ def pictures(model: Transformer, file: ModelFile) -> list[Image.Image]:
 
 
 def compare(without: list[Image.Image], with_lora: list[Image.Image], path: Path) -> None:
-    """Print what the pictures have of the style, and write all of them in two rows."""
+    """Print how well the pictures show the style, and write all of them in two rows."""
     for title, drawn in (("without", without), ("with", with_lora)):
         distances = ", ".join(f"{distance_from_sky(one):.0f}" for one in drawn)
         right = sum(

@@ -84,7 +84,7 @@ class _Repository:
 
     @property
     def is_gguf(self) -> bool:
-        """Whether it has no model in diffusers layout, by its name if its files are unknown."""
+        """True if it has no model in diffusers layout, by its name if its files are unknown."""
         if self.paths is not None:
             return "model_index.json" not in self.paths
         return "gguf" in self.name.lower() or self.reference.has_explicit_tag

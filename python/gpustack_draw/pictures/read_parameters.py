@@ -99,7 +99,7 @@ class Parameters(SamplingOptions):
 
     @property
     def inputs(self) -> InputParameters:
-        """How the picture was drawn from others, of which only gpustack-draw names the digests."""
+        """How the picture was drawn from others. Only gpustack-draw stores their digests."""
         if self.is_of_this_program:
             return read_inputs(self.extra)
         return InputParameters(options={} if self.hires_options else read_strength(self.extra))

@@ -1,4 +1,4 @@
-"""``/health``: whether the server can draw, for those who watch it; ``/version``: what it is."""
+"""``/health``, the state of the server for programs that watch it, and ``/version``."""
 
 from starlette.requests import Request
 from starlette.responses import Response

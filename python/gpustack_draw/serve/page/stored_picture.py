@@ -87,7 +87,7 @@ def read_stored(file: BinaryIO, *, name: str, picture_id: str, created: float) -
     """Read the parameters and the size of a picture.
 
     Args:
-        file: The file, of which only headers are read.
+        file: The file; only its headers are read.
         name: Its name.
         picture_id: Its name in addresses.
         created: When it was drawn.

@@ -62,7 +62,7 @@ UpscaleEvent: TypeAlias = Queued | Progress | Enlarged
 
 @dataclass(frozen=True)
 class LoadState:
-    """Whether the first model is loaded.
+    """State of the first model.
 
     Attributes:
         name: ``loading``, ``ready`` or ``failed``.

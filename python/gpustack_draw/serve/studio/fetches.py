@@ -63,7 +63,7 @@ class Fetches:
 
 
 class _Fetch:
-    """A download, and the channels of those who wait for it."""
+    """A download, and the channels of the requests that wait for it."""
 
     def __init__(self, work: Callable[[Report], None], channel: Channel[Any]) -> None:
         self._work = work

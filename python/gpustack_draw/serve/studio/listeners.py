@@ -1,4 +1,4 @@
-"""Those who receive each drawn picture."""
+"""Functions that receive each drawn picture."""
 
 import threading
 from collections.abc import Callable

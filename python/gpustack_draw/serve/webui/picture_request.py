@@ -188,7 +188,7 @@ def _second_pass(body: Body) -> dict[str, Any]:
     if upscaler not in ("", "None"):
         # As a path, an unknown name is passed on without a look at the files of this machine.
         options["hires_upscaler"] = PurePosixPath(upscaler)
-    # The web UI counts the steps of a whole drawing, of which the strength is run.
+    # The web UI counts the steps of a whole drawing; the share that the strength names is run.
     steps = body.whole("hr_second_pass_steps")
     if steps:
         options["hires_steps"] = max(1, int(steps * (0.5 if strength is None else strength)))

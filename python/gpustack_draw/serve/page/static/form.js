@@ -64,7 +64,7 @@ export function offerModels(listed) {
   restoreValues();
 }
 
-/** Take what the server has found out about its models meanwhile. */
+/** Replace the models' descriptions, which the server may have completed meanwhile. */
 export function updateModels(listed) {
   const names = (each) => each.map(({ id }) => id).join("\n");
   if (names(listed) !== names(models)) return;
@@ -300,7 +300,7 @@ function growPrompt() {
   byName.prompt.style.height = `${byName.prompt.scrollHeight}px`;
 }
 
-/** Keep what was typed for a reload of the page. */
+/** Store the typed values for a reload of the page. */
 function keepValues() {
   const typed = "#form :is(input[type=text], input[type=number], textarea, select)[id]";
   const controls = [...document.querySelectorAll(typed)];

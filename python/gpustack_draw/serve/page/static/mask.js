@@ -78,7 +78,7 @@ export function maskFile(operations, width, height) {
 }
 
 /** Return the marked share of a picture, 0 to 1, counted on a small copy. */
-export function markedShare(operations, width, height) {
+function markedShare(operations, width, height) {
   const scale = Math.min(1, MAX_SAMPLES / Math.max(width, height));
   const own = Object.assign(document.createElement("canvas"), {
     width: Math.ceil(width * scale),

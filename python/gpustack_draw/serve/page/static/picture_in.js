@@ -60,7 +60,7 @@ export function connectPictureIn(failed) {
   for (const radio of document.getElementsByName("use")) radio.addEventListener("change", show);
 }
 
-/** Return what a drawing needs to start from the picture: {file, mask, strength}; null without one. */
+/** Return the input of a drawing that starts from the picture: {file, mask, strength}; null without one. */
 export async function readPictureIn() {
   if (!file) return null;
   return {

@@ -52,7 +52,7 @@ const TEXTS = {
   mark: ["Mark an area", "标记区域"],
   marked: ["The picture to start from, with a marked area", "输入图片（已标记区域）"],
   maskHint: [
-    "Paint over what is to be redrawn. Everything else stays as it is.",
+    "Paint over the area to redraw. Everything else stays as it is.",
     "涂抹需要重画的部分，其余部分保持不变。",
   ],
   maskPicture: ["The picture", "图片"],
