@@ -22,16 +22,6 @@ PROMPT = "a red circle on a blue background"
 QUICK: Mapping[str, Any] = {"seed": 7, "sample_steps": 2, "size": (64, 64)}
 
 
-@pytest.fixture(params=["straight", "proxy"])
-def url(request: pytest.FixtureRequest, demo_server: ServedProcess) -> Iterator[str]:
-    """Address of the server, or of a proxy like that of GPUStack 2.3."""
-    if request.param == "straight":
-        yield demo_server.url
-        return
-    with line_proxy(demo_server.url) as address:
-        yield address
-
-
 @pytest.fixture(scope="module")
 def local() -> Iterator[Model]:
     with gpustack_draw.load("demo", threads=1) as model:

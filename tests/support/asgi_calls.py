@@ -38,7 +38,12 @@ class Reply:
         return content
 
 
-def call(
+def call(app: ASGIApp, method: str = "GET", path: str = "/", **request: Any) -> Reply:
+    """Send a request as :func:`call_async` does, in an event loop of its own."""
+    return asyncio.run(call_async(app, method, path, **request))
+
+
+async def call_async(
     app: ASGIApp,
     method: str = "GET",
     path: str = "/",
@@ -57,19 +62,6 @@ def call(
         pieces: The body. An asynchronous one may wait, and its end counts as the body's end.
         is_gone: Disconnect after the body.
     """
-    return asyncio.run(call_async(app, method, path, headers, pieces, is_gone=is_gone))
-
-
-async def call_async(
-    app: ASGIApp,
-    method: str = "GET",
-    path: str = "/",
-    headers: Iterable[tuple[str, str]] = (),
-    pieces: Iterable[bytes] | AsyncIterable[bytes] = (),
-    *,
-    is_gone: bool = False,
-) -> Reply:
-    """Send a request as :func:`call` does, in a running event loop."""
     named = {"host": "127.0.0.1", **{name.lower(): value for name, value in headers}}
     scope = {
         "type": "http",

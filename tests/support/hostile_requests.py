@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from input_files import encoded, png_chunk
 from PIL import Image
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
@@ -76,20 +77,14 @@ def post_form(path: str, parts: Mapping[str, str | bytes]) -> bytes:
 
 def png(width: int = 64, height: int = 64) -> bytes:
     """Return a small picture."""
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), "red").save(file, "PNG")
-    return file.getvalue()
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return encoded(Image.new("RGB", (width, height), "red"))
 
 
 def announced_png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
     """Return a PNG file whose header announces a size."""
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    data = _chunk(b"IDAT", pixels or zlib.compress(b"\0" * 100))
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + data + _chunk(b"IEND", b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    data = png_chunk(b"IDAT", pixels or zlib.compress(b"\0" * 100))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + data + png_chunk(b"IEND", b"")
 
 
 def black_png(width: int, height: int) -> bytes:
@@ -102,8 +97,8 @@ def black_png(width: int, height: int) -> bytes:
 
 def picture_bombs() -> dict[str, bytes]:
     """Return files that are small, and large or endless once they are read."""
-    text = _chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"a" * 30_000_000))
-    profile = _chunk(b"iCCP", b"x\0\0" + zlib.compress(b"\0" * 30_000_000))
+    text = png_chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"a" * 30_000_000))
+    profile = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"\0" * 30_000_000))
     frames = [Image.new("P", (500, 500), number) for number in range(50)]
     animation = io.BytesIO()
     frames[0].save(animation, "GIF", save_all=True, append_images=frames[1:])

@@ -1,8 +1,6 @@
 """Write tiny LoRA files, valid and invalid ones."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import model_files as files
 import numpy as np
@@ -55,14 +53,14 @@ def demo_lora(seed: int, *others: str, metadata: dict[str, str] | None = None) -
         metadata: Its metadata.
     """
     random = np.random.default_rng(seed)
-    table: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
-    data = b""
-    for module in (DEMO_MODULE.format(0), DEMO_MODULE.format(1), *others):
-        for name, shape in (("lora_A", (4, 256)), ("lora_B", (256, 4))):
-            numbers = (0.8 * random.standard_normal(shape)).astype("<f4").tobytes()
-            offsets = [len(data), len(data) + len(numbers)]
-            tensor = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
-            table[f"{module}.{name}.weight"] = tensor
-            data += numbers
-    header = json.dumps(table).encode()
-    return len(header).to_bytes(8, "little") + header + data
+    modules = (DEMO_MODULE.format(0), DEMO_MODULE.format(1), *others)
+    tensors = {
+        name: (shape, "F32")
+        for module in modules
+        for name, (shape, _) in factors(module, 256, 256).items()
+    }
+    data = {
+        name: (0.8 * random.standard_normal(shape[::-1])).astype("<f4").tobytes()
+        for name, (shape, _) in tensors.items()
+    }
+    return files.safetensors_bytes(tensors, metadata, data=data)

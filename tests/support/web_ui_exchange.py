@@ -1,12 +1,12 @@
 """A request that a real program sends to a server, and the values that it reads of the answer."""
 
 import base64
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from input_files import encoded
 from picture_checker import rasterized
 from PIL import Image
 
@@ -95,6 +95,4 @@ def middle() -> Image.Image:
 
 def base64_png(image: Image.Image) -> str:
     """Return an image as a PNG file in base64."""
-    file = io.BytesIO()
-    image.save(file, format="PNG")
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return base64.b64encode(encoded(image)).decode("ascii")

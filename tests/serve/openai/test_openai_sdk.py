@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from line_proxy import line_proxy
+from input_files import encoded
 from PIL import Image
-from served import ServedProcess
 
 import gpustack_draw
 
@@ -21,17 +20,10 @@ QUICK = {"seed": 7, "sample_steps": 2}
 SIZE: Any = "64x64"
 
 
-@pytest.fixture(params=["straight", "proxy"])
-def client(request: pytest.FixtureRequest, demo_server: ServedProcess) -> Iterator[Any]:
+@pytest.fixture
+def client(url: str) -> Iterator[Any]:
     """The SDK, with the server's address or the proxy's."""
-    if request.param == "straight":
-        with openai.OpenAI(base_url=f"{demo_server.url}/v1", api_key="any", max_retries=0) as sdk:
-            yield sdk
-        return
-    with (
-        line_proxy(demo_server.url) as url,
-        openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as sdk,
-    ):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as sdk:
         yield sdk
 
 
@@ -41,9 +33,7 @@ def picture_of(text: str | None) -> Image.Image:
 
 
 def png(image: Image.Image) -> tuple[str, bytes, str]:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return "picture.png", file.getvalue(), "image/png"
+    return "picture.png", encoded(image), "image/png"
 
 
 def test_models_have_the_defaults(client: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from input_files import encoded
 from PIL import Image
 from served import ServedProcess, options_of
 from upscaling_models import random_weights, write_weights
@@ -32,13 +33,7 @@ def client(demo_server: ServedProcess) -> Iterator[httpx.Client]:
         yield http
 
 
-def png(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-GREEN = png(Image.new("RGB", (64, 64), "green"))
+GREEN = encoded(Image.new("RGB", (64, 64), "green"))
 
 
 def picture_of(response: httpx.Response, index: int = 0) -> Image.Image:
@@ -109,7 +104,7 @@ def test_a_size_is_rounded_up_and_the_reply_names_it(client: httpx.Client) -> No
 def test_a_form_of_the_playground_edits_the_white_area(client: httpx.Client) -> None:
     mask = Image.new("RGBA", (64, 64), "black")
     mask.paste("white", (0, 0, 32, 64))
-    files = {"image": ("a.png", GREEN, "image/png"), "mask": ("m.png", png(mask), "image/png")}
+    files = {"image": ("a.png", GREEN, "image/png"), "mask": ("m.png", encoded(mask), "image/png")}
     fields = {"model": "demo", "n": "1", "response_format": "b64_json", "stream": "false"}
     drawn = picture_of(client.post("/images/edits", data={**QUICK, **fields}, files=files))
     assert drawn.crop((48, 0, 64, 64)).tobytes() == Image.new("RGB", (16, 64), "green").tobytes()

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from web_ui_exchange import CIRCLE, MIDDLE, SIDE, circle, filled_in
+from web_ui_exchange import CIRCLE, MIDDLE, SIDE, base64_png, circle, filled_in
 
 import gpustack_draw
 
@@ -103,9 +103,7 @@ def test_resize_modes(web_ui: httpx.Client, mode: int, middle_row: int) -> None:
     """A wide picture whose left quarter is red, in a square drawing of strength 0."""
     wide = Image.new("RGB", (256, 128), "blue")
     wide.paste((255, 0, 0), (0, 0, 64, 128))
-    file = io.BytesIO()
-    wide.save(file, "PNG")
-    picture = base64.b64encode(file.getvalue()).decode("ascii")
+    picture = base64_png(wide)
     fields = {**SMALL, "init_images": [picture], "denoising_strength": 0, "resize_mode": mode}
     answer = post(web_ui, "img2img", fields)
     drawn = np.asarray(decoded(answer["images"][0]).convert("RGB"), int)

@@ -1,8 +1,6 @@
 """Fields of any JSON value are read or refused, never more."""
 
-import base64
 import contextlib
-import io
 import re
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from web_ui_exchange import base64_png
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.serve.webui import extras, krita
@@ -39,9 +38,7 @@ _READERS = {
 
 
 def _picture() -> str:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return base64_png(Image.new("RGB", (8, 8)))
 
 
 _scalars = st.one_of(

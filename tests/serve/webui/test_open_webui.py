@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from input_files import encoded
 from picture_checker import read_picture
 from PIL import Image
 from web_ui_exchange import GREEN_STAR, RED_CIRCLE, SIDE, circle
@@ -50,13 +51,11 @@ def test_drawing(web_ui: httpx.Client) -> None:
 @pytest.mark.parametrize("name", ["image", "image[]"])
 def test_editing(web_ui: httpx.Client, name: str) -> None:
     """One picture has the name ``image``, a list of pictures ``image[]``."""
-    file = io.BytesIO()
-    circle().save(file, "PNG")
     form = {"model": "demo", "prompt": GREEN_STAR, "size": SIZE, "response_format": "b64_json"}
     response = web_ui.post(
         "/v1/images/edits?api-version=1",
         data={**form, "n": "1", "background": "auto"},
-        files={name: ("b1946ac9.png", file.getvalue(), "image/png")},
+        files={name: ("b1946ac9.png", encoded(circle()), "image/png")},
         headers=HEADERS,
     )
     (picture,) = pictures(response)
