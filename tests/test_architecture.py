@@ -21,6 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"plan"},
     {"display"},
     {"pictures"},
+    {"memory"},
     {"resolver"},
     {"hub"},
     {"headers", "progress"},

@@ -62,7 +62,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def set_free_memory(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
-    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: count)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: count)
 
 
 @pytest.mark.engine

@@ -138,11 +138,13 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
 
 
 def _size_model(reference: HubModel) -> "SizedModel":
-    from gpustack_draw.engine.memory import estimate_memory
     from gpustack_draw.gpustack_server.deployment_plan import SizedModel
+    from gpustack_draw.memory.estimate import estimate
+    from gpustack_draw.memory.work import Work
 
     model = resolve_model(reference)
-    return SizedModel(model, estimate_memory(model, *model.defaults.native_size))
+    width, height = model.defaults.native_size
+    return SizedModel(model, estimate(Work(model=model, width=width, height=height)).peak)
 
 
 def _no_embeddings() -> UsageError:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gpustack_draw.display import table
+from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
 from gpustack_draw.request.loras import describe_loras
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
@@ -11,27 +12,6 @@ from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import Hub, RepositoryFile
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemoryNeed:
-    """The memory that one picture needs, and how much is free.
-
-    Attributes:
-        bytes: Estimated peak of loading the model and drawing the picture.
-        weight_bytes: Share of the model's weights.
-        free_bytes: Memory that is free where the picture is computed, the weights of a loaded model
-            included; ``None`` if the system does not say.
-    """
-
-    bytes: int
-    weight_bytes: int
-    free_bytes: int | None
-
-    @property
-    def fits(self) -> bool | None:
-        """True if the picture can be drawn; ``None`` if the free memory is unknown."""
-        return None if self.free_bytes is None else self.bytes <= self.free_bytes
 
 
 @dataclass(frozen=True)
@@ -181,7 +161,7 @@ def describe_memory(plan: ModelPlan) -> str:
 def plan_model(
     model: ResolvedModel,
     settings: DrawSettings,
-    need: MemoryNeed,
+    memory: MemoryPlan,
     device: str,
     notes: tuple[str, ...],
     files: DrawingFiles,
@@ -191,7 +171,7 @@ def plan_model(
     Args:
         model: The model.
         settings: Settings of the picture.
-        need: Memory of the picture.
+        memory: Memory of the picture.
         device: Device that will draw it.
         notes: Notes for the user, in addition to the model's own.
         files: Its files.
@@ -203,9 +183,9 @@ def plan_model(
         variant=model.variant,
         files=files.planned,
         fetch_bytes=files.fetch_bytes,
-        memory_bytes=need.bytes,
-        memory_free_bytes=need.free_bytes,
-        fits=need.fits,
+        memory_bytes=memory.needed.peak,
+        memory_free_bytes=memory.free_bytes,
+        fits=memory.fits,
         defaults=settings.planned(),
         native_size=model.defaults.native_size,
         device=device,

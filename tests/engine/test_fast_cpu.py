@@ -8,8 +8,8 @@ import pytest
 from cpu_targets import TARGETS, assert_alike, cpus, needs_fast_cpu, target_in_use, use_target
 
 import gpustack_draw
-from gpustack_draw.engine import memory
 from gpustack_draw.errors import NotEnoughMemoryError, UsageError
+from gpustack_draw.memory import choose
 
 pytestmark = needs_fast_cpu
 
@@ -56,7 +56,7 @@ def test_unknown_targets_leave_the_plain_cpu(monkeypatch: pytest.MonkeyPatch, ta
 
 
 def test_fast_cpu_needs_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "available_memory", lambda: 500_000_000)
+    monkeypatch.setattr(choose, "available_memory", lambda: 500_000_000)
     with gpustack_draw.load("demo", device="FastCPU") as model:
         assert model.generate("a red circle", size=(512, 512), sample_steps=1).size == (512, 512)
     with gpustack_draw.load("demo", device="CPU") as model, pytest.raises(NotEnoughMemoryError):

@@ -18,8 +18,8 @@ from random_model_files import (
 )
 
 import gpustack_draw
-from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.process import EngineProcess
+from gpustack_draw.memory.available import available_memory
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 

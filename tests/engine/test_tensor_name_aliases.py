@@ -8,8 +8,8 @@ from architectures import CLIP_G, CLIP_L, T5_XXL, Named, all_in_one, flux1, sd3
 from model_files import write_sparse_gguf
 from random_gguf import write_random_gguf
 
-from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.process import EngineProcess
+from gpustack_draw.memory.available import available_memory
 
 pytestmark = pytest.mark.engine
 

@@ -92,7 +92,7 @@ def test_too_little_memory_is_an_error_before_the_fetch(
     server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("acme/flux", {"flux-Q4_0.gguf": files.gguf_bytes(FLUX1_ALL)})
-    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 1_000_000)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 1_000_000)
     model = gpustack_draw.load("hf.co/acme/flux")
     with pytest.raises(NotEnoughMemoryError, match=r"'flux-Q4_0' needs .* and 1\.00 MB are free"):
         model.generate("a cat")
@@ -392,7 +392,7 @@ def test_a_dry_run_notes_that_the_disk_is_too_small(
     start = files.gguf_bytes(files.SDXL_ALL)
     server.add("acme/sdxl", {"sdxl-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
     set_free_disk(monkeypatch, 3_000_000_000)
-    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 64_000_000_000)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 64_000_000_000)
     lack = (
         f"the download needs 12.0 GB, but the disk of the cache '{tmp_path / 'hub'}' has only"
         " 3.00 GB free"
@@ -407,7 +407,7 @@ def test_dry_run(
     server: LoopbackHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free_disk(monkeypatch, 20_000_000_000)
-    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 19_900_000_000)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 19_900_000_000)
     start = files.gguf_bytes(files.SDXL_ALL)
     server.add("acme/sdxl", {"sdxl-turbo-Q4_0.gguf": Content(start, 12_000_000_000, "ab" * 32)})
     arguments = ["hf.co/acme/sdxl", "a cat", "--dry-run", "--device", "CPU"]

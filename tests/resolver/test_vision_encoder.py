@@ -276,7 +276,7 @@ def test_the_engine_receives_it_and_the_switch_of_the_model(
     cpu = Device("CPU", "", "cpu", memory_free=0, memory_total=0, used=True)
     monkeypatch.setattr(EngineProcess, "devices", lambda _engine: [cpu])
     monkeypatch.setattr(EngineProcess, "load", load)
-    monkeypatch.setattr("gpustack_draw.engine.memory.available_memory", lambda: 10**12)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 10**12)
     with pytest.raises(EngineError, match="as far as"):
         next(LocalEngine(resolve(EDIT)).generate(DrawRequest(prompt="red")))
     assert received["files"] == {

@@ -11,11 +11,11 @@ from hub_steps import use_no_hub
 from model_files import write_sparse_gguf
 from random_gguf import write_random_gguf
 
-from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.errors import DrawError, ModelFileError, ModelNotFoundError, NotYetSupportedError
 from gpustack_draw.headers.header import read_model_header
+from gpustack_draw.memory.available import available_memory
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel

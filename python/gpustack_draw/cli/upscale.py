@@ -166,7 +166,7 @@ def _show_plan(
     for name in arguments.pictures:
         picture, _source = _read(name)
         size = enlarged_size(picture.width, picture.height, scale, picture.label)
-        need = upscaler.memory_need(model, picture.width, picture.height)
+        memory = upscaler.memory_plan(model, picture.width, picture.height)
         if arguments.json:
             record = {
                 "picture": name,
@@ -174,17 +174,17 @@ def _show_plan(
                 "height": size[1],
                 "upscaler": model.name,
                 "scale": scale,
-                "memory_bytes": need.bytes,
-                "memory_free_bytes": need.free_bytes,
-                "fits": need.fits,
+                "memory_bytes": memory.needed.peak,
+                "memory_free_bytes": memory.free_bytes,
+                "fits": memory.fits,
                 "device": device,
             }
             write(json.dumps(record).encode() + b"\n")
             continue
-        verdict = {True: ", fits", False: ", does not fit", None: ""}[need.fits]
+        verdict = {True: ", fits", False: ", does not fit", None: ""}[memory.fits]
         text = (
             f"{name}: {picture.width}x{picture.height} to {size[0]}x{size[1]} by {model.name} on"
-            f" {device}, about {format_bytes(need.bytes)} of memory{verdict}\n"
+            f" {device}, about {format_bytes(memory.needed.peak)} of memory{verdict}\n"
         )
         write(os.fsencode(text))
 

@@ -1,1 +1,1 @@
-"""The engine on this machine: its process, its devices, its memory."""
+"""The engine on this machine: its process, its devices, its models."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gpustack_draw.engine.cgroups import control_groups, read_lines, read_number
+from gpustack_draw.memory.cgroups import control_groups, read_lines, read_number
 
 
 def usable_cores(root: Path = Path("/")) -> int:

@@ -4,9 +4,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from gpustack_draw.display import Listing
-from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import Device
+from gpustack_draw.memory.available import available_memory
 from gpustack_draw.units import format_bytes_of
 
 __all__ = ["Device", "devices"]

@@ -10,16 +10,19 @@ from dataclasses import replace
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.engine_model import EngineModel, no_picture
-from gpustack_draw.engine.memory import check_memory, memory_need
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
+from gpustack_draw.engine.pass_memory import work_of
 from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import Device, DrawResult, EngineNames, EngineTensor
 from gpustack_draw.engine.turns import Turns
 from gpustack_draw.errors import DrawError, UsageError
+from gpustack_draw.memory.choose import check_memory, choose
+from gpustack_draw.memory.memory_plan import MemoryPlan
+from gpustack_draw.memory.work import Work
 from gpustack_draw.pictures.picture import Picture
-from gpustack_draw.plan import CheckedRequest, DrawingFiles, MemoryNeed, ModelPlan, plan_model
+from gpustack_draw.plan import CheckedRequest, DrawingFiles, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
@@ -228,10 +231,11 @@ class LocalEngine:
                 raise
             except DrawError:  # a plan needs no working engine
                 device = None
-            need = self._memory_need(Pass.first(drawing, settings), device)
+            first = Pass.first(drawing, settings)
+            memory = self._memory_plan(first, self._work_of(first, device))
         name = self._device if device is None else device.name
         files = self._files_of(drawing, upscaler)
-        return plan_model(self.model, settings, need, name, drawing.plan_notes, files)
+        return plan_model(self.model, settings, memory, name, drawing.plan_notes, files)
 
     def check_loras(self) -> None:
         """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""
@@ -285,19 +289,17 @@ class LocalEngine:
         loras = self._loras.for_engine(one.settings.loras)
         return self._engine_model.draw(one, loras, progress, previews)
 
-    def _memory_need(self, one: Pass, device: Device | None) -> MemoryNeed:
-        return memory_need(
-            self.model,
-            one.settings,
-            device,
-            loaded=self._engine_model.is_ready_for(one),
-            addition_bytes=self._loras.bytes(one.settings.loras) + one.upscaler_bytes,
-            pictures=None if one.pictures is None else one.pictures.engine,
-        )
+    def _work_of(self, one: Pass, device: Device | None) -> Work:
+        return work_of(one, self.model, device, self._loras.bytes(one.settings.loras))
+
+    def _memory_plan(self, one: Pass, work: Work) -> MemoryPlan:
+        is_ready = self._engine_model.is_ready_for(one)
+        return choose(work, loaded_bytes=self.model.weight_bytes if is_ready else 0)
 
     def _check_memory(self, one: Pass) -> None:
-        need = self._memory_need(one, self._used_device())
-        check_memory(self.model, one.settings, need)
+        work = self._work_of(one, self._used_device())
+        argument = "size" if one.settings.hires is None else "hires"
+        check_memory(work, self._memory_plan(one, work), argument=argument)
 
     def _used_device(self) -> Device:
         return device_named(self._device, self._engine.devices())

@@ -5,7 +5,6 @@ import threading
 
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
-from gpustack_draw.engine.memory import available_memory
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import FAST_CPU, Device
@@ -18,12 +17,13 @@ from gpustack_draw.errors import (
 )
 from gpustack_draw.inputs.enlarged import enlarged_size, finish_enlarged
 from gpustack_draw.inputs.input_picture import InputPicture
+from gpustack_draw.memory.available import available_memory
+from gpustack_draw.memory.memory_plan import MemoryPlan, PhaseBytes
 from gpustack_draw.phrases import phrase
 from gpustack_draw.pictures.not_enlarged import NotEnlargedError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.pictures.upscaled_picture import UpscaledPicture
 from gpustack_draw.pictures.upscaled_text import Upscaled, upscaled_text
-from gpustack_draw.plan import MemoryNeed
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
@@ -87,7 +87,7 @@ class LocalUpscaler:
         with self._own_lock():
             return device_named(self._device, self._engine.devices())
 
-    def memory_need(self, model: Upscaler, width: int, height: int) -> MemoryNeed:
+    def memory_plan(self, model: Upscaler, width: int, height: int) -> MemoryPlan:
         """Return the estimated memory of enlarging a picture, and how much is free.
 
         Args:
@@ -100,14 +100,14 @@ class LocalUpscaler:
         per_tile, per_result = _FAST_BYTES if device.name == FAST_CPU else _OTHER_BYTES
         tile = min(width, _TILE_SIDE) * min(height, _TILE_SIDE)
         samples = _COPIES * 3 * width * height * (1 + model.scale**2)
-        return MemoryNeed(
-            bytes=_BASE_BYTES
-            + model.bytes
-            + samples
-            + tile * max(per_tile, per_result * model.scale**2),
-            weight_bytes=model.bytes,
-            free_bytes=available_memory() if on_cpu else device.memory_free or None,
+        needed = PhaseBytes(
+            base=_BASE_BYTES,
+            weights=model.bytes,
+            inputs=samples,
+            decoding=tile * max(per_tile, per_result * model.scale**2),
         )
+        free = available_memory() if on_cpu else device.memory_free or None
+        return MemoryPlan(needed=needed, free_bytes=free)
 
     def check_memory(self, model: Upscaler, width: int, height: int, label: str) -> None:
         """Check that enlarging a picture fits into the free memory.
@@ -122,12 +122,12 @@ class LocalUpscaler:
             NotEnoughMemoryError: The estimate exceeds the free memory.
             UsageError: No device has the chosen name.
         """
-        need = self.memory_need(model, width, height)
-        if need.fits is False:
-            assert need.free_bytes is not None
+        plan = self.memory_plan(model, width, height)
+        if plan.fits is False:
+            assert plan.free_bytes is not None
             raise NotEnoughMemoryError(
-                f"enlarging {label} needs about {format_bytes(need.bytes)},"
-                f" and {format_bytes(need.free_bytes)} are free",
+                f"enlarging {label} needs about {format_bytes(plan.needed.peak)},"
+                f" and {format_bytes(plan.free_bytes)} are free",
                 hint="close other programs, or enlarge a smaller picture",
             )
 

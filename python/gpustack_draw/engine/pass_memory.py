@@ -1,0 +1,49 @@
+"""A drawing of the engine as the estimate of its memory sees it."""
+
+from gpustack_draw.engine.passes import Pass
+from gpustack_draw.engine.results import FAST_CPU, Device
+from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, Work
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+
+_GPUS = {"gpu", "igpu"}
+
+
+def device_traits(device: Device | None) -> DeviceTraits:
+    """Return how a device uses memory.
+
+    Args:
+        device: The device; ``None`` for the CPU with ggml's own code.
+    """
+    if device is None:
+        return GGML_CPU
+    is_fast_cpu = device.name == FAST_CPU
+    is_gpu = device.type in _GPUS
+    return DeviceTraits(
+        name=device.name,
+        is_gpu=is_gpu,
+        shares_memory=device.type != "gpu",
+        stores_scores=not is_fast_cpu,
+        copies_features=not is_fast_cpu,
+        free_bytes=device.memory_free or None if is_gpu else None,
+    )
+
+
+def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_bytes: int) -> Work:
+    """Return a pass as the estimate sees it; the larger one if a second pass follows.
+
+    Args:
+        one: The pass.
+        model: The model.
+        device: The device; ``None`` for the CPU with ggml's own code.
+        addition_bytes: Bytes of the LoRAs, which the engine loads for each drawing.
+    """
+    larger = one.settings.hires or one.settings
+    return Work(
+        model=model,
+        width=larger.width,
+        height=larger.height,
+        pictures=None if one.pictures is None else one.pictures.engine,
+        starts_from_picture=one.settings.hires is not None,
+        device=device_traits(device),
+        addition_bytes=addition_bytes + one.upscaler_bytes,
+    )

@@ -1,0 +1,86 @@
+"""A drawing as the estimate of its memory sees it."""
+
+from dataclasses import dataclass
+
+from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.resolver.resolved_model import ResolvedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceTraits:
+    """How a device uses memory.
+
+    Attributes:
+        name: Name of the device, such as ``CUDA0``.
+        is_gpu: True for a GPU.
+        shares_memory: True if it computes in the memory of the machine, as a CPU does.
+        stores_scores: True if attention stores its scores, unless flash attention is chosen.
+        copies_features: True if convolutions copy their feature maps.
+        free_bytes: Free memory of the device; ``None`` if the driver does not report it, and for
+            a CPU.
+    """
+
+    name: str
+    is_gpu: bool = False
+    shares_memory: bool = True
+    stores_scores: bool = True
+    copies_features: bool = True
+    free_bytes: int | None = None
+
+
+# The CPU with ggml's own code, which every build has.
+GGML_CPU = DeviceTraits(name="CPU")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryChoices:
+    """How a drawing is made to fit, as the user or the plan chose it.
+
+    Attributes:
+        vae_tile: Side of the tiles that the VAE decodes and encodes, in pixels; ``None`` for the
+            whole picture at once.
+        flash_attention: Attention without stored scores, on a GPU.
+        clip_on_cpu: The text encoders stay on the CPU.
+        vae_on_cpu: The VAE stays on the CPU.
+        offload: The weights stay in the memory of the machine and are copied to the GPU when a
+            model runs.
+        max_vram: GiB of the GPU that a model may use at a time, with ``offload``; ``None`` for all.
+        weight_type: Quantization that the weights are converted to while they are loaded.
+    """
+
+    vae_tile: int | None = None
+    flash_attention: bool = False
+    clip_on_cpu: bool = False
+    vae_on_cpu: bool = False
+    offload: bool = False
+    max_vram: float | None = None
+    weight_type: str | None = None
+
+
+AS_IS = MemoryChoices()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A drawing as the estimate of its memory sees it.
+
+    Attributes:
+        model: The model.
+        width: Width of the larger pass in pixels.
+        height: Height of the larger pass in pixels.
+        pictures: Input pictures; ``None`` for none.
+        starts_from_picture: True if it starts from a picture, even if ``pictures`` has none, as a
+            second pass does.
+        device: Where it is computed.
+        choices: How it is made to fit.
+        addition_bytes: Bytes of the weights beside the model's: LoRAs, and an upscaling model.
+    """
+
+    model: ResolvedModel
+    width: int
+    height: int
+    pictures: EnginePictures | None = None
+    starts_from_picture: bool = False
+    device: DeviceTraits = GGML_CPU
+    choices: MemoryChoices = AS_IS
+    addition_bytes: int = 0
