@@ -19,6 +19,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).resolve().parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
+DOCS = nox.project.dependency_groups(PROJECT, "docs")
 DEV = nox.project.dependency_groups(PROJECT, "dev")
 BUILD = PROJECT["build-system"]["requires"]
 SERVE = PROJECT["project"]["optional-dependencies"]["serve"]
@@ -56,6 +57,20 @@ def types(session: nox.Session) -> None:
     """Check the types of Python strictly."""
     session.install(*LINT, "numpy", "pillow", "pytest", "huggingface_hub", "sd-parsers", *SERVE)
     session.run("mypy")
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of GitHub for unsafe constructs and actions that are not pinned."""
+    session.install(*LINT)
+    session.run("zizmor", "--offline", "--no-progress", ".github")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the docs site in build/site; a broken link fails it."""
+    session.install(*DOCS)
+    session.run("python", "tools/build_site.py")
 
 
 @nox.session

@@ -241,3 +241,9 @@ def test_mentioned_build_options_exist() -> None:
     texts = [*TEXTS.values(), (SOURCE / "pyproject.toml").read_text(encoding="utf-8")]
     for option in set(re.findall(r"cmake\.define\.(\w+)", "".join(texts))):
         assert option.startswith("CMAKE_") or re.search(rf"(?:option|set)\({option}\s", cmake)
+
+
+def test_the_site_has_every_page() -> None:
+    listed = re.findall(r"([\w/-]+\.md)$", (SOURCE / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = {page.relative_to(SOURCE / "docs").as_posix() for page in SOURCE.glob("docs/**/*.md")}
+    assert sorted(listed) == sorted({*pages, "index.md"})
