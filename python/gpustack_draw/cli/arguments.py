@@ -63,6 +63,7 @@ class Arguments(argparse.Namespace):
     shell: str
     words: list[str] | None
     info: str | None
+    known: bool
     from_picture: str | None
     image: list[str] | None
     ref_image: list[str] | None

@@ -128,11 +128,12 @@ def _draw(arguments: Arguments) -> int:
 
 
 def _check_words(arguments: Arguments) -> None:
-    from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.known_models import parse_local_reference
+    from gpustack_draw.request.model_reference import ServerModel
 
     assert arguments.model is not None
     assert arguments.prompt is not None
-    if isinstance(parse_model_reference(arguments.model), ServerModel):
+    if isinstance(parse_local_reference(arguments.model), ServerModel):
         from gpustack_draw.cli.hints.positional_arguments import check_model_argument
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
@@ -212,6 +213,10 @@ def _models(arguments: Arguments) -> int:
         from gpustack_draw.cli.file_info import show_info
 
         return show_info(arguments.info, _write, json_wanted=arguments.json)
+    if arguments.known:
+        from gpustack_draw.cli.plan import show_known_models
+
+        return show_known_models(_write, json_wanted=arguments.json)
     from gpustack_draw.cli.plan import show_models
 
     return show_models(

@@ -148,6 +148,27 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
     return status
 
 
+def show_known_models(write: Write, *, json_wanted: bool) -> int:
+    """Print the models that have a short name.
+
+    Args:
+        write: Receives the output.
+        json_wanted: Whether to print one JSON object per model instead of a table.
+
+    Returns:
+        The exit status.
+    """
+    import gpustack_draw
+
+    known = gpustack_draw.known_models()
+    if json_wanted:
+        write(b"".join(json.dumps(asdict(model)).encode() + b"\n" for model in known))
+        return 0
+    rows = [(each.name, ", ".join(each.tasks), each.license, each.reference) for each in known]
+    write(table([("NAME", "TASKS", "LICENSE", "MODEL"), *rows]))
+    return 0
+
+
 def _model_row(model: "AvailableModel") -> tuple[str, str, str]:
     family = f"{model.family}, {model.variant}" if model.variant else model.family
     if not model.server:

@@ -152,13 +152,14 @@ def unexpected_argument(
 
 
 def is_model(word: str) -> bool:
-    """Return True for ``demo``, a Hugging Face reference or the name of a model file."""
-    from gpustack_draw.request.model_reference import HubModel, parse_model_reference
+    """Return True for ``demo``, a reference or short name of Hugging Face, or a model file."""
+    from gpustack_draw.request.known_models import parse_local_reference
+    from gpustack_draw.request.model_reference import HubModel
 
     if word == "demo" or word.lower().endswith(_MODEL_SUFFIXES):
         return True
     try:
-        return isinstance(parse_model_reference(word), HubModel)
+        return isinstance(parse_local_reference(word), HubModel)
     except UsageError:
         return False
 
