@@ -75,6 +75,7 @@ def offered(line: str) -> list[str]:
         ("demo cat --vae=hf.co/acme/tiny:v", ["--vae=hf.co/acme/tiny:vae.gguf"]),
         ("demo cat --seed ", []),
         ("demo cat --output ", [":files"]),
+        ("demo cat --config ", [":files toml"]),
         ("demo cat -o ", [":files"]),
         ("--from ", [PICTURE_FILES]),
         ("show ", [PICTURE_FILES]),

@@ -68,7 +68,7 @@ def upscale_parser() -> Parser:
         json="print one JSON object per picture (JSON Lines) instead of its path",
         quiet=True,
     )
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 
@@ -109,7 +109,7 @@ def models_parser() -> Parser:
         "--server", metavar="URL", help="address of the server (default: GPUSTACK_SERVER_URL)"
     )
     add_output_options(parser, json="print one JSON object per model (JSON Lines), or of the file")
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 

@@ -152,6 +152,8 @@ def _values(target: str, command: str) -> Iterator[str]:
         yield from _devices()
     elif target in ("--output", "--lora-dir"):
         yield ":files"
+    elif target == "--config":
+        yield ":files toml"
     elif target in ("--from", "PICTURE", "--image", "--ref-image", "--control-image", "--mask"):
         yield from _NAMES.get(target, ())
         yield _PICTURE_FILES

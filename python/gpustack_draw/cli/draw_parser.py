@@ -58,7 +58,7 @@ def draw_parser() -> Parser:
     _add_server(parser.add_argument_group("GPUStack server"))
     add_component_options(parser)
     _add_additions(parser.add_argument_group("additions to the model"))
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 
