@@ -58,6 +58,16 @@ void register_picture(py::module_& module) {
             return std::tuple(picture.lora_tensors->applied, picture.lora_tensors->total);
           },
           "Applied tensors and all tensors of the LoRAs that it was drawn with; None without them.")
+      .def_property_readonly(
+          "step_cache",
+          [](const Picture& picture) -> std::optional<std::tuple<int, int>> {
+            if (!picture.step_cache) {
+              return std::nullopt;
+            }
+            return std::tuple(picture.step_cache->skipped, picture.step_cache->steps);
+          },
+          "Evaluations of the model that a step cache skipped, and sampling steps; None without "
+          "one.")
       .def_property_readonly("width", &Picture::width, "Width in pixels.")
       .def_property_readonly("height", &Picture::height, "Height in pixels.")
       .def_property_readonly(

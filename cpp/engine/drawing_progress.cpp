@@ -43,6 +43,7 @@ void DrawingProgress::add_line(const char* line) {
     return;
   }
   loras_.add_line(text);
+  step_cache_.add_line(text);
   if (starts_with(text, "sampling using ")) {
     continue_or_throw(true);
     may_load_files_ = false;
@@ -73,6 +74,7 @@ void DrawingProgress::report(int step, int total) {
   continue_or_throw(true);
   if (samples_next_) {
     samples_next_ = false;
+    step_cache_.begin_pass(total);
     continue_or_throw(clock_.enter(Phase::sample, total));
   }
   continue_or_throw(step == 0 || clock_.report(step, total, session_.take_preview()));

@@ -6,6 +6,7 @@
 #include "engine/library_session.h"
 #include "engine/loras.h"
 #include "engine/phase_clock.h"
+#include "engine/step_cache.h"
 #include "engine/stop_check.h"
 
 namespace gpustack_draw {
@@ -43,6 +44,9 @@ class DrawingProgress {
   /// Returns the tensors of the LoRAs; none without LoRAs.
   std::optional<LoraTensors> lora_tensors() const;
 
+  /// Returns what a step cache did; none without one.
+  std::optional<StepCacheCounts> step_cache() const noexcept { return step_cache_.result(); }
+
  private:
   void begin_encoding();
   void add_lora_line(std::string_view text);
@@ -52,6 +56,7 @@ class DrawingProgress {
   PhaseClock& clock_;
   StopCheck& should_stop_;
   LoraCount loras_;
+  StepCacheCount step_cache_;
   bool encodes_pictures_ = false;
   bool may_load_files_ = true;
   bool samples_next_ = false;

@@ -372,6 +372,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
     Picture picture = draw_picture(draw, session);
     progress.finish();
     picture.lora_tensors = progress.lora_tensors();
+    picture.step_cache = progress.step_cache();
     return picture;
   } catch (...) {
     usable_ = false;

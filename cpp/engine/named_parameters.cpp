@@ -11,7 +11,7 @@
 namespace gpustack_draw {
 namespace {
 
-using NumberPointer = std::variant<int*, float*, bool*, rng_type_t*>;
+using NumberPointer = std::variant<int*, float*, bool*, rng_type_t*, sd_cache_mode_t*>;
 
 std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
   return {
@@ -43,6 +43,9 @@ template <typename Params>
 std::map<std::string, NumberPointer> common_parameters(Params& params) {
   sd_sample_params_t& sample = params.sample_params;
   return {
+      {"cache_mode", &params.cache.mode},  // a step cache of sd_cache_mode_t
+      {"cache_residual_threshold", &params.cache.residual_diff_threshold},  // of dbcache
+      {"cache_reuse_threshold", &params.cache.reuse_threshold},  // of easycache and ucache
       {"cfg_scale", &sample.guidance.txt_cfg},
       {"clip_skip", &params.clip_skip},
       {"eta", &sample.eta},
@@ -83,6 +86,11 @@ bool fits(double value) {
 template <>
 bool fits<rng_type_t>(double value) {
   return value >= 0 && value < RNG_TYPE_COUNT && std::trunc(value) == value;
+}
+
+template <>
+bool fits<sd_cache_mode_t>(double value) {
+  return value >= SD_CACHE_DISABLED && value <= SD_CACHE_SPECTRUM && std::trunc(value) == value;
 }
 
 template <typename Params>

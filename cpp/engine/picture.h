@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/loras.h"
+#include "engine/step_cache.h"
 
 namespace gpustack_draw {
 
@@ -32,6 +33,9 @@ class Picture {
 
   /// Tensors of the LoRAs that it was drawn with; none without LoRAs.
   std::optional<LoraTensors> lora_tensors;
+
+  /// What a step cache did; none without one.
+  std::optional<StepCacheCounts> step_cache;
 
  private:
   std::size_t width_;

@@ -67,6 +67,11 @@ class Picture:
         (height, width, 3) uint8; a view that keeps the picture alive.
         """
     @property
+    def step_cache(self) -> tuple[int, int] | None:
+        """
+        Evaluations of the model that a step cache skipped, and sampling steps; None without one.
+        """
+    @property
     def width(self) -> int:
         """
         Width in pixels.

@@ -100,6 +100,7 @@ MISTAKES = [
     ("demo 'a cat' -b 4", "'-b' is not an option", "did you mean --count?"),
     ("demo 'a cat' --batch-count=4", "'--batch-count' is not an option", "did you mean --count?"),
     ("demo 'a cat' -t 4", "'-t' is not an option", "did you mean --threads?"),
+    ("demo 'a cat' --cache-mode x", "'--cache-mode' is not an option", "did you mean --cache?"),
     ("demo 'a cat' --shift 3", "'--shift' is not an option", "did you mean --flow-shift?"),
     ("demo 'a cat' -w 512", "'-w' is not an option", "did you mean -W?"),
     (
@@ -113,9 +114,9 @@ MISTAKES = [
         "did you mean --cfg-scale?",
     ),
     (
-        "demo 'a cat' --cache fast",
-        "'--cache' is not an option",
-        "caching between steps is not available yet",
+        "demo 'a cat' --cache-option threshold=0.1",
+        "'--cache-option' is not an option",
+        "the threshold is part of the cache: --cache easycache:threshold=0.1",
     ),
     (
         "demo 'a cat' --sampling-method euler",
@@ -279,7 +280,7 @@ MISTAKES = [
     ),
     ("demo 'a cat' --stpes 3", "'--stpes' is not an option", "did you mean --steps?"),
     ("demo 'a cat' --vea x", "'--vea' is not an option", "did you mean --vae?"),
-    ("demo 'a cat' --no-size", "'--no-size' is not an option", "leave --size out"),
+    ("demo 'a cat' --no-show", "'--no-show' is not an option", "leave --show out"),
     ("demo 'a cat' --xyzzy", "'--xyzzy' is not an option", HELP),
     ("demo 'a cat' -x", "'-x' is not an option", DASH),
     ("demo 'a cat' -dx", "'-dx' is not an option", DASH),

@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], Any, dict[str, Any]]] = {
     "slg_scale": (small_flux1, 3.0, {"skip_layers": (0,), **ALL_STEPS}),
     "skip_layer_start": (small_flux1, 1.0, {"skip_layers": (0,), "slg_scale": 3.0, **ALL_STEPS}),
     "skip_layer_end": (small_flux1, 0.0, {"skip_layers": (0,), "slg_scale": 3.0, **ALL_STEPS}),
+    "cache": (small_flux1, "spectrum", {"sample_steps": 6}),
 }
 
 

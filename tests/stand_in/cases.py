@@ -995,6 +995,29 @@ def test_the_tensors_of_loras_are_counted(model: str, loras: Any, counts: Any) -
     assert draw(load(model), loras=loras).lora_tensors == counts
 
 
+# Step caches: numbers of sd_cache_mode_t.
+EASYCACHE, DBCACHE, SPECTRUM = 1, 3, 6
+
+
+@pytest.mark.parametrize("model", ["model", "video"])
+@pytest.mark.parametrize(
+    ("mode", "steps", "counts"),
+    [
+        *((0, 4, None), (SPECTRUM, 4, (2, 4)), (SPECTRUM, 1, (0, 1)), (DBCACHE, 4, (0, 4))),
+        (EASYCACHE, 4, None),  # the library warns that it is off
+    ],
+)
+def test_skipped_evaluations_are_counted(model: str, mode: int, steps: int, counts: Any) -> None:
+    numbers = {"cache_mode": mode, "sample_steps": steps}
+    assert draw(load(model), numbers=numbers).step_cache == counts
+
+
+@pytest.mark.parametrize("mode", [-1, 7, 1.5, float("nan")])
+def test_a_step_cache_that_there_is_not(mode: float) -> None:
+    with pytest.raises(ValueError, match=r"^cache_mode cannot be "):
+        draw(load(), numbers={"cache_mode": mode})
+
+
 def test_loading_loras_is_a_phase() -> None:
     recorder = Recorder()
     draw(load(), loras=LORAS, sample_steps=1, on_progress=recorder.on_progress)
@@ -1087,6 +1110,11 @@ def test_cancel_in_the_second_pass() -> None:
         draw(engine, numbers=SECOND_PASS, hires_upscaler="Latent", on_progress=cancel)
     assert phases == ["encode", "encode", *["sample"] * 4]
     assert not engine.is_usable
+
+
+def test_skipped_evaluations_of_both_passes_are_counted() -> None:
+    numbers = {**SECOND_PASS, "cache_mode": SPECTRUM}
+    assert draw(load(), numbers=numbers, hires_upscaler="Latent").step_cache == (2, 5)
 
 
 @pytest.mark.parametrize(

@@ -525,6 +525,30 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
   log(SD_LOG_DEBUG, "sum of the weights: %g", static_cast<double>(sum));
 }
 
+// Like init_sample_cache_runtime() and log_sample_cache_summary(): the library says nothing about
+// evaluations that Spectrum did not skip.
+void log_step_cache(const sd_cache_params_t& cache, int steps) {
+  switch (cache.mode) {
+    case SD_CACHE_DBCACHE:
+      log(SD_LOG_INFO, "CacheDIT enabled - mode: DBCache, threshold: %.3f",
+          static_cast<double>(cache.residual_diff_threshold));
+      log(SD_LOG_INFO, "CacheDIT completed without skipping steps");
+      break;
+    case SD_CACHE_SPECTRUM:
+      log(SD_LOG_INFO, "Spectrum enabled - w: 0.40, m: 3");
+      if (steps > 1) {
+        log(SD_LOG_INFO, "Spectrum skipped %d/%d steps (2.00x estimated speedup)", steps / 2,
+            steps);
+      }
+      break;
+    case SD_CACHE_EASYCACHE:
+      log(SD_LOG_WARN, "EasyCache requested but not supported for this model type");
+      break;
+    default:
+      break;
+  }
+}
+
 void report_tiles(const Words& words) {
   if (words.have("tiles")) {
     for (int tile = 0; tile <= 4; ++tile) {
@@ -609,6 +633,7 @@ Size draw_larger(const sd_ctx_t& context, const Words& words, const sd_img_gen_p
   const int steps = std::min(last, schedule - 1) + 1;
   log(SD_LOG_DEBUG, "%s, %d of %d steps", upscaler_names[hires.upscaler], steps, schedule);
   sample(context, words, params.sample_params, steps, larger.width, larger.height);
+  log_step_cache(params.cache, steps);
   log(SD_LOG_INFO, "hires sampling 1/1 completed, taking 0.00s");
   log(SD_LOG_INFO, "hires fix completed, taking 0.00s");
   return larger;
@@ -733,6 +758,7 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
   const int steps = encode_pictures(*context, words, *params);
   log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
   sample(*context, words, sampling, steps, width, height);
+  log_step_cache(params->cache, steps);
   log(SD_LOG_INFO, "sampling completed, taking 0.00s");
   const Size size = draw_larger(*context, words, *params, {width, height});
   if (context->frees_weights) {

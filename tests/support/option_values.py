@@ -8,6 +8,7 @@ from gpustack_draw.request.options import SamplingOption
 _VALUES: dict[str, tuple[Any, ...]] = {
     "sigmas": ((1.0, 0.0), (14.6, 0.25, 1e-05, 0.0)),
     "skip_layers": ((0,), (7, 8, 9)),
+    "cache": ("spectrum", "easycache:threshold=0.1"),
     "rng": ("cuda", "cpu"),
     "tile": ("x", "both"),
     "slg_scale": (0.5, 100.0),  # 0 switches off what a picture does not hold then

@@ -95,6 +95,7 @@ def _record(picture: "Picture", path: str) -> bytes:
         "height": picture.height,
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
         "device": picture.device,
+        "evaluations_skipped": picture.evaluations_skipped,
     }
     if picture.upscaled is not None:
         record |= {"upscaler": picture.upscaled.upscaler, "scale": picture.upscaled.scale}

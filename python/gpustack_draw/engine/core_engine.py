@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gpustack_draw.engine.cache_numbers import cache_numbers
 from gpustack_draw.engine.core_calls import (
     adapt_log,
     adapt_progress,
@@ -153,7 +154,7 @@ class CoreEngine:
         chosen = {option.name: settings.get(option.name) for option in SAMPLING_OPTIONS}
         others = {name: value for name, value in settings.items() if name not in chosen}
         lists = {name: chosen.pop(name) or () for name in _LISTS}
-        chosen |= numbers or {}
+        chosen |= {**cache_numbers(chosen.pop("cache")), **(numbers or {})}
         inputs = {} if pictures is None else dict(pictures.keywords)
         if canny:
             inputs["control"] = _core.find_edges(inputs["control"])
@@ -178,7 +179,13 @@ class CoreEngine:
             ) from error
         except _core.EngineError as error:
             raise engine_error(error) from error
-        return DrawResult(picture.width, picture.height, picture.pixels, picture.lora_tensors)
+        return DrawResult(
+            picture.width,
+            picture.height,
+            picture.pixels,
+            picture.lora_tensors,
+            picture.step_cache,
+        )
 
     def engine_names(
         self,

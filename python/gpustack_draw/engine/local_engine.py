@@ -16,6 +16,7 @@ from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import Device, DrawResult, EngineNames, EngineTensor
+from gpustack_draw.engine.skipped_evaluations import notes_on_skipped, sum_of_passes
 from gpustack_draw.engine.turns import Turns
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.memory.choose import check_memory, choose
@@ -281,7 +282,9 @@ class LocalEngine:
         second = second_pass(first, result, self.model.family, enlarged)
         if second is not None:
             progress.begin_second_pass()
-            result = self._draw(second, progress, previews)
+            drawn = self._draw(second, progress, previews)
+            skipped = sum_of_passes(result.step_cache, drawn.step_cache)
+            result = replace(drawn, step_cache=skipped)
         return self._finished(result, first, second or first, progress)
 
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
@@ -313,6 +316,7 @@ class LocalEngine:
     ) -> Picture:
         settings, size = first.settings, (result.width, result.height)
         notes = check_applied(settings.loras, result.lora_tensors)
+        notes += notes_on_skipped(result.step_cache)
         settings = replace(settings, loras=self._loras.hashed(settings.loras))
         if settings.hires is None:  # the engine may have rounded the size up
             settings = replace(settings, width=result.width, height=result.height)
@@ -331,5 +335,6 @@ class LocalEngine:
             embeddings=self._engine_model.embedding_hashes(settings),
             size=size if first.pictures is None or settings.hires else first.pictures.result_size,
             before=None if first.pictures is None else Raster.of(first.pictures.before),
+            evaluations_skipped=None if result.step_cache is None else result.step_cache[0],
             notes=notes,
         )

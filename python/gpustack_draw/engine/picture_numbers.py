@@ -2,7 +2,7 @@
 
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.request.draw_settings import DrawSettings
-from gpustack_draw.resolver.denoising_start import DenoisingStart, denoising_start, last_steps
+from gpustack_draw.resolver.denoising_start import DenoisingStart, start_of_strength
 from gpustack_draw.resolver.families import Family
 
 
@@ -27,17 +27,11 @@ def picture_numbers(
         if strength is None:
             strength = family.pictures.default_strength(masked=pictures.mask is not None)
         if start is None:
-            start = _start_of(strength, settings)
+            assert settings.sample_steps is not None
+            start = start_of_strength(strength, settings.sample_steps, settings.scheduler)
         numbers |= {"sample_steps": start.schedule_steps, "strength": start.engine_strength}
     if settings.control_strength is not None:
         numbers["control_strength"] = settings.control_strength
     if len(pictures.references) > 1 and family.pictures.increase_ref_index:
         numbers["increase_ref_index"] = 1
     return numbers
-
-
-def _start_of(strength: float, settings: DrawSettings) -> DenoisingStart:
-    assert settings.sample_steps is not None
-    if settings.scheduler is None:  # beside noise levels
-        return last_steps(strength, settings.sample_steps)
-    return denoising_start(strength, settings.sample_steps, settings.scheduler)

@@ -103,12 +103,12 @@ class EngineProcess:
         if pictures is not None:
             fields |= {"pictures": pictures.fields, "payload": pictures.buffers}
         answer = self._call("draw", **fields)
-        counts = answer.fields["lora_tensors"]
         return DrawResult(
             width=answer.fields["width"],
             height=answer.fields["height"],
             pixels=memoryview(answer.payload),
-            lora_tensors=None if counts is None else (counts[0], counts[1]),
+            lora_tensors=_pair(answer.fields["lora_tensors"]),
+            step_cache=_pair(answer.fields["step_cache"]),
         )
 
     def engine_names(
@@ -328,6 +328,10 @@ class _Log:
         listener = self.listener
         if listener is not None:
             listener(level, text)
+
+
+def _pair(counts: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if counts is None else (counts[0], counts[1])
 
 
 def _progress(message: Message) -> EngineProgress:

@@ -115,9 +115,12 @@ class DrawResult:
         pixels: Red, green and blue of each pixel, row by row from the top, as ``height * width *
             3`` contiguous bytes of any shape.
         lora_tensors: Applied tensors and all tensors of the LoRAs; None without LoRAs.
+        step_cache: Evaluations of the model that a step cache skipped, and sampling steps; None
+            without one.
     """
 
     width: int
     height: int
     pixels: memoryview
     lora_tensors: tuple[int, int] | None = None
+    step_cache: tuple[int, int] | None = None

@@ -96,6 +96,7 @@ def _draw(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str
         "width": result.width,
         "height": result.height,
         "lora_tensors": result.lora_tensors,
+        "step_cache": result.step_cache,
         "payload": [result.pixels],
     }
 

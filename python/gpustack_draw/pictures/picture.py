@@ -31,6 +31,8 @@ class Picture(Raster):
         device: Name of the device that computed it.
         before: The picture that it was drawn from, in the drawing's size; ``None`` for none.
         upscaled: How it was enlarged after the drawing; ``None`` if it was not.
+        evaluations_skipped: Evaluations of the model that a step cache skipped; ``None`` without
+            one, and for a picture of a server.
         notes: Notes for the user on this drawing.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``, ``upscale``.
     """
@@ -49,6 +51,7 @@ class Picture(Raster):
         embeddings: Mapping[str, str] | None = None,
         size: tuple[int, int] | None = None,
         before: Raster | None = None,
+        evaluations_skipped: int | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         """Wrap the engine's pixels.
@@ -67,6 +70,7 @@ class Picture(Raster):
             size: Width and height of the picture; ``None`` for those of the settings. Larger than
                 these after a second pass, or if a part of an input picture was drawn.
             before: The picture that it was drawn from.
+            evaluations_skipped: Evaluations of the model that a step cache skipped.
             notes: Notes for the user on this drawing.
 
         Raises:
@@ -81,6 +85,7 @@ class Picture(Raster):
         self.family = family
         self.device = device
         self.before = before
+        self.evaluations_skipped = evaluations_skipped
         self.notes = notes
         self.seconds = dict(seconds)
         self.upscaled: Upscaled | None = None

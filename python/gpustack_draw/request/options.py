@@ -15,13 +15,14 @@ from gpustack_draw.request.option_types import (
     SeedOption,
     StepsOption,
 )
+from gpustack_draw.request.step_cache import CacheOption
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-SamplingOption = IntegerOption | DecimalOption | ListOption | ChoiceOption
+SamplingOption = IntegerOption | DecimalOption | ListOption | ChoiceOption | CacheOption
 
 
 def _falls_to_zero(levels: "Sequence[float]") -> bool:
@@ -185,6 +186,16 @@ SKIP_LAYER_END = DecimalOption(
     summary="to {}",
     needs="skip_layers",
 )
+CACHE = CacheOption(
+    "cache",
+    title="fast, spectrum, easycache, ucache, dbcache or off",
+    example=phrase("{cache='fast'}"),
+    help="predict the model's output in some steps from earlier ones, which takes less time: fast"
+    " (spectrum from 12 steps on, else off), spectrum, ucache (UNets), easycache or dbcache (all"
+    " others); the last three skip more with a higher threshold; or off (default: off)",
+    parameter="Cache",
+    summary="cache {}",
+)
 RNG = ChoiceOption(
     "rng",
     title="cuda or cpu",
@@ -321,6 +332,7 @@ SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (
     SLG_SCALE,
     SKIP_LAYER_START,
     SKIP_LAYER_END,
+    CACHE,
     *LOAD_OPTIONS,
 )
 

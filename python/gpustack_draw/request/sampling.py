@@ -26,6 +26,7 @@ class SamplingKeywords(TypedDict, total=False):
     slg_scale: float | None
     skip_layer_start: float | None
     skip_layer_end: float | None
+    cache: str | None
     rng: str | None
     tile: str | None
 
@@ -50,6 +51,7 @@ class SamplingOptions:
     slg_scale: float | None = None
     skip_layer_start: float | None = None
     skip_layer_end: float | None = None
+    cache: str | None = None
     rng: str | None = None
     tile: str | None = None
 

@@ -41,6 +41,19 @@ class DenoisingStart:
         return (self.run_steps - 0.5) / self.schedule_steps
 
 
+def start_of_strength(strength: float, sample_steps: int, scheduler: str | None) -> DenoisingStart:
+    """Return the steps to run for a strength.
+
+    Args:
+        strength: As for :func:`denoising_start`.
+        sample_steps: Steps of a drawing without a picture, 1 or more.
+        scheduler: One of :data:`gpustack_draw.SCHEDULERS`; ``None`` beside chosen noise levels.
+    """
+    if scheduler is None:
+        return last_steps(strength, sample_steps)
+    return denoising_start(strength, sample_steps, scheduler)
+
+
 def last_steps(strength: float, sample_steps: int) -> DenoisingStart:
     """Return the steps to run for a strength where the user chose the noise level of each step.
 

@@ -17,6 +17,7 @@ from gpustack_draw.request.draw_settings import (
     PictureSettings,
 )
 from gpustack_draw.request.picture_options import NO_PICTURES, PictureOptions
+from gpustack_draw.resolver.choose_cache import choose_cache
 from gpustack_draw.resolver.choose_pictures import NamedPictures, PictureRoles, choose_pictures
 from gpustack_draw.resolver.choose_settings import choose_settings, choose_size
 from gpustack_draw.resolver.plan_hires import find_hires_upscaler, plan_hires
@@ -76,7 +77,7 @@ def plan_drawing(request: DrawRequest, model: ResolvedModel) -> Drawing:
         UsageError: A value or a picture does not fit the model, or a picture cannot be read.
         ModelFileError: The model's VAE cannot encode pictures.
     """
-    drawing = _plan_first_pass(request, model)
+    drawing = _with_cache(_plan_first_pass(request, model), model)
     if request.hires is None:
         return drawing
     upscaler = find_hires_upscaler(request)
@@ -124,6 +125,12 @@ def _plan_first_pass(request: DrawRequest, model: ResolvedModel) -> Drawing:
         explanation=roles.explanation,
         notes=tuple(dict.fromkeys(all_notes)),
     )
+
+
+def _with_cache(drawing: Drawing, model: ResolvedModel) -> Drawing:
+    cache, notes = choose_cache(drawing.settings[0], model.family)
+    settings = tuple(replace(each, cache=cache) for each in drawing.settings)
+    return replace(drawing, settings=settings, notes=(*drawing.notes, *notes))
 
 
 def _named(sources: SourcePictures) -> NamedPictures[InputPicture]:

@@ -19,6 +19,7 @@ _EQUIVALENTS = {
     "--flow-shift": "--shift",
     "--sigmas": "--custom-sigmas",
     "--skip-layers": "--slg-layers",
+    "--cache": "--cache-mode --step-cache --teacache",
     "--rng": "--sampler-rng",
     "--tile": "--circular --circularx --circulary --seamless --tiling",
     "--sampler": "--method --sample-method --sampler-name --sampling-method",
@@ -46,7 +47,6 @@ _EQUIVALENTS = {
     "--hires-steps": "--hires-second-pass-steps --hr-second-pass-steps",
     "--hires-strength": "--hires-denoising-strength",
     "--hires-upscaler": "--hr-upscaler",
-    "--config": "--config-file --config-path --settings-file",
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
@@ -76,7 +76,6 @@ _UNAVAILABLE = {
     " --vae-on-cpu",
     "an option for flash attention": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
     " --xformers",
-    "caching between steps": "--cache --cache-mode --cache-option --easycache --teacache",
     "reading prompts from a file": "--from-file --prompt-file --prompts --prompts-file",
     "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
     " --listen-port --port --share --ui --webui",
@@ -97,6 +96,8 @@ _HINTS = {
     " --revision",
     "the weight is part of the LoRA: --lora REF:0.8": "--lora-multiplier --lora-scale --lora-scales"
     " --lora-strength --lora-weight",
+    "the threshold is part of the cache: --cache easycache:threshold=0.1": "--cache-option"
+    " --cache-preset --easycache --scm-mask --scm-policy --spectrum",
     "LoRAs are always applied while drawing, so any quantization can use them": "--lora-apply-mode",
     "the model file and the device set the precision": "--bf16 --dtype --force-fp16"
     " --force-fp32 --fp16 --fp32 --half --no-half --no-half-vae --precision --torch-dtype",
@@ -137,7 +138,7 @@ _HINTS = {
     " --save-metadata",
     "a random seed is the default": "--random --random-seed --randomize",
     "name each embedding with --embedding FILE": "--embd-dir --embeddings-dir",
-    "write settings into a file, and name it with --config": "--preset --profile",
+    "there is no configuration file; type options": "--config --config-file --preset",
 }
 
 

@@ -10,7 +10,7 @@ from gpustack_draw.resolver.component_sources import Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
 # Sampling options that have an effect on every family.
-COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta", "sigmas", "rng")
+COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta", "sigmas", "cache", "rng")
 # Those of flow models whose noise schedule the engine lets a user shift.
 FLOW_OPTIONS = (*COMMON_OPTIONS, "flow_shift")
 

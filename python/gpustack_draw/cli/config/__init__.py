@@ -1,1 +1,0 @@
-"""The configuration file: defaults for the options of the command."""
