@@ -6,6 +6,7 @@ while the others run the rest.
 ``--hypothesis-profile=thorough`` tries 10,000 inputs; the default profile tries 400.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["GPUSTACK_DRAW_CONFIG"] = os.devnull  # not the file of who runs the tests
     config.option.loadscopereorder = False  # pytest-xdist would run files with many tests first
     # Background jobs of shell scripts, and their child processes, ignore SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -153,6 +153,7 @@ def test_every_mentioned_option_exists(name: str) -> None:
         for action in make_parser()._actions
         for option in action.option_strings
     }
+    known |= {f"--no-{option[2:]}" for option in known} | {"--no-"}  # of --no-NAME
     others = {"--update-golden", "--dist"}  # of pytest
     others |= {"--list", "--reinstall", "--config-setting"}  # of nox, uv
     others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from gpustack_draw.inputs.input_picture import InputPicture
     from gpustack_draw.inputs.read_picture import picture_size, read_picture
-    from gpustack_draw.list_models import AvailableModel, models, server_models
+    from gpustack_draw.list_models import AvailableModel, known_models, models, server_models
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.not_enlarged import NotEnlargedError
     from gpustack_draw.pictures.picture import Picture
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from gpustack_draw.request.embeddings import Embedding, Embeddings
     from gpustack_draw.request.hires_options import HiresOptions
+    from gpustack_draw.request.known_models import KnownModel
     from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
@@ -68,6 +69,7 @@ _MODULES = {
     ),
     "request.embeddings": ("Embedding", "Embeddings"),
     "request.hires_options": ("HiresOptions",),
+    "request.known_models": ("KnownModel",),
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
@@ -89,7 +91,7 @@ _MODULES = {
     "resolver.describe_file": ("FileInfo", "info"),
     "inputs.input_picture": ("InputPicture",),
     "inputs.read_picture": ("picture_size", "read_picture"),
-    "list_models": ("AvailableModel", "models", "server_models"),
+    "list_models": ("AvailableModel", "known_models", "models", "server_models"),
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
     "model": ("Model",),
@@ -132,6 +134,7 @@ __all__ = [
     "HiresOptions",
     "HiresSettings",
     "InputPicture",
+    "KnownModel",
     "Lora",
     "LoraOptions",
     "LoraSettings",
@@ -160,6 +163,7 @@ __all__ = [
     "encode",
     "generate",
     "info",
+    "known_models",
     "load",
     "models",
     "picture_size",

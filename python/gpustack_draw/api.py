@@ -12,15 +12,20 @@ from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.errors import UsageError
 from gpustack_draw.gpustack_server.address import find_server
 from gpustack_draw.model import Model
-from gpustack_draw.model_engine import Engine
 from gpustack_draw.phrases import phrase
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction, check_function
 from gpustack_draw.request.draw_request import DrawKeywords, DrawRequest, request_of
 from gpustack_draw.request.embeddings import EmbeddingKeywords, Embeddings
 from gpustack_draw.request.keywords import record_of, takes_fields
+from gpustack_draw.request.known_models import known_model
 from gpustack_draw.request.loras import NO_LORAS, LoraKeywords, LoraOptions
-from gpustack_draw.request.model_reference import HubModel, ServerModel, parse_model_reference
+from gpustack_draw.request.model_reference import (
+    HubModel,
+    ModelReference,
+    ServerModel,
+    parse_model_reference,
+)
 from gpustack_draw.request.picture_options import PictureOptions
 from gpustack_draw.request.place import is_drawn_on_server
 from gpustack_draw.request.target import (
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from gpustack_draw.gpustack_server.deployment_plan import SizedModel
+    from gpustack_draw.gpustack_server.engine import ServerEngine
 
 
 class LoadKeywords(ComponentKeywords, EmbeddingKeywords, LoraKeywords, TargetKeywords, total=False):
@@ -58,9 +64,9 @@ def load(
 
     Args:
         model: ``demo``; ``hf.co/OWNER/REPO[:TAG]``, whose missing files are downloaded; a path to a
-            model file or to a folder in diffusers layout; or the name of a model on a GPUStack
-            server. Components that a file lacks are found beside it, in the cache of the
-            hub, or downloaded.
+            model file or to a folder in diffusers layout; the name of a model on a GPUStack server;
+            or a short name of :func:`gpustack_draw.known_models`. Components that a file lacks are
+            found beside it, in the cache of the hub, or downloaded.
         on_log: Called with level and text of each line of the engine's log, or of the exchange
             with a server; a server's lines come from several threads.
         options: The fields of :class:`Components`, :class:`Embeddings`, :class:`LoraOptions` and
@@ -103,27 +109,16 @@ class _LoadOptions:
 
 def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = None) -> Model:
     check_function(on_log, "on_log")
-    reference = parse_model_reference(model)
-    named, target = options.components.named(), options.target
-    embeddings = options.embeddings.parsed
+    reference, target = parse_model_reference(model), options.target
+    known = known_model(reference)
+    if known and (target.on == "local" or not find_server(target.server).is_configured):
+        reference = known
     if is_drawn_on_server(reference, target.on):
-        from gpustack_draw.gpustack_server.engine import open_model
-
-        assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
-        if embeddings:
-            raise _no_embeddings()
-        ignored = [*named, *target.local_options()]
-        address = find_server(target.server, target.timeout)
-        engine: Engine = open_model(
-            reference,
-            address,
-            size_model=_size_model,
-            ignored=ignored,
-            loras=options.loras,
-            on_log=on_log,
-        )
+        engine = _open_on_server(reference, options, on_log)
+        if known and not engine.is_listed:  # it stands for a model of Hugging Face
+            return _load(known.text, options, on_log)
         return Model(engine, upscaler=_upscaler_on(target, on_log))
-    resolved = resolve_model(reference, named, embeddings)
+    resolved = resolve_model(reference, options.components.named(), options.embeddings.parsed)
     local = LocalEngine(
         resolved,
         threads=target.threads,
@@ -135,6 +130,25 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
     if options.loras.loras:
         local.check_loras()
     return Model(local, resolved, upscaler=_upscaler_on(target, on_log))
+
+
+def _open_on_server(
+    reference: ModelReference, options: _LoadOptions, on_log: LogFunction | None
+) -> "ServerEngine":
+    from gpustack_draw.gpustack_server.engine import open_model
+
+    assert isinstance(reference, HubModel | ServerModel)  # others are on this machine
+    if options.embeddings.parsed:
+        raise _no_embeddings()
+    target = options.target
+    return open_model(
+        reference,
+        find_server(target.server, target.timeout),
+        size_model=_size_model,
+        ignored=[*options.components.named(), *target.local_options()],
+        loras=options.loras,
+        on_log=on_log,
+    )
 
 
 def _size_model(reference: HubModel) -> "SizedModel":

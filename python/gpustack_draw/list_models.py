@@ -9,6 +9,7 @@ from gpustack_draw.display import Listing
 from gpustack_draw.errors import DrawError
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.hub import Hub
+from gpustack_draw.request.known_models import KNOWN_MODELS, KnownModel
 from gpustack_draw.resolver.detect_family import variant_of
 from gpustack_draw.resolver.requirements import family_of
 from gpustack_draw.units import format_bytes
@@ -49,6 +50,23 @@ class _Models(Listing[AvailableModel]):
             "where": lambda model: model.server or str(model.path or ""),
         }
     )
+
+
+class _KnownModels(Listing[KnownModel]):
+    columns = MappingProxyType(
+        {
+            "name": lambda model: model.name,
+            "title": lambda model: model.title,
+            "tasks": lambda model: ", ".join(model.tasks),
+            "license": lambda model: model.license,
+            "model": lambda model: model.reference,
+        }
+    )
+
+
+def known_models() -> list[KnownModel]:
+    """List models of Hugging Face that have a short name; never uses the network."""
+    return _KnownModels(KNOWN_MODELS)
 
 
 def models() -> list[AvailableModel]:

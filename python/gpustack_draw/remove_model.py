@@ -7,12 +7,8 @@ from pathlib import Path
 from gpustack_draw.errors import DrawError, ModelNotFoundError, UsageError, quoted
 from gpustack_draw.hub import Hub, Removal, Repository, RepositoryFile
 from gpustack_draw.hub.choose_file import choose_file
-from gpustack_draw.request.model_reference import (
-    DemoModel,
-    HubModel,
-    LocalModel,
-    parse_model_reference,
-)
+from gpustack_draw.request.known_models import parse_local_reference
+from gpustack_draw.request.model_reference import DemoModel, HubModel, LocalModel
 from gpustack_draw.resolver.find_components import ComponentFinder
 from gpustack_draw.resolver.requirements import family_of
 from gpustack_draw.units import format_bytes
@@ -48,7 +44,7 @@ def plan_model_removal(text: str) -> ModelRemoval:
         ModelNotFoundError: The model is not cached, or not from Hugging Face.
         FetchError: The cache leads outside its folder there.
     """
-    reference = parse_model_reference(text)
+    reference = parse_local_reference(text)
     if isinstance(reference, DemoModel):
         raise UsageError(
             "'demo' is built into gpustack-draw and cannot be removed",

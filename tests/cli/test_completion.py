@@ -10,10 +10,13 @@ from gpustack_draw.cli.completion import SHELLS, candidates
 from gpustack_draw.cli.main import main
 from gpustack_draw.engine.devices import Device
 from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
+from gpustack_draw.request.short_names import SHORT_NAMES
 
 MODEL_FILES = ":files gguf safetensors ckpt"
 PICTURE_FILES = ":files png jpg jpeg webp"
-MODELS = ["demo", MODEL_FILES, "hf.co/acme/tiny:Q4_0", "hf.co/acme/tiny:Q8_0"]
+CACHED = ["hf.co/acme/tiny:Q4_0", "hf.co/acme/tiny:Q8_0"]
+KNOWN = [name for name, *_ in SHORT_NAMES]
+MODELS = ["demo", MODEL_FILES, *KNOWN, *CACHED]
 COMPONENT_FILES = [f"hf.co/acme/tiny:tiny-{tag}.gguf" for tag in ("Q4_0", "Q8_0")]
 DEVICES = ["auto", "FastCPU", "CUDA0"]
 
@@ -72,15 +75,17 @@ def offered(line: str) -> list[str]:
         ("demo cat --vae=hf.co/acme/tiny:v", ["--vae=hf.co/acme/tiny:vae.gguf"]),
         ("demo cat --seed ", []),
         ("demo cat --output ", [":files"]),
+        ("demo cat --config ", [":files toml"]),
         ("demo cat -o ", [":files"]),
         ("--from ", [PICTURE_FILES]),
         ("show ", [PICTURE_FILES]),
         ("show c", [PICTURE_FILES]),
         ("show cat.png ", []),
         ("--json show ", [PICTURE_FILES]),
-        ("rm ", ["hf.co/acme/tiny:Q4_0", "hf.co/acme/tiny:Q8_0"]),
+        ("rm ", CACHED),
         ("rm --y", ["--yes"]),
-        ("pull ", ["hf.co/acme/tiny:Q4_0", "hf.co/acme/tiny:Q8_0"]),
+        ("pull ", [*KNOWN, *CACHED]),
+        ("pull sdxl-t", ["sdxl-turbo"]),
         ("completion ", list(SHELLS)),
         ("devices ", []),
         ("devices --", ["--json", "--debug", "--help", "--version"]),

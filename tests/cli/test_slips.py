@@ -280,7 +280,7 @@ MISTAKES = [
     ),
     ("demo 'a cat' --stpes 3", "'--stpes' is not an option", "did you mean --steps?"),
     ("demo 'a cat' --vea x", "'--vea' is not an option", "did you mean --vae?"),
-    ("demo 'a cat' --no-show", "'--no-show' is not an option", "leave --show out"),
+    ("demo 'a cat' --no-size", "'--no-size' is not an option", "leave --size out"),
     ("demo 'a cat' --xyzzy", "'--xyzzy' is not an option", HELP),
     ("demo 'a cat' -x", "'-x' is not an option", DASH),
     ("demo 'a cat' -dx", "'-dx' is not an option", DASH),

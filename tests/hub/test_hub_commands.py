@@ -351,7 +351,15 @@ def test_rm_asks_on_a_terminal(
             ["pull", "flux"],
             3,
             [
-                "'flux' is neither an hf.co reference, a file nor 'demo'",
+                "'flux' is neither an hf.co reference, a file, a short name nor 'demo'",
+                "did you mean flux1-schnell, flux1-dev or flux1-fill?",
+            ],
+        ),
+        (
+            ["pull", "acme-7"],
+            3,
+            [
+                "'acme-7' is neither an hf.co reference, a file, a short name nor 'demo'",
                 "type hf.co/OWNER/REPO[:TAG]; a GPUStack server downloads its models itself",
             ],
         ),

@@ -244,7 +244,8 @@ def test_dry_run_of_a_server_model(
 @pytest.mark.parametrize("release", ["0.4.0", "0.5.1", "1.0.0", "2.0.0", "2.1.0", "0.0.0", "3.0.1"])
 def test_supported_releases(old: LoopbackGpustack, release: str) -> None:
     old.release = release
-    assert main([NAME, PROMPT, "--output", "cat.png", "-q", "--size", "256x256"]) == 0
+    old.add("acme-sd")
+    assert main(["acme-sd", PROMPT, "--output", "cat.png", "-q", "--size", "256x256"]) == 0
 
 
 # --- notes and lists ------------------------------------------------------------------------------

@@ -119,17 +119,18 @@ def test_a_model_hidden_from_this_key(
     new: LoopbackGpustack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """2.x hides the models that a key may not use."""
-    new.models[NAME].hidden = True
-    assert FailingCommand(capsys, new.url).run(NAME) == (
+    new.models.clear()
+    new.add("acme-sd").hidden = True
+    assert FailingCommand(capsys, new.url).run("acme-sd") == (
         3,
-        f"URL has no model '{NAME}' for this key",
+        "URL has no model 'acme-sd' for this key",
         (
             "no image model is running there for this key; for a model of Hugging Face type"
             " hf.co/OWNER/REPO, for a file its path"
         ),
     )
     monkeypatch.setenv("GPUSTACK_API_KEY", new.ADMIN)
-    assert main([NAME, PROMPT, "-q"]) == 0
+    assert main(["acme-sd", PROMPT, "-q"]) == 0
 
 
 @pytest.mark.parametrize("release", [OLD, NEW])

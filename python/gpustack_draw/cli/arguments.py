@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from itertools import takewhile
 
-from gpustack_draw.cli.command_line import COMMANDS
+from gpustack_draw.cli.command_line import COMMANDS, CommandLine
 from gpustack_draw.cli.command_parsers import (
     completion_parser,
     devices_parser,
@@ -18,7 +18,12 @@ from gpustack_draw.cli.command_parsers import (
     upscale_parser,
 )
 from gpustack_draw.cli.draw_parser import draw_parser
+from gpustack_draw.cli.parser import Parser
 from gpustack_draw.cli.serve_parser import serve_parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpustack_draw.cli.config.apply import UsedConfig
 
 SWITCHES = ("--json", "-q", "--quiet", "-d", "--debug")  # say how to answer, whatever the command
 
@@ -36,6 +41,7 @@ class Arguments(argparse.Namespace):
         shell: The shell that ``completion`` prints a script for.
         words: The words of a command line whose last one ``completion`` completes.
         info: The file that ``models --info`` describes.
+        used_config: The configuration file; ``None`` if there is none.
     """
 
     command: str
@@ -62,7 +68,10 @@ class Arguments(argparse.Namespace):
     upscale: str | None
     shell: str
     words: list[str] | None
+    config: str | None
+    used_config: "UsedConfig | None" = None
     info: str | None
+    known: bool
     from_picture: str | None
     image: list[str] | None
     ref_image: list[str] | None
@@ -124,7 +133,20 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         command = rest.pop(switches)
     if command == "completion" and rest[:1] == ["--words"]:  # of a shell, to be completed
         return Arguments(command=command, words=rest[1:], debug=False)
-    return PARSERS[command]().parse_typed(rest, Arguments(command=command))
+    parser, arguments = PARSERS[command](), Arguments(command=command)
+    typed = parser.parse_options(rest, arguments)
+    if hasattr(arguments, "config"):
+        _read_config(parser, typed, arguments)
+    return parser.assign_words(typed, arguments)
+
+
+def _read_config(parser: Parser, typed: CommandLine, arguments: Arguments) -> None:
+    from gpustack_draw.cli.config.file import find_config
+
+    if path := find_config(arguments.config):
+        from gpustack_draw.cli.config.apply import apply_config
+
+        apply_config(path, parser, PARSERS, typed, arguments)
 
 
 PARSERS = {

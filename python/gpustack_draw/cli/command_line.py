@@ -40,6 +40,7 @@ class CommandLine:
         word_indexes: Indexes in ``argv`` of the positional arguments, here called words.
         switch_indexes: Indexes in ``argv`` of the options without a value.
         named: Values of MODEL, PROMPT, WIDTH and HEIGHT that were set by options.
+        usual_model: The model of the configuration file; empty for none.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
@@ -49,12 +50,19 @@ class CommandLine:
         self.word_indexes: list[int] = []
         self.switch_indexes: list[int] = []
         self.named: dict[str, str] = {}
+        self.usual_model = ""
         self._names: dict[str, str] = {}
 
     @property
     def words(self) -> list[str]:
         """Positional arguments."""
         return [self.argv[index] for index in self.word_indexes]
+
+    def put_first(self, words: Sequence[str]) -> None:
+        """Put positional arguments in front of those that were typed."""
+        start = len(self.argv)
+        self.argv += words
+        self.word_indexes = [*range(start, len(self.argv)), *self.word_indexes]
 
     def add(self, target: str, name: str, value: str) -> None:
         """Add an option with a value.

@@ -68,7 +68,7 @@ def upscale_parser() -> Parser:
         json="print one JSON object per picture (JSON Lines) instead of its path",
         quiet=True,
     )
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 
@@ -91,7 +91,7 @@ def models_parser() -> Parser:
         "[options]",
         "List the available models: the one inside the package, those downloaded from"
         " Hugging Face, and, with --server or GPUSTACK_SERVER_URL, those running on a GPUStack"
-        " server. With --info, describe one file.",
+        " server. With --known, list the short names of models; with --info, describe one file.",
         epilog=f"for example: {PROGRAM} models --info style.safetensors",
     )
     parser.add_argument(
@@ -101,10 +101,15 @@ def models_parser() -> Parser:
         " hf.co/OWNER/REPO[:FILE]; reads only the header",
     )
     parser.add_argument(
+        "--known",
+        action="store_true",
+        help="list models of Hugging Face that have a short name, which MODEL can be",
+    )
+    parser.add_argument(
         "--server", metavar="URL", help="address of the server (default: GPUSTACK_SERVER_URL)"
     )
     add_output_options(parser, json="print one JSON object per model (JSON Lines), or of the file")
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 
@@ -118,7 +123,10 @@ def pull_parser() -> Parser:
         epilog=f"for example: {PROGRAM} pull hf.co/OWNER/REPO:Q4_0",
     )
     parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="hf.co/OWNER/REPO[@REVISION][:TAG]"
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="hf.co/OWNER/REPO[@REVISION][:TAG], or a short name",
     )
     add_output_options(
         parser,

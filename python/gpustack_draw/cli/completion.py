@@ -17,6 +17,7 @@ from gpustack_draw.cli.model_names import cached_files, cached_models
 from gpustack_draw.cli.parser import Parser
 from gpustack_draw.errors import DrawError, UsageError, quoted
 from gpustack_draw.request.names import COMPONENTS, HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
+from gpustack_draw.request.short_names import SHORT_NAMES
 
 SHELLS = ("bash", "zsh", "fish")
 _MODEL_FILES = ":files gguf safetensors ckpt"
@@ -137,6 +138,8 @@ def _values(target: str, command: str) -> Iterator[str]:
         if command in ("draw", "serve"):
             yield "demo\tthe model inside the package"
             yield _MODEL_FILES
+        if command in ("draw", "serve", "pull"):
+            yield from (f"{name}\t{title}" for name, title, *_ in SHORT_NAMES)
         yield from (f"{model}\tdownloaded from Hugging Face" for model in cached_models())
     elif component in COMPONENTS or target == "--info":
         yield from (f"{file}\tdownloaded from Hugging Face" for file in cached_files())
@@ -149,6 +152,8 @@ def _values(target: str, command: str) -> Iterator[str]:
         yield from _devices()
     elif target in ("--output", "--lora-dir"):
         yield ":files"
+    elif target == "--config":
+        yield ":files toml"
     elif target in ("--from", "PICTURE", "--image", "--ref-image", "--control-image", "--mask"):
         yield from _NAMES.get(target, ())
         yield _PICTURE_FILES

@@ -37,7 +37,7 @@ def draw_parser() -> Parser:
         f"       {PROGRAM} serve [MODEL...] [options]\n"
         f"       {PROGRAM} show PICTURE [--json]\n"
         f"       {PROGRAM} devices [--json]\n"
-        f"       {PROGRAM} models [--info REF] [--json]\n"
+        f"       {PROGRAM} models [--known | --info REF] [--json]\n"
         f"       {PROGRAM} pull MODEL [options]\n"
         f"       {PROGRAM} rm MODEL [--yes]\n"
         f"       {PROGRAM} completion SHELL",
@@ -58,7 +58,7 @@ def draw_parser() -> Parser:
     _add_server(parser.add_argument_group("GPUStack server"))
     add_component_options(parser)
     _add_additions(parser.add_argument_group("additions to the model"))
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 
@@ -71,7 +71,8 @@ def _add_input(parser: Parser) -> None:
         help="'demo', the small model inside the package; hf.co/OWNER/REPO[@REVISION][:TAG], a"
         " GGUF model on Hugging Face, downloaded when missing, where TAG is a quantization"
         " (default: Q4_0) or a file name; a local model file (.gguf, .safetensors, .ckpt) or"
-        " folder; or the name of a model on a GPUStack server",
+        " folder; the name of a model on a GPUStack server; or a short name, such as sdxl-turbo,"
+        " which 'models --known' lists",
     )
     group.add_argument(
         "prompt",

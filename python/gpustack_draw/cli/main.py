@@ -77,6 +77,10 @@ def _run_command(arguments: Arguments, *, restore_signals: bool) -> int:
             return _COMMANDS[arguments.command](arguments)
         except BaseException as error:
             if not interruptions.exit_status:
+                if isinstance(error, DrawError) and arguments.used_config is not None:
+                    from gpustack_draw.cli.config.apply import complete_hint
+
+                    complete_hint(error, arguments)
                 return _report_any_error(error, debug=arguments.debug)
             # Any error after an interruption is a consequence of it.
             terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -99,9 +103,10 @@ def _draw(arguments: Arguments) -> int:
         from gpustack_draw.cli.plan import show_plan
 
         with _load(model_name, arguments, on_log=None) as model:
-            return show_plan(model, request, _write, json_wanted=arguments.json)
+            json, config = arguments.json, arguments.used_config
+            return show_plan(model, request, _write, json_wanted=json, config=config)
     if arguments.debug:
-        _print_build_info(reporter)
+        _print_build_info(reporter, arguments)
     on_log = reporter.log if arguments.debug else None
     pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
     with _load(model_name, arguments, on_log) as model, pictures:
@@ -128,11 +133,12 @@ def _draw(arguments: Arguments) -> int:
 
 
 def _check_words(arguments: Arguments) -> None:
-    from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.known_models import parse_local_reference
+    from gpustack_draw.request.model_reference import ServerModel
 
     assert arguments.model is not None
     assert arguments.prompt is not None
-    if isinstance(parse_model_reference(arguments.model), ServerModel):
+    if isinstance(parse_local_reference(arguments.model), ServerModel):
         from gpustack_draw.cli.hints.positional_arguments import check_model_argument
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
@@ -203,7 +209,7 @@ def _devices(arguments: Arguments) -> int:
     from gpustack_draw.cli.progress import Reporter
 
     if arguments.debug:
-        _print_build_info(Reporter(sys.stderr))
+        _print_build_info(Reporter(sys.stderr), arguments)
     return show_devices(arguments, _write)
 
 
@@ -212,6 +218,10 @@ def _models(arguments: Arguments) -> int:
         from gpustack_draw.cli.file_info import show_info
 
         return show_info(arguments.info, _write, json_wanted=arguments.json)
+    if arguments.known:
+        from gpustack_draw.cli.plan import show_known_models
+
+        return show_known_models(_write, json_wanted=arguments.json)
     from gpustack_draw.cli.plan import show_models
 
     return show_models(
@@ -299,7 +309,7 @@ def _about_standard_output(error: OSError) -> Exception:
     return OutputError(f"standard output cannot be written: {reason}")
 
 
-def _print_build_info(reporter: "Reporter") -> None:
+def _print_build_info(reporter: "Reporter", arguments: Arguments) -> None:
     import platform
 
     from gpustack_draw import build_info
@@ -307,6 +317,7 @@ def _print_build_info(reporter: "Reporter") -> None:
     facts = {
         "python": f"{platform.python_version()} on {platform.platform()}",
         **build_info(),
+        **({"config": arguments.used_config} if arguments.used_config else {}),
     }
     for name, value in facts.items():
         reporter.line(f"{name}: {value}")

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     _Arguments = TypeVar("_Arguments", bound=argparse.Namespace)
 
 
+_CONFIG_HELP = (
+    "configuration file, with defaults of these options; --no-NAME turns off a switch that it sets"
+    " (default: GPUSTACK_DRAW_CONFIG, else ~/.config/gpustack-draw/config.toml, if it exists)"
+)
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser whose errors are UsageErrors with a hint."""
 
@@ -33,24 +39,45 @@ class Parser(argparse.ArgumentParser):
         )
         self.color = False  # Python 3.14 imports much for colors, and --help is used without them
 
-    def add_version_and_help(self) -> None:
-        """Add the options that every command has."""
+    def add_version_and_help(self, *, config: bool = False) -> None:
+        """Add the options that every command has.
+
+        Args:
+            config: Add ``--config``, for a command with defaults in the configuration file.
+        """
         group = self.add_argument_group("general")
+        if config:
+            group.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
         group.add_argument("-h", "--help", action="help", help="show this help and exit")
         group.add_argument("-V", "--version", action=_Version, help="show the version and exit")
 
-    def parse_typed(self, argv: Sequence[str], arguments: "_Arguments") -> "_Arguments":
-        """Parse a command line into a namespace with type annotations.
+    def parse_options(self, argv: Sequence[str], arguments: "_Arguments") -> CommandLine:
+        """Parse the options of a command line into a namespace with type annotations.
 
         Args:
             argv: The arguments, without the name of the command.
             arguments: The namespace to fill.
 
+        Returns:
+            The command line, for :meth:`assign_words`.
+
         Raises:
-            UsageError: An option or argument is unknown, missing or unexpected.
+            UsageError: An option is unknown or lacks its value.
         """
         typed = self._split(argv)
         self.parse_known_args(typed.options, arguments)
+        return typed
+
+    def assign_words(self, typed: CommandLine, arguments: "_Arguments") -> "_Arguments":
+        """Set the positional arguments of a command line in a namespace.
+
+        Args:
+            typed: The command line.
+            arguments: The namespace to fill.
+
+        Raises:
+            UsageError: An argument is missing or unexpected.
+        """
         expected = []
         for action in self._get_positional_actions():
             if action.metavar in typed.named:
@@ -98,6 +125,29 @@ class Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, _file: object = None) -> None:
         self.write(message)  # argparse would ignore an error
+
+    def attributes_set(self, typed: CommandLine) -> set[str]:
+        """Return the names of the attributes that the options of a command line set."""
+        actions = self._option_string_actions
+        found: set[str] = set()
+        for option in typed.options:
+            name = option.partition("=")[0]
+            spellings = [name] if name in actions else [f"-{letter}" for letter in name[1:]]
+            found.update(actions[spelling].dest for spelling in spellings)
+        return found
+
+    def parse_option(self, option: str, words: Sequence[str]) -> tuple[str, object]:
+        """Parse an option alone.
+
+        Args:
+            option: The option.
+            words: A command line that sets it; empty for its default.
+
+        Returns:
+            The name of its attribute, and its value.
+        """
+        attribute = self._option_string_actions[option].dest
+        return attribute, getattr(self.parse_known_args(words, argparse.Namespace())[0], attribute)
 
     def _split(self, argv: Sequence[str]) -> "CommandLine":
         """Separate options from positional arguments, and join each option with its value.
@@ -160,6 +210,10 @@ class Parser(argparse.ArgumentParser):
         action = self._option_string_actions.get(target)
         return action is None or action.nargs is None  # MODEL, PROMPT, WIDTH and HEIGHT are values
 
+    def is_switch(self, option: str) -> bool:
+        """Check whether an option is true or false."""
+        return self._option_string_actions[option].nargs == 0
+
     def _is_option(self, word: str, known: dict[str, str]) -> bool:
         """Check whether a word is an option.
 
@@ -173,7 +227,7 @@ class Parser(argparse.ArgumentParser):
             return False
         if not word.startswith("-") or word == "-" or self._negative_number_matcher.match(word):
             return False
-        if _name_and_value(word, known)[0] in known:
+        if _name_and_value(word, known)[0] in known or self._add_negation(word, known):
             return True
         if len(word.split()) > 1:
             if word[:2] in known:
@@ -188,6 +242,16 @@ class Parser(argparse.ArgumentParser):
         from gpustack_draw.cli.hints.unknown_options import unknown_option
 
         raise unknown_option(word, known, self.prog)
+
+    def _add_negation(self, word: str, known: dict[str, str]) -> bool:
+        """Add the option that turns a switch off, such as ``--no-show``, if a word is one."""
+        switch = "--" + word.removeprefix("--no-")
+        action = self._option_string_actions.get(known.get(switch, ""))
+        if not word.startswith("--no-") or action is None or action.const is not True:
+            return False
+        self.add_argument(word, dest=action.dest, action="store_false", help=argparse.SUPPRESS)
+        known[word] = word
+        return True
 
 
 def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:

@@ -15,6 +15,7 @@ from gpustack_draw.request.options import describe_sampling
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
+    from gpustack_draw.cli.config.apply import UsedConfig
     from gpustack_draw.list_models import AvailableModel
     from gpustack_draw.model import Model
     from gpustack_draw.plan import ModelPlan
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 Write = Callable[[bytes], None]
 
 
-def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_wanted: bool) -> int:
+def show_plan(
+    model: "Model",
+    request: "DrawRequest",
+    write: Write,
+    *,
+    json_wanted: bool,
+    config: "UsedConfig | None",
+) -> int:
     """Print what drawing would download, load and use; then fail if drawing would.
 
     Args:
@@ -32,6 +40,7 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
         request: The request.
         write: Receives the output.
         json_wanted: Whether to print a JSON object instead of lines.
+        config: The configuration file.
 
     Returns:
         The exit status.
@@ -42,9 +51,11 @@ def show_plan(model: "Model", request: "DrawRequest", write: Write, *, json_want
     plan = model.plan(request)
     plan = replace(plan, notes=tuple(map(with_options, plan.notes)))
     if json_wanted:
-        write(json.dumps(asdict(plan)).encode() + b"\n")
+        used = config and {"path": config.path, "options": config.names}
+        write(json.dumps({**asdict(plan), "config": used}).encode() + b"\n")
     else:
-        write(describe_plan(plan).encode(errors="replace"))
+        line = f"config:    {config}\n" if config else ""
+        write((describe_plan(plan) + line).encode(errors="replace"))
     model.check(request)
     return 0
 
@@ -146,6 +157,27 @@ def show_models(arguments: Arguments, write: Write, note: Callable[[str], None])
     write(table([("MODEL", "FAMILY", "SIZE"), *map(_model_row, found)]))
     note(f"models of Hugging Face are in {Path(cache_folder()).absolute()}")
     return status
+
+
+def show_known_models(write: Write, *, json_wanted: bool) -> int:
+    """Print the models that have a short name.
+
+    Args:
+        write: Receives the output.
+        json_wanted: Whether to print one JSON object per model instead of a table.
+
+    Returns:
+        The exit status.
+    """
+    import gpustack_draw
+
+    known = gpustack_draw.known_models()
+    if json_wanted:
+        write(b"".join(json.dumps(asdict(model)).encode() + b"\n" for model in known))
+        return 0
+    rows = [(each.name, ", ".join(each.tasks), each.license, each.reference) for each in known]
+    write(table([("NAME", "TASKS", "LICENSE", "MODEL"), *rows]))
+    return 0
 
 
 def _model_row(model: "AvailableModel") -> tuple[str, str, str]:

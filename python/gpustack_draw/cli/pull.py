@@ -29,14 +29,17 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     """
     import gpustack_draw
     from gpustack_draw.errors import ModelNotFoundError, quoted
-    from gpustack_draw.request.model_reference import ServerModel, parse_model_reference
+    from gpustack_draw.request.known_models import near_names_hint, parse_local_reference
+    from gpustack_draw.request.model_reference import ServerModel
     from gpustack_draw.request.names import COMPONENTS
 
     assert arguments.model is not None
-    if isinstance(parse_model_reference(arguments.model), ServerModel):
+    if isinstance(parse_local_reference(arguments.model), ServerModel):
         raise ModelNotFoundError(
-            f"{quoted(arguments.model)} is neither an hf.co reference, a file nor 'demo'",
-            hint="type hf.co/OWNER/REPO[:TAG]; a GPUStack server downloads its models itself",
+            f"{quoted(arguments.model)} is neither an hf.co reference, a file, a short name nor"
+            " 'demo'",
+            hint=near_names_hint(arguments.model)
+            or "type hf.co/OWNER/REPO[:TAG]; a GPUStack server downloads its models itself",
         )
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model = gpustack_draw.load(

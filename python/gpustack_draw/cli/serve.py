@@ -1,11 +1,13 @@
 """The command ``serve``: an HTTP API to draw with the models of this machine."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.phrases import Argument, phrase
 from gpustack_draw.request.names import COMPONENTS
@@ -37,6 +39,8 @@ def serve(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         write(backend_definition(arguments.gpustack_backend).encode())
         return 0
     options = read_options(arguments)
+    if arguments.used_config is not None:
+        Reporter(sys.stderr, quiet=arguments.quiet).note(f"config: {arguments.used_config}")
     try:
         from gpustack_draw.serve.server import run
     except ModuleNotFoundError as error:

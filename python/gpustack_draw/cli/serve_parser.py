@@ -61,7 +61,7 @@ def serve_parser() -> Parser:
     add_output_options(
         output, quiet=True, debug="log the engine's lines, prompts and tracebacks, too"
     )
-    parser.add_version_and_help()
+    parser.add_version_and_help(config=True)
     return parser
 
 

@@ -63,6 +63,8 @@ def upscale(arguments: Arguments, write: Write) -> int:
     for note in model.notes:
         reporter.note(note)
     if arguments.dry_run:
+        if arguments.used_config is not None:
+            reporter.note(f"config: {arguments.used_config}")
         _show_plan(arguments, model, upscaler, factor, write)
         return 0
     complete = False

@@ -135,6 +135,11 @@ class ServerEngine:
         return self._deployment is None
 
     @property
+    def is_listed(self) -> bool:
+        """False if the server lists its models, and none of this name; after :meth:`look_up`."""
+        return self._model is None or self._model.is_listed
+
+    @property
     def has_previews(self) -> bool:
         """True if the server sends previews of the growing picture."""
         plan = self._plan_request(DrawRequest(prompt=""), preview=True)

@@ -1,7 +1,7 @@
 """The models of a GPUStack server: running models, deployed models and their instances."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gpustack_draw.errors import DrawError
@@ -38,11 +38,13 @@ class RunningModel:
         name: Its name on the server.
         meta: Metadata of its backend: ``default_width``, ``sampling_steps``, ...
         listed: The name that the server lists it under; empty for the same one.
+        is_listed: False if the server lists its models, and none of this name.
     """
 
     name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
     listed: str = ""
+    is_listed: bool = True
 
     @property
     def family(self) -> str:
@@ -232,7 +234,8 @@ def find_model(server: FoundServer, name: str, cancellation: Cancellation) -> Ru
         running = try_list_models(server, cancellation) or []
     found = next((model for model in running if model.name == name), None)
     if found is None:
-        return _unlisted_model(server, name, running)
+        unlisted = _unlisted_model(server, name, running)
+        return replace(unlisted, is_listed=candidates is None)
     if candidates is None or found in candidates:
         return found
     known = image_model_names(server, cancellation)

@@ -7,6 +7,7 @@ from gpustack_draw.gpustack_server.address import ServerAddress
 from gpustack_draw.gpustack_server.cancellation import TransportError
 from gpustack_draw.gpustack_server.responses import ResponseError
 from gpustack_draw.phrases import joined, phrase
+from gpustack_draw.request.known_models import near_names_hint
 from gpustack_draw.request.place import hub_reference
 from gpustack_draw.units import format_bytes
 
@@ -276,14 +277,10 @@ def not_gpustack(address: ServerAddress, name: str = "") -> DrawError:
 
 def unknown_name(name: str) -> DrawError:
     """Return the error for a name that is nothing local, if no server is configured."""
-    from difflib import get_close_matches
-
     if len(name.split()) > 1:
         hint = "the model comes first, then the prompt"
-    elif get_close_matches(name.lower(), ["demo"], cutoff=0.75):
-        hint = "did you mean demo?"
     else:
-        hint = phrase(
+        hint = near_names_hint(name) or phrase(
             "check the path, type {} for a model of Hugging Face, or name your GPUStack server with"
             " {server} or GPUSTACK_SERVER_URL",
             hub_reference(name),

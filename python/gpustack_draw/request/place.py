@@ -3,6 +3,7 @@
 from gpustack_draw.errors import ModelNotFoundError, UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.hub_address import parse_hub_address
+from gpustack_draw.request.known_models import near_names_hint
 from gpustack_draw.request.model_reference import HubModel, ModelReference, ServerModel
 
 PLACES = ("auto", "local", "server")
@@ -32,7 +33,8 @@ def is_drawn_on_server(reference: ModelReference, on: str) -> bool:
                     "no model named {} on this machine, and {on='local'} uses no server",
                     quoted(reference.text),
                 ),
-                hint=phrase(
+                hint=near_names_hint(reference.name)
+                or phrase(
                     "check the path, type {} for a model of Hugging Face, or leave {on='local'}"
                     " out",
                     hub_reference(reference.name),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gpustack_draw.errors import DrawError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.headers.diffusers_folder import is_model_folder, read_model_folder
 from gpustack_draw.headers.header import ModelHeader, read_model_header
+from gpustack_draw.request.known_models import known_model
 from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
@@ -117,6 +118,7 @@ def info(reference: str | os.PathLike[str]) -> FileInfo:
     """
     try:
         parsed = parse_model_reference(reference)
+        parsed = known_model(parsed) or parsed
         if isinstance(parsed, HubModel):
             return _describe_on_hub(parsed)
         if isinstance(parsed, DemoModel):

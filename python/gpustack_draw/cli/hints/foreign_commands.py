@@ -27,8 +27,8 @@ _HINTS = {
     "set HF_TOKEN for Hugging Face; a GPUStack server's key is GPUSTACK_API_KEY": "auth login"
     " logout signin signout whoami",
     "update it with pipx, uv or pip, whichever installed it": "self-update update upgrade",
-    "there is no configuration file; see gpustack-draw --help": "config configure set settings"
-    " setup",
+    "write defaults into a file: see --config in gpustack-draw --help": "config configure set"
+    " settings setup",
 }
 
 # Commands for features that do not exist yet: the feature, and the commands.

@@ -47,6 +47,7 @@ _EQUIVALENTS = {
     "--hires-steps": "--hires-second-pass-steps --hr-second-pass-steps",
     "--hires-strength": "--hires-denoising-strength",
     "--hires-upscaler": "--hr-upscaler",
+    "--config": "--config-file --config-path --settings-file",
     "--threads": "-t --cpu-threads --num-threads --n-threads",
     "--device": "--backend --cuda --cuda-device --device-id --gpu --gpu-id --main-gpu --metal --mps"
     " --rocm --use-gpu --vulkan -mg",
@@ -138,7 +139,7 @@ _HINTS = {
     " --save-metadata",
     "a random seed is the default": "--random --random-seed --randomize",
     "name each embedding with --embedding FILE": "--embd-dir --embeddings-dir",
-    "there is no configuration file; type options": "--config --config-file --preset",
+    "write settings into a file, and name it with --config": "--preset --profile",
 }
 
 

@@ -104,23 +104,54 @@ def missing_arguments(typed: CommandLine, names: Sequence[str], example: str) ->
         return UsageError(message, hint=example)
     word = typed.words[0]
     if error := _foreign_command(typed.argv[typed.word_indexes[0] :]):
-        return error
-    if word in COMMANDS:
-        hint = f"the command comes first: {PROGRAM} {word} ..."
-    elif word.lstrip("/-").lower() in {"?", "h", "help"}:
-        hint = f"for help: {PROGRAM} --help"
-    elif word.lower().endswith(_PICTURE_SUFFIXES):
-        hint = f"to see how a picture was drawn: {shell_command('show', word)}"
-    elif is_model(word) or os.path.lexists(word):
-        hint = f"for example: {shell_command(word, 'a red circle')}"
-    elif len(word.split()) > 1 or word[:1] in _QUOTE_MARKS:
+        return UsageError(error.message, hint=_or_as_prompt(error.hint, typed))
+    if hint := _hint_for_word(word):
+        hint = _or_as_prompt(hint, typed)
+    elif _is_sentence(word):
         message = "missing MODEL"
         hint = f"MODEL comes first: {shell_command('demo', word.strip(_QUOTE_MARKS))}"
     elif command := _misspelled_command(word):
         message, hint = f"{quoted(word)} is not a command", f"did you mean {command}?"
     else:
-        hint = example
+        hint = _or_as_prompt(example, typed)
     return UsageError(message, hint=hint)
+
+
+def may_be_prompt(typed: CommandLine) -> bool:
+    """Return True if the first word of a command line can only be a prompt.
+
+    Args:
+        typed: A command line with at least one word.
+    """
+    word = typed.words[0]
+    if _foreign_command(typed.argv[typed.word_indexes[0] :]) or _hint_for_word(word):
+        return False
+    if _is_sentence(word) or not word.isascii():
+        return True
+    return word.isalpha() and not _misspelled_command(word)  # names of models have digits
+
+
+def _hint_for_word(word: str) -> str:
+    """Return the hint for a word without a PROMPT that is a model, a file or a command."""
+    if word in COMMANDS:
+        return f"the command comes first: {PROGRAM} {word} ..."
+    if word.lstrip("/-").lower() in {"?", "h", "help"}:
+        return f"for help: {PROGRAM} --help"
+    if word.lower().endswith(_PICTURE_SUFFIXES):
+        return f"to see how a picture was drawn: {shell_command('show', word)}"
+    if is_model(word) or os.path.lexists(word):
+        return f"for example: {shell_command(word, 'a red circle')}"
+    return ""
+
+
+def _is_sentence(word: str) -> bool:
+    return _is_quoted(word) or word[:1] in _QUOTE_MARKS
+
+
+def _or_as_prompt(hint: str, typed: CommandLine) -> str:
+    if not typed.usual_model or typed.words == [typed.usual_model]:
+        return hint
+    return f"{hint}; to draw it: {shell_command('--prompt', typed.words[0])}"
 
 
 def unexpected_argument(
@@ -152,13 +183,14 @@ def unexpected_argument(
 
 
 def is_model(word: str) -> bool:
-    """Return True for ``demo``, a Hugging Face reference or the name of a model file."""
-    from gpustack_draw.request.model_reference import HubModel, parse_model_reference
+    """Return True for ``demo``, a reference or short name of Hugging Face, or a model file."""
+    from gpustack_draw.request.known_models import parse_local_reference
+    from gpustack_draw.request.model_reference import HubModel
 
     if word == "demo" or word.lower().endswith(_MODEL_SUFFIXES):
         return True
     try:
-        return isinstance(parse_model_reference(word), HubModel)
+        return isinstance(parse_local_reference(word), HubModel)
     except UsageError:
         return False
 
@@ -224,6 +256,8 @@ def _misplaced_model(typed: CommandLine, expected: int) -> Finding | None:
             last,
             f"MODEL comes first: {shell_command(last, prompt.removesuffix(last).strip())}",
         )
+    elif not may_be_model and typed.usual_model:
+        finding = second, f"put the prompt in quotes: {shell_command(prompt)}"
     elif not may_be_model:
         finding = words[expected], f"MODEL comes first, {rest}"
     return finding

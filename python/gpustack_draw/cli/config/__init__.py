@@ -1,0 +1,1 @@
+"""The configuration file: defaults for the options of the command."""
