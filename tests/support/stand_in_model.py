@@ -24,6 +24,7 @@ class StandIn:
         self.requests: list[DrawRequest] = []
         self.notes: tuple[str, ...] = ()
         self.error: BaseException | None = None
+        self.errors: dict[str, BaseException] = {}  # by the prompt
         self.closed = 0
         self.resolved = SimpleNamespace(source="demo")
 
@@ -47,14 +48,15 @@ class StandIn:
         self, request: DrawRequest, on_progress: Any, *, preview: bool = False
     ) -> Iterator[Picture]:
         self.requests.append(request)
+        failure = self.errors.get(request.prompt, self.error)
         for number in range(1, request.count + 1):
             if self.options["on_log"]:
                 self.options["on_log"]("info", "a line of the engine's log\n")
             for phase, total in (("load", 3), ("encode", 1), ("sample", 4), ("decode", 1)):
                 for step in range(total + 1):
                     on_progress(Progress(phase, step, total, step / 2, number, request.count))
-                if self.error is not None and phase == "sample":
-                    raise self.error
+                if failure is not None and phase == "sample":
+                    raise failure
             seed = (7 if request.seed is None else request.seed) + number - 1
             yield make_picture(seed=seed, prompt=request.prompt)
 

@@ -34,7 +34,8 @@ class Arguments(argparse.Namespace):
     Attributes:
         command: One of :data:`gpustack_draw.cli.command_line.COMMANDS`.
         model: ``None`` where ``--from`` names a picture that names the model.
-        prompt: ``None`` where ``--from`` names a picture that has the prompt.
+        prompt: ``None`` where ``--from`` names a picture that has the prompt, or ``--prompts`` a
+            list.
         picture: The file that ``show`` describes.
         pictures: The files that ``upscale`` enlarges.
         models: The models that ``serve`` serves.
@@ -47,6 +48,7 @@ class Arguments(argparse.Namespace):
     command: str
     model: str | None
     prompt: str | None
+    prompts: str | None
     picture: str
     pictures: list[str]
     models: list[str]
@@ -93,7 +95,9 @@ class Arguments(argparse.Namespace):
     hires_upscaler: str | None
     hires_steps: str | None
     hires_strength: str | None
+    count: str | None
     output: str | None
+    grid: str | None
     show: bool
     preview: bool
     device: str

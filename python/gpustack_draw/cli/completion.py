@@ -150,7 +150,7 @@ def _values(target: str, command: str) -> Iterator[str]:
         yield _MODEL_FILES
     elif target == "--device":
         yield from _devices()
-    elif target in ("--output", "--lora-dir"):
+    elif target in ("--output", "--lora-dir", "--prompts", "--grid"):
         yield ":files"
     elif target == "--config":
         yield ":files toml"

@@ -32,6 +32,7 @@ def draw_parser() -> Parser:
     """Return the parser of ``gpustack-draw [draw]``; the man page is generated from it, too."""
     parser = Parser(
         usage=f"{PROGRAM} [draw] MODEL PROMPT [options]\n"
+        f"       {PROGRAM} [draw] MODEL --prompts FILE [options]\n"
         f"       {PROGRAM} [draw] [MODEL [PROMPT]] --from PICTURE [options]\n"
         f"       {PROGRAM} upscale MODEL PICTURE... [options]\n"
         f"       {PROGRAM} serve [MODEL...] [options]\n"
@@ -78,7 +79,14 @@ def _add_input(parser: Parser) -> None:
         "prompt",
         nargs="?",
         metavar="PROMPT",
-        help="text in quotes, up to 10000 characters; put -- before one that starts with a dash",
+        help="text in quotes, up to 10000 characters; put -- before one that starts with a dash; or"
+        " - for prompts from standard input, as of --prompts",
+    )
+    group.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="draw each line of a text file, or of - for standard input, with the same seeds; empty"
+        " lines and those that start with # are skipped",
     )
     group.add_argument(
         "--from",
@@ -219,6 +227,12 @@ def _add_output(group: "argparse._ArgumentGroup") -> None:
         help="output file (.png, .jpg, .webp), overwritten if it exists, numbered with --count"
         " (cat-1.png, ...); a folder; or - for standard output (default: a new file named"
         " after the prompt and the time)",
+    )
+    group.add_argument(
+        "--grid",
+        metavar="PATH",
+        help="also save all pictures in one, with captions: a file (.png, .jpg, .webp), overwritten"
+        " if it exists, or a folder",
     )
     group.add_argument(
         "--upscale",

@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
+    from gpustack_draw.cli.drawings import Drawings
     from gpustack_draw.cli.from_picture import SourcePicture
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.model import Model
     from gpustack_draw.progress.callbacks import LogFunction
-    from gpustack_draw.request.draw_request import DrawRequest
 
     _Value = TypeVar("_Value")
 
@@ -93,46 +93,48 @@ def _draw(arguments: Arguments) -> int:
     from gpustack_draw.cli.delivery import Delivery
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.cli.standard_output import check_standard_output
-    from gpustack_draw.pictures.output_path import plan_output
+    from gpustack_draw.request.options import SEED
 
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
-    model_name, request, source = _request(arguments, reporter)
-    check_standard_output(arguments, request.count)
-    plan = plan_output(arguments.output, request.prompt, request.count)
+    model_name, drawings, source = _drawings(arguments, reporter)
+    check_standard_output(arguments, drawings.count)
+    plans = drawings.plan_outputs(arguments.output)
+    grid = None if arguments.grid is None else drawings.plan_grid(arguments.grid, plans)
     if arguments.dry_run:
         from gpustack_draw.cli.plan import show_plan
 
         with _load(model_name, arguments, on_log=None) as model:
             json, config = arguments.json, arguments.used_config
-            return show_plan(model, request, _write, json_wanted=json, config=config)
+            return show_plan(model, drawings, _write, json_wanted=json, config=config)
     if arguments.debug:
         _print_build_info(reporter, arguments)
     on_log = reporter.log if arguments.debug else None
     pictures = reporter.pictures(show=arguments.show, preview=arguments.preview)
     with _load(model_name, arguments, on_log) as model, pictures:
-        if request.seed is None and arguments.seed is not None:
+        if arguments.seed is not None and SEED.parse(arguments.seed) is None:
             reporter.note("--seed -1 means a random seed")
         preview = arguments.preview and reporter.canvas is not None
         if preview and not model.has_previews:
             reporter.note("--preview has no effect: the server sends no previews")
-        for note in model.check(request):
+        for note in drawings.check(model):
             reporter.note(note)
+        delivery = Delivery(arguments, plans, grid, reporter, _write)
         complete = False
         try:
             for note in model.fetch(reporter.progress):
                 reporter.note(note)
-            drawn = model.draw(request, reporter.progress, preview=preview)
-            delivery = Delivery(arguments, plan, reporter, _write)
-            for index, picture in enumerate(delivery.of(drawn)):
+            drawn = drawings.draw(model, delivery, reporter, preview=preview)
+            for index, picture in enumerate(drawn):
                 if source is not None and index == 0:
                     source.note_changed_loras(picture.settings, reporter.note)
             complete = True
         finally:
             reporter.finish(complete=complete)
+            delivery.finish(drawings.count)
     return 0
 
 
-def _check_words(arguments: Arguments) -> None:
+def _check_words(arguments: Arguments, *, is_typed: bool) -> None:
     from gpustack_draw.request.known_models import parse_local_reference
     from gpustack_draw.request.model_reference import ServerModel
 
@@ -143,7 +145,7 @@ def _check_words(arguments: Arguments) -> None:
 
         is_configured = bool(arguments.server or os.environ.get("GPUSTACK_SERVER_URL", "").strip())
         check_model_argument(arguments.model, arguments.prompt, server_is_configured=is_configured)
-    elif os.path.lexists(arguments.prompt):
+    elif is_typed and os.path.lexists(arguments.prompt):
         from gpustack_draw.cli.hints.positional_arguments import check_prompt
 
         check_prompt(arguments.model, arguments.prompt)
@@ -173,22 +175,28 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
     )
 
 
-def _request(
+def _drawings(
     arguments: Arguments, reporter: "Reporter"
-) -> "tuple[str, DrawRequest, SourcePicture | None]":
-    """Return the model's name, the request, and the picture of --from that completes them.
+) -> "tuple[str, Drawings, SourcePicture | None]":
+    """Return the model's name, the drawings, and the picture of --from that completes them.
 
     Raises:
-        UsageError: A value is wrong, or the picture cannot be read.
+        UsageError: A value is wrong, or the picture or the list of prompts cannot be read.
     """
+    from gpustack_draw.cli.drawings import Drawings
+    from gpustack_draw.cli.prompts import read_prompts
     from gpustack_draw.cli.request_options import typed_pictures, typed_values, with_pictures_read
     from gpustack_draw.request.draw_request import request_of
 
+    prompts = read_prompts(arguments)
+    if prompts:
+        arguments.prompt = prompts[0].text
     typed, pictures = typed_values(arguments), typed_pictures(arguments)
     if arguments.from_picture is None:
-        _check_words(arguments)
+        _check_words(arguments, is_typed=not prompts)
         assert arguments.model is not None  # the parser has asked for both
-        return arguments.model, with_pictures_read(request_of({**typed, **pictures})), None
+        request = with_pictures_read(request_of({**typed, **pictures}))
+        return arguments.model, Drawings.of(request, prompts), None
     from gpustack_draw.cli.from_picture import notes_on_inputs, read_source
 
     source = read_source(arguments, typed, pictures)
@@ -197,7 +205,7 @@ def _request(
     request = with_pictures_read(source.parameters.request(**typed, **source.pictures))
     for note in notes_on_inputs(source, request.pictures):
         reporter.note(note)
-    return source.model, request, source
+    return source.model, Drawings.of(request, prompts), source
 
 
 def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":

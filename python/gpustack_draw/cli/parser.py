@@ -98,6 +98,8 @@ class Parser(argparse.ArgumentParser):
             from gpustack_draw.cli.hints.positional_arguments import unexpected_argument
 
             raise unexpected_argument(typed, len(expected), self.spellings(), self.prog)
+        if surplus == -1 and getattr(arguments, "prompts", None) is not None:
+            surplus = 0  # PROMPT
         if surplus < 0 and getattr(arguments, "from_picture", None) is None:
             from gpustack_draw.cli.hints.positional_arguments import missing_arguments
 

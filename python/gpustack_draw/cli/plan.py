@@ -16,10 +16,10 @@ from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.cli.config.apply import UsedConfig
+    from gpustack_draw.cli.drawings import Drawings
     from gpustack_draw.list_models import AvailableModel
     from gpustack_draw.model import Model
     from gpustack_draw.plan import ModelPlan
-    from gpustack_draw.request.draw_request import DrawRequest
     from gpustack_draw.request.loras import LoraSettings
 
 Write = Callable[[bytes], None]
@@ -27,7 +27,7 @@ Write = Callable[[bytes], None]
 
 def show_plan(
     model: "Model",
-    request: "DrawRequest",
+    drawings: "Drawings",
     write: Write,
     *,
     json_wanted: bool,
@@ -37,7 +37,7 @@ def show_plan(
 
     Args:
         model: The model.
-        request: The request.
+        drawings: The drawings; of several prompts, the plan of the first is printed.
         write: Receives the output.
         json_wanted: Whether to print a JSON object instead of lines.
         config: The configuration file.
@@ -48,15 +48,15 @@ def show_plan(
     Raises:
         DrawError: The picture needs more memory than is free, or its files more disk space.
     """
-    plan = model.plan(request)
-    plan = replace(plan, notes=tuple(map(with_options, plan.notes)))
+    plan = model.plan(drawings.requests[0])
+    plan = replace(plan, notes=tuple(map(with_options, (*drawings.notes, *plan.notes))))
     if json_wanted:
         used = config and {"path": config.path, "options": config.names}
         write(json.dumps({**asdict(plan), "config": used}).encode() + b"\n")
     else:
         line = f"config:    {config}\n" if config else ""
         write((describe_plan(plan) + line).encode(errors="replace"))
-    model.check(request)
+    drawings.check(model)
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TextIO
 from gpustack_draw.cli.option_names import with_options
 from gpustack_draw.cli.terminal.canvas import Canvas
 from gpustack_draw.cli.terminal.terminal import Terminal
+from gpustack_draw.errors import DrawError
 from gpustack_draw.progress.line import ProgressLine
 from gpustack_draw.progress.pixels import Raster
 from gpustack_draw.progress.progress import Progress
@@ -111,6 +112,17 @@ class Reporter(ProgressLine):
         """Write a note, unless the reporter is quiet."""
         if not self._quiet:
             self.line(f"gpustack-draw: {with_options(text)}")
+
+    def failure(self, place: str, error: DrawError) -> None:
+        """Write an error after which the command goes on.
+
+        Args:
+            place: The place of the prompt that failed.
+            error: The error.
+        """
+        self.line(f"gpustack-draw: {place}: {with_options(error.message)}")
+        if error.hint:
+            self.line(f"gpustack-draw: {with_options(error.hint)}")
 
     def line(self, text: str) -> None:
         """Write a line above the progress line."""

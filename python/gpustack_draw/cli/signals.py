@@ -29,7 +29,10 @@ class Interruptions:
     Attributes:
         exit_status: 128 plus the number of the first signal, or 0 before one.
         reason: Description of the first signal, or an empty string.
+        has_begun: True after the first signal, of the last context that was entered.
     """
+
+    has_begun = False
 
     def __init__(self, *, restore: bool) -> None:
         """Create the context.
@@ -48,6 +51,7 @@ class Interruptions:
 
     def __enter__(self) -> "Interruptions":  # noqa: PYI034 - Self is younger than Python 3.10
         """Install the handlers; only in the main thread, as Python requires."""
+        Interruptions.has_begun = False
         if threading.current_thread() is not threading.main_thread():
             return self
         for name in _REASONS:
@@ -73,6 +77,7 @@ class Interruptions:
         now = time.monotonic()
         if self.exit_status and now - self._time < _MAX_SECONDS_TO_CLEAN_UP:
             return
+        Interruptions.has_begun = True
         if not self.exit_status:
             self.exit_status = 128 + number
             self.reason = _REASONS[signal.Signals(number).name]

@@ -23,7 +23,7 @@ def check_standard_output(arguments: Arguments, count: int) -> None:
         raise UsageError(
             f"{count} pictures do not fit on standard output",
             hint="name a folder with --output"
-            + (", or leave --count out" if arguments.command == "draw" else ""),
+            + (", or leave --count out" if getattr(arguments, "count", None) else ""),
         )
     if arguments.output == "-" and (sys.stdout is None or sys.stdout.isatty()):
         where = "closed" if sys.stdout is None else "a terminal"

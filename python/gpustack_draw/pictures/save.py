@@ -163,6 +163,18 @@ def save_picture(picture: Saved, plan: OutputPlan, index: int) -> str:
     return _write_file(encode(picture, plan.suffix), plan, index)
 
 
+def save_image(image: "PIL.Image.Image", plan: OutputPlan) -> str:
+    """Write an image without parameters to the path that a plan has for it.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    return _write_file(_encode_image(image, "", plan.suffix, compression=_FAST), plan, 0)
+
+
 def _encode_image(
     image: "PIL.Image.Image",
     text: str,
@@ -183,17 +195,19 @@ def _encode_image(
     file = io.BytesIO()
     if file_format == "PNG":
         chunks = PngInfo()
-        # Programs disagree on the encoding of tEXt, so use it for ASCII only.
-        add = chunks.add_text if text.isascii() else chunks.add_itxt
-        add("parameters", text)
+        if text:
+            # Programs disagree on the encoding of tEXt, so use it for ASCII only.
+            add = chunks.add_text if text.isascii() else chunks.add_itxt
+            add("parameters", text)
         image.save(file, format=file_format, pnginfo=chunks, compress_level=compression)
         return file.getvalue()
     if file_format == "WEBP":
-        image.save(file, format=file_format, quality=quality, exif=b"Exif\0\0" + _exif(text))
+        exif = b"Exif\0\0" + _exif(text) if text else b""
+        image.save(file, format=file_format, quality=quality, exif=exif)
         return file.getvalue()
     # The default 4:2:0 subsampling blurs the edges of colored shapes. WebP has no other.
     image.save(file, format=file_format, quality=quality, subsampling=0)
-    return _with_exif(file.getvalue(), _exif(text))
+    return _with_exif(file.getvalue(), _exif(text)) if text else file.getvalue()
 
 
 def _write_file(data: bytes, plan: OutputPlan, index: int) -> str:

@@ -21,7 +21,7 @@ _SHARED = frozenset({"device", "threads", "server", "lora_dir"})
 _OF_ONE_RUN = (
     *("from", "image", "ref_image", "control_image", "control_strength", "canny", "strength"),
     *("mask", "mask_invert", "mask_blur", "masked_only", "expand", "fit"),
-    *("config", "dry_run", "json", "gpustack_backend", "help", "version"),
+    *("prompts", "grid", "config", "dry_run", "json", "gpustack_backend", "help", "version"),
 )
 _REFUSED = {
     "api_key": "set GPUSTACK_DRAW_API_KEY for serve, GPUSTACK_API_KEY for a GPUStack server",

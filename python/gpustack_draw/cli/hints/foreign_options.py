@@ -65,6 +65,7 @@ _EQUIVALENTS = {
     "--server": "--address --api-base --api-url --base-url --endpoint --gpustack-url",
     "--timeout": "--max-time",
     "--embedding": "--embeddings --textual-inversion",
+    "--prompts": "--from-file --prompt-file --prompts-file",
     "--help": "-? --usage",
 }
 
@@ -77,7 +78,6 @@ _UNAVAILABLE = {
     " --vae-on-cpu",
     "an option for flash attention": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
     " --xformers",
-    "reading prompts from a file": "--from-file --prompt-file --prompts --prompts-file",
     "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
     " --listen-port --port --share --ui --webui",
     "PhotoMaker": "--photo-maker --pm-id-embed-path --pm-id-images-dir --pm-style-strength",

@@ -1,0 +1,151 @@
+"""Prompts from a file or from standard input, one per line."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.option_names import option_of
+from gpustack_draw.errors import DrawError, UsageError, quoted
+from gpustack_draw.inputs.read_picture import STANDARD_INPUT
+from gpustack_draw.phrases import phrase
+from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.units import format_bytes
+
+_MAX_BYTES = 16_000_000
+_COMMENT = "#"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_PICTURE_OPTIONS = ("image", "ref_image", "mask", "control_image")
+
+
+@dataclass(frozen=True)
+class ListedPrompt:
+    """A prompt of a list.
+
+    Attributes:
+        text: The prompt, without blanks around it.
+        place: The line in the list, such as ``line 3 of 'prompts.txt'``.
+    """
+
+    text: str
+    place: str
+
+
+def read_prompts(arguments: Arguments) -> tuple[ListedPrompt, ...]:
+    """Read the list of prompts that a command line names.
+
+    Args:
+        arguments: The command line: PROMPT is ``-``, or ``--prompts`` names a file.
+
+    Returns:
+        The prompts in order; empty if the command line names no list.
+
+    Raises:
+        UsageError: The list cannot be read, has no prompts, or a prompt is not allowed.
+    """
+    if arguments.prompts is not None and arguments.prompt is not None:
+        raise UsageError(
+            "PROMPT and --prompts exclude each other", hint="type one of them", argument="prompt"
+        )
+    path = arguments.prompt if arguments.prompts is None else arguments.prompts
+    if path == STANDARD_INPUT:
+        _check_standard_input(arguments)
+        label, data = "standard input", _read_standard_input()
+    elif arguments.prompts is not None:
+        label, data = quoted(arguments.prompts), _read_file(arguments.prompts)
+    else:
+        return ()
+    prompts = tuple(_prompts_in(_decoded(data, label), label))
+    if not prompts:
+        raise UsageError(
+            f"{label} has no prompts",
+            hint="write one prompt per line; lines that start with # are comments",
+            argument="prompt",
+        )
+    for prompt in prompts:
+        with errors_at(prompt.place):
+            DrawRequest(prompt=prompt.text)
+    return prompts
+
+
+@contextmanager
+def errors_at(place: str) -> Iterator[None]:
+    """Add the place of a listed prompt to the message of an error about it."""
+    try:
+        yield
+    except DrawError as error:
+        if place and error.argument == "prompt":
+            error.message = phrase("{}: {}", place, error.message)
+        raise
+
+
+def _check_standard_input(arguments: Arguments) -> None:
+    """Refuse input pictures from standard input, too."""
+    for name in _PICTURE_OPTIONS:
+        sources = getattr(arguments, name)
+        if STANDARD_INPUT in (sources if isinstance(sources, list) else [sources]):
+            raise UsageError(
+                f"the prompts and the picture of {option_of(name)} cannot both be standard input",
+                hint="save one of them to a file first",
+                argument=name,
+            )
+
+
+def _read_standard_input() -> bytes:
+    stream = None if sys.stdin is None else sys.stdin.buffer
+    if stream is None or stream.isatty():
+        raise UsageError(
+            f"standard input is {'closed' if stream is None else 'a terminal'}, and has no prompts",
+            hint="redirect a file to it: < prompts.txt",
+            argument="prompt",
+        )
+    return _read(stream, "standard input")
+
+
+def _read_file(path: str) -> bytes:
+    label = quoted(path)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a path with a NUL is an error below
+            return _read(file, label)
+    except FileNotFoundError:
+        raise UsageError(f"{label} does not exist", hint="check the path") from None
+    except IsADirectoryError:
+        raise UsageError(f"{label} is a folder", hint="name a text file in it") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{label} cannot be read: {reason}") from error
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{label} cannot be a file name") from error
+
+
+def _read(stream: BinaryIO, label: str) -> bytes:
+    data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise UsageError(
+            f"{label} has more than {format_bytes(_MAX_BYTES)}, too much for a list of prompts",
+            hint="split it",
+        )
+    return data
+
+
+def _decoded(data: bytes, label: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"line {line} of {label} is not UTF-8",
+            hint="save it as text in the encoding UTF-8",
+            argument="prompt",
+        ) from error
+
+
+def _prompts_in(text: str, label: str) -> Iterator[ListedPrompt]:
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line.strip() and not line.startswith(_COMMENT):
+            yield ListedPrompt(line.strip(), f"line {number} of {label}")
