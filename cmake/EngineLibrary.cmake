@@ -31,10 +31,16 @@ else()
   # cpp/engine/prompt_hooks.cpp
   rename_in(util.cpp parse_prompt_attention=library_parse_prompt_attention)
   rename_in(tokenizers/tokenizer.cpp pad_tokens=library_pad_tokens)
-  # cpp/engine/checked_results.cpp and cpp/engine/fused_loras.cpp
-  rename_in(stable-diffusion.cpp
-            "ggml_backend_tensor_get=gpustack_draw_tensor_get;ggml_add_inplace=gpustack_draw_add_inplace")
-  rename_in(upscaler.cpp ggml_backend_tensor_get=gpustack_draw_tensor_get)
+  # cpp/engine/checked_results.cpp and cpp/engine/checked_memory.cpp
+  set(graph_functions
+      ggml_backend_graph_compute=gpustack_draw_graph_compute
+      ggml_backend_tensor_get=gpustack_draw_tensor_get
+      ggml_backend_alloc_ctx_tensors=gpustack_draw_alloc_ctx_tensors
+      ggml_gallocr_reserve=gpustack_draw_gallocr_reserve
+      ggml_gallocr_alloc_graph=gpustack_draw_gallocr_alloc_graph)
+  # cpp/engine/fused_loras.cpp
+  rename_in(stable-diffusion.cpp "${graph_functions};ggml_add_inplace=gpustack_draw_add_inplace")
+  rename_in(upscaler.cpp "${graph_functions}")
 endif()
 # The library is built with this definition; without it, ggml's headers define other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)

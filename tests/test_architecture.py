@@ -42,7 +42,7 @@ ONLY_USERS = {
     "uvicorn": {"serve"},
     "python_multipart": {"serve"},
     "sd_parsers": {"pictures.foreign_parameters"},
-    "subprocess": {"engine.process", "cli"},
+    "subprocess": {"engine.launch", "cli"},
     "argparse": {"cli"},
     "http": {"gpustack_server"},
     "ssl": {"gpustack_server", "hub"},

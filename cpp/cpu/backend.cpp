@@ -46,11 +46,7 @@ GraphExecutor& executor_of(ggml_backend_t backend) {
 
 ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   try {
-    const ggml_status status = executor_of(backend).compute(*graph);
-    if (status == GGML_STATUS_ABORTED) {
-      throw Cancelled();
-    }
-    return status;
+    return executor_of(backend).compute(*graph);
   } catch (const std::bad_alloc&) {
     return GGML_STATUS_ALLOC_FAILED;
   }

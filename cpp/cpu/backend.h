@@ -1,6 +1,5 @@
 #pragma once
 
-#include <exception>
 #include <functional>
 
 #include "ggml-backend.h"
@@ -17,14 +16,9 @@ constexpr const char* device_name = "FastCPU";
 /// The environment variable GPUSTACK_DRAW_CPU selects another target by name.
 ggml_backend_reg_t fast_cpu();
 
-/// Thrown through graph computations that are cancelled. An error status would not do: the library
-/// ends the process when the graph of a text encoder fails.
-struct Cancelled : std::exception {
-  const char* what() const noexcept override { return "cancelled"; }
-};
-
 /// Cancels graphs for its lifetime, where `is_cancelled` returns true: it is called between tasks,
-/// on all threads. Only one may exist at a time; create and destroy it while nothing is computed.
+/// on all threads. Their status is then GGML_STATUS_ABORTED. Only one may exist at a time; create
+/// and destroy it while nothing is computed.
 class ScopedCancellation {
  public:
   explicit ScopedCancellation(std::function<bool()> is_cancelled);

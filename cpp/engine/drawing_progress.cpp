@@ -45,20 +45,23 @@ void DrawingProgress::add_line(const char* line) {
   loras_.add_line(text);
   step_cache_.add_line(text);
   if (starts_with(text, "sampling using ")) {
-    continue_or_throw(true);
     may_load_files_ = false;
+    can_continue();
   } else if (clock_.phase() == Phase::encode_pictures &&
              starts_with(text, "encode_first_stage completed")) {
-    continue_or_throw(true);
-    continue_or_throw(clock_.finish());
-    continue_or_throw(clock_.enter(Phase::encode, 1));
+    if (can_continue()) {
+      stop_unless(clock_.finish() && clock_.enter(Phase::encode, 1));
+    }
   } else if (starts_with(text, "get_learned_condition completed")) {
-    continue_or_throw(true);
     samples_next_ = true;
-    continue_or_throw(clock_.finish());
+    if (can_continue()) {
+      stop_unless(clock_.finish());
+    }
   } else if (starts_with(text, "sampling completed") || starts_with(text, "hires sampling ")) {
     samples_next_ = --passes_left_ > 0;
-    continue_or_throw(samples_next_ || clock_.enter(Phase::decode, 1));
+    if (can_continue()) {
+      stop_unless(samples_next_ || clock_.enter(Phase::decode, 1));
+    }
   }
 }
 
@@ -71,13 +74,21 @@ void DrawingProgress::report(int step, int total) {
     }
     return;
   }
-  continue_or_throw(true);
+  if (!can_continue()) {
+    return;
+  }
   if (samples_next_) {
     samples_next_ = false;
     step_cache_.begin_pass(total);
-    continue_or_throw(clock_.enter(Phase::sample, total));
+    stop_unless(clock_.enter(Phase::sample, total));
   }
-  continue_or_throw(step == 0 || clock_.report(step, total, session_.take_preview()));
+  if (step != 0 && !should_stop_()) {
+    stop_unless(clock_.report(step, total, session_.take_preview()));
+  }
+}
+
+bool DrawingProgress::encodes_text() const {
+  return clock_.phase() == Phase::encode && !samples_next_;
 }
 
 std::optional<LoraTensors> DrawingProgress::lora_tensors() const {
@@ -86,11 +97,25 @@ std::optional<LoraTensors> DrawingProgress::lora_tensors() const {
 
 void DrawingProgress::finish() { continue_or_throw(clock_.finish()); }
 
-void DrawingProgress::continue_or_throw(bool can_continue) {
+bool DrawingProgress::can_continue() {
+  if (should_stop_()) {
+    return false;
+  }
   if (session_.number_checks().has_overflowed()) {
     throw OverflowError();
   }
-  if (!can_continue || should_stop_()) {
+  return true;
+}
+
+void DrawingProgress::stop_unless(bool can_continue) {
+  if (!can_continue) {
+    should_stop_.stop();
+  }
+}
+
+void DrawingProgress::continue_or_throw(bool can_continue_now) {
+  stop_unless(can_continue_now);
+  if (!can_continue()) {
     throw CancelledError();
   }
 }

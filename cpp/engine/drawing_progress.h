@@ -11,13 +11,16 @@
 
 namespace gpustack_draw {
 
-/// Turns the library's log and progress into the phases of a drawing, and stops the drawing.
+/// Turns the library's log and progress into the phases of a drawing.
 ///
 /// The library reports the denoising steps, the tiles of the autoencoder and the tensors of loaded
 /// files alike. Only its INFO lines tell them apart.
 ///
-/// Every function throws CancelledError if the drawing must stop, and OverflowError if NaN or
-/// infinity was computed.
+/// A drawing that must stop, because a progress function returned false, stops the `should_stop`
+/// from which GraphStop takes it; its later lines and steps are ignored. Where the library has
+/// begun nothing yet, CancelledError is thrown instead: before it is called, while it loads LoRAs,
+/// which it forgets at the next drawing, and after it has returned. Every function throws
+/// OverflowError if NaN or infinity was computed.
 class DrawingProgress {
  public:
   /// @param loras Number of LoRAs.
@@ -39,7 +42,11 @@ class DrawingProgress {
   /// Call with each progress report.
   void report(int step, int total);
 
+  /// Call when the library has returned the picture.
   void finish();
+
+  /// True while the library may compute graphs of text encoders.
+  bool encodes_text() const;
 
   /// Returns the tensors of the LoRAs; none without LoRAs.
   std::optional<LoraTensors> lora_tensors() const;
@@ -50,7 +57,9 @@ class DrawingProgress {
  private:
   void begin_encoding();
   void add_lora_line(std::string_view text);
-  void continue_or_throw(bool can_continue);
+  bool can_continue();
+  void stop_unless(bool can_continue);
+  void continue_or_throw(bool can_continue_now);
 
   LibrarySession& session_;
   PhaseClock& clock_;

@@ -11,6 +11,7 @@
 #include "cpu/backend.h"
 #include "engine/devices.h"
 #include "engine/drawing_progress.h"
+#include "engine/graph_stop.h"
 #include "engine/library_context.h"
 #include "engine/library_session.h"
 #include "engine/line_text.h"
@@ -251,17 +252,22 @@ struct FreeArray {
   void operator()(sd_image_t* images) const noexcept { std::free(images); }
 };
 
-Picture draw_picture(const DrawFunction& draw, const LibrarySession& session) {
+Picture draw_picture(const DrawFunction& draw, const LibrarySession& session,
+                     StopCheck& should_stop) {
   int count = 0;
   const std::unique_ptr<sd_image_t, FreeArray> array(draw(count));
   const sd_image_t* images = array.get();
-  if (images == nullptr || count < 1) {
+  std::vector<Picture::Pixels> frames;
+  for (int i = 0; images != nullptr && i < count; ++i) {
+    frames.emplace_back(images[i].data);
+  }
+  if (should_stop()) {
+    throw CancelledError();
+  }
+  if (frames.empty()) {
     throw EngineError(session.explain("the engine drew no picture"));
   }
-  for (int i = 1; i < count; ++i) {
-    const Picture::Pixels unused(images[i].data);
-  }
-  Picture picture(images->width, images->height, Picture::Pixels(images->data));
+  Picture picture(images->width, images->height, std::move(frames.front()));
   if (picture.pixels() == nullptr) {
     throw EngineError(session.explain("the engine drew a picture without pixels"));
   }
@@ -294,7 +300,8 @@ void Engine::FreeContext::operator()(sd_ctx_t* context) const noexcept {
 Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
                const ProgressFunction& on_progress)
     : encodes_pictures_(options.encode_pictures),
-      has_control_net_(options.files.count("control_net") > 0) {
+      has_control_net_(options.files.count("control_net") > 0),
+      splits_graphs_(options.numbers.count("max_vram") > 0) {
   LibrarySession session(on_log);
   session.on_line([&](const char* line) {
     if (starts_with(line_text(line), "Version: Z-Image")) {
@@ -351,7 +358,7 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   const unsigned cancellations = cancellations_;
   LibrarySession session(on_log);
   if (!context_) {
-    throw EngineError("an earlier drawing failed or was cancelled; load the model again");
+    throw EngineError("an earlier drawing failed; load the model again");
   }
   check(options);
   session.make_previews(options.previews);
@@ -365,15 +372,19 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
   }
   const int passes = options.hires_upscaler.empty() ? 1 : 2;
   DrawingProgress progress(session, clock, should_stop, loras.size(), passes);
+  const GraphStop graph_stop(std::ref(should_stop),
+                             [&] { return splits_graphs_ || progress.encodes_text(); });
   session.on_line([&](const char* line) { progress.add_line(line); });
   session.on_progress([&](int step, int total) { progress.report(step, total); });
   try {
     progress.begin(options.pictures.image.has_value() || !options.pictures.references.empty());
-    Picture picture = draw_picture(draw, session);
+    Picture picture = draw_picture(draw, session, should_stop);
     progress.finish();
     picture.lora_tensors = progress.lora_tensors();
     picture.step_cache = progress.step_cache();
     return picture;
+  } catch (const CancelledError&) {
+    throw;  // nothing of the drawing is left in the context
   } catch (...) {
     usable_ = false;
     context_.reset();

@@ -56,9 +56,9 @@ struct DrawOptions {
 
 /// A loaded model; owns the library's context.
 ///
-/// Calls wait for each other, even those of other engines (see LibrarySession). A failed or
-/// cancelled drawing frees the context, because the library does not guarantee that it is still
-/// usable; later calls of generate() throw EngineError.
+/// Calls wait for each other, even those of other engines (see LibrarySession). A failed drawing
+/// frees the context, because the library does not guarantee that it is still usable; later calls
+/// of generate() throw EngineError. A cancelled drawing leaves no trace (see GraphStop).
 class Engine {
  public:
   /// Loads a model.
@@ -91,9 +91,9 @@ class Engine {
   Picture generate(const DrawOptions& options, const LogFunction& on_log,
                    const ProgressFunction& on_progress, const ContinueFunction& should_continue);
 
-  /// Cancels all earlier calls of generate(). The running one stops immediately on FastCPU and at
-  /// its next step on other devices; waiting ones stop when their turn comes. Callable from any
-  /// thread and from signal handlers.
+  /// Cancels all earlier calls of generate(). The running one stops immediately on a CPU and before
+  /// its next graph on other devices; one that loads LoRAs, after some tensors. Waiting ones stop
+  /// when their turn comes. Callable from any thread and from signal handlers.
   void cancel() noexcept { ++cancellations_; }
 
   /// True if generate() can be called.
@@ -113,6 +113,7 @@ class Engine {
   std::string device_;
   bool encodes_pictures_;
   bool has_control_net_;
+  bool splits_graphs_;  // the library keeps pointers into a part of a graph that fails
   bool takes_control_net_ = false;
   bool takes_references_ = true;
   std::atomic<unsigned> cancellations_{0};

@@ -2,7 +2,6 @@
 
 #include <exception>
 
-#include "cpu/backend.h"
 #include "engine/callback_scope.h"
 #include "engine/errors.h"
 #include "engine/phase_clock.h"
@@ -51,8 +50,6 @@ void rethrow_explained(const LibrarySession& session, const std::string& failure
     throw;
   } catch (const EngineError&) {
     throw;
-  } catch (const cpu::Cancelled&) {
-    throw CancelledError();
   } catch (const std::exception& error) {
     throw EngineError(session.explain(failure + ": " + error.what()));
   }

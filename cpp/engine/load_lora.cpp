@@ -10,6 +10,7 @@
 
 #include "engine/checked_weights.h"
 #include "engine/errors.h"
+#include "engine/graph_stop.h"
 #include "engine/load_weights.h"
 #include "engine/lora_corrections.h"
 #include "engine/loras.h"
@@ -173,9 +174,12 @@ void load_lora(ModelLoader& loader, SDVersion version, const std::string& path,
                const on_new_tensor_cb_t& on_new_tensor, int threads, bool mmap) {
   Reading reading(loader.get_tensor_storage_map(), version, on_new_tensor);
   const auto choose = [&](const TensorStorage& storage, ggml_tensor** tensor) {
-    return reading.choose(storage, tensor);
+    return !GraphStop::is_requested() && reading.choose(storage, tensor);
   };
   if (!load_weights(loader, choose, threads, mmap)) {
+    if (GraphStop::is_requested()) {
+      throw CancelledError();
+    }
     throw EngineError("the engine could not read the LoRA '" + path + "'");
   }
   if (!damaged_tensor(reading.loaded(), threads).empty()) {

@@ -29,6 +29,8 @@ class StopCheck {
     return is_stopped_ || is_cancelled_();
   }
 
+  void stop() noexcept { is_stopped_ = true; }
+
  private:
   using Clock = std::chrono::steady_clock;
 

@@ -9,6 +9,7 @@
 
 #include "cpu/backend.h"
 #include "engine/devices.h"
+#include "engine/graph_stop.h"
 #include "engine/library_context.h"
 #include "engine/library_session.h"
 #include "engine/phase_clock.h"
@@ -54,7 +55,7 @@ std::vector<std::uint8_t> cut_out(const InputPicture& picture, const Tile& tile)
 }
 
 Picture upscale_tile(upscaler_ctx_t* context, const InputPicture& picture, const Tile& tile,
-                     std::size_t scale, const LibrarySession& session) {
+                     std::size_t scale, const LibrarySession& session, StopCheck& should_stop) {
   std::vector<std::uint8_t> samples = cut_out(picture, tile);
   const std::size_t width = tile.x.read_end - tile.x.read_begin;
   const std::size_t height = tile.y.read_end - tile.y.read_begin;
@@ -62,6 +63,9 @@ Picture upscale_tile(upscaler_ctx_t* context, const InputPicture& picture, const
                          static_cast<std::uint32_t>(channels), samples.data()};
   const sd_image_t image = ::upscale(context, input, static_cast<std::uint32_t>(scale));
   Picture upscaled(image.width, image.height, Picture::Pixels(image.data));
+  if (should_stop()) {
+    throw CancelledError();
+  }
   if (session.number_checks().has_overflowed()) {
     throw OverflowError();
   }
@@ -166,12 +170,13 @@ Picture Upscaler::upscale(const InputPicture& picture, const LogFunction& on_log
                           const ContinueFunction& should_continue) {
   LibrarySession session(on_log);
   if (!context_) {
-    throw EngineError("an earlier call failed or was cancelled; load the model again");
+    throw EngineError("an earlier call failed; load the model again");
   }
   check_rgb(picture, "the picture");
   std::atomic<bool> stop{false};
   StopCheck should_stop([&] { return stop.load(); }, should_continue);
   const cpu::ScopedCancellation cancellation(std::ref(should_stop));
+  const GraphStop graph_stop(std::ref(should_stop), [] { return false; });
   try {
     const auto scale = static_cast<std::size_t>(scale_);
     const std::vector<Tile> tiles = divide(picture, tile_size_);
@@ -183,13 +188,16 @@ Picture Upscaler::upscale(const InputPicture& picture, const LogFunction& on_log
       if (should_stop()) {
         throw CancelledError();
       }
-      paste(upscale_tile(context_.get(), picture, tile, scale, session), tile, scale, result);
+      paste(upscale_tile(context_.get(), picture, tile, scale, session, should_stop), tile, scale,
+            result);
       stop = !progress.finish_tile();
     }
     if (stop) {
       throw CancelledError();
     }
     return result;
+  } catch (const CancelledError&) {
+    throw;  // nothing of the picture is left in the context
   } catch (...) {
     context_.reset();
     rethrow_explained(session, "the engine did not upscale the picture");

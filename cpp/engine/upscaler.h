@@ -24,8 +24,8 @@ struct UpscalerOptions {
 
 /// A loaded upscaling model (ESRGAN); owns the library's context.
 ///
-/// Calls wait for each other and for those of engines (see LibrarySession). A failed or cancelled
-/// call frees the context; later calls of upscale() throw EngineError.
+/// Calls wait for each other and for those of engines (see LibrarySession). A failed call frees the
+/// context; later calls of upscale() throw EngineError. A cancelled one leaves no trace.
 class Upscaler {
  public:
   /// Loads a model. The library reads past what it expects in a file of another architecture, so
@@ -47,7 +47,7 @@ class Upscaler {
   /// FastCPU and one step on other devices.
   ///
   /// @throws CancelledError `on_progress` or `should_continue` returned false: immediately on
-  ///     FastCPU, after the current tile on other devices.
+  ///     a CPU, after the current tile on other devices.
   /// @throws OverflowError NaN or infinity was computed.
   /// @throws EngineError The library returned no picture; what() quotes its log.
   /// @throws std::invalid_argument The picture has no pixels.

@@ -313,9 +313,9 @@ class Model:
     def cancel(self) -> None:
         """End the drawings of other threads, which raise an EngineError.
 
-        On this machine, the engine's process is ended in the middle of its work, and a later
-        drawing loads the model again. On a server, a drawing ends at its next progress. Does
-        nothing while no drawing runs.
+        On this machine, the engine stops in the middle of a step, on a GPU after it, and the model
+        stays loaded, unless it is being loaded. On a server, a drawing ends at its next progress.
+        Does nothing while no drawing runs.
         """
         self._cancellation.request()
         self._cancellation = Cancellation()

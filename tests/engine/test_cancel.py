@@ -1,17 +1,23 @@
 """Tests of Model.cancel(), Model.load() and Model.settings(), with other threads that draw."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
+from lora_files import demo_lora
+from PIL import Image
 from processes import running_process
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, Model, Progress
+from gpustack_draw.engine import process_call
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.errors import EngineError
+from gpustack_draw.request.draw_request import request_of
 
 pytestmark = pytest.mark.engine
 
@@ -35,9 +41,10 @@ def worker_pid(model: Model) -> int:
 class Drawing(threading.Thread):
     """Draws in a thread; keeps the error."""
 
-    def __init__(self, model: Model, request: DrawRequest, on_progress: Any = None) -> None:
+    def __init__(self, model: Model, request: DrawRequest, stops_worker: str = "") -> None:
         super().__init__()
         self.model, self.request = model, request
+        self.stops_worker = stops_worker
         self.phases: list[str] = []
         self.error: BaseException | None = None
         self.begun = threading.Event()
@@ -46,13 +53,17 @@ class Drawing(threading.Thread):
     def run(self) -> None:
         try:
             list(self.model.draw(self.request, self.report))
-        except EngineError as error:
+        except (EngineError, LookupError) as error:
             self.error = error
 
     def report(self, progress: Progress) -> None:
         self.phases.append(progress.phase)
         if progress.phase == "sample":
+            if self.stops_worker:
+                os.kill(worker_pid(self.model), signal.SIGSTOP)
             self.begun.set()
+            if self.stops_worker == "error":
+                raise LookupError
 
 
 def test_cancel_ends_a_drawing_of_another_thread_and_a_later_one_works(model: Model) -> None:
@@ -63,9 +74,80 @@ def test_cancel_ends_a_drawing_of_another_thread_and_a_later_one_works(model: Mo
     drawing.join(SECONDS)
     assert isinstance(drawing.error, EngineError)
     assert drawing.error.message == "the drawing was canceled"
-    assert running_process(pid) is None
     (picture,) = model.draw(QUICK, lambda _progress: None)
-    assert picture.settings.seed == 7
+    assert "load" not in picture.seconds
+    assert worker_pid(model) == pid
+
+
+def test_cancel_in_the_own_process() -> None:
+    with gpustack_draw.load("demo", in_process=True) as model:
+        (expected,) = model.draw(QUICK)
+        drawing = Drawing(model, LONG)
+        assert drawing.begun.wait(SECONDS)
+        model.cancel()
+        drawing.join(SECONDS)
+        assert str(drawing.error) == "the drawing was canceled"
+        (picture,) = model.draw(QUICK)
+        assert picture.pixels == expected.pixels
+        assert "load" not in picture.seconds
+
+
+def everything(folder: Path, seed: int, weight: float) -> DrawRequest:
+    """Return a request that goes through every phase, and draws two passes."""
+    (folder / "a.safetensors").write_bytes(demo_lora(1))
+    return request_of(
+        {
+            "prompt": "a red circle on a blue background",
+            "size": (64, 64),
+            "sample_steps": 3,
+            "seed": seed,
+            "image": Image.radial_gradient("L").convert("RGB"),
+            "loras": [(folder / "a.safetensors", weight)],
+            "hires": 2,
+            "hires_upscaler": "latent",
+            "hires_steps": 2,
+        }
+    )
+
+
+@pytest.mark.parametrize("device", ["auto", "CPU"])
+def test_a_canceled_drawing_leaves_no_trace_in_the_next_one(device: str, tmp_path: Path) -> None:
+    request, other = everything(tmp_path, 7, 0.5), everything(tmp_path, 8, 1.0)
+    moments = [
+        ("load_loras", 0), ("load_loras", 1), ("encode_pictures", 0), ("encode", 0), ("encode", 1),
+        ("sample", 0), ("sample", 1), ("sample", 4), ("decode", 0), ("decode", 1),
+    ]  # fmt: skip
+    with gpustack_draw.load("demo", device=device) as model:
+        (expected,) = model.draw(request)
+        pid = worker_pid(model)
+        for moment in moments if device == "auto" else [("sample", 1)]:
+
+            def fail(progress: Progress, moment: tuple[str, int] = moment) -> None:
+                if (progress.phase, progress.step) == moment:
+                    raise LookupError(moment)
+
+            with pytest.raises(LookupError):
+                list(model.draw(other, fail))
+            (picture,) = model.draw(request)
+            assert picture.pixels == expected.pixels, moment
+            assert "load" not in picture.seconds, moment
+        assert worker_pid(model) == pid
+
+
+def test_a_process_that_does_not_stop_in_time_is_ended(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_call, "CANCEL_SECONDS", 0.2)
+    for how in ("cancel", "error"):
+        drawing = Drawing(model, LONG, stops_worker=how)
+        assert drawing.begun.wait(SECONDS)
+        pid = worker_pid(model)
+        if how == "cancel":
+            model.cancel()
+        drawing.join(SECONDS)
+        (picture,) = model.draw(QUICK, lambda _progress: None)
+        assert "load" in picture.seconds
+        assert running_process(pid) is None
 
 
 def test_cancel_without_a_drawing_keeps_the_model_loaded(model: Model) -> None:

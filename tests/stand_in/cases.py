@@ -281,7 +281,7 @@ def test_error_in_progress_callback_stops_the_drawing(
     assert calls[-1] == phase
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert names[-2:] == ["draw", "fail"]
-    assert not engine.is_usable
+    assert draw(engine).width == 32
 
 
 @pytest.mark.parametrize("error_type", [LookupError, KeyboardInterrupt, SystemExit, Unusual])
@@ -410,7 +410,7 @@ def test_cancel_from_another_thread_stops_at_the_next_step() -> None:
         draw(engine, "slow", sample_steps=1000, on_progress=watch)
     canceller.join()
     assert max(steps) < 10
-    assert not engine.is_usable
+    assert draw(engine).width == 32
 
 
 def test_cancel_without_callbacks() -> None:
@@ -459,6 +459,41 @@ def test_cancel_in_the_callback() -> None:
     engine = load()
     with pytest.raises(core.CancelledError):
         draw(engine, on_progress=lambda *_: engine.cancel())
+
+
+@pytest.mark.parametrize("phase", ["encode_pictures", "encode", "sample", "decode"])
+@pytest.mark.parametrize("step", [0, 1])
+def test_cancel_in_any_phase_keeps_the_model_and_reports_nothing_more(
+    phase: str, step: int
+) -> None:
+    engine = load_encoder()
+    recorder = Recorder()
+
+    def cancel(now: Any, now_step: int, *others: Any) -> None:
+        recorder.on_progress(now, now_step, *others)
+        if (now.name, now_step) == (phase, step):
+            engine.cancel()
+
+    with pytest.raises(core.CancelledError):
+        draw(engine, "tiles", image=picture(), sample_steps=3, on_progress=cancel)
+    assert recorder.progress[-1][:2] == (phase, step)
+    assert draw(engine).width == 32
+
+
+def test_cancel_while_the_prompt_is_encoded_does_not_end_the_process() -> None:
+    engine = load()
+    recorder = Recorder()
+    timer = threading.Timer(0.05, engine.cancel)
+
+    def begin(*values: Any) -> None:
+        recorder.on_progress(*values)
+        timer.start()
+
+    with pytest.raises(core.CancelledError):
+        draw(engine, "encodes-slowly", on_progress=begin)
+    timer.join()
+    assert recorder.progress == [("encode", 0, 1)]
+    assert draw(engine).width == 32
 
 
 # Failures of the library.
@@ -795,6 +830,7 @@ def test_stop_while_pictures_are_encoded(how: str) -> None:
         draw(engine, "tiles slow", on_progress=watch, **pictures)
     timer.join()
     assert {phase for phase, _step, _total in recorder.progress} == {"encode_pictures"}
+    assert draw(engine).width == 32
 
 
 def test_nan_while_pictures_are_encoded_is_found() -> None:
@@ -1057,6 +1093,7 @@ def test_cancel_while_a_lora_loads_takes_effect_after_the_file() -> None:
     reads = len(recorder.progress)
     assert recorder.progress == [("load_loras", step, 6) for step in range(reads)]
     assert reads < 7
+    assert draw(engine, loras=[("a", 1, False)]).width == 32
 
 
 def test_an_error_of_a_callback_while_a_lora_loads() -> None:
@@ -1109,7 +1146,7 @@ def test_cancel_in_the_second_pass() -> None:
     with pytest.raises(core.CancelledError):
         draw(engine, numbers=SECOND_PASS, hires_upscaler="Latent", on_progress=cancel)
     assert phases == ["encode", "encode", *["sample"] * 4]
-    assert not engine.is_usable
+    assert draw(engine).width == 32
 
 
 def test_skipped_evaluations_of_both_passes_are_counted() -> None:
@@ -1574,20 +1611,25 @@ def test_a_failed_upscaler_is_not_used_again(model: str, error: str, message: st
     with pytest.raises(getattr(core, error), match=message):
         upscaler.upscale(gray(4, 4))
     assert not upscaler.is_usable
-    with pytest.raises(core.EngineError, match=r"^an earlier call failed or was cancelled; load"):
+    with pytest.raises(core.EngineError, match=r"^an earlier call failed; load the model again$"):
         upscaler.upscale(gray(4, 4))
 
 
-@pytest.mark.parametrize("phase", ["load", "upscale"])
-def test_an_error_of_a_callback_stops_an_upscaler(phase: str) -> None:
-    def fail(now: Any, step: int, *_others: object) -> None:
-        if now.name == phase and step > 0:
-            raise LookupError("from the callback")
+def fail_after_a_step(_phase: Any, step: int, *_others: object) -> None:
+    if step > 0:
+        raise LookupError("from the callback")
 
+
+def test_an_error_of_a_callback_stops_the_loading_of_an_upscaler() -> None:
     with pytest.raises(LookupError, match=r"^from the callback$"):
-        load_upscaler("slow-tiles", tile_size=8, on_progress=fail).upscale(
-            gray(80, 80), on_progress=fail
-        )
+        load_upscaler(on_progress=fail_after_a_step)
+
+
+def test_an_error_of_a_callback_stops_an_upscaler() -> None:
+    upscaler = load_upscaler("slow-tiles", tile_size=8)
+    with pytest.raises(LookupError, match=r"^from the callback$"):
+        upscaler.upscale(gray(80, 80), on_progress=fail_after_a_step)
+    assert upscaler.upscale(gray(4, 4)).width == 8
 
 
 def test_ctrl_c_stops_an_upscaler() -> None:
@@ -1599,7 +1641,7 @@ def test_ctrl_c_stops_an_upscaler() -> None:
         upscaler.upscale(gray(160, 160))  # 400 tiles: 8 s
     timer.join()
     assert time.monotonic() - began < 4
-    assert not upscaler.is_usable
+    assert upscaler.is_usable
 
 
 def test_upscalers_and_engines_take_turns() -> None:

@@ -30,6 +30,7 @@
 //   decodes-nan   decodes to NaN, and returns a picture of many colors
 //   tiles         encodes pictures and decodes in four tiles, and reports them
 //   encodes-nan   computes NaN while it encodes pictures
+//   encodes-slowly encodes the prompt for 0.1 s
 //   loads-files   first loads files of additions to the model, in loader threads
 //   levels        logs a line per level
 //   long-line     logs a warning that is truncated at 4 KiB, inside a character
@@ -76,6 +77,7 @@
 #include <vector>
 
 #include "engine/engine_names.h"
+#include "engine/graph_stop.h"
 #include "engine/number_checks.h"
 #include "engine/prompt.h"
 #include "ggml-backend.h"
@@ -463,6 +465,22 @@ namespace {
 
 int rounded_up(int size) { return (size + 15) / 16 * 16; }
 
+// Begins a graph, as the library does. Returns false if it failed.
+bool compute() {
+  return !gpustack_draw::GraphStop::is_requested() || gpustack_draw::GraphStop::must_succeed();
+}
+
+// Like get_learned_condition(): the process ends if the graph of a text encoder fails.
+void encode_text(const Words& words) {
+  if (words.have("encodes-slowly")) {
+    std::this_thread::sleep_for(100ms);
+  }
+  if (!compute()) {
+    std::abort();
+  }
+  log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
+}
+
 // Passes on the result of a graph, as the library does.
 void read_result(bool has_nan) {
   const float numbers[] = {-3e38f, 0.0f, has_nan ? NAN : 3e38f};
@@ -487,13 +505,16 @@ void report_preview(int step, int width, int height) {
 
 // Like the library's samplers: the number of an evaluation is its step, negated if a second
 // evaluation of the same step follows (except in the last step). Only the end of a step is
-// reported.
-void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params,
+// reported. Returns false if an evaluation failed.
+bool sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_t& params,
             int steps, int width, int height) {
   float sum = 0.0f;
   const auto evaluate = [&](int step) {
     if (step == 1 || step == -1) {
       report(0, steps);
+    }
+    if (!compute()) {
+      return false;
     }
     for (const float weight : *context.weights) {
       sum += weight;
@@ -510,19 +531,19 @@ void sample(const sd_ctx_t& context, const Words& words, const sd_sample_params_
     if (step > 0 || step == -steps) {
       report(std::abs(step), steps);
     }
+    return true;
   };
   const bool twice = params.sample_method == HEUN_SAMPLE_METHOD ||
                      params.sample_method == DPM2_SAMPLE_METHOD ||
                      params.sample_method == RES_2S_SAMPLE_METHOD;
   for (int step = 1; step <= steps; ++step) {
-    if (twice) {
-      evaluate(-step);
-    }
-    if (!twice || step < steps) {
-      evaluate(step);
+    if ((twice && !evaluate(-step)) || ((!twice || step < steps) && !evaluate(step))) {
+      log(SD_LOG_ERROR, "diffusion model compute failed");
+      return false;
     }
   }
   log(SD_LOG_DEBUG, "sum of the weights: %g", static_cast<double>(sum));
+  return true;
 }
 
 // Like init_sample_cache_runtime() and log_sample_cache_summary(): the library says nothing about
@@ -549,30 +570,36 @@ void log_step_cache(const sd_cache_params_t& cache, int steps) {
   }
 }
 
-void report_tiles(const Words& words) {
-  if (words.have("tiles")) {
-    for (int tile = 0; tile <= 4; ++tile) {
-      report(tile, 4);
-      if (words.have("slow")) {
-        std::this_thread::sleep_for(20ms);
-      }
+// Computes a picture in one graph, or in tiles. Returns false if one failed.
+bool compute_tiles(const Words& words) {
+  if (!words.have("tiles")) {
+    return compute();
+  }
+  for (int tile = 0; tile <= 4; ++tile) {
+    report(tile, 4);
+    if (!compute()) {
+      return false;
+    }
+    if (words.have("slow")) {
+      std::this_thread::sleep_for(20ms);
     }
   }
+  return true;
 }
 
 // Like encode_first_stage(): without the encoder, or for another number of channels, the process
-// ends.
-void encode(const sd_ctx_t& context, const Words& words, const char* name,
+// ends. Returns false if a graph failed.
+bool encode(const sd_ctx_t& context, const Words& words, const char* name,
             const sd_image_t& image) {
   if (context.decodes_only || image.channel != 3) {
     std::abort();
   }
   log(SD_LOG_DEBUG, "%s %ux%u %d", name, image.width, image.height, image.data[0]);
   read_result(words.have("encodes-nan"));
-  report_tiles(words);
+  return compute_tiles(words);
 }
 
-// Like prepare_image_generation_latents(). Returns the number of steps.
+// Like prepare_image_generation_latents(). Returns the number of steps; 0 if a graph failed.
 int encode_pictures(const sd_ctx_t& context, const Words& words,
                     const sd_img_gen_params_t& params) {
   int steps = params.sample_params.sample_steps;
@@ -581,14 +608,16 @@ int encode_pictures(const sd_ctx_t& context, const Words& words,
     if (params.strength < 1.0f) {
       steps = std::min(static_cast<int>(static_cast<float>(steps) * params.strength) + 1, steps);
     }
-    encode(context, words, "image", params.init_image);
+    if (!encode(context, words, "image", params.init_image)) {
+      return 0;
+    }
   }
   if (const sd_image_t& mask = params.mask_image; mask.data != nullptr) {
     log(SD_LOG_DEBUG, "mask %ux%ux%u %d", mask.width, mask.height, mask.channel, mask.data[0]);
   }
   if (params.control_image.data != nullptr) {
-    if (!context.decodes_only) {
-      encode(context, words, "control", params.control_image);
+    if (!context.decodes_only && !encode(context, words, "control", params.control_image)) {
+      return 0;
     }
     log(SD_LOG_DEBUG, "control strength %g", static_cast<double>(params.control_strength));
   }
@@ -597,7 +626,9 @@ int encode_pictures(const sd_ctx_t& context, const Words& words,
     if (reference.width % 16 != 0 || reference.height % 16 != 0 || context.words.have("z-image")) {
       std::abort();
     }
-    encode(context, words, "reference", reference);
+    if (!encode(context, words, "reference", reference)) {
+      return 0;
+    }
   }
   if (params.increase_ref_index) {
     log(SD_LOG_DEBUG, "increase_ref_index");
@@ -618,7 +649,8 @@ struct Size {
   int height;
 };
 
-// Like generate_image() after the first pass. Returns the size of the picture.
+// Like generate_image() after the first pass. Returns the size of the picture; 0x0 if a graph
+// failed.
 Size draw_larger(const sd_ctx_t& context, const Words& words, const sd_img_gen_params_t& params,
                  Size size) {
   const sd_hires_params_t& hires = params.hires;
@@ -632,7 +664,9 @@ Size draw_larger(const sd_ctx_t& context, const Words& words, const sd_img_gen_p
   const int last = static_cast<int>(static_cast<float>(schedule) * strength);
   const int steps = std::min(last, schedule - 1) + 1;
   log(SD_LOG_DEBUG, "%s, %d of %d steps", upscaler_names[hires.upscaler], steps, schedule);
-  sample(context, words, params.sample_params, steps, larger.width, larger.height);
+  if (!sample(context, words, params.sample_params, steps, larger.width, larger.height)) {
+    return {0, 0};
+  }
   log_step_cache(params.cache, steps);
   log(SD_LOG_INFO, "hires sampling 1/1 completed, taking 0.00s");
   log(SD_LOG_INFO, "hires fix completed, taking 0.00s");
@@ -645,7 +679,6 @@ Size draw_larger(const sd_ctx_t& /*context*/, const Words& /*words*/,
 }
 
 sd_image_t decode(const Words& words, int width, int height, std::int64_t seed) {
-  report_tiles(words);
   const std::size_t channels = words.have("gray") ? 1 : 3;
   sd_image_t image{static_cast<uint32_t>(width), static_cast<uint32_t>(height),
                    static_cast<uint32_t>(channels), nullptr};
@@ -756,11 +789,19 @@ sd_image_t* generate(sd_ctx_t* context, const Params* params, int count) {
     return nullptr;
   }
   const int steps = encode_pictures(*context, words, *params);
-  log(SD_LOG_INFO, "get_learned_condition completed, taking 0.00s");
-  sample(*context, words, sampling, steps, width, height);
+  if (steps == 0) {
+    return nullptr;
+  }
+  encode_text(words);
+  if (!sample(*context, words, sampling, steps, width, height)) {
+    return nullptr;
+  }
   log_step_cache(params->cache, steps);
   log(SD_LOG_INFO, "sampling completed, taking 0.00s");
   const Size size = draw_larger(*context, words, *params, {width, height});
+  if (size.width == 0 || !compute_tiles(words)) {
+    return nullptr;
+  }
   if (context->frees_weights) {
     context->weights.reset();
   }
@@ -848,6 +889,9 @@ int get_upscale_factor(upscaler_ctx_t* context) { return static_cast<int>(contex
 
 sd_image_t upscale(upscaler_ctx_t* context, sd_image_t input, uint32_t /*factor*/) {
   log(SD_LOG_INFO, "upscaling %ux%u", input.width, input.height);
+  if (!compute()) {
+    return {0, 0, 0, nullptr};
+  }
   if (context->words.have("slow-tiles")) {
     std::this_thread::sleep_for(20ms);
   }

@@ -17,6 +17,7 @@ from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.process import EngineProgressFunction
+from gpustack_draw.engine.process_end import drawing_canceled
 from gpustack_draw.engine.results import (
     Device,
     DrawResult,
@@ -54,7 +55,10 @@ class CoreEngine:
         return self._engine is not None and bool(self._engine.is_usable)
 
     def cancel(self) -> None:
-        """Do nothing: this process cannot end a call of its own before its next progress."""
+        """Cancel a running drawing from any thread; it fails, and the model stays loaded."""
+        engine = self._engine
+        if engine is not None:
+            engine.cancel()
 
     def load(
         self,
@@ -147,7 +151,7 @@ class CoreEngine:
         Raises:
             BlankPictureError: NaN or infinity was computed.
             ModelFileError: A LoRA contains NaN or infinity.
-            EngineError: The engine failed to load a LoRA or to draw the picture.
+            EngineError: The engine failed to load a LoRA or to draw the picture, or was canceled.
         """
         _core = import_core()
 
@@ -170,6 +174,8 @@ class CoreEngine:
                 on_progress=adapt_progress(on_progress),
                 on_log=adapt_log(on_log),
             )
+        except _core.CancelledError as error:
+            raise drawing_canceled() from error
         except _core.OverflowError as error:
             raise BlankPictureError("its numbers overflowed") from error
         except _core.DamagedLoraError as error:

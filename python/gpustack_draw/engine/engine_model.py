@@ -99,11 +99,7 @@ class EngineModel:
                 on_log=self._on_log,
             )
         except BlankPictureError as error:
-            self._loaded_on = ""
             raise no_picture(self._model, "drew no picture: its numbers overflowed") from error
-        except BaseException:
-            self._loaded_on = ""  # the engine may be in any state
-            raise
 
     def enlarge(self, first: Pass, drawn: DrawResult, progress: PictureProgress) -> DrawResult:
         """Enlarge the picture of a first pass with its upscaling model.

@@ -261,8 +261,8 @@ class LocalEngine:
             return self._engine.engine_names(model, lora)
 
     def cancel(self) -> None:
-        """End the engine's process at once if another thread draws; its drawing then fails."""
-        if self._turns.is_drawing:
+        """Cancel the drawing of another thread, which then fails; ends the process if it loads."""
+        if self._turns.cancel():
             self._engine.cancel()
 
     def close(self) -> None:

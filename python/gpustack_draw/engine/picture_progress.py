@@ -30,7 +30,7 @@ class PictureProgress:
         Args:
             on_progress: Called with the progress; ``None`` for none.
             first: The values that do not change.
-            check_open: Called after each call of ``on_progress``; raises if the engine was closed.
+            check_open: Called with each progress; raises if the drawing may not go on.
             second_steps: Sampling steps of the second pass; 0 for a single pass.
         """
         self.seconds: dict[str, float] = {}
@@ -57,8 +57,12 @@ class PictureProgress:
                 self.begin_second_pass()  # the engine draws both
             self._sample_total = progress.total
         self.seconds[phase] = self._earlier.get(phase, 0.0) + seconds
-        if self._on_progress is None:
-            return
+        if self._on_progress is not None:
+            self._on_progress(self._converted(progress))
+        self._check_open()
+
+    def _converted(self, progress: EngineProgress) -> Progress:
+        phase, step, seconds = progress.phase, progress.step, progress.seconds
         if phase == "load" and step and self._first_tensors is None:
             # The start of the engine is over, and some tensors may already be loaded.
             self._first_tensors = (step, seconds)
@@ -68,16 +72,13 @@ class PictureProgress:
         if phase == "sample":
             resumed = self._first_steps
             step, total = step + resumed, total + resumed + self._second_steps
-        self._on_progress(
-            replace(
-                self._first,
-                phase=phase,
-                step=step,
-                total=total,
-                seconds=seconds,
-                resumed=resumed,
-                started=started,
-                preview=progress.preview,
-            )
+        return replace(
+            self._first,
+            phase=phase,
+            step=step,
+            total=total,
+            seconds=seconds,
+            resumed=resumed,
+            started=started,
+            preview=progress.preview,
         )
-        self._check_open()

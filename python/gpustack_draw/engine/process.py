@@ -1,21 +1,22 @@
 """Client of the engine's process: starts it, sends requests, reports how it ended."""
 
 import os
-import subprocess
-import sys
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import astuple
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from gpustack_draw import errors
 from gpustack_draw.engine.input_buffers import InputBuffers
+from gpustack_draw.engine.launch import CLOSE_SECONDS, Launch, WorkerLog
 from gpustack_draw.engine.messages import Message, read_error, read_message, write_message
-from gpustack_draw.engine.process_end import closed_while_drawing, describe_end
+from gpustack_draw.engine.process_call import AbandonedCall, ProcessCall
+from gpustack_draw.engine.process_end import (
+    closed_while_drawing,
+    describe_end,
+    drawing_canceled,
+)
 from gpustack_draw.engine.results import (
     Device,
     DrawResult,
@@ -28,33 +29,19 @@ from gpustack_draw.engine.results import (
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
+if TYPE_CHECKING:
+    import subprocess
+
 EngineProgressFunction = Callable[[EngineProgress], None]
-
-MAX_LOG_LINES = 30
-CLOSE_SECONDS = 2.0
-
-# Imports this package from where the parent imported it, and nothing from the current folder. The
-# package's parent folder is not added to sys.path: files there could shadow standard modules.
-_START = """
-import sys
-if sys.path[0] == "":
-    del sys.path[0]
-from importlib import util
-spec = util.spec_from_file_location(
-    "gpustack_draw", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]]
-)
-package = sys.modules["gpustack_draw"] = util.module_from_spec(spec)
-spec.loader.exec_module(package)
-from gpustack_draw.engine.worker import main
-main()
-"""
 
 
 class EngineProcess:
     """An engine in a separate process, with the methods of CoreEngine; not thread-safe.
 
-    The first call starts the process, and later calls reuse it. An interrupted call (Ctrl-C, an
-    error in a callback) kills the process immediately, even while it loads or decodes.
+    The first call starts the process, and later calls reuse it. A drawing that is canceled, or
+    interrupted by Ctrl-C or an error in a callback, stops within moments, and the model stays
+    loaded; a process that goes on is killed. Any other interrupted call, and one that loads, kills
+    the process immediately.
     """
 
     def __init__(self) -> None:
@@ -62,10 +49,14 @@ class EngineProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._end_process: Callable[[], object] = _do_nothing
-        self._log = _Log()
-        self._launch: _Launch | None = None
+        self._log = WorkerLog()
+        self._launch: Launch | None = None
+        self._call_now: ProcessCall | None = None
+        self._abandoned: AbandonedCall | None = None
+        self._has_model = False
         self._messages_received = 0
         self._is_listening = False
+        self._is_within_message = False
 
     @property
     def messages_received(self) -> int | None:
@@ -82,9 +73,22 @@ class EngineProcess:
 
     @property
     def is_loaded(self) -> bool:
-        """True if the process runs, and so still has its model."""
+        """True if the process runs and has a model that can draw.
+
+        Waits a moment for the end of a drawing that was interrupted.
+        """
+        return self._is_running() and self._has_model
+
+    def _is_running(self) -> bool:
         if self._process is not None and self._owner != os.getpid():
-            self._process = None  # after a fork the process belongs to the parent
+            self._process = self._abandoned = None  # after a fork the process is the parent's
+        if self._abandoned is not None:
+            answer = self._abandoned.wait()
+            self._abandoned = None
+            if answer is None:
+                self.close()
+            else:
+                self._has_model = answer.fields["has_model"]
         return self._process is not None and self._process.poll() is None
 
     def load(self, **fields: Any) -> LoadResult:
@@ -130,12 +134,14 @@ class EngineProcess:
 
     def close(self) -> None:
         """End the process; a running call (this may be its callback) then fails."""
-        self._process = None
+        self._process = self._abandoned = None
         self._end_process()
 
     def cancel(self) -> None:
-        """End the process from any thread, at any time: a running call fails, a later one works."""
-        self._end_process()
+        """Cancel the running call from any thread, at any time: it fails, a later one works."""
+        call = self._call_now
+        if call is not None and self._owner == os.getpid():
+            call.cancel()
 
     def _call(
         self,
@@ -145,38 +151,68 @@ class EngineProcess:
         on_log: LogFunction | None = None,
         **fields: Any,
     ) -> Message:
+        call = self._call_now = ProcessCall(name, self._end_any_process)
         try:
             process = self._running_process()
             assert self._launch is not None
             self._log.listener = on_log
-            answer = self._exchange(process, name, fields, on_progress)
+            answer = self._exchange(process, call, name, fields, on_progress)
+            call.finish()
         except BaseException:
-            # After Ctrl-C or an error in a callback the engine would continue for nobody.
-            self.close()
+            self._abandon(call)
             raise
         finally:
+            self._call_now = None
             self._log.listener = None
+        if answer is not None:
+            self._has_model = answer.fields["has_model"]
+        if call.is_canceled:
+            raise drawing_canceled()
         if answer is None:
             raise self._closed() if self._launch.is_ended else self._crash(process)
         if answer.name == "failed":
-            raise read_error(answer.fields)
-        return answer
+            error = read_error(answer.fields["error"])
+            if isinstance(error, errors.NotEnoughMemoryError):
+                self.close()  # frees what the failed call has allocated
+            raise error
+        return Message(answer.name, answer.fields["result"], answer.payload)
+
+    def _end_any_process(self) -> None:
+        self._end_process()
+
+    def _abandon(self, call: ProcessCall) -> None:
+        """Stop the work for a call that was interrupted; otherwise it would go on for nobody."""
+        is_kept = False
+        try:
+            process = self._process
+            if call.can_stop and not self._is_within_message and process is not None:
+                assert process.stdout is not None
+                call.cancel()
+                self._abandoned = AbandonedCall(call, process.stdout)
+                is_kept = True
+        finally:
+            if not is_kept:
+                call.finish()
+                self.close()
 
     def _exchange(
         self,
         process: "subprocess.Popen[bytes]",
+        call: ProcessCall,
         name: str,
         fields: Mapping[str, Any],
         on_progress: EngineProgressFunction | None,
     ) -> Message | None:
         assert process.stdin is not None
         assert process.stdout is not None
+        stdin = process.stdin
         try:
-            write_message(process.stdin, name, **fields)
+            if not call.send(stdin, lambda: write_message(stdin, name, **fields)):
+                return None
         except OSError:
             return None
         except ValueError:
-            if not process.stdin.closed:
+            if not stdin.closed:
                 raise
             return None  # another thread called cancel()
         while (answer := self._next_message(process.stdout)) is not None:
@@ -192,7 +228,10 @@ class EngineProcess:
     def _next_message(self, stream: IO[bytes]) -> Message | None:
         self._is_listening = True
         try:
+            stream.peek(1)  # type: ignore[attr-defined]  # waits; an interrupt loses nothing
+            self._is_within_message = True
             answer = read_message(stream)
+            self._is_within_message = False
         except ValueError:
             if not stream.closed:
                 raise
@@ -203,7 +242,7 @@ class EngineProcess:
         return answer
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
-        if not self.is_loaded:
+        if not self._is_running():
             self.close()
             self._start()
         if self._process is None:  # cancel() was faster than the start
@@ -211,17 +250,12 @@ class EngineProcess:
         return self._process
 
     def _start(self) -> None:
-        package = str(Path(__file__).resolve().parents[1])
-        environment = {
-            **os.environ,
-            # By default a failed assertion starts a debugger to print a backtrace.
-            "GGML_NO_BACKTRACE": "1",
-        }
-        self._log = _Log()
+        self._log = WorkerLog()
         self._owner = os.getpid()
+        self._has_model = self._is_within_message = False
         # The launch must not reference this object: its thread would keep the process alive.
-        launch = _Launch([sys.executable, "-c", _START, package], environment, self._log)
-        self._end_process = weakref.finalize(self, _kill, launch, self._owner)
+        launch = Launch.of_worker(self._log)
+        self._end_process = weakref.finalize(self, launch.kill, self._owner)
         self._launch = launch
         try:
             self._process = launch.process()
@@ -247,89 +281,6 @@ class EngineProcess:
         return errors.EngineCrashed(f"the engine {end}{cause}", hint=hint, last_lines=last_lines)
 
 
-class _Launch:
-    """Starts a process and reads its stderr, in a thread that no signal interrupts.
-
-    In the main thread, Ctrl-C inside Popen could leave a process behind that nothing refers to.
-    """
-
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: "_Log") -> None:
-        self._command, self._environment, self._log = command, environment, log
-        self.reader = threading.Thread(target=self._run, daemon=True)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._error: OSError | None = None
-        self._start_attempted = threading.Event()
-        self._starting = threading.Lock()
-        self._may_start = True
-
-    def process(self) -> "subprocess.Popen[bytes] | None":
-        """Start the process and return it; ``None`` if it was ended before it started.
-
-        Raises:
-            OSError: The process could not be started.
-        """
-        self.reader.start()
-        self._start_attempted.wait()
-        if self._error is not None:
-            raise self._error
-        return self._process
-
-    def _run(self) -> None:
-        try:
-            with self._starting:
-                if self._may_start:
-                    self._process = self._popen()
-        except OSError as error:
-            self._error = error
-        finally:
-            self._start_attempted.set()
-        if self._process is None:
-            return
-        assert self._process.stderr is not None
-        with self._process.stderr as lines:
-            for line in lines:
-                self._log.add("stderr", line.decode(errors="replace").rstrip())
-
-    def _popen(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self._environment,
-        )
-
-    @property
-    def is_ended(self) -> bool:
-        """True if this side has ended the process, or is about to."""
-        return not self._may_start
-
-    def last_process(self) -> "subprocess.Popen[bytes] | None":
-        """Prevent a later start and return the process, None if it was never started.
-
-        Waits for a start in progress, but not for the thread: if Thread.start() was interrupted,
-        the thread may or may not run later.
-        """
-        with self._starting:
-            self._may_start = False
-            return self._process
-
-
-class _Log:
-    """Keeps the last problems of the engine's log and passes all lines to a listener, if set."""
-
-    def __init__(self) -> None:
-        self.last_lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
-        self.listener: LogFunction | None = None
-
-    def add(self, level: str, text: str) -> None:
-        if level in {"warning", "error", "stderr"}:
-            self.last_lines.append(text)
-        listener = self.listener
-        if listener is not None:
-            listener(level, text)
-
-
 def _pair(counts: Sequence[int] | None) -> tuple[int, int] | None:
     return None if counts is None else (counts[0], counts[1])
 
@@ -344,18 +295,3 @@ def _progress(message: Message) -> EngineProgress:
 
 def _do_nothing() -> None:
     pass
-
-
-def _kill(launch: _Launch, owner: int) -> None:
-    process = launch.last_process() if owner == os.getpid() else None
-    if process is None:
-        return
-    try:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):  # a driver blocks it in the kernel
-            process.wait(CLOSE_SECONDS)
-    finally:
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):  # unsent bytes for the ended process
-                    stream.close()

@@ -27,6 +27,11 @@ def closed_while_drawing() -> EngineError:
     )
 
 
+def drawing_canceled() -> EngineError:
+    """Return the error of a drawing that another thread has canceled."""
+    return EngineError("the drawing was canceled")
+
+
 def describe_end(status: int) -> tuple[str, str]:
     """Describe the end of a child process that has been waited for.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.process import EngineProcess
-from gpustack_draw.engine.process_end import closed_while_drawing
+from gpustack_draw.engine.process_end import closed_while_drawing, drawing_canceled
 from gpustack_draw.errors import EngineError
 
 # A working process sends a message every second.
@@ -31,7 +31,7 @@ class Turns:
 
     def _begin(self) -> None:
         self._owner = os.getpid()
-        self._is_closed = False  # during a drawing
+        self._is_closed = self._is_canceled = False  # during a drawing
         self._lock = threading.RLock()  # reentrant, so that a callback can call close()
         self._is_drawing = False
         self._forget()
@@ -42,11 +42,6 @@ class Turns:
             self._begin()
         return self._lock
 
-    @property
-    def is_drawing(self) -> bool:
-        """True while a thread draws or loads."""
-        return self._is_drawing
-
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """Wait for the turn to draw or load.
@@ -56,8 +51,8 @@ class Turns:
         """
         with self.lock():
             self.check_idle()
+            self._is_closed = self._is_canceled = False
             self._is_drawing = True
-            self._is_closed = False
             try:
                 yield
             finally:
@@ -72,14 +67,21 @@ class Turns:
         if self._is_drawing:
             raise EngineError("a callback of a drawing cannot draw with the same model")
 
+    def cancel(self) -> bool:
+        """Cancel the drawing of another thread; return False if there is none."""
+        self._is_canceled = self._is_drawing
+        return self._is_canceled
+
     def check_open(self) -> None:
-        """Check that the engine was not closed since the drawing began.
+        """Check that the drawing may go on; also called between the calls of its passes.
 
         Raises:
-            EngineError: It was, by a callback.
+            EngineError: It was canceled, or the engine was closed by a callback.
         """
         if self._is_closed:
             raise closed_while_drawing()
+        if self._is_canceled:
+            raise drawing_canceled()
 
     @contextmanager
     def closing(self) -> Iterator[None]:

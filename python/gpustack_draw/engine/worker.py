@@ -19,6 +19,7 @@ from typing import IO, Any
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.messages import Message, error_fields, read_message, write_message
+from gpustack_draw.engine.process_end import drawing_canceled
 from gpustack_draw.engine.results import EngineLora, EngineProgress, EngineTensor
 from gpustack_draw.errors import DrawError
 
@@ -37,17 +38,56 @@ def main() -> None:
     _prefer_oom_kill()
     parent = os.getppid()
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    engine = CoreEngine()
+    requests = _Requests(engine)
+    threading.Thread(target=requests.read, daemon=True).start()
     threading.stack_size(STACK_BYTES)
-    serving = threading.Thread(target=_serve_until_exit, args=(requests, answers))
+    serving = threading.Thread(target=_serve_until_exit, args=(engine, requests, answers))
     serving.start()
     serving.join()
 
 
-def _serve_until_exit(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]) -> None:
+class _Requests:
+    """The requests of the parent process, in their order, and their cancellation."""
+
+    def __init__(self, engine: CoreEngine) -> None:
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._received = self._begun = self._canceled = 0  # numbers of requests
+
+    def read(self) -> None:
+        """Read requests until the parent closes its end; then end this process."""
+        while (request := read_message(sys.stdin.buffer)) is not None:
+            if request.name == "cancel":
+                self._canceled = self._received
+                self._engine.cancel()
+            else:
+                self._received += 1
+                self._waiting.put(request)
+        # Not sys.exit(): another thread may be inside the engine.
+        os._exit(0)
+
+    def next(self) -> Message:
+        """Wait for the next request."""
+        request = self._waiting.get()
+        self._begun += 1
+        return request
+
+    def check(self) -> None:
+        """Check that the request which is worked on is not canceled.
+
+        CoreEngine.cancel() has no effect before a drawing has begun.
+
+        Raises:
+            EngineError: It is.
+        """
+        if self._begun <= self._canceled:
+            raise drawing_canceled()
+
+
+def _serve_until_exit(engine: CoreEngine, requests: _Requests, answers: IO[bytes]) -> None:
     try:
-        _serve(requests, partial(_answer, answers, threading.Lock()))
+        _serve(engine, requests, partial(_answer, answers, threading.Lock()))
     except BaseException:
         # The parent quotes the last line. A regular exit of Python would abort, because the
         # reader thread is blocked on stdin.
@@ -56,10 +96,9 @@ def _serve_until_exit(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]
         os._exit(1)
 
 
-def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) -> None:
-    engine = CoreEngine()
-
+def _serve(engine: CoreEngine, requests: _Requests, answer: Callable[..., None]) -> None:
     def on_progress(progress: EngineProgress) -> None:
+        requests.check()
         answer("progress", **_progress_fields(progress))
 
     def on_log(level: str, text: str) -> None:
@@ -69,15 +108,16 @@ def _serve(requests: "queue.SimpleQueue[Message]", answer: Callable[..., None]) 
     threading.Thread(target=_send_heartbeats, args=(is_working, answer), daemon=True).start()
     while True:
         is_working.clear()
-        request = requests.get()
+        request = requests.next()
         is_working.set()
         run = _ACTIONS[request.name]
         try:
-            result = run(engine, request, on_progress=on_progress, on_log=on_log)
+            result = dict(run(engine, request, on_progress=on_progress, on_log=on_log))
         except DrawError as error:
-            answer("failed", **error_fields(error))
+            answer("failed", has_model=engine.is_loaded, error=error_fields(error))
         else:
-            answer("done", **result)
+            payload = result.pop("payload", ())
+            answer("done", has_model=engine.is_loaded, result=result, payload=payload)
 
 
 def _load(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
@@ -163,13 +203,6 @@ def _take_over_stdout() -> IO[bytes]:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answers
-
-
-def _read_requests(requests: "queue.SimpleQueue[Message]") -> None:
-    while (request := read_message(sys.stdin.buffer)) is not None:
-        requests.put(request)
-    # Not sys.exit(): another thread may be inside the engine.
-    os._exit(0)
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -87,7 +87,7 @@ def test_a_full_queue_refuses_a_request_and_a_free_place_accepts_one(
     assert "draw a: 2" not in stubs.log
 
 
-def test_a_client_that_goes_away_ends_its_drawing_at_once_and_the_model_is_loaded_again(
+def test_a_client_that_goes_away_ends_its_drawing_at_once_and_a_pause_loads_the_model(
     studio: RunningStudio, stubs: StubModels
 ) -> None:
     stubs["a"].gate.clear()

@@ -9,8 +9,6 @@ from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.studio.counts import Counts
 from gpustack_draw.serve.studio.jobs import Job, JobQueue, Pause
 
-_MAX_SECONDS_TO_FINISH = 2.0
-
 
 class DrawingThread:
     """Runs the jobs of a queue, one at a time, and ends the one that runs.
@@ -33,7 +31,7 @@ class DrawingThread:
         self._lock = threading.Lock()
         self._running: Job | Pause | None = None
         self._thread = threading.Thread(target=self._run, name="gpustack-draw drawing", daemon=True)
-        # Ends engines: the system may need a moment to end a process.
+        # Ends work: the system may need a moment to end a process.
         self._ending = ThreadPoolExecutor(1, thread_name_prefix="gpustack-draw ending")
 
     def start(self) -> None:
@@ -55,19 +53,17 @@ class DrawingThread:
         elif running is not None:
             self.queue.tell_position(job)
 
-    def end(self, job: Job, error: BaseException, *, at_once: bool = False) -> None:
+    def end(self, job: Job, error: BaseException) -> None:
         """End a job, from any thread; one that has ended stays as it is.
 
         Args:
             job: The job.
             error: The error that its client gets.
-            at_once: End the engine also where it is free sooner if it finishes its picture.
         """
-        job.is_finishing = not at_once and self._is_almost_drawn(job)
         job.error = error
         if self.queue.remove(job):
             self._finish(job, error)
-        elif not job.is_finishing:
+        else:
             self._ending.submit(self._end_running, job)
 
     def close(self, error: BaseException) -> None:
@@ -80,7 +76,7 @@ class DrawingThread:
         """End whatever runs."""
         running = self._running
         if isinstance(running, Job):
-            self.end(running, error, at_once=True)
+            self.end(running, error)
         elif running is not None:
             self._ending.submit(self._end_running, running)
 
@@ -94,18 +90,6 @@ class DrawingThread:
         with self._lock:  # so that the next job is not ended instead
             if self._running is work:
                 work.end()
-
-    def _is_almost_drawn(self, job: Job) -> bool:
-        """Return whether the engine is free sooner if it finishes its picture.
-
-        Ending it costs the loading of the model.
-        """
-        counts = self._counts
-        left = job.seconds_left(counts.seconds_per_pixel(job.label))
-        if left is None or self._running is not job:
-            return False
-        limit = min(counts.load_seconds, _MAX_SECONDS_TO_FINISH)
-        return left + counts.decode_seconds < limit
 
     def _run(self) -> None:
         self._first()

@@ -28,8 +28,6 @@ class Job:
         progress: The last progress.
         preview: The last preview.
         begun: When it began to run, as of :func:`time.monotonic`; 0 before.
-        pixels: Pixels of its first picture, times its steps.
-        is_finishing: Whether its picture is finished although it was ended.
     """
 
     label: str
@@ -40,25 +38,6 @@ class Job:
     progress: Progress | None = None
     preview: Raster | None = None
     begun: float = 0.0
-    pixels: int = 0
-    is_finishing: bool = False
-
-    def seconds_left(self, seconds_per_pixel: float) -> float | None:
-        """Return an estimate of the time that sampling still takes; ``None`` without any.
-
-        Args:
-            seconds_per_pixel: Seconds that its model has taken for a pixel and a step; 0 if it has
-                drawn nothing yet.
-        """
-        progress = self.progress
-        if progress is None or progress.phase not in ("encode", "sample", "decode"):
-            return None
-        if progress.phase == "decode":
-            return 0.0
-        if progress.phase == "sample" and progress.step > progress.resumed:
-            steps = progress.step - progress.resumed
-            return (progress.total - progress.step) * progress.seconds / steps
-        return self.pixels * seconds_per_pixel or None
 
     def report(self, progress: Progress) -> None:
         """Pass the progress on to the client.
@@ -66,8 +45,7 @@ class Job:
         Raises:
             CanceledError: The job was ended.
         """
-        if not self.is_finishing:
-            self.check()
+        self.check()
         self.progress = progress
         if progress.preview is not None:
             self.preview = progress.preview

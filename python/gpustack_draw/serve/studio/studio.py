@@ -255,9 +255,7 @@ class Studio:
                         yield event
             work = partial(self._work.draw, model, request, preview)
             end = partial(self._pool.cancel, model)
-            first = settings[0]
-            pixels = first.width * first.height * (first.sample_steps or 0)
-            async with aclosing(self._run(model.name, work, end, pixels)) as events:
+            async with aclosing(self._run(model.name, work, end)) as events:
                 async for event in events:
                     yield event
 
@@ -359,10 +357,10 @@ class Studio:
             self._fetches.leave(key, channel)
 
     async def _run(
-        self, label: str, work: Callable[[Job], None], end: Callable[[], None], pixels: int = 0
+        self, label: str, work: Callable[[Job], None], end: Callable[[], None]
     ) -> AsyncGenerator[Any, None]:
         """Run a job, and yield its events; ends it when closed."""
-        job = Job(label, work, Channel(), end, pixels=pixels)
+        job = Job(label, work, Channel(), end)
         if self._stop is not None:
             raise self._stop
         self._thread.add(job)

@@ -1,7 +1,6 @@
 """The work of the drawing thread."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,23 +62,11 @@ class Work:
         """Download and load the first model, and set the state."""
         try:
             self._pool.fetch(served, self._report_load)
-            self._load(served, self._report_load)
+            self._pool.load(served, self._report_load)
         except BaseException as error:  # noqa: BLE001, RUF100 - the server reports it
             self.load_state = LoadState("failed", None if self.is_stopped else error)
         else:
             self.load_state = LoadState("ready")
-
-    def _load(self, served: ServedModel, on_progress: Callable[[Progress], None]) -> None:
-        begun = time.monotonic()
-        phases: set[str] = set()
-
-        def report(progress: Progress) -> None:
-            phases.add(progress.phase)
-            on_progress(progress)
-
-        self._pool.load(served, report)
-        if phases:  # it was not loaded
-            self._counts.load_seconds = time.monotonic() - begun
 
     def _report_load(self, progress: Progress) -> None:
         if self.is_stopped:
@@ -103,7 +90,6 @@ class Work:
         except (UsageError, NotEnoughMemoryError):
             raise
         except BaseException:
-            self._pool.forget(served)
             self._reload(served)
             raise
 
@@ -124,8 +110,8 @@ class Work:
         return True
 
     def _deliver(self, job: Job, index: int, picture: Picture) -> None:
-        job.check()  # a picture that was finished for nobody
-        self._counts.add_picture(picture, job.label)
+        job.check()
+        self._counts.add_picture(picture)
         self._listeners.notify(picture)
         job.channel.send(Drawn(index, picture))
 
@@ -150,11 +136,11 @@ class Work:
         job.channel.send(Enlarged(image))
 
     def _reload(self, served: ServedModel) -> None:
-        """Load a model again in the next pause, so that no request has to wait for it."""
+        """Load a model in the next pause, unless it is loaded, so that no request waits for it."""
 
         def load() -> None:
             try:
-                self._load(served, _ignore)
+                self._pool.load(served, _ignore)
             except Exception:  # noqa: BLE001, RUF100 - the next drawing reports it
                 self._pool.forget(served)
 
