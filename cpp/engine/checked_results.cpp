@@ -5,6 +5,8 @@
 // their results, pass through them.
 
 #include <new>
+#include <string_view>
+#include <system_error>
 
 #include "engine/graph_stop.h"
 #include "engine/number_checks.h"
@@ -23,7 +25,15 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
     ggml_backend_cpu_set_abort_callback(
         backend, [](void* /*data*/) { return GraphStop::is_requested(); }, nullptr);
   }
-  return ggml_backend_graph_compute(backend, graph);
+  try {
+    return ggml_backend_graph_compute(backend, graph);
+  } catch (const std::system_error& error) {  // of Vulkan, which allocates while it computes
+    const std::string_view what = error.what();
+    if (what.find("OutOfDeviceMemory") != what.npos || what.find("OutOfHostMemory") != what.npos) {
+      return GGML_STATUS_ALLOC_FAILED;
+    }
+    throw;
+  }
 }
 
 }  // namespace

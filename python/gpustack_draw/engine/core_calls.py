@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from gpustack_draw.engine.out_of_memory import is_out_of_memory, memory_error
 from gpustack_draw.engine.process import EngineProgressFunction
 from gpustack_draw.engine.results import Device, EngineProgress
 from gpustack_draw.errors import (
     EngineError,
     ModelFileError,
-    NotEnoughMemoryError,
     UsageError,
     quoted,
 )
@@ -18,17 +18,24 @@ from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
 
-def adapt_progress(
-    on_progress: EngineProgressFunction | None,
-) -> Callable[[Any, int, int, float, Any], None]:
-    """Return a progress callback for the compiled engine."""
+class ProgressAdapter:
+    """A progress callback for the compiled engine.
 
-    def call(phase: Any, step: int, total: int, seconds: float, preview: Any) -> None:
-        if on_progress is not None:
+    Attributes:
+        phase: The last phase; empty before the first.
+    """
+
+    def __init__(self, on_progress: EngineProgressFunction | None) -> None:
+        """Create it; ``on_progress`` receives this package's records."""
+        self.phase = ""
+        self._on_progress = on_progress
+
+    def __call__(self, phase: Any, step: int, total: int, seconds: float, preview: Any) -> None:
+        """Report the progress of the engine."""
+        self.phase = phase.name
+        if self._on_progress is not None:
             raster = preview and Raster(preview.pixels, preview.width, preview.height)
-            on_progress(EngineProgress(phase.name, step, total, seconds, raster))
-
-    return call
+            self._on_progress(EngineProgress(phase.name, step, total, seconds, raster))
 
 
 def adapt_log(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None:
@@ -39,17 +46,17 @@ def adapt_log(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None
     return lambda level, text: on_log(level, text.decode(errors="replace"))
 
 
-def engine_error(error: Exception) -> EngineError:
-    """Return the error for an EngineError of the compiled engine."""
+def engine_error(error: Exception, phase: str = "") -> EngineError:
+    """Return the error for an EngineError of the compiled engine.
+
+    Args:
+        error: The error.
+        phase: The phase in which it was raised; empty if it is unknown.
+    """
     # The first line is the failure, the others the library's log: "model.cpp:871  - ...".
     failure, *log = str(error).splitlines()
-    if "bad_alloc" in failure:
-        return NotEnoughMemoryError(
-            f"{failure.partition(':')[0]}: out of memory",
-            hint=phrase(
-                "close other programs, or use a smaller quantization of the model or {size}"
-            ),
-        )
+    if is_out_of_memory(str(error)):
+        return memory_error(failure.partition(":")[0], phase)
     reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
     return EngineError(
         f"{failure}: {reason}" if reason else failure,

@@ -6,8 +6,8 @@ from typing import Any
 
 from gpustack_draw.engine.cache_numbers import cache_numbers
 from gpustack_draw.engine.core_calls import (
+    ProgressAdapter,
     adapt_log,
-    adapt_progress,
     check_device,
     damaged_model,
     engine_error,
@@ -108,13 +108,13 @@ class CoreEngine:
                 device=device,
                 encode_pictures=encode_pictures,
                 embeddings={word: os.fsencode(path) for word, path in embeddings.items()},
-                on_progress=adapt_progress(on_progress),
+                on_progress=ProgressAdapter(on_progress),
                 on_log=adapt_log(on_log),
             )
         except _core.DamagedModelError as error:
             raise damaged_model(error) from error
         except _core.EngineError as error:
-            raise engine_error(error) from error
+            raise engine_error(error, "load") from error
         except ValueError:
             check_device(device, _core)
             raise  # a callback raised it
@@ -159,6 +159,7 @@ class CoreEngine:
         others = {name: value for name, value in settings.items() if name not in chosen}
         lists = {name: chosen.pop(name) or () for name in _LISTS}
         chosen |= {**cache_numbers(chosen.pop("cache")), **(numbers or {})}
+        progress = ProgressAdapter(on_progress)
         inputs = {} if pictures is None else dict(pictures.keywords)
         if canny:
             inputs["control"] = _core.find_edges(inputs["control"])
@@ -171,7 +172,7 @@ class CoreEngine:
                 loras=[(os.fsencode(lora.path), lora.weight, lora.high_noise) for lora in loras],
                 hires_upscaler=hires_upscaler,
                 previews=_core.Previews[previews],
-                on_progress=adapt_progress(on_progress),
+                on_progress=progress,
                 on_log=adapt_log(on_log),
             )
         except _core.CancelledError as error:
@@ -184,7 +185,7 @@ class CoreEngine:
                 hint="download the file again, or use another one",
             ) from error
         except _core.EngineError as error:
-            raise engine_error(error) from error
+            raise engine_error(error, progress.phase) from error
         return DrawResult(
             picture.width,
             picture.height,

@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from gpustack_draw.engine.core_calls import (
+    ProgressAdapter,
     adapt_log,
-    adapt_progress,
     check_device,
     damaged_model,
     engine_error,
@@ -56,7 +56,8 @@ class CoreUpscaler:
         """
         _core = import_core()
 
-        callbacks: Any = {"on_progress": adapt_progress(on_progress), "on_log": adapt_log(on_log)}
+        progress = ProgressAdapter(on_progress)
+        callbacks: Any = {"on_progress": progress, "on_log": adapt_log(on_log)}
         try:
             if self._loaded != (model, threads, device) or not self._upscaler.is_usable:
                 self._load(model, threads, device, callbacks)
@@ -66,7 +67,7 @@ class CoreUpscaler:
         except _core.OverflowError as error:
             raise BlankPictureError("its numbers overflowed") from error
         except _core.EngineError as error:
-            raise engine_error(error) from error
+            raise engine_error(error, progress.phase) from error
         return DrawResult(result.width, result.height, result.pixels)
 
     def _load(self, model: str, threads: int, device: str, callbacks: Any) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
@@ -14,8 +15,8 @@ from gpustack_draw.engine.messages import Message, read_error, read_message, wri
 from gpustack_draw.engine.process_call import AbandonedCall, ProcessCall
 from gpustack_draw.engine.process_end import (
     closed_while_drawing,
-    describe_end,
     drawing_canceled,
+    ended_error,
 )
 from gpustack_draw.engine.results import (
     Device,
@@ -26,6 +27,7 @@ from gpustack_draw.engine.results import (
     EngineTensor,
     LoadResult,
 )
+from gpustack_draw.memory.oom_kills import oom_kills
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
 
@@ -40,8 +42,8 @@ class EngineProcess:
 
     The first call starts the process, and later calls reuse it. A drawing that is canceled, or
     interrupted by Ctrl-C or an error in a callback, stops within moments, and the model stays
-    loaded; a process that goes on is killed. Any other interrupted call, and one that loads, kills
-    the process immediately.
+    loaded; if it takes longer than loading the model did, the process is killed. Any other
+    interrupted call, and one that loads, kills the process immediately.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,9 @@ class EngineProcess:
         self._call_now: ProcessCall | None = None
         self._abandoned: AbandonedCall | None = None
         self._has_model = False
+        self._load_seconds = 0.0
+        self._phase = ""  # of the running call
+        self._oom_kills: int | None = None  # before it
         self._messages_received = 0
         self._is_listening = False
         self._is_within_message = False
@@ -93,7 +98,10 @@ class EngineProcess:
 
     def load(self, **fields: Any) -> LoadResult:
         """Load a model; see CoreEngine.load."""
-        return LoadResult(**self._call("load", **fields).fields)
+        began = time.monotonic()
+        result = LoadResult(**self._call("load", **fields).fields)
+        self._load_seconds = time.monotonic() - began
+        return result
 
     def draw(
         self,
@@ -151,7 +159,8 @@ class EngineProcess:
         on_log: LogFunction | None = None,
         **fields: Any,
     ) -> Message:
-        call = self._call_now = ProcessCall(name, self._end_any_process)
+        self._phase, self._oom_kills = "", oom_kills()
+        call = self._call_now = ProcessCall(name, self._end_any_process, self._load_seconds)
         try:
             process = self._running_process()
             assert self._launch is not None
@@ -219,6 +228,7 @@ class EngineProcess:
             if answer.name == "log":
                 self._log.add(answer.fields["level"], answer.fields["text"])
             elif answer.name == "progress":
+                self._phase = answer.fields["phase"]
                 if on_progress is not None:
                     on_progress(_progress(answer))
             elif answer.name != "alive":
@@ -270,15 +280,15 @@ class EngineProcess:
             return SystemExit()  # Python is exiting; end this daemon thread quietly
         return closed_while_drawing()
 
-    def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineCrashed:
+    def _crash(self, process: "subprocess.Popen[bytes]") -> errors.EngineError:
         status = process.wait()
         assert self._launch is not None
         self._launch.reader.join(CLOSE_SECONDS)  # the last line often names the cause
         self.close()
-        last_lines = tuple(line for line in tuple(self._log.last_lines) if line)
-        cause = f": {last_lines[-1]}" if last_lines else ""
-        end, hint = describe_end(status)
-        return errors.EngineCrashed(f"the engine {end}{cause}", hint=hint, last_lines=last_lines)
+        last_lines = [line for line in tuple(self._log.last_lines) if line]
+        before, now = self._oom_kills, oom_kills()
+        was_oom_kill = None if before is None or now is None else now > before
+        return ended_error(status, last_lines, phase=self._phase, was_oom_kill=was_oom_kill)
 
 
 def _pair(counts: Sequence[int] | None) -> tuple[int, int] | None:
