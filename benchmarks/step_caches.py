@@ -66,17 +66,17 @@ def draw(model: Model, request: DrawRequest, drawn: Drawn) -> None:
     drawn.sampling += times[-1] - times[0]
 
 
-def caches_of(name: str, sampler: str) -> list[str]:
-    """Return the caches that fit a model; spectrum alone where another sampler is measured."""
-    if sampler != "euler":
-        return ["spectrum"]
+def caches_of(name: str, caches: list[str]) -> list[str]:
+    """Return those of some caches that fit a model."""
     other_kind = ("easycache", "dbcache") if name in UNETS else ("ucache",)
-    return [cache for cache in CACHES if not cache.startswith(other_kind)]
+    return [cache for cache in caches if not cache.startswith(other_kind)]
 
 
-def measure(name: str, file: str, steps: int, prompts: list[Prompt], sampler: str) -> None:
+def measure(
+    name: str, file: str, steps: int, prompts: list[Prompt], sampler: str, caches: list[str]
+) -> None:
     """Draw the prompts with every cache of a model and print a table."""
-    records = {cache: Drawn() for cache in ("off", *caches_of(name, sampler))}
+    records = {cache: Drawn() for cache in ("off", *caches_of(name, caches))}
     side = SIDES[name]
     with load(file, in_process=True) as model:
         options = {"size": (side, side), "cfg_scale": CFG[name], "sampler": sampler}
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--steps", nargs="+", type=int, default=[20, 30])
     parser.add_argument("--samplers", nargs="+", default=["euler"])
+    parser.add_argument("--caches", nargs="+", default=CACHES)
     parser.add_argument("--count", type=int, default=6, help="pictures of the demo model")
     options = parser.parse_args()
     prompts = make_prompts(-(-options.count // len(SINGLE_GROUPS)), 1, SINGLE_GROUPS)
@@ -119,7 +120,7 @@ def main() -> None:
         count = options.count if name == "demo" else 1
         for steps in options.steps:
             for sampler in options.samplers:
-                measure(name, file, steps, prompts[:count], sampler)
+                measure(name, file, steps, prompts[:count], sampler, options.caches)
 
 
 if __name__ == "__main__":

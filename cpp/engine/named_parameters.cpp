@@ -43,7 +43,8 @@ template <typename Params>
 std::map<std::string, NumberPointer> common_parameters(Params& params) {
   sd_sample_params_t& sample = params.sample_params;
   return {
-      {"cache_mode", &params.cache.mode},  // a step cache of sd_cache_mode_t
+      {"cache_chebyshev_share", &params.cache.spectrum_w},  // of spectrum's two predictions
+      {"cache_mode", &params.cache.mode},                   // a step cache of sd_cache_mode_t
       {"cache_residual_threshold", &params.cache.residual_diff_threshold},  // of dbcache
       {"cache_reuse_threshold", &params.cache.reuse_threshold},  // of easycache and ucache
       {"cfg_scale", &sample.guidance.txt_cfg},

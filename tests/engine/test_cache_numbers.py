@@ -10,7 +10,7 @@ from gpustack_draw.engine.skipped_evaluations import Counts, notes_on_skipped, s
     ("cache", "numbers"),
     [
         (None, {}),
-        ("spectrum", {"cache_mode": 6}),
+        ("spectrum", {"cache_mode": 6, "cache_chebyshev_share": 0}),
         ("easycache", {"cache_mode": 1}),
         ("ucache:threshold=0.5", {"cache_mode": 2, "cache_reuse_threshold": 0.5}),
         ("dbcache:threshold=0.1", {"cache_mode": 3, "cache_residual_threshold": 0.1}),
