@@ -76,16 +76,17 @@ def families_reference() -> str:
         "the model's file or from [other files](../how-to/components.md). Steps, cfg and scheduler",
         "are defaults; variants (`turbo`, `schnell`, `lightning`, ...) have others.",
         "",
-        "The last columns are about pictures. *Image-to-image* starts from a picture. *Inpaint*",
+        "The next columns are about pictures. *Image-to-image* starts from a picture. *Inpaint*",
         "redraws a masked part of one; a network is `trained` for it if it takes masks as input.",
         "*Edit* looks at reference pictures: `yes` for models that were trained to, or the name of",
         "these models; `untrained` if the network was not trained with references, which can spoil",
         "the drawing; `no` if the engine cannot pass them. *Control* follows a control picture:",
-        "`ControlNet` with the file of `--control-net`, `yes` by itself.",
+        "`ControlNet` with the file of `--control-net`, `yes` by itself. *Tiny decoder* is the",
+        "repository of `--taesd auto`.",
         "",
     ]
     columns = ("family", "name", "needs", "size a multiple of", "trained for", "steps", "cfg")
-    columns += ("scheduler", "image-to-image", "inpaint", "edit", "control")
+    columns += ("scheduler", "image-to-image", "inpaint", "edit", "control", "tiny decoder")
     lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     refused = []
     for family in FAMILIES.values():
@@ -101,7 +102,7 @@ def families_reference() -> str:
         cells = [
             *(family.title, f"`{family.name}`", ", ".join(parts), str(family.size_multiple)),
             *(f"{width}x{height}", str(defaults.sample_steps), f"{defaults.cfg_scale:g}"),
-            *(defaults.scheduler, *_picture_cells(family)),
+            *(defaults.scheduler, *_picture_cells(family), _tiny_decoder(family)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "Recognized, but refused:", "", *refused]
@@ -117,6 +118,14 @@ def _picture_cells(family: Family) -> tuple[str, ...]:
     names = [model.title for model in family.edit_models]
     controls = "yes" if pictures.control else "ControlNet" if family.takes_control_net else "no"
     return starts, inpaints, min(names, key=len, default=edits), controls
+
+
+def _tiny_decoder(family: Family) -> str:
+    """Return the repository of the known tiny decoder of a family."""
+    if family.vae_is_taesd:
+        return "its own"
+    sources = family.sources_of("taesd")
+    return f"`{sources[0].repository}`" if sources else "no"
 
 
 def library_reference() -> str:

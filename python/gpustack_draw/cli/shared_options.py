@@ -56,7 +56,8 @@ def add_component_options(parser: Parser) -> None:
         "--t5xxl": "T5-XXL text encoder",
         "--llm": "language model used as text encoder",
         "--llm-vision": "vision encoder (mmproj) of the language model, for editing",
-        "--taesd": "TAESD, a tiny image decoder, faster and coarser than the VAE",
+        "--taesd": "TAESD, a tiny image decoder, faster and coarser than the VAE; auto stands for"
+        " the known one of the model's family",
         "--control-net": "network with which Stable Diffusion 1 and 2 follow --control-image",
     }
     for option, help_text in components.items():

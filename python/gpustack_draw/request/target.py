@@ -34,7 +34,8 @@ class Components:
         t5xxl: The T5-XXL text encoder.
         llm: The language model that encodes the text (FLUX.2, Qwen-Image, Z-Image).
         llm_vision: The vision encoder (mmproj) of the language model, for Qwen-Image-Edit.
-        taesd: The tiny autoencoder, faster than the VAE.
+        taesd: The tiny autoencoder, faster than the VAE; ``auto`` for the known one of the model's
+            family.
         control_net: The ControlNet with which Stable Diffusion 1 and 2 follow a control picture.
 
     Raises:

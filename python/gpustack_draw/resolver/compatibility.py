@@ -10,6 +10,7 @@ from dataclasses import replace
 from gpustack_draw.errors import ModelFileError, quoted
 from gpustack_draw.headers.header import ModelHeader
 from gpustack_draw.headers.tensor_table import damaged
+from gpustack_draw.phrases import phrase
 from gpustack_draw.resolver.control_net import check_control_net_fits
 from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.vision_encoder import check_vision_encoder
@@ -30,7 +31,8 @@ _T5_EMBEDDINGS = ("shared.weight", "token_embd.weight")
 _T5_WIDTH = 4096
 _VAE_START = "decoder.conv_in.weight"
 _VIDEO_VAE_START = "decoder.conv1"
-_TAESD_STARTS = ("decoder.layers.0.weight", "decoder.layers.1.weight", "decoder.1.weight")
+_TAESD_START = "decoder.layers.0.weight"
+_VIDEO_TAESD_START = "decoder.1.weight"
 _BLOCK = re.compile(r"joint_blocks\.([0-9]+)\.")
 _SD35_MEDIUM_SIDE = 384 * 16
 
@@ -136,9 +138,7 @@ def check_components(
                 _check_vae_type(family, part, name)
                 _check_channels(family, _vae_channels(part), name)
             elif component == "taesd":
-                _check_vae_name(family, name)
-                sides = (_side(part, first, 2) for first in _TAESD_STARTS)
-                _check_channels(family, next((side for side in sides if side), 0), name)
+                _check_tiny_decoder(family, part, name)
             elif component == "t5xxl":
                 _check_t5(family, part, name)
             elif component == "llm":
@@ -162,6 +162,30 @@ def _check_vae_type(family: Family, vae: ModelHeader, label: str) -> None:
             f"{quoted(label)} is a VAE of another type than {family.title}'s",
             hint=f"use one made for {family.title}",
         )
+
+
+def _check_tiny_decoder(family: Family, decoder: ModelHeader, label: str) -> None:
+    if not family.takes_taesd:
+        raise ModelFileError(
+            f"{quoted(label)} cannot decode {family.title}: the engine has no tiny autoencoder"
+            " for it",
+            hint=phrase("leave {taesd} out"),
+        )
+    _check_vae_name(family, label)
+    starts = (_TAESD_START, _VIDEO_TAESD_START)
+    start, other = reversed(starts) if family.video_vae else starts
+    channels = _side(decoder, start, 2)
+    if not channels and _side(decoder, other, 2):
+        raise ModelFileError(
+            f"{quoted(label)} is a tiny autoencoder of another type than {family.title}'s",
+            hint=f"use one made for {family.title}",
+        )
+    if not channels:
+        raise ModelFileError(
+            f"{quoted(label)} is no complete tiny autoencoder: it lacks the tensor {start}",
+            hint="download the file again, or use another one",
+        )
+    _check_channels(family, channels, label)
 
 
 def _check_vae_name(family: Family, label: str) -> None:

@@ -92,3 +92,21 @@ CLIP_H = (
     Source("stabilityai/sd-turbo", "text_encoder/model.fp16.safetensors"),
     Source("stabilityai/stable-diffusion-2-1", "text_encoder/model.fp16.safetensors"),
 )
+
+_DIFFUSERS_FILE = "diffusion_pytorch_model.safetensors"
+_TAEF1 = (Source("madebyollin/taef1", _DIFFUSERS_FILE),)
+_TAEW21 = (
+    Source("Kijai/WanVideo_comfy", "taew2_1.safetensors", bytes=22_642_902),
+    Source("lightx2v/Autoencoders", "taew2_1.safetensors", bytes=22_642_902),
+)
+# Tiny decoders, by the VAE whose latents they decode.
+TINY_DECODERS = {
+    SD_VAE: (Source("madebyollin/taesd", _DIFFUSERS_FILE),),
+    SDXL_VAE: (Source("madebyollin/taesdxl", _DIFFUSERS_FILE),),
+    SD3_VAE: (Source("madebyollin/taesd3", _DIFFUSERS_FILE),),
+    FLUX_VAE: _TAEF1,
+    FLUX2_VAE: (Source("madebyollin/taef2", "taef2.safetensors"),),
+    QWEN_VAE: _TAEW21,
+    WAN_VAE: _TAEW21,
+    WAN22_VAE: (Source("lightx2v/Autoencoders", "taew2_2.safetensors"),),
+}

@@ -1,6 +1,6 @@
 """Find the components that a model's file lacks: beside it, in the cache, or on the hub."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -64,12 +64,12 @@ class FoundComponents:
 
 def find_components(
     family: Family,
-    present: AbstractSet[str],
     main: ModelHeader,
     label: str,
     files: Sequence[CandidateFile],
     open_hub: OpenHub,
     *,
+    present: AbstractSet[str],
     llm: ComponentFile | None = None,
     fetch_optional: bool = True,
 ) -> FoundComponents:
@@ -77,11 +77,11 @@ def find_components(
 
     Args:
         family: The model's family.
-        present: Components in its file, or chosen by the user.
         main: Header of its file.
         label: Name of that file in messages.
         files: The files beside it, in its repository or in its local folder.
         open_hub: Returns the hub and its cache, to search next.
+        present: Components in its file, or chosen by the user.
         llm: The language model that the user chose, whose vision encoder may be beside it.
         fetch_optional: Whether to download optional components, too.
 
@@ -111,6 +111,13 @@ def find_components(
             missing.append(component)
     if missing:
         raise finder.error(missing)
+    return found_components(found, files, finder)
+
+
+def found_components(
+    found: Mapping[str, FoundComponent], files: Sequence[CandidateFile], finder: "ComponentFinder"
+) -> FoundComponents:
+    """Return components with the notes on where they were found; ``files`` are beside the model."""
     elsewhere = (one for one in found.values() if not _is_in_repository(one.file, files))
     notes = (*finder.notes, *_notes_on_places(elsewhere, files, finder))
     component_files = {name: _component_file(one, files, finder) for name, one in found.items()}
@@ -161,6 +168,7 @@ class ComponentFinder:
     Attributes:
         notes: Notes on local files beside the model that are named like a component and do not fit.
             Files of a repository are not the user's, and are not read again for a note.
+        reasons: Why the known places did not have a component, by component.
     """
 
     def __init__(self, open_hub: OpenHub, family: Family, main: ModelHeader, label: str) -> None:
@@ -184,7 +192,7 @@ class ComponentFinder:
         self._text_width = next(widths, 0)
         self._headers: dict[CandidateFile, ModelHeader | None] = {}
         self._misfits: dict[CandidateFile, DrawError] = {}
-        self._reasons: dict[str, list[DrawError]] = {}
+        self.reasons: dict[str, list[DrawError]] = {}
         self._hub_is_unavailable = False
         self.notes: list[str] = []
 
@@ -223,7 +231,7 @@ class ComponentFinder:
                 files_beside_language_model(llm, self._open_hub), "llm_vision", []
             )
         except (ModelNotFoundError, FetchError) as error:
-            self._reasons.setdefault("llm_vision", []).append(error)
+            self.reasons.setdefault("llm_vision", []).append(error)
         return None
 
     def find_elsewhere(self, component: str, *, only_cached: bool = False) -> FoundComponent | None:
@@ -250,7 +258,7 @@ class ComponentFinder:
     def _try_source(
         self, source: Source, component: str, *, only_cached: bool
     ) -> FoundComponent | None:
-        reasons = self._reasons.setdefault(component, [])
+        reasons = self.reasons.setdefault(component, [])
         try:
             file = self._look_in(source, component, only_cached=only_cached)
             return None if file is None else self._take(file, source, component)
@@ -361,7 +369,7 @@ class ComponentFinder:
         is_one = len(components) == 1
         titles = " and ".join(title_of(component, self._family) for component in components)
         named = joined(" ", [Argument(component, "FILE") for component in components])
-        reasons = self._reasons.get(components[0], [])
+        reasons = self.reasons.get(components[0], [])
         why = joined("", [phrase("; {}", reason.message) for reason in reasons])
         hints: list[str] = [phrase("name {} with {}", "it" if is_one else "them", named)]
         sources = self._family.sources_of(components[0], self._text_width)

@@ -1,6 +1,6 @@
 """Resolve a model reference to files whose headers are checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -40,7 +40,9 @@ from gpustack_draw.resolver.vision_encoder import has_vision_encoder
 
 if TYPE_CHECKING:
     from gpustack_draw.hub import RepositoryFile
+    from gpustack_draw.resolver.find_components import CandidateFile
 
+AUTO = "auto"  # as a tiny decoder: the known one of the model's family
 DEMO_DEFAULTS = Defaults(
     sample_steps=4, cfg_scale=1.0, native_size=(256, 256), smallest_size=(128, 128)
 )
@@ -58,27 +60,44 @@ def resolve_model(
 
     Args:
         reference: The model.
-        components: Files chosen by the user, by component (``vae``, ``clip_l``, ...).
+        components: Files chosen by the user, by component (``vae``, ``clip_l``, ...); ``auto`` for
+            ``taesd`` stands for the known tiny decoder of the model's family.
         embeddings: Embeddings chosen by the user.
 
     Raises:
-        UsageError: The name of a component is unknown.
+        UsageError: The name of a component is unknown, or the family has no known tiny decoder.
         ModelNotFoundError: A file or a required component is missing.
         ModelFileError: A file is damaged, or not the component that it is used as.
         FetchError: The hub is unavailable, or refuses the request.
         NotYetSupportedError: This version cannot draw with the model's family.
     """
     shared_hub = cache(open_hub)
-    user_files = _read_user_files(components or {}, shared_hub)
+    named = dict(components or {})
+    is_tiny = named.get("taesd", "").strip().lower() == AUTO
+    if is_tiny:
+        del named["taesd"]
+    chosen = _Chosen(_read_user_files(named, shared_hub), shared_hub, is_tiny=is_tiny)
     try:
-        resolved = _resolve(reference, user_files, shared_hub)
+        resolved = _resolve(reference, chosen)
     except DrawError as error:
         error.argument = error.argument or "model"
         raise
     found = find_embeddings(embeddings, resolved.family, shared_hub) if embeddings else ()
     notes = resolved.notes + tuple(dict.fromkeys(file.note for file in found if file.note))
-    resolved = replace(resolved, user_components=tuple(user_files), embeddings=found, notes=notes)
+    tiny = next((file for file in resolved.files if file.component == "taesd"), None)
+    has_tiny_file = is_tiny and tiny is not None and tiny.path != resolved.files[0].path
+    names = (*chosen.files, "taesd") if has_tiny_file else tuple(chosen.files)
+    resolved = replace(resolved, user_components=names, embeddings=found, notes=notes)
     return replace(resolved, hub=shared_hub() if resolved.hub_files else None)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What the user chose: component files, and whether to find a tiny decoder."""
+
+    files: Mapping[str, ComponentFile]
+    open_hub: OpenHub
+    is_tiny: bool
 
 
 def _read_user_files(components: Mapping[str, str], open_hub: OpenHub) -> dict[str, ComponentFile]:
@@ -92,15 +111,13 @@ def _read_user_files(components: Mapping[str, str], open_hub: OpenHub) -> dict[s
     return files
 
 
-def _resolve(
-    reference: ModelReference, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
-) -> ResolvedModel:
-    if isinstance(reference, DemoModel):
-        return _resolve_demo(reference, user_files)
+def _resolve(reference: ModelReference, chosen: _Chosen) -> ResolvedModel:
+    if isinstance(reference, DemoModel):  # it has a tiny decoder
+        return _resolve_demo(reference, chosen.files)
     if isinstance(reference, LocalModel):
-        return _resolve_local(reference, user_files, open_hub)
+        return _resolve_local(reference, chosen)
     if isinstance(reference, HubModel):
-        return _resolve_hub(reference, user_files, open_hub)
+        return _resolve_hub(reference, chosen)
     raise ModelNotFoundError(f"no model named {quoted(reference.text)} on this machine")
 
 
@@ -128,34 +145,25 @@ def _resolve_demo(reference: DemoModel, user_files: Mapping[str, ComponentFile])
     )
 
 
-def _resolve_local(
-    reference: LocalModel, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
-) -> ResolvedModel:
+def _resolve_local(reference: LocalModel, chosen: _Chosen) -> ResolvedModel:
     path, typed = reference.path, reference.text
     is_folder = is_model_folder(path)
     header = read_model_folder(path, typed) if is_folder else read_model_header(path, label=typed)
     name = path.resolve().name if is_folder else path.stem
     main = _MainFile(header, typed, (name,), path)
-    family, present = _check_main_file(main, user_files)
-    if _is_complete(family, present):
-        return _assemble(reference, main, "local", user_files)
-    from gpustack_draw.resolver.find_components import find_components
-    from gpustack_draw.resolver.local_components import files_beside
 
-    neighbors = [] if is_folder else files_beside(path, typed)
-    llm = user_files.get("llm")
-    found = find_components(
-        family, present, header, typed, neighbors, open_hub, llm=llm, fetch_optional=False
-    )
-    return _assemble(reference, main, "local", {**found.files, **user_files}, found.notes)
+    def neighbors() -> "Sequence[CandidateFile]":
+        from gpustack_draw.resolver.local_components import files_beside
+
+        return [] if is_folder else files_beside(path, typed)
+
+    return _completed(reference, main, "local", chosen, neighbors)
 
 
-def _resolve_hub(
-    reference: HubModel, user_files: Mapping[str, ComponentFile], open_hub: OpenHub
-) -> ResolvedModel:
+def _resolve_hub(reference: HubModel, chosen: _Chosen) -> ResolvedModel:
     from gpustack_draw.hub.choose_file import choose_file
 
-    hub = open_hub()
+    hub = chosen.open_hub()
     name = reference.repository
     repository = hub.repository(name, reference.revision, is_sufficient=None)
     choice = choose_file(
@@ -169,16 +177,35 @@ def _resolve_hub(
     names = (Path(file.path).stem, name.rpartition("/")[2])
     main = _MainFile(header, file.label, names, hub.cache.pointer(file), hub_file=file)
     notes = tuple(note for note in (repository.note, choice.note) if note)
-    family, present = _check_main_file(main, user_files)
-    if _is_complete(family, present):
-        return _assemble(reference, main, "hub", user_files, notes)
-    from gpustack_draw.resolver.find_components import find_components
-
     beside = [each for each in repository.files if each != file]
-    llm = user_files.get("llm")
-    found = find_components(family, present, header, file.label, beside, open_hub, llm=llm)
-    component_files = {**found.files, **user_files}
-    return _assemble(reference, main, "hub", component_files, notes + found.notes)
+    return _completed(reference, main, "hub", chosen, lambda: beside, notes)
+
+
+def _completed(
+    reference: HubModel | LocalModel,
+    main: "_MainFile",
+    source: str,
+    chosen: _Chosen,
+    neighbors: "Callable[[], Sequence[CandidateFile]]",
+    notes: tuple[str, ...] = (),
+) -> ResolvedModel:
+    """Build a model with the components that its main file lacks; ``neighbors`` are beside it."""
+    family, present = _check_main_file(main, chosen.files)
+    find_tiny = chosen.is_tiny and "taesd" not in present
+    if _is_complete(family, present) and not find_tiny:
+        return _assemble(reference, main, source, chosen.files, notes)
+    from gpustack_draw.resolver.find_components import find_components
+    from gpustack_draw.resolver.find_tiny_decoder import find_tiny_decoder
+
+    files, beside = dict(chosen.files), neighbors()
+    start = family, main.header, main.label, beside, chosen.open_hub
+    if find_tiny:
+        tiny = find_tiny_decoder(*start)
+        files, present, notes = files | tiny.files, present | {"taesd", "vae"}, notes + tiny.notes
+    found = find_components(
+        *start, present=present, llm=files.get("llm"), fetch_optional=source == "hub"
+    )
+    return _assemble(reference, main, source, {**found.files, **files}, notes + found.notes)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gpustack_draw.request.prompt_syntax import PromptSyntax
 from gpustack_draw.request.sampling import SamplingOptions
-from gpustack_draw.resolver.component_sources import Source
+from gpustack_draw.resolver.component_sources import TINY_DECODERS, Source
 from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInputs
 
 # Sampling options that have an effect on every family.
@@ -102,6 +102,7 @@ class Family:
         t5_tokens: Tokens of that text encoder.
         video_vae: Whether its VAE is one for videos, such as Wan's.
         vae_is_taesd: Whether the engine reads its VAE as a tiny autoencoder.
+        takes_taesd: Whether the engine decodes its latents with a tiny autoencoder.
         similar_vae: A VAE of another family that would load but decode wrong colors.
         pictures: The pictures that it takes beside the prompt.
         takes_control_net: Whether the engine draws with it and a ControlNet.
@@ -149,6 +150,7 @@ class Family:
     t5_tokens: int = 32_128
     video_vae: bool = False
     vae_is_taesd: bool = False
+    takes_taesd: bool = True
     similar_vae: SimilarVae | None = None
     pictures: PictureInputs = field(default_factory=PictureInputs)
     takes_control_net: bool = False
@@ -180,6 +182,8 @@ class Family:
                 models of a width that does not divide it come last.
         """
         sources = self.sources.get(component, ())
+        if component == "taesd" and self.takes_taesd:
+            sources = TINY_DECODERS.get(self.sources.get("vae", ()), ())
         return tuple(
             sorted(sources, key=lambda source: bool(source.width and text_width % source.width))
         )

@@ -126,6 +126,7 @@ FAMILIES = (
         evidence=("nerf_final_layer_conv.",),
         size_multiple=16,  # the engine takes any size; the network works on patches of 16 pixels
         latent_channels=3,
+        takes_taesd=False,  # it draws pixels
     ),
     _flux2,
     replace(

@@ -129,5 +129,6 @@ FAMILIES = (
         heads=32,
         hidden=4096,
         text_input="text_proj.weight",
+        takes_taesd=False,  # the engine expects one of 16 channels for it
     ),
 )

@@ -130,7 +130,7 @@ _sd3 = Family(
     network="mmdit",
     heads=38,
     hidden=2432,
-    similar_vae=SimilarVae("FLUX.1", r"^ae[._-]|flux"),
+    similar_vae=SimilarVae("FLUX.1", r"^ae[._-]|flux|taef1"),
 )
 
 FAMILIES = (
