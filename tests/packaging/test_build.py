@@ -48,6 +48,37 @@ def test_missing_compiler_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     )
 
 
+MISSING_VULKAN = (
+    "A build with Vulkan needs Vulkan's headers, its loader and the shader compiler glslc: install"
+    " libvulkan-dev and glslc (Debian, Ubuntu), vulkan-headers, vulkan-loader-devel and glslc"
+    " (Fedora) or the Vulkan SDK, and install gpustack-draw again."
+)
+OLD_VULKAN = (
+    "A build with Vulkan needs headers of Vulkan 1.3.272 or newer, and those in '{}' are older:"
+    " install the Vulkan SDK or the libvulkan-dev of Debian 13 or Ubuntu 24.04, or set a folder of"
+    " newer headers with --config-settings=cmake.define.Vulkan_INCLUDE_DIR=DIR."
+)
+
+
+@pytest.mark.build
+def test_missing_or_old_vulkan_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    headers = tmp_path / "vulkan"
+    headers.mkdir()
+    (headers / "vulkan.h").touch()
+    (headers / "vulkan_core.h").write_text("#define VK_HEADER_VERSION 239\n")
+    (tmp_path / "libvulkan.so").touch()
+    found = (f"-DVulkan_INCLUDE_DIR={tmp_path}", f"-DVulkan_LIBRARY={tmp_path / 'libvulkan.so'}")
+    for options, expected in (
+        (("-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON",), MISSING_VULKAN),
+        (("-DVulkan_GLSLC_EXECUTABLE=",), MISSING_VULKAN),
+        (("-DVulkan_GLSLC_EXECUTABLE=glslc",), OLD_VULKAN.format(tmp_path)),
+    ):
+        find = "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=OFF"
+        status, error = configure(tmp_path / "build", "-DSD_VULKAN=ON", find, *found, *options)
+        assert status != 0
+        assert expected in error
+
+
 @pytest.mark.build
 def test_unreachable_index_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     status, error = configure(tmp_path / "build", environment={"PIP_NO_INDEX": "1"})

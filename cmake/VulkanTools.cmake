@@ -1,0 +1,20 @@
+# Checks what a Vulkan build needs, before anything is downloaded or compiled. ggml's own build would
+# report a missing tool on a page, and old headers after minutes of compiling shaders.
+
+find_package(Vulkan QUIET)
+if(NOT Vulkan_FOUND OR NOT Vulkan_GLSLC_EXECUTABLE)
+  message(FATAL_ERROR "A build with Vulkan needs Vulkan's headers, its loader and the shader compiler "
+                      "glslc: install libvulkan-dev and glslc (Debian, Ubuntu), vulkan-headers, "
+                      "vulkan-loader-devel and glslc (Fedora) or the Vulkan SDK, and install "
+                      "gpustack-draw again.")
+endif()
+
+# ggml uses this extension of 1.3.272.
+file(STRINGS "${Vulkan_INCLUDE_DIR}/vulkan/vulkan_core.h" layer_settings
+     REGEX "define VK_EXT_layer_settings ")
+if(NOT layer_settings)
+  message(FATAL_ERROR "A build with Vulkan needs headers of Vulkan 1.3.272 or newer, and those in "
+                      "'${Vulkan_INCLUDE_DIR}' are older: install the Vulkan SDK or the libvulkan-dev of "
+                      "Debian 13 or Ubuntu 24.04, or set a folder of newer headers with "
+                      "--config-settings=cmake.define.Vulkan_INCLUDE_DIR=DIR.")
+endif()
