@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 
@@ -17,8 +18,26 @@ std::string lower(std::string text) {
   return text;
 }
 
-const char* type_name(enum ggml_backend_dev_type type) {
-  switch (type) {
+bool is_cpu(ggml_backend_dev_t device) {
+  return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+}
+
+// Vulkan drivers that run on the CPU, which takes them a hundred times as long as FastCPU. ggml
+// lists them as GPUs if GGML_VK_VISIBLE_DEVICES names them.
+bool is_software(ggml_backend_dev_t device) {
+  constexpr const char* drivers[] = {"llvmpipe", "swiftshader", "microsoft basic render"};
+  const std::string description = lower(ggml_backend_dev_description(device));
+  return !is_cpu(device) &&
+         std::any_of(std::begin(drivers), std::end(drivers), [&](const char* driver) {
+           return description.find(driver) != std::string::npos;
+         });
+}
+
+const char* type_name(ggml_backend_dev_t device) {
+  if (is_software(device)) {
+    return "software";
+  }
+  switch (ggml_backend_dev_type(device)) {
     case GGML_BACKEND_DEVICE_TYPE_CPU:
       return "cpu";
     case GGML_BACKEND_DEVICE_TYPE_GPU:
@@ -83,66 +102,68 @@ std::mutex& registry_mutex() {
   return mutex;
 }
 
-// Follows the library: the first GPU, else the first integrated GPU, else the CPU.
-ggml_backend_dev_t default_device() {
+// The device that "auto" stands for: the first GPU, else the first integrated GPU, else the CPU.
+ggml_backend_dev_t automatic_device() {
   for (const auto type : {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU,
                           GGML_BACKEND_DEVICE_TYPE_CPU}) {
-    if (ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
-      return device;
+    for (ggml_backend_dev_t device : original_registry().devices) {
+      if (ggml_backend_dev_type(device) == type && !is_software(device)) {
+        return device;
+      }
     }
   }
   return nullptr;
+}
+
+ggml_backend_dev_t device_named(const std::string& name) {
+  if (lower(name) == "auto") {
+    return automatic_device();
+  }
+  const std::vector<ggml_backend_dev_t>& devices = original_registry().devices;
+  const auto found = std::find_if(devices.begin(), devices.end(), [&](ggml_backend_dev_t device) {
+    return lower(ggml_backend_dev_name(device)) == lower(name);
+  });
+  return found != devices.end() ? *found : nullptr;
 }
 
 }  // namespace
 
 std::vector<Device> list_devices() {
   std::vector<Device> devices;
-  original_registry();
-  const std::scoped_lock lock(registry_mutex());
-  const ggml_backend_dev_t used = default_device();
+  const ggml_backend_dev_t used = automatic_device();
   for (ggml_backend_dev_t device : original_registry().devices) {
     std::size_t memory_free = 0;
     std::size_t memory_total = 0;
     ggml_backend_dev_memory(device, &memory_free, &memory_total);
     devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                       type_name(ggml_backend_dev_type(device)), memory_free, memory_total,
-                       device == used});
+                       type_name(device), memory_free, memory_total, device == used});
   }
   return devices;
 }
 
-void use_device(const std::string& name) {
-  const Registry& original = original_registry();
-  const std::scoped_lock lock(registry_mutex());
-  const bool automatic = lower(name) == "auto";
-  const auto chosen = std::find_if(original.devices.begin(), original.devices.end(),
-                                   [&](ggml_backend_dev_t device) {
-                                     return lower(ggml_backend_dev_name(device)) == lower(name);
-                                   });
-  if (!automatic && chosen == original.devices.end()) {
+std::string use_device(const std::string& name) {
+  const ggml_backend_dev_t chosen = device_named(name);
+  if (chosen == nullptr) {
     throw std::invalid_argument("no device named '" + name + "'");
   }
-  // The library has no parameter for the device and takes the first one in ggml's registry. So the
-  // registry is reduced to the chosen device and the CPU backend, which every graph needs.
-  for (ggml_backend_reg_t backend : original.backends) {
+  const std::vector<ggml_backend_reg_t>& backends = original_registry().backends;
+  const std::scoped_lock lock(registry_mutex());
+  // The library has no parameter for the device: it takes the first GPU of ggml's registry, else
+  // the first CPU, and the first CPU for the networks that are kept off a GPU. So the registry is
+  // reduced to the chosen device, ggml's CPU backend, which every graph needs, and beside a GPU
+  // FastCPU.
+  for (ggml_backend_reg_t backend : backends) {
     unregister(backend);
   }
-  for (ggml_backend_reg_t backend : original.backends) {
-    const bool is_cpu = lower(ggml_backend_reg_name(backend)) == "cpu";
-    if (automatic || is_cpu) {
+  for (ggml_backend_reg_t backend : backends) {
+    const bool is_plain_cpu = lower(ggml_backend_reg_name(backend)) == "cpu";
+    if (is_plain_cpu || (!is_cpu(chosen) && backend == cpu::fast_cpu())) {
       ggml_backend_register(backend);
-    }
-    if (!automatic && !is_cpu && ggml_backend_dev_backend_reg(*chosen) == backend) {
-      ggml_backend_device_register(*chosen);
+    } else if (ggml_backend_dev_backend_reg(chosen) == backend) {
+      ggml_backend_device_register(chosen);
     }
   }
-}
-
-std::string used_device() {
-  original_registry();
-  const ggml_backend_dev_t device = default_device();
-  return device != nullptr ? ggml_backend_dev_name(device) : "";
+  return ggml_backend_dev_name(chosen);
 }
 
 }  // namespace gpustack_draw

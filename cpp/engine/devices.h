@@ -10,22 +10,21 @@ namespace gpustack_draw {
 struct Device {
   std::string name;            ///< Argument of use_device(), such as "FastCPU" or "CUDA0".
   std::string description;     ///< The manufacturer's name for the device.
-  std::string type;            ///< "cpu", "gpu", "igpu" or "accel".
+  std::string type;            ///< "cpu", "gpu", "igpu", "accel" or "software".
   std::uint64_t memory_free;   ///< Bytes; 0 if the driver does not report it.
   std::uint64_t memory_total;  ///< Bytes; 0 if the driver does not report it.
-  bool used;                   ///< True for the device that the library would load a model on now.
+  bool used;                   ///< True for the device that use_device("auto") selects.
 };
 
 std::vector<Device> list_devices();
 
 /// Makes the library load models on a device from now on.
 ///
-/// @param name "auto" for the first GPU or else the CPU, or the name of a device in any case.
+/// @param name "auto", or the name of a device in any case. "auto" is the first GPU, or else the
+///   CPU; never a driver that computes a GPU's work on the CPU.
 ///
+/// @return The name of the device.
 /// @throws std::invalid_argument No device has that name.
-void use_device(const std::string& name);
-
-/// Returns the name of the device that the library would load a model on now.
-std::string used_device();
+std::string use_device(const std::string& name);
 
 }  // namespace gpustack_draw

@@ -309,8 +309,7 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
     }
     takes_control_net_ = takes_control_net_ || names_control_net_version(line_text(line));
   });
-  use_device(options.device);
-  device_ = used_device();
+  device_ = use_device(options.device);
   const std::vector<sd_embedding_t> embeddings = library_embeddings(options.embeddings);
   const sd_ctx_params_t params = library_options(options, device_, embeddings);
   load_context(session, on_progress, [&] {

@@ -145,8 +145,7 @@ Upscaler::Upscaler(const UpscalerOptions& options, const LogFunction& on_log,
     throw std::invalid_argument("the tile size is 0");
   }
   LibrarySession session(on_log);
-  use_device(options.device);
-  device_ = used_device();
+  device_ = use_device(options.device);
   const int threads = options.threads > 0 ? options.threads : sd_get_num_physical_cores();
   // Direct convolutions are the fast ones of FastCPU; ggml's own are faster with im2col.
   const bool direct = device_ == cpu::device_name;

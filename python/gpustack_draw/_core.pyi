@@ -40,12 +40,12 @@ class Device:
     @property
     def type(self) -> str:
         """
-        'cpu', 'gpu', 'igpu' or 'accel'.
+        'cpu', 'gpu', 'igpu', 'accel' or 'software'.
         """
     @property
     def used(self) -> bool:
         """
-        True for the device that a model would be loaded on now.
+        True for the device that 'auto' selects.
         """
 class Picture:
     """

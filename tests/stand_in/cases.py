@@ -1388,7 +1388,7 @@ def test_an_engine_cannot_be_used_in_a_callback(callback: str) -> None:
 def test_devices_can_be_listed_in_a_callback() -> None:
     names: list[str] = []
     load(on_progress=lambda *_: names.extend(device.name for device in core.list_devices()))
-    assert names[:3] == ["Fake0", "Fake1", "CPU"]
+    assert names[:4] == ["Software0", "Fake0", "Fake1", "CPU"]
 
 
 # Pictures.
@@ -1460,10 +1460,6 @@ def test_an_engine_without_init_is_rejected() -> None:
 # Devices.
 
 
-def devices_used() -> dict[str, bool]:
-    return {device.name: device.used for device in core.list_devices()}
-
-
 @pytest.fixture
 def restore_automatic_device() -> Iterator[None]:
     yield
@@ -1480,6 +1476,7 @@ def restore_automatic_device() -> Iterator[None]:
         ("fake1", "Fake1"),
         ("CPU", "CPU"),
         ("cpu", "CPU"),
+        ("software0", "Software0"),
     ],
 )
 def test_choice_of_the_device(name: str, used: str) -> None:
@@ -1487,7 +1484,7 @@ def test_choice_of_the_device(name: str, used: str) -> None:
     engine = load(device=name, on_log=recorder.on_log)
     assert engine.device == used
     assert b"loading on %s " % used.encode() in recorder.log[0][1]
-    assert devices_used() == {each: each == used for each in ("Fake0", "Fake1", "CPU")}
+    assert [device.name for device in core.list_devices() if device.used] == ["Fake0"]
 
 
 @pytest.mark.usefixtures("restore_automatic_device")
@@ -1508,16 +1505,17 @@ def test_unknown_device(name: str) -> None:
 
 
 def test_properties_of_devices() -> None:
-    fake = core.list_devices()[0]
+    software, fake, *_ = core.list_devices()
+    assert (software.name, software.type) == ("Software0", "software")
     assert (fake.name, fake.description, fake.type) == ("Fake0", "A fake GPU", "gpu")
     assert (fake.memory_free, fake.memory_total) == (4 << 20, 8 << 20)
-    assert [device.type for device in core.list_devices()] == ["gpu", "gpu", "cpu"]
+    assert [device.type for device in core.list_devices()] == ["software", "gpu", "gpu", "cpu"]
 
 
 def test_devices_can_be_listed_while_an_engine_loads() -> None:
     loading = in_thread(lambda: [load(device=name) for name in ("cpu", "fake1", "auto") * 20])
     while loading.is_alive():
-        assert len(core.list_devices()) == 3
+        assert len(core.list_devices()) == 4
     loading.join()
 
 

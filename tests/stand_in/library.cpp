@@ -104,11 +104,14 @@ struct ggml_backend_device {
 namespace {
 
 ggml_backend_reg fake_backend{"Fake", {}};
+ggml_backend_reg software_backend{"Software", {}};
 ggml_backend_reg cpu_backend{"CPU", {}};
 ggml_backend_device fake0{"Fake0", "A fake GPU", GGML_BACKEND_DEVICE_TYPE_GPU, 8u << 20,
                           &fake_backend};
 ggml_backend_device fake1{"Fake1", "Another", GGML_BACKEND_DEVICE_TYPE_GPU, 4u << 20,
                           &fake_backend};
+ggml_backend_device software0{"Software0", "llvmpipe (LLVM 15.0.6, 256 bits)",
+                              GGML_BACKEND_DEVICE_TYPE_GPU, 4u << 20, &software_backend};
 ggml_backend_device cpu{"CPU", "A fake CPU", GGML_BACKEND_DEVICE_TYPE_CPU, 0, &cpu_backend};
 
 struct Registry {
@@ -124,8 +127,10 @@ struct Registry {
 Registry& registry() {
   static Registry registry = [] {
     fake_backend.devices = {&fake0, &fake1};
+    software_backend.devices = {&software0};
     cpu_backend.devices = {&cpu};
     Registry initial;
+    initial.add(&software_backend);
     initial.add(&fake_backend);
     initial.add(&cpu_backend);
     return initial;

@@ -15,7 +15,8 @@ class Device:
     Attributes:
         name: Value for the ``device`` argument, such as ``FastCPU`` or ``CUDA0``.
         description: The manufacturer's name for the device.
-        type: Device type: ``cpu``, ``gpu``, ``igpu`` or ``accel``.
+        type: Device type: ``cpu``, ``gpu``, ``igpu``, ``accel``, or ``software`` for a driver that
+            computes a GPU's work on the CPU.
         memory_free: Free memory in bytes; 0 if the driver does not report it.
         memory_total: Total memory in bytes; 0 if the driver does not report it.
         used: True for the device that ``auto`` selects.
