@@ -5,7 +5,7 @@ from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, Work
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
-_GPUS = {"gpu", "igpu"}
+_GPUS = {"gpu", "igpu", "software"}
 
 
 def device_traits(device: Device | None) -> DeviceTraits:
@@ -24,6 +24,7 @@ def device_traits(device: Device | None) -> DeviceTraits:
         shares_memory=device.type != "gpu",
         stores_scores=not is_fast_cpu,
         copies_features=not is_fast_cpu,
+        vae_copies_features=not (is_fast_cpu or device.name.startswith("Vulkan")),
         free_bytes=device.memory_free or None if is_gpu else None,
     )
 

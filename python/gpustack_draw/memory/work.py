@@ -15,7 +15,8 @@ class DeviceTraits:
         is_gpu: True for a GPU.
         shares_memory: True if it computes in the memory of the machine, as a CPU does.
         stores_scores: True if attention stores its scores, unless flash attention is chosen.
-        copies_features: True if convolutions copy their feature maps.
+        copies_features: True if the convolutions of the network copy their feature maps.
+        vae_copies_features: True if those of the VAE do.
         free_bytes: Free memory of the device; ``None`` if the driver does not report it, and for
             a CPU.
     """
@@ -25,6 +26,7 @@ class DeviceTraits:
     shares_memory: bool = True
     stores_scores: bool = True
     copies_features: bool = True
+    vae_copies_features: bool = True
     free_bytes: int | None = None
 
 
