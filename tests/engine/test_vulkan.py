@@ -1,0 +1,77 @@
+"""Drawing on a GPU: Vulkan, with a driver that computes on the CPU."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from software_gpu import software_gpu
+
+import gpustack_draw
+from gpustack_draw import Device, DrawRequest, Progress
+from gpustack_draw.errors import EngineError, NotEnoughMemoryError
+
+pytestmark = [pytest.mark.engine, pytest.mark.vulkan]
+
+SMALL = DrawRequest(prompt="a red circle on a blue background", size=(64, 64), seed=7)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gpu() -> Iterator[Device]:
+    with software_gpu() as device:
+        yield device
+
+
+def draw(device: str) -> np.ndarray:
+    with gpustack_draw.load("demo", device=device) as model:
+        (picture,) = model.draw(SMALL)
+    assert picture.device.lower() == device.lower()
+    return np.asarray(picture).astype(float)
+
+
+def decibels(one: np.ndarray, other: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((one - other) ** 2)))
+
+
+def test_a_software_gpu_is_listed_as_one_and_not_the_default(gpu: Device) -> None:
+    assert (gpu.name, gpu.type, gpu.used) == ("Vulkan0", "software", False)
+    assert "llvmpipe" in gpu.description
+
+
+def test_the_picture_is_that_of_the_cpu() -> None:
+    assert decibels(draw("vulkan0"), draw("CPU")) >= 45
+
+
+def test_a_drawing_is_canceled_amid_a_step_and_a_later_one_works() -> None:
+    with gpustack_draw.load("demo", device="Vulkan0") as model:
+        loaded = threading.Event()
+        errors: list[EngineError] = []
+
+        def report(progress: Progress) -> None:
+            if progress.phase == "encode":
+                loaded.set()
+
+        def run() -> None:
+            try:
+                list(model.draw(SMALL, report))
+            except EngineError as error:
+                errors.append(error)
+
+        drawing = threading.Thread(target=run)
+        drawing.start()
+        assert loaded.wait(120)
+        model.cancel()
+        drawing.join(30)
+        assert [error.message for error in errors] == ["the drawing was canceled"]
+        (picture,) = model.draw(SMALL)
+        assert picture.device == "Vulkan0"
+
+
+def test_a_picture_that_does_not_fit_the_gpu_is_refused_before_anything_is_loaded(
+    gpu: Device,
+) -> None:
+    with gpustack_draw.load("demo", device="Vulkan0") as model:
+        with pytest.raises(NotEnoughMemoryError, match="8192x8192"):
+            model.generate("a cat", size=(8192, 8192))
+        assert not model.is_loaded
+    assert gpu.memory_free > 0
