@@ -11,7 +11,7 @@ from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.engine_model import EngineModel, no_picture
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
-from gpustack_draw.engine.pass_memory import work_of
+from gpustack_draw.engine.pass_memory import can_decode_previews, work_of
 from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
@@ -65,8 +65,8 @@ class LocalEngine:
             loras: The LoRAs of requests that name none.
         """
         self.model = model
-        # The engine can project the latents of all families, but not those of the demo model.
-        self._preview_mode = "decoded" if model.source == "demo" else "projected"
+        # A tiny decoder is fast enough for each step; that of a VAE is not.
+        self._preview_mode = "projected" if model.path_of("taesd") is None else "decoded"
         self._device = device
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
         self._engine_model = EngineModel(
@@ -290,7 +290,14 @@ class LocalEngine:
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         self._check_memory(one)
         loras = self._loras.for_engine(one.settings.loras)
-        return self._engine_model.draw(one, loras, progress, previews)
+        return self._engine_model.draw(one, loras, progress, self._previews_of(one, previews))
+
+    def _previews_of(self, one: Pass, previews: str) -> str:
+        # The engine cannot project the latents of the demo model.
+        if previews != "decoded" or self.model.source == "demo":
+            return previews
+        memory = self._memory_plan(one, self._work_of(one, self._used_device()))
+        return "decoded" if can_decode_previews(memory) else "projected"
 
     def _work_of(self, one: Pass, device: Device | None) -> Work:
         return work_of(one, self.model, device, self._loras.bytes(one.settings.loras))

@@ -2,6 +2,7 @@
 
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import FAST_CPU, Device
+from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, Work
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
@@ -48,3 +49,14 @@ def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_byt
         device=device_traits(device),
         addition_bytes=addition_bytes + one.upscaler_bytes,
     )
+
+
+def can_decode_previews(memory: MemoryPlan) -> bool:
+    """Return True if previews can be decoded, which takes memory while the drawing samples.
+
+    They are not decoded in tiles, whose progress would be taken for that of the steps.
+    """
+    needed = memory.needed
+    both = needed.base + needed.weights + needed.inputs + needed.sampling + needed.decoding
+    has_room = memory.free_bytes is None or both <= memory.free_bytes
+    return has_room and memory.choices.vae_tile is None
