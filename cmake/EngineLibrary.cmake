@@ -41,6 +41,11 @@ else()
   # cpp/engine/fused_loras.cpp
   rename_in(stable-diffusion.cpp "${graph_functions};ggml_add_inplace=gpustack_draw_add_inplace")
   rename_in(upscaler.cpp "${graph_functions}")
+  # The classes of text encoders are replaced by derived ones.
+  set_property(
+    SOURCE "${ENGINE_SOURCE_DIR}/src/stable-diffusion.cpp" TARGET_DIRECTORY stable-diffusion
+    PROPERTY COMPILE_OPTIONS "$<IF:$<CXX_COMPILER_ID:MSVC>,/FI,-include>"
+             "${CMAKE_CURRENT_SOURCE_DIR}/cpp/engine/kept_conditions.h")
 endif()
 # The library is built with this definition; without it, ggml's headers define other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)

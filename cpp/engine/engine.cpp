@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/backend.h"
+#include "engine/after_drawing.h"
 #include "engine/devices.h"
 #include "engine/drawing_progress.h"
 #include "engine/graph_stop.h"
@@ -375,10 +376,12 @@ Picture Engine::generate(const DrawOptions& options, const LogFunction& on_log,
                              [&] { return splits_graphs_ || progress.encodes_text(); });
   session.on_line([&](const char* line) { progress.add_line(line); });
   session.on_progress([&](int step, int total) { progress.report(step, total); });
+  AfterDrawing after_drawing;
   try {
     progress.begin(options.pictures.image.has_value() || !options.pictures.references.empty());
     Picture picture = draw_picture(draw, session, should_stop);
     progress.finish();
+    after_drawing.succeed();
     picture.lora_tensors = progress.lora_tensors();
     picture.step_cache = progress.step_cache();
     return picture;
