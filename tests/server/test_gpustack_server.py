@@ -354,3 +354,18 @@ def test_models_sends_no_request_without_a_configured_server(
     monkeypatch.setattr("gpustack_draw.gpustack_server.server.find_server_release", ask)
     assert main(["models", "--json"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_listed_prompts_are_requests_with_one_seed(
+    new: LoopbackGpustack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a cat\na dog\n", encoding="utf-8")
+    assert main([NAME, "--prompts", str(prompts), "--output", "cat.png", "-q"]) == 0
+    assert capsys.readouterr().out == "cat-1.png\ncat-2.png\n"
+    first, second = new.drawings()
+    assert (first["prompt"], second["prompt"]) == ("a cat", "a dog")
+    assert first["seed"] == second["seed"]
+    new.fail("/v1/images/generations", status=500, body=b"{}", times=100)
+    assert main([NAME, "--prompts", str(prompts), "--output", "cat.png", "-q"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "gpustack-draw: 2 of 2 prompts failed"
