@@ -8,6 +8,7 @@ while the others run the rest.
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["GPUSTACK_DRAW_CONFIG"] = os.devnull  # not the file of who runs the tests
+    # Drawings record their speed there, those of child processes too.
+    state = tempfile.TemporaryDirectory(prefix="gpustack-draw-state-")
+    config.add_cleanup(state.cleanup)
+    os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = state.name
     config.option.loadscopereorder = False  # pytest-xdist would run files with many tests first
     # Background jobs of shell scripts, and their child processes, ignore SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)

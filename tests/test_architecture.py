@@ -21,7 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"plan"},
     {"display"},
     {"pictures"},
-    {"memory"},
+    {"memory", "speed"},
     {"resolver"},
     {"hub"},
     {"headers", "progress"},
@@ -31,7 +31,11 @@ LAYERS: tuple[set[str], ...] = (
 )
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 # Packages of one layer that must not import each other.
-INDEPENDENT = {frozenset({"engine", "gpustack_server"}), frozenset({"headers", "progress"})}
+INDEPENDENT = {
+    frozenset({"engine", "gpustack_server"}),
+    frozenset({"headers", "progress"}),
+    frozenset({"memory", "speed"}),
+}
 
 ONLY_USERS = {
     "gpustack_draw._core": {"engine.import_core"},

@@ -1,8 +1,8 @@
-"""Byte counts as text, and rounding."""
+"""Byte counts and durations as text, and rounding."""
 
 import pytest
 
-from gpustack_draw.units import format_bytes, format_bytes_of, round_up
+from gpustack_draw.units import format_bytes, format_bytes_of, format_seconds, round_up
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,24 @@ def test_format_bytes_of_with_words_between() -> None:
 )
 def test_round_up(number: int, multiple: int, rounded: int) -> None:
     assert round_up(number, multiple) == rounded
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.004, "0.004 s"),
+        (0.0995, "0.10 s"),
+        (0.35, "0.35 s"),
+        (0.996, "1.0 s"),
+        (9.94, "9.9 s"),
+        (9.95, "10 s"),
+        (98.9, "99 s"),
+        (99.0, "1.6 min"),
+        (600.0, "10 min"),
+        (5939.0, "99 min"),
+        (5940.0, "1.6 h"),
+        (86_400.0, "24 h"),
+    ],
+)
+def test_format_seconds(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         SCHEDULER_TITLES,
     )
     from gpustack_draw.resolver.describe_file import FileInfo, info
+    from gpustack_draw.speed.estimate import PictureTime
     from gpustack_draw.upscale_picture import upscale
 
 _MODULES = {
@@ -100,6 +101,7 @@ _MODULES = {
     "request.loras": ("Lora", "LoraOptions", "LoraSettings"),
     "request.names": ("SAMPLERS", "SCHEDULERS"),
     "display": ("Gallery",),
+    "speed.estimate": ("PictureTime",),
     "pictures.not_enlarged": ("NotEnlargedError",),
     "pictures.picture": ("Picture",),
     "progress.progress": ("Progress",),
@@ -150,6 +152,7 @@ __all__ = [
     "Picture",
     "PictureOptions",
     "PictureSettings",
+    "PictureTime",
     "PlannedFile",
     "PlannedSettings",
     "Progress",

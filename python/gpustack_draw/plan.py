@@ -8,6 +8,7 @@ from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.request.draw_settings import DrawSettings, PlannedSettings
 from gpustack_draw.request.loras import describe_loras
 from gpustack_draw.resolver.resolved_model import ModelFile, ResolvedModel
+from gpustack_draw.speed.estimate import PictureTime
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -114,6 +115,9 @@ class ModelPlan:
             server does not report them.
         device: Device or server, such as ``CPU``.
         notes: Notes for the user.
+        time_seconds: Estimated seconds of a picture, without loading the model; ``None`` on a
+            server, or if the speed of the device is unknown.
+        time: Estimated seconds of each phase, likewise.
     """
 
     model: str
@@ -129,11 +133,15 @@ class ModelPlan:
     native_size: tuple[int, int] | None
     device: str
     notes: tuple[str, ...]
+    time_seconds: float | None = None
+    time: PictureTime | None = None
 
     def _repr_html_(self) -> str:
         rows = [(file.component, _describe_file(file)) for file in self.files]
         if self.memory_bytes:
             rows.append(("memory", describe_memory(self)))
+        if self.time is not None:
+            rows.append(("time", self.time.describe()))
         values = {**asdict(self.defaults), "loras": ", ".join(describe_loras(self.defaults.loras))}
         if self.defaults.hires is not None:
             values["hires"] = self.defaults.hires.describe().removeprefix("hires ")

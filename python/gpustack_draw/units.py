@@ -1,4 +1,4 @@
-"""Byte counts as text, and rounding to multiples."""
+"""Byte counts and durations as text, and rounding to multiples."""
 
 _BYTE_UNITS = ("kB", "MB", "GB", "TB")
 
@@ -22,6 +22,16 @@ def format_bytes_of(part: int, total: int, separator: str = "/") -> str:
     """
     divisor, digits, unit = _byte_unit(total)
     return f"{part / divisor:.{digits}f}{separator}{total / divisor:.{digits}f} {unit}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration rounded to two digits: ``0.35 s``, ``41 s``, ``3.5 min``, ``2.0 h``."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.65 * length:
+            value = seconds / length
+            return f"{value:.{0 if value >= 9.95 else 1}f} {unit}"
+    digits = sum(seconds < limit for limit in (9.95, 0.995, 0.0995))
+    return f"{seconds:.{digits}f} s"
 
 
 def round_up(number: int, multiple: int) -> int:

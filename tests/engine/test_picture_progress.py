@@ -74,3 +74,20 @@ def test_a_single_pass_keeps_its_count() -> None:
     assert [(each.step, each.total, each.resumed) for each in seen] == [
         *((0, 2, 0), (1, 2, 0), (2, 2, 0))
     ]
+
+
+def test_the_first_step_of_a_loaded_model_counts_as_the_later_ones() -> None:
+    progress = PictureProgress(None, FIRST, nothing)
+    for step, seconds in enumerate((0.0, 9.0, 11.0, 13.0, 15.0)):
+        progress(EngineProgress("sample", step, 4, seconds))
+    progress(EngineProgress("decode", 1, 1, 3.0))
+    assert progress.steady_seconds == {"sample": 8.0, "decode": 3.0}
+    assert progress.seconds == {"sample": 15.0, "decode": 3.0}
+
+
+@pytest.mark.parametrize("passes", [OURS, ([*steps("sample", 1, 9.0)],)])
+def test_two_passes_and_a_single_step_are_as_measured(
+    passes: Sequence[Sequence[EngineProgress]],
+) -> None:
+    _seen, progress = reported(passes, announced=True)
+    assert progress.steady_seconds == progress.seconds

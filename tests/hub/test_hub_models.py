@@ -414,7 +414,8 @@ def test_dry_run(
     assert main([*arguments, "--json"]) == 0
     plan = known_values(json.loads(capsys.readouterr().out))
     commit = server.repositories["acme/sdxl"].commit
-    memory = plan.pop("memory_bytes")
+    memory, time = plan.pop("memory_bytes"), plan.pop("time")
+    assert plan.pop("time_seconds") == time["encode"] + time["sample"] + time["decode"] > 0
     assert memory > 12_000_000_000
     assert plan == {
         "model": "hf.co/acme/sdxl",
@@ -452,7 +453,9 @@ def test_dry_run(
     }
     assert server.bytes_sent < 2_000_000
     assert main(arguments) == 0
-    assert capsys.readouterr().out.splitlines() == [
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.pop(6).startswith("time:      about ")
+    assert lines == [
         "model:     hf.co/acme/sdxl (sdxl, turbo)",
         "files:",
         "  COMPONENT  SIZE     CACHED  FILE",

@@ -17,6 +17,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -1380,7 +1381,8 @@ def test_an_engine_freed_in_a_callback(callback: str) -> None:
 @pytest.mark.parametrize("callback", ["on_progress", "on_log"])
 def test_an_engine_cannot_be_used_in_a_callback(callback: str) -> None:
     engine, other = load(), load()
-    for use in (lambda: draw(engine), lambda: draw(other), load):
+    measure = partial(core.measure_speed, "CPU", threads=1)
+    for use in (lambda: draw(engine), lambda: draw(other), load, measure):
         with pytest.raises(core.EngineError, match="inside one of its callbacks"):
             draw(load(), **{callback: lambda *_, use=use: use()})
 
@@ -1510,6 +1512,12 @@ def test_properties_of_devices() -> None:
     assert (fake.name, fake.description, fake.type) == ("Fake0", "A fake GPU", "gpu")
     assert (fake.memory_free, fake.memory_total) == (4 << 20, 8 << 20)
     assert [device.type for device in core.list_devices()] == ["software", "gpu", "gpu", "cpu"]
+
+
+def test_speed_of_a_device() -> None:
+    assert core.measure_speed("CPU", threads=2) == 2e9
+    with pytest.raises(ValueError, match=r"^no device named 'cuda9'$"):
+        core.measure_speed("cuda9", threads=1)
 
 
 def test_devices_can_be_listed_while_an_engine_loads() -> None:

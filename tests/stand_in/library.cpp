@@ -76,8 +76,11 @@
 #include <thread>
 #include <vector>
 
+#include "engine/devices.h"
 #include "engine/engine_names.h"
 #include "engine/graph_stop.h"
+#include "engine/library_session.h"
+#include "engine/measure_speed.h"
 #include "engine/number_checks.h"
 #include "engine/prompt.h"
 #include "ggml-backend.h"
@@ -861,6 +864,16 @@ gpustack_draw::EngineNames gpustack_draw::engine_names(const std::vector<HeaderT
   }
   names.lora = lora;
   return names;
+}
+
+double gpustack_draw::measure_speed(const std::string& device, int threads) {
+  const LibrarySession session(nullptr);
+  for (const Device& each : list_devices()) {
+    if (each.name == device) {
+      return 1e9 * threads;
+    }
+  }
+  throw std::invalid_argument("no device named '" + device + "'");
 }
 
 // Upscaling.

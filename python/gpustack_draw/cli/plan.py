@@ -70,6 +70,7 @@ def describe_plan(plan: "ModelPlan") -> str:
         f"model:     {plan.model}{family}",
         *(_file_lines(plan) if plan.files else ()),
         *(() if plan.source == "server" else [f"memory:    {describe_memory(plan)}"]),
+        *([] if plan.time is None else [f"time:      {plan.time.describe()}"]),
         *(f"lora:      {_lora_text(lora)}" for lora in plan.defaults.loras),
         f"settings:  {_settings_text(plan)}",
         f"device:    {plan.device}",

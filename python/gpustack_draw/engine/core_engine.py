@@ -194,6 +194,28 @@ class CoreEngine:
             picture.step_cache,
         )
 
+    def measure_speed(self, *, device: str, threads: int, **_callbacks: object) -> float:
+        """Measure the speed of a device with matrix products, for a tenth of a second.
+
+        Args:
+            device: Name of the device.
+            threads: CPU threads, 1 or more.
+
+        Returns:
+            Floating-point operations per second; 0 if the device cannot compute.
+
+        Raises:
+            UsageError: No device has that name.
+            EngineError: Called inside a callback.
+        """
+        _core = import_core()
+
+        check_device(device, _core)
+        try:
+            return float(_core.measure_speed(device, threads=threads))
+        except _core.EngineError as error:
+            raise engine_error(error) from error
+
     def engine_names(
         self,
         model_tensors: Sequence[EngineTensor],

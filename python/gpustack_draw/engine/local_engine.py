@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gpustack_draw.engine.core_calls import device_named
 from gpustack_draw.engine.core_engine import CoreEngine
+from gpustack_draw.engine.drawing_time import DrawingTime
 from gpustack_draw.engine.engine_model import EngineModel, no_picture
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
 from gpustack_draw.engine.pass_memory import can_decode_previews, work_of
@@ -35,6 +36,7 @@ from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.resolver.upscaler import Upscaler
+from gpustack_draw.speed.estimate import PictureTime
 
 
 class LocalEngine:
@@ -76,6 +78,7 @@ class LocalEngine:
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
+        self._time = DrawingTime(model, threads)
         self._turns = Turns(self._engine, self._engine_model.forget)
 
     @property
@@ -168,6 +171,7 @@ class LocalEngine:
             first = Pass.first(drawing, settings)
             with self._turns.drawing():
                 picture = self._draw_passes(first, progress, previews)
+                self._time.record(first, self._used_device(), progress)
             yield picture
 
     def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
@@ -234,9 +238,11 @@ class LocalEngine:
                 device = None
             first = Pass.first(drawing, settings)
             memory = self._memory_plan(first, self._work_of(first, device))
+            time = None if device is None else self._estimated_time(first, device)
         name = self._device if device is None else device.name
         files = self._files_of(drawing, upscaler)
-        return plan_model(self.model, settings, memory, name, drawing.plan_notes, files)
+        plan = plan_model(self.model, settings, memory, name, drawing.plan_notes, files)
+        return replace(plan, time=time, time_seconds=None if time is None else time.picture)
 
     def check_loras(self) -> None:
         """Check the LoRAs of requests that name none; see :meth:`check` for the errors."""
@@ -254,6 +260,15 @@ class LocalEngine:
         files = (*self.model.all_files, *loras, *upscalers)
         is_on_hub = any(file.hub_file is not None for file in files)
         return DrawingFiles(files, self._loras.hub if is_on_hub else None)
+
+    def _estimated_time(self, first: Pass, device: Device) -> PictureTime | None:
+        def measure_speed(name: str, threads: int) -> float:
+            try:
+                return self._engine.measure_speed(device=name, threads=threads)
+            except DrawError:  # a plan needs no working engine
+                return 0.0
+
+        return self._time.estimate(first, device, measure_speed)
 
     def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
         with self._turns.lock():

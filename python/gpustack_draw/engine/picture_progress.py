@@ -40,8 +40,24 @@ class PictureProgress:
         self._first_tensors: tuple[int, float] | None = None
         self._second_steps = second_steps  # still to come
         self._sample_total = 0  # steps of the pass that samples
+        self._first_step_seconds = 0.0
         self._first_steps = 0  # steps of the first pass, once it is over
         self._earlier: dict[str, float] = {}  # seconds of the first pass, likewise
+
+    @property
+    def steady_seconds(self) -> dict[str, float]:
+        """Seconds by phase, as if the first sampling step had taken as long as the later ones.
+
+        After the model was loaded, its first step also allocates memory and starts threads. Those
+        of two passes are as measured.
+        """
+        if self._first_steps:
+            return self.seconds
+        steps, seconds = self._sample_total, self.seconds.get("sample", 0.0)
+        if steps < 2 or not 0 < self._first_step_seconds < seconds:
+            return self.seconds
+        later = (seconds - self._first_step_seconds) / (steps - 1)
+        return {**self.seconds, "sample": later * steps}
 
     def begin_second_pass(self) -> None:
         """Count the following phases as those of the second pass."""
@@ -56,6 +72,8 @@ class PictureProgress:
             if step == 0 and self._sample_total and self._second_steps:
                 self.begin_second_pass()  # the engine draws both
             self._sample_total = progress.total
+            if step == 1:
+                self._first_step_seconds = seconds
         self.seconds[phase] = self._earlier.get(phase, 0.0) + seconds
         if self._on_progress is not None:
             self._on_progress(self._converted(progress))

@@ -123,6 +123,11 @@ class EngineProcess:
             step_cache=_pair(answer.fields["step_cache"]),
         )
 
+    def measure_speed(self, *, device: str, threads: int) -> float:
+        """Measure the speed of a device; see CoreEngine.measure_speed."""
+        answer = self._call("measure_speed", device=device, threads=threads)
+        return float(answer.fields["operations_per_second"])
+
     def engine_names(
         self, model_tensors: Sequence[EngineTensor], lora_names: Sequence[str]
     ) -> EngineNames:

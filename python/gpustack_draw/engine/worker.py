@@ -149,6 +149,10 @@ def _engine_names(engine: CoreEngine, request: Message, **callbacks: Any) -> Map
     return asdict(engine.engine_names(tensors, request.fields["lora_names"], **callbacks))
 
 
+def _measure_speed(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
+    return {"operations_per_second": engine.measure_speed(**request.fields, **callbacks)}
+
+
 def _upscale(engine: CoreEngine, request: Message, **callbacks: Any) -> Mapping[str, Any]:
     arguments = dict(request.fields)
     picture = memoryview(request.payload).cast("B", arguments.pop("shape"))
@@ -165,6 +169,7 @@ _ACTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
     "draw": _draw,
     "upscale": _upscale,
     "devices": _list_devices,
+    "measure_speed": _measure_speed,
     "engine_names": _engine_names,
 }
 
