@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'measure_speed', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -271,6 +271,21 @@ def find_edges(picture: typing_extensions.Buffer) -> Picture:
 def list_devices() -> list[Device]:
     """
     List the devices of this machine that can compute.
+    """
+def measure_speed(device: str, *, threads: typing.SupportsInt | typing.SupportsIndex) -> float:
+    """
+    Measure the speed of a device for a tenth of a second.
+    
+    Args:
+        device: Name of the device.
+        threads: Threads of a CPU, 1 or more.
+    
+    Returns:
+        Floating-point operations per second; 0 if the device cannot compute.
+    
+    Raises:
+        ValueError: No device has that name.
+        EngineError: Called inside a callback.
     """
 def samplers() -> list[str]:
     """

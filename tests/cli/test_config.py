@@ -217,7 +217,10 @@ EXAMPLE = 'for example: gpustack-draw demo "a red circle"'
         (
             "sdxl-turbo",
             "missing PROMPT",
-            f"{EXAMPLE}; to draw it: gpustack-draw --prompt sdxl-turbo",
+            (
+                'for example: gpustack-draw sdxl-turbo "a red circle"; to draw it: gpustack-draw'
+                " --prompt sdxl-turbo"
+            ),
         ),
         ("acme/sd", "missing PROMPT", f"{EXAMPLE}; to draw it: gpustack-draw --prompt acme/sd"),
         (
