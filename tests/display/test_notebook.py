@@ -74,8 +74,10 @@ def test_interrupt_stops_the_drawing_and_the_next_cell_draws(kernel: Kernel) -> 
     assert output.updates[-1]["text/plain"].startswith("stopped: drawing ")
     assert "<progress value=" in output.updates[-2]["text/html"]
     assert "<progress" not in output.updates[-1]["text/html"]
-    assert kernel.children() == []
+    engines = kernel.children()
     assert kernel.run(DRAW).displayed[0]["text/plain"].startswith(SUMMARY)
+    assert len(engines) == 1
+    assert kernel.children() == engines  # with their model
 
 
 def test_interrupt_while_the_model_loads(kernel: Kernel) -> None:
