@@ -190,9 +190,12 @@ MODEL = 'model = "a.gguf"'
         ("-m demo cat", "demo", "cat"),
         ("demo -p cat", "demo", "cat"),
         ("draw 'a cat'", "a.gguf", "a cat"),
+        ("-", "a.gguf", "-"),
+        ("--prompts cats.txt", "a.gguf", None),
+        ("sd35 --prompts cats.txt", "sd35", None),
     ],
 )
-def test_the_model_of_the_file(line: str, model: str, prompt: str) -> None:
+def test_the_model_of_the_file(line: str, model: str, prompt: str | None) -> None:
     arguments = parse(MODEL, line)
     assert (arguments.command, arguments.model, arguments.prompt) == ("draw", model, prompt)
 

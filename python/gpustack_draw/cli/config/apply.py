@@ -61,7 +61,7 @@ def apply_config(
     names = [name for name, default in defaults.items() if default.attribute not in overridden]
     if "model" in names:
         typed.usual_model = defaults["model"].value[0]
-        if not _leaves_out_model(command, typed):
+        if not _leaves_out_model(arguments, typed):
             names.remove("model")
             names = [name for name in names if name != "alias"]  # of the models in the file
     for name in names:
@@ -108,7 +108,7 @@ def _overridden(arguments: argparse.Namespace) -> Iterator[str]:
         yield from (field.name for field in fields(DrawRequest))
 
 
-def _leaves_out_model(command: str, typed: CommandLine) -> bool:
+def _leaves_out_model(arguments: argparse.Namespace, typed: CommandLine) -> bool:
     """Return True if a command line does not start with the model.
 
     A single word that may be a model or a command is taken for one: a drawing of it as the prompt
@@ -117,9 +117,10 @@ def _leaves_out_model(command: str, typed: CommandLine) -> bool:
     words = typed.words
     if "MODEL" in typed.named:
         return False
-    if command == "upscale":
+    if arguments.command == "upscale":
         return not words or not _is_upscaling_model(words[0])
-    if command == "serve" or "PROMPT" in typed.named:
+    has_prompt = "PROMPT" in typed.named or getattr(arguments, "prompts", None) is not None
+    if has_prompt or arguments.command == "serve":
         return not words
     return not words or (len(words) == 1 and may_be_prompt(typed))
 

@@ -126,7 +126,7 @@ def may_be_prompt(typed: CommandLine) -> bool:
     word = typed.words[0]
     if _foreign_command(typed.argv[typed.word_indexes[0] :]) or _hint_for_word(word):
         return False
-    if _is_sentence(word) or not word.isascii():
+    if _is_sentence(word) or not word.isascii() or word == "-":  # prompts on standard input
         return True
     return word.isalpha() and not _misspelled_command(word)  # names of models have digits
 
