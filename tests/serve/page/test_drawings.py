@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from asgi_calls import call_async
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -206,6 +207,30 @@ def test_wrong_addresses(method: str, path: str, status: int, message: str) -> N
             answer = await client.request(method, path)
         assert answer.status_code == status
         assert answer.json()["error"]["message"] == message
+
+    run(test)
+
+
+def test_one_of_two_requests_with_one_id_draws() -> None:
+    async def test(api: ImagesApi, app: Starlette) -> None:
+        both_are_here = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await both_are_here.wait()
+            yield b"{}"
+
+        path, headers = f"/drawings/{ID}/generations", [("Content-Type", "application/json")]
+        calls = [
+            asyncio.create_task(call_async(app, "POST", path, headers=headers, pieces=pieces()))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        both_are_here.set()
+        for _ in calls:
+            api.events.put_nowait(None)
+        replies = await asyncio.gather(*calls)
+        assert sorted(reply.status for reply in replies) == [200, 409]
+        assert len(api.bodies) == 1
 
     run(test)
 

@@ -26,9 +26,9 @@ def drawing_routes() -> list[BaseRoute]:
         drawing_id = request.path_params["id"]
         if path is None or not _ID.fullmatch(drawing_id):
             raise HttpError(404, "this address does not exist")
+        body = await request.body()  # while others may start one with this id
         if drawings.find(drawing_id) is not None:
             raise HttpError(409, "there is a drawing with this id")
-        body = await request.body()
         scope = _scope_of(request, path)
         return await _answer(drawings.start(drawing_id, request.app.router, scope, body))
 
