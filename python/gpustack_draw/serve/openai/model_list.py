@@ -1,9 +1,9 @@
 """The list of models that the server has, with the defaults of each."""
 
+import asyncio
 import time
 from typing import Any
 
-import anyio
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -44,6 +44,7 @@ class ModelList:
         self._max_size = context.options.max_size
         self._created = int(time.time())
         self._uses: dict[str, dict[str, Any]] = {}
+        self._finding: dict[str, asyncio.Task[None]] = {}
 
     async def list_all(self, _request: Request) -> Response:
         """Respond with all models."""
@@ -108,20 +109,27 @@ class ModelList:
         return {**meta, **{name: value for name, value in known.items() if value is not None}}
 
     async def _uses_of(self, model: ServedModel) -> dict[str, Any]:
-        """Return how a model uses pictures, and the multiple of its sizes."""
+        """Return how a model uses pictures, and the multiple of its sizes.
+
+        Empty where finding it takes longer than a client waits; it goes on for the next one.
+        """
         if model.name not in self._uses:
-            with anyio.move_on_after(_SECONDS):
-                self._uses[model.name] = await self._find_uses(model)
+            finding = self._finding.get(model.name)
+            if finding is None:
+                finding = asyncio.create_task(self._find_uses(model))
+                self._finding[model.name] = finding
+                finding.add_done_callback(lambda _: self._finding.pop(model.name))
+            await asyncio.wait({finding}, timeout=_SECONDS)
         return self._uses.get(model.name, {})
 
-    async def _find_uses(self, model: ServedModel) -> dict[str, Any]:
+    async def _find_uses(self, model: ServedModel) -> None:
         picture, mask = _square(b"\x80"), _square(b"\xff")
         alone = await self._probe(model, DrawRequest(prompt="", size=(1, 1)))
         one = await self._probe(model, _request(image=picture))
         started = await self._probe(model, _request(image=picture, strength=0.5))
         masked = await self._probe(model, _request(image=picture, mask=mask))
         found = [each for each in (alone, one, started, masked) if each is not None]
-        return {
+        self._uses[model.name] = {
             "size_multiple": None if alone is None else alone.width,
             "modes": list(dict.fromkeys(each.mode for each in found)),
             "image_use": "none" if one is None else _IMAGE_USES.get(one.mode, "none"),
