@@ -254,7 +254,7 @@ class Model:
         """Return the settings that each picture of a request would have.
 
         On this machine, does not wait for a drawing of another thread. A request without a seed
-        gets another random one each time.
+        gets a random one, which the same request object keeps.
 
         Args:
             request: The request.

@@ -31,7 +31,7 @@ class MemoryGallery:
 
     def add(self, picture: Picture) -> None:
         """Store a picture, and drop the oldest ones if there are too many."""
-        png = encode(picture)
+        png = encode(picture, fast=True)
         stored = read_stored(
             io.BytesIO(png),
             name=f"gpustack-draw-{picture.settings.seed}.png",
