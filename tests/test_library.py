@@ -211,21 +211,19 @@ def test_devices_lists_the_cpu() -> None:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("part", ["final_layer", "tae.decoder"])
-@pytest.mark.parametrize("steps", [1, 2])
-@pytest.mark.parametrize("size", [(16, 16), (64, 64), (128, 128)])
-def test_overflowing_values_are_an_error_not_a_picture(
-    tmp_path: Path, part: str, steps: int, size: tuple[int, int]
-) -> None:
+def test_overflowing_values_are_an_error_not_a_picture(tmp_path: Path, part: str) -> None:
     broken = tmp_path / "overflowing.gguf"
     content = bytearray(DEMO_FILE.read_bytes())
     for name in (name for name in read_model_header(DEMO_FILE).tensors if part in name):
         fill(content, name, struct.pack("<e", 65504))
     broken.write_bytes(content)
     with gpustack_draw.load(broken) as model:
-        for _ in range(2):
-            with pytest.raises(BlankPictureError) as caught:
-                model.generate(PROMPT, size=size, sample_steps=steps)
-            assert caught.value.message == "'overflowing' drew no picture: its numbers overflowed"
+        for size in ((16, 16), (64, 64), (128, 128)):
+            for steps in (1, 2):
+                with pytest.raises(BlankPictureError) as caught:
+                    model.generate(PROMPT, size=size, sample_steps=steps)
+                message = "'overflowing' drew no picture: its numbers overflowed"
+                assert caught.value.message == message, (size, steps)
 
 
 @pytest.mark.engine
