@@ -14,15 +14,17 @@ from pathlib import Path
 
 import pytest
 from hub_steps import open_hub
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from loopback_gpustack import NEW, OLD, LoopbackGpustack
 from loopback_hub import LoopbackHub
 from server_commands import serve, wait_shortly
 
 from gpustack_draw.hub import Hub
 
-settings.register_profile("usual", max_examples=400)
-settings.register_profile("thorough", max_examples=10_000)
+# Time limits of single examples fail on a busy machine; pytest-timeout ends tests that hang.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", patient, max_examples=400)
+settings.register_profile("thorough", patient, max_examples=10_000)
 settings.load_profile("usual")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import checkpoint_files as checkpoints
 import model_files as files
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import gguf_header, gguf_string, gguf_tensor, gguf_value, safetensors_header
 
@@ -654,7 +654,7 @@ def change(data: bytes, model_format: str, draw: Callable[[st.SearchStrategy[int
     return data
 
 
-@settings(deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=2000)
 @given(model_format=st.sampled_from(list(WHOLE)), data=st.data())
 def test_any_change_results_in_a_header_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, model_format: str, data: st.DataObject

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from input_files import corners, noise
 from PIL import Image
@@ -187,7 +187,6 @@ def test_the_largest_blur_and_picture_do_not_overflow() -> None:
 # --- pasting --------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), blur=st.integers(0, 12))
 def test_pixels_outside_the_mask_and_its_blur_stay_equal_to_the_bit(seed: int, blur: int) -> None:
     mask = random_mask(seed)

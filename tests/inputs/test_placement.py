@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from input_files import noise
 
@@ -60,7 +60,6 @@ def test_no_side_is_below_the_smallest_that_is_drawn(
         assert 256 <= side <= 1024
 
 
-@settings(deadline=None)
 @given(
     width=st.integers(1, 9000),
     aspect=st.floats(1 / 8, 8),
@@ -185,7 +184,6 @@ def test_the_size_of_an_area_has_the_shape_of_the_picture(
     assert size_of_area(picture, multiple, area, 8192) == size
 
 
-@settings(deadline=None)
 @given(
     width=st.integers(1, 9000),
     aspect=st.floats(1 / 8, 8),

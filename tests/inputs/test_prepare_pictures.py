@@ -479,7 +479,7 @@ def test_reading_and_preparing_have_their_notes() -> None:
     assert prepared.notes[0] == "the mask is white everywhere: the whole picture is redrawn"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),

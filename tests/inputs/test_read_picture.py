@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from input_files import BLUE, GREEN, RED, WHITE, corners, encoded, linear_profile, noise, png
 from PIL import Image, ImageCms
@@ -557,7 +557,6 @@ FILES = [
 ]
 
 
-@settings(deadline=None)
 @given(
     file=st.sampled_from(FILES),
     changes=st.lists(

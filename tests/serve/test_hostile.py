@@ -18,7 +18,6 @@ pytestmark = [
 ]
 EXAMPLES = settings(
     max_examples=30,
-    deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from fake_models import plain_png
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from own_backend import META, parameters_of
 
@@ -36,7 +36,6 @@ REQUESTS = (
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES), st.sampled_from(REQUESTS))
 def test_any_metadata(meta: dict[str, Any], request: DrawRequest) -> None:
     for release in (Release("0.7.1", (0, 7)), Release("2.3.0", (2, 3))):
@@ -57,7 +56,6 @@ OTHERS |= {"sampler": None, "scheduler": None}
 REPORTED = (*parameters_of({"size": "64x64"}), "seed", "cfg_scale", "sigmas", "loras", "hires")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(REPORTED), VALUES))
 def test_any_reported_settings(values: dict[str, Any]) -> None:
     (planned,) = plan_request(

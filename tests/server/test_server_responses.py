@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_models import png
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpustack_draw.gpustack_server.read_picture import parse_parameters
@@ -55,7 +55,6 @@ def test_a_stream() -> None:
     assert read(STREAM) == (STEPS, PICTURE)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
 def test_a_stream_split_anywhere(places: list[int]) -> None:
     bounds = [0, *sorted(places), len(STREAM)]
@@ -63,7 +62,6 @@ def test_a_stream_split_anywhere(places: list[int]) -> None:
     assert read(*pieces) == (STEPS, PICTURE)
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(STREAM) - 1))
 def test_an_incomplete_stream_yields_the_whole_picture_or_none(end: int) -> None:
     try:
@@ -72,7 +70,6 @@ def test_an_incomplete_stream_yields_the_whole_picture_or_none(end: int) -> None
         assert error.problem == "no picture"  # noqa: PT017 - both are right, by the place
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
     for attempt in (
@@ -123,7 +120,6 @@ OPENAI_STREAM = b"\n\n".join(
 OPENAI_STEPS = [Step(0, 0, "load"), Step(1, 2), Preview(PICTURE), Step(2, 2)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, len(OPENAI_STREAM)), max_size=8))
 def test_a_stream_of_openais_api_split_anywhere(places: list[int]) -> None:
     bounds = [0, *sorted(places), len(OPENAI_STREAM)]
