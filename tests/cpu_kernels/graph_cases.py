@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
-from compare import compute, each_target, normal, seeds, threads
+from compare import compute, each_target, kernels, normal, seeds, threads
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+
+def test_each_target_is_tested_by_this_machine_or_emulated() -> None:
+    tested = sorted(name.removesuffix("_emulated") for name in kernels.targets())
+    assert tested == ["amx_bf16", "avx2", "avx512", "avx512_bf16"]
 
 
 @each_target

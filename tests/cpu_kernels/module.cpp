@@ -26,6 +26,7 @@ namespace py = pybind11;
 
 namespace gpustack_draw::cpu {
 
+// Those that CMakeLists.txt compiles.
 namespace avx512_emulated {
 extern const Kernels kernels;
 }
@@ -49,11 +50,15 @@ std::vector<const Kernels*> all_kernels() {
       found.push_back(kernels);
     }
   }
-  if (!found.empty()) {  // emulated with AVX2
-    found.push_back(&avx512_emulated::kernels);
-    found.push_back(&avx512_bf16_emulated::kernels);
-    found.push_back(&amx_bf16_emulated::kernels);
-  }
+#ifdef EMULATES_AVX512
+  found.push_back(&avx512_emulated::kernels);
+#endif
+#ifdef EMULATES_AVX512_BF16
+  found.push_back(&avx512_bf16_emulated::kernels);
+#endif
+#ifdef EMULATES_AMX_BF16
+  found.push_back(&amx_bf16_emulated::kernels);
+#endif
   return found;
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 SOURCE = Path(__file__).resolve().parents[2]
+GGML_ARCHIVES = {"libggml.a", "libggml-base.a", "libggml-cpu.a"}
 
 
 def tool(name: str) -> str | None:
@@ -29,6 +30,18 @@ def engine_source() -> Path | None:
     if named:
         return Path(named)
     return next(SOURCE.glob("build/*/engine-source-*/*/vendor/stable-diffusion.cpp"), None)
+
+
+def ggml_archives() -> Path | None:
+    """Find the folder with ggml's archives of a build of the package for CPUs only."""
+    source = engine_source()
+    if source is None:
+        return None
+    for folder in SOURCE.glob("build/*/stable-diffusion/ggml/src"):
+        names = {path.name for path in folder.glob("**/*.a")}
+        if source.is_relative_to(folder.parents[2]) and names == GGML_ARCHIVES:
+            return folder
+    return None
 
 
 def load_tool(name: str) -> ModuleType:
