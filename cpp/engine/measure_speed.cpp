@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t width = 1024;
 constexpr std::int64_t tokens = 512;
 constexpr double operations = 2.0 * width * width * tokens;
-constexpr double measured_seconds = 0.05;
+constexpr double measured_seconds = 0.1;
 constexpr double shortest_run_seconds = 0.002;  // a GPU needs some microseconds to start and end
 
 struct FreeBackend {

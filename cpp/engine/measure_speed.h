@@ -4,7 +4,7 @@
 
 namespace gpustack_draw {
 
-/// Measures the speed of a device with matrix products, for about a twentieth of a second.
+/// Measures the speed of a device with matrix products, for about a tenth of a second.
 ///
 /// @param device Name of the device, in any case.
 /// @param threads Threads of a CPU, 1 or more.

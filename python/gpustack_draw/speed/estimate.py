@@ -15,8 +15,6 @@ from gpustack_draw.units import format_seconds
 
 # Operations of the measured matrix product.
 _PRODUCT = 1e9
-# Networks have more than matrix products: how much longer they take, beside the same operations.
-_SLOWER_THAN_PRODUCT = 1.5
 # Encoding a prompt that takes less than this share of the usual time was not done.
 _SHARE_OF_KEPT = 0.2
 
@@ -178,9 +176,7 @@ def _seconds_of(work: PhaseWork, measurements: Sequence[Measurement]) -> float |
     if below is None or above is None or below.operations == above.operations:
         nearest = below or above
         assert nearest is not None
-        unit = nearest.seconds * work.operations / nearest.operations
-        slower = _SLOWER_THAN_PRODUCT if nearest.phase == "product" else 1.0
-        return work.units * unit * slower
+        return work.units * nearest.seconds * work.operations / nearest.operations
     # Straight between the two on logarithmic axes.
     share = math.log(work.operations / below.operations)
     share /= math.log(above.operations / below.operations)
