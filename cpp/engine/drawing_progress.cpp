@@ -82,9 +82,23 @@ void DrawingProgress::report(int step, int total) {
     step_cache_.begin_pass(total);
     stop_unless(clock_.enter(Phase::sample, total));
   }
-  if (step != 0 && !should_stop_()) {
+  if (clock_.phase() != Phase::sample) {
+    report_tile(step, total);
+  } else if (step != 0 && !should_stop_()) {
     stop_unless(clock_.report(step, total, session_.take_preview()));
   }
+}
+
+void DrawingProgress::report_tile(int step, int total) {
+  if (tiled_phase_ != clock_.phase()) {
+    tiled_phase_ = clock_.phase();
+    tiles_ = 0;
+  }
+  if (step == 0) {
+    earlier_tiles_ = tiles_;
+    tiles_ += total;
+  }
+  stop_unless(clock_.report(earlier_tiles_ + step, tiles_));
 }
 
 bool DrawingProgress::encodes_text() const {

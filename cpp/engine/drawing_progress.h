@@ -57,6 +57,8 @@ class DrawingProgress {
  private:
   void begin_encoding();
   void add_lora_line(std::string_view text);
+  /// Counts the tiles of all pictures of a phase together: each is encoded in tiles of its own.
+  void report_tile(int step, int total);
   bool can_continue();
   void stop_unless(bool can_continue);
   void continue_or_throw(bool can_continue_now);
@@ -70,6 +72,9 @@ class DrawingProgress {
   bool may_load_files_ = true;
   bool samples_next_ = false;
   int passes_left_;
+  std::optional<Phase> tiled_phase_;
+  int tiles_ = 0;
+  int earlier_tiles_ = 0;
 };
 
 }  // namespace gpustack_draw

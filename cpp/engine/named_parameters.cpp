@@ -8,10 +8,12 @@
 #include <type_traits>
 #include <variant>
 
+#include "ggml.h"
+
 namespace gpustack_draw {
 namespace {
 
-using NumberPointer = std::variant<int*, float*, bool*, rng_type_t*, sd_cache_mode_t*>;
+using NumberPointer = std::variant<int*, float*, bool*, rng_type_t*, sd_cache_mode_t*, sd_type_t*>;
 
 std::map<std::string, const char**> file_parameters(sd_ctx_params_t& params) {
   return {
@@ -32,9 +34,15 @@ std::map<std::string, NumberPointer> number_parameters(sd_ctx_params_t& params) 
   return {
       {"circular_x", &params.circular_x},  // the right edge continues at the left one
       {"circular_y", &params.circular_y},
+      {"diffusion_flash_attn", &params.diffusion_flash_attn},
+      {"keep_clip_on_cpu", &params.keep_clip_on_cpu},
+      {"keep_vae_on_cpu", &params.keep_vae_on_cpu},
+      {"max_vram", &params.max_vram},  // GiB of the weights of a network on the GPU at a time
+      {"offload_params_to_cpu", &params.offload_params_to_cpu},
       {"qwen_image_zero_cond_t", &params.qwen_image_zero_cond_t},  // Qwen-Image-Edit-2511
       {"rng", &params.rng_type},                                   // a generator of rng_type_t
       {"threads", &params.n_threads},
+      {"weight_type", &params.wtype},  // that weights are converted to
   };
 }
 
@@ -42,6 +50,7 @@ std::map<std::string, NumberPointer> number_parameters(sd_ctx_params_t& params) 
 template <typename Params>
 std::map<std::string, NumberPointer> common_parameters(Params& params) {
   sd_sample_params_t& sample = params.sample_params;
+  sd_tiling_params_t& tiling = params.vae_tiling_params;
   return {
       {"cache_chebyshev_share", &params.cache.spectrum_w},  // of spectrum's two predictions
       {"cache_mode", &params.cache.mode},                   // a step cache of sd_cache_mode_t
@@ -58,6 +67,10 @@ std::map<std::string, NumberPointer> common_parameters(Params& params) {
       {"skip_layer_start", &sample.guidance.slg.layer_start},
       {"slg_scale", &sample.guidance.slg.scale},
       {"strength", &params.strength},
+      {"vae_tile_height", &tiling.tile_size_y},  // cells of the latent
+      {"vae_tile_overlap", &tiling.target_overlap},
+      {"vae_tile_width", &tiling.tile_size_x},
+      {"vae_tiling", &tiling.enabled},
   };
 }
 
@@ -92,6 +105,19 @@ bool fits<rng_type_t>(double value) {
 template <>
 bool fits<sd_cache_mode_t>(double value) {
   return value >= SD_CACHE_DISABLED && value <= SD_CACHE_SPECTRUM && std::trunc(value) == value;
+}
+
+// The library cannot convert to other types, or needs statistics of the model for it.
+template <>
+bool fits<sd_type_t>(double value) {
+  if (value < 0 || value >= SD_TYPE_COUNT || std::trunc(value) != value) {
+    return false;
+  }
+  const auto type = static_cast<ggml_type>(value);
+  const bool is_stored =
+      type == GGML_TYPE_F32 || (ggml_get_type_traits(type)->from_float_ref != nullptr &&
+                                type != GGML_TYPE_Q8_1);  // of intermediate results
+  return is_stored && !ggml_quantize_requires_imatrix(type);
 }
 
 template <typename Params>

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gpustack_draw.inputs.input_picture import InputPicture
     from gpustack_draw.inputs.read_picture import picture_size, read_picture
     from gpustack_draw.list_models import AvailableModel, known_models, models, server_models
+    from gpustack_draw.memory.memory_plan import MemoryPlan, PhaseBytes
+    from gpustack_draw.memory.work import MemoryChoices
     from gpustack_draw.model import Model
     from gpustack_draw.pictures.not_enlarged import NotEnlargedError
     from gpustack_draw.pictures.picture import Picture
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from gpustack_draw.request.hires_options import HiresOptions
     from gpustack_draw.request.known_models import KnownModel
     from gpustack_draw.request.loras import Lora, LoraOptions, LoraSettings
+    from gpustack_draw.request.memory_options import MemoryOptions
     from gpustack_draw.request.names import SAMPLERS, SCHEDULERS
     from gpustack_draw.request.picture_options import PictureOptions
     from gpustack_draw.request.sampling import SamplingOptions
@@ -71,6 +74,7 @@ _MODULES = {
     "request.embeddings": ("Embedding", "Embeddings"),
     "request.hires_options": ("HiresOptions",),
     "request.known_models": ("KnownModel",),
+    "request.memory_options": ("MemoryOptions",),
     "request.picture_options": ("PictureOptions",),
     "request.sampling": ("SamplingOptions",),
     "request.target": ("Components", "Target"),
@@ -95,6 +99,8 @@ _MODULES = {
     "list_models": ("AvailableModel", "known_models", "models", "server_models"),
     "api": ("generate", "load", "resolve"),
     "engine.devices": ("Device", "devices"),
+    "memory.memory_plan": ("MemoryPlan", "PhaseBytes"),
+    "memory.work": ("MemoryChoices",),
     "model": ("Model",),
     "plan": ("ModelPlan", "PlannedFile"),
     "engine.core_engine": ("build_info",),
@@ -140,6 +146,9 @@ __all__ = [
     "Lora",
     "LoraOptions",
     "LoraSettings",
+    "MemoryChoices",
+    "MemoryOptions",
+    "MemoryPlan",
     "Model",
     "ModelFileError",
     "ModelNotFoundError",
@@ -149,6 +158,7 @@ __all__ = [
     "NotYetSupportedError",
     "OutputError",
     "Parameters",
+    "PhaseBytes",
     "Picture",
     "PictureOptions",
     "PictureSettings",

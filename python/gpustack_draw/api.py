@@ -20,6 +20,7 @@ from gpustack_draw.request.embeddings import EmbeddingKeywords, Embeddings
 from gpustack_draw.request.keywords import record_of, takes_fields
 from gpustack_draw.request.known_models import known_model
 from gpustack_draw.request.loras import NO_LORAS, LoraKeywords, LoraOptions
+from gpustack_draw.request.memory_options import MemoryKeywords, MemoryOptions
 from gpustack_draw.request.model_reference import (
     HubModel,
     ModelReference,
@@ -45,15 +46,19 @@ if TYPE_CHECKING:
     from gpustack_draw.gpustack_server.engine import ServerEngine
 
 
-class LoadKeywords(ComponentKeywords, EmbeddingKeywords, LoraKeywords, TargetKeywords, total=False):
+class LoadKeywords(
+    ComponentKeywords, EmbeddingKeywords, LoraKeywords, MemoryKeywords, TargetKeywords, total=False
+):
     """Keywords of :func:`load`."""
 
 
-class GenerateKeywords(DrawKeywords, ComponentKeywords, TargetKeywords, total=False):
+class GenerateKeywords(
+    DrawKeywords, ComponentKeywords, MemoryKeywords, TargetKeywords, total=False
+):
     """Keywords of :func:`generate`."""
 
 
-@takes_fields(Components, Embeddings, LoraOptions, Target)
+@takes_fields(Components, Embeddings, LoraOptions, MemoryOptions, Target)
 def load(
     model: Reference,
     *,
@@ -69,8 +74,9 @@ def load(
             found beside it, in the cache of the hub, or downloaded.
         on_log: Called with level and text of each line of the engine's log, or of the exchange
             with a server; a server's lines come from several threads.
-        options: The fields of :class:`Components`, :class:`Embeddings`, :class:`LoraOptions` and
-            :class:`Target`, such as ``vae``, ``embeddings``, ``loras`` and ``device``.
+        options: The fields of :class:`Components`, :class:`Embeddings`, :class:`LoraOptions`,
+            :class:`MemoryOptions` and :class:`Target`, such as ``vae``, ``embeddings``, ``loras``,
+            ``low_memory`` and ``device``.
 
     Returns:
         The model; its first drawing loads it.
@@ -92,6 +98,7 @@ class _LoadOptions:
     embeddings: Embeddings
     target: Target
     loras: LoraOptions
+    memory: MemoryOptions
 
     @classmethod
     def of(cls, options: Mapping[str, object], loras: LoraOptions) -> "_LoadOptions":
@@ -100,6 +107,7 @@ class _LoadOptions:
             record_of(Embeddings, options),
             record_of(Target, options),
             loras,
+            record_of(MemoryOptions, options),
         )
 
     def references(self) -> list[str]:
@@ -126,6 +134,7 @@ def _load(model: Reference, options: _LoadOptions, on_log: LogFunction | None = 
         in_process=target.in_process,
         on_log=on_log,
         loras=options.loras,
+        memory=options.memory,
     )
     if options.loras.loras:
         local.check_loras()
@@ -145,7 +154,11 @@ def _open_on_server(
         reference,
         find_server(target.server, target.timeout),
         size_model=_size_model,
-        ignored=[*options.components.named(), *target.local_options()],
+        ignored=[
+            *options.components.named(),
+            *target.local_options(),
+            *options.memory.chosen(),
+        ],
         loras=options.loras,
         on_log=on_log,
     )
@@ -178,7 +191,7 @@ def _upscaler_on(target: Target, on_log: LogFunction | None) -> LocalUpscaler:
     )
 
 
-@takes_fields(Components, Embeddings, LoraOptions, Target)
+@takes_fields(Components, Embeddings, LoraOptions, MemoryOptions, Target)
 def resolve(
     model: Reference, *, request: DrawRequest | None = None, **options: "Unpack[LoadKeywords]"
 ) -> ModelPlan:
@@ -211,7 +224,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 @takes_fields(
-    *(DrawRequest, PictureOptions, Components, Embeddings, Target), without=("count", "pictures")
+    *(DrawRequest, PictureOptions, Components, Embeddings, MemoryOptions, Target),
+    without=("count", "pictures"),
 )
 def generate(
     model: Reference,
@@ -238,7 +252,8 @@ def generate(
         preview: Whether ``on_progress`` receives previews of the growing picture.
         options: The other fields of :class:`DrawRequest`, but ``count``; and those of
             :class:`PictureOptions`, such as ``image``, of :class:`Components`, of
-            :class:`Embeddings` and of :class:`Target`. Other LoRAs do not load the model again.
+            :class:`Embeddings`, of :class:`MemoryOptions` and of :class:`Target`. Other LoRAs do
+            not load the model again.
 
     Returns:
         An RGB picture.

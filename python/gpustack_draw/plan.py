@@ -115,6 +115,7 @@ class ModelPlan:
             server does not report them.
         device: Device or server, such as ``CPU``.
         notes: Notes for the user.
+        memory: The memory of each phase, and how the drawing is made to fit; ``None`` on a server.
         time_seconds: Estimated seconds of a picture, without loading the model; ``None`` on a
             server, or if the speed of the device is unknown.
         time: Estimated seconds of each phase, likewise.
@@ -133,6 +134,7 @@ class ModelPlan:
     native_size: tuple[int, int] | None
     device: str
     notes: tuple[str, ...]
+    memory: MemoryPlan | None = None
     time_seconds: float | None = None
     time: PictureTime | None = None
 
@@ -140,6 +142,8 @@ class ModelPlan:
         rows = [(file.component, _describe_file(file)) for file in self.files]
         if self.memory_bytes:
             rows.append(("memory", describe_memory(self)))
+        if self.memory is not None:
+            rows.append(("phases", describe_phases(self.memory)))
         if self.time is not None:
             rows.append(("time", self.time.describe()))
         values = {**asdict(self.defaults), "loras": ", ".join(describe_loras(self.defaults.loras))}
@@ -164,6 +168,21 @@ def describe_memory(plan: ModelPlan) -> str:
         return text
     verdict = "fits" if plan.fits else "does not fit"
     return f"{text}, {format_bytes(plan.memory_free_bytes)} free: {verdict}"
+
+
+def describe_phases(memory: MemoryPlan) -> str:
+    """Write how much memory each phase of a drawing takes."""
+    needed = memory.needed
+    phases = {
+        "weights": needed.weights,
+        "input pictures": needed.inputs,
+        "encoding the prompt": needed.text,
+        "sampling": needed.sampling,
+        "decoding": needed.decoding,
+    }
+    tile = memory.choices.vae_tile
+    texts = [f"{name} {format_bytes(count)}" for name, count in phases.items() if count]
+    return ", ".join(texts) + (f" in tiles of {tile} pixels" if tile else "")
 
 
 def plan_model(
@@ -197,7 +216,8 @@ def plan_model(
         defaults=settings.planned(),
         native_size=model.defaults.native_size,
         device=device,
-        notes=(*model.notes, *notes, *files.notes),
+        notes=(*model.notes, *notes, *memory.notes, *files.notes),
+        memory=memory,
     )
 
 

@@ -83,6 +83,10 @@ def test_defaults(command: list[str]) -> None:
         ("--output", "output"),
         ("--device", "device"),
         ("--threads", "threads"),
+        ("--vae-tiling", "vae_tiling"),
+        ("--vae-tile-size", "vae_tile_size"),
+        ("--max-vram", "max_vram"),
+        ("--type", "weight_type"),
         ("--on", "on"),
         ("--server", "server"),
         ("--timeout", "timeout"),
@@ -127,6 +131,11 @@ def test_the_padding_of_masked_only_follows_an_equals_sign() -> None:
 @pytest.mark.parametrize(
     ("option", "field"),
     [
+        ("--low-memory", "low_memory"),
+        ("--offload-to-cpu", "offload_to_cpu"),
+        ("--clip-on-cpu", "clip_on_cpu"),
+        ("--vae-on-cpu", "vae_on_cpu"),
+        ("--diffusion-fa", "diffusion_fa"),
         ("--mask-invert", "mask_invert"),
         ("--show", "show"),
         ("--preview", "preview"),

@@ -216,9 +216,9 @@ MISTAKES = [
         "did you mean --hires-strength?",
     ),
     (
-        "demo 'a cat' --vae-tiling",
-        "'--vae-tiling' is not an option",
-        "decoding in tiles is not available yet",
+        "demo 'a cat' --vae-tile-overlap 0.2",
+        "'--vae-tile-overlap' is not an option",
+        "tiles overlap by half",
     ),
     (
         "demo 'a cat' --pm-style-strength 20",
@@ -238,8 +238,8 @@ MISTAKES = [
         "type it as MODEL: gpustack-draw MODEL PROMPT",
     ),
     (
-        "demo 'a cat' --type q8_0",
-        "'--type' is not an option",
+        "demo 'a cat' --quant q8_0",
+        "'--quant' is not an option",
         "the quantization is part of MODEL: hf.co/OWNER/REPO:Q8_0",
     ),
     (

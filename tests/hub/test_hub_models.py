@@ -417,6 +417,9 @@ def test_dry_run(
     memory, time = plan.pop("memory_bytes"), plan.pop("time")
     assert plan.pop("time_seconds") == time["encode"] + time["sample"] + time["decode"] > 0
     assert memory > 12_000_000_000
+    needed = plan.pop("memory")["needed"]
+    peak = max(needed["decoding"], needed["sampling"])
+    assert needed["base"] + needed["weights"] + peak == memory
     assert plan == {
         "model": "hf.co/acme/sdxl",
         "source": "hub",
@@ -454,7 +457,9 @@ def test_dry_run(
     assert server.bytes_sent < 2_000_000
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines.pop(6).startswith("time:      about ")
+    phases, time = lines.pop(6), lines.pop(6)
+    assert phases.startswith("phases:    weights 12.0 GB, ")
+    assert time.startswith("time:      about ")
     assert lines == [
         "model:     hf.co/acme/sdxl (sdxl, turbo)",
         "files:",

@@ -1,6 +1,7 @@
-"""The check before anything is loaded."""
+"""What is chosen so that a drawing fits, and the check before anything is loaded."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import Device
 from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.inputs.engine_pictures import EnginePictures
-from gpustack_draw.memory.choose import check_memory, choose
+from gpustack_draw.memory.check import check_memory
+from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.estimate import estimate
-from gpustack_draw.memory.work import Work
+from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, MemoryChoices, Work
 from gpustack_draw.request.draw_request import DrawRequest
+from gpustack_draw.request.memory_options import MemoryOptions
 from gpustack_draw.resolver.plan_drawing import plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.units import format_bytes
 
 
 def work_for(heavy: ResolvedModel, request: DrawRequest, device: Device | None = None) -> Work:
@@ -30,10 +34,10 @@ def check(
     size: tuple[int, int] = (512, 512),
     device: Device | None = None,
     *,
-    loaded_bytes: int = 0,
+    loaded: MemoryChoices | None = None,
 ) -> None:
     work = work_for(heavy, DrawRequest(prompt="a cat", size=size), device)
-    check_memory(work, choose(work, loaded_bytes=loaded_bytes))
+    check_memory(work, choose(work, loaded=loaded), MemoryOptions())
 
 
 @pytest.mark.parametrize(
@@ -42,13 +46,13 @@ def check(
         (
             8 * GB,
             (512, 512),
-            "'x' needs about 9.87 GB to be loaded, and 3.10 GB are free",
+            "'x' needs about 8.78 GB to be loaded, and 3.10 GB are free",
             "close other programs, or use a smaller quantization of the model, for example Q4_0",
         ),
         (
             2 * GB,
             (2048, 2048),
-            "'x' needs about 46.5 GB to draw 2048x2048, and 3.10 GB are free",
+            "'x' needs about 42.8 GB to draw 2048x2048, and 3.10 GB are free",
             "draw a smaller picture with size, or close other programs",
         ),
     ],
@@ -83,7 +87,7 @@ GPU = Device("CUDA0", "a GPU", "gpu", 100 * GB, 100 * GB, used=True)
 
 
 def test_a_gpu_has_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 1)
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: GB // 2)
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
     check(light, device=replace(GPU, memory_free=0))  # not reported by the driver
@@ -96,7 +100,7 @@ def test_a_loaded_model_needs_no_memory_for_its_weights() -> None:
     device = replace(GPU, memory_free=4 * GB)
     with pytest.raises(NotEnoughMemoryError):
         check(heavy, device=device)
-    check(heavy, device=device, loaded_bytes=heavy.weight_bytes)
+    check(heavy, device=device, loaded=MemoryChoices())
 
 
 def test_the_larger_of_two_passes_counts() -> None:
@@ -106,11 +110,105 @@ def test_the_larger_of_two_passes_counts() -> None:
     single = Work(model=light, width=1024, height=1024)
     assert estimate(work) == estimate(replace(single, pictures=image))
     assert estimate(work).peak > estimate(single).peak
+    plan = replace(choose(work), free_bytes=3 * GB)
     with pytest.raises(NotEnoughMemoryError) as caught:
-        check_memory(work, replace(choose(work), free_bytes=3 * GB), argument="hires")
+        check_memory(work, plan, MemoryOptions(), argument="hires")
     message = "'x' needs about 11.1 GB to draw 1024x1024, and 3.00 GB are free"
     assert caught.value.message == message
     assert with_options(caught.value.hint) == (
         "draw a smaller picture with --hires, or close other programs"
     )
     assert caught.value.argument == "hires"
+
+
+FAST = DeviceTraits(name="FastCPU", stores_scores=False, copies_features=False)
+CUDA = DeviceTraits(name="CUDA0", is_gpu=True, shares_memory=False)
+
+
+def picture(family: str = "sd1", device: DeviceTraits = FAST, side: int = 1024) -> Work:
+    return Work(model=weighing(family, 2 * GB), width=side, height=side, device=device)
+
+
+def bytes_of(work: Work, **choices: Any) -> int:
+    return estimate(replace(work, choices=MemoryChoices(**choices))).peak
+
+
+def test_a_picture_that_fits_is_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = picture()
+    set_free(monkeypatch, bytes_of(work))
+    plan = choose(work)
+    assert (plan.fits, plan.choices, plan.notes) == (True, MemoryChoices(), ())
+    set_free(monkeypatch, None)
+    assert choose(work).choices == MemoryChoices()
+
+
+@pytest.mark.parametrize("side", [768, 512, 384])
+def test_the_largest_tiles_that_fit(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = picture()
+    needed = bytes_of(work, vae_tile=side)
+    set_free(monkeypatch, needed)
+    plan = choose(work)
+    assert (plan.fits, plan.choices) == (True, MemoryChoices(vae_tile=side))
+    whole, free = format_bytes(bytes_of(work)), format_bytes(needed)
+    reason = f"because it would need about {whole}, and {free} are free"
+    assert plan.notes == (f"decoded in tiles of {side} pixels, {reason}",)
+
+
+def test_no_tiles_below_a_sensible_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = picture()
+    least = bytes_of(work, vae_tile=256)
+    set_free(monkeypatch, least - 1)
+    plan = choose(work)
+    assert (plan.fits, plan.needed.peak, plan.notes) == (False, least, ())
+
+
+def test_tiles_that_save_nothing_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On ggml's CPU, the scores of attention need more than the decoder."""
+    work = picture(device=GGML_CPU, side=2048)
+    assert bytes_of(work) == bytes_of(work, vae_tile=256)
+    set_free(monkeypatch, 5 * GB)
+    assert choose(work).choices == MemoryChoices()
+    assert choose(work, MemoryOptions(low_memory=True)).choices == MemoryChoices()
+
+
+def test_the_options_of_the_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = picture()
+    set_free(monkeypatch, 100 * GB)
+    assert choose(work, MemoryOptions(vae_tiling="on")).choices.vae_tile == 512
+    assert choose(work, MemoryOptions(vae_tile_size=320)).choices.vae_tile == 320
+    assert choose(work, MemoryOptions(weight_type="q8_0")).choices.weight_type == "q8_0"
+    set_free(monkeypatch, GB)
+    assert choose(work, MemoryOptions(vae_tiling="off")).choices.vae_tile is None
+    assert choose(work, MemoryOptions(vae_tile_size=512)).choices.vae_tile == 512
+    small = choose(picture(side=256), MemoryOptions(vae_tiling="on"))
+    assert small.choices.vae_tile is None
+
+
+def test_low_memory_takes_what_needs_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = picture()
+    set_free(monkeypatch, 100 * GB)
+    plan = choose(work, MemoryOptions(low_memory=True))
+    assert plan.needed.peak == bytes_of(work, vae_tile=256) < bytes_of(work)
+    assert [with_options(note) for note in plan.notes] == [
+        f"decoded in tiles of {plan.choices.vae_tile} pixels, because of --low-memory"
+    ]
+
+
+def test_flash_attention_is_the_default_of_gpus() -> None:
+    assert choose(picture(device=CUDA)).choices.flash_attention
+    assert not choose(picture("chroma", CUDA)).choices.flash_attention
+    off = choose(picture(device=CUDA), MemoryOptions(diffusion_fa=False))
+    assert not off.choices.flash_attention
+    assert not choose(picture()).choices.flash_attention
+
+
+def test_what_a_loaded_model_has_is_kept_while_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_free(monkeypatch, 100 * GB)
+    work = picture(device=replace(CUDA, free_bytes=100 * GB))
+    loaded = MemoryChoices(flash_attention=True, offload=True)
+    assert choose(work, loaded=loaded).choices.loading == loaded
+    assert choose(work).choices.loading == MemoryChoices(flash_attention=True)
+
+
+def set_free(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: count)

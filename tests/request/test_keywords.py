@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 import gpustack_draw
-from gpustack_draw import Components, DrawRequest, Model, PictureOptions, Target
+from gpustack_draw import (
+    Components,
+    DrawRequest,
+    MemoryOptions,
+    Model,
+    PictureOptions,
+    Target,
+)
 from gpustack_draw.request.draw_request import DrawKeywords
+from gpustack_draw.request.memory_options import MemoryKeywords
 from gpustack_draw.request.target import ComponentKeywords, TargetKeywords
 
 DRAW = {
@@ -18,7 +26,9 @@ DRAW = {
     for field in fields(record)
     if field.name not in ("prompt", "count", "pictures")
 }
-LOAD = {field.name: field for record in (Components, Target) for field in fields(record)}
+LOAD = {
+    field.name: field for record in (Components, MemoryOptions, Target) for field in fields(record)
+}
 KEYWORDS = [
     (gpustack_draw.generate, {**DRAW, **LOAD}),
     (gpustack_draw.load, LOAD),
@@ -33,6 +43,7 @@ KEYWORDS = [
     [
         (DrawKeywords, {*DRAW}),
         (ComponentKeywords, {field.name for field in fields(Components)}),
+        (MemoryKeywords, {field.name for field in fields(MemoryOptions)}),
         (TargetKeywords, {field.name for field in fields(Target)}),
     ],
 )

@@ -100,6 +100,15 @@ class Arguments(argparse.Namespace):
     grid: str | None
     show: bool
     preview: bool
+    low_memory: bool | None
+    vae_tiling: str | None
+    vae_tile_size: str | None
+    offload_to_cpu: bool | None
+    clip_on_cpu: bool | None
+    vae_on_cpu: bool | None
+    diffusion_fa: bool | None
+    max_vram: str | None
+    weight_type: str | None
     device: str
     threads: str | None
     on: str

@@ -10,6 +10,7 @@ from gpustack_draw.cli.shared_options import (
     add_device_options,
     add_embedding_option,
     add_lora_option,
+    add_memory_options,
     add_output_options,
 )
 from gpustack_draw.request.names import HIRES_UPSCALERS, SAMPLERS, SCHEDULERS
@@ -56,6 +57,7 @@ def draw_parser() -> Parser:
     _add_second_pass(parser.add_argument_group("second pass"))
     _add_output(parser.add_argument_group("output"))
     add_device_options(parser.add_argument_group("device"))
+    add_memory_options(parser)
     _add_server(parser.add_argument_group("GPUStack server"))
     add_component_options(parser)
     _add_additions(parser.add_argument_group("additions to the model"))

@@ -158,6 +158,7 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
         DrawError: It cannot be drawn with, or a value is wrong.
     """
     from gpustack_draw import load
+    from gpustack_draw.cli.memory_keywords import memory_keywords
     from gpustack_draw.gpustack_server.address import parse_timeout
     from gpustack_draw.request.names import COMPONENTS
     from gpustack_draw.request.options import THREADS
@@ -166,6 +167,7 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
         model_name,
         **{name: getattr(arguments, name) for name in COMPONENTS},
         embeddings=arguments.embedding or (),
+        **memory_keywords(arguments),
         threads=_parsed(arguments.threads, THREADS.parse),
         device=arguments.device,
         on=arguments.on,

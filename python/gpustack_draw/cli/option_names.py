@@ -8,9 +8,13 @@ _OPTIONS = {
     "loras": "--lora",
     "on_log": "--debug",
     "path": "--output",
+    "weight_type": "--type",
 }
 _SWITCHES = frozenset(
-    {"allow_fetch", "canny", "mask_invert", "masked_only", "no_auth", "on_log", "preview"}
+    (
+        *("allow_fetch", "canny", "mask_invert", "masked_only", "no_auth", "on_log", "preview"),
+        *("low_memory", "offload_to_cpu", "clip_on_cpu", "vae_on_cpu", "diffusion_fa"),
+    )
 )
 # Options that can stand alone; a value follows an equals sign.
 _OPTIONAL_VALUES = frozenset({"hires"})

@@ -62,7 +62,7 @@ def show_plan(
 
 def describe_plan(plan: "ModelPlan") -> str:
     """Format a plan as lines of text."""
-    from gpustack_draw.plan import describe_memory
+    from gpustack_draw.plan import describe_memory, describe_phases
 
     variant = f", {plan.variant}" if plan.variant else ""
     family = f" ({plan.family}{variant})" if plan.family else ""
@@ -70,6 +70,7 @@ def describe_plan(plan: "ModelPlan") -> str:
         f"model:     {plan.model}{family}",
         *(_file_lines(plan) if plan.files else ()),
         *(() if plan.source == "server" else [f"memory:    {describe_memory(plan)}"]),
+        *([] if plan.memory is None else [f"phases:    {describe_phases(plan.memory)}"]),
         *([] if plan.time is None else [f"time:      {plan.time.describe()}"]),
         *(f"lora:      {_lora_text(lora)}" for lora in plan.defaults.loras),
         f"settings:  {_settings_text(plan)}",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.memory_keywords import memory_keywords
 from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.phrases import Argument, phrase
@@ -134,6 +135,7 @@ def _load_keywords(typed: Arguments) -> dict[str, object]:
     return {
         **components,
         "embeddings": tuple(typed.embedding or ()),
+        **memory_keywords(typed),
         "device": typed.device,
         "threads": _parsed(typed.threads, THREADS.parse, None),
     }

@@ -9,6 +9,7 @@ from gpustack_draw.cli.shared_options import (
     add_component_options,
     add_device_options,
     add_embedding_option,
+    add_memory_options,
     add_output_options,
 )
 
@@ -41,6 +42,7 @@ def serve_parser() -> Parser:
     _add_network(parser.add_argument_group("network"))
     _add_limits(parser.add_argument_group("limits"))
     add_device_options(parser.add_argument_group("device"))
+    add_memory_options(parser)
     add_component_options(parser)
     _add_additions(parser.add_argument_group("additions that clients may name"))
     output = parser.add_argument_group("output")

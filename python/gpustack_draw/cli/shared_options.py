@@ -4,7 +4,8 @@ import argparse
 
 from gpustack_draw.cli.command_line import PROGRAM
 from gpustack_draw.cli.parser import Parser
-from gpustack_draw.request.options import THREADS
+from gpustack_draw.request.names import WEIGHT_TYPES
+from gpustack_draw.request.options import MAX_VRAM, THREADS, VAE_TILE_SIZE
 
 _ENGINE_DEBUG_HELP = "print the engine's log, build information and tracebacks"
 
@@ -91,3 +92,63 @@ def add_device_options(group: "argparse._ActionsContainer", verb: str = "draw") 
         " GPU, else the CPU)",
     )
     group.add_argument("--threads", metavar=THREADS.metavar, help=THREADS.help)
+
+
+def add_memory_options(parser: Parser) -> None:
+    """Add the options that make a drawing fit into the memory."""
+    group = parser.add_argument_group(
+        "memory", "by default, what makes a drawing fit that would not fit otherwise is chosen"
+    )
+    group.add_argument(
+        "--low-memory",
+        action="store_true",
+        default=None,
+        help="draw with as little memory as possible, whatever is free",
+    )
+    group.add_argument(
+        "--vae-tiling",
+        metavar="WHEN",
+        help="decode and encode pictures in tiles: on, off, or auto for a picture that would not"
+        " fit otherwise (default: auto)",
+    )
+    group.add_argument("--vae-tile-size", metavar="PIXELS", help=VAE_TILE_SIZE.help)
+    group.add_argument(
+        "--offload-to-cpu",
+        action="store_true",
+        default=None,
+        help="on a GPU, keep the weights in the memory of the machine, and copy those of each"
+        " network to the GPU when it runs",
+    )
+    group.add_argument(
+        "--clip-on-cpu",
+        action="store_true",
+        default=None,
+        help="on a GPU, run the text encoders on the CPU",
+    )
+    group.add_argument(
+        "--vae-on-cpu",
+        action="store_true",
+        default=None,
+        help="on a GPU, run the VAE on the CPU",
+    )
+    group.add_argument(
+        "--diffusion-fa",
+        action="store_true",
+        default=None,
+        help="on a GPU, sample with flash attention (default: unless it breaks the pictures of the"
+        " model)",
+    )
+    group.add_argument(
+        "--no-diffusion-fa",
+        dest="diffusion_fa",
+        action="store_false",
+        help="sample without flash attention",
+    )
+    group.add_argument("--max-vram", metavar="GIB", help=MAX_VRAM.help)
+    group.add_argument(
+        "--type",
+        dest="weight_type",
+        metavar="TYPE",
+        help="type that the weights are converted to while they are loaded:"
+        f" {', '.join(WEIGHT_TYPES)} (default: those of the file)",
+    )

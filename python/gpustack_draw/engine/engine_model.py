@@ -6,11 +6,13 @@ from pathlib import Path
 from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.embedding_files import EmbeddingFiles
 from gpustack_draw.engine.load_numbers import load_numbers
+from gpustack_draw.engine.pass_memory import tile_numbers
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import DrawResult, EngineLora
 from gpustack_draw.errors import BlankPictureError, ModelNotFoundError, quoted
+from gpustack_draw.memory.work import AS_IS, MemoryChoices, Work
 from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.request.draw_settings import DrawSettings
@@ -52,7 +54,8 @@ class EngineModel:
         """Have the next drawing load the model, whatever the engine has loaded."""
         self._loaded_on = ""
         self._encodes_pictures = False
-        self._load_numbers: dict[str, int] = {}
+        self._load_numbers: dict[str, float] = {}
+        self._choices = AS_IS
 
     @property
     def is_loaded(self) -> bool:
@@ -64,10 +67,20 @@ class EngineModel:
         """Name of the device that the model was loaded on; empty if it is not loaded."""
         return self._loaded_on
 
-    def is_ready_for(self, one: Pass) -> bool:
-        """Return True if the engine has the model with everything that a pass needs."""
+    @property
+    def choices(self) -> MemoryChoices | None:
+        """How it was made to fit into the memory; ``None`` if it is not loaded."""
+        return self._choices if self.is_loaded else None
+
+    def is_ready_for(self, one: Pass, choices: MemoryChoices) -> bool:
+        """Return True if the engine has the model with everything that a pass needs.
+
+        Args:
+            one: The pass.
+            choices: How it is made to fit into the memory.
+        """
         encodes = self._encodes_pictures or not one.needs_encoder(self._model.family)
-        same = self._load_numbers == load_numbers(one.settings)
+        same = self._load_numbers == load_numbers(one.settings, choices)
         return self.is_loaded and encodes and same and self._embeddings.are_complete
 
     def embedding_hashes(self, settings: DrawSettings) -> dict[str, str]:
@@ -75,24 +88,35 @@ class EngineModel:
         return self._embeddings.hashes_in(settings)
 
     def draw(
-        self, one: Pass, loras: Sequence[EngineLora], progress: PictureProgress, previews: str
+        self,
+        one: Pass,
+        progress: PictureProgress,
+        *,
+        work: Work,
+        choices: MemoryChoices,
+        loras: Sequence[EngineLora],
+        previews: str,
     ) -> DrawResult:
         """Draw a pass, and load the model before if necessary.
 
         Args:
             one: The pass.
-            loras: The LoRAs of the drawing.
             progress: Receives the progress.
+            work: Its memory.
+            choices: How it is made to fit.
+            loras: The LoRAs of the drawing.
             previews: How previews are made: ``none``, ``projected`` or ``decoded``.
 
         Raises:
             BlankPictureError: NaN was computed.
             EngineError: The engine failed; EngineCrashed if its process ended.
         """
-        self.load(one, progress)
+        self.load(one, progress, choices)
+        keywords = one.keywords(self._model)
+        keywords["numbers"] |= tile_numbers(one, work, choices)
         try:
             return self._engine.draw(
-                **one.keywords(self._model),
+                **keywords,
                 loras=loras,
                 previews=previews,
                 on_progress=progress,
@@ -118,16 +142,17 @@ class EngineModel:
             on_log=self._on_log,
         )
 
-    def load(self, one: Pass, progress: PictureProgress) -> None:
+    def load(self, one: Pass, progress: PictureProgress, choices: MemoryChoices) -> None:
         """Load the model, unless it is loaded with everything that a pass needs.
 
         Args:
             one: The pass.
             progress: Receives the progress.
+            choices: How it is made to fit into the memory.
         """
-        if self.is_ready_for(one):
+        if self.is_ready_for(one, choices):
             return
-        numbers = load_numbers(one.settings)
+        numbers = load_numbers(one.settings, choices)
         encode_pictures = one.needs_encoder(self._model.family)
         self._loaded_on = ""
         missing = next((path for path in self._files.values() if not Path(path).exists()), None)
@@ -151,6 +176,7 @@ class EngineModel:
         self._loaded_on = result.device
         self._encodes_pictures = encode_pictures
         self._load_numbers = numbers
+        self._choices = choices.loading
 
     def close(self) -> None:
         """Free the model and end its process."""

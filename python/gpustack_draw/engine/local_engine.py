@@ -20,7 +20,8 @@ from gpustack_draw.engine.results import Device, DrawResult, EngineNames, Engine
 from gpustack_draw.engine.skipped_evaluations import notes_on_skipped, sum_of_passes
 from gpustack_draw.engine.turns import Turns
 from gpustack_draw.errors import DrawError, UsageError
-from gpustack_draw.memory.choose import check_memory, choose
+from gpustack_draw.memory.check import check_memory, check_options
+from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.memory.work import Work
 from gpustack_draw.pictures.picture import Picture
@@ -32,6 +33,7 @@ from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.request.last_plan import LastPlan
 from gpustack_draw.request.loras import NO_LORAS, LoraOptions
+from gpustack_draw.request.memory_options import NO_MEMORY_OPTIONS, MemoryOptions
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.plan_drawing import Drawing, plan_drawing
 from gpustack_draw.resolver.resolved_model import ResolvedModel
@@ -54,6 +56,7 @@ class LocalEngine:
         in_process: bool = False,
         on_log: LogFunction | None = None,
         loras: LoraOptions = NO_LORAS,
+        memory: MemoryOptions = NO_MEMORY_OPTIONS,
     ) -> None:
         """Create an engine for a model; nothing is started or loaded yet.
 
@@ -65,6 +68,7 @@ class LocalEngine:
                 a GPU Ctrl-C takes effect after the current step.
             on_log: Called with level and text of each line of the engine's log.
             loras: The LoRAs of requests that name none.
+            memory: How drawings are made to fit into the memory.
         """
         self.model = model
         # A tiny decoder is fast enough for each step; that of a VAE is not.
@@ -75,6 +79,7 @@ class LocalEngine:
             model, self._engine, threads=threads or 0, device=device, on_log=on_log
         )
         self._drawings: LastPlan[Drawing] = LastPlan()
+        self._memory = memory
         self._loras = ModelLoras(model, loras, self._engine_names)
         self._is_fetched = not model.hub_files and not loras.loras
         self._fetch_lock = threading.Lock()
@@ -191,8 +196,8 @@ class LocalEngine:
         first = Pass.first(drawing, drawing.settings[0])
         progress = PictureProgress(on_progress, Progress("load", 0, 0, 0.0), self._turns.check_open)
         with self._turns.drawing():
-            self._check_memory(first)
-            self._engine_model.load(first, progress)
+            choices = self._check_memory(first)[1].choices
+            self._engine_model.load(first, progress, choices)
 
     def settings(self, request: DrawRequest) -> tuple[DrawSettings, ...]:
         """Return the settings of each picture of a request; never waits for a drawing."""
@@ -212,9 +217,10 @@ class LocalEngine:
         """
         drawing = self._plan(request)
         with self._turns.lock():
-            self._check_memory(Pass.first(drawing, drawing.settings[0]))
+            _, memory = self._check_memory(Pass.first(drawing, drawing.settings[0]))
         self._files_of(drawing, upscaler).check_disk_space()
-        return CheckedRequest((*self.model.notes, *drawing.notes), drawing.picture_size)
+        notes = (*self.model.notes, *drawing.notes, *memory.notes)
+        return CheckedRequest(notes, drawing.picture_size)
 
     def plan(self, request: DrawRequest, upscaler: Upscaler | None = None) -> ModelPlan:
         """Return the files, settings and memory of a drawing, without loading the model.
@@ -237,7 +243,7 @@ class LocalEngine:
             except DrawError:  # a plan needs no working engine
                 device = None
             first = Pass.first(drawing, settings)
-            memory = self._memory_plan(first, self._work_of(first, device))
+            _, memory = self._plan_memory(first, device)
             time = None if device is None else self._estimated_time(first, device)
         name = self._device if device is None else device.name
         files = self._files_of(drawing, upscaler)
@@ -303,28 +309,33 @@ class LocalEngine:
         return self._finished(result, first, second or first, progress)
 
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
-        self._check_memory(one)
-        loras = self._loras.for_engine(one.settings.loras)
-        return self._engine_model.draw(one, loras, progress, self._previews_of(one, previews))
+        work, memory = self._check_memory(one)
+        return self._engine_model.draw(
+            one,
+            progress,
+            work=work,
+            choices=memory.choices,
+            loras=self._loras.for_engine(one.settings.loras),
+            previews=self._previews_of(memory, previews),
+        )
 
-    def _previews_of(self, one: Pass, previews: str) -> str:
+    def _previews_of(self, memory: MemoryPlan, previews: str) -> str:
         # The engine cannot project the latents of the demo model.
         if previews != "decoded" or self.model.source == "demo":
             return previews
-        memory = self._memory_plan(one, self._work_of(one, self._used_device()))
         return "decoded" if can_decode_previews(memory) else "projected"
 
-    def _work_of(self, one: Pass, device: Device | None) -> Work:
-        return work_of(one, self.model, device, self._loras.bytes(one.settings.loras))
+    def _plan_memory(self, one: Pass, device: Device | None) -> tuple[Work, MemoryPlan]:
+        work = work_of(one, self.model, device, self._loras.bytes(one.settings.loras))
+        if device is not None:
+            check_options(work, self._memory)
+        return work, choose(work, self._memory, loaded=self._engine_model.choices)
 
-    def _memory_plan(self, one: Pass, work: Work) -> MemoryPlan:
-        is_ready = self._engine_model.is_ready_for(one)
-        return choose(work, loaded_bytes=self.model.weight_bytes if is_ready else 0)
-
-    def _check_memory(self, one: Pass) -> None:
-        work = self._work_of(one, self._used_device())
+    def _check_memory(self, one: Pass) -> tuple[Work, MemoryPlan]:
+        work, memory = self._plan_memory(one, self._used_device())
         argument = "size" if one.settings.hires is None else "hires"
-        check_memory(work, self._memory_plan(one, work), argument=argument)
+        check_memory(work, memory, self._memory, argument=argument)
+        return work, memory
 
     def _used_device(self) -> Device:
         return device_named(self._device, self._engine.devices())

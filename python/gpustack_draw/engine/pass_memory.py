@@ -1,9 +1,12 @@
 """A drawing of the engine as the estimate of its memory sees it."""
 
+from dataclasses import replace
+
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.memory.memory_plan import MemoryPlan
-from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, Work
+from gpustack_draw.memory.tiles import OVERLAP
+from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, MemoryChoices, Work
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 _GPUS = {"gpu", "igpu", "software"}
@@ -48,6 +51,7 @@ def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_byt
         starts_from_picture=one.settings.hires is not None,
         device=device_traits(device),
         addition_bytes=addition_bytes + one.upscaler_bytes,
+        seamless=one.settings.tile,
     )
 
 
@@ -60,3 +64,24 @@ def can_decode_previews(memory: MemoryPlan) -> bool:
     both = needed.base + needed.weights + needed.inputs + needed.sampling + needed.decoding
     has_room = memory.free_bytes is None or both <= memory.free_bytes
     return has_room and memory.choices.vae_tile is None
+
+
+def tile_numbers(one: Pass, work: Work, choices: MemoryChoices) -> dict[str, float]:
+    """Return the engine's numbers of the tiles of a pass; none if it is decoded at once.
+
+    Args:
+        one: The pass.
+        work: The same, or the larger one that follows.
+        choices: How the drawing is made to fit.
+    """
+    hires = one.settings.hires
+    drawn = one.settings if hires is None or not hires.is_latent else hires
+    tiles = replace(work, width=drawn.width, height=drawn.height, choices=choices).tiles
+    if tiles is None:
+        return {}
+    return {
+        "vae_tiling": 1,
+        "vae_tile_width": tiles.width,
+        "vae_tile_height": tiles.height,
+        "vae_tile_overlap": OVERLAP,
+    }

@@ -154,10 +154,15 @@ def tag_of(path: str, paths: Sequence[str]) -> str:
     return tag if choice.path == path else path
 
 
+def model_stem(path: str) -> str:
+    """Return the name of a model in lower case: that of its file without the quantization."""
+    return re.sub(r"[-_.]+$", "", _QUANTIZATION.sub("", stem_of(path).upper())).lower()
+
+
 def _candidates(paths: Sequence[str], repository: str) -> list[_File]:
     files = _models(paths)
     if len(files) > 1 and all(is_component_file(file.path) for file in files):
-        several = {re.sub(r"[-_.]+$", "", _without_tag(file.path)).lower() for file in files}
+        several = {model_stem(file.path) for file in files}
         if len(several) > 1:  # not one model whose name looks like a component's
             raise ModelNotFoundError(
                 f"hf.co/{repository} has only components of models, by their names:"
@@ -319,10 +324,6 @@ def _bits(label: str) -> float:
     """Return the approximate number of bits per weight of a quantization; 0 if unknown."""
     number = re.search(r"[0-9]+", _normalized(label)[0])
     return float(number[0]) if number else 0.0
-
-
-def _without_tag(path: str) -> str:
-    return _QUANTIZATION.sub("", stem_of(path).upper())
 
 
 def _plain(quantization: str) -> str:

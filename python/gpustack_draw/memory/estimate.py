@@ -26,6 +26,8 @@ FAST_TINY_VAE_BYTES_PER_PIXEL = 950
 FAST_TOKEN_BYTES = 90
 # A ControlNet, per token and hidden channel: its layers, and what it adds to those of the UNet.
 CONTROL_TOKEN_BYTES = 120
+# The picture into which tiles are merged, per pixel: its numbers, and its bytes.
+MERGED_BYTES_PER_PIXEL = 30
 # An input picture, per pixel: its bytes in both processes, and the numbers that the engine makes of
 # them.
 INPUT_BYTES_PER_PIXEL = 60
@@ -53,14 +55,36 @@ def estimate(work: Work) -> PhaseBytes:
     sized = sum(array is not None for array in (pictures.mask, pictures.control))
     sized += work.starts_from_picture or pictures.image is not None
     pixels = work.width * work.height
-    copies = work.device.copies_features
     return PhaseBytes(
         base=BASE_BYTES,
         weights=work.model.weight_bytes + work.addition_bytes,
         inputs=(sized * pixels + sum(references)) * INPUT_BYTES_PER_PIXEL,
         sampling=_sampling_bytes(work, pixels + sum(references), pictures),
-        decoding=_decoding_bytes(work.model, max([pixels, *references]), copies=copies),
+        decoding=_tiled_bytes(work, max([pixels, *references])),
     )
+
+
+def estimate_host(work: Work) -> PhaseBytes:
+    """Estimate the memory of the machine that a drawing on a GPU needs, beside that of the GPU.
+
+    Args:
+        work: The drawing.
+    """
+    needed = estimate(work)
+    return PhaseBytes(
+        base=needed.base,
+        weights=needed.weights if work.choices.offload else 0,
+        inputs=needed.inputs,
+    )
+
+
+def _tiled_bytes(work: Work, pixels: int) -> int:
+    copies, tiles = work.device.copies_features, work.tiles
+    if tiles is None:
+        return _decoding_bytes(work.model, pixels, copies=copies)
+    tile_pixels = tiles.encoded_pixels if work.encodes_pictures else tiles.pixels
+    of_tile = _decoding_bytes(work.model, min(tile_pixels, pixels), copies=copies)
+    return of_tile + pixels * MERGED_BYTES_PER_PIXEL
 
 
 def _sampling_bytes(work: Work, pixels: int, pictures: EnginePictures) -> int:

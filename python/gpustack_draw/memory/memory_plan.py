@@ -32,6 +32,9 @@ class PhaseBytes:
         return self.base + self.weights + self.inputs + phases
 
 
+NOTHING = PhaseBytes(base=0, weights=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
     """How a drawing fits into the memory.
@@ -40,16 +43,27 @@ class MemoryPlan:
         needed: Memory of the device that computes.
         free_bytes: Free memory of that device, the weights of a loaded model included; ``None`` if
             the system does not report it.
+        host_needed: Memory of the machine that a drawing on a GPU needs beside it.
+        host_free_bytes: Free memory of the machine, likewise; ``None`` on a CPU, too.
         choices: How it is made to fit.
-        notes: A sentence for each choice that the user did not make.
+        notes: A sentence for the choices that the user did not make.
     """
 
     needed: PhaseBytes
     free_bytes: int | None
+    host_needed: PhaseBytes = NOTHING
+    host_free_bytes: int | None = None
     choices: MemoryChoices = AS_IS
     notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool | None:
         """True if the picture can be drawn; ``None`` if the free memory is unknown."""
-        return None if self.free_bytes is None else self.needed.peak <= self.free_bytes
+        if self.free_bytes is None:
+            return None
+        return self.needed.peak <= self.free_bytes and self.fits_host
+
+    @property
+    def fits_host(self) -> bool:
+        """False if the machine has too little memory beside that of a GPU."""
+        return self.host_free_bytes is None or self.host_needed.peak <= self.host_free_bytes

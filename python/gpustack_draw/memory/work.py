@@ -1,8 +1,9 @@
 """A drawing as the estimate of its memory sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.memory.tiles import Tiles, tiles_of
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 
@@ -46,8 +47,9 @@ class MemoryChoices:
         vae_on_cpu: The VAE stays on the CPU.
         offload: The weights stay in the memory of the machine and are copied to the GPU when a
             model runs.
-        max_vram: GiB of the GPU that a model may use at a time, with ``offload``; ``None`` for all.
-        weight_type: Quantization that the weights are converted to while they are loaded.
+        max_vram: GiB of the GPU that a network may take at a time, with ``offload``; ``None`` for
+            all.
+        weight_type: Type that the weights are converted to while they are loaded.
     """
 
     vae_tile: int | None = None
@@ -57,6 +59,11 @@ class MemoryChoices:
     offload: bool = False
     max_vram: float | None = None
     weight_type: str | None = None
+
+    @property
+    def loading(self) -> "MemoryChoices":
+        """Those that decide how the model is loaded; the others are those of a drawing."""
+        return replace(self, vae_tile=None)
 
 
 AS_IS = MemoryChoices()
@@ -76,6 +83,7 @@ class Work:
         device: Where it is computed.
         choices: How it is made to fit.
         addition_bytes: Bytes of the weights beside the model's: LoRAs, and an upscaling model.
+        seamless: ``x``, ``y`` or ``both`` for a picture whose edges continue at the opposite ones.
     """
 
     model: ResolvedModel
@@ -86,3 +94,20 @@ class Work:
     device: DeviceTraits = GGML_CPU
     choices: MemoryChoices = AS_IS
     addition_bytes: int = 0
+    seamless: str | None = None
+
+    @property
+    def encodes_pictures(self) -> bool:
+        """True if the VAE encodes a picture, too."""
+        return self.starts_from_picture or self.pictures is not None
+
+    @property
+    def tiles(self) -> Tiles | None:
+        """The tiles of the largest picture; ``None`` if each is decoded and encoded at once."""
+        if self.choices.vae_tile is None:
+            return None
+        references = () if self.pictures is None else self.pictures.references
+        width = max(self.width, *(array.shape[1] for array in references), 0)
+        height = max(self.height, *(array.shape[0] for array in references), 0)
+        side = self.choices.vae_tile
+        return tiles_of(self.model.family, (width, height), side, self.seamless)

@@ -58,3 +58,9 @@ COMPONENTS: tuple[str, ...] = (
     "taesd",
     "control_net",
 )
+
+# Types that the engine converts weights to, the most exact first.
+WEIGHT_TYPES: "tuple[str, ...]" = (
+    *("f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q5_1", "q5_0"),
+    *("q4_K", "q4_1", "q4_0", "q3_K", "q2_K"),
+)

@@ -315,6 +315,24 @@ THREADS = IntegerOption(
     example=phrase("{threads=4}"),
     help="number of CPU threads, 1 to 512 (default: one per core)",
 )
+VAE_TILE_SIZE = IntegerOption(
+    "vae_tile_size",
+    title="tile size",
+    minimum=64,
+    maximum=8192,
+    example=phrase("{vae_tile_size=512}"),
+    help="side of the tiles in pixels, 64 to 8192; switches tiles on (default: the largest that"
+    " fits, 256 or more)",
+)
+MAX_VRAM = DecimalOption(
+    "max_vram",
+    title="number of GiB",
+    minimum=0.1,
+    maximum=1024,
+    example=phrase("{max_vram=6}"),
+    help="memory of the GPU that a network may take at a time, in GiB, 0.1 to 1024; switches"
+    " --offload-to-cpu on (default: all that is free)",
+)
 
 # Those for which the engine loads the model again.
 LOAD_OPTIONS = (RNG, TILE)

@@ -58,6 +58,11 @@ _EQUIVALENTS = {
     "--llm": "--qwen2vl",
     "--llm-vision": "--mmproj --qwen2vl-vision",
     "--upscale": "--enlarge --esrgan --upscale-model --upscaler",
+    "--low-memory": "--low-ram --low-vram --lowvram --medvram --novram",
+    "--vae-tiling": "--enable-vae-tiling --vae-tile --tiled-vae",
+    "--offload-to-cpu": "--enable-model-cpu-offload --offload",
+    "--diffusion-fa": "-fa --fa --flash-attn --opt-sdp-attention --xformers",
+    "--type": "--weight-type",
     "--debug": "-v -vv --log --log-level --loglevel --verbose",
     "--quiet": "-Q --no-progress --no-progress-bar --silent",
     "--show": "--display --open --view",
@@ -72,12 +77,6 @@ _EQUIVALENTS = {
 # Options for features that do not exist yet: the feature, and the names in other programs.
 _UNAVAILABLE = {
     "video": "--end-image --end-img --fps --frames --num-frames --video-frames",
-    "decoding in tiles": "--vae-tile-overlap --vae-tile-size --vae-tiling --enable-vae-tiling",
-    "an option to save memory": "--clip-on-cpu --enable-model-cpu-offload --low-memory --low-ram"
-    " --low-vram --lowvram --max-vram --medvram --normalvram --novram --offload --offload-to-cpu"
-    " --vae-on-cpu",
-    "an option for flash attention": "-fa --diffusion-fa --fa --flash-attn --opt-sdp-attention"
-    " --xformers",
     "serving pictures over HTTP": "--api --autolaunch --gradio --host --listen --listen-ip"
     " --listen-port --port --share --ui --webui",
     "PhotoMaker": "--photo-maker --pm-id-embed-path --pm-id-images-dir --pm-style-strength",
@@ -91,8 +90,9 @@ _HINTS = {
     "type it as MODEL: gpustack-draw hf.co/OWNER/REPO PROMPT": "-hf -hfr -hff --hf-file"
     " --hf-repo --repo --repo-id --model-id",
     'type demo without dashes: gpustack-draw demo "a red circle"': "--demo",
-    "the quantization is part of MODEL: hf.co/OWNER/REPO:Q8_0": "--quant --quantization"
-    " --quantize --type --weight-type",
+    "the quantization is part of MODEL: hf.co/OWNER/REPO:Q8_0": "--quant --quantization --quantize",
+    "tiles overlap by half": "--vae-tile-overlap",
+    "memory is used as far as it is free": "--normalvram",
     "the revision is part of MODEL: hf.co/OWNER/REPO@REVISION": "--branch --commit --hf-revision"
     " --revision",
     "the weight is part of the LoRA: --lora REF:0.8": "--lora-multiplier --lora-scale --lora-scales"
