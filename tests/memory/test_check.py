@@ -11,7 +11,9 @@ from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.work import DeviceTraits, Work
 from gpustack_draw.request.memory_options import MemoryOptions
 
-FAST = DeviceTraits(name="FastCPU", stores_scores=False, copies_features=False)
+FAST = DeviceTraits(
+    name="FastCPU", stores_scores=False, copies_features=False, vae_copies_features=False
+)
 GPU = DeviceTraits(name="CUDA0", is_gpu=True, shares_memory=False, free_bytes=100 * GB)
 
 

@@ -46,13 +46,13 @@ def check(
         (
             8 * GB,
             (512, 512),
-            "'x' needs about 8.78 GB to be loaded, and 3.10 GB are free",
+            "'x' needs about 8.87 GB to be loaded, and 3.10 GB are free",
             "close other programs, or use a smaller quantization of the model, for example Q4_0",
         ),
         (
             2 * GB,
             (2048, 2048),
-            "'x' needs about 42.8 GB to draw 2048x2048, and 3.10 GB are free",
+            "'x' needs about 44.3 GB to draw 2048x2048, and 3.10 GB are free",
             "draw a smaller picture with size, or close other programs",
         ),
     ],
@@ -113,7 +113,7 @@ def test_the_larger_of_two_passes_counts() -> None:
     plan = replace(choose(work), free_bytes=3 * GB)
     with pytest.raises(NotEnoughMemoryError) as caught:
         check_memory(work, plan, MemoryOptions(), argument="hires")
-    message = "'x' needs about 11.1 GB to draw 1024x1024, and 3.00 GB are free"
+    message = "'x' needs about 11.3 GB to draw 1024x1024, and 3.00 GB are free"
     assert caught.value.message == message
     assert with_options(caught.value.hint) == (
         "draw a smaller picture with --hires, or close other programs"
@@ -121,7 +121,9 @@ def test_the_larger_of_two_passes_counts() -> None:
     assert caught.value.argument == "hires"
 
 
-FAST = DeviceTraits(name="FastCPU", stores_scores=False, copies_features=False)
+FAST = DeviceTraits(
+    name="FastCPU", stores_scores=False, copies_features=False, vae_copies_features=False
+)
 CUDA = DeviceTraits(name="CUDA0", is_gpu=True, shares_memory=False)
 
 

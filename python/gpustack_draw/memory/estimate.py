@@ -1,66 +1,61 @@
-"""Estimated memory of a drawing, phase by phase."""
+"""Estimated memory of a drawing, phase by phase.
+
+Each phase is the buffer that the engine reserves before it computes, derived from the graph of its
+network; benchmarks/memory_peaks compares the sum with the memory that drawings really take.
+"""
+
+from dataclasses import replace
 
 from gpustack_draw.inputs.engine_pictures import EnginePictures
+from gpustack_draw.memory.decoding import decoding_bytes
 from gpustack_draw.memory.memory_plan import PhaseBytes
-from gpustack_draw.memory.work import Work
-from gpustack_draw.resolver.families import Family
-from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.memory.sampling import sampling_bytes
+from gpustack_draw.memory.text_encoding import text_bytes
+from gpustack_draw.memory.weights import Weights, weights_of
+from gpustack_draw.memory.work import DeviceTraits, MemoryChoices, Work
 
-# Bytes that the engine allocates beside the weights, mostly as its log reports them ("compute
-# buffer size: 1922.00 MB" at 1024x1024).
-# Decoder, per pixel: feature maps and im2col copies of its last, full-size layers. Measured for
-# TAESD at 128 to 1024 pixels; estimated for the VAE.
-VAE_BYTES_PER_PIXEL = 6_500
-TINY_VAE_BYTES_PER_PIXEL = 1_925
-# Decoder of Wan models, per pixel, by number of latent channels. Measured at 64 (and 256) pixels.
-VIDEO_VAE_BYTES_PER_PIXEL = {16: 7_600, 48: 10_300}
-# Attention scores of one layer without flash attention, per pair of tokens and head.
-SCORE_BYTES = 4
-# Everything else in a layer, per token and hidden channel.
-TOKEN_BYTES = 60
-# The same on the device FastCPU, which copies no feature maps and stores no scores. Measured at
-# 256, 512 and 1024 pixels with SD 1.5, FLUX.2 and TAESD ("vae compute buffer size: 2820.00 MB" at
-# 1024x1024).
-FAST_VAE_BYTES_PER_PIXEL = 2_850
-FAST_TINY_VAE_BYTES_PER_PIXEL = 950
-FAST_TOKEN_BYTES = 90
-# A ControlNet, per token and hidden channel: its layers, and what it adds to those of the UNet.
-CONTROL_TOKEN_BYTES = 120
-# The picture into which tiles are merged, per pixel: its numbers, and its bytes.
-MERGED_BYTES_PER_PIXEL = 30
+# The program with its libraries and the vocabulary of CLIP; and the vocabulary of a language model,
+# or of Wan's T5, which knows as many languages.
+_BASE_BYTES = 54_000_000
+_VOCABULARY_BYTES = 49_000_000
+_LARGE_VOCABULARY = 100_000
+# Scratch memory: operands that kernels pack, none of them larger than the weights, and freed memory
+# that the C library keeps.
+_SCRATCH_BYTES = 45_000_000
+# What the device FastCPU keeps beside that; 30 more threads added 5 MB.
+_FAST_BYTES = 12_000_000
+# Buffers of a driver; not measured.
+_GPU_BASE_BYTES = 100_000_000
 # An input picture, per pixel: its bytes in both processes, and the numbers that the engine makes of
 # them.
-INPUT_BYTES_PER_PIXEL = 60
-# Tokens of the prompt, in addition to those of the picture.
-PROMPT_TOKENS = 512
-# The program itself, its buffers and the picture.
-BASE_BYTES = 100_000_000
-# The attention layer of the VAE has one token per square of this side, in pixels.
-_VAE_TOKEN_PIXELS = 8
+_INPUT_BYTES_PER_PIXEL = 60
+# Alignment of buffers and holes between them, as a share of the bytes.
+_ROUNDING = 1.03
+# The CPU of this project, which computes what is kept off a GPU.
+_HOST = DeviceTraits(
+    name="FastCPU", stores_scores=False, copies_features=False, vae_copies_features=False
+)
 
 
 def estimate(work: Work) -> PhaseBytes:
     """Estimate the memory of loading a model and drawing one picture, on the device that computes.
 
-    The weights stay in memory, and so do the input pictures. Encoding them, sampling and decoding
-    follow each other. Encoding a picture needs as much as decoding one of the same size (measured
-    with TAESD at 512x512: 205 instead of 237 MB on FastCPU; at 256x256: 130 instead of 126 MB on
-    the CPU).
+    The weights stay in memory, and so do the input pictures. Encoding the prompt, sampling and
+    decoding follow each other, each with a buffer of its own.
 
     Args:
         work: The drawing.
     """
-    pictures = work.pictures or EnginePictures()
-    references = [int(array.shape[0] * array.shape[1]) for array in pictures.references]
-    sized = sum(array is not None for array in (pictures.mask, pictures.control))
-    sized += work.starts_from_picture or pictures.image is not None
-    pixels = work.width * work.height
+    if work.device.is_gpu:
+        return _on_gpu(work)
+    weights = weights_of(work).total
     return PhaseBytes(
-        base=BASE_BYTES,
-        weights=work.model.weight_bytes + work.addition_bytes,
-        inputs=(sized * pixels + sum(references)) * INPUT_BYTES_PER_PIXEL,
-        sampling=_sampling_bytes(work, pixels + sum(references), pictures),
-        decoding=_tiled_bytes(work, max([pixels, *references])),
+        base=_base_bytes(work, weights),
+        weights=weights,
+        inputs=_input_bytes(work),
+        text=_rounded(text_bytes(work)),
+        sampling=_rounded(sampling_bytes(work)),
+        decoding=_rounded(decoding_bytes(work)),
     )
 
 
@@ -70,49 +65,75 @@ def estimate_host(work: Work) -> PhaseBytes:
     Args:
         work: The drawing.
     """
-    needed = estimate(work)
+    choices, weights = work.choices, weights_of(work)
+    host = replace(work, device=_HOST, choices=MemoryChoices(vae_tile=choices.vae_tile))
+    if not choices.offload:
+        weights = Weights(
+            text=weights.text * choices.clip_on_cpu,
+            autoencoder=weights.autoencoder * choices.vae_on_cpu,
+        )
     return PhaseBytes(
-        base=needed.base,
-        weights=needed.weights if work.choices.offload else 0,
-        inputs=needed.inputs,
+        base=_base_bytes(work, weights.total),
+        weights=weights.total,
+        inputs=_input_bytes(work),
+        text=_rounded(text_bytes(host)) * choices.clip_on_cpu,
+        decoding=_rounded(decoding_bytes(host)) * choices.vae_on_cpu,
     )
 
 
-def _tiled_bytes(work: Work, pixels: int) -> int:
-    copies, tiles = work.device.copies_features, work.tiles
-    if tiles is None:
-        return _decoding_bytes(work.model, pixels, copies=copies)
-    tile_pixels = tiles.encoded_pixels if work.encodes_pictures else tiles.pixels
-    of_tile = _decoding_bytes(work.model, min(tile_pixels, pixels), copies=copies)
-    return of_tile + pixels * MERGED_BYTES_PER_PIXEL
+def _on_gpu(work: Work) -> PhaseBytes:
+    choices, weights = work.choices, weights_of(work)
+    weights = Weights(
+        text=weights.text * (not choices.clip_on_cpu),
+        diffusion=weights.diffusion,
+        autoencoder=weights.autoencoder * (not choices.vae_on_cpu),
+    )
+    text = _rounded(text_bytes(work)) * (not choices.clip_on_cpu)
+    sampling = _rounded(sampling_bytes(work))
+    decoding = _rounded(decoding_bytes(work)) * (not choices.vae_on_cpu)
+    if not choices.offload:
+        return PhaseBytes(
+            base=_GPU_BASE_BYTES,
+            weights=weights.total,
+            text=text,
+            sampling=sampling,
+            decoding=decoding,
+        )
+    return PhaseBytes(
+        base=_GPU_BASE_BYTES,
+        weights=0,
+        text=_offloaded(weights.text, text, choices),
+        sampling=_offloaded(weights.diffusion, sampling, choices),
+        decoding=_offloaded(weights.autoencoder, decoding, choices),
+    )
 
 
-def _sampling_bytes(work: Work, pixels: int, pictures: EnginePictures) -> int:
+def _offloaded(weights: int, computed: int, choices: MemoryChoices) -> int:
+    """Return the bytes of a network whose weights are on the GPU only while it runs."""
+    whole = weights + computed
+    if choices.max_vram is None:
+        return whole
+    return max(computed, min(whole, int(choices.max_vram * 2**30)))
+
+
+def _rounded(count: int) -> int:
+    return int(count * _ROUNDING)
+
+
+def _base_bytes(work: Work, weights: int) -> int:
     family = work.model.family
-    tokens = pixels // family.token_pixels**2
-    tokens += 0 if family.unet else PROMPT_TOKENS
-    token_bytes = TOKEN_BYTES if work.device.copies_features else FAST_TOKEN_BYTES
-    needed = tokens * family.hidden * token_bytes
-    if work.device.stores_scores:
-        needed += tokens**2 * family.heads * SCORE_BYTES
-    if pictures.control is not None and family.pictures.control_net:
-        needed += _control_net_bytes(family, tokens)
-    return needed
+    base = _BASE_BYTES + min(_SCRATCH_BYTES, weights)
+    if "llm" in family.requires or family.t5_tokens > _LARGE_VOCABULARY:
+        base += _VOCABULARY_BYTES
+    if not work.device.copies_features:
+        base += _FAST_BYTES
+    return base
 
 
-def _control_net_bytes(family: Family, tokens: int) -> int:
-    """Return the bytes of a ControlNet beside its weights; it has no flash attention anywhere."""
-    return tokens * family.hidden * CONTROL_TOKEN_BYTES + tokens**2 * family.heads * SCORE_BYTES
-
-
-def _decoding_bytes(model: ResolvedModel, pixels: int, *, copies: bool) -> int:
-    family = model.family
-    if model.path_of("taesd") is not None or "vae" not in family.requires:
-        return pixels * (TINY_VAE_BYTES_PER_PIXEL if copies else FAST_TINY_VAE_BYTES_PER_PIXEL)
-    if family.video_vae:  # its 3D convolutions run in ggml's own code on every device
-        latent_pixels = pixels // (family.token_pixels // 2) ** 2
-        bytes_per_pixel = VIDEO_VAE_BYTES_PER_PIXEL[family.latent_channels]
-        return pixels * bytes_per_pixel + latent_pixels**2 * SCORE_BYTES
-    if not copies:
-        return pixels * FAST_VAE_BYTES_PER_PIXEL
-    return pixels * VAE_BYTES_PER_PIXEL + (pixels // _VAE_TOKEN_PIXELS**2) ** 2 * SCORE_BYTES
+def _input_bytes(work: Work) -> int:
+    pictures = work.pictures or EnginePictures()
+    sized = sum(array is not None for array in (pictures.mask, pictures.control))
+    sized += work.starts_from_picture or pictures.image is not None
+    pixels = sized * work.width * work.height
+    pixels += sum(int(array.shape[0] * array.shape[1]) for array in pictures.references)
+    return pixels * _INPUT_BYTES_PER_PIXEL

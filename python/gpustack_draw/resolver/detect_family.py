@@ -115,15 +115,24 @@ def components_inside(header: ModelHeader, family: Family) -> set[str]:
     Returns:
         Names among ``COMPONENTS``.
     """
-    inside = set()
-    for name in header.tensors:
-        for prefix, component in _PREFIXES + family.component_prefixes:
-            if name.startswith(prefix):
-                inside.add(component)
-                break
+    inside = {component_of(name, family) for name in header.tensors} - {""}
     if family.vae_is_taesd and "vae" in inside:
         inside.add("taesd")
     return inside
+
+
+def component_of(name: str, family: Family) -> str:
+    """Return the component that a tensor in the file of a model belongs to.
+
+    Args:
+        name: Name of the tensor.
+        family: Family of the model.
+
+    Returns:
+        A name among ``COMPONENTS``; empty for the diffusion model.
+    """
+    prefixes = _PREFIXES + family.component_prefixes
+    return next((component for prefix, component in prefixes if name.startswith(prefix)), "")
 
 
 def identify_file(header: ModelHeader) -> str:
