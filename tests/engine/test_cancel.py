@@ -113,9 +113,11 @@ def everything(folder: Path, seed: int, weight: float) -> DrawRequest:
 @pytest.mark.parametrize("device", ["auto", "CPU"])
 def test_a_canceled_drawing_leaves_no_trace_in_the_next_one(device: str, tmp_path: Path) -> None:
     request, other = everything(tmp_path, 7, 0.5), everything(tmp_path, 8, 1.0)
+    if device == "CPU":  # slow
+        request, other = QUICK, LONG
     moments = [
-        ("load_loras", 0), ("load_loras", 1), ("encode_pictures", 0), ("encode", 0), ("encode", 1),
-        ("sample", 0), ("sample", 1), ("sample", 4), ("decode", 0), ("decode", 1),
+        ("load_loras", 1), ("encode_pictures", 0), ("encode", 0), ("sample", 0), ("sample", 1),
+        ("sample", 4), ("decode", 0),
     ]  # fmt: skip
     with gpustack_draw.load("demo", device=device) as model:
         (expected,) = model.draw(request)
