@@ -77,10 +77,10 @@ def test_another_model_or_loras_are_a_guess_from_this_one() -> None:
 def test_a_first_guess_is_measured_once() -> None:
     found = estimate(work(), speed=1e11)
     assert found.load is None
-    assert (found.sample, found.is_measured) == (pytest.approx(40.0), False)
+    assert (found.sample, found.is_measured) == (pytest.approx(100.0), False)
     assert estimate(work()) == found
     other = Computer(device="CPU: a processor", threads=1)
-    assert estimate(work(), other, speed=5e10).sample == pytest.approx(80.0)
+    assert estimate(work(), other, speed=5e10).sample == pytest.approx(200.0)
 
 
 def test_a_device_that_does_not_compute_has_no_time() -> None:
