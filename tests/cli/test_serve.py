@@ -80,8 +80,15 @@ def test_the_folder_for_pictures_has_to_exist(
 
 
 def test_model_options_go_to_the_model() -> None:
-    options = options_of("demo", "--threads", "2", "--vae", "x.safetensors", "--embedding", "e.pt")
+    options = options_of(
+        *("demo", "--threads", "2", "--vae", "x.safetensors", "--embedding", "e.pt"),
+        *("--vae-tile-size", "512", "--low-memory", "--no-diffusion-fa", "--type", "q8_0"),
+    )
     assert options.load == {
+        "vae_tile_size": 512,
+        "low_memory": True,
+        "diffusion_fa": False,
+        "weight_type": "q8_0",
         "vae": "x.safetensors",
         "embeddings": ("e.pt",),
         "device": "auto",

@@ -18,6 +18,7 @@ from gpustack_draw.memory.oom_kills import oom_kills
 
 pytestmark = pytest.mark.engine
 
+TILES = "decode it in tiles with vae_tiling='on', draw a smaller size, or close other programs"
 SMALLER = "draw a smaller size, use a smaller quantization of the model, or close other programs"
 
 
@@ -57,8 +58,13 @@ def test_a_kill_that_the_control_group_counts(
     assert model.generate("x", size=(64, 64), sample_steps=1).size == (64, 64)
 
 
-@pytest.mark.parametrize(("spare", "side", "purpose"), [(4, 1024, "sample"), (100, 512, "decode")])
-def test_an_allocation_that_fails(model: Model, spare: int, side: int, purpose: str) -> None:
+@pytest.mark.parametrize(
+    ("spare", "side", "purpose", "hint"),
+    [(4, 1024, "sample", SMALLER), (100, 512, "decode", TILES)],
+)
+def test_an_allocation_that_fails(
+    model: Model, spare: int, side: int, purpose: str, hint: str
+) -> None:
     model.generate("x", size=(64, 64), sample_steps=1)
     pid = worker_pid(model)
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
@@ -68,7 +74,7 @@ def test_an_allocation_that_fails(model: Model, spare: int, side: int, purpose: 
         model.generate("x", size=(side, side), sample_steps=1)
     assert (caught.value.message, caught.value.hint) == (
         f"not enough memory to {purpose} the picture: the engine drew no picture",
-        SMALLER,
+        hint,
     )
     assert model.generate("x", size=(64, 64), sample_steps=1).size == (64, 64)
     assert worker_pid(model) != pid  # what the failed drawing has allocated is free again
@@ -119,6 +125,6 @@ with gpustack_draw.load("demo") as model:
     )
     assert done.stdout.splitlines() == [
         "not enough memory to decode the picture: the system ended the engine",
-        SMALLER,
+        TILES,
         "(64, 64)",
     ], done.stderr

@@ -12,6 +12,7 @@ SMALLER_MODEL = "close other programs, or use a smaller quantization of the mode
 SMALLER_PICTURE = (
     "draw a smaller size, use a smaller quantization of the model, or close other programs"
 )
+TILES = "decode it in tiles with vae_tiling='on', draw a smaller size, or close other programs"
 RESTART = "the next drawing starts it again; on_log=print prints the engine's log"
 
 
@@ -22,7 +23,7 @@ RESTART = "the next drawing starts it again; on_log=print prints the engine's lo
         ("load_loras", True, "to load the LoRAs: the system ended the engine", SMALLER_PICTURE),
         ("encode", True, "to encode the prompt: the system ended the engine", SMALLER_PICTURE),
         ("sample", True, "to sample the picture: the system ended the engine", SMALLER_PICTURE),
-        ("decode", True, "to decode the picture: the system ended the engine", SMALLER_PICTURE),
+        ("decode", True, "to decode the picture: the system ended the engine", TILES),
         (
             "upscale",
             True,
@@ -34,7 +35,7 @@ RESTART = "the next drawing starts it again; on_log=print prints the engine's lo
             "encode_pictures",
             None,
             "to encode the input pictures, probably: the engine was killed (SIGKILL)",
-            SMALLER_PICTURE,
+            TILES,
         ),
     ],
 )

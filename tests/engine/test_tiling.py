@@ -18,6 +18,9 @@ def draw(model: Model, **fields: Any) -> tuple[np.ndarray, list[Progress]]:
     steps: list[Progress] = []
     request = DrawRequest(prompt="a red circle on a blue background", seed=7, **fields)
     (picture,) = model.draw(request, steps.append)
+    assert (picture.vae_tile is not None) == any(
+        step.phase == "decode" and step.total > 1 for step in steps
+    )
     return np.asarray(picture.to_image()).astype(float), steps
 
 

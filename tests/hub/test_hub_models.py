@@ -22,10 +22,15 @@ from gpustack_draw.errors import (
     NotEnoughMemoryError,
     NotYetSupportedError,
 )
+from gpustack_draw.memory.check import check_memory
+from gpustack_draw.memory.choose import choose
+from gpustack_draw.memory.work import Work
+from gpustack_draw.request.memory_options import MemoryOptions
 from gpustack_draw.request.model_reference import parse_model_reference
 from gpustack_draw.resolver.fetch import fetch_model
 from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.smaller_files import smaller_files
 from gpustack_draw.units import format_bytes
 
 FLUX1_PARTS = {
@@ -97,6 +102,30 @@ def test_too_little_memory_is_an_error_before_the_fetch(
     with pytest.raises(NotEnoughMemoryError, match=r"'flux-Q4_0' needs .* and 1\.00 MB are free"):
         model.generate("a cat")
     assert not model.resolved.files[0].path.exists()
+
+
+def test_an_error_names_the_largest_quantization_that_fits(
+    server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = files.gguf_bytes(files.SDXL_ALL)
+    sizes = {"sd-Q8_0": 8, "sd-Q5_0": 5, "sd-Q4_0": 4, "sd-Q2_K": 2, "other-Q4_K": 4}
+    server.add(
+        "acme/sd",
+        {
+            f"{name}.gguf": Content(start, gigabytes * 10**9, "ab" * 32)
+            for name, gigabytes in sizes.items()
+        },
+    )
+    model = resolve("hf.co/acme/sd:Q8_0")
+    names = [file.path for file in smaller_files(model)]
+    assert names == ["sd-Q5_0.gguf", "sd-Q4_0.gguf", "sd-Q2_K.gguf"]
+    work = Work(model=model, width=512, height=512)
+    needed = choose(work, MemoryOptions(low_memory=True)).needed.peak
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: needed - 35 * 10**8)
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check_memory(work, choose(work), MemoryOptions())
+    assert caught.value.hint.startswith("use hf.co/acme/sd:Q4_0, which needs about ")
+    assert caught.value.hint.endswith(" GB, or close other programs")
 
 
 def test_the_variant_is_read_from_the_repository_name_if_the_file_name_has_none(

@@ -1,5 +1,6 @@
 """The checks of a drawing's memory: what does not fit, and options that do nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,3 +97,27 @@ def test_a_gpu_that_fits_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: GB)
     drawing = work(device=GPU)
     check_memory(drawing, choose(drawing), MemoryOptions())
+
+
+def test_a_gpu_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: 50 * GB)
+    small = replace(GPU, free_bytes=GB)
+    drawing = work(weights=60 * GB, device=small)
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check_memory(drawing, choose(drawing), MemoryOptions())
+    assert caught.value.message.endswith(" to be loaded, and 1.00 GB of CUDA0 are free")
+    assert caught.value.hint.startswith("close other programs, or use a smaller quantization")
+    drawing = work(weights=2 * GB, device=small)
+    options = MemoryOptions(offload_to_cpu=False, clip_on_cpu=False)
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check_memory(drawing, choose(drawing, options), options)
+    assert caught.value.hint == (
+        "draw on the CPU with device, or use a smaller quantization of the model"
+    )
+
+
+def test_a_gpu_that_shares_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: GB)
+    shared = replace(GPU, shares_memory=True)
+    plan = choose(work(device=shared))
+    assert (plan.free_bytes, plan.host_free_bytes) == (GB, None)

@@ -91,7 +91,7 @@ def test_a_gpu_has_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     light = weighing("flux2-klein", GB)
     check(light, device=GPU)
     check(light, device=replace(GPU, memory_free=0))  # not reported by the driver
-    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.00 GB are free"):
+    with pytest.raises(NotEnoughMemoryError, match=r"and 1\.00 GB of CUDA0 are free"):
         check(light, device=replace(GPU, memory_free=GB))
 
 

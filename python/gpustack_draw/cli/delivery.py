@@ -141,6 +141,7 @@ def _record(picture: "Picture", path: str) -> bytes:
         "width": picture.width,
         "height": picture.height,
         "seconds": {phase: round(seconds, 3) for phase, seconds in picture.seconds.items()},
+        "vae_tile": picture.vae_tile,
         "device": picture.device,
         "evaluations_skipped": picture.evaluations_skipped,
     }

@@ -310,7 +310,7 @@ class LocalEngine:
 
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         work, memory = self._check_memory(one)
-        return self._engine_model.draw(
+        result = self._engine_model.draw(
             one,
             progress,
             work=work,
@@ -318,6 +318,7 @@ class LocalEngine:
             loras=self._loras.for_engine(one.settings.loras),
             previews=self._previews_of(memory, previews),
         )
+        return replace(result, vae_tile=memory.choices.vae_tile)
 
     def _previews_of(self, memory: MemoryPlan, previews: str) -> str:
         # The engine cannot project the latents of the demo model.
@@ -369,5 +370,6 @@ class LocalEngine:
             size=size if first.pictures is None or settings.hires else first.pictures.result_size,
             before=None if first.pictures is None else Raster.of(first.pictures.before),
             evaluations_skipped=None if result.step_cache is None else result.step_cache[0],
+            vae_tile=result.vae_tile,
             notes=notes,
         )

@@ -29,8 +29,13 @@ _SMALLER_MODEL = (
 _SMALLER_PICTURE = phrase(
     "draw a smaller {size}, use a smaller quantization of the model, or close other programs"
 )
+_TILES = phrase(
+    "decode it in tiles with {vae_tiling='on'}, draw a smaller {size}, or close other programs"
+)
 _HINTS: Mapping[str, str] = {
     "load": _SMALLER_MODEL,
+    "encode_pictures": _TILES,
+    "decode": _TILES,
     "upscale": "enlarge a smaller picture, or close other programs",
 }
 

@@ -118,6 +118,8 @@ class DrawResult:
         lora_tensors: Applied tensors and all tensors of the LoRAs; None without LoRAs.
         step_cache: Evaluations of the model that a step cache skipped, and sampling steps; None
             without one.
+        vae_tile: Largest side of the tiles in which it was decoded, in pixels; None for the whole
+            picture at once.
     """
 
     width: int
@@ -125,3 +127,4 @@ class DrawResult:
     pixels: memoryview
     lora_tensors: tuple[int, int] | None = None
     step_cache: tuple[int, int] | None = None
+    vae_tile: int | None = None

@@ -7,7 +7,7 @@ from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.flash_attention import has_flash_attention
 from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.memory.tiles import has_tiles
-from gpustack_draw.memory.work import Work
+from gpustack_draw.memory.work import GGML_CPU, Work
 from gpustack_draw.phrases import Argument, Phrase, phrase
 from gpustack_draw.request.memory_options import MemoryOptions
 from gpustack_draw.resolver.smaller_files import smaller_files
@@ -81,24 +81,26 @@ def check_memory(
     """
     if plan.free_bytes is None or plan.fits:
         return
-    needed, free, place = plan.needed, plan.free_bytes, ""
+    needed, free, beside = plan.needed, plan.free_bytes, ""
+    of_device = f" of {work.device.name}" if work.device.is_gpu else ""
     if needed.peak <= free:
-        needed, free, place = plan.host_needed, plan.host_free_bytes or 0, " beside the GPU"
+        needed, free, beside = plan.host_needed, plan.host_free_bytes or 0, " beside the GPU"
+        of_device = ""
     if needed.base + needed.weights > free:
         purpose, argument = "to be loaded", "model"
-        hint = _hint_for_model(work, plan)
+        hint = _hint_for_model(work, plan, options)
     else:
         purpose = f"to draw {work.width}x{work.height}"
         hint = _hint_for_size(work, options, argument)
     raise NotEnoughMemoryError(
-        f"{quoted(work.model.name)} needs about {format_bytes(needed.peak)}{place} {purpose},"
-        f" and {format_bytes(free)} are free",
+        f"{quoted(work.model.name)} needs about {format_bytes(needed.peak)}{beside} {purpose},"
+        f" and {format_bytes(free)}{of_device} are free",
         hint=hint,
         argument=argument,
     )
 
 
-def _hint_for_model(work: Work, plan: MemoryPlan) -> str:
+def _hint_for_model(work: Work, plan: MemoryPlan, options: MemoryOptions) -> str:
     excess = plan.needed.peak - (plan.free_bytes or 0)
     sizes = {file.component: file.bytes for file in work.model.files}
     own = sizes.get("model", sizes.get("diffusion_model", 0))
@@ -106,11 +108,23 @@ def _hint_for_model(work: Work, plan: MemoryPlan) -> str:
     if fitting:
         needed = format_bytes(plan.needed.peak - own + fitting[0].bytes)
         return f"use {fitting[0].label}, which needs about {needed}, or close other programs"
+    if _fits_on_cpu(work, options):
+        return phrase("draw on the CPU with {device}, or use a smaller quantization of the model")
     return "close other programs, or use a smaller quantization of the model, for example Q4_0"
 
 
 def _hint_for_size(work: Work, options: MemoryOptions, argument: str) -> Phrase:
+    decisive = Argument(argument)
     with_tiles = replace(options, vae_tiling="auto")
     if options.vae_tiling == "off" and choose(work, with_tiles).fits:
         return phrase("decode it in tiles with {vae_tiling='auto'}")
-    return phrase("draw a smaller picture with {}, or close other programs", Argument(argument))
+    if _fits_on_cpu(work, options):
+        return phrase("draw a smaller picture with {}, or on the CPU with {device}", decisive)
+    return phrase("draw a smaller picture with {}, or close other programs", decisive)
+
+
+def _fits_on_cpu(work: Work, options: MemoryOptions) -> bool:
+    """Return True for a drawing on a GPU that would fit into the memory of the machine."""
+    only_tiles = MemoryOptions(vae_tiling=options.vae_tiling, weight_type=options.weight_type)
+    on_cpu = replace(work, device=GGML_CPU)
+    return work.device.is_gpu and choose(on_cpu, only_tiles).fits is True

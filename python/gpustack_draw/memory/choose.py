@@ -56,7 +56,11 @@ class _Free:
     def of(cls, work: Work, loaded: MemoryChoices | None) -> "_Free":
         """Return the memory that is free once the weights in memory are freed."""
         machine = available_memory()
-        device, host = (work.device.free_bytes, machine) if work.device.is_gpu else (machine, None)
+        of_device = work.device.free_bytes
+        device, host = (of_device, machine) if work.device.is_gpu else (machine, None)
+        if work.device.is_gpu and work.device.shares_memory:
+            known = [count for count in (of_device, machine) if count is not None]
+            device, host = min(known, default=None), None
         if loaded is None:
             return cls(device, host)
         work = replace(work, choices=loaded)

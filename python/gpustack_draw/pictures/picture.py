@@ -33,6 +33,8 @@ class Picture(Raster):
         upscaled: How it was enlarged after the drawing; ``None`` if it was not.
         evaluations_skipped: Evaluations of the model that a step cache skipped; ``None`` without
             one, and for a picture of a server.
+        vae_tile: Largest side of the tiles in which it was decoded, in pixels; ``None`` for the
+            whole picture at once, and for a picture of a server.
         notes: Notes for the user on this drawing.
         seconds: Seconds by phase: ``load``, ``encode``, ``sample``, ``decode``, ``upscale``.
     """
@@ -52,6 +54,7 @@ class Picture(Raster):
         size: tuple[int, int] | None = None,
         before: Raster | None = None,
         evaluations_skipped: int | None = None,
+        vae_tile: int | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         """Wrap the engine's pixels.
@@ -71,6 +74,7 @@ class Picture(Raster):
                 these after a second pass, or if a part of an input picture was drawn.
             before: The picture that it was drawn from.
             evaluations_skipped: Evaluations of the model that a step cache skipped.
+            vae_tile: Largest side of the tiles in which it was decoded, in pixels.
             notes: Notes for the user on this drawing.
 
         Raises:
@@ -86,6 +90,7 @@ class Picture(Raster):
         self.device = device
         self.before = before
         self.evaluations_skipped = evaluations_skipped
+        self.vae_tile = vae_tile
         self.notes = notes
         self.seconds = dict(seconds)
         self.upscaled: Upscaled | None = None
