@@ -93,12 +93,12 @@ def test_a_plan_that_fits_passes_the_check(
     family: str, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free_memory(monkeypatch, 10**12)
-    needed = gpustack_draw.resolve(models[family]).memory_bytes
+    needed = gpustack_draw.resolve(models[family], vae_tiling="off").memory_bytes
     set_free_memory(monkeypatch, needed)
-    plan = gpustack_draw.resolve(models[family])
+    plan = gpustack_draw.resolve(models[family], vae_tiling="off")
     assert (plan.memory_bytes, plan.memory_free_bytes, plan.fits) == (needed, needed, True)
     set_free_memory(monkeypatch, needed - 1)
-    assert gpustack_draw.resolve(models[family]).fits is False
+    assert gpustack_draw.resolve(models[family], vae_tiling="off").fits is False
 
 
 @pytest.mark.engine
