@@ -25,7 +25,8 @@ from gpustack_draw.cli.command_line import ALIASES, PROGRAM
 from gpustack_draw.request.model_reference import parse_model_reference
 
 REFERENCE = SOURCE / "docs" / "reference"
-TOP_PAGES = [SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+TOP_NAMES = ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md")
+TOP_PAGES = [SOURCE / name for name in TOP_NAMES]
 PAGES = [*TOP_PAGES, *sorted(SOURCE.glob("docs/**/*.md"))]
 TEXTS = {str(page.relative_to(SOURCE)): page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -247,4 +248,11 @@ def test_mentioned_build_options_exist() -> None:
 def test_the_site_has_every_page() -> None:
     listed = re.findall(r"([\w/-]+\.md)$", (SOURCE / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {page.relative_to(SOURCE / "docs").as_posix() for page in SOURCE.glob("docs/**/*.md")}
-    assert sorted(listed) == sorted({*pages, "index.md"})
+    assert sorted(listed) == sorted({*pages, "index.md", "zh/index.md"})
+
+
+def test_no_chinese_text_translates_a_help_text_that_is_gone() -> None:
+    tool = load_tool("write_reference")
+    chinese = tool.Translations()
+    tool.chinese_command_reference(chinese)
+    assert chinese.unused == set()

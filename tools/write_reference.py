@@ -5,8 +5,10 @@
 `tests/test_docs.py` compares them with the files.
 """
 
+import argparse
 import ast
 import inspect
+import json
 import os
 import re
 import textwrap
@@ -38,6 +40,7 @@ def references() -> dict[str, str]:
         "command.md": command_reference(),
         "families.md": families_reference(),
         "library.md": library_reference(),
+        "../zh/command.md": chinese_command_reference(Translations()),
     }
 
 
@@ -65,6 +68,58 @@ def command_reference() -> str:
         names = ", ".join(f"`{alias}`" for alias in ALIASES if ALIASES[alias] == target)
         lines.append(f"| {names} | {targets.get(target, f'`{target}`')} |")
     return "\n".join(lines) + "\n"
+
+
+def chinese_command_reference(chinese: "Translations") -> str:
+    """Return the page of the command in Chinese; texts without a translation stay English."""
+    lines = [
+        *("# 命令", ""),
+        "本页由 `tools/write_reference.py` 根据 `--help` 生成，英文原文见",
+        "[The command](../reference/command.md)。",
+    ]
+    for name, make_parser in PARSERS.items():
+        parser = make_parser()
+        lines += ["", f"## {PROGRAM} {name}", "", chinese.text(parser.description or "")]
+        for group in parser._action_groups:  # noqa: SLF001 - argparse has no public list
+            lines += _chinese_group(parser, group, chinese)
+    return "\n".join(lines) + "\n"
+
+
+def _chinese_group(
+    parser: argparse.ArgumentParser, group: argparse._ArgumentGroup, chinese: "Translations"
+) -> list[str]:
+    """Return the table of a group of options; empty if all are hidden."""
+    formatter = parser._get_formatter()  # noqa: SLF001 - writes names and values as --help does
+    rows = []
+    for action in group._group_actions:  # noqa: SLF001
+        if action.help not in (None, argparse.SUPPRESS):
+            spelled = formatter._format_action_invocation(action)  # noqa: SLF001
+            cells = f"`{spelled}`", chinese.text(action.help)
+            rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    if not rows:
+        return []
+    about = [chinese.text(group.description), ""] if group.description else []
+    title = f"### {chinese.text(group.title or '')}"
+    return ["", title, "", *about, "| 名称 | 说明 |", "|---|---|", *rows]
+
+
+class Translations:
+    """The Chinese help texts of ``help_zh.json``, by their English originals.
+
+    Attributes:
+        unused: Originals that were not asked for yet.
+    """
+
+    def __init__(self) -> None:
+        """Read the file."""
+        file = Path(__file__).resolve().parent / "help_zh.json"
+        self._texts: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        self.unused = set(self._texts)
+
+    def text(self, english: str) -> str:
+        """Return the Chinese text, or the English one if there is none."""
+        self.unused.discard(english)
+        return self._texts.get(english, english)
 
 
 def families_reference() -> str:
