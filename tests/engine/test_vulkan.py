@@ -70,7 +70,7 @@ def test_a_drawing_is_canceled_amid_a_step_and_a_later_one_works() -> None:
 def test_a_picture_that_does_not_fit_the_gpu_is_refused_before_anything_is_loaded() -> None:
     phases: list[str] = []
     with (
-        gpustack_draw.load("demo", device="Vulkan0") as model,
+        gpustack_draw.load("demo", device="Vulkan0", vae_tiling="off") as model,
         pytest.raises(NotEnoughMemoryError, match="to draw 8192x8192"),
     ):
         model.generate(
