@@ -791,9 +791,9 @@ def test_progress_of_encoding_pictures(pictures: dict[str, Any]) -> None:
 def test_progress_of_encoding_in_tiles() -> None:
     recorder = Recorder()
     draw(load_encoder(), "tiles", image=picture(), on_progress=recorder.on_progress)
-    assert recorder.progress[:7] == [
+    assert recorder.progress[:8] == [
         ("encode_pictures", 0, 1),
-        *(("encode_pictures", step, 4) for step in range(1, 5)),
+        *(("encode_pictures", step, 4) for step in range(5)),
         ("encode_pictures", 4, 4),
         ("encode", 0, 1),
     ]
@@ -810,7 +810,7 @@ def test_error_in_progress_callback_while_pictures_are_encoded() -> None:
 
     with pytest.raises(LookupError, match="from the callback"):
         draw(engine, "tiles", image=picture(), on_progress=fail)
-    assert calls == [("encode_pictures", step) for step in range(3)]
+    assert calls == [("encode_pictures", step) for step in (0, 0, 1, 2)]  # before and with tiles
     assert draw(engine).width == 32
 
 

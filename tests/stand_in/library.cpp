@@ -190,6 +190,17 @@ void ggml_backend_unload(ggml_backend_reg_t backend) {
 
 const char* ggml_version() { return "0.0.0-stand-in"; }
 
+const ggml_type_traits* ggml_get_type_traits(ggml_type /*type*/) {
+  static const ggml_type_traits traits = [] {
+    ggml_type_traits found{};
+    found.from_float_ref = [](const float*, void*, std::int64_t) {};
+    return found;
+  }();
+  return &traits;
+}
+
+bool ggml_quantize_requires_imatrix(ggml_type type) { return type == GGML_TYPE_IQ2_XXS; }
+
 // The library's callbacks: one of each per process, without a lock.
 
 namespace {
