@@ -178,7 +178,7 @@ def test_arguments_are_checked_before_anything_starts() -> None:
 
 
 def test_a_picture_too_large_for_memory_is_refused_before_loading() -> None:
-    with gpustack_draw.load("demo") as model:
+    with gpustack_draw.load("demo", vae_tiling="off") as model:
         with pytest.raises(NotEnoughMemoryError, match=r"to draw 8192x8192, and .* are free"):
             model.generate(PROMPT, size=(8192, 8192))
         assert not model._engine.is_loaded

@@ -33,7 +33,11 @@ def test_the_urls_of_the_project_are_complete() -> None:
     (urls,) = re.findall(r"^\[project\.urls\]\n((?:\w+ = .*\n)+)", PROJECT, re.MULTILINE)
     addresses = re.findall(r'"(.*)"', urls)
     assert len(addresses) >= 4
-    assert all(url.startswith("https://github.com/gpustack/gpustack-draw") for url in addresses)
+    places = (
+        "https://github.com/gpustack/gpustack-draw",
+        "https://gpustack.github.io/gpustack-draw/",
+    )
+    assert all(url.startswith(places) for url in addresses)
     for path in re.findall(r"/(?:blob|tree)/main/([^\"]+)", urls):
         assert (SOURCE / path).exists()
 

@@ -20,12 +20,15 @@ from opened_files import OpenedFiles, watched
 from served import ServedProcess, served
 
 import gpustack_draw
+from gpustack_draw.speed.measurements import speed_file
 
 SECRET = b"canary-7f3a"
 MAX_SECONDS = 60.0  # for one answer
 # Folders that the server reads: its own code, the interpreter, the system's state.
 _OWN_FOLDERS = ("/proc/", "/sys/", "/dev/null", "/dev/urandom", sys.prefix, sys.base_prefix)
 _OWN_FOLDERS += (str(Path(gpustack_draw.__file__).parents[1]), str(Path(__file__).parent))
+# Where it keeps the speeds of this machine.
+_OWN_FOLDERS += (str(speed_file().parent),)
 _SCRIPT = Path(__file__).parent / "audited_server.py"
 
 
