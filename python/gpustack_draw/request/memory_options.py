@@ -76,11 +76,14 @@ class MemoryOptions:
         }
         if checked["vae_tile_size"] is not None:
             if checked["vae_tiling"] == "off":
-                raise _excluded("{vae_tile_size} needs tiles, and {vae_tiling='off'} forbids them")
+                raise _excluded(
+                    phrase("{vae_tile_size} needs tiles, and {vae_tiling='off'} forbids them"),
+                    "vae_tile_size",
+                )
             checked["vae_tiling"] = "on"
         if checked["max_vram"] is not None:
             if self.offload_to_cpu is False:
-                raise _excluded("{max_vram} needs {offload_to_cpu}")
+                raise _excluded(phrase("{max_vram} needs {offload_to_cpu}"), "max_vram")
             checked["offload_to_cpu"] = True
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # a frozen dataclass has no other way
@@ -90,10 +93,8 @@ class MemoryOptions:
         return [field.name for field in fields(self) if getattr(self, field.name) != field.default]
 
 
-def _excluded(template: str) -> UsageError:
-    return UsageError(
-        phrase(template), hint="leave one of them out", argument=template[1:].partition("}")[0]
-    )
+def _excluded(message: str, argument: str) -> UsageError:
+    return UsageError(message, hint="leave one of them out", argument=argument)
 
 
 def _checked(option: IntegerOption | DecimalOption, value: object) -> Any:

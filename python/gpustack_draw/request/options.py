@@ -330,8 +330,8 @@ MAX_VRAM = DecimalOption(
     minimum=0.1,
     maximum=1024,
     example=phrase("{max_vram=6}"),
-    help="memory of the GPU that a network may take at a time, in GiB, 0.1 to 1024; switches"
-    " --offload-to-cpu on (default: all that is free)",
+    help="memory of the GPU that a network may take at a time, in GiB, 0.1 to 1024; the"
+    " weights are then offloaded (default: all that is free)",
 )
 
 # Those for which the engine loads the model again.
