@@ -319,6 +319,14 @@ def test_standard_input_without_prompts(
     ]
 
 
+def test_standard_input_that_cannot_be_read(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("out.txt").open("w") as output, open(output.fileno(), closefd=False) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert errors_of(capsys, "-") == ["standard input cannot be read: bad file descriptor"]
+
+
 def test_prompts_without_a_model(stand_in: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--prompts", "prompts.txt"]) == 2
     assert "gpustack-draw: missing MODEL" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.inputs.read_picture import STANDARD_INPUT
+from gpustack_draw.inputs.regular_file import STANDARD_INPUT, file_errors
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.units import format_bytes
@@ -55,7 +55,8 @@ def read_prompts(arguments: Arguments) -> tuple[ListedPrompt, ...]:
         _check_standard_input(arguments)
         label, data = "standard input", _read_standard_input()
     elif arguments.prompts is not None:
-        label, data = quoted(arguments.prompts), _read_file(arguments.prompts)
+        label = quoted(arguments.prompts)
+        data = _read_file(arguments.prompts, label)
     else:
         return ()
     prompts = tuple(_prompts_in(_decoded(data, label), label))
@@ -83,7 +84,7 @@ def errors_at(place: str) -> Iterator[None]:
 
 
 def _check_standard_input(arguments: Arguments) -> None:
-    """Refuse input pictures from standard input, too."""
+    """Refuse an input picture from standard input beside the prompts."""
     for name in _PICTURE_OPTIONS:
         sources = getattr(arguments, name)
         if STANDARD_INPUT in (sources if isinstance(sources, list) else [sources]):
@@ -102,25 +103,17 @@ def _read_standard_input() -> bytes:
             hint="redirect a file to it: < prompts.txt",
             argument="prompt",
         )
-    return _read(stream, "standard input")
+    with file_errors("standard input"):
+        return _read(stream, "standard input")
 
 
-def _read_file(path: str) -> bytes:
-    label = quoted(path)
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path with a NUL is an error below
-            return _read(file, label)
-    except FileNotFoundError:
-        raise UsageError(f"{label} does not exist", hint="check the path") from None
-    except IsADirectoryError:
-        raise UsageError(f"{label} is a folder", hint="name a text file in it") from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{label} cannot be read: {reason}") from error
-    except ValueError as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{label} cannot be a file name") from error
+def _read_file(path: str, label: str) -> bytes:
+    with file_errors(label):
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - an empty path is not that of a folder
+                return _read(file, label)
+        except IsADirectoryError:
+            raise UsageError(f"{label} is a folder", hint="name a text file in it") from None
 
 
 def _read(stream: BinaryIO, label: str) -> bytes:

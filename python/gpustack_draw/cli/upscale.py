@@ -16,7 +16,8 @@ from gpustack_draw.engine.local_upscaler import LocalUpscaler
 from gpustack_draw.errors import OutputError, quoted
 from gpustack_draw.inputs.enlarged import enlarged_size
 from gpustack_draw.inputs.input_picture import InputPicture
-from gpustack_draw.inputs.read_picture import MAX_FILE_BYTES, STANDARD_INPUT, read_picture
+from gpustack_draw.inputs.read_picture import MAX_FILE_BYTES, read_picture
+from gpustack_draw.inputs.regular_file import STANDARD_INPUT
 from gpustack_draw.pictures.output_path import OutputPlan, plan_output
 from gpustack_draw.pictures.save import encode, save_picture
 from gpustack_draw.request.options import SCALE, THREADS

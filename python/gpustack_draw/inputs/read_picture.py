@@ -10,14 +10,13 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.inputs.convert_image import convert_image, decode_file, file_size
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.inputs.picture_arrays import picture_of_array
-from gpustack_draw.inputs.regular_file import open_regular_file
+from gpustack_draw.inputs.regular_file import STANDARD_INPUT, file_errors, open_regular_file
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
     from gpustack_draw.request.picture_options import PictureSource
 
 MAX_FILE_BYTES = 500_000_000
-STANDARD_INPUT = "-"
 
 _ADDRESS = re.compile(r"(?i)(https?|ftp|file|data|s3|gs|blob):")
 
@@ -87,19 +86,9 @@ def _read_file(path: str, label: str) -> bytes:
     """Read a regular file."""
     if _ADDRESS.match(path):
         raise UsageError(f"{label} is an address, not a file", hint="download the picture first")
-    try:
-        with open_regular_file(path, label) as file:
-            _check_length(os.fstat(file.fileno()).st_size, label)
-            return file.read(MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise UsageError(f"{label} does not exist", hint="check the path") from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{label} cannot be read: {reason}") from error
-    except ValueError as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{label} cannot be a file name") from error
+    with file_errors(label), open_regular_file(path, label) as file:
+        _check_length(os.fstat(file.fileno()).st_size, label)
+        return file.read(MAX_FILE_BYTES)
 
 
 def _check_length(length: int, label: str) -> None:
@@ -116,11 +105,8 @@ def _read_stream(stream: BinaryIO) -> bytes:
             "standard input is a terminal, not a picture",
             hint="redirect a file to it: < picture.png",
         )
-    try:
+    with file_errors("standard input"):
         data = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"standard input cannot be read: {reason}") from error
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(
             f"standard input has more than {format_bytes(MAX_FILE_BYTES)}",

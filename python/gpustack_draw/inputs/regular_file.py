@@ -1,10 +1,34 @@
-"""Open a picture's file without waiting for one that is no regular file."""
+"""Open a picture's file without waiting for one that is no regular file, and report failures."""
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from gpustack_draw.errors import UsageError
+
+STANDARD_INPUT = "-"
+
+
+@contextmanager
+def file_errors(label: str) -> Iterator[None]:
+    """Raise an error of opening or reading a file as a UsageError about it.
+
+    Args:
+        label: Name of the file in messages.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except FileNotFoundError:
+        raise UsageError(f"{label} does not exist", hint="check the path") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{label} cannot be read: {reason}") from error
+    except ValueError as error:
+        raise UsageError(f"{label} cannot be a file name") from error
 
 
 def open_regular_file(path: str | os.PathLike[str], label: str) -> BinaryIO:

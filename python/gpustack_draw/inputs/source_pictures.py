@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from gpustack_draw.errors import UsageError
 from gpustack_draw.inputs.input_picture import InputPicture
-from gpustack_draw.inputs.read_picture import STANDARD_INPUT, read_picture
+from gpustack_draw.inputs.read_picture import read_picture
+from gpustack_draw.inputs.regular_file import STANDARD_INPUT
 from gpustack_draw.request.picture_options import PictureOptions, PictureSource
 
 # Memory and time grow with every reference, and models were trained with a few.

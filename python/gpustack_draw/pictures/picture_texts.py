@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from gpustack_draw.errors import UsageError, quoted
-from gpustack_draw.inputs.regular_file import open_regular_file
+from gpustack_draw.inputs.regular_file import file_errors, open_regular_file
 from gpustack_draw.pictures.embedded_text import decode_text, exif_texts, profile_bytes, xmp_texts
 
 if TYPE_CHECKING:
@@ -118,16 +118,8 @@ def _opened(source: object, label: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
-        try:
+        with file_errors(label):
             file = open_regular_file(source, label)
-        except FileNotFoundError:
-            raise UsageError(f"{label} does not exist", hint="check the path") from None
-        except OSError as error:
-            raise _unreadable(error, label) from error
-        except ValueError as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"{label} cannot be a file name") from error
         with file, _read_errors(label):
             yield file
     elif hasattr(source, "read"):
@@ -163,14 +155,10 @@ def _read_errors(label: str) -> Iterator[None]:
     except UsageError:
         raise
     except (OSError, ValueError) as error:  # Python's own files raise ValueError once closed
-        raise _unreadable(error, label) from error
-
-
-def _unreadable(error: OSError | ValueError, label: str) -> UsageError:
-    reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
-    if reason[1:2].islower():
-        reason = reason[0].lower() + reason[1:]
-    return UsageError(f"{label} cannot be read: {reason}")
+        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        if reason[1:2].islower():
+            reason = reason[0].lower() + reason[1:]
+        raise UsageError(f"{label} cannot be read: {reason}") from error
 
 
 # --- containers -----------------------------------------------------------------------------------
