@@ -61,7 +61,6 @@ def test_another_number_of_steps_and_another_size_are_scaled() -> None:
 def test_a_size_between_two_measured_ones() -> None:
     record_time(work(size=1), HERE, {"sample": 4.0})
     record_time(work(size=4), HERE, {"sample": 64.0})  # each step takes 16 times as long
-    assert estimate_time(work(size=2), HERE, never) is None  # nothing is known of the others
     record_time(work(), HERE, SECONDS | {"sample": 4.0})
     assert estimate(work(size=2)).sample == pytest.approx(16.0)
     assert estimate(work(size=8)).sample == pytest.approx(128.0)
@@ -81,6 +80,15 @@ def test_a_first_guess_is_measured_once() -> None:
     assert estimate(work()) == found
     other = Computer(device="CPU: a processor", threads=1)
     assert estimate(work(), other, speed=5e10).sample == pytest.approx(200.0)
+
+
+def test_a_phase_that_was_never_measured_is_a_guess_from_the_product() -> None:
+    """As encoding pictures is for a model that has drawn from text only."""
+    record_time(work(), HERE, {"sample": 8.0, "decode": 1.0})
+    found = estimate(work(), speed=1e11)
+    assert (found.sample, found.decode, found.is_measured) == (8.0, 1.0, True)
+    assert found.encode == pytest.approx(2.5)
+    assert estimate(work()) == found
 
 
 def test_a_device_that_does_not_compute_has_no_time() -> None:

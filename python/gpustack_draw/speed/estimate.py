@@ -67,13 +67,15 @@ def estimate_time(
         work: The phases.
         computer: Where they are computed.
         measure_product: Returns the operations per second of the device, 0 if unknown; called if
-            nothing was measured there.
+            a phase was never measured there.
 
     Returns:
         The time; ``None`` if the speed of the device is unknown.
     """
     known = [each for each in read_measurements() if each.is_of(computer)]
-    if not any(each.phase in ("sample", "product") for each in known):
+    measured_phases = {each.phase for each in known}
+    phases = {each.phase for each in work if each.operations and each.phase != "load"}
+    if "product" not in measured_phases and not phases <= measured_phases:
         speed = measure_product()
         if speed > 0:
             product = _product_measurement(computer, speed)
