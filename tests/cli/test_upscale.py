@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 import signal
 import subprocess
 import sys
@@ -21,7 +20,6 @@ import gpustack_draw
 from gpustack_draw.cli.main import main
 from gpustack_draw.engine import local_upscaler
 from gpustack_draw.errors import UsageError
-from gpustack_draw.pictures.not_enlarged import NotEnlargedError
 
 HINT = "use an ESRGAN model, for example RealESRGAN_x4plus or 4x-UltraSharp"
 WEIGHTS = random_weights(blocks=1, scale=2, seed=1)
@@ -391,55 +389,6 @@ def test_a_drawing_that_could_not_be_enlarged_is_not_drawn(
     error = capsys.readouterr().err
     assert error.startswith("gpustack-draw: enlarging the picture needs about 2")
     assert "drawing" not in error
-
-
-NOT_ENLARGED = (
-    "the picture was drawn, but not enlarged: the model is damaged: tensor 'model.7.weight'"
-    " contains NaN or infinity"
-)
-
-
-@pytest.fixture
-def damaged() -> str:
-    """Write an upscaling model whose damage the engine finds when it loads it."""
-    weights = {**WEIGHTS, "conv_last.weight": WEIGHTS["conv_last.weight"] * np.nan}
-    write_weights(Path("damaged.pth"), old_names(weights))
-    return "damaged.pth"
-
-
-@pytest.mark.engine
-def test_a_drawing_that_is_not_enlarged_is_saved_as_drawn(
-    damaged: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plain = [*DRAW, "--sample-steps", "1", "--json"]
-    assert main([*plain, "-o", "plain.png"]) == 0
-    expected = json.loads(capsys.readouterr().out)
-    assert main([*plain, "--count", "2", "--upscale", damaged, "-o", "large.png"]) == 1
-    output = capsys.readouterr()
-    (line,) = output.out.splitlines()
-    record = json.loads(line)
-    assert record["path"] == "large-1.png"
-    unlike = {"path": "", "seconds": {}}
-    assert {**record, **unlike} == {**expected, **unlike}
-    assert opened("large-1.png").tobytes() == opened("plain.png").tobytes()
-    assert output.err.splitlines()[-2:] == [
-        f"gpustack-draw: {NOT_ENLARGED}",
-        "gpustack-draw: download the file again, or use another one",
-    ]
-    assert not Path("large-2.png").exists()
-
-
-@pytest.mark.engine
-def test_the_error_of_a_drawing_that_is_not_enlarged_has_the_picture(damaged: str) -> None:
-    options = {"seed": 7, "size": (128, 128), "sample_steps": 1}
-    expected = gpustack_draw.generate(*DRAW[:2], **options)
-    with pytest.raises(NotEnlargedError) as caught:
-        gpustack_draw.generate(*DRAW[:2], **options, upscale=damaged)
-    error = pickle.loads(pickle.dumps(caught.value))  # as a pool of processes sends it
-    assert (error.message, error.argument) == (NOT_ENLARGED, "upscale")
-    image = error.picture.to_image()
-    assert image.tobytes() == expected.tobytes()
-    assert image.info["parameters"] == expected.info["parameters"]
 
 
 def test_the_type_of_the_reference() -> None:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.grid import Grid
 from gpustack_draw.cli.progress import Reporter
-from gpustack_draw.pictures.not_enlarged import NotEnlargedError
+from gpustack_draw.errors import DrawError
+from gpustack_draw.pictures.not_enlarged import drawn_before
 from gpustack_draw.pictures.output_path import OutputPlan
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.pictures.save import encode, save_picture
@@ -46,7 +47,7 @@ class Delivery:
         self._write = write
 
     def of(self, drawn: Iterator[Picture], prompt: int, first: int) -> Iterator[Picture]:
-        """Save each picture as soon as it is drawn, also one that could not be enlarged.
+        """Save each picture as soon as it is drawn, also one whose enlarging is ended.
 
         Args:
             drawn: Draws the next picture of a prompt when it is asked for.
@@ -63,9 +64,13 @@ class Delivery:
         while True:
             try:
                 picture = next(drawn, None)
-            except NotEnlargedError as error:
-                self._deliver(error.picture, self._plans[prompt], index)
-                yield error.picture
+            except BaseException as end:
+                unfinished = drawn_before(end)
+                if unfinished is not None:
+                    self._deliver(unfinished, self._plans[prompt], index, complete=False)
+                    if not isinstance(end, DrawError):
+                        self._reporter.note("the picture is saved as it was drawn, not enlarged")
+                    yield unfinished
                 raise
             if picture is None:
                 return
@@ -95,11 +100,13 @@ class Delivery:
         line = json.dumps(record).encode() if self._arguments.json else os.fsencode(path)
         self._write(line + b"\n")
 
-    def _deliver(self, picture: Picture, plan: OutputPlan, index: int) -> None:
+    def _deliver(
+        self, picture: Picture, plan: OutputPlan, index: int, *, complete: bool = True
+    ) -> None:
         """Save a picture, and print where it is and how it was drawn."""
         arguments, reporter = self._arguments, self._reporter
         is_shown = reporter.show(picture)
-        reporter.finish()
+        reporter.finish(complete=complete)
         if plan.mode == "stdout":
             self._write(encode(picture, plan.suffix))
             self._count(picture, index)

@@ -24,6 +24,7 @@ from gpustack_draw.memory.check import check_memory, check_options
 from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.memory_plan import MemoryPlan
 from gpustack_draw.memory.work import Work
+from gpustack_draw.pictures.not_enlarged import keep_drawn
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.plan import CheckedRequest, DrawingFiles, ModelPlan, plan_model
 from gpustack_draw.progress.callbacks import LogFunction, ProgressFunction
@@ -159,6 +160,8 @@ class LocalEngine:
             NotEnoughMemoryError: The model and the picture need more memory than is free.
             EngineError: The engine failed; EngineCrashed if its process ended.
             BlankPictureError: The picture has one single color, or NaN was computed.
+            NotEnlargedError: The second pass failed. The error has the picture of the first one,
+                and so has an interruption.
         """
         drawing = self._plan(request)
         self._drawings.forget(request)
@@ -297,16 +300,24 @@ class LocalEngine:
 
     def _draw_passes(self, first: Pass, progress: PictureProgress, previews: str) -> Picture:
         result = self._draw(first, progress, previews)
+        if not first.is_drawn_again:
+            return self._finished(result, first, first, progress)
+        picture = self._finished(result, first.alone, first.alone, progress)
+        problem = "the first pass was drawn, but not the second one"
+        with keep_drawn(picture, problem=problem, argument="hires"):
+            return self._draw_again(first, result, progress, previews)
+
+    def _draw_again(
+        self, first: Pass, result: DrawResult, progress: PictureProgress, previews: str
+    ) -> Picture:
         enlarged = None
         if first.upscaler is not None:
             enlarged = self._engine_model.enlarge(first, result, progress)
         second = second_pass(first, result, self.model.family, enlarged)
-        if second is not None:
-            progress.begin_second_pass()
-            drawn = self._draw(second, progress, previews)
-            skipped = sum_of_passes(result.step_cache, drawn.step_cache)
-            result = replace(drawn, step_cache=skipped)
-        return self._finished(result, first, second or first, progress)
+        progress.begin_second_pass()
+        drawn = self._draw(second, progress, previews)
+        skipped = sum_of_passes(result.step_cache, drawn.step_cache)
+        return self._finished(replace(drawn, step_cache=skipped), first, second, progress)
 
     def _draw(self, one: Pass, progress: PictureProgress, previews: str) -> DrawResult:
         work, memory = self._check_memory(one)

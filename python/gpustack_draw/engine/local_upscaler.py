@@ -10,7 +10,6 @@ from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.errors import (
     BlankPictureError,
-    DrawError,
     ModelNotFoundError,
     NotEnoughMemoryError,
     quoted,
@@ -20,7 +19,7 @@ from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.memory.available import available_memory
 from gpustack_draw.memory.memory_plan import MemoryPlan, PhaseBytes
 from gpustack_draw.phrases import phrase
-from gpustack_draw.pictures.not_enlarged import NotEnlargedError
+from gpustack_draw.pictures.not_enlarged import keep_drawn
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.pictures.upscaled_picture import UpscaledPicture
 from gpustack_draw.pictures.upscaled_text import Upscaled, upscaled_text
@@ -186,17 +185,13 @@ class LocalUpscaler:
         """Enlarge a picture that was just drawn; see :meth:`enlarge`.
 
         Raises:
-            NotEnlargedError: It could not be enlarged. The error has the picture.
+            NotEnlargedError: It could not be enlarged. The error has the picture, and so has an
+                interruption.
         """
-        try:
+        problem = "the picture was drawn, but not enlarged"
+        with keep_drawn(picture, problem=problem, argument="upscale"):
             self.check_memory(model, picture.width, picture.height, "the picture")
             result, seconds = self._upscale(model, picture.pixels, on_progress, number, count)
-        except DrawError as error:
-            raise NotEnlargedError(
-                phrase("the picture was drawn, but not enlarged: {}", error.message),
-                hint=error.hint,
-                picture=picture,
-            ) from error
         return picture.enlarged(result, Upscaled(model.name, model.scale), seconds["upscale"])
 
     def _upscale(

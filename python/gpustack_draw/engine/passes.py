@@ -44,14 +44,24 @@ class Pass:
         """Return the first pass of a planned drawing."""
         return cls(settings=settings, pictures=drawing.pictures, upscaler=drawing.upscaler)
 
+    @property
+    def is_drawn_again(self) -> bool:
+        """True if a second pass follows; the engine draws both itself with a latent upscaler."""
+        hires = self.settings.hires
+        return hires is not None and not hires.is_latent
+
+    @property
+    def alone(self) -> "Pass":
+        """This pass as a drawing without a second one."""
+        return replace(self, settings=replace(self.settings, hires=None), upscaler=None)
+
     def needs_encoder(self, family: Family) -> bool:
         """Return True if the drawing needs the encoder of the VAE, in this pass or a second one.
 
         Args:
             family: The family of the model; a ControlNet reads the pixels of the control picture.
         """
-        hires = self.settings.hires
-        if hires is not None and not hires.is_latent:
+        if self.is_drawn_again:
             return True
         if self.pictures is None:
             return False
@@ -105,20 +115,19 @@ class Pass:
 
 def second_pass(
     first: Pass, drawn: DrawResult, family: Family, enlarged: DrawResult | None = None
-) -> Pass | None:
-    """Return the pass that draws the picture of the first one again; ``None`` for none.
+) -> Pass:
+    """Return the pass that draws the picture of the first one again.
 
     It starts from the enlarged picture, as a drawing of that strength starts from an input picture.
 
     Args:
-        first: The first pass.
+        first: The first pass, which is drawn again.
         drawn: Its picture.
         family: The family of the model.
         enlarged: The finished picture as an upscaling model has enlarged it; ``None`` for none.
     """
     hires = first.settings.hires
-    if hires is None or hires.is_latent:
-        return None
+    assert hires is not None
     pictures = enlarge_for_second_pass(
         drawn.pixels,
         (drawn.width, drawn.height),

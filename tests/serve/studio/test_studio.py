@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from stub_models import RunningStudio, StubModels, running_stubs, wait_until
 
-from gpustack_draw import Picture, PictureOptions, Progress
+from gpustack_draw import NotEnlargedError, Picture, PictureOptions, Progress
 from gpustack_draw.errors import DrawError, EngineCrashed, ModelNotFoundError, UsageError
 from gpustack_draw.serve.options import NamedModel
 from gpustack_draw.serve.studio import (
@@ -150,6 +150,18 @@ def test_a_crash_costs_one_answer(studio: RunningStudio, stubs: StubModels) -> N
     with pytest.raises(EngineCrashed):
         studio.draw("1")
     assert isinstance(studio.draw("2")[-1], Drawn)
+    assert studio.studio.statistics().engine_restarts == 1
+
+
+def test_a_failed_enlarging_is_answered_with_its_cause(
+    studio: RunningStudio, stubs: StubModels
+) -> None:
+    picture = next(event.picture for event in studio.draw() if isinstance(event, Drawn))
+    error = NotEnlargedError("the first pass was drawn, but not the second one", picture=picture)
+    error.__cause__ = EngineCrashed("the engine crashed")
+    stubs["a"].error = error
+    with pytest.raises(EngineCrashed):
+        studio.draw(hires=2)
     assert studio.studio.statistics().engine_restarts == 1
 
 

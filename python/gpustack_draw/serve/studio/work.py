@@ -1,11 +1,12 @@
 """The work of the drawing thread."""
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import gpustack_draw
-from gpustack_draw import DrawRequest, Picture, Progress
+from gpustack_draw import DrawRequest, Model, NotEnlargedError, Picture, Progress
 from gpustack_draw.errors import NotEnoughMemoryError, UsageError
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
@@ -100,7 +101,7 @@ class Work:
         model = self._pool.use(served, self._queue.labels())
         drawn = 0
         try:
-            for picture in model.draw(request, job.report, preview=preview):
+            for picture in _drawn(model, request, preview, job):
                 self._deliver(job, drawn, picture)
                 drawn += 1
         except NotEnoughMemoryError:
@@ -149,3 +150,11 @@ class Work:
 
 def _ignore(_progress: Progress) -> None:
     pass
+
+
+def _drawn(model: Model, request: DrawRequest, preview: bool, job: Job) -> Iterator[Picture]:
+    """Draw; the cause of a failed enlarging is raised instead, as it decides what follows."""
+    try:
+        yield from model.draw(request, job.report, preview=preview)
+    except NotEnlargedError as error:
+        raise error.__cause__ or error from None
