@@ -20,6 +20,7 @@ from gpustack_draw.cli.command_line import COMMANDS
 from gpustack_draw.cli.config.file import usual_path
 from gpustack_draw.cli.main import main
 from gpustack_draw.errors import UsageError
+from gpustack_draw.request.memory_options import MemoryKeywords
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +139,37 @@ def test_each_command_takes_its_own_options() -> None:
     served = {"models": ["demo", "a.gguf"], "alias": ["one", "two"]}
     assert values(text, "serve") == {**serving, **served}
     assert not hasattr(parse_arguments(["devices"]), "config")
+
+
+def test_options_about_the_memory_of_the_machine_are_for_drawing_and_for_serving() -> None:
+    text = """
+        low_memory = true
+        vae_tiling = "on"
+        vae_tile_size = 256
+        offload_to_cpu = true
+        clip_on_cpu = true
+        vae_on_cpu = true
+        diffusion_fa = true
+        max_vram = 3.5
+        type = "q8_0"
+    """
+    expected = {
+        "low_memory": True,
+        "vae_tiling": "on",
+        "vae_tile_size": "256",
+        "offload_to_cpu": True,
+        "clip_on_cpu": True,
+        "vae_on_cpu": True,
+        "diffusion_fa": True,
+        "max_vram": "3.5",
+        "weight_type": "q8_0",
+    }
+    assert expected.keys() == MemoryKeywords.__annotations__.keys()
+    assert values(text, "demo cat") == expected
+    assert values(text, "serve demo") == expected
+    assert "max_vram" not in values(text, "serve demo --max-vram 2")
+    assert values(text, "upscale a.pth cat.png") == {}
+    assert values('vae = "a.gguf"', "serve demo") == {}  # of the model in the file
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,15 @@ from gpustack_draw.errors import UsageError, quoted
 Parsers = Mapping[str, Callable[[], Parser]]
 
 _SECTIONS = ("draw", "upscale", "serve")
-# Keys outside sections are options of draw. These are options of the other commands, too.
-_SHARED = frozenset({"device", "threads", "server", "lora_dir"})
+# Keys outside sections are options of draw. These are options of the other commands, too: they
+# describe the machine, not the model.
+_SHARED = frozenset(
+    (
+        *("device", "threads", "server", "lora_dir"),
+        *("low_memory", "vae_tiling", "vae_tile_size", "offload_to_cpu", "clip_on_cpu"),
+        *("vae_on_cpu", "diffusion_fa", "max_vram", "type"),
+    )
+)
 # Options that describe one run, not how somebody usually draws.
 _OF_ONE_RUN = (
     *("from", "image", "ref_image", "control_image", "control_strength", "canny", "strength"),
@@ -71,8 +78,11 @@ def defaults_of(path: str, command: str, parsers: Parsers) -> dict[str, Default]
     defaults = _Table(path, "draw", parsers).read(others)
     if command != "draw":
         known = parsers[command]().spellings()
-        names = {name for name in _SHARED & defaults.keys() if option_of(name) in known}
-        defaults = {name: defaults[name] for name in names}
+        defaults = {
+            name: default
+            for name, default in defaults.items()
+            if name in _SHARED and option_of(name) in known
+        }
     own = {
         section: _Table(f"{path}, [{section}]", section, parsers).read(table)
         for section, table in tables.items()
