@@ -4,26 +4,57 @@
 
 Draws with the embedded model in its own size, both models loaded before: through the library, and
 through a server on this machine that answers in JSON. One client asks for one picture after the
-other, on one connection; library and server take turns. The overhead is the difference to the
-library: reading the request, the queue, encoding the PNG and base64, HTTP. On a machine with other
-work, that of the fastest pictures is the better figure.
+other, on one connection; library and server take turns, and the overhead is the median of the
+differences within a turn. It is printed over the drawing alone, and over a drawing that the caller
+of the library also encodes as a PNG file, as the server does.
+
+The last column is the CPU time outside the engine, which has a process of its own: on a machine
+with other work it says more than the time that passed.
 """
 
 import argparse
 import http.client
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import gpustack_draw
 
 PROMPT, SEED = "a red circle on a blue background", 7
 START = "from gpustack_draw.cli import run; run()"
+DRAWING, FILE = "library", "library, and the PNG"
+
+
+@dataclass
+class Measured:
+    """A way to a picture, and what it took.
+
+    Attributes:
+        draw: Draws a picture.
+        cpu: Returns the CPU seconds of the process that calls the engine.
+        seconds: Seconds of each picture.
+        cpu_seconds: CPU seconds of each picture.
+    """
+
+    draw: Callable[[], object]
+    cpu: Callable[[], float]
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Draw a picture, and note what it took."""
+        cpu, start = self.cpu(), time.perf_counter()
+        self.draw()
+        self.seconds.append(time.perf_counter() - start)
+        self.cpu_seconds.append(self.cpu() - cpu)
 
 
 def main() -> None:
@@ -32,29 +63,54 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40, help="pictures of each (default: 40)")
     runs = parser.parse_args().runs
     request = gpustack_draw.DrawRequest(prompt=PROMPT, seed=SEED)
-    with gpustack_draw.load("demo") as model, server() as address:
+    with gpustack_draw.load("demo") as model, server() as (address, process):
+
+        def picture() -> gpustack_draw.Picture:
+            return next(iter(model.draw(request, lambda _: None)))
+
+        def encoded() -> bytes:
+            return gpustack_draw.encode(picture(), fast=True)
+
+        def cpu_of_server() -> float:
+            return cpu_seconds(process)
+
         connection = http.client.HTTPConnection(address, timeout=300)
-        measured: dict[str, Callable[[], object]] = {
-            "library": lambda: next(iter(model.draw(request, lambda _: None))),
-            "library, and the PNG": lambda: gpustack_draw.encode(
-                next(iter(model.draw(request, lambda _: None)))
-            ),
-            "server": lambda: ask(connection, {}),
-            "server, stream": lambda: ask(connection, {"stream": True}),
+        measured = {
+            DRAWING: Measured(picture, time.process_time),
+            FILE: Measured(encoded, time.process_time),
+            "server": Measured(lambda: ask(connection, {}), cpu_of_server),
+            "server, stream": Measured(lambda: ask(connection, {"stream": True}), cpu_of_server),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in measured}
-        for number in range(runs + 2):
-            for name, draw in measured.items():
-                start = time.perf_counter()
-                draw()
-                if number >= 2:  # the first ones load the model and select kernels
-                    seconds[name].append(time.perf_counter() - start)
-    base, fastest = statistics.median(seconds["library"]), min(seconds["library"])
-    print(f"{'ms':20} {'median':>8} {'overhead':>9} {'fastest':>9} {'overhead':>9}")
-    for name, values in seconds.items():
-        middle, least = statistics.median(values), min(values)
-        figures = (middle, middle - base, least, least - fastest)
-        print(f"{name:20} {' '.join(f'{1000 * figure:8.1f} ' for figure in figures)}")
+        for _ in range(2):  # load the models and select kernels
+            for each in measured.values():
+                each.draw()
+        for _ in range(runs):
+            for each in measured.values():
+                each.run()
+    print(f"{'ms':20} {'median':>8} {'over the drawing':>17} {'over the file':>14} {'CPU':>8}")
+    for name, each in measured.items():
+        figures = (
+            statistics.median(each.seconds),
+            difference(each, measured[DRAWING]),
+            difference(each, measured[FILE]),
+            statistics.mean(each.cpu_seconds),
+        )
+        print("{:20} {:8.1f} {:17.1f} {:14.1f} {:8.1f}".format(name, *(1000 * f for f in figures)))
+
+
+def difference(measured: Measured, base: Measured) -> float:
+    """Return the median of the differences within a turn, in seconds."""
+    pairs = zip(measured.seconds, base.seconds, strict=True)
+    return statistics.median(seconds - less for seconds, less in pairs)
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the CPU seconds of another process so far; not a number except on Linux."""
+    path = Path(f"/proc/{process}/stat")
+    if not path.exists():
+        return float("nan")
+    words = path.read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(connection: http.client.HTTPConnection, options: dict[str, object]) -> bytes:
@@ -70,8 +126,8 @@ def ask(connection: http.client.HTTPConnection, options: dict[str, object]) -> b
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Run a server with the embedded model; yield its host and port."""
+def server() -> Iterator[tuple[str, int]]:
+    """Run a server with the embedded model; yield its host and port, and its process id."""
     command = [sys.executable, "-c", START, "serve", "demo", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
@@ -81,7 +137,7 @@ def server() -> Iterator[str]:
             sys.exit("the server did not start")
         while not is_ready(address):
             time.sleep(0.1)
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait(30)

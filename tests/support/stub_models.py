@@ -194,9 +194,10 @@ class RunningStudio:
     async def _collect(
         self, events: list[Any], prompt: str, model: str | None, fields: dict[str, Any]
     ) -> None:
+        progress = fields.pop("progress", True)
         request = DrawRequest(**{"prompt": prompt, "size": (64, 64), "sample_steps": 1, **fields})
         served = self.studio.find(model)
-        async with aclosing(self.studio.draw(served, request)) as drawing:
+        async with aclosing(self.studio.draw(served, request, progress=progress)) as drawing:
             async for event in drawing:
                 events.append(event)  # noqa: PERF401 - a test looks at them meanwhile
 

@@ -1,6 +1,8 @@
 """Tests of bodies: JSON objects and forms are read within limits, anything else is refused."""
 
+import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from starlette.routing import Route
 
 from gpustack_draw.serve.http.errors import EXCEPTION_HANDLERS, json_response
 from gpustack_draw.serve.http.form import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
-from gpustack_draw.serve.http.read_body import read_form, read_json
+from gpustack_draw.serve.http.read_body import read_form, read_json, run_for
 
 
 async def answer_json(request: Request) -> Response:
@@ -31,6 +33,23 @@ APP = Starlette(
     ],
     exception_handlers=EXCEPTION_HANDLERS,
 )
+
+
+def test_only_a_large_body_is_read_in_a_thread_of_its_own() -> None:
+    def names_read_for(body: bytes) -> tuple[str, str]:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def run() -> str:
+            request = Request({"type": "http", "headers": []}, receive)
+            return await run_for(request, lambda: threading.current_thread().name)
+
+        return threading.current_thread().name, asyncio.run(run())
+
+    own, small = names_read_for(b" " * 16384)
+    assert small == own
+    own, large = names_read_for(b" " * 16385)
+    assert large != own
 
 
 def post_json(body: bytes, content_type: str | None = "application/json") -> Reply:

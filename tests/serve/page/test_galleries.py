@@ -97,7 +97,7 @@ def test_memory_keeps_the_last_pictures() -> None:
 
 
 def test_memory_keeps_a_number_of_bytes_and_at_least_the_newest_picture() -> None:
-    size = len(gpustack_draw.encode(make_picture(seed=1)))
+    size = len(gpustack_draw.encode(make_picture(seed=1), fast=True))
     gallery = MemoryGallery(max_bytes=2 * size + size // 2)
     add(gallery, 1, 2, 3, 4)
     assert seeds(gallery) == [4, 3]

@@ -52,6 +52,16 @@ def test_a_request_is_accepted_with_its_seeds_and_drawn_with_them(studio: Runnin
     assert [event.index for event in drawn] == [0, 1]
 
 
+def test_the_progress_of_a_drawing_can_be_left_out(
+    studio: RunningStudio, stubs: StubModels
+) -> None:
+    stubs["a"].gate.clear()
+    request = studio.begin(progress=False)
+    wait_until(lambda: (current := studio.studio.current()) is not None and current.progress)
+    stubs["a"].gate.set()
+    assert kinds(request.result()) == ["Accepted", "Drawn"]
+
+
 def test_requests_wait_in_their_order_and_learn_their_position(
     studio: RunningStudio, stubs: StubModels
 ) -> None:

@@ -65,7 +65,7 @@ class DrawingResponse:
         except DrawError as error:
             return error_response(error)
         assert picture is not None  # the studio draws at least one, or raises an error
-        body = await _in_thread(reply_body, items, picture, self._options)
+        body = reply_body(items, picture, self._options)
         return Response(body, media_type="application/json")
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:

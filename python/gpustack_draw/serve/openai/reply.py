@@ -1,4 +1,4 @@
-"""Replies with pictures, as JSON. Encoding them takes long: call these in a thread."""
+"""Replies with pictures, as JSON."""
 
 import base64
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 from gpustack_draw import DrawSettings, Picture, encode
 from gpustack_draw.serve.openai.reply_options import ReplyOptions
+from gpustack_draw.serve.png_file import png_file
 
 # Values that every reply of OpenAI has. No model here counts tokens.
 QUALITY = "auto"
@@ -24,8 +25,11 @@ _NOT_PARAMETERS = ("prompt", "negative_prompt", "seed")
 
 
 def encoded_picture(picture: Picture, options: ReplyOptions) -> str:
-    """Return the file of a picture, with its parameters, as base64."""
-    file = encode(picture, options.suffix, quality=options.quality, fast=True)
+    """Return the file of a picture, with its parameters, as base64; takes long."""
+    if options.file_format == "png":
+        file = png_file(picture)
+    else:
+        file = encode(picture, options.suffix, quality=options.quality)
     return base64.b64encode(file).decode("ascii")
 
 
@@ -58,7 +62,7 @@ def _without_unused(value: Any) -> Any:
 
 
 def reply_item(picture: Picture, options: ReplyOptions) -> bytes:
-    """Return a picture as an item of a reply's ``data``."""
+    """Return a picture as an item of a reply's ``data``; takes long."""
     text = encoded_picture(picture, options)
     media_type = f"image/{options.file_format}"
     return _json(

@@ -1,6 +1,6 @@
 """The routes of OpenAI's images API."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from gpustack_draw import DrawError, DrawRequest
 from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http.errors import HttpError
-from gpustack_draw.serve.http.read_body import read_form, read_json
+from gpustack_draw.serve.http.read_body import read_form, read_json, run_for
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.openai.drawing_response import DrawingResponse
 from gpustack_draw.serve.openai.events import EDIT, GENERATION
@@ -55,7 +55,8 @@ class ImagesApi:
 
     async def generate(self, request: Request) -> DrawingResponse:
         """Draw pictures from a prompt."""
-        return await self._respond(await read_json(request), read_generation, GENERATION)
+        read = await run_for(request, read_generation, await read_json(request))
+        return await self._respond(request, read, GENERATION)
 
     async def edit(self, request: Request) -> DrawingResponse:
         """Draw pictures from others, which a form has as files and JSON as data: URLs."""
@@ -64,7 +65,8 @@ class ImagesApi:
             values = form_values(await read_form(request))
         else:
             values = await read_json(request)
-        return await self._respond(values, read_edit, EDIT)
+        read = await anyio.to_thread.run_sync(read_edit, values)  # decodes the mask
+        return await self._respond(request, read, EDIT)
 
     async def vary(self, _request: Request) -> Response:
         """Refuse variations, which no model here was trained to draw.
@@ -79,25 +81,22 @@ class ImagesApi:
             code="unsupported",
         )
 
-    async def _respond(
-        self,
-        values: Mapping[str, Any],
-        read: Callable[[Mapping[str, Any]], ImagesRequest],
-        kind: str,
-    ) -> DrawingResponse:
-        request = await _in_thread(read, values)  # which decodes pictures in JSON, and masks
+    async def _respond(self, sent: Request, request: ImagesRequest, kind: str) -> DrawingResponse:
         self._log_unknown(request.unknown)
         model = self._studio.find(request.model)
         distills = GUIDANCE_SCALE in request.drawing.values and await self._distills(model)
-        drawing = await _in_thread(partial(draw_request, request.drawing, distills=distills))
+        drawing = await run_for(sent, partial(draw_request, request.drawing, distills=distills))
         return DrawingResponse(partial(self._draw, model, drawing, request), request.reply, kind)
 
     async def _draw(
         self, model: ServedModel, drawing: DrawRequest, request: ImagesRequest
     ) -> AsyncGenerator[Event, None]:
-        previews = request.reply.uses_previews
+        reply = request.reply
+        drawn = self._studio.draw(
+            model, drawing, preview=reply.uses_previews, progress=reply.stream
+        )
         try:
-            async with aclosing(self._studio.draw(model, drawing, preview=previews)) as events:
+            async with aclosing(drawn) as events:
                 async for event in events:
                     yield event
         except DrawError as error:
@@ -115,6 +114,3 @@ class ImagesApi:
         if new:
             self._unknown |= set(new)
             LOGGER.warning("ignored fields of a request: %s", clean(", ".join(new)))
-
-
-_in_thread = anyio.to_thread.run_sync

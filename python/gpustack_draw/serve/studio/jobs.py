@@ -24,6 +24,7 @@ class Job:
         work: Draws; called in the drawing thread.
         channel: Takes its events.
         end: Ends the work at once, from another thread.
+        sends_progress: Whether the client gets the progress.
         error: The error that its client gets because it was ended; ``None`` while it may go on.
         progress: The last progress.
         preview: The last preview.
@@ -34,13 +35,14 @@ class Job:
     work: Callable[["Job"], None]
     channel: Channel[Any]
     end: Callable[[], None]
+    sends_progress: bool = True
     error: BaseException | None = None
     progress: Progress | None = None
     preview: Raster | None = None
     begun: float = 0.0
 
     def report(self, progress: Progress) -> None:
-        """Pass the progress on to the client.
+        """Note the progress, and pass it on to a client that gets it.
 
         Raises:
             CanceledError: The job was ended.
@@ -49,7 +51,8 @@ class Job:
         self.progress = progress
         if progress.preview is not None:
             self.preview = progress.preview
-        self.channel.send(progress)
+        if self.sends_progress:
+            self.channel.send(progress)
 
     def check(self) -> None:
         """Check that the job may go on.

@@ -217,7 +217,12 @@ class Studio:
             return (await self._in_thread(self._checked, model, request))[1]
 
     async def draw(
-        self, model: ServedModel, request: DrawRequest, *, preview: bool = False
+        self,
+        model: ServedModel,
+        request: DrawRequest,
+        *,
+        preview: bool = False,
+        progress: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """Draw the pictures of a request.
 
@@ -229,6 +234,8 @@ class Studio:
             request: The request. LoRAs and upscaling models are names of this server; input
                 pictures are bytes, images or arrays.
             preview: Whether the progress has previews.
+            progress: Whether the progress of the drawing is yielded; :meth:`current` has it in any
+                case.
 
         Yields:
             Accepted first; Queued, while it waits; Progress; Drawn for each picture.
@@ -250,12 +257,13 @@ class Studio:
                 raise
             yield Accepted(settings)
             if not self._pool.is_fetched(model) or names_hub_file(request):
-                async with aclosing(self._fetched(model, request)) as progress:
-                    async for event in progress:
+                async with aclosing(self._fetched(model, request)) as fetched:
+                    async for event in fetched:
                         yield event
             work = partial(self._work.draw, model, request, preview)
             end = partial(self._pool.cancel, model)
-            async with aclosing(self._run(model.name, work, end)) as events:
+            job = Job(model.name, work, Channel(), end, sends_progress=progress)
+            async with aclosing(self._run(job)) as events:
                 async for event in events:
                     yield event
 
@@ -284,7 +292,8 @@ class Studio:
                     async for event in progress:
                         yield event
             work = partial(self._work.upscale, reference, picture, scale)
-            async with aclosing(self._run(upscaler, work, _do_nothing)) as events:
+            job = Job(upscaler, work, Channel(), _do_nothing)
+            async with aclosing(self._run(job)) as events:
                 async for event in events:
                     yield event
 
@@ -356,11 +365,8 @@ class Studio:
         finally:
             self._fetches.leave(key, channel)
 
-    async def _run(
-        self, label: str, work: Callable[[Job], None], end: Callable[[], None]
-    ) -> AsyncGenerator[Any, None]:
+    async def _run(self, job: Job) -> AsyncGenerator[Any, None]:
         """Run a job, and yield its events; ends it when closed."""
-        job = Job(label, work, Channel(), end)
         if self._stop is not None:
             raise self._stop
         self._thread.add(job)

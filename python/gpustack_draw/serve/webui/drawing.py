@@ -12,6 +12,7 @@ import anyio.to_thread
 import gpustack_draw
 from gpustack_draw import Picture
 from gpustack_draw.serve.log import LOGGER
+from gpustack_draw.serve.png_file import png_file
 from gpustack_draw.serve.studio import Drawn, InterruptedDrawingError
 from gpustack_draw.serve.webui.drawing_info import DrawnPicture, drawing_info
 from gpustack_draw.serve.webui.picture_request import PictureRequest
@@ -67,7 +68,8 @@ async def draw_pictures(
     model = studio.find(asked.model or default_model)
     pictures: list[DrawnPicture] = []
     try:
-        async with aclosing(studio.draw(model, asked.request, preview=True)) as events:
+        drawn = studio.draw(model, asked.request, preview=True, progress=False)
+        async with aclosing(drawn) as events:
             async for event in events:
                 if isinstance(event, Drawn):
                     encode = partial(_encode, event.picture, model.name, finish)
@@ -86,10 +88,12 @@ def info_of(asked: PictureRequest, pictures: Sequence[DrawnPicture]) -> str:
 def _encode(picture: Picture, model: str, finish: Finish | None) -> DrawnPicture:
     image = picture.to_image()
     text = image.info["parameters"]
-    if finish is not None:
+    if finish is None:
+        data = png_file(picture)
+    else:
         image = finish(image)
         image.info["parameters"] = text
-    data = gpustack_draw.encode(image, ".png")
+        data = gpustack_draw.encode(image, fast=True)
     return DrawnPicture(
         settings=picture.settings,
         model=model,
