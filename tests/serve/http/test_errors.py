@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from sample_picture import make_picture
 from starlette.exceptions import HTTPException
 
+from gpustack_draw import NotEnlargedError
 from gpustack_draw.errors import (
     BlankPictureError,
     DrawError,
@@ -56,6 +58,24 @@ def test_an_error_has_its_status(
     answer = answer_for(error)
     assert (answer.status, answer.code, answer.message) == (status, code, "x")
     assert kind is None or answer.record["error"]["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (NotEnoughMemoryError("x", argument="size"), 400),
+        (NotEnoughMemoryError("x", argument="model"), 500),
+        (EngineCrashed("x"), 500),
+        (None, 500),
+    ],
+)
+def test_a_picture_that_was_not_enlarged_has_the_status_of_the_reason(
+    reason: DrawError | None, status: int
+) -> None:
+    error = NotEnlargedError("drawn, but not enlarged", picture=make_picture())
+    error.__cause__ = reason
+    answer = answer_for(error)
+    assert (answer.status, answer.code, answer.param) == (status, "not_enlarged", "upscale")
 
 
 def test_an_error_is_written_in_openais_shape() -> None:

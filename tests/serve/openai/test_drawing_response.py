@@ -9,7 +9,7 @@ import pytest
 from sample_picture import make_picture
 from starlette.requests import ClientDisconnect
 
-from gpustack_draw import EngineCrashed, UsageError
+from gpustack_draw import EngineCrashed, NotEnlargedError, UsageError
 from gpustack_draw.serve.openai import event_stream
 from gpustack_draw.serve.openai.drawing_response import DrawingResponse
 from gpustack_draw.serve.openai.events import GENERATION
@@ -107,6 +107,26 @@ def test_an_error_before_the_drawing_has_its_status(options: ReplyOptions) -> No
     assert json.loads(client.body)["error"]["code"] == "queue_full"
     client = respond(failing(UsageError("too large", argument="size")), options)
     assert (client.status, json.loads(client.body)["error"]["param"]) == (400, "size")
+
+
+@pytest.mark.parametrize("options", [PLAIN, STREAM])
+def test_pictures_that_were_drawn_before_an_error_are_not_lost(options: ReplyOptions) -> None:
+    error = NotEnlargedError("drawn, but not enlarged", picture=PICTURE, hint="draw a smaller one")
+    client = respond(failing(error, ACCEPTED, Drawn(0, PICTURE)), options)
+    record = {
+        "message": "drawn, but not enlarged; draw a smaller one",
+        "type": "server_error",
+        "param": "upscale",
+        "code": "not_enlarged",
+    }
+    if options is PLAIN:
+        reply = json.loads(client.body)
+        assert (client.status, reply.keys()) == (500, {"error", "data"})
+        assert (reply["error"], [item["seed"] for item in reply["data"]]) == (record, [7])
+        return
+    completed, failed = (json.loads(line[6:]) for line in client.body.split(b"\n\n")[:-1])
+    assert (completed["type"], completed["seed"]) == ("image_generation.completed", 7)
+    assert failed == {"error": record}
 
 
 def test_an_error_of_a_drawing_is_the_last_event_of_its_stream() -> None:

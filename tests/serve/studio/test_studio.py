@@ -7,10 +7,17 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from sample_picture import make_picture
 from stub_models import RunningStudio, StubModels, running_stubs, wait_until
 
 from gpustack_draw import NotEnlargedError, Picture, PictureOptions, Progress
-from gpustack_draw.errors import DrawError, EngineCrashed, ModelNotFoundError, UsageError
+from gpustack_draw.errors import (
+    DrawError,
+    EngineCrashed,
+    ModelNotFoundError,
+    NotEnoughMemoryError,
+    UsageError,
+)
 from gpustack_draw.serve.options import NamedModel
 from gpustack_draw.serve.studio import (
     Accepted,
@@ -163,16 +170,33 @@ def test_a_crash_costs_one_answer(studio: RunningStudio, stubs: StubModels) -> N
     assert studio.studio.statistics().engine_restarts == 1
 
 
-def test_a_failed_enlarging_is_answered_with_its_cause(
-    studio: RunningStudio, stubs: StubModels
-) -> None:
-    picture = next(event.picture for event in studio.draw() if isinstance(event, Drawn))
-    error = NotEnlargedError("the first pass was drawn, but not the second one", picture=picture)
-    error.__cause__ = EngineCrashed("the engine crashed")
-    stubs["a"].error = error
-    with pytest.raises(EngineCrashed):
-        studio.draw(hires=2)
-    assert studio.studio.statistics().engine_restarts == 1
+def not_enlarged(picture: Picture, cause: DrawError) -> NotEnlargedError:
+    error = NotEnlargedError("not enlarged", picture=picture)
+    error.__cause__ = cause
+    return error
+
+
+def test_a_picture_that_could_not_be_enlarged_is_delivered(stubs: StubModels) -> None:
+    drawn, kept = make_picture(), []
+    stubs["a"].error = not_enlarged(drawn, EngineCrashed("the engine crashed"))
+    with running_stubs(stubs) as studio:
+        studio.studio.listeners.add(kept.append)
+        request = studio.begin(count=2)
+        assert isinstance(request.error(), NotEnlargedError)
+        studio.studio.listeners.settle()
+        assert [each.picture for each in request.events if isinstance(each, Drawn)] == [drawn]
+        assert kept == [drawn]
+        statistics = studio.studio.statistics()
+        assert (statistics.pictures, statistics.engine_restarts) == (1, 1)
+
+
+def test_other_models_make_room_for_enlarging(studio: RunningStudio, stubs: StubModels) -> None:
+    studio.draw("1", "b")
+    stubs["a"].error = not_enlarged(make_picture(), NotEnoughMemoryError("it does not fit"))
+    events = studio.draw("2", "a")
+    assert stubs.log[-4:] == ["draw b: 1", "draw a: 2", "unload b", "draw a: 2"]
+    assert kinds(events)[-1] == "Drawn"
+    assert kinds(events).count("Drawn") == 1
 
 
 def test_an_unexpected_error_costs_one_answer(studio: RunningStudio, stubs: StubModels) -> None:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from gpustack_draw import NotEnlargedError
 from gpustack_draw.errors import (
     BlankPictureError,
     DrawError,
@@ -177,6 +178,9 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def _status_of(error: DrawError) -> tuple[int, str | None]:
+    if isinstance(error, NotEnlargedError):
+        reason = error.__cause__
+        return (_status_of(reason)[0] if isinstance(reason, DrawError) else 500), "not_enlarged"
     if isinstance(error, NotEnoughMemoryError) and error.argument in _SMALLER_HELPS:
         return 400, "not_enough_memory"
     return next(

@@ -3,7 +3,7 @@
 The drawing ends when the client closes the connection, whether the response is a stream or not.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -17,7 +17,7 @@ from gpustack_draw.serve.http.errors import answer_for, error_response
 from gpustack_draw.serve.http.while_connected import while_connected
 from gpustack_draw.serve.openai.event_stream import EventStream
 from gpustack_draw.serve.openai.events import data_line
-from gpustack_draw.serve.openai.reply import reply_body, reply_item
+from gpustack_draw.serve.openai.reply import reply_body, reply_item, with_items
 from gpustack_draw.serve.openai.reply_options import ReplyOptions
 from gpustack_draw.serve.openai.stream_lines import StreamLines
 from gpustack_draw.serve.studio import Drawn, Event
@@ -63,7 +63,7 @@ class DrawingResponse:
                         picture = event.picture
                         items.append(await _in_thread(reply_item, picture, self._options))
         except DrawError as error:
-            return error_response(error)
+            return error_response(error) if picture is None else _unfinished(error, items)
         assert picture is not None  # the studio draws at least one, or raises an error
         body = reply_body(items, picture, self._options)
         return Response(body, media_type="application/json")
@@ -98,6 +98,13 @@ class DrawingResponse:
                     lines = writer.lines(event)
                 if lines:
                     await stream.write(lines)
+
+
+def _unfinished(error: DrawError, items: Sequence[bytes]) -> Response:
+    """Return the response to a request that failed after some of its pictures were drawn."""
+    answer = answer_for(error)
+    body = with_items(answer.record, items)
+    return Response(body, answer.status, answer.headers, "application/json")
 
 
 _in_thread = anyio.to_thread.run_sync

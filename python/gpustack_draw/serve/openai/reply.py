@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -83,18 +83,21 @@ def reply_body(items: Sequence[bytes], picture: Picture, options: ReplyOptions) 
         picture: One of them: all have the same size and parameters.
         options: The options of the request.
     """
-    rest = _json(
-        {
-            "output_format": options.file_format,
-            "size": size_of(picture),
-            "background": BACKGROUND,
-            "quality": QUALITY,
-            "usage": USAGE,
-            "parameters": parameters_of(picture.settings),
-        }
-    )
-    created = b'{"created": %d, "data": [' % int(time.time())
-    return b"".join([created, b", ".join(items), b"], ", rest[1:]])
+    record = {
+        "created": int(time.time()),
+        "output_format": options.file_format,
+        "size": size_of(picture),
+        "background": BACKGROUND,
+        "quality": QUALITY,
+        "usage": USAGE,
+        "parameters": parameters_of(picture.settings),
+    }
+    return with_items(record, items)
+
+
+def with_items(record: Mapping[str, Any], items: Sequence[bytes]) -> bytes:
+    """Return an object as JSON with pictures in ``data``, each as :func:`reply_item` returns it."""
+    return b"".join([_json(record)[:-1], b', "data": [', b", ".join(items), b"]}"])
 
 
 def _json(value: Any) -> bytes:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from gpustack_draw import NotEnlargedError
 from gpustack_draw.errors import EngineCrashed
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.studio.counts import Counts
@@ -119,7 +120,8 @@ class DrawingThread:
             outcome = "canceled"
         else:
             outcome = "failed"
-        if isinstance(error, EngineCrashed) and job.error is None:
+        reason = error.__cause__ if isinstance(error, NotEnlargedError) else error
+        if isinstance(reason, EngineCrashed) and job.error is None:
             self._counts.engine_restarts += 1
             LOGGER.warning("the engine of %s has ended; it is started again", job.label)
         self._counts.add_job(job, outcome)

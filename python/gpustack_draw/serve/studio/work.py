@@ -1,12 +1,11 @@
 """The work of the drawing thread."""
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import gpustack_draw
-from gpustack_draw import DrawRequest, Model, NotEnlargedError, Picture, Progress
+from gpustack_draw import DrawRequest, NotEnlargedError, Picture, Progress
 from gpustack_draw.errors import NotEnoughMemoryError, UsageError
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
@@ -81,6 +80,8 @@ class Work:
     def draw(self, served: ServedModel, request: DrawRequest, preview: bool, job: Job) -> None:
         """Draw the pictures of a request; unloads other models where memory is short.
 
+        A picture that could not be enlarged is delivered before the error.
+
         Raises:
             DrawError: Every expected failure.
             CanceledError: The job was ended.
@@ -101,14 +102,19 @@ class Work:
         model = self._pool.use(served, self._queue.labels())
         drawn = 0
         try:
-            for picture in _drawn(model, request, preview, job):
+            for picture in model.draw(request, job.report, preview=preview):
                 self._deliver(job, drawn, picture)
                 drawn += 1
-        except NotEnoughMemoryError:
-            if drawn or not self._pool.unload_one(self._queue.labels(), but=served):
+        except (NotEnoughMemoryError, NotEnlargedError) as error:
+            if drawn or not _lacks_memory(error) or not self._unload_one(served):
+                if isinstance(error, NotEnlargedError):
+                    self._deliver(job, drawn, error.picture)
                 raise
             return False
         return True
+
+    def _unload_one(self, served: ServedModel) -> bool:
+        return self._pool.unload_one(self._queue.labels(), but=served)
 
     def _deliver(self, job: Job, index: int, picture: Picture) -> None:
         job.check()
@@ -152,9 +158,8 @@ def _ignore(_progress: Progress) -> None:
     pass
 
 
-def _drawn(model: Model, request: DrawRequest, preview: bool, job: Job) -> Iterator[Picture]:
-    """Draw; the cause of a failed enlarging is raised instead, as it decides what follows."""
-    try:
-        yield from model.draw(request, job.report, preview=preview)
-    except NotEnlargedError as error:
-        raise error.__cause__ or error from None
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Return True if memory was short for a drawing, or to enlarge its picture."""
+    if isinstance(error, NotEnlargedError):
+        return _lacks_memory(error.__cause__)
+    return isinstance(error, NotEnoughMemoryError)

@@ -203,9 +203,15 @@ async function followToTheEnd(events, started) {
 /** Show the events of a drawing; return a sentence about its end. */
 async function follow(events, { inputs, known = new Set() }) {
   let finished = null;
-  for await (const event of events) {
-    if (event.kind === "completed") finished = event;
-    else showEvent(event);
+  let failure = null;
+  try {
+    for await (const event of events) {
+      if (event.kind === "completed") finished = event;
+      else showEvent(event);
+    }
+  } catch (error) {
+    if (!finished) throw error;
+    failure = error; // the picture was drawn before
   }
   await refreshGallery();
   if (!isModelKnown()) await learnAboutModels();
@@ -213,6 +219,7 @@ async function follow(events, { inputs, known = new Set() }) {
   const isNew = ({ id, seed }) => !known.has(id) && seed === finished.seed;
   const item = listedPictures().find(isNew) ?? null;
   showPicture(api.blobOf(finished.b64_json, "image/png"), item);
+  if (failure) fail(failure);
   if (!item) return "";
   suggestSeed(item.seed);
   markChosen(item.id);
