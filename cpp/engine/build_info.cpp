@@ -6,9 +6,9 @@
 namespace gpustack_draw {
 namespace {
 
-// "System Info: \n    SSE3 = 1 |     AVX = 0 | ..." -> "SSE3 ..."
-std::string instruction_sets(const std::string& system_info) {
-  std::string names;
+// "System Info: \n    SSE3 = 1 |     AVX = 0 | ..." -> {"SSE3", ...}
+std::vector<std::string> instruction_sets(const std::string& system_info) {
+  std::vector<std::string> names;
   std::size_t begin = system_info.find('\n') + 1;
   while (begin < system_info.size()) {
     const std::size_t end = system_info.find('|', begin);
@@ -16,7 +16,7 @@ std::string instruction_sets(const std::string& system_info) {
     const std::size_t name = entry.find_first_not_of(' ');
     const std::size_t value = entry.find(" = 1");
     if (name != std::string::npos && value != std::string::npos) {
-      names += (names.empty() ? "" : " ") + entry.substr(name, value - name);
+      names.push_back(entry.substr(name, value - name));
     }
     if (end == std::string::npos) {
       break;
@@ -24,6 +24,45 @@ std::string instruction_sets(const std::string& system_info) {
     begin = end + 1;
   }
   return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : " ") + name;
+  }
+  return text;
+}
+
+// Whether this CPU has an instruction set of the library's list. This file is compiled without
+// flags for instruction sets, and runs before any code of ggml that is.
+bool cpu_has([[maybe_unused]] const std::string& name) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  struct InstructionSet {
+    const char* name;
+    bool present;
+  };
+  // ggml enables BMI2 with AVX2, and the library's list has no entry for it.
+  const InstructionSet sets[] = {
+      {"SSE3", __builtin_cpu_supports("sse3") != 0},
+      {"AVX", __builtin_cpu_supports("avx") != 0},
+      {"AVX2", __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0},
+      {"AVX512",
+       __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
+           __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+           __builtin_cpu_supports("avx512bw") != 0},
+      {"AVX512_VBMI", __builtin_cpu_supports("avx512vbmi") != 0},
+      {"AVX512_VNNI", __builtin_cpu_supports("avx512vnni") != 0},
+      {"FMA", __builtin_cpu_supports("fma") != 0},
+      {"F16C", __builtin_cpu_supports("f16c") != 0},
+  };
+  for (const InstructionSet& set : sets) {
+    if (name == set.name) {
+      return set.present;
+    }
+  }
+#endif
+  return true;
 }
 
 }  // namespace
@@ -39,8 +78,18 @@ std::map<std::string, std::string> build_info() {
       {"compiler", __VERSION__},
 #endif
       {"ggml", ggml_version()},
-      {"instructions", instruction_sets(sd_get_system_info())},
+      {"instructions", joined(instruction_sets(sd_get_system_info()))},
   };
+}
+
+std::vector<std::string> missing_instructions() {
+  std::vector<std::string> missing;
+  for (const std::string& name : instruction_sets(sd_get_system_info())) {
+    if (!cpu_has(name)) {
+      missing.push_back(name);
+    }
+  }
+  return missing;
 }
 
 std::vector<std::string> samplers() {

@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'measure_speed', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'measure_speed', 'missing_instructions', 'samplers', 'schedulers']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -237,7 +237,7 @@ class Upscaler:
         """
 def build_info() -> dict[str, str]:
     """
-    Return facts about this build: compiler, optimization, ggml version, CPU instruction sets.
+    Return facts about this build: compiler, optimization, versions of ggml and stable-diffusion.cpp, CPU instruction sets.
     """
 def engine_names(model: collections.abc.Sequence[tuple[str, collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], str]], lora: collections.abc.Sequence[str]) -> tuple[list[bytes], list[bytes]]:
     """
@@ -286,6 +286,10 @@ def measure_speed(device: str, *, threads: typing.SupportsInt | typing.SupportsI
     Raises:
         ValueError: No device has that name.
         EngineError: Called inside a callback.
+    """
+def missing_instructions() -> list[str]:
+    """
+    Return the instruction sets that the engine was compiled for and this CPU lacks.
     """
 def samplers() -> list[str]:
     """

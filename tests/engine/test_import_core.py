@@ -2,12 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+
+from gpustack_draw import build_info
+from gpustack_draw.engine.import_core import import_core
+from gpustack_draw.errors import EngineError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF and libgomp")
 
@@ -62,3 +67,45 @@ def test_an_engine_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: P
         f"the engine cannot be loaded: {broken}: invalid ELF header",
         "install the missing library, or reinstall gpustack-draw on this machine",
     ]
+
+
+COMPILE_IT = (
+    "compile it for this CPU: pip install --force-reinstall --no-deps --no-binary=gpustack-draw"
+    " gpustack-draw"
+)
+
+
+def test_a_cpu_that_lacks_instructions_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_core(), "missing_instructions", lambda: ["AVX2", "FMA"])
+    with pytest.raises(EngineError) as caught:
+        import_core()
+    assert caught.value.message == (
+        "the engine was compiled for CPUs with AVX2, FMA, which this CPU lacks"
+    )
+    assert caught.value.hint == COMPILE_IT
+
+
+DRAW = """
+import sys
+from gpustack_draw.cli import run
+sys.executable = sys.argv.pop(1)  # which runs the worker
+sys.exit(run())
+"""
+
+
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="needs qemu-x86_64 (qemu-user)")
+def test_a_cpu_of_2008_gets_a_sentence_instead_of_an_illegal_instruction(tmp_path: Path) -> None:
+    sets = build_info()["instructions"].split()
+    missing = [name for name in sets if name not in {"SSE3", "NEON", "ARM_FMA", "FP16_VA"}]
+    if not missing:
+        pytest.skip("the engine is compiled for CPUs without AVX, too")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec qemu-x86_64 -cpu Nehalem "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    command = [sys.executable, "-c", DRAW, python, "demo", "a red circle", "--size", "64x64"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"gpustack-draw: the engine was compiled for CPUs with {', '.join(missing)}, which this CPU"
+        f" lacks\ngpustack-draw: {COMPILE_IT}\n"
+    )

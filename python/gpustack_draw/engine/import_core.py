@@ -19,8 +19,8 @@ def import_core() -> ModuleType:
     child processes and other libraries are not affected.
 
     Raises:
-        EngineError: The extension was built for another Python version, or a shared library such
-            as CUDA's driver is missing.
+        EngineError: The extension was built for another Python version or for a newer CPU, or a
+            shared library such as CUDA's driver is missing.
     """
     was_unset = _SPIN_VARIABLE not in os.environ
     os.environ.setdefault(_SPIN_VARIABLE, _SPIN_COUNT)
@@ -34,4 +34,10 @@ def import_core() -> ModuleType:
     finally:
         if was_unset:
             os.environ.pop(_SPIN_VARIABLE, None)
+    if missing := _core.missing_instructions():
+        raise EngineError(
+            f"the engine was compiled for CPUs with {', '.join(missing)}, which this CPU lacks",
+            hint="compile it for this CPU: pip install --force-reinstall --no-deps"
+            " --no-binary=gpustack-draw gpustack-draw",
+        )
     return _core
