@@ -2,15 +2,17 @@
 #
 # The source is part of a source distribution on the package index, pinned by version and SHA-256, so
 # that a build needs only the index that pip is configured to use. It is unpacked once into the build
-# folder; later builds need no network. Sets ENGINE_SOURCE_DIR.
+# folder; later builds need no network. Sets ENGINE_SOURCE_DIR and engine_commit.
 
 set(GPUSTACK_DRAW_ENGINE_SOURCE "" CACHE PATH "Folder with stable-diffusion.cpp, instead of the pinned source")
 
 set(engine_package stable-diffusion-cpp-python)
 set(engine_package_version 0.4.7)
 set(engine_package_sha256 998d1957260dd5ae4e18a8acc0c14b0a8757aaa9f96515197b6d5bbf46df9282)
+set(engine_commit 90e87bc8)  # of stable-diffusion.cpp in that package
 
 if(GPUSTACK_DRAW_ENGINE_SOURCE)
+  set(engine_commit unknown)
   set(ENGINE_SOURCE_DIR "${GPUSTACK_DRAW_ENGINE_SOURCE}")
 else()
   set(engine_dir "${CMAKE_BINARY_DIR}/engine-source-${engine_package_version}")

@@ -78,6 +78,7 @@ std::map<std::string, std::string> build_info() {
       {"compiler", __VERSION__},
 #endif
       {"ggml", ggml_version()},
+      {"stable-diffusion.cpp", sd_commit()},
       {"instructions", joined(instruction_sets(sd_get_system_info()))},
   };
 }

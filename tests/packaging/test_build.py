@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from build_tools import SOURCE, engine_source, pybind11_dir, tool
 
+import gpustack_draw
+
 
 def configure(
     build: Path, *options: str, environment: dict[str, str] | None = None
@@ -113,6 +115,16 @@ def test_build_needs_no_network_with_a_local_source(tmp_path: Path) -> None:
         environment={"PIP_NO_INDEX": "1"},
     )
     assert status == 0, error
+
+
+def test_the_engine_names_its_own_commit() -> None:
+    """In a build folder of this repository git would name this project's."""
+    source = engine_source()
+    if source is not None and (source / ".git").exists():
+        pytest.skip("built from a clone of stable-diffusion.cpp")
+    cmake = (SOURCE / "cmake" / "EngineSource.cmake").read_text(encoding="utf-8")
+    pinned = re.findall(r"^set\(engine_commit (\w+)\)", cmake, re.MULTILINE)
+    assert gpustack_draw.build_info()["stable-diffusion.cpp"] in [*pinned, "unknown"]
 
 
 def test_only_the_package_is_installed() -> None:

@@ -326,6 +326,7 @@ sd_hires_upscaler_t str_to_sd_hires_upscaler(const char* text) {
   return named<sd_hires_upscaler_t>(upscaler_names, text);
 }
 int32_t sd_get_num_physical_cores() { return 2; }
+const char* sd_commit() { return "0123456"; }
 const char* sd_get_system_info() {
   return "System Info: \n    SSE3 = 1 |     AVX = 0 |     AVX2 = 1 | ";
 }
