@@ -81,6 +81,44 @@ def test_missing_or_old_vulkan_is_an_error_of_one_sentence(tmp_path: Path) -> No
         assert expected in error
 
 
+def without_cuda(build: Path, packages: Path) -> tuple[int, str]:
+    """Configure a build with CUDA on a machine that has none but the packages in a folder."""
+    return configure(
+        build,
+        "-DSD_CUDA=ON",
+        "-DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON",
+        environment={"PYTHONPATH": str(packages), "CUDACXX": ""},
+    )
+
+
+@pytest.mark.build
+def test_missing_cuda_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    status, error = without_cuda(tmp_path / "build", tmp_path)
+    assert status != 0
+    assert (
+        "A build with CUDA needs NVIDIA's compiler nvcc and the library cuBLAS: install the CUDA"
+        " toolkit, or build with NVIDIA's Python packages (docs/how-to/gpu.md#cuda), and install"
+        " gpustack-draw again." in error
+    )
+
+
+@pytest.mark.build
+def test_packages_of_cuda_get_the_names_that_compilers_look_for(tmp_path: Path) -> None:
+    toolkit = tmp_path / "nvidia" / "cu13"
+    (toolkit / "bin").mkdir(parents=True)
+    (toolkit / "bin" / "nvcc").touch()
+    (toolkit / "lib").mkdir()
+    for library in ("libcublas.so.13", "libcublasLt.so.13"):
+        (toolkit / "lib" / library).touch()
+    _status, error = without_cuda(tmp_path / "build", tmp_path)
+    assert (
+        f"NVIDIA's packages in '{toolkit}' lack libcudart: pip install"
+        " 'cuda-toolkit[nvcc,cudart,cccl,cublas]==13.0.*'" in error
+    )
+    assert (toolkit / "lib64" / "libcublas.so").resolve() == toolkit / "lib" / "libcublas.so.13"
+    assert (toolkit / "lib64" / "libcublasLt.so").exists()
+
+
 @pytest.mark.build
 def test_unreachable_index_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     status, error = configure(tmp_path / "build", environment={"PIP_NO_INDEX": "1"})
