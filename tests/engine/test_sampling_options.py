@@ -17,6 +17,7 @@ from gpustack_draw.engine.input_buffers import InputBuffers
 from gpustack_draw.engine.process import EngineProcess, EngineProgressFunction
 from gpustack_draw.engine.results import EngineProgress
 from gpustack_draw.request.options import LOAD_OPTIONS, SAMPLING_OPTIONS, SamplingOption
+from gpustack_draw.resolver.families import FAMILIES
 
 pytestmark = pytest.mark.engine
 
@@ -65,6 +66,10 @@ CASES: dict[str, tuple[Callable[[Path], Path], Any, dict[str, Any]]] = {
     "cache": (small_flux1, "spectrum", {"sample_steps": 6}),
 }
 
+# Values that a UNet needs where those of CASES are for transformers.
+UNET_VALUES = {"sigmas": (14.6, 3.0, 0.0), "cache": "ucache:threshold=1"}
+TRANSFORMER_CACHES = ("easycache:threshold=1", "dbcache:threshold=1")
+
 
 @pytest.fixture
 def engine() -> Iterator[EngineProcess]:
@@ -103,6 +108,27 @@ def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, na
     )
     path.unlink()  # one has 1.4 GB
     assert draw(engine, **others) != draw(engine, **{**others, name: value})
+
+
+def test_every_option_of_a_unet_changes_the_picture(engine: EngineProcess, tmp_path: Path) -> None:
+    path = sd1(tmp_path)
+    engine.load(files={"model": str(path)}, threads=2, device="auto")
+    path.unlink()
+    names = [name for name in FAMILIES["sd1"].options if name in DRAW_OPTIONS]
+    assert {"eta", "clip_skip", *UNET_VALUES} <= set(names)
+    for name in names:
+        _model, value, others = CASES[name]
+        changed = {**others, name: UNET_VALUES.get(name, value)}
+        assert draw(engine, **others) != draw(engine, **changed), name
+
+
+def test_every_cache_of_a_transformer_changes_the_picture(
+    engine: EngineProcess, tmp_path: Path
+) -> None:
+    engine.load(files={"model": str(small_flux1(tmp_path))}, threads=2, device="auto")
+    plain = draw(engine, sample_steps=6)
+    drawn = [draw(engine, sample_steps=6, cache=cache) for cache in TRANSFORMER_CACHES]
+    assert plain not in drawn
 
 
 @pytest.mark.parametrize("option", LOAD_OPTIONS, ids=lambda option: option.name)
