@@ -1,6 +1,6 @@
 // Reports that the memory of a device is used up.
 //
-// Of some allocations the library ignores the failure and reads through a null pointer; after
+// The library ignores the failure of some allocations and reads through a null pointer; after
 // others it ends the process or returns no picture. The build renames functions of ggml in the
 // library's graph code (cmake/EngineLibrary.cmake), so that it calls the functions below.
 

@@ -115,7 +115,7 @@ class KeepingEncoder : public Encoder {
       return *kept;
     }
     SDCondition condition = Encoder::get_learned_condition(threads, params);
-    // What a canceled drawing has computed may be meaningless.
+    // A canceled drawing may have computed meaningless numbers.
     AfterDrawing::on_success([kept = kept_, inputs, condition] { kept->add(inputs, condition); });
     return condition;
   }

@@ -26,7 +26,7 @@ namespace py = pybind11;
 
 namespace gpustack_draw::cpu {
 
-// Those that CMakeLists.txt compiles.
+// The emulated targets that CMakeLists.txt compiles.
 namespace avx512_emulated {
 extern const Kernels kernels;
 }

@@ -108,7 +108,7 @@ class StoppedError(Exception):
 
 
 def test_a_canceled_drawing_keeps_nothing(engine: Engine, model: Path) -> None:
-    """What a text encoder returns after a cancellation is meaningless."""
+    """A canceled text encoder returns meaningless numbers."""
     texts = {"prompt": "a cat", "negative_prompt": ""}
     for phase in ("encode", "sample"):
 

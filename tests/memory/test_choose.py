@@ -1,4 +1,4 @@
-"""What is chosen so that a drawing fits, and the check before anything is loaded."""
+"""Choices that make a drawing fit, and the check before anything is loaded."""
 
 from dataclasses import replace
 from typing import Any

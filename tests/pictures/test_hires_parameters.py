@@ -162,7 +162,7 @@ def test_the_strength_of_a_web_ui_is_that_of_its_input_picture(tmp_path: Path) -
     assert found.request(image=image).pictures.strength == 0.6
     assert found.request(image=image, strength=0.2).pictures.strength == 0.2
     assert not found.request().pictures
-    # That of a second pass is not.
+    # With a second pass, it is the strength of that pass.
     found = read_web_ui(tmp_path, "Denoising strength: 0.6, Hires upscale: 2")
     request = found.request(image=image)
     assert (request.pictures.strength, request.hires_strength) == (None, 0.6)

@@ -165,7 +165,7 @@ def test_layers_that_sd_cli_skips(scale: str, layers: tuple[int, ...] | None) ->
     assert "Skip layers" not in read.extra
 
 
-# What a prompt can be: no halves of surrogate pairs, no NUL.
+# Any prompt: text without halves of surrogate pairs and without NUL.
 _PROMPTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 _LINES = st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, Size: 3x3", "Exact prompt: y"])
 

@@ -146,7 +146,7 @@ def test_jpeg_and_webp_have_the_parameters_in_exif(folder: Path, name: str, kind
         difference = numpy.abs(
             numpy.asarray(image).astype(int) - numpy.asarray(make_picture()).astype(int)
         )
-    # What piexif, and with it the web UI, reads.
+    # The web UI reads the comment with piexif, which expects this.
     assert comment[:8] == b"UNICODE\0"
     assert comment[8:].decode("utf-16-be") == parameters_text(make_picture())
     assert difference.mean() < 12  # lossy

@@ -91,6 +91,6 @@ def test_a_preview_comes_with_the_progress_of_its_picture() -> None:
         assert outcome is not None
         assert outcome.reply == Reply(bytes([index]))
         shown = [each for each in reports if each.preview is not None]
-        # That of the second picture may have arrived while the first one was awaited.
+        # The second picture's preview may have arrived while the first picture was awaited.
         assert [(each.step, each.preview) for each in shown] == [(1, preview)] or index == 1
     pictures.close()

@@ -59,7 +59,7 @@ class CommandLine:
         return [self.argv[index] for index in self.word_indexes]
 
     def put_first(self, words: Sequence[str]) -> None:
-        """Put positional arguments in front of those that were typed."""
+        """Insert positional arguments before the typed ones."""
         start = len(self.argv)
         self.argv += words
         self.word_indexes = [*range(start, len(self.argv)), *self.word_indexes]

@@ -23,7 +23,7 @@ class EmbeddingFiles:
     """
 
     def __init__(self) -> None:
-        """Have no files."""
+        """Create an object without files."""
         self._remove: Callable[[], object] = _do_nothing
         self.paths: dict[str, str] = {}
         self.hashes: dict[str, str] = {}

@@ -51,7 +51,7 @@ class EngineModel:
         self.forget()
 
     def forget(self) -> None:
-        """Have the next drawing load the model, whatever the engine has loaded."""
+        """Make the next drawing load the model, whatever the engine has loaded."""
         self._loaded_on = ""
         self._encodes_pictures = False
         self._load_numbers: dict[str, float] = {}

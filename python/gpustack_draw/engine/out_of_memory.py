@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.phrases import phrase
 
-# What the engine, ggml and the drivers of GPUs write; in lower case.
+# Words for it in messages of the engine, ggml and GPU drivers; in lower case.
 _WORDS = (
     "bad_alloc",
     "failed to allocate",

@@ -15,7 +15,7 @@ from gpustack_draw.units import format_bytes
 # Largest sides of tiles in pixels, from which the plan takes the first that fits. In smaller ones
 # the VAE sees too little of a picture: their colors differ.
 _SIDES = (1024, 768, 512, 384, 256)
-# Those of a user who wants tiles, whatever is free.
+# The sides where the user asks for tiles, whatever is free.
 _SIDES_WHEN_ON = (512, 384, 256)
 
 

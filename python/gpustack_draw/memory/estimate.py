@@ -22,7 +22,7 @@ _LARGE_VOCABULARY = 100_000
 # Scratch memory: operands that kernels pack, none of them larger than the weights, and freed memory
 # that the C library keeps.
 _SCRATCH_BYTES = 45_000_000
-# What the device FastCPU keeps beside that; 30 more threads added 5 MB.
+# Additional memory of the device FastCPU; 30 more threads added 5 MB.
 _FAST_BYTES = 12_000_000
 # Buffers of a driver; not measured.
 _GPU_BASE_BYTES = 100_000_000

@@ -22,7 +22,7 @@ _KEPT = re.compile(
     r"\.(bias|scale)$|(img_in|txt_in|time_in|vector_in|guidance_in|final_layer|[xty]_embedder"
     r"|context_embedder|time_embed|label_emb)\.|pos_embed|embedding"
 )
-# Those that it expands to F32; the first are of Stable Diffusion 3.
+# Tensors that it expands to F32; the first ones are of Stable Diffusion 3.
 _EXPANDED = re.compile(
     r"(^|\.)(context_embedder|t_embedder\.mlp\.\d|y_embedder\.mlp\.\d)\.|pos_embed$"
 )

@@ -62,7 +62,7 @@ class MemoryChoices:
 
     @property
     def loading(self) -> "MemoryChoices":
-        """Those that decide how the model is loaded; the others are those of a drawing."""
+        """The choices that decide how the model is loaded, without those of a single drawing."""
         return replace(self, vae_tile=None)
 
 

@@ -53,7 +53,7 @@ def _pairs(picture: Drawn) -> dict[str, str]:
         **input_pairs(settings),
         **hires_pairs(settings),
         SEED.parameter: settings.seed,
-        # As web UIs write it: that of the first pass; of a masked area that was drawn alone, the
+        # Web UIs write the size of the first pass, and for a masked area that was drawn alone the
         # size that it was drawn in.
         "Size": f"{settings.width}x{settings.height}",
         "Model": picture.model,

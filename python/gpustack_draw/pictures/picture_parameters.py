@@ -27,7 +27,7 @@ _CONTROL_NET = "ControlNet 0"
 _CANNY, _NO_MODULE = "canny", "none"
 _MODULE = re.compile(r"Module: (\w{1,40})")
 _WEIGHT = re.compile(r", Weight: ([0-9.]{1,40})")
-# Of a control model, which has no ControlNet.
+# For a control model, which has no ControlNet.
 _CONTROL_MODULE = "Control module"
 _MASK_MODE, _INVERTED = "Mask mode", "Inpaint not masked"
 _AREA, _ONLY_MASKED = "Inpaint area", "Only masked"

@@ -334,7 +334,7 @@ MAX_VRAM = DecimalOption(
     " weights are then offloaded (default: all that is free)",
 )
 
-# Those for which the engine loads the model again.
+# Options whose change makes the engine load the model again.
 LOAD_OPTIONS = (RNG, TILE)
 # The options that decide how a picture is sampled: the fields of SamplingOptions.
 SAMPLING_OPTIONS: "tuple[SamplingOption, ...]" = (

@@ -7,7 +7,7 @@ from gpustack_draw.request.step_cache import FAST, SPECTRUM, cache_parts
 from gpustack_draw.resolver.denoising_start import start_of_strength
 from gpustack_draw.resolver.families import Family
 
-# Of fewer steps, Spectrum skips three at most: it begins after four and ends before the last one.
+# In fewer steps, Spectrum skips three at most: it begins after four and ends before the last one.
 FEWEST_STEPS = 12
 # They evaluate the model twice per step, at noise levels that are no single series.
 _TWO_EVALUATIONS = ("heun", "dpm2", "dpm++2s_a", "res_2s")

@@ -93,7 +93,13 @@ def resolve_model(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What the user chose: component files, and whether to find a tiny decoder."""
+    """The user's choice of components.
+
+    Attributes:
+        files: Component files, by component.
+        open_hub: Returns the hub and its cache.
+        is_tiny: Whether to find the known tiny decoder of the family.
+    """
 
     files: Mapping[str, ComponentFile]
     open_hub: OpenHub

@@ -11,7 +11,7 @@ from gpustack_draw.resolver.families.picture_inputs import EditModel, PictureInp
 
 # Sampling options that have an effect on every family.
 COMMON_OPTIONS = ("sample_steps", "cfg_scale", "eta", "sigmas", "cache", "rng")
-# Those of flow models whose noise schedule the engine lets a user shift.
+# Options of flow models, whose noise schedule the engine can shift.
 FLOW_OPTIONS = (*COMMON_OPTIONS, "flow_shift")
 
 

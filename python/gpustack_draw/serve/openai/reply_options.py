@@ -130,7 +130,7 @@ REPLY_FIELDS: tuple[Field, ...] = (
         "background",
         _choice("a background that this server draws", {"auto": None, "opaque": None}),
     ),
-    # Of OpenAI's models: known, and without an effect.
+    # Fields for OpenAI's own models: accepted, without an effect.
     *(
         Field(name, unchanged)
         for name in (

@@ -14,7 +14,7 @@ from gpustack_draw.serve.openai.events import (
 from gpustack_draw.serve.openai.reply_options import ReplyOptions
 from gpustack_draw.serve.studio import Accepted, Drawn, Event, Queued
 
-# Of phases without sampling steps, whose progress can be reported for each tensor or byte.
+# For phases without sampling steps, whose progress can be reported for each tensor or byte.
 _SECONDS_BETWEEN_REPORTS = 0.25
 _SECONDS_BETWEEN_PREVIEWS = 0.25
 
@@ -80,7 +80,7 @@ class StreamLines:
             return False
         if self._options.previews:
             return time.monotonic() >= self._next_preview
-        # As many as the client asks for, in equal distances between the start and the end. A report
+        # The client's number of previews, evenly spaced between the start and the end. A report
         # of a later phase has the preview of a step whose own report was skipped.
         most, sent = self._options.partial_images, self._sent[progress.picture]
         if progress.phase != "sample":

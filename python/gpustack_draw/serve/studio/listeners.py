@@ -26,7 +26,7 @@ class Listeners:
         self._functions.append(listener)
 
     def notify(self, picture: Picture) -> None:
-        """Have the functions called; waits while several pictures wait for them."""
+        """Call the functions in their thread; waits while several pictures wait for them."""
         if not self._functions:
             return
         self._places.acquire()
