@@ -36,7 +36,7 @@ def error_of(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[s
 def test_the_defaults() -> None:
     assert options_of("demo") == ServeOptions(
         models=(NamedModel("demo", "demo"),),
-        load={"embeddings": (), "device": "auto", "threads": None},
+        load={"embeddings": (), "device": "auto"},
     )
 
 

@@ -6,7 +6,7 @@ Only what ``--help`` needs is imported here; everything else comes once the argu
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gpustack_draw.cli.arguments import Arguments, parse_arguments
 from gpustack_draw.cli.option_names import with_options
@@ -14,15 +14,13 @@ from gpustack_draw.errors import DrawError, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, TypeVar
+    from typing import NoReturn
 
     from gpustack_draw.cli.drawings import Drawings
     from gpustack_draw.cli.from_picture import SourcePicture
     from gpustack_draw.cli.progress import Reporter
     from gpustack_draw.model import Model
     from gpustack_draw.progress.callbacks import LogFunction
-
-    _Value = TypeVar("_Value")
 
 BROKEN_PIPE_STATUS = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
@@ -158,21 +156,15 @@ def _load(model_name: str, arguments: Arguments, on_log: "LogFunction | None") -
         DrawError: It cannot be drawn with, or a value is wrong.
     """
     from gpustack_draw import load
-    from gpustack_draw.cli.memory_keywords import memory_keywords
+    from gpustack_draw.cli.load_keywords import load_keywords, parsed
     from gpustack_draw.gpustack_server.address import parse_timeout
-    from gpustack_draw.request.names import COMPONENTS
-    from gpustack_draw.request.options import THREADS
 
     return load(
         model_name,
-        **{name: getattr(arguments, name) for name in COMPONENTS},
-        embeddings=arguments.embedding or (),
-        **memory_keywords(arguments),
-        threads=_parsed(arguments.threads, THREADS.parse),
-        device=arguments.device,
+        **load_keywords(arguments),
         on=arguments.on,
         server=arguments.server,
-        timeout=_parsed(arguments.timeout, parse_timeout),
+        timeout=parsed(arguments.timeout, parse_timeout),
         on_log=on_log,
     )
 
@@ -208,10 +200,6 @@ def _drawings(
     for note in notes_on_inputs(source, request.pictures):
         reporter.note(note)
     return source.model, Drawings.of(request, prompts), source
-
-
-def _parsed(text: str | None, parse: Callable[[str], "_Value | None"]) -> "_Value | None":
-    return None if text is None else parse(text)
 
 
 def _devices(arguments: Arguments) -> int:

@@ -28,10 +28,10 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
         DrawError: The model is not found, not supported or cannot be downloaded.
     """
     import gpustack_draw
+    from gpustack_draw.cli.load_keywords import typed_components
     from gpustack_draw.errors import ModelNotFoundError, quoted
     from gpustack_draw.request.known_models import near_names_hint, parse_local_reference
     from gpustack_draw.request.model_reference import ServerModel
-    from gpustack_draw.request.names import COMPONENTS
 
     assert arguments.model is not None
     if isinstance(parse_local_reference(arguments.model), ServerModel):
@@ -44,7 +44,7 @@ def pull(arguments: Arguments, write: Callable[[bytes], None]) -> int:
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model = gpustack_draw.load(
         arguments.model,
-        **{name: getattr(arguments, name) for name in COMPONENTS},
+        **typed_components(arguments),
         loras=arguments.loras,
         on="local",
     )

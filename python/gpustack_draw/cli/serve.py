@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpustack_draw.cli.arguments import Arguments
-from gpustack_draw.cli.memory_keywords import memory_keywords
+from gpustack_draw.cli.load_keywords import load_keywords, typed_components
 from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.phrases import Argument, phrase
-from gpustack_draw.request.names import COMPONENTS
-from gpustack_draw.request.options import THREADS
 from gpustack_draw.serve import options as defaults
 from gpustack_draw.serve.options import NamedModel, ServeOptions
 
@@ -120,8 +118,7 @@ def _output_folder(text: str | None) -> Path | None:
 
 
 def _load_keywords(typed: Arguments) -> dict[str, object]:
-    components = {name: getattr(typed, name) for name in COMPONENTS if getattr(typed, name)}
-    of_one_model = [*components, *(["embeddings"] if typed.embedding else [])]
+    of_one_model = [*typed_components(typed), *(["embeddings"] if typed.embedding else [])]
     if of_one_model and len(typed.models) != 1:
         raise UsageError(
             phrase(
@@ -132,13 +129,7 @@ def _load_keywords(typed: Arguments) -> dict[str, object]:
             hint="serve the model alone",
             argument=of_one_model[0],
         )
-    return {
-        **components,
-        "embeddings": tuple(typed.embedding or ()),
-        **memory_keywords(typed),
-        "device": typed.device,
-        "threads": _parsed(typed.threads, THREADS.parse, None),
-    }
+    return load_keywords(typed)
 
 
 def _parsed(text: str | None, parse: Callable[[str], _Value], default: _Value) -> _Value:

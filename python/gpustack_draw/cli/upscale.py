@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.load_keywords import parsed
 from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.cli.standard_output import check_standard_output
 from gpustack_draw.engine.local_upscaler import LocalUpscaler
@@ -45,8 +46,8 @@ def upscale(arguments: Arguments, write: Write) -> int:
     """
     assert arguments.model is not None
     check_standard_output(arguments, len(arguments.pictures))
-    scale = None if arguments.scale is None else SCALE.parse(arguments.scale)
-    threads = None if arguments.threads is None else THREADS.parse(arguments.threads)
+    scale = parsed(arguments.scale, SCALE.parse)
+    threads = parsed(arguments.threads, THREADS.parse)
     reporter = Reporter(sys.stderr, quiet=arguments.quiet)
     model = find_upscaler(arguments.model, argument="model")
     factor = model.scale if scale is None else scale

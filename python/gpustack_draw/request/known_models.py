@@ -1,5 +1,6 @@
 """Models with a short name, and what an unknown name may be meant for."""
 
+import os
 from dataclasses import dataclass
 
 from gpustack_draw.request.model_reference import (
@@ -51,7 +52,7 @@ def known_model(reference: ModelReference) -> HubModel | None:
     return model
 
 
-def parse_local_reference(text: str) -> ModelReference:
+def parse_local_reference(text: str | os.PathLike[str]) -> ModelReference:
     """Parse a MODEL argument where no server is used: a short name stands for its model.
 
     Args:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from gpustack_draw.errors import DrawError, ModelFileError, ModelNotFoundError, quoted
 from gpustack_draw.headers.diffusers_folder import is_model_folder, read_model_folder
 from gpustack_draw.headers.header import ModelHeader, read_model_header
-from gpustack_draw.request.known_models import known_model
+from gpustack_draw.request.known_models import parse_local_reference
 from gpustack_draw.request.model_reference import (
     DemoModel,
     HubModel,
     LocalModel,
-    parse_model_reference,
 )
 from gpustack_draw.resolver.control_net import check_control_net, control_net_base
 from gpustack_draw.resolver.detect_family import (
@@ -117,8 +116,7 @@ def info(reference: str | os.PathLike[str]) -> FileInfo:
         FetchError: The hub is unavailable, or refuses the request.
     """
     try:
-        parsed = parse_model_reference(reference)
-        parsed = known_model(parsed) or parsed
+        parsed = parse_local_reference(reference)
         if isinstance(parsed, HubModel):
             return _describe_on_hub(parsed)
         if isinstance(parsed, DemoModel):
