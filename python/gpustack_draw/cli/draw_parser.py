@@ -4,7 +4,7 @@ import argparse
 
 from gpustack_draw.cli.command_line import PROGRAM
 from gpustack_draw.cli.option_names import option_of
-from gpustack_draw.cli.parser import Parser
+from gpustack_draw.cli.parser import Parser, add_negation
 from gpustack_draw.cli.shared_options import (
     add_component_options,
     add_device_options,
@@ -203,12 +203,11 @@ def _add_sampling(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_second_pass(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
-    group.add_argument(
+    hires = group.add_argument("--hires", nargs="?", const="2", metavar="SCALE", help=HIRES.help)
+    add_negation(
+        group,
         "--no-hires",
-        dest="hires",
-        action="store_const",
-        const=False,
+        hires,
         help="draw in one pass, also where the picture of --from was drawn in two",
     )
     group.add_argument(

@@ -246,14 +246,41 @@ class Parser(argparse.ArgumentParser):
         raise unknown_option(word, known, self.prog)
 
     def _add_negation(self, word: str, known: dict[str, str]) -> bool:
-        """Add the option that turns a switch off, such as ``--no-show``, if a word is one."""
+        """Add the option that a word is if it turns a switch off, such as ``--no-show``."""
         switch = "--" + word.removeprefix("--no-")
         action = self._option_string_actions.get(known.get(switch, ""))
         if not word.startswith("--no-") or action is None or action.const is not True:
             return False
-        self.add_argument(word, dest=action.dest, action="store_false", help=argparse.SUPPRESS)
+        add_negation(self, word, action, help=argparse.SUPPRESS)
         known[word] = word
         return True
+
+
+def add_negation(
+    group: "argparse._ActionsContainer",
+    name: str,
+    option: argparse.Action,
+    *,
+    help: str,  # noqa: A002 - argparse's name
+) -> None:
+    """Add an option that turns another one off.
+
+    Each switch has one that is not listed; this lists one where off is not the default.
+
+    Args:
+        group: The parser, or a group of its options.
+        name: Its spelling, such as ``--no-hires``.
+        option: The other option.
+        help: Its help text.
+    """
+    group.add_argument(
+        name,
+        dest=option.dest,
+        action="store_const",
+        const=False,
+        default=option.default,
+        help=help,
+    )
 
 
 def _name_and_value(word: str, known: dict[str, str]) -> tuple[str, str | None]:

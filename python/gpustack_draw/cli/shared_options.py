@@ -3,7 +3,7 @@
 import argparse
 
 from gpustack_draw.cli.command_line import PROGRAM
-from gpustack_draw.cli.parser import Parser
+from gpustack_draw.cli.parser import Parser, add_negation
 from gpustack_draw.request.names import WEIGHT_TYPES
 from gpustack_draw.request.options import MAX_VRAM, THREADS, VAE_TILE_SIZE
 
@@ -131,19 +131,14 @@ def add_memory_options(parser: Parser) -> None:
         default=None,
         help="on a GPU, run the VAE on the CPU",
     )
-    group.add_argument(
+    flash_attention = group.add_argument(
         "--diffusion-fa",
         action="store_true",
         default=None,
         help="on a GPU, sample with flash attention (default: unless it breaks the pictures of the"
         " model)",
     )
-    group.add_argument(
-        "--no-diffusion-fa",
-        dest="diffusion_fa",
-        action="store_false",
-        help="sample without flash attention",
-    )
+    add_negation(group, "--no-diffusion-fa", flash_attention, help="sample without flash attention")
     group.add_argument("--max-vram", metavar="GIB", help=MAX_VRAM.help)
     group.add_argument(
         "--type",
