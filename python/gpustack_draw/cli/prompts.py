@@ -10,10 +10,9 @@ from typing import BinaryIO
 from gpustack_draw.cli.arguments import Arguments
 from gpustack_draw.cli.option_names import option_of
 from gpustack_draw.errors import DrawError, UsageError, quoted
-from gpustack_draw.inputs.regular_file import STANDARD_INPUT, file_errors
+from gpustack_draw.inputs.regular_file import STANDARD_INPUT, file_errors, read_at_most
 from gpustack_draw.phrases import phrase
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.units import format_bytes
 
 _MAX_BYTES = 16_000_000
 _COMMENT = "#"
@@ -117,13 +116,8 @@ def _read_file(path: str, label: str) -> bytes:
 
 
 def _read(stream: BinaryIO, label: str) -> bytes:
-    data = stream.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise UsageError(
-            f"{label} has more than {format_bytes(_MAX_BYTES)}, too much for a list of prompts",
-            hint="split it",
-        )
-    return data
+    purpose = ", too much for a list of prompts"
+    return read_at_most(stream, _MAX_BYTES, label, purpose=purpose, hint="split it")
 
 
 def _decoded(data: bytes, label: str) -> str:

@@ -10,7 +10,12 @@ from gpustack_draw.errors import UsageError, quoted
 from gpustack_draw.inputs.convert_image import convert_image, decode_file, file_size
 from gpustack_draw.inputs.input_picture import InputPicture
 from gpustack_draw.inputs.picture_arrays import picture_of_array
-from gpustack_draw.inputs.regular_file import STANDARD_INPUT, file_errors, open_regular_file
+from gpustack_draw.inputs.regular_file import (
+    STANDARD_INPUT,
+    file_errors,
+    open_regular_file,
+    read_at_most,
+)
 from gpustack_draw.units import format_bytes
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 500_000_000
 
+_SMALLER = "scale the picture down first"
 _ADDRESS = re.compile(r"(?i)(https?|ftp|file|data|s3|gs|blob):")
 
 
@@ -95,7 +101,7 @@ def _check_length(length: int, label: str) -> None:
     if length > MAX_FILE_BYTES:
         raise UsageError(
             f"{label} has {format_bytes(length)}, more than {format_bytes(MAX_FILE_BYTES)}",
-            hint="scale the picture down first",
+            hint=_SMALLER,
         )
 
 
@@ -106,10 +112,4 @@ def _read_stream(stream: BinaryIO) -> bytes:
             hint="redirect a file to it: < picture.png",
         )
     with file_errors("standard input"):
-        data = stream.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(
-            f"standard input has more than {format_bytes(MAX_FILE_BYTES)}",
-            hint="scale the picture down first",
-        )
-    return data
+        return read_at_most(stream, MAX_FILE_BYTES, "standard input", hint=_SMALLER)

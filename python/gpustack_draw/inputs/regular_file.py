@@ -1,4 +1,4 @@
-"""Open a picture's file without waiting for one that is no regular file, and report failures."""
+"""Open and read files and streams without waiting for a pipe, within limits, with their errors."""
 
 import os
 import stat
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from gpustack_draw.errors import UsageError
+from gpustack_draw.units import format_bytes
 
 STANDARD_INPUT = "-"
 
@@ -29,6 +30,27 @@ def file_errors(label: str) -> Iterator[None]:
         raise UsageError(f"{label} cannot be read: {reason}") from error
     except ValueError as error:
         raise UsageError(f"{label} cannot be a file name") from error
+
+
+def read_at_most(
+    stream: BinaryIO, limit: int, label: str, *, purpose: str = "", hint: str
+) -> bytes:
+    """Read a stream to its end.
+
+    Args:
+        stream: The stream.
+        limit: Largest number of bytes.
+        label: Name of the stream in messages.
+        purpose: Text behind the message of a stream that is too long.
+        hint: Hint of that message.
+
+    Raises:
+        UsageError: It has more bytes than the limit.
+    """
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise UsageError(f"{label} has more than {format_bytes(limit)}{purpose}", hint=hint)
+    return data
 
 
 def open_regular_file(path: str | os.PathLike[str], label: str) -> BinaryIO:
