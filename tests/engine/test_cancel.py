@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lora_files import demo_lora
 from PIL import Image
-from processes import running_process
+from processes import running_process, worker_pid
 
 import gpustack_draw
 from gpustack_draw import DrawRequest, Model, Progress
@@ -30,12 +30,6 @@ SECONDS = 60
 def model() -> Iterator[Model]:
     with gpustack_draw.load("demo") as model:
         yield model
-
-
-def worker_pid(model: Model) -> int:
-    pid = model._engine._engine.pid  # type: ignore[attr-defined]
-    assert pid is not None
-    return int(pid)
 
 
 class Drawing(threading.Thread):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from processes import running_process, running_processes
+from processes import running_process, running_processes, worker_pid
 
 import gpustack_draw
 import gpustack_draw.api
@@ -39,12 +39,6 @@ CLOSED = ("the model was closed while it drew", "close it after its drawings hav
 def model() -> Iterator[Model]:
     with gpustack_draw.load("demo") as model:
         yield model
-
-
-def worker_pid(model: Model) -> int:
-    pid = model._engine._engine.pid  # type: ignore[union-attr]
-    assert pid is not None
-    return pid
 
 
 def is_running(pid: int) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import worker_pid
 
 import gpustack_draw
 from gpustack_draw import Model, NotEnoughMemoryError, Progress
@@ -26,12 +27,6 @@ SMALLER = "draw a smaller size, use a smaller quantization of the model, or clos
 def model() -> Iterator[Model]:
     with gpustack_draw.load("demo") as model:
         yield model
-
-
-def worker_pid(model: Model) -> int:
-    pid = model._engine._engine.pid  # type: ignore[union-attr]
-    assert pid is not None
-    return pid
 
 
 def test_a_kill_that_the_control_group_counts(

@@ -1,7 +1,6 @@
 """A local model file finds the components that it lacks, as one on the hub does."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import model_files as files
@@ -19,6 +18,8 @@ from gpustack_draw.resolver.resolve import resolve_model
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.units import format_bytes
 
+pytestmark = pytest.mark.usefixtures("server")
+
 FLUX1 = "flux1-schnell-Q4_0.gguf"
 VAE_PLACE = "Comfy-Org/z_image_turbo:split_files/vae/ae.safetensors"
 CLIP_PLACE = "comfyanonymous/flux_text_encoders:clip_l.safetensors"
@@ -29,16 +30,6 @@ LONG_CLIP: files.Tensors = {
     "text_model.embeddings.position_embedding.weight": ((768, 248), "F16"),
 }
 CLIP_H: files.Tensors = {"text_model.embeddings.token_embedding.weight": ((1024, 4), "F16")}
-
-
-@pytest.fixture(autouse=True)
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
-    hub = LoopbackHub()
-    hub.use(monkeypatch, tmp_path / "home")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    yield hub
-    hub.close()
 
 
 def write(*names: str, **tensors: files.Tensors) -> None:

@@ -1,6 +1,5 @@
 """Tiny decoders: the known one of a family is found, and others are refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import model_files as files
@@ -36,16 +35,11 @@ def tiny(channels: int, *, video: bool = False) -> files.Tensors:
 
 
 @pytest.fixture(autouse=True)
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
-    hub = LoopbackHub()
-    hub.use(monkeypatch, tmp_path / "home")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+def _model(server: LoopbackHub) -> None:
+    """Write a model without a VAE into the current folder."""
     write("flux1-schnell-Q4_0.gguf", files.FLUX1)
     write("clip_l.safetensors", files.CLIP_L)
     write("t5xxl.safetensors", files.T5)
-    yield hub
-    hub.close()
 
 
 def write(name: str, tensors: files.Tensors) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class RunningProcess(NamedTuple):
@@ -28,3 +28,10 @@ def running_processes() -> Iterator[RunningProcess]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (process := running_process(int(folder.name))):
             yield process
+
+
+def worker_pid(model: Any) -> int:
+    """Return the process of a model's engine, which runs."""
+    pid = model._engine._engine.pid
+    assert pid is not None
+    return int(pid)
