@@ -8,37 +8,12 @@
 
 namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
-inline __m128i sixteen_bytes(const char* p) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-}
-
-inline float number_of_f16(const char* p) {
-  std::uint16_t half = 0;
-  __builtin_memcpy(&half, p, sizeof(half));
-  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
-}
-
-/// Extract `bits` bits of each byte, from bit `first` on.
-inline __m128i bits_of(__m128i bytes, int64_t first, int64_t bits) {
-  const auto mask = static_cast<char>((1 << bits) - 1);
-  return _mm_and_si128(_mm_srli_epi16(bytes, static_cast<int>(first)), _mm_set1_epi8(mask));
-}
-
-/// Combine upper bits with `count` lower bits.
-inline __m128i joined(__m128i lower, __m128i upper, int count) {
-  return _mm_or_si128(lower, _mm_slli_epi16(upper, count));
-}
-
-inline __m128i minus(__m128i bytes, int number) {
-  return _mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(number)));
-}
-
 /// Convert sixteen signed bytes and store scale * byte + offset.
-inline void store_numbers(float* numbers, __m128i bytes, float scale, float offset) {
+inline void store_numbers(float* numbers, Bytes bytes, float scale, float offset) {
   store(numbers, multiply_add(broadcast(scale), convert_i8(bytes), broadcast(offset)));
   if constexpr (lanes == 8) {
     store(numbers + 8,
-          multiply_add(broadcast(scale), convert_i8(_mm_srli_si128(bytes, 8)), broadcast(offset)));
+          multiply_add(broadcast(scale), convert_i8(upper_half(bytes)), broadcast(offset)));
   }
 }
 
@@ -47,19 +22,9 @@ inline void dequantize_q8_0(const char* blocks, float* numbers, int64_t count) {
   constexpr int64_t block_bytes = 34;
   for (int64_t i = 0; i < count; i += 32, blocks += block_bytes) {
     const float scale = number_of_f16(blocks);
-    store_numbers(numbers + i, sixteen_bytes(blocks + 2), scale, 0);
-    store_numbers(numbers + i + 16, sixteen_bytes(blocks + 18), scale, 0);
+    store_numbers(numbers + i, load_bytes(blocks + 2), scale, 0);
+    store_numbers(numbers + i + 16, load_bytes(blocks + 18), scale, 0);
   }
-}
-
-/// Expand sixteen bits into bytes of 1 or 0.
-inline __m128i bits_as_bytes(const char* p) {
-  std::int16_t bits = 0;
-  __builtin_memcpy(&bits, p, sizeof(bits));
-  const __m128i each = _mm_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
-  const __m128i spread = _mm_shuffle_epi8(
-      _mm_cvtsi32_si128(bits), _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
-  return _mm_min_epu8(_mm_and_si128(spread, each), _mm_set1_epi8(1));
 }
 
 /// q4_0, q4_1, q5_0, q5_1, blocks of 32: scale, optional offset, optional fifth bits, 16 bytes
@@ -75,7 +40,7 @@ inline void dequantize_32(const char* blocks, float* numbers, int64_t count) {
     const float scale = number_of_f16(blocks);
     const float offset = has_offset ? number_of_f16(blocks + 2) : 0;
     for (int64_t half = 0; half < 2; ++half) {
-      __m128i bytes = bits_of(sixteen_bytes(blocks + low), 4 * half, 4);
+      Bytes bytes = bits_of(load_bytes(blocks + low), 4 * half, 4);
       if constexpr (bits == 5) {
         bytes = joined(bytes, bits_as_bytes(blocks + high + 2 * half), 4);
       }
@@ -123,9 +88,9 @@ inline void dequantize_with_offsets(const char* blocks, float* numbers, int64_t 
     for_each_sixteen([&](int64_t j, int64_t /*half*/, int64_t quarter, int64_t k) {
       const int64_t pair = j / 2;
       const char* place = blocks + low + pair / 2 * 32 + k;
-      __m128i bytes = bits_of(sixteen_bytes(place), quarter % 2 * 4, 4);
+      Bytes bytes = bits_of(load_bytes(place), quarter % 2 * 4, 4);
       if constexpr (bits == 5) {
-        bytes = joined(bytes, bits_of(sixteen_bytes(blocks + high + k), pair, 1), 4);
+        bytes = joined(bytes, bits_of(load_bytes(blocks + high + k), pair, 1), 4);
       }
       store_numbers(numbers + i + j * 16, bytes, scale * static_cast<float>(factors[pair]),
                     offset * static_cast<float>(factors[8 + pair]));
@@ -145,8 +110,8 @@ inline void dequantize_q6_k(const char* blocks, float* numbers, int64_t count) {
     const float scale = number_of_f16(blocks + scale_at);
     for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
       const char* low = blocks + half * 64 + quarter % 2 * 32 + k;
-      const __m128i lower = bits_of(sixteen_bytes(low), quarter / 2 * 4, 4);
-      const __m128i upper = bits_of(sixteen_bytes(blocks + high + half * 32 + k), quarter * 2, 2);
+      const Bytes lower = bits_of(load_bytes(low), quarter / 2 * 4, 4);
+      const Bytes upper = bits_of(load_bytes(blocks + high + half * 32 + k), quarter * 2, 2);
       const auto factor = static_cast<float>(static_cast<signed char>(blocks[factors + j]));
       store_numbers(numbers + i + j * 16, minus(joined(lower, upper, 4), 32), scale * factor, 0);
     });
@@ -163,7 +128,7 @@ inline void dequantize_q2_k(const char* blocks, float* numbers, int64_t count) {
     const float scale = number_of_f16(blocks + scale_at);
     const float offset = -number_of_f16(blocks + scale_at + 2);
     for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
-      const __m128i bytes = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
+      const Bytes bytes = bits_of(load_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
       const auto factors = static_cast<unsigned char>(blocks[j]);
       store_numbers(numbers + i + j * 16, bytes, scale * static_cast<float>(factors & 15),
                     offset * static_cast<float>(factors >> 4));
@@ -200,8 +165,8 @@ inline void dequantize_q3_k(const char* blocks, float* numbers, int64_t count) {
     std::int8_t factors[16];
     unpack_q3_k_factors(blocks + factors_at, factors);
     for_each_sixteen([&](int64_t j, int64_t half, int64_t quarter, int64_t k) {
-      const __m128i lower = bits_of(sixteen_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
-      const __m128i upper = bits_of(sixteen_bytes(blocks + k), half * 4 + quarter, 1);
+      const Bytes lower = bits_of(load_bytes(blocks + low + half * 32 + k), quarter * 2, 2);
+      const Bytes upper = bits_of(load_bytes(blocks + k), half * 4 + quarter, 1);
       store_numbers(numbers + i + j * 16, minus(joined(lower, upper, 2), 4),
                     scale * static_cast<float>(factors[j]), 0);
     });

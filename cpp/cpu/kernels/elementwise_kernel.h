@@ -38,12 +38,11 @@ inline void map(const float* a, const float* b, float* output, int64_t count,
 inline float reduce_add(Vector x) {
   alignas(64) float numbers[lanes];
   store(numbers, x);
-  __m128 four = _mm_load_ps(numbers);
+  Four four = load_four(numbers);
   for (int64_t i = 4; i < lanes; i += 4) {
-    four = _mm_add_ps(four, _mm_load_ps(numbers + i));
+    four = add(four, load_four(numbers + i));
   }
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ps(two, _mm_movehdup_ps(two)));
+  return reduce_add(four);
 }
 
 /// e^x as 2^n * power: x = n ln 2 + r with integer n, and power = e^r by its Taylor series up to

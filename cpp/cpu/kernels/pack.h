@@ -38,7 +38,7 @@ class RowReader {
   __attribute__((always_inline)) void prefetch(int64_t row, int64_t k, int64_t count) const {
     const char* end = address(row, k + count);
     for (const char* p = address(row, k); p < end; p += 64) {
-      _mm_prefetch(p, _MM_HINT_T1);
+      prefetch_to_l2(p);
     }
   }
 
@@ -197,12 +197,12 @@ class BPacker {
     constexpr int64_t step = 4 * PackedElement::k_pack;
     constexpr int64_t cache_line = 64;
     const int64_t next_rows = 8 * (rows[1] - rows[0]);
-    __m256 elements[4];
+    Eight elements[4];
     int64_t k = 0;
     for (; k + step <= count; k += step, panel += 4 * nr) {
       if (k * number_bytes % cache_line == 0) {
         for (const char* row : rows) {
-          _mm_prefetch(row + next_rows + k * number_bytes, _MM_HINT_T1);
+          prefetch_to_l2(row + next_rows + k * number_bytes);
         }
       }
       for (int64_t i = 0; i < 4; ++i) {
@@ -227,7 +227,7 @@ class BPacker {
     }
     transpose_four(elements);
     for (int64_t i = 0; i < missing; ++i) {
-      store_eight(panel + i * nr, i < 4 ? elements[i] : _mm256_setzero_ps());
+      store_eight(panel + i * nr, i < 4 ? elements[i] : zero_eight());
     }
   }
 

@@ -21,37 +21,27 @@ struct F32 {
   static Vector from_bf16(const char* p) { return load_bf16(p); }
 
   /// Four packed elements of row `p` and four of row `q`.
-  static __m256 from_f32_rows(const char* p, const char* q) {
-    return _mm256_set_m128(_mm_loadu_ps(reinterpret_cast<const float*>(q)),
-                           _mm_loadu_ps(reinterpret_cast<const float*>(p)));
+  static Eight from_f32_rows(const char* p, const char* q) {
+    return join(load_four(reinterpret_cast<const float*>(p)),
+                load_four(reinterpret_cast<const float*>(q)));
   }
-  static __m256 from_f16_rows(const char* p, const char* q) {
-    return _mm256_cvtph_ps(join_low_halves(p, q));
-  }
-  static __m256 from_bf16_rows(const char* p, const char* q) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(join_low_halves(p, q)), 16));
-  }
+  static Eight from_f16_rows(const char* p, const char* q) { return load_f16_rows(p, q); }
+  static Eight from_bf16_rows(const char* p, const char* q) { return load_bf16_rows(p, q); }
 
   /// The same from lines; k_pack successive lines (along k) make one line of elements.
-  static __m256 from_f32_lines(const char* const* p, const char* const* q) {
+  static Eight from_f32_lines(const char* const* p, const char* const* q) {
     return from_f32_rows(p[0], q[0]);
   }
-  static __m256 from_f16_lines(const char* const* p, const char* const* q) {
+  static Eight from_f16_lines(const char* const* p, const char* const* q) {
     return from_f16_rows(p[0], q[0]);
   }
 
   /// A vector of packed elements, or eight, from such lines.
   static Vector from_lines(const Vector (&lines)[k_pack]) { return lines[0]; }
-  static __m256 eight_from_lines(const __m256 (&lines)[k_pack]) { return lines[0]; }
+  static Eight eight_from_lines(const Eight (&lines)[k_pack]) { return lines[0]; }
 
   /// Pack a vector of contiguous numbers and store it.
   static void store_packed(Packed* p, Vector numbers) { store(p, numbers); }
-
- private:
-  static __m128i join_low_halves(const char* p, const char* q) {
-    return _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)),
-                              _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q)));
-  }
 };
 
 #if GPUSTACK_DRAW_TARGET >= GPUSTACK_DRAW_AVX512_BF16
@@ -151,18 +141,5 @@ using PackedElement = Bf16Pair;
 using PackedElement = F32;
 
 #endif
-
-/// Transpose four elements of eight rows, rows[i] holding those of rows i and i + 4, into four
-/// vectors of one element of each row. No shuffle crosses the 128-bit lanes, which would be slower.
-inline void transpose_four(__m256 (&rows)[4]) {
-  const __m256 first = _mm256_unpacklo_ps(rows[0], rows[1]);
-  const __m256 second = _mm256_unpackhi_ps(rows[0], rows[1]);
-  const __m256 third = _mm256_unpacklo_ps(rows[2], rows[3]);
-  const __m256 fourth = _mm256_unpackhi_ps(rows[2], rows[3]);
-  rows[0] = _mm256_shuffle_ps(first, third, 0x44);
-  rows[1] = _mm256_shuffle_ps(first, third, 0xee);
-  rows[2] = _mm256_shuffle_ps(second, fourth, 0x44);
-  rows[3] = _mm256_shuffle_ps(second, fourth, 0xee);
-}
 
 }  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

@@ -79,7 +79,7 @@ class TapPacker {
 #pragma GCC unroll 9
     for (int64_t i = 0; i < taps; ++i) {
       const char* address = numbers + i * tap_channels * number_bytes;
-      _mm_prefetch(address + tap_chunk * number_bytes, _MM_HINT_T1);  // the next group
+      prefetch_to_l2(address + tap_chunk * number_bytes);  // the next group
       vectors[i] = load_packed(address);
     }
     Vector sorted[taps];

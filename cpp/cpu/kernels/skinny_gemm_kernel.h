@@ -102,7 +102,7 @@ class SkinnyRows {
   }
 
   /// Return the dot products of a row with four inputs.
-  __m128 reduced(int64_t row, int64_t input) const {
+  Four reduced(int64_t row, int64_t input) const {
     const float* sums = sums_ + (input * skinny_mr + row * skinny_nr) * lanes;
     return reduce_four(load(sums), load(sums + lanes), load(sums + 2 * lanes),
                        load(sums + 3 * lanes));
@@ -153,7 +153,7 @@ class SkinnyRows {
     multiply_inputs(0, first, k, elements, [&](int64_t i, int64_t element) {
       constexpr int64_t prefetch_distance = 1024;  // bytes
       const char* address = rows[i] + element * PackedElement::k_pack * number_bytes;
-      _mm_prefetch(address + prefetch_distance, _MM_HINT_T0);
+      prefetch_to_l1(address + prefetch_distance);
       const Vector vector = load_packed(address);
       store(packed_ + i * skinny_kc + element, vector);
       return vector;
@@ -196,7 +196,7 @@ inline void skinny_gemm(const SkinnyGemm& gemm, int64_t row_begin, int64_t row_e
     for (int64_t input = 0; input < gemm.input_count; input += skinny_nr) {
       for (int64_t i = 0; i < min(skinny_mr, row_end - row); ++i) {
         alignas(16) float sums[skinny_nr];
-        _mm_store_ps(sums, rows.reduced(i, input));
+        store_four(sums, rows.reduced(i, input));
         for (int64_t j = 0; j < min(skinny_nr, gemm.input_count - input); ++j) {
           gemm.output[(row + i) * gemm.row_step + (input + j) * gemm.input_step] = sums[j];
         }

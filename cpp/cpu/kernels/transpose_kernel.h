@@ -28,14 +28,14 @@ inline void transpose(const float* input, int64_t input_stride, float* output,
         continue;
       }
       for (int64_t k = 0; k < 8; k += 4) {
-        __m256 lines[4];
+        Eight lines[4];
         for (int64_t l = 0; l < 4; ++l) {
-          lines[l] = _mm256_set_m128(_mm_loadu_ps(from + (l + 4) * input_stride + k),
-                                     _mm_loadu_ps(from + l * input_stride + k));
+          lines[l] = join(load_four(from + l * input_stride + k),
+                          load_four(from + (l + 4) * input_stride + k));
         }
         transpose_four(lines);
         for (int64_t l = 0; l < 4; ++l) {
-          _mm256_storeu_ps(to + (k + l) * output_stride, lines[l]);
+          store_eight(to + (k + l) * output_stride, lines[l]);
         }
       }
     }

@@ -20,7 +20,7 @@ class ValuePacker {
                        : nullptr;
       }
       for (int64_t column = 0; column < columns_; column += 4) {
-        __m256 rows[4];
+        Eight rows[4];
         if (values_.format == Format::f16) {
           transpose<2>(lines, column, rows, PackedElement::from_f16_lines);
         } else {
@@ -39,7 +39,7 @@ class ValuePacker {
 
   // Pack eight elements of four columns; missing lines (null) are zeros.
   template <int64_t number_bytes, typename Load>
-  void transpose(const char* const (&lines)[line_count], int64_t column, __m256 (&rows)[4],
+  void transpose(const char* const (&lines)[line_count], int64_t column, Eight (&rows)[4],
                  const Load& load_rows) const {
     alignas(16) char rest[line_count][4 * number_bytes];
     const char* addresses[line_count];

@@ -104,7 +104,7 @@ class WinogradInputPacker {
     for (int64_t line = 0; line < pixels; ++line) {
       const float* first = plane + (corner.y + line) * c_.input_width + corner.x;
       for (int64_t i = 0; i < 8 * Transform::tile_size / Transform::upsampling; i += 16) {
-        _mm_prefetch(first + i, _MM_HINT_T0);
+        prefetch_to_l1(first + i);
       }
     }
   }
@@ -121,22 +121,13 @@ class WinogradInputPacker {
       const int64_t y = corner.y + line;
       const bool is_inside = y >= 0 && y < c_.input_height;
       for (int64_t column = 0; column <= pixels - 4; column += 2) {
-        _mm_storeu_ps(&padded[line][column],
-                      is_inside ? _mm_maskload_ps(first + line * c_.input_width + column,
-                                                  columns_inside(corner.x + column))
-                                : _mm_setzero_ps());
+        store_four(&padded[line][column],
+                   is_inside ? load_four_inside(first + line * c_.input_width + column,
+                                                corner.x + column, c_.input_width)
+                             : zero_four());
       }
     }
     return {padded[0], pixels};
-  }
-
-  // Mask of the four pixels from x on that are inside the picture.
-  __m128i columns_inside(int64_t x) const {
-    const __m128i columns =
-        _mm_add_epi32(_mm_set1_epi32(static_cast<int>(x)), _mm_setr_epi32(0, 1, 2, 3));
-    return _mm_andnot_si128(
-        _mm_srai_epi32(columns, 31),
-        _mm_cmplt_epi32(columns, _mm_set1_epi32(static_cast<int>(c_.input_width))));
   }
 
   // Load a line of eight tiles, transposed.
@@ -146,8 +137,8 @@ class WinogradInputPacker {
       for (int64_t i = 0; i < 4; ++i) {
         const TileInput& low = inputs[i];
         const TileInput& high = inputs[i + 4];
-        halves[i] = _mm256_set_m128(_mm_loadu_ps(high.first + line * high.stride + column),
-                                    _mm_loadu_ps(low.first + line * low.stride + column));
+        halves[i] = join(load_four(low.first + line * low.stride + column),
+                         load_four(high.first + line * high.stride + column));
       }
       transpose_four(halves);
       for (int64_t i = 0; i < 4; ++i) {

@@ -111,7 +111,7 @@ class WinogradBlock {
     int64_t channel = 0;
     for (; channel + lanes <= channels; channel += lanes, numbers += group_bytes) {
       for (int64_t i = 0; i < group_bytes; i += 64, next += 64) {
-        _mm_prefetch(next, _MM_HINT_T0);
+        prefetch_to_l1(next);
       }
       transform_group<number_bytes>(numbers, row * weight_row + channel / PackedElement::k_pack,
                                     load_numbers);
@@ -173,7 +173,7 @@ class WinogradBlock {
       for (int64_t y = 0; y < points; ++y) {
         Vector8 line[points];
         for (int64_t x = 0; x < points; ++x) {
-          line[x] = _mm256_loadu_ps(sums(y * points + x, row) + tile);
+          line[x] = load_eight(sums(y * points + x, row) + tile);
         }
         Transform::transform_output(line, lines[y]);
       }
@@ -181,7 +181,7 @@ class WinogradBlock {
       transform_columns(lines, &Transform::transform_output,
                         [&](int64_t x, const Vector8(&column)[tile_size]) {
                           for (int64_t y = 0; y < tile_size; ++y) {
-                            _mm256_store_ps(done[y][x], column[y]);
+                            store_eight(done[y][x], column[y]);
                           }
                         });
       store_tiles(block_.row_begin + row, block_.column_begin + tile, done);

@@ -9,14 +9,14 @@
 namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
 /// The numbers of eight tiles at one position.
-using Vector8 = __m256;
+using Vector8 = Eight;
 
-inline Vector8 times(float a, Vector8 x) { return _mm256_mul_ps(_mm256_set1_ps(a), x); }
-inline Vector8 plus(Vector8 a, Vector8 b) { return _mm256_add_ps(a, b); }
-inline Vector8 minus(Vector8 a, Vector8 b) { return _mm256_sub_ps(a, b); }
+inline Vector8 times(float a, Vector8 x) { return multiply(broadcast_eight(a), x); }
+inline Vector8 plus(Vector8 a, Vector8 b) { return add(a, b); }
+inline Vector8 minus(Vector8 a, Vector8 b) { return subtract(a, b); }
 /// a * x + b
 inline Vector8 add_times(float a, Vector8 x, Vector8 b) {
-  return _mm256_fmadd_ps(_mm256_set1_ps(a), x, b);
+  return multiply_add(broadcast_eight(a), x, b);
 }
 
 #if GPUSTACK_DRAW_TARGET != GPUSTACK_DRAW_AVX2
