@@ -5,6 +5,7 @@ The models are stand-ins, so that a test decides how long a drawing takes.
 
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from sample_picture import make_picture
@@ -29,6 +30,7 @@ from gpustack_draw.serve.studio import (
     StoppingError,
     TimeLimitError,
 )
+from gpustack_draw.serve.studio.jobs import Job
 
 
 @pytest.fixture
@@ -148,6 +150,18 @@ def test_interrupt_ends_the_drawing_that_runs_and_no_other(
     assert isinstance(second.result()[-1], Drawn)
     assert not studio.studio.interrupt()
     assert studio.studio.current() is None
+
+
+def test_an_interrupted_drawing_has_its_last_preview_and_none_of_another_picture() -> None:
+    first, second = make_picture(), make_picture(seed=8)
+    job = Job("a", lambda _: None, SimpleNamespace(send=lambda _: None), lambda: None)
+    job.report(Progress("sample", 1, 4, 0.0, 1, 2, preview=first))
+    job.report(Progress("sample", 2, 4, 0.0, 1, 2))
+    assert job.preview is first
+    job.report(Progress("encode", 0, 1, 0.0, 2, 2))
+    assert job.preview is None
+    job.report(Progress("sample", 1, 4, 0.0, 2, 2, preview=second))
+    assert job.preview is second
 
 
 def test_a_request_that_takes_too_long_ends(stubs: StubModels) -> None:

@@ -186,7 +186,7 @@ def test_what_is_refused(
 
 
 def test_interrupting_a_drawing(web_ui: httpx.Client) -> None:
-    """The progress shows the drawing with its preview; the interrupted one has no picture."""
+    """The progress shows the drawing with its preview, which is the interrupted picture."""
     answers: list[httpx.Response] = []
     drawing = threading.Thread(
         target=lambda: answers.append(web_ui.post("/sdapi/v1/txt2img", json=ENDLESS))
@@ -203,7 +203,10 @@ def test_interrupting_a_drawing(web_ui: httpx.Client) -> None:
     assert web_ui.post("/sdapi/v1/interrupt").json() == {}
     drawing.join(60)
     (answer,) = answers
-    assert (answer.status_code, answer.json()["images"]) == (200, [])
+    assert answer.status_code == 200
+    (image,) = answer.json()["images"]
+    assert decoded(image).size == (ENDLESS["width"], ENDLESS["height"])
+    assert decoded(image).info["parameters"] == json.loads(answer.json()["info"])["infotexts"][0]
     assert post(web_ui, "txt2img", SMALL)["images"]
 
 

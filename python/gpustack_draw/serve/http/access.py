@@ -22,7 +22,7 @@ _FREE_FOLDER = "/page/"
 # header: the browser asks first, with a preflight request, which is refused.
 _GPUSTACK_HEADER = "x-gpustack-model-instance"
 _MAX_KEY_LENGTH = 1000
-_WEB_UI_FOLDER = "/sdapi/"  # whose clients only know names and passwords
+_WEB_UI_FOLDERS = ("/sdapi/", "/controlnet/")  # whose clients only know names and passwords
 _BRACKETS = re.compile(r"\[([^\]]*)\](:\d*)?")  # around an IPv6 address
 _BASIC = 'Basic realm="gpustack-draw"'
 
@@ -113,7 +113,7 @@ class AccessRules:
             "the API key is wrong" if sent else "the API key is missing",
             hint="send it as Authorization: Bearer KEY",
             code="invalid_api_key",
-            headers={"WWW-Authenticate": _BASIC if path.startswith(_WEB_UI_FOLDER) else "Bearer"},
+            headers={"WWW-Authenticate": _BASIC if path.startswith(_WEB_UI_FOLDERS) else "Bearer"},
         )
 
     def _is_own_name(self, name: str) -> bool:

@@ -1,5 +1,6 @@
 """The errors of a server that cannot draw yet, and can later."""
 
+from gpustack_draw import Raster
 from gpustack_draw.errors import DrawError
 
 
@@ -42,4 +43,13 @@ class TimeLimitError(DrawError):
 
 
 class InterruptedDrawingError(DrawError):
-    """A client has ended the drawing that ran, whoever had asked for it."""
+    """A client has ended the drawing that ran, whoever had asked for it.
+
+    Attributes:
+        preview: The last preview of the picture that was drawn; ``None`` without any.
+    """
+
+    def __init__(self, message: str, *, preview: Raster | None = None) -> None:
+        """Store the message and the preview."""
+        super().__init__(message)
+        self.preview = preview

@@ -27,7 +27,7 @@ class Job:
         sends_progress: Whether the client gets the progress.
         error: The error that its client gets because it was ended; ``None`` while it may go on.
         progress: The last progress.
-        preview: The last preview.
+        preview: The last preview of the picture that is drawn.
         begun: When it began to run, as of :func:`time.monotonic`; 0 before.
     """
 
@@ -48,6 +48,8 @@ class Job:
             CanceledError: The job was ended.
         """
         self.check()
+        if self.progress is None or progress.picture != self.progress.picture:
+            self.preview = None
         self.progress = progress
         if progress.preview is not None:
             self.preview = progress.preview

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +84,8 @@ class References:
                 hint="name the folder of your LoRAs",
                 argument="lora_dir",
             )
+        control_net = options.load.get("control_net")
+        self._control_nets = {} if control_net is None else {_name_of(str(control_net)): ""}
         self._models = {model.reference: model.name for model in options.models}
 
     def loras(self) -> tuple[str, ...]:
@@ -93,6 +95,19 @@ class References:
     def upscalers(self) -> tuple[str, ...]:
         """Return the names of the upscaling models that clients may use."""
         return tuple(self._upscalers)
+
+    def control_nets(self) -> tuple[str, ...]:
+        """Return the name of the ControlNet that is loaded with the model, if there is one."""
+        return tuple(self._control_nets)
+
+    def check_control_net(self, name: str) -> None:
+        """Check that a ControlNet is the one that is loaded with the model.
+
+        Raises:
+            UsageError: It is not.
+        """
+        if {name, _without_ending(name)}.isdisjoint(self._control_nets):
+            raise _unknown(name, self._control_nets, "ControlNet", "control_image")
 
     def upscaler(self, name: str, argument: str = "upscale") -> str:
         """Return the reference of an upscaling model.
@@ -158,13 +173,10 @@ class References:
                 return known[spelling]
         if self._allow_fetch and is_hub_reference(name):
             return name
-        names = sorted(known)[:_MAX_NAMES]
-        hint = f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
+        error = _unknown(name, known, kind, argument)
         if is_hub_reference(name):
-            hint += "; --allow-fetch lets clients name others"
-        raise UsageError(
-            f"there is no {kind} {quoted(name)} on this server", hint=hint, argument=argument
-        )
+            error.hint += "; --allow-fetch lets clients name others"
+        raise error
 
     def _all_loras(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -203,6 +215,14 @@ def _name_of(reference: str) -> str:
 def _without_ending(name: str) -> str:
     ending = next((each for each in _ENDINGS if name.lower().endswith(each)), "")
     return name[: len(name) - len(ending)] or name
+
+
+def _unknown(name: str, known: Iterable[str], kind: str, argument: str) -> UsageError:
+    names = sorted(known)[:_MAX_NAMES]
+    hint = f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
+    return UsageError(
+        f"there is no {kind} {quoted(name)} on this server", hint=hint, argument=argument
+    )
 
 
 def _replaced(text: str, old: str, new: str) -> str:

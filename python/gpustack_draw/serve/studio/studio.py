@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gpustack_draw
-from gpustack_draw import DrawRequest, DrawSettings, ModelPlan, Progress
+from gpustack_draw import DrawRequest, DrawSettings, Model, ModelPlan, Progress
 from gpustack_draw.errors import DrawError
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import ServeOptions
@@ -58,6 +58,7 @@ class Studio:
     """Draws for the clients of a server, one drawing at a time; used by one event loop.
 
     Attributes:
+        references: The names that clients may use.
         listeners: Receive each drawn picture.
     """
 
@@ -74,7 +75,7 @@ class Studio:
         self._options = options
         self._models = ServedModels(options)
         self._pool = ModelPool(options, load)
-        self._references = References(options)
+        self.references = References(options)
         self._fetches = Fetches()
         self.listeners = Listeners()
         self._counts = Counts()
@@ -93,14 +94,6 @@ class Studio:
     def served(self) -> tuple[ServedModel, ...]:
         """Return the models of the command line."""
         return self._models.all
-
-    def loras(self) -> tuple[str, ...]:
-        """Return the names of the LoRAs that clients may use; reads the folder of LoRAs."""
-        return self._references.loras()
-
-    def upscalers(self) -> tuple[str, ...]:
-        """Return the names of the upscaling models that clients may use."""
-        return self._references.upscalers()
 
     def find(self, name: str | None) -> ServedModel:
         """Return the model of a name, or the first one; see :meth:`ServedModels.find`."""
@@ -126,7 +119,8 @@ class Studio:
         """End the drawing that runs; return whether there was one."""
         job = self._thread.job
         if job is not None:
-            self._thread.end(job, InterruptedDrawingError("the drawing was interrupted"))
+            error = InterruptedDrawingError("the drawing was interrupted", preview=job.preview)
+            self._thread.end(job, error)
         return job is not None
 
     def statistics(self) -> Statistics:
@@ -207,6 +201,11 @@ class Studio:
         """Return the plan of a drawing without options; ``None`` if it would take time."""
         return self._pool.plan(model) if self._pool.is_open(model) else None
 
+    async def open(self, model: ServedModel) -> Model:
+        """Return a model, only to look at it; the first call finds its files, see :meth:`plan`."""
+        with self._paths_hidden():
+            return await self._in_thread(self._pool.open, model)
+
     async def settings(self, model: ServedModel, request: DrawRequest) -> tuple[DrawSettings, ...]:
         """Return the settings that the pictures of a request would have; waits for no drawing.
 
@@ -285,7 +284,7 @@ class Studio:
             DrawError: Every other expected failure.
         """
         with self._place(), self._paths_hidden():
-            reference = self._references.upscaler(upscaler, "upscaler")
+            reference = self.references.upscaler(upscaler, "upscaler")
             if is_hub_reference(reference):
                 request = DrawRequest(prompt="", upscale=reference)
                 async with aclosing(self._fetched(self._models.all[0], request)) as progress:
@@ -328,7 +327,7 @@ class Studio:
         try:
             yield
         except DrawError as error:
-            self._references.hide_paths(error)
+            self.references.hide_paths(error)
             raise
 
     def _retry_after(self) -> int:
@@ -341,7 +340,7 @@ class Studio:
 
         The seed comes first: the plan of this request serves its drawing, too.
         """
-        request = self._references.applied(request).with_seed()
+        request = self.references.applied(request).with_seed()
         settings = self._pool.open(model).settings(request)
         check_size(settings[0], self._options.max_size)
         return request, settings

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 import gpustack_draw
-from gpustack_draw import Picture
+from gpustack_draw import DrawSettings, Picture, Raster
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.png_file import png_file
-from gpustack_draw.serve.studio import Drawn, InterruptedDrawingError
+from gpustack_draw.serve.studio import Accepted, Drawn, InterruptedDrawingError
 from gpustack_draw.serve.webui.drawing_info import DrawnPicture, drawing_info
 from gpustack_draw.serve.webui.picture_request import PictureRequest
 
@@ -39,7 +39,7 @@ async def answer_drawing(
         default_model: Name of the model where the request names none.
 
     Returns:
-        The answer as JSON. It has the finished pictures if the drawing was interrupted.
+        The answer as JSON; see :func:`draw_pictures` for that of an interrupted drawing.
 
     Raises:
         DrawError: The request is not allowed, or the drawing failed.
@@ -52,7 +52,10 @@ async def answer_drawing(
 async def draw_pictures(
     studio: "Studio", asked: PictureRequest, *, default_model: str, finish: Finish | None = None
 ) -> list[DrawnPicture]:
-    """Draw pictures; the finished ones if the drawing is interrupted.
+    """Draw pictures.
+
+    If the drawing is interrupted, the last one is a preview in the size of the finished picture, as
+    web UIs answer, unless only a part of a picture was drawn.
 
     Args:
         studio: The studio.
@@ -66,16 +69,26 @@ async def draw_pictures(
     if asked.ignored:
         LOGGER.info("fields without effect: %s", ", ".join(asked.ignored))
     model = studio.find(asked.model or default_model)
+    if asked.control_net:
+        studio.references.check_control_net(asked.control_net)
     pictures: list[DrawnPicture] = []
+    settings: tuple[DrawSettings, ...] = ()
     try:
         drawn = studio.draw(model, asked.request, preview=True, progress=False)
         async with aclosing(drawn) as events:
             async for event in events:
-                if isinstance(event, Drawn):
+                if isinstance(event, Accepted):
+                    settings = event.settings
+                elif isinstance(event, Drawn):
                     encode = partial(_encode, event.picture, model.name, finish)
                     pictures.append(await anyio.to_thread.run_sync(encode))
-    except InterruptedDrawingError:
+    except InterruptedDrawingError as error:
         LOGGER.info("interrupted after %d of %d pictures", len(pictures), asked.request.count)
+        is_whole = asked.request.pictures.masked_only is None
+        if error.preview is not None and is_whole and len(pictures) < len(settings):
+            half = _unfinished(error.preview, settings[len(pictures)], model.name)
+            encode = partial(_encode, half, model.name, finish)
+            pictures.append(await anyio.to_thread.run_sync(encode))
     return pictures
 
 
@@ -100,6 +113,21 @@ def _encode(picture: Picture, model: str, finish: Finish | None) -> DrawnPicture
         size=image.size,
         text=text,
         data=base64.b64encode(data).decode("ascii"),
+    )
+
+
+def _unfinished(preview: Raster, settings: DrawSettings, model: str) -> Picture:
+    """Return a preview in the size of the finished picture, with its parameters."""
+    last = settings.hires or settings
+    image = preview.to_image().resize((last.width, last.height))
+    return Picture(
+        image.tobytes(),
+        settings,
+        model=model,
+        family="",
+        device="",
+        seconds={},
+        size=image.size,
     )
 
 

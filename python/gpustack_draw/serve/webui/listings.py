@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gpustack_draw import HIRES_UPSCALER_TITLES, SAMPLER_TITLES, SCHEDULER_TITLES
+from gpustack_draw import HIRES_UPSCALER_TITLES, SAMPLER_TITLES, SCHEDULER_TITLES, Model
 
 # Upscalers of every web UI; they resize without a model.
 NO_UPSCALER = "None"
@@ -74,6 +74,22 @@ def latent_upscale_modes() -> list[dict[str, Any]]:
 def loras(names: Iterable[str]) -> list[dict[str, Any]]:
     """Return the LoRAs that prompts can name."""
     return [{"name": name, "alias": name, "path": name, "metadata": {}} for name in names]
+
+
+def embeddings(model: Model) -> dict[str, Any]:
+    """Return the embeddings that prompts for a model can name."""
+    found = () if model.resolved is None else model.resolved.embeddings
+    loaded = {
+        each.name: {
+            "step": None,
+            "sd_checkpoint": None,
+            "sd_checkpoint_name": None,
+            "shape": each.width,
+            "vectors": each.vectors,
+        }
+        for each in found
+    }
+    return {"loaded": loaded, "skipped": {}}
 
 
 def options(model: str) -> dict[str, Any]:

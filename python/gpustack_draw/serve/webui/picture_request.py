@@ -5,7 +5,7 @@ modules/api/models.py) and of its fork Forge (``distilled_cfg_scale``). Steps, g
 size are those of the model where the client leaves them out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from gpustack_draw import DrawRequest, PictureOptions
 from gpustack_draw.errors import UsageError
 from gpustack_draw.serve.webui.body import Body
+from gpustack_draw.serve.webui.control_unit import CONTROL_NET, ControlUnit, read_control_unit
 from gpustack_draw.serve.webui.pictures_in import decode_picture
 
 MAX_PICTURES = 16  # the answer holds all of them
@@ -32,6 +33,9 @@ FIELD_OF: Mapping[str, str] = {
     "fit": "resize_mode",
     "mask_invert": "inpainting_mask_invert",
     "masked_only": "inpaint_full_res",
+    "control_image": "alwayson_scripts",
+    "control_strength": "weight",
+    "control_net": "serve --control-net",
     "hires": "hr_scale",
     "hires_upscaler": "hr_upscaler",
     "hires_steps": "hr_second_pass_steps",
@@ -41,7 +45,6 @@ _DEFAULT_SIDE = 512
 _FITS = {0: "stretch", 1: "crop", 2: "pad", 3: "stretch"}
 # Fields that would change a picture, and the values that leave it as it is.
 _WITHOUT_EFFECT: Mapping[str, tuple[object, ...]] = {
-    "alwayson_scripts": ({},),
     "styles": ([], [""], ["None"]),
     "restore_faces": (False,),
     "subseed_strength": (0,),
@@ -62,6 +65,7 @@ class PictureRequest:
     Attributes:
         request: The request.
         model: Name of the model; empty for the server's current one.
+        control_net: Name of the ControlNet; empty for that of the model.
         batch_size: Pictures of one batch, which only the answer repeats.
         sends_images: Whether the answer has the pictures.
         echo: The fields of the request that the answer repeats.
@@ -70,6 +74,7 @@ class PictureRequest:
 
     request: DrawRequest
     model: str
+    control_net: str
     batch_size: int
     sends_images: bool
     echo: Mapping[str, object]
@@ -83,7 +88,12 @@ def text_to_image(values: Mapping[str, object]) -> PictureRequest:
         UsageError: A value is not allowed.
     """
     body = Body(values)
-    return _picture_request(body, {**_common(body), **_second_pass(body)})
+    options = {**_common(body), **_second_pass(body)}
+    unit = read_control_unit(body)
+    if unit is not None:
+        fit = None if options["size"] is None else unit.fit
+        options["pictures"] = PictureOptions(**unit.pictures, fit=fit)
+    return _picture_request(body, options, unit)
 
 
 def image_to_image(values: Mapping[str, object]) -> PictureRequest:
@@ -97,26 +107,32 @@ def image_to_image(values: Mapping[str, object]) -> PictureRequest:
     if not images:
         raise UsageError("there is no picture to start from", argument="init_images")
     options = _common(body)
+    unit = read_control_unit(body, images[0])
     mask = body.values.get("mask") or None
     pictures = PictureOptions(
         image=[decode_picture(image, "init_images") for image in images],
         strength=body.number("denoising_strength"),
         fit=None if options["size"] is None else _fit(body),
         **({} if mask is None else _mask_options(body, mask)),
+        **({} if unit is None else unit.pictures),
     )
-    return _picture_request(body, {**options, "pictures": pictures})
+    return _picture_request(body, {**options, "pictures": pictures}, unit)
 
 
-def _picture_request(body: Body, options: Mapping[str, Any]) -> PictureRequest:
+def _picture_request(
+    body: Body, options: Mapping[str, Any], unit: ControlUnit | None
+) -> PictureRequest:
     _refuse_script(body)
     overrides = body.part("override_settings")
+    ignored = (name for name in _WITHOUT_EFFECT if _would_change(body, name))
     return PictureRequest(
         request=DrawRequest(**options),
         model=overrides.text("sd_model_checkpoint"),
+        control_net="" if unit is None else unit.model,
         batch_size=_whole(body, "batch_size", 1),
         sends_images=body.flag("send_images", default=True),
         echo=_echo(body),
-        ignored=tuple(name for name in _WITHOUT_EFFECT if _would_change(body, name)),
+        ignored=(*ignored, *_other_scripts(body), *(() if unit is None else unit.ignored)),
     )
 
 
@@ -228,6 +244,12 @@ def _refuse_script(body: Body) -> None:
         raise UsageError(
             f"there is no script {name!r}", hint="leave it out", argument="script_name"
         )
+
+
+def _other_scripts(body: Body) -> Iterator[str]:
+    for name in body.part("alwayson_scripts").values:
+        if name.lower() != CONTROL_NET:
+            yield f"alwayson_scripts.{name}"
 
 
 def _would_change(body: Body, name: str) -> bool:

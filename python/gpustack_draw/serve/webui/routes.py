@@ -15,6 +15,7 @@ from gpustack_draw.serve.http.errors import CLIENT_GONE, json_response
 from gpustack_draw.serve.http.read_body import read_json
 from gpustack_draw.serve.http.while_connected import while_connected
 from gpustack_draw.serve.webui import extras, krita, listings
+from gpustack_draw.serve.webui.control_unit import CONTROL_NET, MODULES
 from gpustack_draw.serve.webui.drawing import ReadRequest, answer_drawing
 from gpustack_draw.serve.webui.errors import error_response
 from gpustack_draw.serve.webui.picture_request import FIELD_OF, image_to_image, text_to_image
@@ -30,6 +31,8 @@ Enlarge = Callable[["Studio", Values, tuple[int, int]], Awaitable[Any]]
 
 _PREFIX = "/sdapi/v1"
 _KRITA_PREFIX = "/sdapi/interpause"
+_CONTROL_PREFIX = "/controlnet"  # of the extension ControlNet
+_CONTROL_VERSION = 2  # of the fields of a unit
 # Lists of things that this program does not have.
 _EMPTY_LISTS = ("face-restorers", "hypernetworks", "prompt-styles", "realesrgan-models", "sd-vae")
 # Requests to look for new files, or to move the model, which the server does by itself.
@@ -67,8 +70,8 @@ def routes(context: "Context") -> list[BaseRoute]:
         "samplers": _constant(listings.samplers()),
         "schedulers": _constant(listings.schedulers()),
         "latent-upscale-modes": _constant(listings.latent_upscale_modes()),
-        "embeddings": _constant({"loaded": {}, "skipped": {}}),
-        "scripts": _constant({"txt2img": [], "img2img": []}),
+        "embeddings": api.embeddings,
+        "scripts": _constant({"txt2img": [CONTROL_NET], "img2img": [CONTROL_NET]}),
         "cmd-flags": _constant({"api": True}),
         **dict.fromkeys(_EMPTY_LISTS, _constant([])),
     }
@@ -77,12 +80,19 @@ def routes(context: "Context") -> list[BaseRoute]:
         "img2img": api.drawing_in_krita(krita.read_image_to_image),
         "upscale": api.enlarging(krita.answer_upscale),
     }
+    of_control: dict[str, Answer] = {
+        "model_list": _constant({"model_list": list(context.studio.references.control_nets())}),
+        "module_list": _constant({"module_list": list(MODULES), "module_detail": {}}),
+        "version": _constant({"version": _CONTROL_VERSION}),
+        "settings": _constant({"control_net_unit_count": 1}),
+    }
     return [
         *_routes(_PREFIX, drawings, "POST", FIELD_OF),
         *_routes(_PREFIX, answers, "POST"),
         *_routes(_PREFIX, lists, "GET"),
         *_routes(_KRITA_PREFIX, of_krita, "POST", krita.FIELD_OF),
         *_routes(_KRITA_PREFIX, {"config": api.krita_config}, "GET"),
+        *_routes(_CONTROL_PREFIX, of_control, "GET"),
     ]
 
 
@@ -146,7 +156,7 @@ class _Api:
     async def krita_config(self, _request: Request) -> Response:
         """Answer config of Krita's plugin."""
         names = (model.name for model in self._studio.served())
-        return json_response(krita.config_record(names, self._studio.upscalers()))
+        return json_response(krita.config_record(names, self._studio.references.upscalers()))
 
     async def picture_info(self, request: Request) -> Response:
         """Answer png-info."""
@@ -182,12 +192,17 @@ class _Api:
 
     async def loras(self, _request: Request) -> Response:
         """List the LoRAs."""
-        names = await anyio.to_thread.run_sync(self._studio.loras)  # reads a folder
+        names = await anyio.to_thread.run_sync(self._studio.references.loras)  # reads a folder
         return json_response(listings.loras(names))
+
+    async def embeddings(self, _request: Request) -> Response:
+        """List the embeddings of the current model."""
+        model = await self._studio.open(self._studio.find(self._model))
+        return json_response(listings.embeddings(model))
 
     async def upscalers(self, _request: Request) -> Response:
         """List the upscalers."""
-        return json_response(listings.upscalers(self._studio.upscalers()))
+        return json_response(listings.upscalers(self._studio.references.upscalers()))
 
 
 def _constant(value: Any) -> Answer:
