@@ -7,25 +7,22 @@ from typing import Any
 
 import pytest
 
-from gpustack_draw import DrawRequest
 from gpustack_draw.serve.openai import model_list
 from gpustack_draw.serve.openai.model_list import ModelList
+from gpustack_draw.serve.studio import PictureUses
 
 
 class SlowStudio:
-    """Serves a model whose settings are found when a test says so."""
+    """Serves a model whose uses of pictures are found when a test says so."""
+
+    references = SimpleNamespace(loras=list, upscalers=list)
 
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
-        self.requests: list[DrawRequest] = []
+        self.found = 0
 
     def served(self) -> list[Any]:
         return [SimpleNamespace(name="demo")]
-
-    def loras(self) -> list[str]:
-        return []
-
-    upscalers = loras
 
     def known_plan(self, _model: Any) -> Any:
         defaults = SimpleNamespace(
@@ -34,11 +31,10 @@ class SlowStudio:
         defaults.cfg_scale, defaults.guidance = 1.0, None
         return SimpleNamespace(defaults=defaults, native_size=None, family="flux2-klein")
 
-    async def settings(self, _model: Any, request: DrawRequest) -> tuple[Any, ...]:
-        self.requests.append(request)
+    async def uses(self, _model: Any) -> PictureUses:
+        self.found += 1
         await self.may_go_on.wait()
-        mode = "img2img" if request.pictures else "txt2img"
-        return (SimpleNamespace(width=16, mode=mode, strength=0.75),)
+        return PictureUses(("txt2img", "img2img"), "start", 0.75, 16)
 
 
 def test_what_takes_long_is_complete_for_the_next_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,11 +50,9 @@ def test_what_takes_long_is_complete_for_the_next_client(monkeypatch: pytest.Mon
         for _ in range(2):
             (model,) = json.loads((await models.list_all(request)).body)["data"]
             metas.append(model["meta"])
-        assert len(studio.requests) == 1  # it was begun once
         studio.may_go_on.set()
-        while len(studio.requests) < 4:
-            await asyncio.sleep(0)
         (model,) = json.loads((await models.list_all(request)).body)["data"]
+        assert studio.found == 1
         assert all("modes" not in meta for meta in metas)
         assert model["meta"] == {
             **metas[0],

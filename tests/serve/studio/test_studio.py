@@ -29,6 +29,7 @@ from gpustack_draw.serve.studio import (
     QueueFullError,
     StoppingError,
     TimeLimitError,
+    model_pool,
 )
 from gpustack_draw.serve.studio.jobs import Job
 
@@ -218,6 +219,17 @@ def test_an_unexpected_error_costs_one_answer(studio: RunningStudio, stubs: Stub
     with pytest.raises(ZeroDivisionError):
         studio.draw("1")
     assert isinstance(studio.draw("2")[-1], Drawn)
+
+
+def test_a_server_that_is_ready_knows_how_its_first_model_uses_pictures(
+    stubs: StubModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPUStack asks as soon as the server is ready, once, and waits for a second."""
+    with running_stubs(stubs) as studio:
+        monkeypatch.setattr(model_pool, "find_uses", lambda _: pytest.fail("it was not known"))
+        uses = studio.run(studio.studio.uses(studio.studio.find("a")))
+    assert (uses.image_use, uses.size_multiple) == ("reference", 16)
+    assert uses.modes == ("txt2img", "edit", "img2img", "inpaint")
 
 
 def test_statistics_count_pictures_and_their_seconds(studio: RunningStudio) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import asdict
 from typing import Any
 
 import anyio.to_thread
@@ -9,26 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import gpustack_draw
-from gpustack_draw import (
-    SAMPLERS,
-    SCHEDULERS,
-    DrawError,
-    DrawRequest,
-    DrawSettings,
-    ModelNotFoundError,
-    PictureOptions,
-    Raster,
-)
+from gpustack_draw import SAMPLERS, SCHEDULERS, ModelNotFoundError
 from gpustack_draw.errors import quoted
 from gpustack_draw.serve.context import Context
 from gpustack_draw.serve.http.errors import json_response
-from gpustack_draw.serve.studio import ServedModel
+from gpustack_draw.serve.studio import PictureUses, ServedModel
 
 # GPUStack asks once, after the model is loaded, and waits for a second.
 _SECONDS = 0.8
-_PROBE_SIDE = 64
-# How one picture is used, by the mode of the drawing that it makes.
-_IMAGE_USES = {"img2img": "start", "edit": "reference", "control": "control"}
 
 
 class ModelList:
@@ -43,12 +32,11 @@ class ModelList:
         self._studio = context.studio
         self._max_size = context.options.max_size
         self._created = int(time.time())
-        self._uses: dict[str, dict[str, Any]] = {}
-        self._finding: dict[str, asyncio.Task[None]] = {}
+        self._finding: dict[str, asyncio.Task[PictureUses]] = {}
 
     async def list_all(self, _request: Request) -> Response:
         """Respond with all models."""
-        models = [await self._describe(model) for model in self._studio.served()]
+        models = await asyncio.gather(*map(self._describe, self._studio.served()))
         return json_response({"object": "list", "data": models})
 
     async def retrieve(self, request: Request) -> Response:
@@ -111,42 +99,11 @@ class ModelList:
     async def _uses_of(self, model: ServedModel) -> dict[str, Any]:
         """Return how a model uses pictures, and the multiple of its sizes.
 
-        Empty where finding it takes longer than a client waits; it goes on for the next one.
+        Empty where finding it takes longer than a client waits; it goes on for the next one. For
+        the first model it was found before the server was ready.
         """
-        if model.name not in self._uses:
-            finding = self._finding.get(model.name)
-            if finding is None:
-                finding = asyncio.create_task(self._find_uses(model))
-                self._finding[model.name] = finding
-                finding.add_done_callback(lambda _: self._finding.pop(model.name))
-            await asyncio.wait({finding}, timeout=_SECONDS)
-        return self._uses.get(model.name, {})
-
-    async def _find_uses(self, model: ServedModel) -> None:
-        picture, mask = _square(b"\x80"), _square(b"\xff")
-        alone = await self._probe(model, DrawRequest(prompt="", size=(1, 1)))
-        one = await self._probe(model, _request(image=picture))
-        started = await self._probe(model, _request(image=picture, strength=0.5))
-        masked = await self._probe(model, _request(image=picture, mask=mask))
-        found = [each for each in (alone, one, started, masked) if each is not None]
-        self._uses[model.name] = {
-            "size_multiple": None if alone is None else alone.width,
-            "modes": list(dict.fromkeys(each.mode for each in found)),
-            "image_use": "none" if one is None else _IMAGE_USES.get(one.mode, "none"),
-            "strength": None if one is None else one.strength,
-        }
-
-    async def _probe(self, model: ServedModel, request: DrawRequest) -> DrawSettings | None:
-        """Return the settings of a drawing; ``None`` for one that the model cannot draw."""
-        try:
-            return (await self._studio.settings(model, request))[0]
-        except DrawError:
-            return None
-
-
-def _square(value: bytes) -> Raster:
-    return Raster(value * 3 * _PROBE_SIDE * _PROBE_SIDE, _PROBE_SIDE, _PROBE_SIDE)
-
-
-def _request(**pictures: Any) -> DrawRequest:
-    return DrawRequest(prompt="", pictures=PictureOptions(**pictures))
+        finding = self._finding.get(model.name)
+        if finding is None or (finding.done() and finding.exception() is not None):
+            finding = self._finding[model.name] = asyncio.create_task(self._studio.uses(model))
+        await asyncio.wait({finding}, timeout=_SECONDS)
+        return asdict(await finding) if finding.done() else {}

@@ -19,6 +19,7 @@ from gpustack_draw.serve.studio.events import (
     Statistics,
     UpscaleEvent,
 )
+from gpustack_draw.serve.studio.picture_uses import PictureUses
 from gpustack_draw.serve.studio.served_models import ServedModel
 from gpustack_draw.serve.studio.studio import Studio
 
@@ -32,6 +33,7 @@ __all__ = [
     "InterruptedDrawingError",
     "LoadState",
     "NotLoadedError",
+    "PictureUses",
     "QueueFullError",
     "Queued",
     "ServedModel",

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from functools import cached_property
 from typing import TypeAlias
 
 import gpustack_draw
@@ -11,6 +12,7 @@ from gpustack_draw.errors import FetchError, UsageError, quoted
 from gpustack_draw.phrases import phrase
 from gpustack_draw.serve.log import LOGGER
 from gpustack_draw.serve.options import KeepLoaded, ServeOptions
+from gpustack_draw.serve.studio.picture_uses import PictureUses, find_uses
 from gpustack_draw.serve.studio.served_models import ServedModel
 
 LoadFunction: TypeAlias = Callable[..., Model]  # gpustack_draw.load, or with its parameters
@@ -27,6 +29,10 @@ class _Entry:
         self.request, self.plan = _plan_sample(model)
         self.bytes = sum(file.bytes for file in self.plan.files)
         self.is_fetched = self.plan.fetch_bytes == 0
+
+    @cached_property
+    def uses(self) -> PictureUses:
+        return find_uses(self.model)
 
 
 class ModelPool:
@@ -73,6 +79,10 @@ class ModelPool:
     def plan(self, served: ServedModel) -> ModelPlan:
         """Return the plan of a drawing without options; see :meth:`open`."""
         return self._entry(served).plan
+
+    def uses(self, served: ServedModel) -> PictureUses:
+        """Return how a model uses pictures, which is found out once; see :meth:`open`."""
+        return self._entry(served).uses
 
     def fetch(
         self,

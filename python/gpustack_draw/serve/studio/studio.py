@@ -35,6 +35,7 @@ from gpustack_draw.serve.studio.fetches import Fetches
 from gpustack_draw.serve.studio.jobs import CanceledError, Job, JobQueue
 from gpustack_draw.serve.studio.listeners import Listeners
 from gpustack_draw.serve.studio.model_pool import LoadFunction, ModelPool
+from gpustack_draw.serve.studio.picture_uses import PictureUses
 from gpustack_draw.serve.studio.references import (
     References,
     check_size,
@@ -206,14 +207,10 @@ class Studio:
         with self._paths_hidden():
             return await self._in_thread(self._pool.open, model)
 
-    async def settings(self, model: ServedModel, request: DrawRequest) -> tuple[DrawSettings, ...]:
-        """Return the settings that the pictures of a request would have; waits for no drawing.
-
-        Raises:
-            DrawError: A value is not possible, or the model cannot be used.
-        """
+    async def uses(self, model: ServedModel) -> PictureUses:
+        """Return how a model uses pictures; known for the first one when it is loaded."""
         with self._paths_hidden():
-            return (await self._in_thread(self._checked, model, request))[1]
+            return await self._in_thread(self._pool.uses, model)
 
     async def draw(
         self,

@@ -63,6 +63,7 @@ class Work:
         try:
             self._pool.fetch(served, self._report_load)
             self._pool.load(served, self._report_load)
+            self._pool.uses(served)  # GPUStack asks for it once, as soon as the server is ready
         except BaseException as error:  # noqa: BLE001, RUF100 - the server reports it
             self.load_state = LoadState("failed", None if self.is_stopped else error)
         else:
