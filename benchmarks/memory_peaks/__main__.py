@@ -26,6 +26,7 @@ from gpustack_draw.errors import BlankPictureError
 from gpustack_draw.memory.estimate import estimate
 from gpustack_draw.memory.memory_plan import PhaseBytes
 from gpustack_draw.memory.work import MemoryChoices, Work
+from gpustack_draw.units import round_up
 
 _SIZES = ("64", "128", "256", "512", "768", "1024", "1536", "2048")
 _BUFFER = re.compile(r"(\w+) compute buffer size: ([\d.]+) MB")
@@ -54,11 +55,13 @@ class Job:
         """Return the estimate of the drawing."""
         devices = {device.name: device for device in gpustack_draw.devices()}
         engine = local_engine_of(model)
+        multiple = engine.model.family.size_multiple
+        width, height = (round_up(side, multiple) for side in self.size)
         return estimate(
             Work(
                 model=engine.model,
-                width=self.size[0],
-                height=self.size[1],
+                width=width,
+                height=height,
                 device=device_traits(devices[self.device]),
                 choices=MemoryChoices(vae_tile=self.tile),
             )
@@ -81,7 +84,7 @@ def main() -> None:
                     for tile in options.tiles:
                         job = Job(model, device, _size(size), tile or None)
                         pairs = _reserve(job) if options.reserve else _draw(job)
-                        cells = [f"{ours:.0f}/{real:.0f} {ours / real:.3f}" for ours, real in pairs]
+                        cells = [f"{ours:.1f}/{real:.1f} {ours / real:.3f}" for ours, real in pairs]
                         print(rows.format(name, device, size, tile or "-", *cells), flush=True)
 
 

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "after_drawing.h"
+#include "attention_keys.h"  // in front of the library's headers
 #include "conditioner.hpp"
 
 namespace gpustack_draw {

@@ -13,6 +13,7 @@ from model_files import prefixed, write_sparse_gguf
 
 import gpustack_draw
 from gpustack_draw.engine.pass_memory import device_traits
+from gpustack_draw.engine.results import FAST_CPU
 from gpustack_draw.errors import BlankPictureError
 from gpustack_draw.memory.estimate import estimate
 from gpustack_draw.memory.weights import weights_of
@@ -100,3 +101,17 @@ def test_the_embedded_model(device: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_flux2_with_a_vae(device: str, flux: Path) -> None:
     check(str(flux), device, 128)
+
+
+@pytest.mark.skipif(FAST_CPU not in DEVICES, reason="needs FastCPU")
+def test_attention_to_any_number_of_tokens_needs_no_mask() -> None:
+    """With padded tokens and a mask that hides them, the buffer had 1.5 times the size."""
+    lines: list[str] = []
+    with gpustack_draw.load(
+        "demo", device=FAST_CPU, on_log=lambda _level, text: lines.append(text)
+    ) as model:
+        model.generate("a red circle", size=(520, 520), sample_steps=1)
+    traits = next(device_traits(each) for each in cpus() if each.name == FAST_CPU)
+    resolved = resolve_model(parse_model_reference("demo"))
+    work = Work(model=resolved, width=520, height=520, device=traits)
+    assert reserved(lines)["flux"] - HUGE_PAGE <= estimate(work).sampling

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# Flash attention reads keys and values in blocks of this many tokens.
+# On GPUs, the library pads the keys and values of flash attention to a multiple of this.
 _BLOCK = 256
 
 
@@ -25,19 +25,20 @@ class Attention:
     width: int
     maps: float = 5
 
-    def bytes(self, *, stores_scores: bool) -> int:
+    def bytes(self, *, stores_scores: bool, masks_padding: bool = False) -> int:
         """Return the bytes of the layer.
 
         Args:
             stores_scores: True if the scores of all heads are stored; False for flash attention.
+            masks_padding: True if flash attention pads the keys, as on GPUs.
         """
         maps = int(4 * self.maps * self.width * max(self.queries, self.keys))
         if stores_scores:
             return maps + 4 * self.heads * self.queries * self.keys
-        return maps + self._mask_bytes()
+        return maps + self._mask_bytes() * masks_padding
 
     def _mask_bytes(self) -> int:
-        """Return the bytes of the mask over the tokens that fill the last block.
+        """Return the bytes of the mask that hides the padding.
 
         The engine makes it of zeros, and holds those and the filled mask at the same time.
         """

@@ -82,7 +82,7 @@ def sampling_bytes(work: Work) -> int:
     needed = max(
         int(4 * tokens * (maps * family.hidden + layers.positions)),
         _attention(family, tokens, layers.scores if stores_scores else layers.flash).bytes(
-            stores_scores=stores_scores
+            stores_scores=stores_scores, masks_padding=work.device.is_gpu
         ),
     )
     if work.addition_bytes and not family.unet:
