@@ -53,7 +53,7 @@ else()
              "${CMAKE_CURRENT_SOURCE_DIR}/cpp/engine/kept_conditions.h")
 endif()
 # The library is built with this definition; without it, ggml's headers define other struct sizes.
-target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=128)
+target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=${ENGINE_MAX_NAME})
 
 # Licenses of all code in the extension, installed with it. Header-only projects have theirs at the
 # top of the header, which is copied.

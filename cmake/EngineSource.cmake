@@ -2,7 +2,8 @@
 #
 # The source is part of a source distribution on the package index, pinned by version and SHA-256, so
 # that a build needs only the index that pip is configured to use. It is unpacked once into the build
-# folder; later builds need no network. Sets ENGINE_SOURCE_DIR and engine_commit.
+# folder; later builds need no network. Sets ENGINE_SOURCE_DIR, engine_commit, and ENGINE_ABI, a text that
+# is equal for the extension and a GPU backend if they agree on ggml's structs.
 
 set(GPUSTACK_DRAW_ENGINE_SOURCE "" CACHE PATH "Folder with stable-diffusion.cpp, instead of the pinned source")
 
@@ -11,9 +12,13 @@ set(engine_package_version 0.4.7)
 set(engine_package_sha256 998d1957260dd5ae4e18a8acc0c14b0a8757aaa9f96515197b6d5bbf46df9282)
 set(engine_commit 90e87bc8)  # of stable-diffusion.cpp in that package
 
+# Length of the names in ggml's structs, with which the library is built.
+set(ENGINE_MAX_NAME 128)
+
 if(GPUSTACK_DRAW_ENGINE_SOURCE)
   set(engine_commit unknown)
   set(ENGINE_SOURCE_DIR "${GPUSTACK_DRAW_ENGINE_SOURCE}")
+  set(engine_package_version "of a local folder")
 else()
   set(engine_dir "${CMAKE_BINARY_DIR}/engine-source-${engine_package_version}")
   set(ENGINE_SOURCE_DIR
@@ -49,3 +54,12 @@ if(NOT EXISTS "${ENGINE_SOURCE_DIR}/include/stable-diffusion.h")
   message(FATAL_ERROR "'${ENGINE_SOURCE_DIR}' contains no stable-diffusion.cpp (include/stable-diffusion.h is "
                       "missing): set its top folder with --config-settings=cmake.define.GPUSTACK_DRAW_ENGINE_SOURCE=DIR.")
 endif()
+
+set(ggml_interface)
+foreach(header IN ITEMS include/ggml.h include/ggml-backend.h src/ggml-backend-impl.h)
+  file(STRINGS "${ENGINE_SOURCE_DIR}/ggml/${header}" lines)
+  list(APPEND ggml_interface "${lines}")
+endforeach()
+string(SHA256 ggml_interface "${ggml_interface}")
+string(SUBSTRING "${ggml_interface}" 0 8 ggml_interface)
+set(ENGINE_ABI "engine ${engine_package_version}, ggml interface ${ggml_interface}, GGML_MAX_NAME ${ENGINE_MAX_NAME}")

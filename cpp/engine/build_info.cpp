@@ -1,5 +1,6 @@
 #include "engine/build_info.h"
 
+#include "engine/backend_files.h"
 #include "ggml.h"
 #include "stable-diffusion.h"
 
@@ -78,6 +79,7 @@ std::map<std::string, std::string> build_info() {
       {"compiler", __VERSION__},
 #endif
       {"ggml", ggml_version()},
+      {"backends", backend_abi()},
       {"stable-diffusion.cpp", sd_commit()},
       {"instructions", joined(instruction_sets(sd_get_system_info()))},
   };

@@ -76,15 +76,14 @@ void register_fast_cpu() {
 struct Registry {
   std::vector<ggml_backend_reg_t> backends;
   std::vector<ggml_backend_dev_t> devices;
+  std::vector<BackendLine> log;
 };
 
 const Registry& original_registry() {
   static const Registry registry = [] {
-    if (ggml_backend_dev_count() == 0) {
-      ggml_backend_load_all();
-    }
     register_fast_cpu();
     Registry found;
+    found.log = load_backend_files();
     for (std::size_t i = 0; i < ggml_backend_reg_count(); ++i) {
       found.backends.push_back(ggml_backend_reg_get(i));
     }
@@ -140,6 +139,8 @@ std::vector<Device> list_devices() {
   }
   return devices;
 }
+
+const std::vector<BackendLine>& backend_log() { return original_registry().log; }
 
 std::string use_device(const std::string& name) {
   const ggml_backend_dev_t chosen = device_named(name);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/backend_files.h"
+
 namespace gpustack_draw {
 
 /// A device that can compute, from ggml's registry.
@@ -16,7 +18,12 @@ struct Device {
   bool used;                   ///< True for the device that use_device("auto") selects.
 };
 
+/// Lists the devices. Its first call, or that of another function in this header, loads the GPU
+/// backends of other packages.
 std::vector<Device> list_devices();
+
+/// Returns the notes and the log of loading these backends.
+const std::vector<BackendLine>& backend_log();
 
 /// Makes the library load models on a device from now on.
 ///

@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import typing
 import typing_extensions
-__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'measure_speed', 'missing_instructions', 'samplers', 'schedulers']
+__all__: list[str] = ['CancelledError', 'DamagedLoraError', 'DamagedModelError', 'Device', 'Engine', 'EngineError', 'OverflowError', 'Phase', 'Picture', 'Previews', 'Upscaler', 'backend_log', 'build_info', 'engine_names', 'find_edges', 'list_devices', 'measure_speed', 'missing_instructions', 'samplers', 'schedulers', 'set_backend_files']
 class EngineError(RuntimeError):
     pass
 class CancelledError(EngineError):
@@ -235,6 +235,13 @@ class Upscaler:
         """
         Factor by which the model enlarges both sides: 1, 2 or 4.
         """
+def backend_log() -> list[tuple[str, bytes]]:
+    """
+    Return what was logged when the GPU backends were loaded.
+    
+    Returns:
+        Level and line: "note" for each backend that is not used, and the levels of a log.
+    """
 def build_info() -> dict[str, str]:
     """
     Return facts about this build: compiler, optimization, versions of ggml and stable-diffusion.cpp, CPU instruction sets.
@@ -298,5 +305,15 @@ def samplers() -> list[str]:
 def schedulers() -> list[str]:
     """
     Return the names of the schedulers, in the engine's order.
+    """
+def set_backend_files(files: collections.abc.Sequence[tuple[str, str, str]]) -> None:
+    """
+    Set the library files of packages that bring a GPU backend.
+    
+    Has an effect before the devices are used or listed for the first time, which loads the files.
+    
+    Args:
+        files: Package, path, and the problem because of which the file must not be loaded, empty if
+            there is none. Paths are str, or bytes that need not be valid UTF-8.
     """
 __version__: str = '0.1.0'

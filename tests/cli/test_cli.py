@@ -248,7 +248,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         Device("CUDA0", "NVIDIA H200", "gpu", 140_000_000_000, 150_000_000_000, used=True),
         Device("CPU", "AMD EPYC", "cpu", 0, 0, used=False),
     ]
-    monkeypatch.setattr(gpustack_draw, "devices", lambda: found)
+    monkeypatch.setattr(gpustack_draw, "devices", lambda **_: found)
     assert main(["devices"]) == 0
     assert capsys.readouterr().out == (
         "   NAME   TYPE  MEMORY              DESCRIPTION\n"

@@ -154,7 +154,9 @@ enum ggml_backend_dev_type ggml_backend_dev_type(ggml_backend_dev_t device) { re
 ggml_backend_reg_t ggml_backend_dev_backend_reg(ggml_backend_dev_t device) {
   return device->backend;
 }
-void ggml_backend_load_all() {}
+std::size_t ggml_backend_reg_dev_count(ggml_backend_reg_t backend) {
+  return backend->devices.size();
+}
 void ggml_backend_register(ggml_backend_reg_t backend) { registry().add(backend); }
 
 void ggml_backend_device_register(ggml_backend_dev_t device) {
@@ -186,6 +188,11 @@ void ggml_backend_unload(ggml_backend_reg_t backend) {
                      [&](ggml_backend_dev_t device) { return device->backend == backend; }),
       devices.end());
   backends.erase(entry);
+}
+
+void ggml_log_get(ggml_log_callback* on_line, void** data) {
+  *on_line = nullptr;
+  *data = nullptr;
 }
 
 const char* ggml_version() { return "0.0.0-stand-in"; }

@@ -39,9 +39,15 @@ def ggml_archives() -> Path | None:
         return None
     for folder in SOURCE.glob("build/*/stable-diffusion/ggml/src"):
         names = {path.name for path in folder.glob("**/*.a")}
-        if source.is_relative_to(folder.parents[2]) and names == GGML_ARCHIVES:
+        if names == GGML_ARCHIVES and _was_built_from(source, folder.parents[2]):
             return folder
     return None
+
+
+def _was_built_from(source: Path, build: Path) -> bool:
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    named = f"GPUSTACK_DRAW_ENGINE_SOURCE:PATH={source}\n"
+    return source.is_relative_to(build) or named in cache
 
 
 def load_tool(name: str) -> ModuleType:

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 
 from gpustack_draw.cli.arguments import Arguments
+from gpustack_draw.cli.progress import Reporter
 from gpustack_draw.units import format_bytes_of
 
 
-def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
+def show_devices(arguments: Arguments, write: Callable[[bytes], None], reporter: Reporter) -> int:
     """Print the devices of this machine.
 
     Args:
         arguments: The command line.
         write: Function that writes to standard output.
+        reporter: Writes notes about installed backends that are not used, and for ``--debug`` the
+            log of all backends.
 
     Returns:
         The exit status.
@@ -23,7 +26,13 @@ def show_devices(arguments: Arguments, write: Callable[[bytes], None]) -> int:
 
     from gpustack_draw import devices
 
-    found = devices()
+    def on_log(level: str, text: str) -> None:
+        if level == "note":
+            reporter.note(text)
+        elif arguments.debug:
+            reporter.log(level, text)
+
+    found = devices(on_log=on_log)
     if arguments.json:
         import json
 

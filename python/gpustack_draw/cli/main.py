@@ -206,9 +206,10 @@ def _devices(arguments: Arguments) -> int:
     from gpustack_draw.cli.device_list import show_devices
     from gpustack_draw.cli.progress import Reporter
 
+    reporter = Reporter(sys.stderr)
     if arguments.debug:
-        _print_build_info(Reporter(sys.stderr), arguments)
-    return show_devices(arguments, _write)
+        _print_build_info(reporter, arguments)
+    return show_devices(arguments, _write, reporter)
 
 
 def _models(arguments: Arguments) -> int:

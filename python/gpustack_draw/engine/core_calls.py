@@ -46,6 +46,13 @@ def adapt_log(on_log: LogFunction | None) -> Callable[[str, bytes], None] | None
     return lambda level, text: on_log(level, text.decode(errors="replace"))
 
 
+def log_backends(on_log: LogFunction | None, core: ModuleType) -> None:
+    """Log how the GPU backends of other packages were loaded."""
+    if on_log is not None:
+        for level, text in core.backend_log():
+            on_log(level, text.decode(errors="replace"))
+
+
 def engine_error(error: Exception, phase: str = "") -> EngineError:
     """Return the error for an EngineError of the compiled engine.
 

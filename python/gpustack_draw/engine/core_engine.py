@@ -11,6 +11,7 @@ from gpustack_draw.engine.core_calls import (
     check_device,
     damaged_model,
     engine_error,
+    log_backends,
 )
 from gpustack_draw.engine.core_upscaler import CoreUpscaler
 from gpustack_draw.engine.cpu_count import usable_cores
@@ -96,6 +97,7 @@ class CoreEngine:
         _core = import_core()
 
         self._engine = None
+        log_backends(on_log, _core)
         all_numbers = {**dict.fromkeys(switches, 1), **(numbers or {})}
         if threads := threads or usable_cores():
             all_numbers["threads"] = threads
@@ -248,11 +250,16 @@ class CoreEngine:
         """Upscale a picture; see CoreUpscaler.upscale."""
         return self._upscaler.upscale(picture, **fields)
 
-    def devices(self, **_callbacks: object) -> list[Device]:
-        """List the devices of this machine that can compute."""
+    def devices(self, *, on_log: LogFunction | None = None, **_others: object) -> list[Device]:
+        """List the devices of this machine that can compute.
+
+        Args:
+            on_log: Called with the log of the GPU backends of other packages; the level of a line
+                about one that is not used is ``note``.
+        """
         _core = import_core()
 
-        return [
+        devices = [
             Device(
                 name=device.name,
                 description=device.description,
@@ -263,6 +270,8 @@ class CoreEngine:
             )
             for device in _core.list_devices()
         ]
+        log_backends(on_log, _core)
+        return devices
 
     def close(self) -> None:
         """Free the model and the upscaling model."""

@@ -7,6 +7,7 @@ from gpustack_draw.display import Listing
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.engine.results import Device
 from gpustack_draw.memory.available import available_memory
+from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.units import format_bytes_of
 
 __all__ = ["Device", "devices"]
@@ -28,20 +29,24 @@ class _Devices(Listing[Device]):
     )
 
 
-def devices() -> list[Device]:
+def devices(*, on_log: LogFunction | None = None) -> list[Device]:
     """List the devices of this machine that can compute.
+
+    Args:
+        on_log: Called with level and text of each line of the log of the GPU backends; the level of
+            a line about an installed backend that is not used is ``note``.
 
     Raises:
         EngineCrashed: A driver failed.
     """
-    return _Devices(_list_devices())
+    return _Devices(_list_devices(on_log))
 
 
-def _list_devices() -> list[Device]:
+def _list_devices(on_log: LogFunction | None) -> list[Device]:
     """List the devices of this machine, in a separate process, because drivers may crash."""
     engine = EngineProcess()
     try:
-        devices = engine.devices()
+        devices = engine.devices(on_log=on_log)
     finally:
         engine.close()
     # The engine reports all memory of a CPU as free.

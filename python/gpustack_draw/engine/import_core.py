@@ -1,8 +1,11 @@
 """Import of the compiled engine."""
 
 import os
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 
+from gpustack_draw.engine.backend_files import find_backend_files
 from gpustack_draw.errors import EngineError
 
 # OpenMP threads wait for each other after every operation and by default spin for milliseconds.
@@ -13,7 +16,7 @@ _SPIN_VARIABLE, _SPIN_COUNT = "GOMP_SPINCOUNT", "1000"
 
 
 def import_core() -> ModuleType:
-    """Import the compiled engine with a short OpenMP spin time.
+    """Import the compiled engine with a short OpenMP spin time, and name it the GPU backends.
 
     A value the user has set takes precedence. The environment is restored afterwards, so that
     child processes and other libraries are not affected.
@@ -40,4 +43,12 @@ def import_core() -> ModuleType:
             hint="compile it for this CPU: pip install --force-reinstall --no-deps"
             " --no-binary=gpustack-draw gpustack-draw",
         )
+    _set_backend_files(_core)
     return _core
+
+
+@cache
+def _set_backend_files(core: ModuleType) -> None:
+    """Pass the GPU backends of installed packages to the engine, which loads them when needed."""
+    found = find_backend_files(Path(str(core.__file__)))
+    core.set_backend_files([(file.package, os.fsencode(file.path), file.problem) for file in found])

@@ -141,9 +141,10 @@ class EngineProcess:
         answer = self._call("upscale", shape=picture.shape, payload=[picture], **fields)
         return DrawResult(**answer.fields, pixels=memoryview(answer.payload))
 
-    def devices(self) -> list[Device]:
+    def devices(self, *, on_log: LogFunction | None = None) -> list[Device]:
         """List the devices of this machine; see CoreEngine.devices."""
-        return [Device(**fields) for fields in self._call("devices").fields["devices"]]
+        answer = self._call("devices", on_log=on_log)
+        return [Device(**fields) for fields in answer.fields["devices"]]
 
     def close(self) -> None:
         """End the process; a running call (this may be its callback) then fails."""
