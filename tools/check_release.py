@@ -1,4 +1,4 @@
-"""Check that a release tag, the version of the project, the changelog and the citation agree."""
+"""Check that a release tag, the versions of all packages, the changelog and the citation agree."""
 
 import re
 import sys
@@ -34,6 +34,14 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     for name, pattern in texts.items():
         if not re.search(pattern, (root / name).read_text(encoding="utf-8"), re.MULTILINE):
             wrong.append(f"{name} has no version {version}")
+    for project in sorted(root.glob("backends/*/pyproject.toml")):
+        text = project.read_text(encoding="utf-8")
+        name = f"backends/{project.parent.name}/pyproject.toml"
+        if f'\nversion = "{version}"\n' not in text or f'"gpustack-draw=={version}"' not in text:
+            wrong.append(f"{name} has no version {version}, or needs another gpustack-draw")
+        extra = f"gpustack-draw-{project.parent.name}=={version}"
+        if extra not in (root / "pyproject.toml").read_text(encoding="utf-8"):
+            wrong.append(f"pyproject.toml has no extra with {extra}")
     return wrong
 
 

@@ -14,13 +14,16 @@ import gpustack_draw
 
 
 def configure(
-    build: Path, *options: str, environment: dict[str, str] | None = None
+    build: Path,
+    *options: str,
+    source: Path = SOURCE,
+    environment: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run CMake's configure step; return its status and its error output as one line."""
     done = subprocess.run(
         [
             tool("cmake") or "cmake",
-            *("-S", str(SOURCE), "-B", str(build), "-G", "Ninja"),
+            *("-S", str(source), "-B", str(build), "-G", "Ninja"),
             f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
             f"-Dpybind11_DIR={pybind11_dir()}",
             f"-DPython_EXECUTABLE={sys.executable}",
@@ -59,6 +62,11 @@ OLD_VULKAN = (
     "A build with Vulkan needs headers of Vulkan 1.3.272 or newer, and those in '{}' are older:"
     " install the Vulkan SDK or the libvulkan-dev of Debian 13 or Ubuntu 24.04, or set a folder of"
     " newer headers with --config-settings=cmake.define.Vulkan_INCLUDE_DIR=DIR."
+)
+
+UNKNOWN_BACKEND = (
+    "no backend named 'opengl': build one of the packages in backends/, for example with"
+    " pip install ./backends/vulkan"
 )
 
 
@@ -117,6 +125,16 @@ def test_packages_of_cuda_get_the_names_that_compilers_look_for(tmp_path: Path) 
     )
     assert (toolkit / "lib64" / "libcublas.so").resolve() == toolkit / "lib" / "libcublas.so.13"
     assert (toolkit / "lib64" / "libcublasLt.so").exists()
+
+
+@pytest.mark.build
+def test_a_backend_without_its_tools_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    without_vulkan = "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON"
+    for backend, expected in (("vulkan", MISSING_VULKAN), ("opengl", UNKNOWN_BACKEND)):
+        options = (f"-DGPUSTACK_DRAW_BACKEND={backend}", without_vulkan)
+        status, error = configure(tmp_path / "build", *options, source=SOURCE / "backends")
+        assert status != 0
+        assert expected in error
 
 
 @pytest.mark.build

@@ -30,6 +30,23 @@ def test_a_release_with_another_version_is_refused(project: Path) -> None:
     ]
 
 
+def test_a_backend_of_another_version_is_refused(project: Path) -> None:
+    backend = project / "backends" / "vulkan"
+    backend.mkdir(parents=True)
+    (backend / "pyproject.toml").write_text(
+        '[project]\nversion = "1.1.0"\ndependencies = ["gpustack-draw==1.1.0"]\n'
+    )
+    assert check_release.problems("v1.2.0", project) == [
+        "backends/vulkan/pyproject.toml has no version 1.2.0, or needs another gpustack-draw",
+        "pyproject.toml has no extra with gpustack-draw-vulkan==1.2.0",
+    ]
+
+
+def test_the_backends_have_the_version_of_the_project() -> None:
+    problems = check_release.problems(f"v{check_release.project_version(SOURCE)}", SOURCE)
+    assert [problem for problem in problems if "gpustack-draw" in problem] == []
+
+
 def test_the_citation_has_the_version_of_the_project() -> None:
     version = check_release.project_version(SOURCE)
     assert f"\nversion: {version}\n" in (SOURCE / "CITATION.cff").read_text()

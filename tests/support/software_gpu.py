@@ -15,8 +15,8 @@ IS_REQUIRED = os.environ.get("GPUSTACK_DRAW_TEST_VULKAN") == "required"
 def software_gpu() -> Iterator[gpustack_draw.Device]:
     """List the software GPU, which ggml leaves out unless it is named, and return it.
 
-    Skips the test where the build has no Vulkan or the machine no such driver, unless it is
-    required.
+    Skips the test without a Vulkan backend, of a package or of the build, and without such a
+    driver, unless it is required.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GGML_VK_VISIBLE_DEVICES", "0")
@@ -24,5 +24,5 @@ def software_gpu() -> Iterator[gpustack_draw.Device]:
         if not found:
             if IS_REQUIRED:
                 pytest.fail("no software GPU: CONTRIBUTING.md describes how to get one")
-            pytest.skip("needs a build with Vulkan, and Mesa's llvmpipe as the first driver")
+            pytest.skip("needs the Vulkan backend, and Mesa's llvmpipe as the first driver")
         yield found[0]

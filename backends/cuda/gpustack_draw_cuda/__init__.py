@@ -1,0 +1,1 @@
+"""CUDA backend of gpustack-draw: a library that gpustack_draw loads."""

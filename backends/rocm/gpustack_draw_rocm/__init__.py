@@ -1,0 +1,1 @@
+"""ROCm backend of gpustack-draw: a library that gpustack_draw loads."""
