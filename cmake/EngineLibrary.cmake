@@ -31,8 +31,8 @@ else()
   # cpp/engine/standalone_unet.cpp
   rename_in(model_io/gguf_io.cpp read_gguf_file=library_read_gguf_file)
   rename_in(model_io/safetensors_io.cpp read_safetensors_file=library_read_safetensors_file)
-  # cpp/engine/checked_weights.cpp
-  rename_in(model.cpp load_tensors=library_load_tensors)
+  # cpp/engine/checked_weights.cpp and cpp/engine/load_weights.cpp
+  rename_in(model.cpp "load_tensors=library_load_tensors;nanosleep=gpustack_draw_nanosleep")
   # cpp/engine/prompt_hooks.cpp
   rename_in(util.cpp parse_prompt_attention=library_parse_prompt_attention)
   rename_in(tokenizers/tokenizer.cpp pad_tokens=library_pad_tokens)

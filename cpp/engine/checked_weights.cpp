@@ -15,9 +15,12 @@
 #include "engine/finite.h"
 #include "engine/load_lora.h"
 #include "engine/load_weights.h"
+#include "engine/mapped_weights.h"
 #include "engine/number_checks.h"
 #include "engine/text_projection.h"
 #include "ggml-backend.h"
+#include "stable-diffusion.h"
+#include "util.h"
 
 // Returns true for tensors that the loader skips. No header declares it.
 bool is_unused_tensor(const std::string& name);
@@ -79,6 +82,26 @@ NamedTensors loaded_tensors(ModelLoader& loader, const Tensors& tensors) {
   return found;
 }
 
+// Discards the library's progress while one exists that is closed.
+class ProgressGate {
+ public:
+  explicit ProgressGate(bool is_open)
+      : function_(sd_get_progress_callback()), data_(sd_get_progress_callback_data()) {
+    if (!is_open) {
+      sd_set_progress_callback([](int, int, float, void*) {}, nullptr);
+    }
+  }
+  ~ProgressGate() { sd_set_progress_callback(function_, data_); }
+  ProgressGate(const ProgressGate&) = delete;
+  ProgressGate(ProgressGate&&) = delete;
+  ProgressGate& operator=(const ProgressGate&) = delete;
+  ProgressGate& operator=(ProgressGate&&) = delete;
+
+ private:
+  sd_progress_cb_t function_;
+  void* data_;
+};
+
 bool is_lora(const ModelLoader& loader) {
   const std::vector<std::string> names = loader.get_tensor_names();
   return !names.empty() && names.front().compare(0, 5, "lora.") == 0;
@@ -86,12 +109,16 @@ bool is_lora(const ModelLoader& loader) {
 
 }  // namespace
 
-std::string damaged_tensor(const NamedTensors& all, int threads) {
+std::string damaged_tensor(const NamedTensors& all, int threads,
+                           const std::function<void(std::size_t)>& on_checked) {
   std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> damaged{all.size()};
-  const auto check = [&] {
+  const auto check = [&](const std::function<void(std::size_t)>& on_next) {
     std::vector<std::uint8_t> copy;
     for (std::size_t i = next++; i < damaged; i = next++) {
+      if (on_next) {
+        on_next(i);
+      }
       if (!is_finite(*all[i].second, copy)) {
         for (std::size_t first = damaged; i < first && !damaged.compare_exchange_weak(first, i);) {
         }
@@ -101,9 +128,9 @@ std::string damaged_tensor(const NamedTensors& all, int threads) {
   const int worker_count = std::min<int>(threads, static_cast<int>(all.size()));
   std::vector<std::thread> workers;
   for (int i = 1; i < worker_count; ++i) {
-    workers.emplace_back(check);
+    workers.emplace_back(check, nullptr);
   }
-  check();
+  check(on_checked);
   for (std::thread& worker : workers) {
     worker.join();
   }
@@ -125,12 +152,24 @@ bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
                                std::set<std::string> ignore_tensors, int n_threads, bool use_mmap) {
   const gpustack_draw::TextProjections projections(*this, tensors);
   gpustack_draw::reshape_projections(*this, tensors);
-  if (!gpustack_draw::load_weights(*this, tensors, std::move(ignore_tensors), n_threads,
-                                   use_mmap)) {
-    return false;
+  bool are_mapped = false;
+  {
+    const gpustack_draw::MappedWeights mapped(*this, file_paths_, tensors);
+    are_mapped = !mapped.empty();
+    const gpustack_draw::ProgressGate gate(!are_mapped);
+    if (!gpustack_draw::load_weights(*this, tensors, std::move(ignore_tensors), n_threads,
+                                     use_mmap)) {
+      return false;
+    }
   }
-  const std::string damaged =
-      gpustack_draw::damaged_tensor(gpustack_draw::loaded_tensors(*this, tensors), n_threads);
+  const gpustack_draw::NamedTensors loaded = gpustack_draw::loaded_tensors(*this, tensors);
+  const auto report = [total = static_cast<int>(loaded.size())](std::size_t checked) {
+    sd_get_progress_callback()(static_cast<int>(checked), total, 0,
+                               sd_get_progress_callback_data());
+  };
+  // Mapped weights come from the disk when they are checked.
+  const std::string damaged = are_mapped ? gpustack_draw::damaged_tensor(loaded, n_threads, report)
+                                         : gpustack_draw::damaged_tensor(loaded, n_threads);
   if (damaged.empty()) {
     projections.transpose();
     return true;

@@ -314,6 +314,7 @@ Engine::Engine(const ModelOptions& options, const LogFunction& on_log,
   const std::vector<sd_embedding_t> embeddings = library_embeddings(options.embeddings);
   const sd_ctx_params_t params = library_options(options, device_, embeddings);
   load_context(session, on_progress, [&] {
+    const MappedFiles::Scope scope(files_);
     context_.reset(new_sd_ctx(&params));
     return context_ != nullptr;
   });

@@ -11,6 +11,7 @@
 #include "engine/input_pictures.h"
 #include "engine/log.h"
 #include "engine/loras.h"
+#include "engine/mapped_files.h"
 #include "engine/picture.h"
 #include "engine/progress.h"
 #include "engine/prompt.h"
@@ -109,6 +110,7 @@ class Engine {
 
   void check(const DrawOptions& options) const;
 
+  MappedFiles files_;
   std::unique_ptr<sd_ctx_t, FreeContext> context_;
   std::string device_;
   bool encodes_pictures_;

@@ -19,3 +19,14 @@ bool load_weights(ModelLoader& loader, Tensors& tensors, std::set<std::string> i
 }
 
 }  // namespace gpustack_draw
+
+#ifndef _WIN32
+#include <ctime>
+
+/// Replaces nanosleep() in the library's loader, which looks after its threads every 200 ms: most
+/// models are loaded sooner.
+extern "C" int gpustack_draw_nanosleep(const timespec* /*duration*/, timespec* remaining) {
+  constexpr timespec pause{0, 5'000'000};
+  return nanosleep(&pause, remaining);
+}
+#endif

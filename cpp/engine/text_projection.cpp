@@ -25,6 +25,12 @@ void transpose_square(ggml_tensor& matrix) {
 
 }  // namespace
 
+bool is_transposed(const std::string& name) {
+  const std::string suffix = transposed_suffix;
+  return name.size() > suffix.size() &&
+         name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
 TextProjections::TextProjections(ModelLoader& loader, Tensors& tensors) : tensors_(tensors) {
   const auto& stored = loader.get_tensor_storage_map();
   for (const auto& [name, tensor] : tensors) {

@@ -10,6 +10,9 @@ namespace gpustack_draw {
 /// Suffix that convert_tensor_name() appends to the names of projections in OpenCLIP's layout.
 inline constexpr const char* transposed_suffix = ".transposed";
 
+/// Returns true for a name with this suffix.
+bool is_transposed(const std::string& name);
+
 /// Transposes text projections in OpenCLIP's layout after they are loaded.
 ///
 /// OpenCLIP stores the transpose of the matrix that Hugging Face's files and the library use. While

@@ -35,8 +35,10 @@ def random_weights(shape: Shape, weight_type: str, random: numpy.random.Generato
     spread = (size / shape[-1]) ** -0.5
     if weight_type == "F16":
         return (random.standard_normal(size) * spread).astype("<f2").tobytes()
-    assert weight_type == "Q4_0"  # blocks of a scale and 32 numbers from -8 to 7
-    blocks = numpy.empty((size // 32, 18), numpy.uint8)
-    blocks[:, :2] = numpy.frombuffer(numpy.array(spread / 4.6, "<f2").tobytes(), numpy.uint8)
-    blocks[:, 2:] = random.integers(0, 256, (size // 32, 16), numpy.uint8)
+    # Blocks of a scale and 32 numbers, of 4 bits from -8 to 7, or of 8 bits.
+    bytes_of_numbers, deviation = {"Q4_0": (16, 4.6), "Q8_0": (32, 73.9)}[weight_type]
+    blocks = numpy.empty((size // 32, 2 + bytes_of_numbers), numpy.uint8)
+    scale = numpy.array(spread / deviation, "<f2")
+    blocks[:, :2] = numpy.frombuffer(scale.tobytes(), numpy.uint8)
+    blocks[:, 2:] = random.integers(0, 256, (size // 32, bytes_of_numbers), numpy.uint8)
     return blocks.tobytes()
