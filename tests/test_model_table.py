@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from build_tools import load_tool
+from build_tools import SOURCE, load_tool
 from known_models_hub import add_known_models
 from loopback_hub import LoopbackHub
 
@@ -22,6 +22,18 @@ def rows(text: str) -> set[tuple[str, ...]]:
     """Return the cells of each line, without the memory, whose estimate has tests of its own."""
     cells = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| `")]
     return {(*row[:3], *row[4:]) for row in map(tuple, cells)}
+
+
+def test_the_readme_repeats_rows_of_the_page() -> None:
+    """It has the name, the download, the memory and the time on a CPU of some models."""
+    page = TOOL.PAGE.read_text(encoding="utf-8")
+    lines = (SOURCE / "README.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "| `" in line]
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()]
+    columns = [TOOL.HEADINGS.index(name) for name in ("name", "download", "memory", "CPU")]
+    known = [[row[column] for column in columns] for row in table if len(row) > max(columns)]
+    assert [row[:4] for row in cells if row[0] != "`demo`"]
+    assert [row[:4] for row in cells if row[0] != "`demo`" and row[:4] not in known] == []
 
 
 @pytest.mark.engine
