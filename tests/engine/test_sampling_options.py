@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import input_files
 import numpy
 import pytest
 from architectures import CLIP_L, Named, all_in_one, dense, flux1, sd1_unet, vae
@@ -22,9 +23,12 @@ from gpustack_draw.resolver.families import FAMILIES
 pytestmark = pytest.mark.engine
 
 
-def small_flux1(folder: Path, zeros: str = "") -> Path:
+SMALL_DECODER = 32  # width of a VAE whose encoder the engine cannot load
+
+
+def small_flux1(folder: Path, zeros: str = "", base: int = SMALL_DECODER) -> Path:
     encoders = {"text_encoders.clip_l.transformer.": CLIP_L}
-    tensors = all_in_one(flux1(128, 1, 1), encoders, base=32)
+    tensors = all_in_one(flux1(128, 1, 1), encoders, base=base)
     return write_random_gguf(folder / "flux1.gguf", tensors, zeros=zeros)
 
 
@@ -34,11 +38,11 @@ def small_flux1_control(folder: Path) -> Path:
     return write_random_gguf(folder / "control.gguf", all_in_one(network, encoders))
 
 
-def sd1(folder: Path) -> Path:
+def sd1(folder: Path, base: int = SMALL_DECODER) -> Path:
     tensors: Named = {
         **prefixed("model.diffusion_model.", sd1_unet(weight_type="Q4_0")),
         **prefixed("cond_stage_model.transformer.", CLIP_L),
-        **prefixed("first_stage_model.", vae(32, latent=4, quant=True)),
+        **prefixed("first_stage_model.", vae(base, latent=4, quant=True)),
     }
     return write_gguf(folder / "sd1.gguf", weights(tensors))
 
@@ -83,6 +87,7 @@ def draw(
     pictures: InputBuffers | None = None,
     previews: str = "none",
     on_progress: EngineProgressFunction | None = None,
+    strength: float | None = None,
     **others: Any,
 ) -> bytes:
     texts = {"prompt": "a cat", "negative_prompt": "", "sampler": "euler", "scheduler": "discrete"}
@@ -92,6 +97,7 @@ def draw(
         pictures=pictures,
         previews=previews,
         on_progress=on_progress,
+        numbers=None if strength is None else {"strength": strength},
     )
     return bytes(drawn.pixels)
 
@@ -110,16 +116,46 @@ def test_an_option_changes_the_picture(engine: EngineProcess, tmp_path: Path, na
     assert draw(engine, **others) != draw(engine, **{**others, name: value})
 
 
-def test_every_option_of_a_unet_changes_the_picture(engine: EngineProcess, tmp_path: Path) -> None:
-    path = sd1(tmp_path)
-    engine.load(files={"model": str(path)}, threads=2, device="auto")
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    engine = EngineProcess()
+    path = sd1(tmp_path_factory.mktemp("unet"), base=128)
+    engine.load(files={"model": str(path)}, threads=2, device="auto", encode_pictures=True)
     path.unlink()
-    names = [name for name in FAMILIES["sd1"].options if name in DRAW_OPTIONS]
-    assert {"eta", "clip_skip", *UNET_VALUES} <= set(names)
-    for name in names:
-        _model, value, others = CASES[name]
-        changed = {**others, name: UNET_VALUES.get(name, value)}
-        assert draw(engine, **others) != draw(engine, **changed), name
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES["sd1"].options if name in DRAW_OPTIONS])
+def test_an_option_of_a_unet_changes_the_picture(unet: EngineProcess, name: str) -> None:
+    _model, value, others = CASES[name]
+    changed = {**others, name: UNET_VALUES.get(name, value)}
+    assert draw(unet, **others) != draw(unet, **changed)
+
+
+def test_pictures_and_strength_change_what_a_unet_draws(unet: EngineProcess) -> None:
+    image = input_files.noise(64, 64).data
+    mask = numpy.repeat(numpy.uint8([[0, 255]]), 64, axis=0).repeat(32, axis=1).data
+    started = InputBuffers(image=image)
+    drawn = [
+        draw(unet, sample_steps=4),
+        *(draw(unet, started, sample_steps=4, strength=strength) for strength in (0.3, 0.6)),
+        draw(unet, InputBuffers(image=image, mask=mask), sample_steps=4, strength=0.6),
+    ]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_pictures_change_what_a_transformer_draws(engine: EngineProcess, tmp_path: Path) -> None:
+    path = small_flux1(tmp_path, base=128)
+    engine.load(files={"model": str(path)}, threads=2, device="auto", encode_pictures=True)
+    image = input_files.noise(64, 64).data
+    drawn = [
+        draw(engine, sample_steps=4),
+        draw(engine, InputBuffers(image=image), sample_steps=4, strength=0.6),
+        draw(engine, InputBuffers(references=(image,)), sample_steps=4),
+        draw(engine, InputBuffers(references=(image, image)), sample_steps=4),
+    ]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_every_cache_of_a_transformer_changes_the_picture(
