@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lora_files import STYLE
 from PIL import Image, PngImagePlugin
 from sample_picture import make_picture
 from stand_in_model import StandIn, forbid_engine, install_stand_in
@@ -14,19 +15,6 @@ from gpustack_draw.pictures.save import encode
 from gpustack_draw.plan import ModelPlan
 from gpustack_draw.request.loras import Lora, LoraSettings
 
-STYLE = LoraSettings(
-    name="style",
-    reference="style.safetensors",
-    weight=0.8,
-    tag_weight=0.0,
-    applied=4,
-    total=6,
-    rank=16,
-    base="SDXL",
-    trigger_words=("neon", "glow"),
-    license="MIT",
-    hash="0123456789ab",
-)
 ON_HUB = replace(STYLE, name="ink", reference="hf.co/acme/ink:ink.safetensors", weight=1.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from loopback_hub import LoopbackHub
-from lora_files import demo_lora
+from lora_files import STYLE, demo_lora
 from numpy.typing import NDArray
 
 import gpustack_draw
@@ -20,7 +20,6 @@ from gpustack_draw.engine.model_loras import check_applied
 from gpustack_draw.errors import EngineError, FetchError, ModelFileError
 from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.request.draw_request import DrawRequest
-from gpustack_draw.request.loras import LoraSettings
 
 PROMPT = "a red circle on a blue background"
 QUICK: dict[str, Any] = {"seed": 7, "size": (128, 128), "sample_steps": 2}
@@ -178,20 +177,6 @@ def test_a_lora_that_does_not_fit_on_the_disk_is_refused_before_its_download(
             model.check(request)
     finally:
         hub.close()
-
-
-STYLE = LoraSettings(
-    name="style",
-    reference="style.safetensors",
-    weight=1.0,
-    tag_weight=0.0,
-    applied=4,
-    total=6,
-    rank=4,
-    base="",
-    trigger_words=(),
-    license="",
-)
 
 
 def test_the_count_of_the_engine_is_compared_with_ours() -> None:

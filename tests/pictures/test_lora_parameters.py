@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import lora_files
 import pytest
 from sample_picture import make_picture
 
@@ -15,19 +16,7 @@ from gpustack_draw.pictures.picture import Picture
 from gpustack_draw.pictures.read_parameters import Parameters, read_parameters
 from gpustack_draw.request.loras import Lora, LoraSettings
 
-STYLE = LoraSettings(
-    name="style",
-    reference="/home/me/style.safetensors",
-    weight=0.8,
-    tag_weight=0.0,
-    applied=4,
-    total=4,
-    rank=4,
-    base="",
-    trigger_words=(),
-    license="",
-    hash="0123456789ab",
-)
+STYLE = replace(lora_files.STYLE, reference="/home/me/style.safetensors")
 LCM = replace(
     STYLE,
     name="lcm-lora",

@@ -1,4 +1,4 @@
-"""Write tiny LoRA files, valid and invalid ones."""
+"""Write tiny LoRA files, valid and invalid ones; and a record of one."""
 
 from pathlib import Path
 
@@ -6,10 +6,24 @@ import model_files as files
 import numpy as np
 
 from gpustack_draw.headers.header import read_model_header
+from gpustack_draw.request.loras import LoraSettings
 from gpustack_draw.resolver.loras.lora_file import LoraFile
 from gpustack_draw.resolver.loras.read_lora import read_lora
 
 LABEL = "x.safetensors"
+STYLE = LoraSettings(
+    name="style",
+    reference="style.safetensors",
+    weight=0.8,
+    tag_weight=0.0,
+    applied=4,
+    total=6,
+    rank=16,
+    base="SDXL",
+    trigger_words=("neon", "glow"),
+    license="MIT",
+    hash="0123456789ab",
+)
 DEMO_MODULE = "diffusion_model.double_blocks.{}.img_attn.proj"
 
 
