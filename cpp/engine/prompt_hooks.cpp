@@ -40,6 +40,20 @@ struct Chunks {
 // The library keeps all of them in one function's variables, from its call of
 // parse_prompt_attention() until the last text encoder's tokens are padded.
 thread_local std::vector<Chunks> chunks_of_prompt;
+thread_local bool has_break = false;  // a piece of it starts a chunk
+
+// Fills chunks behind their end as the text encoder of Stable Diffusion 2 was trained. The library
+// fills a chunk up to BREAK with more ends, which is right for all others: their padding is an end.
+void pad_after_ends(const Tokenizer& tokenizer, std::vector<int>& tokens,
+                    std::size_t chunk_length) {
+  const auto length = static_cast<std::ptrdiff_t>(chunk_length);
+  for (auto chunk = tokens.begin(); tokens.end() - chunk >= length; chunk += length) {
+    const auto end = std::find(chunk, chunk + length, tokenizer.EOS_TOKEN_ID);
+    if (end != chunk + length) {
+      std::fill(end + 1, chunk + length, tokenizer.PAD_TOKEN_ID);
+    }
+  }
+}
 
 // Adds empty chunks until all text encoders with chunks of that length have the same number.
 void complete_chunks(std::size_t chunk_length) {
@@ -61,9 +75,11 @@ void complete_chunks(std::size_t chunk_length) {
 
 std::vector<std::pair<std::string, float>> parse_prompt_attention(const std::string& text) {
   gpustack_draw::chunks_of_prompt.clear();
+  gpustack_draw::has_break = false;
   std::vector<std::pair<std::string, float>> pieces;
   for (gpustack_draw::PromptPiece& piece : gpustack_draw::read_library_text(text)) {
     if (piece.starts_chunk) {
+      gpustack_draw::has_break = true;
       pieces.emplace_back("BREAK", -1.0F);  // as the library's own parser returns it
     }
     pieces.emplace_back(std::move(piece.text), piece.weight);
@@ -78,6 +94,9 @@ void Tokenizer::pad_tokens(std::vector<int>& tokens, std::vector<float>* weights
                             allow_overflow_expand);
   const bool has_chunks = allow_overflow_expand && min_length > 0 && min_length == max_length;
   if (has_chunks && weights != nullptr && mask == nullptr) {
+    if (gpustack_draw::has_break) {
+      gpustack_draw::pad_after_ends(*this, tokens, min_length);
+    }
     gpustack_draw::chunks_of_prompt.push_back({this, &tokens, weights, min_length});
     gpustack_draw::complete_chunks(min_length);
   }

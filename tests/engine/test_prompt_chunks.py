@@ -46,5 +46,11 @@ def test_no_text_encoder_is_read_past_its_end(
     assert len(set(lines[1].split()[:3])) == 1
 
 
+def test_a_chunk_before_break_is_padded_as_every_other(program: Path) -> None:
+    """Stable Diffusion 2 was trained with padding that differs from the end of a text."""
+    tokens = [int(token) for token in output(str(program), "break").split()]
+    assert tokens == [-1, 7, 7, -2, *[0] * 73, -1, 7, 7, 7, -2, *[0] * 72]
+
+
 def test_a_family_with_one_text_encoder_is_not_padded(program: Path) -> None:
     assert output(str(program), "80").splitlines() == ["154 words 80 weight 1.5"] * 2

@@ -1,6 +1,7 @@
 // Tokenizes a prompt as the text encoders of Stable Diffusion 3 do (src/conditioner.hpp), and reads
 // each one's chunks as they do, up to the number of the longest. Prints the numbers of tokens
-// before and after. Arguments: the tokens of each text encoder's words.
+// before and after. Arguments: the tokens of each text encoder's words; or "break", for the tokens
+// of a prompt with BREAK in the text encoder of Stable Diffusion 2, whose padding is 0.
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/prompt.h"
 #include "tokenizers/tokenizer.h"
 #include "util.h"
 
@@ -75,9 +77,27 @@ void tokenize(const std::vector<int>& counts) {
   std::cout << "words " << words << " weight " << weight << '\n';
 }
 
+// Words are 7, and the ends that the library adds in front of BREAK (src/conditioner.hpp) are -2.
+void tokenize_break() {
+  parse_prompt_attention(gpustack_draw::library_text({{"a cat"}, {"a dog", 1.0F, true}}));
+  CountedTokens tokenizer(true, -2);
+  std::vector<int> tokens(2, 7);
+  tokens.resize(chunk_length - 2, -2);
+  tokens.insert(tokens.end(), 3, 7);
+  std::vector<float> weights(tokens.size(), 1.0F);
+  tokenizer.pad_tokens(tokens, &weights, nullptr, chunk_length, chunk_length, true);
+  for (const int token : tokens) {
+    std::cout << token << ' ';
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string(argv[1]) == "break") {
+    tokenize_break();
+    return 0;
+  }
   std::vector<int> counts;
   for (int i = 1; i < argc; ++i) {
     counts.push_back(std::atoi(argv[i]));
