@@ -67,12 +67,71 @@ def test_a_fixed_seed_draws_the_same_picture(pages: Pages, server: str, tmp_path
     draw(page)
     page.click("#pictures li:nth-child(2) button")
     page.locator("#caption-prompt", has_text="a green star").wait_for()
+    page.click("#use-settings")
+    assert page.input_value("#prompt") == "a green star"
+    draw(page)
+    assert "seed 9223372036854775807" in page.inner_text("#caption-settings")
+    assert (pixels(download(page, tmp_path)) == first).all()
+
+
+def test_another_picture_has_the_same_settings_and_another_seed(pages: Pages, server: str) -> None:
+    page = pages.open(server)
+    fill_form(page, "a green star")
+    page.fill("#seed", "7")
+    draw(page)
+    page.fill("#prompt", "something else")
     before = page.locator("#pictures li").count()
     page.click("#again")
     wait_for_picture(page, before)
-    assert "seed 9223372036854775807" in page.inner_text("#caption-settings")
-    assert page.input_value("#prompt") == "a green star"
-    assert (pixels(download(page, tmp_path)) == first).all()
+    assert page.inner_text("#caption-prompt") == "a green star"
+    assert "seed 7 " not in page.inner_text("#caption-settings")
+    assert page.is_checked("[name=seed-kind][value=random]")
+
+
+def test_an_empty_prompt_is_refused_beside_its_field(pages: Pages, server: str) -> None:
+    page = pages.open(server, locale="zh-CN")
+    page.wait_for_selector("#size option", state="attached")
+    page.fill("#prompt", "  ")
+    page.click("#draw")
+    page.wait_for_selector("#error")
+    assert page.inner_text("#error") == "请先描述画面。"
+    assert page.evaluate("document.activeElement.id") == "prompt"
+
+
+def test_a_wrong_value_is_shown_wherever_it_is(pages: Pages, server: str) -> None:
+    """A browser does not submit a form with one, and cannot point at it where it is hidden."""
+    page = pages.open(server)
+    fill_form(page, "a cat", side=4000)  # larger than the server draws
+    page.click("#draw")
+    page.wait_for_function("document.activeElement.id === 'width'")
+    page.select_option("#size", index=0)
+    page.click("#more summary")
+    box, button = (page.locator(name).bounding_box() for name in ("#negative-prompt", "#draw"))
+    assert box["y"] + box["height"] <= button["y"]  # what was opened is visible
+    page.fill("#cfg-scale", "200")
+    page.click("#more summary")
+    page.click("#draw")
+    page.wait_for_function("document.activeElement.id === 'cfg-scale'")
+    page.fill("#cfg-scale", "1")
+    draw(page)
+
+
+def test_a_page_says_that_the_model_is_loaded(pages: Pages, server: str) -> None:
+    page = pages.open("about:blank", expected=(503,))
+    loading = {"error": {"message": "the server loads its first model", "code": "loading"}}
+    page.route("**/health", lambda route: route.fulfill(status=503, json=loading))
+    page.route("**/gallery?*", lambda route: route.fulfill(json={"data": [], "has_more": False}))
+    page.route("**/drawings/**", lambda route: route.fulfill(status=503, json=loading))
+    pages.problems.clear()
+    page.goto(server)
+    text = "The server is still loading the model. You can already describe a picture."
+    page.locator("#empty", has_text=text).wait_for()
+    page.fill("#prompt", "a cat")
+    page.click("#draw")
+    page.locator("#error", has_text=text).wait_for()
+    page.unroute("**/health")
+    page.locator("#empty", has_text="Describe a picture, and it appears here.").wait_for()
+    pages.problems.clear()  # the requests to the server, which was not opened by its address
 
 
 def test_a_wrong_seed_is_refused_beside_its_field(pages: Pages, server: str) -> None:
@@ -89,10 +148,10 @@ def test_a_wrong_seed_is_refused_beside_its_field(pages: Pages, server: str) -> 
 
 def test_a_refusal_of_the_server_is_shown(pages: Pages, server: str) -> None:
     page = pages.open(server, expected=(400,))
-    fill_form(page, "a cat", side=8000)
+    fill_form(page, "a cat <lora:none:1>")
     page.click("#draw")
     page.wait_for_selector("#error")
-    assert "8000" in page.inner_text("#error")
+    assert "none" in page.inner_text("#error")
     page.wait_for_selector("#draw:not([aria-disabled])")
     assert page.is_hidden("#progress")
 

@@ -56,3 +56,16 @@ def test_every_element_that_a_script_uses_exists() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_no_file_has_more_than_400_lines(name: str) -> None:
     assert len(FILES[name].splitlines()) <= 400
+
+
+def test_every_class_and_id_of_the_style_sheets_is_used() -> None:
+    users = FILES[INDEX] + SCRIPTS
+    words = set(re.findall(r"[\w-]+", users))
+    sheets = "".join(text for name, text in FILES.items() if name.endswith(".css"))
+    selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", sheets, flags=re.DOTALL)
+    named = set(re.findall(r"[.#]([A-Za-z][\w-]*)", selectors))
+    types = set(re.findall(r'\[type="(\w+)"\]', selectors))
+    assert named
+    assert types
+    assert sorted(named - words) == []
+    assert sorted(each for each in types if f'type="{each}"' not in users) == []

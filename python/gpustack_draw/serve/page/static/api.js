@@ -4,9 +4,10 @@ const KEY = "gpustack-draw key";
 
 /** An answer of the server that is no success; status 0 if there is no answer. */
 export class ServerError extends Error {
-  constructor(message, status) {
+  constructor(message, status, code = null) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -43,7 +44,7 @@ function lostConnection(error) {
 async function errorOf(response) {
   const answer = await response.json().catch(() => ({}));
   const message = answer.error?.message ?? answer.detail ?? `${response.status} ${response.statusText}`;
-  return new ServerError(message, response.status);
+  return new ServerError(message, response.status, answer.error?.code);
 }
 
 /** Return the models that the server lists, with their settings in `meta`. */
@@ -54,7 +55,13 @@ export async function listModels() {
 
 /** Return true if the server has loaded its first model. */
 export async function isReady() {
-  return fetch("health").then(({ ok }) => ok, () => false);
+  try {
+    const response = await fetch("health");
+    await response.text(); // unread, it would keep its connection
+    return response.ok;
+  } catch {
+    return false;
+  }
 }
 
 /** Return some pictures of the gallery, newest first: {data, has_more}. */

@@ -53,6 +53,14 @@ export function connectForm() {
   });
   addEventListener("pagehide", keepValues);
   element("prompt").addEventListener("input", growPrompt);
+  const more = element("more");
+  more.querySelector("summary").addEventListener("click", () => {
+    setTimeout(() => more.open && more.scrollIntoView({ block: "nearest" }));
+  });
+  // The browser points at a wrong value only where it is visible.
+  element("form").addEventListener("invalid", ({ target }) => {
+    if (more.contains(target)) more.open = true;
+  }, true);
 }
 
 /** Offer the models that the server lists. */
@@ -103,7 +111,7 @@ export function readFields() {
   for (const [name, control] of Object.entries(byName)) {
     if (control.value !== "") fields[name] = control.type === "number" ? +control.value : control.value;
   }
-  fields.prompt ??= "";
+  if (!fields.prompt?.trim()) throw new FormError(text("emptyPrompt"), byName.prompt);
   if (size.value === OTHER) fields.size = `${element("width").value}x${element("height").value}`;
   else if (size.value !== AUTOMATIC) fields.size = size.value;
   const loras = loraRows().map(({ name, weight }) => ({ name, weight: +weight.value }));
@@ -147,6 +155,11 @@ export function fillForm(item) {
   carry(Object.fromEntries(Object.entries(fields).filter(([name]) => !SHOWN.has(name))));
 }
 
+/** Let the next drawing have another seed. */
+export function chooseRandomSeed() {
+  chooseSeedKind("random");
+}
+
 /** Show a seed beside "fixed" without fixing it, so that one click keeps it. */
 export function suggestSeed(value) {
   if (seedKind() === "random") seed.value = value;
@@ -163,6 +176,8 @@ function showDefaults() {
   const meta = chosenMeta();
   element("steps").placeholder = meta.sampling_steps ?? "";
   element("cfg-scale").placeholder = meta.cfg_scale ?? "";
+  element("width").max = meta.max_width ?? 8192;
+  element("height").max = meta.max_height ?? 8192;
   element("picture-in").hidden = meta.image_use === "none";
   if (meta.strength) element("strength").value = meta.strength;
   element("strength").dispatchEvent(new Event("input"));
@@ -217,7 +232,9 @@ function chooseSize(value) {
 }
 
 function showOwnSize() {
-  element("own-size").hidden = size.value !== OTHER;
+  const isHidden = size.value !== OTHER;
+  element("own-size").hidden = isHidden;
+  for (const id of ["width", "height"]) element(id).disabled = isHidden; // never checked unseen
   const { default_width = 512, default_height = 512 } = chosenMeta();
   element("width").value ||= default_width;
   element("height").value ||= default_height;

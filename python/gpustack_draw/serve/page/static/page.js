@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import {
   FormError,
+  chooseRandomSeed,
   chosenMeta,
   connectForm,
   fillForm,
@@ -92,7 +93,7 @@ function start() {
 async function load() {
   offerModels(await api.listModels());
   showPictureIn();
-  if (!isModelKnown()) waitUntilReady().catch(fail);
+  waitUntilReady().catch(fail);
   await refreshGallery();
   const [newest] = listedPictures();
   const kept = JSON.parse(sessionStorage.getItem(DRAWING) ?? "null");
@@ -106,8 +107,21 @@ function isModelKnown() {
 }
 
 async function waitUntilReady() {
-  while (!(await api.isReady())) await sleep(2000);
-  await learnAboutModels();
+  if (!(await api.isReady())) {
+    setEmptyText("loading");
+    do await sleep(2000);
+    while (!(await api.isReady()));
+    setEmptyText("empty");
+    await learnAboutModels();
+  } else if (!isModelKnown()) {
+    await learnAboutModels();
+  }
+}
+
+/** Say something in place of the first picture. */
+function setEmptyText(key) {
+  element("empty").dataset.text = key;
+  element("empty").textContent = text(key);
 }
 
 async function learnAboutModels() {
@@ -269,6 +283,7 @@ async function takeSettings() {
 async function again() {
   if (drawing) return;
   if (await takeSettings()) {
+    chooseRandomSeed();
     await submit();
   } else {
     showError(text("inputsMissing"));
@@ -300,8 +315,9 @@ function askForKey(wasWrong) {
 }
 
 function fail(error) {
-  const byStatus = { 0: "notReachable", 401: "keyNeeded" };
-  showError(error.status in byStatus ? text(byStatus[error.status]) : error.message);
+  const known = { 0: "notReachable", 401: "keyNeeded", loading: "loading", queue_full: "queueFull" };
+  const key = known[error.code] ?? known[error.status];
+  showError(key ? text(key) : error.message);
   if (error instanceof FormError) error.field.focus();
 }
 

@@ -2,7 +2,7 @@
 
 const TEXTS = {
   addRectangle: ["Add the rectangle", "添加矩形"],
-  again: ["Again", "再画一次"],
+  again: ["Draw another", "再画一张"],
   alreadyEnded: ["That drawing has ended.", "该绘制已结束。"],
   asThePicture: ["as the picture", "与图片相同"],
   automatic: ["automatic", "自动"],
@@ -26,6 +26,7 @@ const TEXTS = {
   dropHere: ["Drop a picture here, paste one, or", "将图片拖到此处、粘贴，或"],
   editThis: ["Edit this", "编辑此图"],
   empty: ["Describe a picture, and it appears here.", "描述一幅画，它会出现在这里。"],
+  emptyPrompt: ["Describe a picture first.", "请先描述画面。"],
   eraser: ["Eraser", "橡皮"],
   form: ["What to draw", "绘制内容"],
   gallery: ["Pictures", "图库"],
@@ -44,6 +45,10 @@ const TEXTS = {
   keyTitle: ["This server asks for a key", "此服务器需要密钥"],
   keyWrong: ["The server does not accept this key.", "服务器不接受此密钥。"],
   left: ["Left", "左"],
+  loading: [
+    "The server is still loading the model. You can already describe a picture.",
+    "服务器正在加载模型，可以先描述画面。",
+  ],
   loraAdd: ["Add a LoRA", "添加 LoRA"],
   loraAddChoice: ["Add a LoRA…", "添加 LoRA…"],
   loraRemove: ["Remove {name}", "移除 {name}"],
@@ -85,6 +90,7 @@ const TEXTS = {
   progressPercent: ["{text}, {percent} %", "{text}，{percent}%"],
   prompt: ["Prompt", "提示词"],
   promptExample: ["A red circle on a blue background", "a red circle on a blue background"],
+  queueFull: ["Too many others are waiting. Try again in a moment.", "排队的人太多，请稍后再试。"],
   rectangle: ["Rectangle", "矩形"],
   remove: ["Remove", "移除"],
   sampler: ["Sampler", "采样器"],
