@@ -10,6 +10,7 @@ loads the weights. ``--cold`` drops the page cache before each run, which needs 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ def model() -> Named:
 def cat_seconds(path: Path) -> float:
     """Return the seconds of reading a file."""
     began = time.perf_counter()
-    subprocess.run(["cat", path], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["/bin/cat", path], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began
 
 
@@ -69,7 +70,7 @@ def measure(path: Path, runs: int, *, cold: bool) -> None:
     for _ in range(runs):
         for name in ("cat", "load"):
             if cold:
-                subprocess.run(["sync"], check=True)
+                os.sync()
                 _DROP_CACHES.write_text("3")
             else:
                 cat_seconds(path)
@@ -84,7 +85,8 @@ def measure(path: Path, runs: int, *, cold: bool) -> None:
     print(f"{gigabytes:.2f} GB, {'cold' if cold else 'warm'} page cache, medians of {runs} runs")
     for name, seconds in times.items():
         value = median(seconds)
-        print(f"{name:8} {value:6.2f} s {value / gigabytes:6.2f} s/GB {value / reading:6.2f} of cat")
+        per_gigabyte = f"{value / gigabytes:6.2f} s/GB"
+        print(f"{name:8} {value:6.2f} s {per_gigabyte} {value / reading:6.2f} of cat")
 
 
 def main() -> None:
