@@ -46,13 +46,13 @@ def check(
         (
             8 * GB,
             (512, 512),
-            "'x' needs about 8.87 GB to be loaded, and 3.10 GB are free",
+            "'x' needs about 8.94 GB to be loaded, and 3.10 GB are free",
             "close other programs, or use a smaller quantization of the model, for example Q4_0",
         ),
         (
             2 * GB,
             (2048, 2048),
-            "'x' needs about 44.3 GB to draw 2048x2048, and 3.10 GB are free",
+            "'x' needs about 44.4 GB to draw 2048x2048, and 3.10 GB are free",
             "draw a smaller picture with size, or close other programs",
         ),
     ],

@@ -5,9 +5,9 @@ from dataclasses import replace
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.memory.memory_plan import MemoryPlan
-from gpustack_draw.memory.tiles import OVERLAP
 from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, MemoryChoices, Work
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.tiles import OVERLAP
 
 _GPUS = {"gpu", "igpu", "software"}
 
@@ -42,7 +42,9 @@ def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_byt
         device: The device; ``None`` for the CPU with ggml's own code.
         addition_bytes: Bytes of the LoRAs, which the engine loads for each drawing.
     """
-    larger = one.settings.hires or one.settings
+    hires = one.settings.hires
+    larger = hires or one.settings
+    is_decoded_first = hires is not None and not hires.is_latent
     return Work(
         model=model,
         width=larger.width,
@@ -52,6 +54,7 @@ def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_byt
         device=device_traits(device),
         addition_bytes=addition_bytes + one.upscaler_bytes,
         seamless=one.settings.tile,
+        first_size=(one.settings.width, one.settings.height) if is_decoded_first else None,
     )
 
 

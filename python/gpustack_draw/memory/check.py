@@ -6,11 +6,11 @@ from gpustack_draw.errors import NotEnoughMemoryError, UsageError, quoted
 from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.flash_attention import has_flash_attention
 from gpustack_draw.memory.memory_plan import MemoryPlan
-from gpustack_draw.memory.tiles import has_tiles
 from gpustack_draw.memory.work import GGML_CPU, Work
 from gpustack_draw.phrases import Argument, Phrase, phrase
 from gpustack_draw.request.memory_options import MemoryOptions
 from gpustack_draw.resolver.smaller_files import smaller_files
+from gpustack_draw.resolver.tiles import has_tiles
 from gpustack_draw.units import format_bytes
 
 # The options that do nothing on a CPU, in the order in which they are checked.

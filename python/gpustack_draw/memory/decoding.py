@@ -79,6 +79,11 @@ def decoding_bytes(work: Work) -> int:
         numbers += largest * _MERGED_BYTES
         drawn = min(drawn, tiles.pixels)
         encoded = [min(each, tiles.encoded_pixels) for each in encoded]
+    if work.first_size is not None:
+        # Its tiles may be larger than those of the second pass, which are cut evenly.
+        first = work.tiles_of(work.first_size)
+        width, height = work.first_size
+        drawn = max(drawn, width * height if first is None else first.pixels)
     graphs = [_graph_bytes(work, drawn, decodes=True)]
     graphs += [_graph_bytes(work, each, decodes=False) for each in encoded]
     return numbers + int(max(graphs))

@@ -10,7 +10,7 @@ from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.memory.decoding import decoding_bytes
 from gpustack_draw.memory.memory_plan import PhaseBytes
 from gpustack_draw.memory.sampling import sampling_bytes
-from gpustack_draw.memory.text_encoding import text_bytes
+from gpustack_draw.memory.text_encoding import kept_bytes, text_bytes
 from gpustack_draw.memory.weights import Weights, weights_of
 from gpustack_draw.memory.work import DeviceTraits, MemoryChoices, Work
 
@@ -19,9 +19,12 @@ from gpustack_draw.memory.work import DeviceTraits, MemoryChoices, Work
 _BASE_BYTES = 54_000_000
 _VOCABULARY_BYTES = 49_000_000
 _LARGE_VOCABULARY = 100_000
-# Scratch memory: operands that kernels pack, none of them larger than the weights, and freed memory
-# that the C library keeps.
+# Scratch memory: operands that kernels pack, as a share of the weights and at most.
+_SCRATCH_SHARE = 0.4
 _SCRATCH_BYTES = 45_000_000
+# The C library keeps freed buffers up to this size for later use: the maximum of M_MMAP_THRESHOLD
+# of mallopt(3). So the smaller phases leave theirs beside the largest one.
+_LARGEST_KEPT_BUFFER = 32 * 2**20
 # Additional memory of the device FastCPU; 30 more threads added 5 MB.
 _FAST_BYTES = 12_000_000
 # Buffers of a driver; not measured.
@@ -49,13 +52,18 @@ def estimate(work: Work) -> PhaseBytes:
     if work.device.is_gpu:
         return _on_gpu(work)
     weights = weights_of(work).total
+    text = _rounded(text_bytes(work))
+    sampling = _rounded(sampling_bytes(work))
+    decoding = _rounded(decoding_bytes(work))
+    *smaller, _ = sorted((text, sampling, decoding))
+    left = sum(each for each in smaller if each <= _LARGEST_KEPT_BUFFER)
     return PhaseBytes(
-        base=_base_bytes(work, weights),
+        base=_base_bytes(work, weights) + left,
         weights=weights,
         inputs=_input_bytes(work),
-        text=_rounded(text_bytes(work)),
-        sampling=_rounded(sampling_bytes(work)),
-        decoding=_rounded(decoding_bytes(work)),
+        text=text,
+        sampling=sampling,
+        decoding=decoding,
     )
 
 
@@ -122,7 +130,7 @@ def _rounded(count: int) -> int:
 
 def _base_bytes(work: Work, weights: int) -> int:
     family = work.model.family
-    base = _BASE_BYTES + min(_SCRATCH_BYTES, weights)
+    base = _BASE_BYTES + min(_SCRATCH_BYTES, int(_SCRATCH_SHARE * weights)) + kept_bytes(work)
     if "llm" in family.requires or family.t5_tokens > _LARGE_VOCABULARY:
         base += _VOCABULARY_BYTES
     if not work.device.copies_features:

@@ -21,6 +21,13 @@ _LLM_TOKENS = 512
 _LLM_HEAD = 128
 # One with 24 billion weights, the largest of any family.
 _UNKNOWN_LLM_BYTES = 178_000_000
+# What the engine keeps (cpp/engine/kept_conditions.h), and the numbers of a prompt: those of both
+# encoders of Stable Diffusion XL, and of T5-XXL, at most.
+_MOST_KEPT = 4
+_MOST_KEPT_BYTES = 64 * 2**20
+_CLIP_NUMBERS = 77 * 2048
+_T5_TOKENS = 512
+_T5_WIDTH = 4096
 _INNER = ("ffn_gate.weight", "mlp.gate_proj.weight")
 _QUERIES = ("attn_q.weight", "self_attn.q_proj.weight")
 _WORDS = ("token_embd.weight", "embed_tokens.weight")
@@ -40,6 +47,23 @@ def text_bytes(work: Work) -> int:
     if "clip_l" not in family.requires:
         return _t5_bytes(512, _LONG_T5_PAIR_BYTES)
     return _t5_bytes(77 if "clip_g" in family.requires else 256, _T5_PAIR_BYTES)
+
+
+def kept_bytes(work: Work) -> int:
+    """Return the bytes of the prompts that the engine keeps encoded for later drawings, at most.
+
+    Args:
+        work: The drawing.
+    """
+    family = work.model.family
+    if "llm" in family.requires:
+        words = dict(_shapes(work)).get("words")
+        numbers = 0 if words is None else _LLM_TOKENS * words[0] * family.llm_layers
+    elif family.unet:
+        numbers = _CLIP_NUMBERS
+    else:
+        numbers = _T5_TOKENS * _T5_WIDTH
+    return min(_MOST_KEPT_BYTES, 4 * _MOST_KEPT * numbers or _MOST_KEPT_BYTES)
 
 
 def _t5_bytes(tokens: int, pair: int) -> int:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from gpustack_draw.inputs.engine_pictures import EnginePictures
-from gpustack_draw.memory.tiles import Tiles, tiles_of
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.tiles import Tiles, tiles_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,7 @@ class Work:
         choices: How it is made to fit.
         addition_bytes: Bytes of the weights beside the model's: LoRAs, and an upscaling model.
         seamless: ``x``, ``y`` or ``both`` for a picture whose edges continue at the opposite ones.
+        first_size: Width and height of a first pass that is decoded, too; ``None`` for none.
     """
 
     model: ResolvedModel
@@ -95,6 +96,7 @@ class Work:
     choices: MemoryChoices = AS_IS
     addition_bytes: int = 0
     seamless: str | None = None
+    first_size: tuple[int, int] | None = None
 
     @property
     def encodes_pictures(self) -> bool:
@@ -104,10 +106,17 @@ class Work:
     @property
     def tiles(self) -> Tiles | None:
         """The tiles of the largest picture; ``None`` if each is decoded and encoded at once."""
-        if self.choices.vae_tile is None:
-            return None
         references = () if self.pictures is None else self.pictures.references
         width = max(self.width, *(array.shape[1] for array in references), 0)
         height = max(self.height, *(array.shape[0] for array in references), 0)
-        side = self.choices.vae_tile
-        return tiles_of(self.model.family, (width, height), side, self.seamless)
+        return self.tiles_of((width, height))
+
+    def tiles_of(self, size: tuple[int, int]) -> Tiles | None:
+        """Return the tiles of a picture; ``None`` if it is decoded and encoded at once.
+
+        Args:
+            size: Its width and height in pixels.
+        """
+        if self.choices.vae_tile is None:
+            return None
+        return tiles_of(self.model.family, size, self.choices.vae_tile, self.seamless)

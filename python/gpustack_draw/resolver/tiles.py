@@ -23,11 +23,13 @@ class Tiles:
         width: Width of a tile in cells of the latent.
         height: Height of a tile in cells of the latent.
         cell: Side of a cell in pixels.
+        count: Number of tiles, as the engine chooses it.
     """
 
     width: int
     height: int
     cell: int
+    count: int
 
     @property
     def pixels(self) -> int:
@@ -67,7 +69,9 @@ def tiles_of(
         length if seamless in (axis, "both") else _tile_length(length, most)
         for length, axis in zip(cells, "xy", strict=True)
     )
-    return None if [width, height] == cells else Tiles(width, height, cell)
+    if [width, height] == cells:
+        return None
+    return Tiles(width, height, cell, _count(cells[0], width) * _count(cells[1], height))
 
 
 def _tile_length(cells: int, most: int) -> int:
@@ -93,5 +97,12 @@ def _overlap(cells: int, length: int) -> float:
     """Return the share of a tile that overlaps, in the number of tiles that the engine chooses."""
     if cells <= length:
         return 1.0
-    count = max(2, (cells - length // 2) // (length - length // 2))
+    count = _count(cells, length)
     return (length * count - cells) / (length * (count - 1))
+
+
+def _count(cells: int, length: int) -> int:
+    """Return the number of tiles along an axis that the engine chooses."""
+    if cells <= length:
+        return 1
+    return max(2, (cells - length // 2) // (length - length // 2))

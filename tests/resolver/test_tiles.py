@@ -2,8 +2,8 @@
 
 import pytest
 
-from gpustack_draw.memory.tiles import Tiles, tiles_of
 from gpustack_draw.resolver.families import FAMILIES
+from gpustack_draw.resolver.tiles import Tiles, tiles_of
 
 
 def engine_overlap(cells: int, length: int) -> tuple[int, float]:
@@ -29,7 +29,8 @@ def test_neighbors_overlap_in_every_size(family: str, side: int) -> None:
             continue
         assert 4 <= tiles.width <= max(4, side // cell)
         assert tiles.height == 4
-        _, overlap = engine_overlap(cells, tiles.width)
+        count, overlap = engine_overlap(cells, tiles.width)
+        assert tiles.count == count
         assert overlap >= 0.25
         _, encoded = engine_overlap(cells, min(int(tiles.width * 1.30539), cells))
         assert encoded >= 0.2 or encoded == 0
@@ -37,11 +38,11 @@ def test_neighbors_overlap_in_every_size(family: str, side: int) -> None:
 
 def test_the_tiles_of_a_picture() -> None:
     sd1 = FAMILIES["sd1"]
-    assert tiles_of(sd1, (1024, 1024), 256) == Tiles(32, 32, 8)
-    assert tiles_of(sd1, (1024, 256), 256) == Tiles(32, 32, 8)
+    assert tiles_of(sd1, (1024, 1024), 256) == Tiles(32, 32, 8, 49)
+    assert tiles_of(sd1, (1024, 256), 256) == Tiles(32, 32, 8, 7)
     assert tiles_of(sd1, (256, 256), 256) is None
     # With 32 cells the engine would let two tiles overlap by one cell.
-    assert tiles_of(sd1, (504, 256), 256) == Tiles(30, 32, 8)
+    assert tiles_of(sd1, (504, 256), 256) == Tiles(30, 32, 8, 3)
     tiles = tiles_of(sd1, (1024, 1024), 512)
     assert tiles is not None
     assert (tiles.pixels, tiles.encoded_pixels) == (512 * 512, int(512 * 512 * 1.30539**2))
@@ -49,8 +50,8 @@ def test_the_tiles_of_a_picture() -> None:
 
 def test_the_axes_of_a_seamless_picture_stay_whole() -> None:
     sd1 = FAMILIES["sd1"]
-    assert tiles_of(sd1, (1024, 1024), 256, "x") == Tiles(128, 32, 8)
-    assert tiles_of(sd1, (1024, 1024), 256, "y") == Tiles(32, 128, 8)
+    assert tiles_of(sd1, (1024, 1024), 256, "x") == Tiles(128, 32, 8, 7)
+    assert tiles_of(sd1, (1024, 1024), 256, "y") == Tiles(32, 128, 8, 7)
     assert tiles_of(sd1, (1024, 1024), 256, "both") is None
 
 
