@@ -91,6 +91,7 @@ def test_too_little_memory_beside_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.message == (
         "'x' needs about 2.10 GB beside the GPU to be loaded, and 1.00 GB are free"
     )
+    assert caught.value.hint.startswith("close other programs, or use a smaller quantization")
 
 
 def test_a_gpu_that_fits_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,17 @@ def test_a_gpu_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotEnoughMemoryError) as caught:
         check_memory(drawing, choose(drawing), MemoryOptions())
     assert caught.value.message.endswith(" to be loaded, and 1.00 GB of CUDA0 are free")
-    assert caught.value.hint.startswith("close other programs, or use a smaller quantization")
+    assert caught.value.hint == (
+        "close other programs that use CUDA0, or use a smaller quantization of the model,"
+        " for example Q4_0"
+    )
+    free = replace(GPU, free_bytes=70 * GB)
+    drawing = work(weights=60 * GB, device=free, size=(8192, 8192))
+    with pytest.raises(NotEnoughMemoryError) as caught:
+        check_memory(drawing, choose(drawing), MemoryOptions())
+    assert caught.value.hint == (
+        "draw a smaller picture with size, or close other programs that use CUDA0"
+    )
     drawing = work(weights=2 * GB, device=small)
     options = MemoryOptions(offload_to_cpu=False, clip_on_cpu=False)
     with pytest.raises(NotEnoughMemoryError) as caught:

@@ -91,7 +91,7 @@ def check_memory(
         hint = _hint_for_model(work, plan, options)
     else:
         purpose = f"to draw {work.width}x{work.height}"
-        hint = _hint_for_size(work, options, argument)
+        hint = _hint_for_size(work, plan, options, argument)
     raise NotEnoughMemoryError(
         f"{quoted(work.model.name)} needs about {format_bytes(needed.peak)}{beside} {purpose},"
         f" and {format_bytes(free)}{of_device} are free",
@@ -107,20 +107,29 @@ def _hint_for_model(work: Work, plan: MemoryPlan, options: MemoryOptions) -> str
     fitting = [file for file in smaller_files(work.model) if own - file.bytes >= excess]
     if fitting:
         needed = format_bytes(plan.needed.peak - own + fitting[0].bytes)
-        return f"use {fitting[0].label}, which needs about {needed}, or close other programs"
+        return f"use {fitting[0].label}, which needs about {needed}, or {_closing(work, plan)}"
     if _fits_on_cpu(work, options):
         return phrase("draw on the CPU with {device}, or use a smaller quantization of the model")
-    return "close other programs, or use a smaller quantization of the model, for example Q4_0"
+    smaller = "use a smaller quantization of the model, for example Q4_0"
+    return f"{_closing(work, plan)}, or {smaller}"
 
 
-def _hint_for_size(work: Work, options: MemoryOptions, argument: str) -> Phrase:
+def _hint_for_size(work: Work, plan: MemoryPlan, options: MemoryOptions, argument: str) -> Phrase:
     decisive = Argument(argument)
     with_tiles = replace(options, vae_tiling="auto")
     if options.vae_tiling == "off" and choose(work, with_tiles).fits:
         return phrase("decode it in tiles with {vae_tiling='auto'}")
     if _fits_on_cpu(work, options):
         return phrase("draw a smaller picture with {}, or on the CPU with {device}", decisive)
-    return phrase("draw a smaller picture with {}, or close other programs", decisive)
+    return phrase("draw a smaller picture with {}, or {}", decisive, _closing(work, plan))
+
+
+def _closing(work: Work, plan: MemoryPlan) -> str:
+    """Return the hint to free memory: that of the machine, or that of a GPU."""
+    is_beside_gpu = plan.free_bytes is not None and plan.needed.peak <= plan.free_bytes
+    if work.device.shares_memory or is_beside_gpu:
+        return "close other programs"
+    return f"close other programs that use {work.device.name}"
 
 
 def _fits_on_cpu(work: Work, options: MemoryOptions) -> bool:
