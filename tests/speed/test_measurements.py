@@ -52,7 +52,7 @@ def test_a_measurement_of_the_same_work_is_averaged_and_becomes_the_newest() -> 
     other = replace(SAMPLE, variant="loras")
     add_measurements([SAMPLE, other])
     add_measurements([replace(SAMPLE, seconds=6.0, operations=8.001e11)])
-    assert read_measurements() == [other, replace(SAMPLE, seconds=5.0, operations=8.001e11)]
+    assert read_measurements() == [other, replace(SAMPLE, seconds=4.6, operations=8.001e11)]
 
 
 def test_the_oldest_measurements_are_dropped() -> None:

@@ -25,20 +25,27 @@ class DrawingTime:
         self._model = model
         self._threads = threads
 
-    def record(self, first: Pass, device: Device, progress: PictureProgress) -> None:
+    def record(
+        self, first: Pass, device: Device, progress: PictureProgress, vae_tile: int | None
+    ) -> None:
         """Keep the seconds of a drawing for later estimates.
 
         Args:
             first: Its first pass.
             device: The device that drew it.
             progress: Its progress, which is over.
+            vae_tile: Side of the tiles of the VAE in pixels; ``None`` for whole pictures.
         """
         # A cache skips later steps, so that the first one differs.
         seconds = progress.seconds if first.settings.cache else progress.steady_seconds
-        record_time(self._work_of(first), self._computer(device), seconds)
+        record_time(self._work_of(first, vae_tile), self._computer(device), seconds)
 
     def estimate(
-        self, first: Pass, device: Device, measure_speed: Callable[[str, int], float]
+        self,
+        first: Pass,
+        device: Device,
+        measure_speed: Callable[[str, int], float],
+        vae_tile: int | None,
     ) -> PictureTime | None:
         """Return the estimated time of a drawing; ``None`` if the device does not compute.
 
@@ -46,17 +53,17 @@ class DrawingTime:
             first: Its first pass.
             device: The device that would draw it.
             measure_speed: Measures the operations per second of a device with a number of threads.
+            vae_tile: Side of the tiles of the VAE in pixels; ``None`` for whole pictures.
         """
         computer = self._computer(device)
         threads = computer.threads or 1
-        return estimate_time(
-            self._work_of(first), computer, lambda: measure_speed(device.name, threads)
-        )
+        work = self._work_of(first, vae_tile)
+        return estimate_time(work, computer, lambda: measure_speed(device.name, threads))
 
     def _computer(self, device: Device) -> Computer:
         name = f"{device.name}: {device.description}"[:MOST_TEXT]
         return Computer(device=name, threads=self._threads or usable_cores())
 
-    def _work_of(self, first: Pass) -> tuple[PhaseWork, ...]:
+    def _work_of(self, first: Pass, vae_tile: int | None) -> tuple[PhaseWork, ...]:
         pictures = None if first.pictures is None else first.pictures.engine
-        return drawing_work(self._model, first.settings, pictures)
+        return drawing_work(self._model, first.settings, pictures, vae_tile=vae_tile)

@@ -179,7 +179,7 @@ class LocalEngine:
             first = Pass.first(drawing, settings)
             with self._turns.drawing():
                 picture = self._draw_passes(first, progress, previews)
-                self._time.record(first, self._used_device(), progress)
+                self._time.record(first, self._used_device(), progress, picture.vae_tile)
             yield picture
 
     def load(self, request: DrawRequest, on_progress: ProgressFunction | None = None) -> None:
@@ -247,7 +247,7 @@ class LocalEngine:
                 device = None
             first = Pass.first(drawing, settings)
             _, memory = self._plan_memory(first, device)
-            time = None if device is None else self._estimated_time(first, device)
+            time = None if device is None else self._estimated_time(first, device, memory)
         name = self._device if device is None else device.name
         files = self._files_of(drawing, upscaler)
         plan = plan_model(self.model, settings, memory, name, drawing.plan_notes, files)
@@ -270,14 +270,16 @@ class LocalEngine:
         is_on_hub = any(file.hub_file is not None for file in files)
         return DrawingFiles(files, self._loras.hub if is_on_hub else None)
 
-    def _estimated_time(self, first: Pass, device: Device) -> PictureTime | None:
+    def _estimated_time(
+        self, first: Pass, device: Device, memory: MemoryPlan
+    ) -> PictureTime | None:
         def measure_speed(name: str, threads: int) -> float:
             try:
                 return self._engine.measure_speed(device=name, threads=threads)
             except DrawError:  # a plan needs no working engine
                 return 0.0
 
-        return self._time.estimate(first, device, measure_speed)
+        return self._time.estimate(first, device, measure_speed, memory.choices.vae_tile)
 
     def _engine_names(self, model: Sequence[EngineTensor], lora: Sequence[str]) -> EngineNames:
         with self._turns.lock():

@@ -8,6 +8,7 @@ from gpustack_draw.request.draw_settings import DrawSettings
 from gpustack_draw.resolver.denoising_start import denoising_start, last_steps
 from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.resolved_model import ResolvedModel
+from gpustack_draw.resolver.tiles import Tiles, tiles_of
 from gpustack_draw.speed.network_work import (
     decoding_operations,
     evaluation_operations,
@@ -27,7 +28,8 @@ class PhaseWork:
         phase: ``load``, ``encode_pictures``, ``encode``, ``sample`` or ``decode``.
         network: What computes: texts of equal networks are equal.
         operations: Floating-point operations of a unit; bytes for ``load``.
-        units: Number of units: evaluations of the model for ``sample``, prompts for ``encode``.
+        units: Number of units: evaluations of the model for ``sample``, prompts for ``encode``,
+            tiles for ``encode_pictures`` and ``decode``.
         variant: What else changes the seconds of a unit, such as LoRAs, or a cache that skips some
             of them; empty for nothing.
     """
@@ -40,7 +42,11 @@ class PhaseWork:
 
 
 def drawing_work(
-    model: ResolvedModel, settings: DrawSettings, pictures: EnginePictures | None = None
+    model: ResolvedModel,
+    settings: DrawSettings,
+    pictures: EnginePictures | None = None,
+    *,
+    vae_tile: int | None = None,
 ) -> tuple[PhaseWork, ...]:
     """Return the work of each phase; a second pass has phases of its own.
 
@@ -50,6 +56,7 @@ def drawing_work(
         model: The model.
         settings: The drawing.
         pictures: Its input pictures; ``None`` for none.
+        vae_tile: Side of the tiles of the VAE in pixels; ``None`` for whole pictures.
     """
     pictures = pictures or EnginePictures()
     operations, encoder_bytes = prompt_operations(model)
@@ -63,27 +70,28 @@ def drawing_work(
             units=2 if has_negative else 1,
         ),
     ]
-    first = settings.width * settings.height
-    encoded = [int(array.shape[0] * array.shape[1]) for array in pictures.references]
+    size = settings.width, settings.height
+    vae = _Autoencoder(model, vae_tile, settings.tile)
+    encoded = [(int(array.shape[1]), int(array.shape[0])) for array in pictures.references]
     if pictures.image is not None:
-        encoded.append(first)
+        encoded.append(size)
     evaluations = _evaluations(_run_steps(settings, pictures, model.family), settings)
-    work += _encoding(model, encoded)
-    work += _pass(model, settings, first, evaluations, pictures)
+    work += [vae.encoding(each) for each in encoded]
+    work += _pass(model, settings, size, evaluations, pictures)
     hires = settings.hires
     if hires is not None:
-        second = hires.width * hires.height
+        second = hires.width, hires.height
         if not hires.is_latent:
-            work += [*_decoding(model, first), *_encoding(model, [second])]
+            work += [vae.decoding(size), vae.encoding(second)]
         work += _pass(model, settings, second, _evaluations(hires.steps, settings), pictures)
-    last = first if hires is None else hires.width * hires.height
-    return (*work, *_decoding(model, last))
+        size = second
+    return (*work, vae.decoding(size))
 
 
 def _pass(
     model: ResolvedModel,
     settings: DrawSettings,
-    pixels: int,
+    size: tuple[int, int],
     evaluations: int,
     pictures: EnginePictures,
 ) -> Iterator[PhaseWork]:
@@ -98,24 +106,51 @@ def _pass(
     yield PhaseWork(
         phase="sample",
         network=f"{family.name} {family.hidden} {network_bytes(model)}",
-        operations=evaluation_operations(model, pixels, references),
+        operations=evaluation_operations(model, size[0] * size[1], references),
         units=evaluations,
         variant=", ".join(filter(None, variant)),
     )
 
 
-def _decoding(model: ResolvedModel, pixels: int) -> Iterator[PhaseWork]:
-    operations, decoder = decoding_operations(model, pixels)
-    network = f"{decoder} {model.family.latent_channels}"
-    yield PhaseWork(phase="decode", network=network, operations=operations)
+@dataclass(frozen=True)
+class _Autoencoder:
+    """The VAE of a model, or its tiny autoencoder.
 
+    Attributes:
+        model: The model.
+        tile: Side of its tiles in pixels; ``None`` for whole pictures.
+        seamless: The axes along which pictures are not cut.
+    """
 
-def _encoding(model: ResolvedModel, pictures: list[int]) -> Iterator[PhaseWork]:
-    """Yield the work of encoding pictures, which takes about as long as decoding them."""
-    if pictures:
-        operations, decoder = decoding_operations(model, sum(pictures))
-        network = f"{decoder} {model.family.latent_channels}"
-        yield PhaseWork(phase="encode_pictures", network=network, operations=operations)
+    model: ResolvedModel
+    tile: int | None
+    seamless: str | None
+
+    def decoding(self, size: tuple[int, int]) -> PhaseWork:
+        """Return the work of decoding a picture."""
+        tiles = self._tiles(size)
+        if tiles is None:
+            return self._work("decode", size[0] * size[1], 1)
+        return self._work("decode", tiles.pixels, tiles.count)
+
+    def encoding(self, size: tuple[int, int]) -> PhaseWork:
+        """Return the work of encoding a picture, which takes about as long as decoding it."""
+        tiles = self._tiles(size)
+        if tiles is None:
+            return self._work("encode_pictures", size[0] * size[1], 1)
+        # Larger tiles, and so fewer of them.
+        count = -(-tiles.count * tiles.pixels // tiles.encoded_pixels)
+        return self._work("encode_pictures", tiles.encoded_pixels, count)
+
+    def _tiles(self, size: tuple[int, int]) -> Tiles | None:
+        if self.tile is None:
+            return None
+        return tiles_of(self.model.family, size, self.tile, self.seamless)
+
+    def _work(self, phase: str, pixels: int, count: int) -> PhaseWork:
+        operations, decoder = decoding_operations(self.model, pixels)
+        network = f"{decoder} {self.model.family.latent_channels}"
+        return PhaseWork(phase=phase, network=network, operations=operations, units=count)
 
 
 def _run_steps(settings: DrawSettings, pictures: EnginePictures, family: Family) -> int:

@@ -21,8 +21,9 @@ _MOST_MEASUREMENTS = 300
 _MOST_BYTES = 200_000
 MOST_TEXT = 200
 _MOST_THREADS = 10_000
-# Share of the newest measurement in the mean: a busy machine is slower for a while.
-_SHARE_OF_NEWEST = 0.5
+# Share of a slower measurement in the mean. Whatever disturbs a drawing makes it slower: other
+# programs, and memory that its process uses for the first time. So a faster one counts alone.
+_SHARE_OF_SLOWER = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +96,9 @@ def add_measurements(new: Iterable[Measurement]) -> None:
     known = {_key(each): each for each in read_measurements()}
     for measurement in new:
         earlier = known.pop(_key(measurement), measurement)
-        mean = earlier.seconds + _SHARE_OF_NEWEST * (measurement.seconds - earlier.seconds)
-        known[_key(measurement)] = replace(measurement, seconds=mean)
+        slower = max(0.0, measurement.seconds - earlier.seconds)
+        seconds = min(earlier.seconds, measurement.seconds) + _SHARE_OF_SLOWER * slower
+        known[_key(measurement)] = replace(measurement, seconds=seconds)
     kept = [asdict(each) for each in known.values()][-_MOST_MEASUREMENTS:]
     with contextlib.suppress(OSError, RuntimeError):
         _write(json.dumps({"version": _VERSION, "measurements": kept}, indent=0).encode())
