@@ -78,7 +78,8 @@ def names_in(page: str) -> list[str]:
 def _dry_run(model: KnownModel, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """Return what ``--dry-run --json`` prints; too little memory here is no error."""
     command = [sys.executable, "-m", "gpustack_draw", model.name, "a cat", "--on", "local"]
-    command += ["--dry-run", "--json", "--device", "auto"]
+    # Whole pictures, or the memory would depend on what is free here.
+    command += ["--dry-run", "--json", "--device", "auto", "--vae-tiling", "off"]
     if "draw" in model.tasks or "edit" in model.tasks:
         command += ["--size", "native"]
     else:  # an inpainting model draws nothing without a picture and a mask
