@@ -16,6 +16,7 @@ from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.memory.check import check_memory
 from gpustack_draw.memory.choose import choose
 from gpustack_draw.memory.estimate import estimate
+from gpustack_draw.memory.weights import Weights, weights_of
 from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, MemoryChoices, Work
 from gpustack_draw.request.draw_request import DrawRequest
 from gpustack_draw.request.memory_options import MemoryOptions
@@ -214,3 +215,17 @@ def test_what_a_loaded_model_has_is_kept_while_it_fits(monkeypatch: pytest.Monke
 
 def set_free(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
     monkeypatch.setattr("gpustack_draw.memory.choose.available_memory", lambda: count)
+
+
+def test_the_weights_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan compares a dozen choices, and a model has thousands of tensors."""
+    counted: list[Work] = []
+
+    def count(work: Work) -> Weights:
+        counted.append(work)
+        return weights_of(work)
+
+    monkeypatch.setattr("gpustack_draw.memory.choose.weights_of", count)
+    monkeypatch.setattr("gpustack_draw.memory.estimate.weights_of", count)
+    choose(work_for(weighing("sdxl", 6 * GB), DrawRequest(prompt="a cat")))
+    assert len(counted) == 1

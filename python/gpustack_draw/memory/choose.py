@@ -7,6 +7,7 @@ from gpustack_draw.memory.available import available_memory
 from gpustack_draw.memory.estimate import estimate, estimate_host
 from gpustack_draw.memory.flash_attention import has_flash_attention
 from gpustack_draw.memory.memory_plan import NOTHING, MemoryPlan
+from gpustack_draw.memory.weights import Weights, weights_of
 from gpustack_draw.memory.work import MemoryChoices, Work
 from gpustack_draw.phrases import Phrase, joined, phrase
 from gpustack_draw.request.memory_options import NO_MEMORY_OPTIONS, MemoryOptions
@@ -35,7 +36,9 @@ def choose(
             drawing fits with them.
     """
     free = _Free.of(work, loaded)
-    plans = [_plan(work, choices, free) for choices in _candidates(work, options)]
+    candidates = list(_candidates(work, options))
+    weights = weights_of(replace(work, choices=candidates[0]))  # the same for all of them
+    plans = [_plan(work, choices, free, weights) for choices in candidates]
     fitting = [plan for plan in plans if plan.fits is not False]
     if fitting and not options.low_memory:
         of_loaded = [plan for plan in fitting if plan.choices.loading == loaded]
@@ -70,13 +73,13 @@ class _Free:
         )
 
 
-def _plan(work: Work, choices: MemoryChoices, free: _Free) -> MemoryPlan:
+def _plan(work: Work, choices: MemoryChoices, free: _Free, weights: Weights) -> MemoryPlan:
     work = replace(work, choices=choices)
     is_gpu = work.device.is_gpu
     return MemoryPlan(
-        needed=estimate(work),
+        needed=estimate(work, weights),
         free_bytes=free.device,
-        host_needed=estimate_host(work) if is_gpu else NOTHING,
+        host_needed=estimate_host(work, weights) if is_gpu else NOTHING,
         host_free_bytes=free.host,
         choices=choices,
     )

@@ -115,9 +115,7 @@ def _graph_bytes(work: Work, pixels: int, *, decodes: bool) -> float:
 
 def _narrowest_width(model: ResolvedModel) -> int:
     """Return the channels of the decoder at full size, which distilled decoders have fewer of."""
-    for file in model.files:
-        if file.component in {"vae", "model"} and file.header is not None:
-            for name, tensor in file.header.tensors.items():
-                if _DECODER_INPUT.search(name) and len(tensor.shape) == 4:
-                    return tensor.shape[3] // _WIDENING
+    for component, tensor in model.tensors:
+        if component == "vae" and _DECODER_INPUT.search(tensor.name) and len(tensor.shape) == 4:
+            return tensor.shape[3] // _WIDENING
     return _NARROWEST

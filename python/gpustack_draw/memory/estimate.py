@@ -40,7 +40,7 @@ _HOST = DeviceTraits(
 )
 
 
-def estimate(work: Work) -> PhaseBytes:
+def estimate(work: Work, weights: Weights | None = None) -> PhaseBytes:
     """Estimate the memory of loading a model and drawing one picture, on the device that computes.
 
     The weights stay in memory, and so do the input pictures. Encoding the prompt, sampling and
@@ -48,18 +48,20 @@ def estimate(work: Work) -> PhaseBytes:
 
     Args:
         work: The drawing.
+        weights: Its weights; ``None`` to count them.
     """
+    if weights is None:
+        weights = weights_of(work)
     if work.device.is_gpu:
-        return _on_gpu(work)
-    weights = weights_of(work).total
+        return _on_gpu(work, weights)
     text = _rounded(text_bytes(work))
     sampling = _rounded(sampling_bytes(work))
     decoding = _rounded(decoding_bytes(work))
     *smaller, _ = sorted((text, sampling, decoding))
     left = sum(each for each in smaller if each <= _LARGEST_KEPT_BUFFER)
     return PhaseBytes(
-        base=_base_bytes(work, weights) + left,
-        weights=weights,
+        base=_base_bytes(work, weights.total) + left,
+        weights=weights.total,
         inputs=_input_bytes(work),
         text=text,
         sampling=sampling,
@@ -67,13 +69,16 @@ def estimate(work: Work) -> PhaseBytes:
     )
 
 
-def estimate_host(work: Work) -> PhaseBytes:
+def estimate_host(work: Work, weights: Weights | None = None) -> PhaseBytes:
     """Estimate the memory of the machine that a drawing on a GPU needs, beside that of the GPU.
 
     Args:
         work: The drawing.
+        weights: Its weights; ``None`` to count them.
     """
-    choices, weights = work.choices, weights_of(work)
+    if weights is None:
+        weights = weights_of(work)
+    choices = work.choices
     host = replace(work, device=_HOST, choices=MemoryChoices(vae_tile=choices.vae_tile))
     if not choices.offload:
         weights = Weights(
@@ -89,8 +94,8 @@ def estimate_host(work: Work) -> PhaseBytes:
     )
 
 
-def _on_gpu(work: Work) -> PhaseBytes:
-    choices, weights = work.choices, weights_of(work)
+def _on_gpu(work: Work, weights: Weights) -> PhaseBytes:
+    choices = work.choices
     weights = Weights(
         text=weights.text * (not choices.clip_on_cpu),
         diffusion=weights.diffusion,

@@ -6,9 +6,7 @@ The numbers are those of the engine's buffers for a prompt of one piece, for exa
 
 from collections.abc import Iterator
 
-from gpustack_draw.headers.header import TensorInfo
 from gpustack_draw.memory.work import Work
-from gpustack_draw.resolver.detect_family import component_of
 
 _CLIP_BYTES = 2_500_000
 # T5-XXL with 77 tokens for Stable Diffusion 3, 256 for FLUX.1, and 512 for others: bytes per pair
@@ -83,15 +81,7 @@ def _llm_bytes(work: Work) -> int:
 def _shapes(work: Work) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the shapes of matrices of the language model, those of its last layer last."""
     endings = (("words", _WORDS), ("inner", _INNER), ("queries", _QUERIES))
-    for tensor in _llm_tensors(work):
-        for title, names in endings:
+    for component, tensor in work.model.tensors:
+        for title, names in endings if component == "llm" else ():
             if tensor.name.endswith(names) and len(tensor.shape) == 2:
                 yield title, tensor.shape
-
-
-def _llm_tensors(work: Work) -> Iterator[TensorInfo]:
-    for file in work.model.files:
-        tensors = () if file.header is None else file.header.tensors.values()
-        for tensor in tensors:
-            if file.component == "llm" or component_of(tensor.name, work.model.family) == "llm":
-                yield tensor

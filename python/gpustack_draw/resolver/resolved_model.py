@@ -1,11 +1,14 @@
 """A model whose files are known, local or on the hub."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpustack_draw.headers.header import ModelHeader
+from gpustack_draw.headers.tensor_table import TensorInfo
 from gpustack_draw.request.model_reference import ModelReference
+from gpustack_draw.resolver.detect_family import component_of
 from gpustack_draw.resolver.families import Defaults, Family
 
 if TYPE_CHECKING:
@@ -109,6 +112,19 @@ class ResolvedModel:
     decoder_only: str = ""
     embeddings: tuple[EmbeddingFile, ...] = ()
     hub: "Hub | None" = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def tensors(self) -> tuple[tuple[str, TensorInfo], ...]:
+        """The tensors in the known headers of its files, each with its component.
+
+        The component is empty for the diffusion model in a file with other components.
+        """
+        found: list[tuple[str, TensorInfo]] = []
+        for file in self.files:
+            own = "" if file.component == "model" else file.component
+            tensors = () if file.header is None else file.header.tensors.values()
+            found += [(own or component_of(each.name, self.family), each) for each in tensors]
+        return tuple(found)
 
     def path_of(self, component: str) -> Path | None:
         """Return the path of a component's own file; ``None`` if it has none."""

@@ -1,14 +1,12 @@
 """Floating-point operations of a model's networks, from the shapes in its headers."""
 
 import re
-from collections.abc import Iterator
 
 from gpustack_draw.headers.tensor_table import TensorInfo
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 
 # Prefixes of the diffusion model in an all-in-one file.
 _MODEL_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.")
-_ENCODER_PREFIXES = ("cond_stage_model.", "conditioner.", "text_encoders.", "te.")
 _ENCODERS = ("clip_l", "clip_g", "t5xxl", "llm")
 
 # Multiplying and adding a weight.
@@ -43,13 +41,10 @@ _EMBEDDING_TABLE = re.compile(r"token_emb|embed_tokens|position_emb|shared\.weig
 def network_tensors(model: ResolvedModel) -> dict[str, TensorInfo]:
     """Return the tensors of the diffusion model by their names without prefix; empty if unknown."""
     found = {}
-    for file in model.files:
-        if file.header is None or file.component not in ("model", "diffusion_model"):
-            continue
-        for name, tensor in file.header.tensors.items():
-            prefix = next((each for each in _MODEL_PREFIXES if name.startswith(each)), "")
-            if prefix or file.component == "diffusion_model":
-                found[name.removeprefix(prefix)] = tensor
+    for component, tensor in model.tensors:
+        prefix = next((each for each in _MODEL_PREFIXES if tensor.name.startswith(each)), "")
+        if component == "diffusion_model" or (prefix and not component):
+            found[tensor.name.removeprefix(prefix)] = tensor
     return found
 
 
@@ -121,28 +116,19 @@ def _transformer_operations(tensors: dict[str, TensorInfo], tokens: float, hidde
 def prompt_operations(model: ResolvedModel) -> tuple[float, int]:
     """Return the operations of encoding one prompt, and the bytes of the text encoders."""
     operations, size = 0.0, 0
-    for name, elements, count in _encoder_tensors(model):
-        size += count
-        if not _EMBEDDING_TABLE.search(name):
-            is_clip = "clip" in name or "text_model" in name
-            operations += _PER_WEIGHT * elements * (_CLIP_TOKENS if is_clip else _PROMPT_TOKENS)
-    return operations, size
-
-
-def _encoder_tensors(model: ResolvedModel) -> Iterator[tuple[str, int, int]]:
-    """Yield name, elements and bytes of the tensors of the text encoders."""
+    for component, tensor in model.tensors:
+        if component in _ENCODERS:
+            size += tensor.bytes
+            if not _EMBEDDING_TABLE.search(tensor.name):
+                tokens = _CLIP_TOKENS if component.startswith("clip") else _PROMPT_TOKENS
+                operations += _PER_WEIGHT * tensor.elements * tokens
     for file in model.files:
-        if file.component in _ENCODERS:
-            known = None if file.header is None else file.header.tensors
-            if not known or not any(tensor.bytes for tensor in known.values()):
-                yield file.component, file.bytes, file.bytes  # about a byte per weight
-                continue
-            for name, tensor in known.items():
-                yield f"{file.component}.{name}", tensor.elements, tensor.bytes
-        elif file.component == "model" and file.header is not None:
-            for name, tensor in file.header.tensors.items():
-                if name.startswith(_ENCODER_PREFIXES):
-                    yield name, tensor.elements, tensor.bytes
+        tensors = () if file.header is None else file.header.tensors.values()
+        if file.component in _ENCODERS and not any(tensor.bytes for tensor in tensors):
+            size += file.bytes
+            tokens = _CLIP_TOKENS if file.component.startswith("clip") else _PROMPT_TOKENS
+            operations += _PER_WEIGHT * file.bytes * tokens  # about a byte per weight
+    return operations, size
 
 
 def decoding_operations(model: ResolvedModel, pixels: int) -> tuple[float, str]:
