@@ -205,8 +205,9 @@ def test_every_other_path_needs_the_key_even_an_unknown_one(path: str) -> None:
     assert ask(AccessRules(api_key=KEY), path=path).status == 401
 
 
-def test_clients_of_web_uis_are_asked_for_a_password() -> None:
-    reply = ask(AccessRules(api_key=KEY), path="/sdapi/v1/options")
+@pytest.mark.parametrize("path", ["/sdapi/v1/options", "/controlnet/model_list"])
+def test_clients_of_web_uis_are_asked_for_a_password(path: str) -> None:
+    reply = ask(AccessRules(api_key=KEY), path=path)
     assert reply.headers["www-authenticate"] == 'Basic realm="gpustack-draw"'
 
 
