@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from lora_files import demo_lora
 
+import gpustack_draw
 from gpustack_draw import DrawRequest, Lora
 from gpustack_draw.errors import DrawError, UsageError
 from gpustack_draw.phrases import Phrase, phrase
@@ -165,7 +167,23 @@ def test_errors_name_files_as_clients_do(folder: Path) -> None:
         phrase("'{}' does not fit '/srv/models/cat-Q4_0.gguf', {size}", str(folder / "ink.gguf")),
         hint=f"put it into '{folder}', or use '/srv/style.safetensors'",
     )
-    found.hide_paths(error)
+    found.translate(error)
     assert error.message == "'ink.gguf' does not fit 'cat', size"
     assert isinstance(error.message, Phrase)
     assert error.hint == "put it into 'the folder of LoRAs', or use 'style'"
+
+
+def test_an_unknown_lora_of_a_prompt_can_only_be_one_of_the_server(tmp_path: Path) -> None:
+    (tmp_path / "ink.safetensors").write_bytes(demo_lora(1))
+    request = DrawRequest(prompt="a cat <lora:none:1>")
+    for options, hint in (
+        ({}, "leave the tag out; this server has no LoRA"),
+        ({"loras": ("/srv/style.safetensors",)}, "leave the tag out; choose one of: style"),
+        ({"lora_dir": str(tmp_path)}, "leave the tag out; choose one of: ink"),
+    ):
+        found = references(**options)
+        with pytest.raises(UsageError) as caught:
+            gpustack_draw.load("demo").settings(found.applied(request))
+        found.translate(caught.value)
+        assert caught.value.message.startswith("the LoRA 'none' of the prompt is not known")
+        assert caught.value.hint == hint

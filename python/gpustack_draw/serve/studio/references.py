@@ -138,8 +138,14 @@ class References:
             changes["hires_upscaler"] = self.upscaler(str(method), "hires_upscaler")
         return replace(request, **changes)  # type: ignore[arg-type]
 
-    def hide_paths(self, error: DrawError) -> None:
-        """Replace the paths of the server in an error by the names that clients use."""
+    def translate(self, error: DrawError) -> None:
+        """Make an error of the library one for clients.
+
+        Its paths become the names that clients use, and a LoRA that a prompt names can only be one
+        of the server's.
+        """
+        if error.argument == "prompt" and _names(error.hint, "loras"):
+            error.hint = f"leave the tag out; {_choice(self._all_loras(), 'LoRA')}"
         names = {**{path: name for name, path in self._upscalers.items()}, **self._models}
         names |= {path: name for name, path in self._loras.items()}
         if self._folder is not None:
@@ -218,11 +224,19 @@ def _without_ending(name: str) -> str:
 
 
 def _unknown(name: str, known: Iterable[str], kind: str, argument: str) -> UsageError:
+    message = f"there is no {kind} {quoted(name)} on this server"
+    return UsageError(message, hint=_choice(known, kind), argument=argument)
+
+
+def _choice(known: Iterable[str], kind: str) -> str:
     names = sorted(known)[:_MAX_NAMES]
-    hint = f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
-    return UsageError(
-        f"there is no {kind} {quoted(name)} on this server", hint=hint, argument=argument
-    )
+    return f"choose one of: {', '.join(names)}" if names else f"this server has no {kind}"
+
+
+def _names(text: str, argument: str) -> bool:
+    """Return True if a text names an argument of the library."""
+    pieces = text.pieces if isinstance(text, Phrase) else ()
+    return any(isinstance(piece, Argument) and piece.name == argument for piece in pieces)
 
 
 def _replaced(text: str, old: str, new: str) -> str:

@@ -195,7 +195,7 @@ class Studio:
         Raises:
             DrawError: The model cannot be used.
         """
-        with self._paths_hidden():
+        with self._errors_translated():
             return await self._in_thread(self._pool.plan, model)
 
     def known_plan(self, model: ServedModel) -> ModelPlan | None:
@@ -204,12 +204,12 @@ class Studio:
 
     async def open(self, model: ServedModel) -> Model:
         """Return a model, only to look at it; the first call finds its files, see :meth:`plan`."""
-        with self._paths_hidden():
+        with self._errors_translated():
             return await self._in_thread(self._pool.open, model)
 
     async def uses(self, model: ServedModel) -> PictureUses:
         """Return how a model uses pictures; known for the first one when it is loaded."""
-        with self._paths_hidden():
+        with self._errors_translated():
             return await self._in_thread(self._pool.uses, model)
 
     async def draw(
@@ -241,7 +241,7 @@ class Studio:
             InterruptedDrawingError: :meth:`interrupt` was called.
             DrawError: Every other expected failure.
         """
-        with self._place(), self._paths_hidden():
+        with self._place(), self._errors_translated():
             LOGGER.debug("%s draws %r", model.name, request.prompt)
             try:
                 executor = self._decoding if request.pictures else self._checks
@@ -280,7 +280,7 @@ class Studio:
             BusyError: The queue is full, or the server starts or stops.
             DrawError: Every other expected failure.
         """
-        with self._place(), self._paths_hidden():
+        with self._place(), self._errors_translated():
             reference = self.references.upscaler(upscaler, "upscaler")
             if is_hub_reference(reference):
                 request = DrawRequest(prompt="", upscale=reference)
@@ -320,11 +320,11 @@ class Studio:
             self._taken -= 1
 
     @contextmanager
-    def _paths_hidden(self) -> Iterator[None]:
+    def _errors_translated(self) -> Iterator[None]:
         try:
             yield
         except DrawError as error:
-            self.references.hide_paths(error)
+            self.references.translate(error)
             raise
 
     def _retry_after(self) -> int:
