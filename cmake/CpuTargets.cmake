@@ -3,16 +3,19 @@
 # extensions.
 
 set(cpu_targets avx2 avx512 avx512_bf16 amx_bf16)
+set(int8_targets avx2 avx_vnni avx512_vnni)
 set(avx2_flags -mavx2 -mfma -mf16c)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
+set(avx_vnni_flags ${avx2_flags} -mavxvnni)
+set(avx512_vnni_flags ${avx512_flags} -mavx512vnni)
 set(avx512_bf16_flags ${avx512_flags} -mavx512bf16)
 set(amx_bf16_flags ${avx512_bf16_flags} -mamx-tile -mamx-bf16)
 
-# Add the object library LIBRARY: the kernels of one CPU target, compiled with the remaining
-# arguments as flags.
-function(add_cpu_target library cpu_target)
+# Add the object library LIBRARY: the kernels of one CPU target in SOURCE, target.cpp or
+# int8_target.cpp, compiled with the remaining arguments as flags.
+function(add_cpu_target library source cpu_target)
   set(cpp "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../cpp")
-  add_library(${library} OBJECT "${cpp}/cpu/kernels/target.cpp")
+  add_library(${library} OBJECT "${cpp}/cpu/kernels/${source}")
   string(TOUPPER "GPUSTACK_DRAW_${cpu_target}" target_macro)
   target_compile_definitions(${library} PRIVATE GPUSTACK_DRAW_TARGET=${target_macro})
   # gcc 12 warns about its own headers: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593

@@ -27,6 +27,17 @@ const Kernels* selected_kernels() {
   return name != nullptr ? kernels_named(name) : best_kernels();
 }
 
+// The kernels with int8 products, if GPUSTACK_DRAW_CPU_PRECISION allows them.
+Kernels with_precision(const Kernels& target) {
+  Kernels kernels = target;
+  const char* name = std::getenv("GPUSTACK_DRAW_CPU_PRECISION");
+  const std::string precision = name != nullptr ? name : "";
+  if (precision != "float") {
+    kernels.int8 = int8_kernels_for(target, /*always=*/precision == "int8");
+  }
+  return kernels;
+}
+
 std::function<void(double)>& progress() {
   static std::function<void(double)> on_progress;
   return on_progress;
@@ -65,9 +76,9 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char* /*params*/) {
   };
   iface.graph_compute = &compute;
   const Kernels& selected = *selected_kernels();
-  auto computer =
-      std::make_unique<GraphExecutor>(must_multiply_in_f32() ? f32_kernels(selected) : selected,
-                                      GGML_DEFAULT_N_THREADS, cancellation(), progress());
+  auto computer = std::make_unique<GraphExecutor>(
+      must_multiply_in_f32() ? f32_kernels(selected) : with_precision(selected),
+      GGML_DEFAULT_N_THREADS, cancellation(), progress());
   return std::make_unique<ggml_backend>(ggml_backend{&guid, iface, device, computer.release()})
       .release();
 }

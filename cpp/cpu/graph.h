@@ -33,7 +33,7 @@ class GraphExecutor {
   int compute_with_kernels(const ggml_cgraph& graph, int i, const Operation& operation);
   ggml_status compute_with_ggml(ggml_cgraph& graph, int begin, int end);
 
-  const Kernels& kernels_;
+  Kernels kernels_;
   const std::function<bool()>& is_cancelled_;
   const std::function<void(double)>& on_progress_;
   std::unique_ptr<ThreadPool> pool_;

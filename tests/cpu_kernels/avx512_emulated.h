@@ -11,8 +11,11 @@
 #include <cstdint>
 #include <cstring>
 
-// Both may be linked into one program with the real targets.
+#include "avx_vnni_emulated.h"
+
+// All may be linked into one program with the real targets.
 #define avx512 avx512_emulated
+#define avx512_vnni avx512_vnni_emulated
 #define avx512_bf16 avx512_bf16_emulated
 
 // Some compilers define these as macros.
@@ -165,6 +168,10 @@ inline Whole _mm512_set1_epi32(int x) { return {_mm256_set1_epi32(x), _mm256_set
 
 inline Whole _mm512_add_epi32(Whole a, Whole b) {
   return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+
+inline Whole _mm512_dpbusd_epi32(Whole sum, Whole a, Whole b) {
+  return {add_byte_products(sum.low, a.low, b.low), add_byte_products(sum.high, a.high, b.high)};
 }
 
 inline Whole _mm512_permutexvar_epi16(Whole order, Whole x) {

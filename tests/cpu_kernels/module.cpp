@@ -16,6 +16,7 @@
 
 #include "cpu/graph.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/targets.h"
 #include "cpu/operations/operation.h"
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
@@ -27,6 +28,12 @@ namespace py = pybind11;
 namespace gpustack_draw::cpu {
 
 // The emulated targets that CMakeLists.txt compiles.
+namespace avx_vnni_emulated {
+extern const Int8Kernels int8_kernels;
+}
+namespace avx512_vnni_emulated {
+extern const Int8Kernels int8_kernels;
+}
 namespace avx512_emulated {
 extern const Kernels kernels;
 }
@@ -70,10 +77,43 @@ std::vector<std::string> targets() {
   return names;
 }
 
-const Kernels& kernels_of(const std::string& target) {
+std::vector<const Int8Kernels*> all_int8_kernels() {
+  std::vector<const Int8Kernels*> found = {&avx2::int8_kernels};
+  for (const Kernels* kernels : all_kernels()) {
+    const Int8Kernels* int8 = int8_kernels_for(*kernels, /*always=*/true);
+    if (std::find(found.begin(), found.end(), int8) == found.end()) {
+      found.push_back(int8);
+    }
+  }
+#ifdef EMULATES_AVX_VNNI
+  found.push_back(&avx_vnni_emulated::int8_kernels);
+#endif
+#ifdef EMULATES_AVX512_VNNI
+  found.push_back(&avx512_vnni_emulated::int8_kernels);
+#endif
+  return found;
+}
+
+std::vector<std::string> int8_targets() {
+  std::vector<std::string> names;
+  for (const Int8Kernels* kernels : all_int8_kernels()) {
+    names.emplace_back(std::string("int8 ") + kernels->name);
+  }
+  return names;
+}
+
+/// The kernels of a target, or those of AVX2 with int8 products of one.
+Kernels kernels_of(const std::string& target) {
   for (const Kernels* kernels : all_kernels()) {
     if (kernels->name == target) {
       return *kernels;
+    }
+  }
+  for (const Int8Kernels* int8 : all_int8_kernels()) {
+    if (std::string("int8 ") + int8->name == target) {
+      Kernels kernels = avx2::kernels;
+      kernels.int8 = int8;
+      return kernels;
     }
   }
   throw std::invalid_argument("no target '" + target + "' can run here");
@@ -210,6 +250,7 @@ py::array dequantize(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
 PYBIND11_MODULE(cpu_kernels, module) {
   using namespace gpustack_draw::cpu::tests;
   module.def("targets", &targets);
+  module.def("int8_targets", &int8_targets);
   module.def("supports", &supports);
   module.def("compute", &compute);
   module.def("quantize", &quantize);

@@ -15,6 +15,8 @@ INFO = Path("/proc/cpuinfo")
 FLAGS = (INFO.read_text() if INFO.exists() else "").partition("flags")[2].partition("\n")[0].split()
 AVX512 = {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
 NEEDED = {
+    "avx_vnni": {"avx_vnni"},
+    "avx512_vnni": AVX512 | {"avx512_vnni"},
     "avx512": AVX512,
     "avx512_bf16": AVX512 | {"avx512_bf16"},
     "amx_bf16": AVX512 | {"avx512_bf16", "amx_tile", "amx_bf16"},

@@ -63,3 +63,11 @@ def test_fast_cpu_needs_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = gpustack_draw.load("demo", device="CPU", vae_tiling="off")
     with plain as model, pytest.raises(NotEnoughMemoryError):
         model.generate("a red circle", size=size, sample_steps=1)
+
+
+def test_an_unknown_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPUSTACK_DRAW_CPU_PRECISION", "INT8")
+    with gpustack_draw.load("demo") as model, pytest.raises(UsageError) as caught:
+        model.generate("a red circle")
+    assert caught.value.message == "GPUSTACK_DRAW_CPU_PRECISION is 'INT8'"
+    assert caught.value.hint == "set it to auto, float or int8, or remove it"

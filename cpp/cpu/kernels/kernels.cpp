@@ -1,11 +1,12 @@
 #include "cpu/kernels/kernels.h"
 
+#include <cpuid.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #ifdef __linux__
-#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -24,6 +25,19 @@ bool has_avx2() {
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+
+// CPUID is read because not every compiler's __builtin_cpu_supports knows AVX-VNNI.
+bool has_avx_vnni() {
+  constexpr unsigned avx_vnni = 1U << 4;  // EAX of CPUID leaf 7, subleaf 1
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 &&
+         (eax & avx_vnni) != 0;
 }
 
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
@@ -99,6 +113,20 @@ const Kernels* kernels_named(const char* name) {
     }
   }
   return nullptr;
+}
+
+const Int8Kernels* int8_kernels_for(const Kernels& kernels, bool always) {
+  // With AMX, bf16 is faster: an int8 instruction has to stop at each new scale, after 32 numbers,
+  // and then multiplies no more than one of bf16.
+  const bool is_amx = &kernels == &amx_bf16::kernels;
+  const bool has_512_bits = is_amx || &kernels != &avx2::kernels;
+  if (has_512_bits && has_avx512_vnni()) {
+    return is_amx && !always ? nullptr : &avx512_vnni::int8_kernels;
+  }
+  if (has_512_bits && !always) {
+    return nullptr;
+  }
+  return has_avx_vnni() ? &avx_vnni::int8_kernels : &avx2::int8_kernels;
 }
 
 Scratch::~Scratch() { std::free(memory_); }

@@ -77,6 +77,16 @@ struct SkinnyGemm {
   std::int64_t input_step;  ///< Output numbers from one input to the next.
 };
 
+/// A GEMM of quantized weights and inputs rounded to 8 bits, with a scale for 32 numbers along k of
+/// both: output[input][row] = sum over k of inputs[input][k] * weights[row][k].
+struct Int8Gemm {
+  Rows weights;
+  const Packed* inputs;  ///< Packed by Int8Kernels::pack_input, in register tiles.
+  std::int64_t k;
+  float* output;
+  std::int64_t output_stride;  ///< Numbers from the output of an input to the next.
+};
+
 /// A 2D convolution. Width, height, padding and so on are in pixels.
 struct Convolution {
   const float* input;  ///< [channel][y][x], with contiguous planes.
@@ -187,6 +197,23 @@ struct ShiftedGemmKernels {
   void (*convolution)(const Convolution&, const Strip&, const Block&, Workspace&);
 };
 
+/// Products of 8-bit integers. Blocks have inputs as rows, and rows of weights as columns.
+struct Int8Kernels {
+  const char* name;  ///< "avx2", "avx_vnni", "avx512_vnni"
+  std::int64_t mr;   ///< Inputs of a register tile; blocks begin at multiples of it.
+  std::int64_t nr;   ///< Rows of weights of a register tile; likewise.
+  BlockLimits limits;
+  bool (*supports)(Format);
+  /// Return the elements of a packed input for weights of a format.
+  std::int64_t (*input_size)(Format, std::int64_t k);
+  /// Round an input to integers from -127 to 127 times a scale for each 32 numbers. The scale is
+  /// NaN if one of them is infinite or NaN, and so are all products of the input.
+  void (*pack_input)(Format, const float* numbers, std::int64_t k, std::int64_t input,
+                     Packed* inputs);
+  /// Compute a block. Inputs up to the next multiple of mr are read; results are not written.
+  void (*gemm)(const Int8Gemm&, const Block&, Workspace&);
+};
+
 /// The kernels of one target. Each call runs on one thread.
 struct Kernels {
   const char* name;  ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
@@ -226,6 +253,7 @@ struct Kernels {
   std::int64_t (*winograd_input_size)(const Convolution&, const WinogradTiles&);
   BlockLimits winograd_limits;
   const ShiftedGemmKernels* shifted_gemm;  ///< Null on targets that use Winograd instead.
+  const Int8Kernels* int8 = nullptr;  ///< Null where quantized weights are converted to numbers.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);
 
   /// output = (input - mean) / sqrt(variance + epsilon), over `count` numbers.
@@ -254,5 +282,9 @@ const Kernels& f32_kernels(const Kernels& kernels);
 
 /// Return the kernels of the named target, or null if this CPU does not support it.
 const Kernels* kernels_named(const char* name);
+
+/// Return the int8 kernels that are faster than these kernels on this CPU, or null. If `always`,
+/// the best ones that it supports, even where they are slower.
+const Int8Kernels* int8_kernels_for(const Kernels& kernels, bool always);
 
 }  // namespace gpustack_draw::cpu

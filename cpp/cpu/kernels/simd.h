@@ -9,14 +9,20 @@
 #include "cpu/kernels/kernels.h"
 
 #define GPUSTACK_DRAW_AVX2 1
-#define GPUSTACK_DRAW_AVX512 2
-#define GPUSTACK_DRAW_AVX512_BF16 3
-#define GPUSTACK_DRAW_AMX_BF16 4
+#define GPUSTACK_DRAW_AVX_VNNI 2  // int8_target.cpp only
+#define GPUSTACK_DRAW_AVX512 3
+#define GPUSTACK_DRAW_AVX512_VNNI 4  // int8_target.cpp only
+#define GPUSTACK_DRAW_AVX512_BF16 5
+#define GPUSTACK_DRAW_AMX_BF16 6
 
 #if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX2
 #define TARGET_NAMESPACE avx2
+#elif GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX_VNNI
+#define TARGET_NAMESPACE avx_vnni
 #elif GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX512
 #define TARGET_NAMESPACE avx512
+#elif GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX512_VNNI
+#define TARGET_NAMESPACE avx512_vnni
 #elif GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX512_BF16
 #define TARGET_NAMESPACE avx512_bf16
 #else
@@ -51,7 +57,7 @@ inline T* take(Scratch& scratch, int64_t count) {
   return reinterpret_cast<T*>(scratch.take(static_cast<std::size_t>(count) * sizeof(T)));
 }
 
-inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }

@@ -15,7 +15,7 @@ using Four = __m128;
 using Eight = __m256;
 using Bytes = __m128i;
 
-#if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX2
+#if GPUSTACK_DRAW_TARGET <= GPUSTACK_DRAW_AVX_VNNI
 
 using Vector = __m256;
 constexpr int64_t lanes = 8;
@@ -74,6 +74,7 @@ inline Integers load(const std::int32_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 inline Integers add(Integers a, Integers b) { return _mm256_add_epi32(a, b); }
+inline Vector to_floats(Integers x) { return _mm256_cvtepi32_ps(x); }
 inline Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
 // True where 0 <= x < count.
 inline Mask is_index(Integers x, int64_t count) {
@@ -141,6 +142,7 @@ using Mask = __mmask16;
 inline Integers broadcast_int(int64_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
 inline Integers load(const std::int32_t* p) { return _mm512_loadu_si512(p); }
 inline Integers add(Integers a, Integers b) { return _mm512_add_epi32(a, b); }
+inline Vector to_floats(Integers x) { return _mm512_cvtepi32_ps(x); }
 inline Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
 inline Mask is_index(Integers x, int64_t count) {
   return _mm512_cmplt_epu32_mask(x, broadcast_int(count));

@@ -6,9 +6,16 @@ namespace gpustack_draw::cpu {
 
 namespace avx2 {
 extern const Kernels kernels;
+extern const Int8Kernels int8_kernels;
+}  // namespace avx2
+namespace avx_vnni {
+extern const Int8Kernels int8_kernels;
 }
 namespace avx512 {
 extern const Kernels kernels;
+}
+namespace avx512_vnni {
+extern const Int8Kernels int8_kernels;
 }
 namespace avx512_bf16 {
 extern const Kernels kernels;

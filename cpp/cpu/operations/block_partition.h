@@ -12,7 +12,9 @@ namespace gpustack_draw::cpu {
 /// multiply-adds of a block, packing its operands, and waiting for the last thread.
 class BlockPartition {
  public:
-  BlockPartition(std::int64_t rows, std::int64_t columns, const Kernels& kernels, int threads,
+  /// Blocks begin at multiples of mr and nr of the kernels, Kernels or Int8Kernels.
+  template <typename AnyKernels>
+  BlockPartition(std::int64_t rows, std::int64_t columns, const AnyKernels& kernels, int threads,
                  const BlockLimits& limits)
       : rows_(rows), columns_(columns) {
     double lowest = std::numeric_limits<double>::infinity();

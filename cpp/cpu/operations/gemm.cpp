@@ -84,8 +84,34 @@ void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, ThreadPool& 
   });
 }
 
+void run_in_int8(const ggml_tensor& node, const Int8Kernels& int8, const Kernels& kernels,
+                 ThreadPool& pool) {
+  const ggml_tensor& input = *node.src[1];
+  const Format format = rows_of(*node.src[0], 0, 0).format;
+  const std::int64_t rows = ceil_div(node.ne[1], int8.mr) * int8.mr;  // whole register tiles
+  const std::int64_t plane_size = rows * int8.input_size(format, input.ne[0]);
+  const std::int64_t planes = node.ne[3] * node.ne[2];
+  Packed* inputs = take_shared(planes * plane_size, pool);
+  pool.parallel_for(planes * node.ne[1], [&](std::int64_t row, Workspace&) {
+    const std::int64_t plane = row / node.ne[1];
+    int8.pack_input(format,
+                    floats_at(input, row % node.ne[1], plane % node.ne[2], plane / node.ne[2]),
+                    input.ne[0], row % node.ne[1], inputs + plane * plane_size);
+  });
+  const BlockPartition blocks(node.ne[1], node.ne[0], int8, pool.threads(), int8.limits);
+  pool.parallel_for(planes * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
+    const std::int64_t plane = task / blocks.count();
+    const Gemm gemm = of_plane(node, plane, kernels);
+    int8.gemm(
+        {gemm.b.rows, inputs + plane * plane_size, input.ne[0], gemm.output, gemm.output_stride},
+        blocks.at(task % blocks.count()), workspace);
+  });
+}
+
 void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
-  if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
+  if (kernels.int8 != nullptr && kernels.int8->supports(rows_of(*node.src[0], 0, 0).format)) {
+    run_in_int8(node, *kernels.int8, kernels, pool);
+  } else if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
     run_in_blocks(node, kernels, pool);
   } else {
     run_skinny(node, kernels, pool);

@@ -1,5 +1,6 @@
 """Callbacks and errors of the compiled engine, as this package's."""
 
+import os
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,9 @@ from gpustack_draw.errors import (
 from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import LogFunction
 from gpustack_draw.progress.pixels import Raster
+
+PRECISION_VARIABLE = "GPUSTACK_DRAW_CPU_PRECISION"
+PRECISIONS = ("auto", "float", "int8")  # as in cpp/cpu/backend.cpp
 
 
 class ProgressAdapter:
@@ -92,12 +96,22 @@ def device_named(name: str, devices: Sequence[Device]) -> Device:
     """Return the device of a name, or the one that ``auto`` stands for.
 
     Raises:
-        UsageError: There is no such device.
+        UsageError: There is no such device, or the environment names no precision of CPUs.
     """
+    _check_precision()
     for device in devices:
         if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
             return device
     raise unknown_device(name, [device.name for device in devices])
+
+
+def _check_precision() -> None:
+    precision = os.environ.get(PRECISION_VARIABLE, "")
+    if precision and precision not in PRECISIONS:
+        raise UsageError(
+            f"{PRECISION_VARIABLE} is {quoted(precision)}",
+            hint=f"set it to {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, or remove it",
+        )
 
 
 def check_device(name: str, core: ModuleType) -> None:
