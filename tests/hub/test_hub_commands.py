@@ -18,6 +18,7 @@ from gpustack_draw.cli.main import main
 from gpustack_draw.demo import DEMO_FILE
 from gpustack_draw.headers.header import read_model_header
 from gpustack_draw.hub import Hub
+from gpustack_draw.hub.partial_file import PartialFile
 
 FLUX = {
     "flux-Q4_0.gguf": files.gguf_bytes(files.FLUX1),
@@ -210,6 +211,18 @@ def test_rm_of_an_interrupted_fetch(run: Run, tmp_path: Path, hub: Hub) -> None:
         0,
         ("gpustack-draw: removed hf.co/acme/sd:Q4_0 and freed 9.00 kB"),
     )
+
+
+def test_rm_of_an_interrupted_fetch_over_several_connections(
+    run: Run, tmp_path: Path, hub: Hub
+) -> None:
+    """The list of the ranges on the disk is removed, too."""
+    file = hub.repository("acme/sd", is_sufficient=None).file("sd-Q4_0.gguf")
+    with PartialFile(hub.cache.partial(file), file) as partial:
+        partial.allow_gaps()
+        partial.add(3000, SD[3000:9000])
+    assert run("rm", "--yes", "hf.co/acme/sd")[0] == 0
+    assert files_below(tmp_path / "hub") == {".locks"}
 
 
 def test_rm_never_leaves_the_cache(run: Run, tmp_path: Path) -> None:

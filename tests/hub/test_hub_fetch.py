@@ -275,7 +275,7 @@ from gpustack_draw.hub import Hub, client, fetch, hub
 from gpustack_draw.errors import DrawError
 here = Hub()
 with here.client.read(here.client.look_up("acme/tiny", "main").file("data.gguf"), 0, 1) as answer:
-    next(answer[1])
+    next(answer.pieces)
 try:
     here.client.look_up("acme/none", "main")
 except DrawError:

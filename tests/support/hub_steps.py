@@ -1,5 +1,7 @@
 """Steps shared by the hub tests."""
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,3 +61,9 @@ def use_no_hub(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 
     set_offline(monkeypatch)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "no-hub"))
+
+
+def wait_for_threads(name: str) -> None:
+    """Wait for the connections of an interrupted download."""
+    while any(thread.name == name for thread in threading.enumerate()):
+        time.sleep(0.01)

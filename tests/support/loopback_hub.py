@@ -54,11 +54,14 @@ class Fault:
         cut_after: Number of bytes after which the connection is closed.
         wrong_bytes: Whether wrong bytes are sent.
         seconds: Pause per 64 kB.
+        rate: Limit of each connection in bytes per second; 0 for none.
         stall_after: Number of bytes after which nothing more is sent on the open connection; -1 for
             no response at all.
         times: Number of requests that fail.
+        after: Number of requests that do not fail before them.
         method: HTTP method; empty for all.
         ignore_range: Whether all bytes are sent instead of the requested range.
+        longer: Number of bytes that are sent after the requested range.
         coding: Coding of the response: "chunked", "until closed" (no length) or "gzip" (lists).
         etag: Replacement for the correct ETag.
     """
@@ -70,10 +73,13 @@ class Fault:
     cut_after: int | None = None
     wrong_bytes: bool = False
     seconds: float = 0.0
+    rate: float = 0.0
     stall_after: int | None = None
     times: int = 1_000_000
+    after: int = 0
     method: str = ""
     ignore_range: bool = False
+    longer: int = 0
     coding: str = ""
     etag: str = ""
 
@@ -93,6 +99,9 @@ class LoopbackHub:
     Attributes:
         cdn: Server of the files, to which the hub redirects; or ``None``.
         renamed: New repository names by old ones.
+        max_downloads: Number of files or ranges that are sent at once; further ones are refused
+            with status 503.
+        most_downloads: Largest number of files or ranges that were sent at once.
     """
 
     TOKEN = "hf_let_me_in"
@@ -101,6 +110,8 @@ class LoopbackHub:
         """Start at a port (0: a free one), below a path."""
         self.cdn: LoopbackHub | None = None
         self.renamed: dict[str, str] = {}
+        self.max_downloads = 1_000_000
+        self.most_downloads = self.downloads = 0
         self.prefix = prefix
         self.repositories: dict[str, FakeRepository] = {}
         self.faults: list[Fault] = []
@@ -158,6 +169,9 @@ class LoopbackHub:
         with self.lock:
             for fault in self.faults:
                 if fault.times > 0 and fault.path in path and fault.method in ("", method):
+                    if fault.after > 0:
+                        fault.after -= 1
+                        continue
                     fault.times -= 1
                     return fault
         return None
@@ -346,13 +360,26 @@ class _Handler(BaseHTTPRequestHandler):
         begin, end, status = 0, content.size, 200
         if self.entry.range and not self.fault.ignore_range:
             first, last = self.entry.range.removeprefix("bytes=").split("-")
-            begin, end = int(first), min(int(last) + 1 if last else content.size, content.size)
+            stop = int(last) + 1 + self.fault.longer if last else content.size
+            begin, end = int(first), min(stop, content.size)
             if begin >= content.size:
                 self.say(416, {"Content-Range": f"bytes */{content.size}"}, b"")
                 return
             status = 206
             headers["Content-Range"] = f"bytes {begin}-{end - 1}/{content.size}"
-        self.send(status, headers, content, begin, end)
+        with self.hub.lock:
+            self.hub.downloads += 1
+            is_one_too_many = self.hub.downloads > self.hub.max_downloads
+            if not is_one_too_many:
+                self.hub.most_downloads = max(self.hub.most_downloads, self.hub.downloads)
+        try:
+            if is_one_too_many:
+                self.say(503, {}, b"too many")
+            else:
+                self.send(status, headers, content, begin, end)
+        finally:
+            with self.hub.lock:
+                self.hub.downloads -= 1
 
     def send(
         self, status: int, headers: dict[str, str], content: Content, begin: int, end: int
@@ -373,8 +400,12 @@ class _Handler(BaseHTTPRequestHandler):
         stop = end
         if self.fault.cut_after is not None:
             stop = min(end, begin + self.fault.cut_after)
+        started = time.monotonic()
         try:
             for place in range(begin, stop, _PIECE):
+                if self.fault.rate:
+                    due = started + (place - begin) / self.fault.rate
+                    time.sleep(max(0.0, due - time.monotonic()))
                 self.write(content.read(place, min(place + _PIECE, stop)), place - begin)
             if coding == "chunked" and stop == end:
                 self.wfile.write(b"0\r\n\r\n")

@@ -2,8 +2,9 @@
 
 ``huggingface_hub`` supplies the endpoint, the token, the cache folder and the HTTP session
 (``settings.py``). Downloads are implemented here because ``huggingface_hub`` 1.18 and later discard
-the partial file of a killed process. The hub is not trusted: ``connection.py`` limits responses,
-``client.py`` validates them, and ``cache.py`` never builds a path outside its folder.
+the partial file of a killed process, and have one connection for each file. The hub is not trusted:
+``connection.py`` limits responses, ``client.py`` validates them, and ``cache.py`` never builds a
+path outside its folder.
 """
 
 from gpustack_draw.hub.hub import Hub

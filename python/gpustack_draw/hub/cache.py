@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gpustack_draw.errors import FetchError, quoted
+from gpustack_draw.hub.partial_paths import PartialPaths
 from gpustack_draw.hub.repository import (
     COMMIT,
     Repository,
@@ -50,7 +51,7 @@ class HubCache:
         return _inside(self.repository_folder(file.repository) / "blobs", _blob_name(file))
 
     def partial(self, file: RepositoryFile) -> Path:
-        """Return the path of a file's content during its download."""
+        """Return the path of a file's first bytes during its download."""
         blob = self.blob(file)
         return blob.with_name(blob.name + ".incomplete")
 
@@ -80,16 +81,16 @@ class HubCache:
 
     def partial_bytes(self, file: RepositoryFile) -> int:
         """Return the number of bytes that an interrupted download has left."""
-        try:
-            return min(self.partial(file).stat().st_size, max(file.bytes, 0))
-        except OSError:
-            return 0
+        return min(PartialPaths(self.partial(file)).find_kept().count, max(file.bytes, 0))
 
     def read_partial(self, file: RepositoryFile, limit: int) -> bytes:
         """Return up to ``limit`` first bytes that an interrupted download has left."""
+        kept = PartialPaths(self.partial(file)).find_kept()
+        if not kept.ranges or kept.ranges[0].start:
+            return b""
         try:
-            with self.partial(file).open("rb") as opened:
-                return opened.read(min(limit, max(file.bytes, 0)))
+            with kept.path.open("rb") as opened:
+                return opened.read(min(limit, kept.ranges[0].end, max(file.bytes, 0)))
         except OSError:
             return b""
 

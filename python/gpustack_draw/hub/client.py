@@ -7,7 +7,7 @@ The hub is not trusted: this module validates every response before other module
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -30,8 +30,24 @@ _MAX_FILE_BYTES = 2**62
 _LINKED_SIZE, _LINKED_ETAG = "x-linked-size", "x-linked-etag"
 
 
+@dataclass(frozen=True)
+class FileBytes:
+    """Bytes of a file that the hub sends.
+
+    Attributes:
+        start: Offset of the first byte.
+        is_whole: True if the hub sends the file from its first byte to its last; it does so without
+            a requested range, or ignores it.
+        pieces: Bytes as they arrive.
+    """
+
+    start: int
+    is_whole: bool
+    pieces: Iterator[bytes] = field(repr=False)
+
+
 class HubClient:
-    """Client of the hub's HTTP API."""
+    """Client of the hub's HTTP API. Threads may share it."""
 
     def __init__(self, *, offline: bool = False) -> None:
         """Initialize without sending a request.
@@ -134,20 +150,16 @@ class HubClient:
         return replace(file, bytes=file.bytes if size < 0 else size, digest=digest)
 
     @contextmanager
-    def read(
-        self, file: RepositoryFile, start: int, end: int | None = None
-    ) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Request a byte range of a file.
+    def read(self, file: RepositoryFile, start: int, end: int) -> Iterator[FileBytes]:
+        """Request a short range of a file, with a time limit that depends on its size.
 
         Args:
             file: File to read.
             start: Offset of the first byte.
-            end: Offset after the last byte, which also sets a time limit; ``None`` for the rest of
-                the file without a limit.
+            end: Offset after the last byte.
 
         Yields:
-            Offset of the first byte received (0 if the server ignores ranges), and the bytes in
-            pieces.
+            The bytes, in pieces as small as they arrive.
 
         Raises:
             HubUnavailableError: The hub does not respond, responds with another range, or is
@@ -156,15 +168,33 @@ class HubClient:
         """
         with self._opened(file, start, end) as answer:
             place = _check_range(answer, file, start)
-            if end is None:
-                yield place, answer.pieces()
-            else:
-                seconds = SECONDS_FOR_RANGE + (end - place) / _MIN_BYTES_PER_SECOND
-                pieces = answer.pieces(soon=True)
-                yield (
-                    place,
-                    connection.limit_time(pieces, time.monotonic() + seconds, answer.address),
-                )
+            seconds = SECONDS_FOR_RANGE + (end - place) / _MIN_BYTES_PER_SECOND
+            deadline = time.monotonic() + seconds
+            pieces = connection.limit_time(answer.pieces(soon=True), deadline, answer.address)
+            yield FileBytes(place, answer.status != 206, pieces)
+
+    @contextmanager
+    def stream(
+        self, file: RepositoryFile, start: int, end: int | None = None
+    ) -> Iterator[FileBytes]:
+        """Request a part of a file, without a time limit while bytes arrive.
+
+        Args:
+            file: File to read.
+            start: Offset of the first byte.
+            end: Offset after the last byte; ``None`` for the rest of the file.
+
+        Yields:
+            The bytes.
+
+        Raises:
+            HubUnavailableError: The hub does not respond, responds with another range, or is
+                overloaded.
+            DrawError: The file does not exist or is not accessible.
+        """
+        with self._opened(file, start, end) as answer:
+            place = _check_range(answer, file, start)
+            yield FileBytes(place, answer.status != 206, answer.pieces())
 
     def forget_address(self, file: RepositoryFile) -> None:
         """Forget a file's redirect target, so that the next request goes to the hub itself."""
@@ -205,7 +235,7 @@ class HubClient:
         Returns:
             The response; ``None`` if the target has expired or was valid for one range only.
         """
-        address = self._addresses.pop(file, None)
+        address = self._addresses.get(file)
         if address is None:
             return None
         own = {key: value for key, value in headers.items() if key != "authorization"}
@@ -214,12 +244,13 @@ class HubClient:
             try:
                 answer = attempt.enter_context(connection.request(address, own, timeout))
             except HubUnavailableError:
+                self.forget_address(file)
                 return None
             place = answer.headers.get("content-range", "").partition("/")[0]
             if answer.status != 206 or place != own["range"].replace("=", " "):
+                self.forget_address(file)
                 return None
             stack.push(attempt.pop_all())
-        self._addresses[file] = address
         return answer
 
     @contextmanager

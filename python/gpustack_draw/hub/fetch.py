@@ -14,10 +14,10 @@ from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.first_bytes import FirstBytes
 from gpustack_draw.hub.network_variables import offline_variable
 from gpustack_draw.hub.partial_file import OtherWriterError, PartialFile, verified_fingerprint
+from gpustack_draw.hub.partial_paths import PartialPaths
 from gpustack_draw.hub.repository import RepositoryFile
-from gpustack_draw.hub.retry import retry_delay
 from gpustack_draw.hub.settings import cache_variable
-from gpustack_draw.hub.trouble import HubUnavailableError
+from gpustack_draw.hub.transfer import ConnectionShare, StoppedError, Transfer
 from gpustack_draw.phrases import phrase
 from gpustack_draw.progress.callbacks import ProgressFunction
 from gpustack_draw.progress.progress import Progress
@@ -60,6 +60,7 @@ class Fetch:
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._stop = threading.Event()
+        self._share = ConnectionShare()
         self._errors: list[BaseException] = []
         self._done = dict.fromkeys(self._files, 0)
         self._resumed = dict.fromkeys(self._files, 0)
@@ -110,7 +111,7 @@ class Fetch:
     def _run_one(self, file: RepositoryFile) -> None:
         try:
             self._get(file)
-        except _StoppedError:
+        except StoppedError:
             pass
         except BaseException as error:
             with self._lock:
@@ -180,21 +181,22 @@ class Fetch:
         try:
             fingerprint = self._fetch_to(own, file)
         finally:
-            own.unlink(missing_ok=True)
-        shared.unlink(missing_ok=True)
+            PartialPaths(own).remove()
+        PartialPaths(shared).remove()
         return fingerprint
 
     def _fetch_to(self, path: Path, file: RepositoryFile) -> str:
         for attempt in range(2):
             if attempt:
-                path.unlink()
-            fingerprint = self._download(path, file)
+                PartialPaths(path).remove()
+            # A server may state ranges, and send others.
+            fingerprint = self._download(path, file, side_by_side=attempt == 0)
             if fingerprint:
                 path.replace(self._cache.blob(file))
                 if attempt:
                     self._note(f"{file.label} did not match its digest, and was downloaded again")
                 return fingerprint
-        path.unlink()
+        PartialPaths(path).remove()
         algorithm = "SHA-256" if len(file.digest) == 64 else "git SHA-1"
         raise FetchError(
             f"{file.label} was downloaded twice and does not match its"
@@ -221,41 +223,27 @@ class Fetch:
             self._cache.link(file)
         return True
 
-    def _download(self, path: Path, file: RepositoryFile) -> str:
+    def _download(self, path: Path, file: RepositoryFile, *, side_by_side: bool) -> str:
         """Download the rest of a file; return its fingerprint; empty if it is wrong."""
         with PartialFile(path, file) as partial:
-            self._set(file, partial.size)
+            self._set(file, partial.received)
             start = self._first_bytes.take(file)
-            if partial.size == 0 and 0 < len(start) <= file.bytes:
-                partial.add(start)
+            if partial.received == 0 and 0 < len(start) <= file.bytes:
+                partial.add(0, start)
                 self._count(file, resumed=len(start))
-            tries = 0
-            while not partial.is_complete:
-                before = partial.size
-                try:
-                    if not self._receive(file, partial):
-                        return ""
-                    if partial.size == before and not partial.is_complete:
-                        raise HubUnavailableError(f"the hub sends no data of {file.label}")
-                except HubUnavailableError as error:
-                    tries = 1 if partial.size > before else tries + 1
-                    if self._stop.wait(retry_delay(error, tries)):
-                        raise _StoppedError from None
-            partial.sync()
+            transfer = Transfer(
+                self._client,
+                file,
+                partial,
+                self._share,
+                on_bytes=lambda count: self._count(file, done=count),
+                on_restart=lambda: self._set(file, 0),
+                side_by_side=side_by_side,
+            )
+            if not transfer.run():
+                return ""
+            partial.finish()
         return verified_fingerprint(path, file, lambda _: self._count(file))
-
-    def _receive(self, file: RepositoryFile, partial: PartialFile) -> bool:
-        """Append the bytes of one request; return false if there are too many."""
-        with self._client.read(file, partial.size) as (place, pieces):
-            if place < partial.size:  # the server ignores ranges
-                self._set(file, 0)
-                partial.restart()
-            for piece in pieces:
-                if partial.size + len(piece) > file.bytes:
-                    return False
-                partial.add(piece)
-                self._count(file, done=len(piece))
-        return True
 
     def _set(self, file: RepositoryFile, resumed: int) -> None:
         """Restart the byte count of a file."""
@@ -265,7 +253,7 @@ class Fetch:
 
     def _count(self, file: RepositoryFile, *, done: int = 0, resumed: int = 0) -> None:
         if self._stop.is_set():
-            raise _StoppedError
+            raise StoppedError
         with self._lock:
             self._done[file] += done + resumed
             self._resumed[file] += resumed
@@ -273,10 +261,6 @@ class Fetch:
     def _note(self, text: str) -> None:
         with self._lock:
             self.notes.append(text)
-
-
-class _StoppedError(Exception):
-    """The download was ended by the user, or by an error of another file."""
 
 
 def damaged_offline(file: RepositoryFile) -> FetchError:
@@ -293,7 +277,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """Convert errors of the disk into errors with hints."""
     try:
         yield
-    except (DrawError, _StoppedError):
+    except (DrawError, StoppedError):
         raise
     except OSError as error:
         raise disk_error(error, folder) from error

@@ -69,11 +69,11 @@ class RemoteFile:
         while len(data) < end - start:
             before = len(data)
             try:
-                with self._client.read(self._file, start + before, end) as (place, pieces):
-                    if place < start + before:
-                        data = _skip(pieces, start, end)
+                with self._client.read(self._file, start + before, end) as answer:
+                    if answer.start < start + before:
+                        data = _skip(answer.pieces, start, end)
                     else:
-                        for piece in pieces:
+                        for piece in answer.pieces:
                             data += piece
                             if len(data) >= end - start:
                                 break

@@ -11,6 +11,7 @@ from gpustack_draw.errors import FetchError, ModelNotFoundError, quoted
 from gpustack_draw.hub.cache import HubCache, linked, text_of
 from gpustack_draw.hub.client import HubClient
 from gpustack_draw.hub.fetch import disk_error
+from gpustack_draw.hub.partial_paths import PartialPaths
 from gpustack_draw.hub.repository import RepositoryFile
 
 _LOCK_SECONDS = 0.5
@@ -65,7 +66,7 @@ def plan_removal(cache: HubCache, file: RepositoryFile) -> Removal:
     if target.parent == blob.parent:  # older versions of huggingface_hub use other names
         blob = target
     users = list(_users(cache, file, blob))
-    doomed = [cache.partial(file)]
+    doomed = list(PartialPaths(cache.partial(file)).all)
     if os.path.lexists(pointer):
         doomed.append(pointer)
     if not [path for path in users if path != pointer]:
