@@ -1,8 +1,8 @@
 """Compare drawings with a ControlNet with those of diffusers.
 
-    python benchmarks/compare_control_net.py [--weights FOLDER]
+    python benchmarks/compare_control_net.py [--model sd21] [--weights FOLDER]
 
-Both sides draw with the same random weights of Stable Diffusion 1.5 and of a ControlNet, in f32,
+Both sides draw with the same random weights of Stable Diffusion and of a ControlNet, in f32,
 from the same noise. The ControlNet's zero convolutions are filled: they would switch it off. Its
 file is written in both namings, and with matrices in place of some convolutions. Needs torch,
 diffusers and transformers beside this package. benchmarks/README.md describes the table.
@@ -35,9 +35,11 @@ from compare_cpu.job import Job
 from compare_cpu.weights import prepare
 from compare_pictures import (
     CFG_SCALE,
+    GENERATIONS,
     PROMPT,
     SEED,
     Case,
+    Generation,
     Peer,
     input_picture,
     philox_noise,
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
 FORMS = ("original", "diffusers", "matrices")
 STRENGTHS = (0.0, 0.5, 1.0)
 CASE = Case("euler", "simple", "trailing", 1.0)
-TEXT_WIDTH = 768
 ZERO_CONVOLUTION_SPREAD = 0.02
 
 
@@ -67,13 +68,14 @@ class Files:
     nets: dict[str, Path]
 
 
-def write_nets(folder: Path) -> dict[str, Path]:
+def write_nets(folder: Path, generation: Generation) -> dict[str, Path]:
     """Write a random ControlNet in each form, once; all numbers have 16 bits."""
-    paths = {form: folder / f"control-net-{form}.safetensors" for form in FORMS}
+    start = f"control-net-{generation.name}"
+    paths = {form: folder / f"{start}-{form}.safetensors" for form in FORMS}
     if all(path.is_file() for path in paths.values()):
         return paths
     torch.manual_seed(SEED)
-    net = ControlNetModel(cross_attention_dim=TEXT_WIDTH)
+    net = ControlNetModel(**generation.network)
     for name, values in net.named_parameters():
         if name.startswith(("controlnet_down_blocks", "controlnet_mid_block")) or (
             "controlnet_cond_embedding.conv_out" in name
@@ -81,7 +83,7 @@ def write_nets(folder: Path) -> dict[str, Path]:
             torch.nn.init.normal_(values, std=ZERO_CONVOLUTION_SPREAD)
     weights = {name: values.half().contiguous() for name, values in net.state_dict().items()}
     save_file(weights, paths["diffusers"])
-    names = {each.diffusers_name: each.name for each in control_net_tensors(TEXT_WIDTH)}
+    names = {each.diffusers_name: each.name for each in control_net_tensors(generation.text_width)}
     renamed = {f"control_model.{names[name]}": values for name, values in weights.items()}
     save_file(renamed, paths["original"])
     as_matrices = {
@@ -113,9 +115,10 @@ def draw_ours(
                 yield (form, strength), np.asarray(drawn)
 
 
-def draw_theirs(peer: Peer, net: Path, side: int, steps: int) -> dict[float | None, Pixels]:
+def draw_theirs(
+    peer: Peer, network: ControlNetModel, net: Path, side: int, steps: int
+) -> dict[float | None, Pixels]:
     """Draw each strength with diffusers; without a ControlNet for ``None``."""
-    network = ControlNetModel(cross_attention_dim=TEXT_WIDTH)
     network.load_state_dict({name: values.float() for name, values in load_file(net).items()})
     parts = (peer.vae, None, None, peer.unet)
     options = {
@@ -170,6 +173,7 @@ def differences(one: Pixels, other: Pixels) -> str:
 def main() -> None:
     """Draw and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", choices=GENERATIONS, default="sd15")
     parser.add_argument("--weights", type=Path, default=Path("build/bench-weights"))
     parser.add_argument("--side", type=int, default=128, help="side of the pictures, in pixels")
     parser.add_argument("--steps", type=int, default=4)
@@ -177,10 +181,13 @@ def main() -> None:
     options = parser.parse_args()
     side, steps, threads = options.side, options.steps, options.threads
     torch.set_num_threads(threads)
-    job = Job("ours", "f16", "sd15", side, steps, CFG_SCALE, threads, str(options.weights), "")
-    files = Files(Path(prepare(job)["file"]), write_nets(options.weights))
+    generation = GENERATIONS[options.model]
+    folder = str(options.weights)
+    job = Job("ours", "f16", generation.name, side, steps, CFG_SCALE, threads, folder, "")
+    files = Files(Path(prepare(job)["file"]), write_nets(options.weights, generation))
     ours = dict(draw_ours(files, side, steps, threads))
-    theirs = draw_theirs(Peer(files.model), files.nets["diffusers"], side, steps)
+    peer, network = Peer(files.model, generation), ControlNetModel(**generation.network)
+    theirs = draw_theirs(peer, network, files.nets["diffusers"], side, steps)
     print(f"{'file':11}{'strength':10}{'mean':>8}{'max':>5}{'PSNR':>8}   {'to plain':>8}{'max':>5}")
     plain = ours["original", None]
     for (form, strength), drawn in ours.items():

@@ -86,6 +86,46 @@ NOISES = {
 
 
 @dataclass(frozen=True)
+class Generation:
+    """A generation of Stable Diffusion.
+
+    Attributes:
+        name: Name of its weights.
+        text_width: Width of the text encoder.
+        text_layers: Layers of the text encoder that are computed.
+        heads: Attention heads of the text encoder.
+        activation: Activation of the text encoder.
+        padding: Token behind the prompt.
+        network: Configuration of the UNet and of ControlNets.
+    """
+
+    name: str
+    text_width: int
+    text_layers: int
+    heads: int
+    activation: str
+    padding: int
+    network: dict[str, Any]
+
+
+SD15 = Generation("sd15", 768, 12, 12, "quick_gelu", END, {"cross_attention_dim": 768})
+SD21 = Generation(
+    "sd21",
+    1024,
+    23,
+    16,
+    "gelu",
+    0,
+    {
+        "cross_attention_dim": 1024,
+        "attention_head_dim": (5, 10, 20, 20),
+        "use_linear_projection": True,
+    },
+)
+GENERATIONS = {each.name: each for each in (SD15, SD21)}
+
+
+@dataclass(frozen=True)
 class Case:
     """One drawing.
 
@@ -230,13 +270,13 @@ def prepare_edit(file: Path) -> Path:
 
 
 class Peer:
-    """Stable Diffusion 1.5 of diffusers, with the weights of a file in the original names."""
+    """Stable Diffusion of diffusers, with the weights of a file in the original names."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, generation: Generation = SD15) -> None:
         """Load the networks in f32, and encode the prompts."""
         weights = load_file(file)
         channels = weights[FIRST_LAYER].shape[1]
-        unet = {"cross_attention_dim": 768, "sample_size": 64, "in_channels": channels}
+        unet = {**generation.network, "sample_size": 64, "in_channels": channels}
         vae = {
             "block_out_channels": (128, 256, 512, 512),
             "layers_per_block": 2,
@@ -245,11 +285,10 @@ class Peer:
         }
         self.unet = _load(UNet2DConditionModel, unet, weights)
         self.vae = _load(AutoencoderKL, vae, weights)
-        encoder = load_text_encoder(weights)
+        encoder = load_text_encoder(weights, generation)
         with torch.inference_mode():
             self.prompt, self.negative = (
-                encoder(torch.tensor([[START, *words] + [END] * (WORDS - 1 - len(words))]))[0]
-                for words in (CAT, ())
+                encoder(torch.tensor([tokens_of(words, generation)]))[0] for words in (CAT, ())
             )
 
     def draw(self, case: Case, side: int, steps: int) -> Drawn:
@@ -294,18 +333,33 @@ def _load(kind: type[Any], options: dict[str, Any], weights: dict[str, torch.Ten
     return network.eval()
 
 
-def load_text_encoder(weights: dict[str, torch.Tensor]) -> CLIPTextModel:
+def tokens_of(words: Sequence[int], generation: Generation) -> list[int]:
+    """Return the tokens of a chunk with these words."""
+    padding = [generation.padding] * (WORDS - 2 - len(words))
+    return [START, *words, END, *padding]
+
+
+def load_text_encoder(
+    weights: dict[str, torch.Tensor], generation: Generation = SD15
+) -> CLIPTextModel:
     """Return the text encoder of a file in the original names, in f32."""
+    width, layers = generation.text_width, generation.text_layers
     encoder = CLIPTextModel(
         CLIPTextConfig(
-            hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=generation.heads,
+            hidden_act=generation.activation,
         )
     )
     prefix = "cond_stage_model.transformer.text_model."
     named = {
         name.removeprefix(prefix): values.float()
         for name, values in weights.items()
-        if name.startswith(prefix) and not name.endswith("position_ids")
+        if name.startswith(prefix)
+        and not name.endswith("position_ids")
+        and f"encoder.layers.{layers}." not in name
     }
     # Old versions of transformers wrap the network.
     getattr(encoder, "text_model", encoder).load_state_dict(named)

@@ -1,8 +1,8 @@
 """Compare weights, BREAK and embeddings in prompts with transformers and diffusers.
 
-    python benchmarks/compare_prompts.py [--weights FOLDER]
+    python benchmarks/compare_prompts.py [--model sd21] [--weights FOLDER]
 
-Both sides draw with the same random weights of Stable Diffusion 1.5, in f32, from the same picture
+Both sides draw with the same random weights of Stable Diffusion, in f32, from the same picture
 and noise, as benchmarks/compare_pictures.py does. The peer's text encoder gets tokens, with an
 embedding as more rows of its table; its hidden states are weighted as AUTOMATIC1111's web UI does.
 Needs torch, diffusers and transformers beside this package.
@@ -29,19 +29,19 @@ from compare_cpu.job import Job
 from compare_cpu.weights import prepare
 from compare_pictures import (
     CFG_SCALE,
-    END,
+    GENERATIONS,
     SEED,
-    START,
     WORDS,
     Case,
+    Generation,
     Peer,
     input_picture,
     load_text_encoder,
+    tokens_of,
 )
 
 A, CAT, DOG, COMMA = 320, 2368, 1929, 267  # words of CLIP
 VOCABULARY = 49_408
-WIDTH = 768
 CASE = Case("euler", "simple", "trailing", 1.0)
 
 Words = list[tuple[int, float]]  # tokens with their weights
@@ -83,40 +83,44 @@ CASES = [
 ]
 
 
-def vectors_of(count: int) -> torch.Tensor:
-    """Return the vectors of an embedding, (count, 768) float32, which a file stores in f16."""
+def vectors_of(count: int, width: int) -> torch.Tensor:
+    """Return the vectors of an embedding, (count, width) float32, which a file stores in f16."""
     generator = torch.Generator().manual_seed(count)
-    return (torch.randn(count, WIDTH, generator=generator) * 0.02).half().float()
+    return (torch.randn(count, width, generator=generator) * 0.02).half().float()
 
 
-def encode(encoder: CLIPTextModel, case: PromptCase) -> torch.Tensor:
-    """Return the weighted hidden states of a prompt, (1, 77 for each chunk, 768)."""
+def encode(encoder: CLIPTextModel, case: PromptCase, generation: Generation) -> torch.Tensor:
+    """Return the weighted hidden states of a prompt, (1, 77 for each chunk, width)."""
     table = encoder.get_input_embeddings()
-    whole = torch.nn.Embedding(VOCABULARY + case.vectors, WIDTH)
-    whole.weight.data = torch.cat([table.weight.data, vectors_of(case.vectors)])
+    width = generation.text_width
+    whole = torch.nn.Embedding(VOCABULARY + case.vectors, width)
+    whole.weight.data = torch.cat([table.weight.data, vectors_of(case.vectors, width)])
     encoder.set_input_embeddings(whole)
     try:
-        return torch.cat([_encode_chunk(encoder, words) for words in case.chunks], dim=1)
+        chunks = [_encode_chunk(encoder, words, generation) for words in case.chunks]
+        return torch.cat(chunks, dim=1)
     finally:
         encoder.set_input_embeddings(table)
 
 
-def _encode_chunk(encoder: CLIPTextModel, words: Words) -> torch.Tensor:
+def _encode_chunk(encoder: CLIPTextModel, words: Words, generation: Generation) -> torch.Tensor:
+    tokens = tokens_of([token for token, _weight in words], generation)
     padding = WORDS - 1 - len(words)
-    tokens = [START, *(token for token, _weight in words), *[END] * padding]
     weights = [1.0, *(weight for _token, weight in words), *[1.0] * padding]
     hidden = encoder(torch.tensor([tokens]))[0]
     weighted = hidden * torch.tensor(weights)[None, :, None]
     return weighted * (hidden.mean() / weighted.mean())
 
 
-def draw_ours(file: Path, case: PromptCase, side: int, steps: int, threads: int) -> np.ndarray:
-    """Draw a prompt with this package."""
+def draw_ours(
+    file: Path, case: PromptCase, width: int, side: int, steps: int, threads: int
+) -> np.ndarray:
+    """Draw a prompt with this package; ``width`` is that of the text encoder."""
     with tempfile.TemporaryDirectory() as folder:
         embeddings = []
         if case.vectors:
             path = Path(folder) / "my-style.safetensors"
-            save_file({"emb_params": vectors_of(case.vectors).half()}, path)
+            save_file({"emb_params": vectors_of(case.vectors, width).half()}, path)
             embeddings = [path]
         with gpustack_draw.load(str(file), threads=threads, embeddings=embeddings) as model:
             drawn = model.generate(
@@ -130,6 +134,7 @@ def draw_ours(file: Path, case: PromptCase, side: int, steps: int, threads: int)
 def main() -> None:
     """Draw and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", choices=GENERATIONS, default="sd15")
     parser.add_argument("--weights", type=Path, default=Path("build/bench-weights"))
     parser.add_argument("--side", type=int, default=64, help="side of the pictures, in pixels")
     parser.add_argument("--steps", type=int, default=4)
@@ -138,20 +143,22 @@ def main() -> None:
     side, steps, threads = options.side, options.steps, options.threads
     torch.set_num_threads(threads)
     os.environ.setdefault("GPUSTACK_DRAW_CPU", "avx2")  # others multiply in bf16
-    job = Job("ours", "f16", "sd15", side, steps, CFG_SCALE, threads, str(options.weights), "")
+    generation = GENERATIONS[options.model]
+    folder = str(options.weights)
+    job = Job("ours", "f16", generation.name, side, steps, CFG_SCALE, threads, folder, "")
     file = Path(prepare(job)["file"])
-    peer = Peer(file)
-    encoder = load_text_encoder(load_file(file))
+    peer = Peer(file, generation)
+    encoder = load_text_encoder(load_file(file), generation)
     empty = peer.negative
     print(f"{'prompt':24}{'vectors':>8}{'max':>6}{'mean':>8}{'effect max':>12}{'mean':>8}")
     first = None
     for case in CASES:
         with torch.inference_mode():
-            peer.prompt = encode(encoder, case)
+            peer.prompt = encode(encoder, case, generation)
         # diffusers needs prompts of equal length; attention to repeated tokens changes nothing.
         peer.negative = empty.repeat(1, len(case.chunks), 1)
         theirs = peer.draw(CASE, side, steps).pixels.astype(int)
-        ours = draw_ours(file, case, side, steps, threads)
+        ours = draw_ours(file, case, generation.text_width, side, steps, threads)
         first = ours if first is None else first
         error, effect = np.abs(ours - theirs), np.abs(ours - first)
         print(

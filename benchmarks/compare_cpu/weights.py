@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 
-from architectures import Named, clip, klein, sd1_unet, vae
+from architectures import Named, clip, klein, sd1_unet, unet, vae
 from model_files import prefixed
 
 from compare_cpu.job import Job, MissingError
@@ -59,6 +59,12 @@ DEMO = KleinSizes(256, 2, 3, 64)
 
 def tensors(model: str) -> Named:
     """Return names, shapes (fastest dimension first) and types of a model's tensors."""
+    if model == "sd21":
+        return {
+            **prefixed("model.diffusion_model.", unet(context=1024, linear=True)),
+            **prefixed("cond_stage_model.transformer.", clip(1024, 24, weight_type="F16")),
+            **prefixed("first_stage_model.", vae(latent=4, quant=True)),
+        }
     if model == "sd15":
         return {
             **prefixed("model.diffusion_model.", sd1_unet()),
@@ -80,7 +86,7 @@ def model_file(folder: Path, model: str, kind: str) -> Path:
 
     Args:
         folder: Folder of the weights.
-        model: ``sd15``, ``klein``, or ``demo``, the file in the package for every kind.
+        model: ``sd15``, ``sd21``, ``klein``, or ``demo``, the file in the package for every kind.
         kind: One of :data:`KINDS`.
     """
     if model == "demo":
