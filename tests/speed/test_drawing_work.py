@@ -39,6 +39,16 @@ def test_a_picture_is_encoded_in_fewer_and_larger_tiles() -> None:
     assert encoded == pytest.approx(decoded, rel=0.25)
 
 
+def test_whole_pictures_are_encoded_in_one_phase() -> None:
+    """The engine reports the seconds of all of them, which are recorded for a single phase."""
+    references = tuple(np.zeros((256, side, 3), np.uint8) for side in (256, 512))
+    work = drawing_work(SD1, settings(512), EnginePictures(references=references))
+    whole = phase("decode", drawing_work(SD1, settings(512)))
+    assert phase("encode_pictures", work).operations == pytest.approx(
+        whole.operations * 3 / 4, rel=0.05
+    )
+
+
 def test_both_passes_are_cut_into_tiles() -> None:
     work = drawing_work(SD1, settings(512, hires=2), vae_tile=512)
     assert [each.units for each in work if each.phase == "decode"] == [1, 9]

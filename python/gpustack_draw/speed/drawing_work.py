@@ -76,13 +76,13 @@ def drawing_work(
     if pictures.image is not None:
         encoded.append(size)
     evaluations = _evaluations(_run_steps(settings, pictures, model.family), settings)
-    work += [vae.encoding(each) for each in encoded]
+    work += vae.encoding(encoded)
     work += _pass(model, settings, size, evaluations, pictures)
     hires = settings.hires
     if hires is not None:
         second = hires.width, hires.height
         if not hires.is_latent:
-            work += [vae.decoding(size), vae.encoding(second)]
+            work += [vae.decoding(size), *vae.encoding([second])]
         work += _pass(model, settings, second, _evaluations(hires.steps, settings), pictures)
         size = second
     return (*work, vae.decoding(size))
@@ -133,14 +133,19 @@ class _Autoencoder:
             return self._work("decode", size[0] * size[1], 1)
         return self._work("decode", tiles.pixels, tiles.count)
 
-    def encoding(self, size: tuple[int, int]) -> PhaseWork:
-        """Return the work of encoding a picture, which takes about as long as decoding it."""
-        tiles = self._tiles(size)
-        if tiles is None:
-            return self._work("encode_pictures", size[0] * size[1], 1)
-        # Larger tiles, and so fewer of them.
-        count = -(-tiles.count * tiles.pixels // tiles.encoded_pixels)
-        return self._work("encode_pictures", tiles.encoded_pixels, count)
+    def encoding(self, sizes: list[tuple[int, int]]) -> Iterator[PhaseWork]:
+        """Yield the work of encoding pictures, which takes about as long as decoding them."""
+        whole = 0
+        for size in sizes:
+            tiles = self._tiles(size)
+            if tiles is None:
+                whole += size[0] * size[1]
+                continue
+            # Larger tiles, and so fewer of them.
+            count = -(-tiles.count * tiles.pixels // tiles.encoded_pixels)
+            yield self._work("encode_pictures", tiles.encoded_pixels, count)
+        if whole:
+            yield self._work("encode_pictures", whole, 1)
 
     def _tiles(self, size: tuple[int, int]) -> Tiles | None:
         if self.tile is None:
