@@ -1,8 +1,8 @@
-# The library fast_cpu: this project's ggml backend for x86-64, built with gcc or clang and OpenMP.
+# The library fast_cpu: this project's ggml backend for x86-64 and Arm64, built with gcc or clang and OpenMP.
 # Elsewhere it is a stub that registers no device, and ggml's own CPU code is used.
 
 find_package(OpenMP COMPONENTS CXX)
-if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$" OR MSVC OR NOT OpenMP_CXX_FOUND OR
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|aarch64|arm64)$" OR MSVC OR NOT OpenMP_CXX_FOUND OR
    GPUSTACK_DRAW_STAND_IN)
   add_library(fast_cpu STATIC cpp/cpu/backend_stub.cpp)
   target_include_directories(fast_cpu PUBLIC cpp)

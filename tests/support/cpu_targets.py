@@ -8,13 +8,16 @@ import pytest
 
 import gpustack_draw
 
-TARGETS = ("amx_bf16", "avx512_bf16", "avx512", "avx2")  # best first
+IS_ARM = platform.machine() == "aarch64"
+# Best first.
+TARGETS = ("neon_bf16", "neon") if IS_ARM else ("amx_bf16", "avx512_bf16", "avx512", "avx2")
 
 needs_fast_cpu = [
     pytest.mark.engine,
     pytest.mark.skipif(
-        platform.machine() != "x86_64" or " avx2 " not in Path("/proc/cpuinfo").read_text(),
-        reason="needs an x86-64 CPU with AVX2",
+        not IS_ARM
+        and (platform.machine() != "x86_64" or " avx2 " not in Path("/proc/cpuinfo").read_text()),
+        reason="needs an x86-64 CPU with AVX2, or Arm64 with Linux",
     ),
 ]
 

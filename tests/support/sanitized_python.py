@@ -52,6 +52,7 @@ def run_python(
     """Run a Python that can load the extension and imports from a folder."""
     # The runtimes of the sanitizers and of C++, whose throw they intercept, must be loaded first.
     preloaded = ["libasan.so", "libubsan.so", "libstdc++.so"]
+    is_program = extension.suffix != ".so"  # which is linked with the sanitizers
     environment = {
         **os.environ,
         "GPUSTACK_DRAW_EXTENSION": str(extension),
@@ -60,7 +61,9 @@ def run_python(
         "PYTHONPATH": str(folder),
         "PYTHONMALLOC": "malloc",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "LD_PRELOAD": " ".join(output("g++", f"-print-file-name={name}") for name in preloaded),
+        "LD_PRELOAD": ""
+        if is_program
+        else " ".join(output("g++", f"-print-file-name={name}") for name in preloaded),
         "ASAN_OPTIONS": sanitizer_options,
         "UBSAN_OPTIONS": sanitizer_options + ":print_stacktrace=1",
     }

@@ -1,12 +1,18 @@
 #include "cpu/kernels/kernels.h"
 
-#include <cpuid.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
-#ifdef __linux__
+#if !defined(__aarch64__)
+#include <cpuid.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#else
+#include <sys/auxv.h>
+#endif
+
+#if defined(__linux__) && !defined(__aarch64__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -16,7 +22,36 @@
 namespace gpustack_draw::cpu {
 namespace {
 
+bool always() { return true; }
+
+struct Target {
+  const Kernels* kernels;
+  bool (*can_run)();
+  bool (*is_preferred)();
+  bool multiplies_in_f32;
+};
+
 // The extensions that the compiler flags of each target allow: see cmake/CpuTargets.cmake.
+#ifdef __aarch64__
+
+// BFMMLA, BFDOT and conversions, from Armv8.6 on.
+bool has_neon_bf16() {
+#ifdef __APPLE__
+  int has = 0;
+  std::size_t size = sizeof(has);
+  return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  constexpr unsigned long bf16 = 1UL << 14;  // HWCAP2_BF16, which older headers lack
+  return (getauxval(AT_HWCAP2) & bf16) != 0;
+#endif
+}
+
+// In order of preference.
+constexpr Target targets[] = {{&neon_bf16::kernels, &has_neon_bf16, &always, false},
+                              {&neon::kernels, &always, &always, true}};
+
+#else
+
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
@@ -66,20 +101,13 @@ bool has_amx_bf16() {
 // on one core of an Emerald Rapids, where AMX reaches 440.
 bool is_faster_in_bf16() { return !__builtin_cpu_is("intel"); }
 
-bool always() { return true; }
-
-struct Target {
-  const Kernels* kernels;
-  bool (*can_run)();
-  bool (*is_preferred)();
-  bool multiplies_in_f32;
-};
-
 // In order of preference.
 constexpr Target targets[] = {{&amx_bf16::kernels, &has_amx_bf16, &always, false},
                               {&avx512_bf16::kernels, &has_avx512_bf16, &is_faster_in_bf16, false},
                               {&avx512::kernels, &has_avx512, &always, true},
                               {&avx2::kernels, &has_avx2, &always, true}};
+
+#endif
 
 }  // namespace
 
@@ -115,6 +143,9 @@ const Kernels* kernels_named(const char* name) {
   return nullptr;
 }
 
+#ifdef __aarch64__
+const Int8Kernels* int8_kernels_for(const Kernels& /*kernels*/, bool /*always*/) { return nullptr; }
+#else
 const Int8Kernels* int8_kernels_for(const Kernels& kernels, bool always) {
   // With AMX, bf16 is faster: an int8 instruction has to stop at each new scale, after 32 numbers,
   // and then multiplies no more than one of bf16.
@@ -128,6 +159,7 @@ const Int8Kernels* int8_kernels_for(const Kernels& kernels, bool always) {
   }
   return has_avx_vnni() ? &avx_vnni::int8_kernels : &avx2::int8_kernels;
 }
+#endif
 
 Scratch::~Scratch() { std::free(memory_); }
 

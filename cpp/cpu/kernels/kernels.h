@@ -216,7 +216,7 @@ struct Int8Kernels {
 
 /// The kernels of one target. Each call runs on one thread.
 struct Kernels {
-  const char* name;  ///< "avx2", "avx512", "avx512_bf16", "amx_bf16"
+  const char* name;  ///< "avx2", "avx512", "avx512_bf16", "amx_bf16", "neon", "neon_bf16"
   std::int64_t mr;   ///< Rows of a register tile; blocks of a GEMM begin at multiples of it.
   std::int64_t nr;   ///< Columns of a register tile; likewise.
   BlockLimits gemm_limits;

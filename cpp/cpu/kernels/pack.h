@@ -240,7 +240,7 @@ class BPanelWriter {
   explicit BPanelWriter(Packed* panel) : panel_(panel) {}
 
   void add(const Vector (&line)[nr_vectors]) {
-#if GPUSTACK_DRAW_TARGET >= GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_PACKS_BF16
     if (!has_even_) {
       has_even_ = true;
       for (int64_t i = 0; i < nr_vectors; ++i) {
@@ -258,7 +258,7 @@ class BPanelWriter {
 
   /// Pad with zeros to whole elements and whole tiles.
   void finish() {
-#if GPUSTACK_DRAW_TARGET >= GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_PACKS_BF16
     if (has_even_) {
       add({zero(), zero()});
     }
@@ -279,7 +279,7 @@ class BPanelWriter {
 
   Packed* panel_;
   int64_t elements_ = 0;
-#if GPUSTACK_DRAW_TARGET >= GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_PACKS_BF16
   Vector even_[nr_vectors];
   bool has_even_ = false;
 #endif

@@ -4,6 +4,9 @@
 // instruction multiplies and adds.
 
 #include "cpu/kernels/simd.h"
+#if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_NEON_BF16
+#include "cpu/kernels/bf16_pair_neon.h"
+#endif
 
 namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
@@ -44,7 +47,7 @@ struct F32 {
   static void store_packed(Packed* p, Vector numbers) { store(p, numbers); }
 };
 
-#if GPUSTACK_DRAW_TARGET >= GPUSTACK_DRAW_AVX512_BF16
+#if GPUSTACK_DRAW_PACKS_BF16 && GPUSTACK_DRAW_TARGET < GPUSTACK_DRAW_NEON
 
 inline Vector dot_bf16_pairs(Vector a, Vector b, Vector sum) {
   return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
@@ -134,12 +137,12 @@ struct Bf16Pair {
   }
 };
 
+#endif
+
+#if GPUSTACK_DRAW_PACKS_BF16
 using PackedElement = Bf16Pair;
-
 #else
-
 using PackedElement = F32;
-
 #endif
 
 }  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

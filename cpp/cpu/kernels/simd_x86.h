@@ -19,6 +19,7 @@ using Bytes = __m128i;
 
 using Vector = __m256;
 constexpr int64_t lanes = 8;
+#define GPUSTACK_DRAW_LANES 8
 
 inline Vector zero() { return _mm256_setzero_ps(); }
 inline Vector broadcast(float x) { return _mm256_set1_ps(x); }
@@ -40,18 +41,6 @@ inline Vector nearest_integer(Vector x) {
 inline Vector power_of_two(Vector x) {
   const __m256i whole = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(12582912.0F + 127)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(whole, 23));
-}
-// x * 2^n for integers n from -252 to 254, in two steps because 2^128 exceeds f32.
-inline Vector times_power_of_two(Vector x, Vector n) {
-  const Vector half = nearest_integer(multiply(n, _mm256_set1_ps(0.5F)));
-  return multiply(multiply(x, power_of_two(half)), power_of_two(subtract(n, half)));
-}
-// 2^x for x up to 127, from 2^f for -0.5 <= f <= 0.5. NaN stays NaN.
-template <typename PowerOfFraction>
-inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
-  x = max(_mm256_set1_ps(-127), x);
-  const Vector whole = nearest_integer(x);
-  return multiply(power(subtract(x, whole)), power_of_two(whole));
 }
 // Load p[begin, end); the other lanes are zeros and not read.
 inline Vector load_part(const float* p, int64_t begin, int64_t end) {
@@ -104,6 +93,7 @@ inline void store_f16(void* p, Vector x) {
 
 using Vector = __m512;
 constexpr int64_t lanes = 16;
+#define GPUSTACK_DRAW_LANES 16
 
 inline Vector zero() { return _mm512_setzero_ps(); }
 inline Vector broadcast(float x) { return _mm512_set1_ps(x); }
@@ -123,7 +113,9 @@ inline Vector power_of_two(Vector x) {
   const __m512i whole = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(12582912.0F + 127)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(whole, 23));
 }
+// x * 2^n for integers n from -252 to 254.
 inline Vector times_power_of_two(Vector x, Vector n) { return _mm512_scalef_ps(x, n); }
+// 2^x for x up to 127, from 2^f for -0.5 <= f <= 0.5. NaN stays NaN.
 template <typename PowerOfFraction>
 inline Vector power_of_two(Vector x, const PowerOfFraction& power) {
   const Vector fraction = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -19,13 +19,13 @@ constexpr int64_t skinny_nr = 4;
 constexpr int64_t skinny_kc = PackedElement::k_pack == 1 ? 3072 / skinny_mr : 128;
 constexpr int64_t skinny_k_step = lanes * PackedElement::k_pack;
 
-/// Return the number of inputs up to which this is faster than packed GEMM: measured, and for AMX
-/// estimated. With AVX-512, packing is cheap compared to adding up lanes, which is done once per
-/// row, whatever k.
+/// Return the number of inputs up to which this is faster than packed GEMM: measured, and
+/// for AMX and Arm estimated. With AVX-512, packing is cheap compared to adding up lanes, which is
+/// done once per row, whatever k.
 inline int64_t max_skinny_columns([[maybe_unused]] int64_t k) {
 #if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AMX_BF16
   return 4;
-#elif GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX2
+#elif GPUSTACK_DRAW_LANES == 8 && !GPUSTACK_DRAW_PACKS_BF16
   return 64;
 #else
   return min(32, max(8, k / 128));

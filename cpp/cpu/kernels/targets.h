@@ -23,5 +23,11 @@ extern const Kernels kernels;
 namespace amx_bf16 {
 extern const Kernels kernels;
 }
+namespace neon {
+extern const Kernels kernels;
+}
+namespace neon_bf16 {
+extern const Kernels kernels;
+}
 
 }  // namespace gpustack_draw::cpu

@@ -4,6 +4,9 @@
 // two vectors of columns of B.
 
 #include "cpu/kernels/pack.h"
+#if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_NEON_BF16
+#include "cpu/kernels/bf16_micro_kernel_neon.h"
+#endif
 
 namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
@@ -36,6 +39,12 @@ __attribute__((noinline)) void vector_micro_kernel(int64_t elements, const Packe
                                                    const Packed* columns, const StridedTile& from,
                                                    const StridedTile& to) {
   constexpr int64_t row_count = mr * nr_vectors / vectors;
+#if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_NEON_BF16
+  if constexpr (U::k_pack > 1) {
+    return bf16_micro_kernel<accumulate, row_count, vectors * lanes, row_step>(elements, rows,
+                                                                               columns, from, to);
+  }
+#endif
   Vector accumulators[row_count][vectors];
 #pragma GCC unroll 16
   for (int64_t i = 0; i < row_count; ++i) {

@@ -19,7 +19,7 @@ inline Vector8 add_times(float a, Vector8 x, Vector8 b) {
   return multiply_add(broadcast_eight(a), x, b);
 }
 
-#if GPUSTACK_DRAW_TARGET != GPUSTACK_DRAW_AVX2
+#if GPUSTACK_DRAW_LANES != 8
 inline Vector times(float a, Vector x) { return multiply(broadcast(a), x); }
 inline Vector plus(Vector a, Vector b) { return add(a, b); }
 inline Vector minus(Vector a, Vector b) { return subtract(a, b); }
