@@ -71,7 +71,7 @@ def run_python(
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=SOURCE, env=environment, text=True, **pipes) as process:
         try:
-            stdout, stderr = process.communicate(timeout=240)
+            stdout, stderr = process.communicate(timeout=850 if is_program else 240)
         except subprocess.TimeoutExpired:
             process.kill()
             stdout, stderr = process.communicate()
@@ -98,7 +98,12 @@ def _run_pytest(
 ) -> subprocess.CompletedProcess[str]:
     # Verbose, with reports in files: if the process dies, the case and the reason are known.
     options = ["-v", "--noconftest", "-p", "no:cacheprovider", f"--basetemp={reports / 'cases'}"]
-    options += ["--timeout", "60", "-o", "timeout_method=thread"]
+    options += [
+        "--timeout",
+        "60" if extension.suffix == ".so" else "300",
+        "-o",
+        "timeout_method=thread",
+    ]
     return run_python(
         extension,
         cases[0].parent,
