@@ -72,7 +72,7 @@ def restart_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_map_of_a_killed_process(path: Path, written: PartialMap) -> None:
-    """What has been written is on the disk, flushed or not."""
+    """Writes survive the end of the process, flushed or not."""
     assert read_map(path) is None
     written.write_flushed(ranges((0, 5)))
     assert read_map(path) == ranges((0, 5))
