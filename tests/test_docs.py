@@ -156,11 +156,12 @@ def test_every_mentioned_option_exists(name: str) -> None:
     }
     known |= {f"--no-{option[2:]}" for option in known} | {"--no-"}  # of --no-NAME
     others = {"--update-golden", "--dist"}  # of pytest
-    others |= {"--list", "--reinstall", "--config-setting"}  # of nox, uv
+    others |= {"--list", "--reinstall", "--with"}  # of nox, uv
     others |= PIP_OPTIONS["install"] | {"--force", "--pip-args"}  # of pipx
     others |= {"--image-strength"}  # of mflux
     others |= {"--build-arg", "--format", "--tag", "--target"}  # of docker, podman
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
+    others |= {"--rounds", "--side"}  # of other benchmarks
     known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
     assert sorted(mentioned - known - others) == []
@@ -239,6 +240,7 @@ def test_mentioned_build_options_exist() -> None:
         pytest.skip("no engine source in the build folder")
     files = [*folder.glob("CMakeLists.txt"), *folder.glob("ggml/CMakeLists.txt")]
     files += [*SOURCE.glob("CMakeLists.txt"), *SOURCE.glob("cmake/*.cmake")]
+    files += SOURCE.glob("backends/CMakeLists.txt")
     cmake = "".join(file.read_text() for file in files)
     texts = [*TEXTS.values(), (SOURCE / "pyproject.toml").read_text(encoding="utf-8")]
     for option in set(re.findall(r"cmake\.define\.(\w+)", "".join(texts))):

@@ -148,6 +148,11 @@ FOREIGN_OPTIONS = {
     "--image-cfg-scale=1.0",
     "--omni",  # vLLM
     "gpustack-draw serve --gpustack-backend",  # a command for another person
+    "serve --control-net",  # for the person who runs the server
+    (
+        "compile it for this CPU: pip install --force-reinstall --no-deps"
+        " --no-binary=gpustack-draw gpustack-draw"
+    ),
 }
 
 

@@ -171,6 +171,9 @@ bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
   const std::string damaged = are_mapped ? gpustack_draw::damaged_tensor(loaded, n_threads, report)
                                          : gpustack_draw::damaged_tensor(loaded, n_threads);
   if (damaged.empty()) {
+    if (are_mapped) {
+      report(loaded.size());
+    }
     projections.transpose();
     return true;
   }

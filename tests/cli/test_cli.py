@@ -203,7 +203,7 @@ def test_every_option_reaches_the_library(stand_in: StandIn) -> None:
         "llm": "e",
         "llm_vision": "v",
         "taesd": "f",
-        "embeddings": ["g", "h=i"],
+        "embeddings": ("g", "h=i"),
         "control_net": "n",
         "threads": 3,
         "device": "CPU",

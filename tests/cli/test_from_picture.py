@@ -153,7 +153,7 @@ def test_embeddings_that_were_used(stand_in: StandIn, capsys: pytest.CaptureFixt
     assert "TI hashes" not in errors
     assert main(["demo", "--from", "toy.png", "--embedding", "toy.pt"]) == 0
     assert "embeddings" not in capsys.readouterr().err
-    assert stand_in.options["embeddings"] == ["toy.pt"]
+    assert stand_in.options["embeddings"] == ("toy.pt",)
 
 
 def test_what_a_picture_does_not_tell_is_left_to_the_model(stand_in: StandIn) -> None:

@@ -58,7 +58,8 @@ def test_build_is_optimized() -> None:
 
 def test_build_info_has_the_facts_for_bug_reports() -> None:
     info = _core.build_info()
-    assert set(info) == {"optimized", "compiler", "ggml", "instructions"}
+    facts = {"optimized", "compiler", "ggml", "backends", "stable-diffusion.cpp", "instructions"}
+    assert set(info) == facts
     assert all(info.values())
 
 
