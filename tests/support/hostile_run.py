@@ -170,10 +170,9 @@ def hostile_run(folder: Path, *arguments: str) -> Iterator[HostileRun]:
     record = folder / "record"
     home = folder / "home"
     home.mkdir()
+    variables = {"HOME": str(home), "XDG_STATE_HOME": str(speed_file().parents[1])}
     with (
-        served(
-            *arguments, folder=home, program=(str(_SCRIPT), str(record)), HOME=str(home)
-        ) as server,
+        served(*arguments, folder=home, program=(str(_SCRIPT), str(record)), **variables) as server,
         watched(private, home) as opened,
     ):
         opened.read()
