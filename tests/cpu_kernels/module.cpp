@@ -7,20 +7,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
-#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "cpu/graph.h"
+#include "compute.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/targets.h"
-#include "cpu/operations/operation.h"
-#include "ggml-alloc.h"
-#include "ggml-backend.h"
-#include "ggml-cpu.h"
 #include "node.h"
 
 namespace py = pybind11;
@@ -119,16 +114,6 @@ Kernels kernels_of(const std::string& target) {
   throw std::invalid_argument("no target '" + target + "' can run here");
 }
 
-ggml_type type_named(const std::string& name) {
-  for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
-    const char* type_name = ggml_type_name(static_cast<ggml_type>(type));
-    if (type_name != nullptr && name == type_name) {
-      return static_cast<ggml_type>(type);
-    }
-  }
-  throw std::invalid_argument("ggml has no type '" + name + "'");
-}
-
 Source source_of(const TypedArray& typed) {
   const auto& [array, name] = typed;
   Source source{const_cast<void*>(array.data()), type_named(name), {}, {}};
@@ -154,23 +139,7 @@ Graph graph_of(const std::string& operation, const std::vector<TypedArray>& arra
 
 bool supports(const std::string& operation, const std::vector<TypedArray>& arrays,
               const std::vector<float>& numbers) {
-  const Graph graph = graph_of(operation, arrays, numbers);
-  const Operation* operation_impl = find_operation(graph.result().op);
-  return operation_impl != nullptr && operation_impl->supports(graph.result());
-}
-
-struct FreeAllocator {
-  void operator()(ggml_gallocr_t allocator) const noexcept { ggml_gallocr_free(allocator); }
-};
-
-struct FreeBackend {
-  void operator()(ggml_backend_t backend) const noexcept { ggml_backend_free(backend); }
-};
-
-ggml_status compute_with_ggml(ggml_cgraph& graph, int threads) {
-  const std::unique_ptr<ggml_backend, FreeBackend> backend(ggml_backend_cpu_init());
-  ggml_backend_cpu_set_n_threads(backend.get(), threads);
-  return ggml_backend_graph_compute(backend.get(), &graph);
+  return is_supported(graph_of(operation, arrays, numbers));
 }
 
 /// Return an array of NaN with the shape of the result, and use its memory for the result.
@@ -185,9 +154,9 @@ py::array output_of(ggml_tensor& result) {
 
 /// Compute with `where`, "ggml" or a target. `over` is the source whose memory the result takes, as
 /// ggml's allocator may do, or -1.
-py::array compute(const std::string& where, const std::string& operation,
-                  const std::vector<TypedArray>& arrays, const std::vector<float>& numbers,
-                  int threads, int over, bool cancelled) {
+py::array compute_node(const std::string& where, const std::string& operation,
+                       const std::vector<TypedArray>& arrays, const std::vector<float>& numbers,
+                       int threads, int over, bool cancelled) {
   const Graph graph = graph_of(operation, arrays, numbers);
   py::array output;
   if (over >= 0) {
@@ -198,24 +167,11 @@ py::array compute(const std::string& where, const std::string& operation,
   } else {
     output = output_of(graph.result());
   }
-  const std::unique_ptr<ggml_gallocr, FreeAllocator> allocator(
-      ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
-  ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // intermediate results
-  const std::function<bool()> is_cancelled = [=] { return cancelled; };
-  double done = 0;
-  const std::function<void(double)> on_progress = [&](double now) {
-    if (now < done || now > 1) {
-      throw std::logic_error("the progress of a graph goes back, or beyond its end");
-    }
-    done = now;
-  };
-  const ggml_status status =
-      where == "ggml" ? compute_with_ggml(graph.graph(), threads)
-                      : GraphExecutor(kernels_of(where), threads, is_cancelled, on_progress)
-                            .compute(graph.graph());
-  if (status != GGML_STATUS_SUCCESS) {
-    throw std::runtime_error(ggml_status_to_string(status));
+  std::optional<Kernels> kernels;
+  if (where != "ggml") {
+    kernels = kernels_of(where);
   }
+  compute(graph, kernels ? &*kernels : nullptr, threads, cancelled);
   return output;
 }
 
@@ -252,7 +208,7 @@ PYBIND11_MODULE(cpu_kernels, module) {
   module.def("targets", &targets);
   module.def("int8_targets", &int8_targets);
   module.def("supports", &supports);
-  module.def("compute", &compute);
+  module.def("compute", &compute_node);
   module.def("quantize", &quantize);
   module.def("dequantize", &dequantize);
 }

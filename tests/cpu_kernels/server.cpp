@@ -8,20 +8,15 @@
 #include <cstddef>
 #include <cstdlib>
 #include <exception>
-#include <functional>
 #include <iostream>
-#include <memory>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "cpu/graph.h"
+#include "compute.h"
 #include "cpu/kernels/kernels.h"
-#include "cpu/operations/operation.h"
-#include "ggml-alloc.h"
-#include "ggml-backend.h"
-#include "ggml-cpu.h"
 #include "node.h"
 
 namespace gpustack_draw::cpu::tests {
@@ -66,16 +61,6 @@ void reply_targets() {
     names += std::string(kernels->name) + ' ';
   }
   reply(names + best_kernels()->name);
-}
-
-ggml_type type_named(const std::string& name) {
-  for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
-    const char* type_name = ggml_type_name(static_cast<ggml_type>(type));
-    if (type_name != nullptr && name == type_name) {
-      return static_cast<ggml_type>(type);
-    }
-  }
-  throw std::invalid_argument("ggml has no type '" + name + "'");
 }
 
 /// A node, its sources and the memory of these.
@@ -127,10 +112,7 @@ class Request {
 };
 
 void reply_supports(std::istream& words) {
-  const Request request(words);
-  const Graph graph = request.graph();
-  const Operation* operation = find_operation(graph.result().op);
-  reply(operation != nullptr && operation->supports(graph.result()) ? "1" : "0");
+  reply(is_supported(Request(words).graph()) ? "1" : "0");
 }
 
 const Kernels& kernels_of(const std::string& target) {
@@ -140,26 +122,6 @@ const Kernels& kernels_of(const std::string& target) {
     }
   }
   throw std::invalid_argument("no target '" + target + "' can run here");
-}
-
-ggml_status compute_with_ggml(ggml_cgraph& graph, int threads) {
-  const std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> backend(ggml_backend_cpu_init(),
-                                                                            &ggml_backend_free);
-  ggml_backend_cpu_set_n_threads(backend.get(), threads);
-  return ggml_backend_graph_compute(backend.get(), &graph);
-}
-
-ggml_status compute_with_kernels(const Kernels& kernels, ggml_cgraph& graph, int threads,
-                                 bool cancelled) {
-  const std::function<bool()> is_cancelled = [=] { return cancelled; };
-  double done = 0;
-  const std::function<void(double)> on_progress = [&](double now) {
-    if (now < done || now > 1) {
-      throw std::logic_error("the progress of a graph goes back, or beyond its end");
-    }
-    done = now;
-  };
-  return GraphExecutor(kernels, threads, is_cancelled, on_progress).compute(graph);
 }
 
 /// Words: "ggml" or a target, threads, source whose memory the result takes or -1, 1 if cancelled;
@@ -181,15 +143,7 @@ void reply_compute(std::istream& words) {
     output.assign(ggml_nbytes(&result), '\xff');  // NaN
     result.data = output.data();
   }
-  const std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator(
-      ggml_gallocr_new(ggml_backend_cpu_buffer_type()), &ggml_gallocr_free);
-  ggml_gallocr_alloc_graph(allocator.get(), &graph.graph());  // intermediate results
-  const ggml_status status =
-      where == "ggml" ? compute_with_ggml(graph.graph(), threads)
-                      : compute_with_kernels(kernels_of(where), graph.graph(), threads, cancelled);
-  if (status != GGML_STATUS_SUCCESS) {
-    throw std::runtime_error(ggml_status_to_string(status));
-  }
+  compute(graph, where == "ggml" ? nullptr : &kernels_of(where), threads, cancelled);
   std::ostringstream description;
   description << over << ' ' << ggml_type_name(result.type);
   for (int i = GGML_MAX_DIMS; i-- > 0;) {
