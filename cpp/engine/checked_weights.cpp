@@ -134,6 +134,9 @@ std::string damaged_tensor(const NamedTensors& all, int threads,
   for (std::thread& worker : workers) {
     worker.join();
   }
+  if (on_checked && damaged == all.size()) {
+    on_checked(all.size());
+  }
   return damaged < all.size() ? all[damaged].first : "";
 }
 
@@ -163,17 +166,15 @@ bool ModelLoader::load_tensors(std::map<std::string, ggml_tensor*>& tensors,
     }
   }
   const gpustack_draw::NamedTensors loaded = gpustack_draw::loaded_tensors(*this, tensors);
-  const auto report = [total = static_cast<int>(loaded.size())](std::size_t checked) {
-    sd_get_progress_callback()(static_cast<int>(checked), total, 0,
-                               sd_get_progress_callback_data());
-  };
-  // Mapped weights come from the disk when they are checked.
-  const std::string damaged = are_mapped ? gpustack_draw::damaged_tensor(loaded, n_threads, report)
-                                         : gpustack_draw::damaged_tensor(loaded, n_threads);
+  std::function<void(std::size_t)> report;
+  if (are_mapped) {  // the check reads them from the disk
+    report = [total = static_cast<int>(loaded.size())](std::size_t checked) {
+      sd_get_progress_callback()(static_cast<int>(checked), total, 0,
+                                 sd_get_progress_callback_data());
+    };
+  }
+  const std::string damaged = gpustack_draw::damaged_tensor(loaded, n_threads, report);
   if (damaged.empty()) {
-    if (are_mapped) {
-      report(loaded.size());
-    }
     projections.transpose();
     return true;
   }
