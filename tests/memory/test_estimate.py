@@ -42,7 +42,7 @@ def network(name: str) -> ResolvedModel:
 
 
 def language_model(width: int, size: int) -> ModelFile:
-    """Return a language model of which only the width of its words is known."""
+    """Return a language model whose header has the width of its words only."""
     words = TensorInfo("token_embd.weight", (width, 9), "F16", 18 * width)
     header = ModelHeader("gguf", {words.name: words})
     return ModelFile("llm", Path("x.gguf"), size, header=header)

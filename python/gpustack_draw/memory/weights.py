@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from gpustack_draw.headers.gguf import TENSOR_TYPES
 from gpustack_draw.headers.header import TensorInfo
 from gpustack_draw.memory.work import Work
-from gpustack_draw.resolver.detect_family import component_of
-from gpustack_draw.resolver.families import Family
 from gpustack_draw.resolver.resolved_model import ModelFile
 
 _ENCODERS = frozenset({"clip_l", "clip_g", "t5xxl", "llm", "llm_vision"})
@@ -75,9 +73,7 @@ def _contents(file: ModelFile, work: Work) -> Iterator[tuple[str, int]]:
     if not _lists_all_tensors(file) or file.component == "control_net":
         yield file.component, file.memory_bytes
         return
-    assert file.header is not None
-    for tensor in file.header.tensors.values():
-        component = _component_of(tensor, file, work.model.family)
+    for component, tensor in work.model.tensors_of(file):
         is_encoder = component in _AUTOENCODERS and _PICTURE_ENCODER.match(tensor.name) is not None
         if tensor.name.startswith(_UNUSED) or (is_encoder and not work.encodes_pictures):
             continue
@@ -87,10 +83,6 @@ def _contents(file: ModelFile, work: Work) -> Iterator[tuple[str, int]]:
 def _lists_all_tensors(file: ModelFile) -> bool:
     """Return True if the header is known; that of a text model on the hub has a few tensors."""
     return file.header is not None and file.header.tensor_bytes >= 0.9 * file.bytes
-
-
-def _component_of(tensor: TensorInfo, file: ModelFile, family: Family) -> str:
-    return component_of(tensor.name, family) if file.component == "model" else file.component
 
 
 def _loaded_bytes(tensor: TensorInfo, weight_type: str | None) -> int:

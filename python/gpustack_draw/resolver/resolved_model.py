@@ -119,12 +119,22 @@ class ResolvedModel:
 
         The component is empty for the diffusion model in a file with other components.
         """
-        found: list[tuple[str, TensorInfo]] = []
+        return tuple(each for file in self.files for each in self.tensors_of(file))
+
+    def tensors_of(self, file: ModelFile) -> tuple[tuple[str, TensorInfo], ...]:
+        """Return the part of :attr:`tensors` that one of its files has."""
+        return self._tensors_by_file[file.path, file.component]
+
+    @cached_property
+    def _tensors_by_file(self) -> dict[tuple[Path, str], tuple[tuple[str, TensorInfo], ...]]:
+        found = {}
         for file in self.files:
             own = "" if file.component == "model" else file.component
             tensors = () if file.header is None else file.header.tensors.values()
-            found += [(own or component_of(each.name, self.family), each) for each in tensors]
-        return tuple(found)
+            found[file.path, file.component] = tuple(
+                (own or component_of(each.name, self.family), each) for each in tensors
+            )
+        return found
 
     def path_of(self, component: str) -> Path | None:
         """Return the path of a component's own file; ``None`` if it has none."""

@@ -120,15 +120,18 @@ def prompt_operations(model: ResolvedModel) -> tuple[float, int]:
         if component in _ENCODERS:
             size += tensor.bytes
             if not _EMBEDDING_TABLE.search(tensor.name):
-                tokens = _CLIP_TOKENS if component.startswith("clip") else _PROMPT_TOKENS
-                operations += _PER_WEIGHT * tensor.elements * tokens
+                operations += _PER_WEIGHT * tensor.elements * _tokens_of(component)
     for file in model.files:
         tensors = () if file.header is None else file.header.tensors.values()
         if file.component in _ENCODERS and not any(tensor.bytes for tensor in tensors):
             size += file.bytes
-            tokens = _CLIP_TOKENS if file.component.startswith("clip") else _PROMPT_TOKENS
-            operations += _PER_WEIGHT * file.bytes * tokens  # about a byte per weight
+            # About a byte per weight.
+            operations += _PER_WEIGHT * file.bytes * _tokens_of(file.component)
     return operations, size
+
+
+def _tokens_of(encoder: str) -> int:
+    return _CLIP_TOKENS if encoder.startswith("clip") else _PROMPT_TOKENS
 
 
 def decoding_operations(model: ResolvedModel, pixels: int) -> tuple[float, str]:
