@@ -10,8 +10,8 @@
 namespace gpustack_draw {
 namespace {
 
-// The numbers of sd-cli. The high threshold is a share of the strongest edge, the low one a share
-// of the high one.
+// The numbers of sd-cli. The high threshold is relative to the strongest edge, the low threshold to
+// the high one.
 constexpr float high_threshold = 0.08F;
 constexpr float low_threshold = 0.08F;
 constexpr float weak = 0.8F;

@@ -51,8 +51,8 @@ struct Bf16Tile {
     }
   }
 
-  /// Accumulate rows * columns over two elements, or over one and zeros. The side of which fewer
-  /// registers are needed is loaded first.
+  /// Accumulate rows * columns over two elements, or over one and zeros. The side that needs
+  /// fewer registers is loaded first.
   template <bool is_whole>
   void multiply(const Packed* rows, const Packed* columns) {
     if constexpr (row_pairs < column_pairs) {
