@@ -57,17 +57,18 @@ def log_backends(on_log: LogFunction | None, core: ModuleType) -> None:
             on_log(level, text.decode(errors="replace"))
 
 
-def engine_error(error: Exception, phase: str = "") -> EngineError:
+def engine_error(error: Exception, phase: str = "", *, gpu: str = "") -> EngineError:
     """Return the error for an EngineError of the compiled engine.
 
     Args:
         error: The error.
         phase: The phase in which it was raised; empty if it is unknown.
+        gpu: See :func:`gpu_named`.
     """
     # The first line is the failure, the others the library's log: "model.cpp:871  - ...".
     failure, *log = str(error).splitlines()
     if is_out_of_memory(str(error)):
-        return memory_error(failure.partition(":")[0], phase)
+        return memory_error(failure.partition(":")[0], phase, gpu=gpu)
     reason = log[-1].split(" - ", 1)[-1].strip() if log else ""
     return EngineError(
         f"{failure}: {reason}" if reason else failure,
@@ -119,3 +120,16 @@ def check_device(name: str, core: ModuleType) -> None:
     names = [device.name for device in core.list_devices()]
     if name.lower() not in {"auto", *(known.lower() for known in names)}:
         raise unknown_device(name, names)
+
+
+def gpu_named(name: str, core: ModuleType) -> str:
+    """Return the name of a device with memory of its own; empty for all others.
+
+    Args:
+        name: ``auto`` or the name of a device.
+        core: The compiled engine.
+    """
+    for device in core.list_devices():
+        if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
+            return str(device.name) if device.type == "gpu" else ""
+    return ""

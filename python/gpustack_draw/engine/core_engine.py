@@ -11,6 +11,7 @@ from gpustack_draw.engine.core_calls import (
     check_device,
     damaged_model,
     engine_error,
+    gpu_named,
     log_backends,
 )
 from gpustack_draw.engine.core_upscaler import CoreUpscaler
@@ -43,6 +44,7 @@ class CoreEngine:
     def __init__(self) -> None:
         """Create an engine without a model; the first call imports the compiled engine."""
         self._engine: Any = None
+        self._gpu = ""
         self._upscaler = CoreUpscaler()
 
     @property
@@ -103,6 +105,7 @@ class CoreEngine:
             all_numbers["threads"] = threads
         # Bytes, because a path may contain bytes that are not valid UTF-8.
         paths: Any = {name: os.fsencode(path) for name, path in files.items()}
+        self._gpu = gpu_named(device, _core)  # which may fail once its memory is used up
         try:
             self._engine = _core.Engine(
                 files=paths,
@@ -116,7 +119,7 @@ class CoreEngine:
         except _core.DamagedModelError as error:
             raise damaged_model(error) from error
         except _core.EngineError as error:
-            raise engine_error(error, "load") from error
+            raise engine_error(error, "load", gpu=self._gpu) from error
         except ValueError:
             check_device(device, _core)
             raise  # a callback raised it
@@ -187,7 +190,7 @@ class CoreEngine:
                 hint="download the file again, or use another one",
             ) from error
         except _core.EngineError as error:
-            raise engine_error(error, progress.phase) from error
+            raise engine_error(error, progress.phase, gpu=self._gpu) from error
         return DrawResult(
             picture.width,
             picture.height,

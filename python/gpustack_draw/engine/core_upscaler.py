@@ -9,6 +9,7 @@ from gpustack_draw.engine.core_calls import (
     check_device,
     damaged_model,
     engine_error,
+    gpu_named,
 )
 from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.import_core import import_core
@@ -24,6 +25,7 @@ class CoreUpscaler:
     def __init__(self) -> None:
         """Create an upscaler without a model."""
         self._upscaler: Any = None
+        self._gpu = ""
         self._loaded: tuple[str, int, str] | None = None
 
     def upscale(
@@ -67,7 +69,7 @@ class CoreUpscaler:
         except _core.OverflowError as error:
             raise BlankPictureError("its numbers overflowed") from error
         except _core.EngineError as error:
-            raise engine_error(error, progress.phase) from error
+            raise engine_error(error, progress.phase, gpu=self._gpu) from error
         return DrawResult(result.width, result.height, result.pixels)
 
     def _load(self, model: str, threads: int, device: str, callbacks: Any) -> None:
@@ -75,6 +77,7 @@ class CoreUpscaler:
 
         self.close()
         check_device(device, _core)
+        self._gpu = gpu_named(device, _core)
         self._upscaler = _core.Upscaler(
             # Bytes, because a path may contain bytes that are not valid UTF-8.
             model=os.fsencode(model),

@@ -23,21 +23,6 @@ _PURPOSES: Mapping[str, str] = {
     "decode": "decode the picture",
     "upscale": "enlarge the picture",
 }
-_SMALLER_MODEL = (
-    "close other programs, or use a smaller quantization of the model, for example Q4_0"
-)
-_SMALLER_PICTURE = phrase(
-    "draw a smaller {size}, use a smaller quantization of the model, or close other programs"
-)
-_TILES = phrase(
-    "decode it in tiles with {vae_tiling='on'}, draw a smaller {size}, or close other programs"
-)
-_HINTS: Mapping[str, str] = {
-    "load": _SMALLER_MODEL,
-    "encode_pictures": _TILES,
-    "decode": _TILES,
-    "upscale": "enlarge a smaller picture, or close other programs",
-}
 
 
 def is_out_of_memory(text: str) -> bool:
@@ -46,16 +31,33 @@ def is_out_of_memory(text: str) -> bool:
     return any(words in lower for words in _WORDS)
 
 
-def memory_error(problem: str, phase: str, *, is_certain: bool = True) -> NotEnoughMemoryError:
+def memory_error(
+    problem: str, phase: str, *, gpu: str = "", is_certain: bool = True
+) -> NotEnoughMemoryError:
     """Return the error of an engine that ran out of memory.
 
     Args:
         problem: How the call ended.
         phase: The phase of the work; empty if it is unknown.
+        gpu: The name of the GPU that computed in memory of its own; empty for the memory of the
+            machine.
         is_certain: False if there may be another reason.
     """
     purpose = f" to {_PURPOSES[phase]}" if phase in _PURPOSES else ""
     doubt = "" if is_certain else ", probably"
+    closing = f"close other programs that use {gpu}" if gpu else "close other programs"
     return NotEnoughMemoryError(
-        f"not enough memory{purpose}{doubt}: {problem}", hint=_HINTS.get(phase, _SMALLER_PICTURE)
+        f"not enough memory{purpose}{doubt}: {problem}", hint=_hint(phase, closing)
     )
+
+
+def _hint(phase: str, closing: str) -> str:
+    if phase == "load":
+        return f"{closing}, or use a smaller quantization of the model, for example Q4_0"
+    if phase == "upscale":
+        return f"enlarge a smaller picture, or {closing}"
+    if phase in ("encode_pictures", "decode"):
+        return phrase(
+            "decode it in tiles with {vae_tiling='on'}, draw a smaller {size}, or {}", closing
+        )
+    return phrase("draw a smaller {size}, use a smaller quantization of the model, or {}", closing)
