@@ -23,8 +23,9 @@ from compare_cpu.job import Job
 from compare_cpu.weights import prepare
 from gpustack_draw import DrawRequest, Model, Progress, load
 from gpustack_draw.engine.core_engine import CoreEngine
+from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.picture_progress import PictureProgress
-from gpustack_draw.engine.results import EngineProgress
+from gpustack_draw.engine.results import FAST_CPU, EngineProgress
 from gpustack_draw.speed.drawing_work import PhaseWork, drawing_work
 from gpustack_draw.speed.estimate import PictureTime, estimate_time, record_time
 from gpustack_draw.speed.measurements import Computer
@@ -61,17 +62,17 @@ def work_of(model: Model, request: DrawRequest) -> tuple[PhaseWork, ...]:
     return drawing_work(model.resolved, model.settings(request)[0])
 
 
-def estimated(work: tuple[PhaseWork, ...], key: str, speed: float = 0.0) -> PictureTime:
-    """Return the estimate from the measurements with a key."""
-    found = estimate_time(work, Computer(device=key, threads=1), lambda: speed)
+def estimated(work: tuple[PhaseWork, ...], computer: Computer, speed: float = 0.0) -> PictureTime:
+    """Return the estimate from the measurements of a computer."""
+    found = estimate_time(work, computer, lambda: speed)
     assert found is not None
     return found
 
 
-def measure(name: str, file: str, clock: Clock, threads: int | None) -> None:
+def measure(name: str, file: str, clock: Clock, threads: int) -> None:
     """Draw with a model and print a line for each drawing."""
     device = next(each.name for each in CoreEngine().devices() if each.used)
-    speed = CoreEngine().measure_speed(device=device, threads=threads or os.cpu_count() or 1)
+    speed = CoreEngine().measure_speed(device=device, threads=threads)
     print(f"\n{name}: measured seconds, and estimates divided by them ({speed / 1e9:.0f} GFLOP/s)")
     print(f"{'':13}{'encode':>7}{'sample':>7}{'decode':>7}{'picture':>8}{'guess':>7}{'sample':>7}"
           f"{'decode':>7}{'scaled':>7}{'sample':>7}{'decode':>7}{'before':>7}")  # fmt: skip
@@ -80,12 +81,17 @@ def measure(name: str, file: str, clock: Clock, threads: int | None) -> None:
             request = DrawRequest(prompt="a cat", size=(side, side), sample_steps=steps, seed=1,
                                   cfg_scale=CFG[name])  # fmt: skip
             work = work_of(model, request)
-            guess = estimated(work, f"{name} product", speed)
+            fast = device == FAST_CPU
+            product, of_first, of_same = (
+                Computer(device=f"{name} {key}", threads=threads, is_fast_cpu=fast)
+                for key in ("product", "first", index)
+            )
+            guess = estimated(work, product, speed)
             _, first = drawn_seconds(model, request, clock)
             if index == 0:
-                record_time(work, Computer(device=f"{name} first", threads=1), first)
-            record_time(work, Computer(device=f"{name} {index}", threads=1), first)
-            scaled, before = (estimated(work, f"{name} {key}") for key in ("first", index))
+                record_time(work, of_first, first)
+            record_time(work, of_same, first)
+            scaled, before = estimated(work, of_first), estimated(work, of_same)
             second, _ = drawn_seconds(model, request, clock)
             total = sum(second[phase] for phase in ("encode", "sample", "decode"))
             cells = [*(second[phase] for phase in ("encode", "sample", "decode")), total]
@@ -103,7 +109,9 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=DRAWINGS, default=["demo", "sd15"])
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options = parser.parse_args()
-    clock, threads = (time.process_time, 1) if options.clock == "cpu" else (time.perf_counter, None)
+    clock, threads = time.perf_counter, usable_cores() or os.cpu_count() or 1
+    if options.clock == "cpu":
+        clock, threads = time.process_time, 1
     with tempfile.TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = state
         for name in options.models:

@@ -82,6 +82,19 @@ def test_a_first_guess_is_measured_once() -> None:
     assert estimate(work(), other, speed=5e10).sample == pytest.approx(200.0)
 
 
+@pytest.mark.parametrize(
+    ("speed", "sampling", "decoding"), [(166e9, (0.7, 1.0), (0.3, 0.5)), (770e9, (2, 5), (1, 3))]
+)
+def test_a_first_guess_for_a_cpu_is_what_was_measured_with_slow_and_fast_products(
+    speed: float, sampling: tuple[float, float], decoding: tuple[float, float]
+) -> None:
+    """In times of a product of as many operations, by AVX2 and by AMX."""
+    cpu = Computer(device="FastCPU: a processor", threads=2, is_fast_cpu=True)
+    found = estimate(work(steps=1), cpu, speed=speed)
+    assert sampling[0] < found.sample / (1e12 / speed) < sampling[1]
+    assert decoding[0] < found.decode / (2e11 / speed) < decoding[1]
+
+
 def test_a_phase_that_was_never_measured_is_a_guess_from_the_product() -> None:
     """As encoding pictures is for a model that has drawn from text only."""
     record_time(work(), HERE, {"sample": 8.0, "decode": 1.0})

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.picture_progress import PictureProgress
-from gpustack_draw.engine.results import Device
+from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.resolver.resolved_model import ResolvedModel
 from gpustack_draw.speed.drawing_work import PhaseWork, drawing_work
 from gpustack_draw.speed.estimate import PictureTime, estimate_time, record_time
@@ -62,7 +62,11 @@ class DrawingTime:
 
     def _computer(self, device: Device) -> Computer:
         name = f"{device.name}: {device.description}"[:MOST_TEXT]
-        return Computer(device=name, threads=self._threads or usable_cores())
+        return Computer(
+            device=name,
+            threads=self._threads or usable_cores(),
+            is_fast_cpu=device.name == FAST_CPU,
+        )
 
     def _work_of(self, first: Pass, vae_tile: int | None) -> tuple[PhaseWork, ...]:
         pictures = None if first.pictures is None else first.pictures.engine

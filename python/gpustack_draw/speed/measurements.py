@@ -33,10 +33,12 @@ class Computer:
     Attributes:
         device: Name and description of the device, which differ on another machine.
         threads: CPU threads.
+        is_fast_cpu: True for this project's code for CPUs.
     """
 
     device: str
     threads: int
+    is_fast_cpu: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
