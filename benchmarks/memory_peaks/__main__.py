@@ -33,6 +33,9 @@ _BUFFER = re.compile(r"(\w+) compute buffer size: ([\d.]+) MB")
 _ENCODERS = ("clip", "t5", "qwen")
 _DECODERS = ("vae", "taesd", "wan_vae")
 _MIB = 2**20
+# Where files are always in memory. The kernel may drop mapped pages of others, such as those of the
+# diffusion network while the VAE decodes, and the measured peak would be lower by them.
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 def local_engine_of(model: gpustack_draw.Model) -> local_engine.LocalEngine:
@@ -76,7 +79,7 @@ def main() -> None:
     local_engine.check_memory = lambda *_arguments, **_options: None  # draw what does not fit, too
     rows = "{:6} {:8} {:>10} {:>6}  " + ("{:>20} " * 3 if options.reserve else "{:>20}")
     print(rows.format("model", "device", "size", "tile", *_titles(options.reserve is not None)))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.exists() else None) as folder:
         for name in options.models:
             model = write_model(name, Path(folder))
             for device in options.devices:
