@@ -3,8 +3,10 @@
     python benchmarks/lora_time.py [--models sd15 klein] [--rank 16] [--runs 3] [--peers PYTHON]
 
 Draws with the random weights of compare_cpu, without and with a LoRA for the same matrices of
-attention and feed-forward networks, in turns and each contestant in its own process. Printed are,
-for every contestant, the median seconds of a step without and with the LoRA, and their difference.
+attention and feed-forward networks, in turns and each contestant in its own process. Printed are
+the median seconds of a step without and with the LoRA, their difference and their ratio; for
+PyTorch also those of a fused LoRA, which adds nothing to a step but takes time to be added to the
+weights; and the ratios to PyTorch in f32.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from compare_cpu.added import Added, added_table
 from compare_cpu.contestants import run
 from compare_cpu.job import Job
 
@@ -45,18 +48,29 @@ def prepare(job: Job, peers: str) -> None:
 
 def compare(jobs: list[Job], runs: int, peers: str) -> None:
     """Measure the contestants in turns and print their table."""
-    seconds: dict[Job, dict[str, list[float]]] = {job: {"without": [], "with": []} for job in jobs}
+    seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
     for _ in range(runs):
         for job in jobs:
             for title, steps in run_or_exit(job, peers).items():
-                seconds[job][title] += steps
-    print(f"\n{jobs[0].model}, {jobs[0].side} pixels, rank {jobs[0].lora_rank}")
-    print(f"{'':20}{'without':>10}{'with':>10}{'added':>10}{'ratio':>8}")
+                seconds[job].setdefault(title, []).extend(steps)
+    rows = [
+        Added(_title(job), median(each["without"]), median(each["with"]))
+        for job, each in seconds.items()
+    ]
+    rows += [
+        Added(f"{_title(job)} fused", median(each["without"]), median(each["fused"]))
+        for job, each in seconds.items()
+        if "fused" in each
+    ]
+    print(f"\n{jobs[0].model}, {jobs[0].side} pixels, rank {jobs[0].lora_rank}, {runs} runs\n")
+    print(added_table(rows, "diffusers f32"))
     for job, each in seconds.items():
-        before, after = median(each["without"]), median(each["with"])
-        print(
-            f"{job.title:20}{before:10.3f}{after:10.3f}{after - before:10.3f}{after / before:8.2f}"
-        )
+        if "fusing" in each:
+            print(f"{_title(job)}: fusing takes {median(each['fusing']):.2f} s", flush=True)
+
+
+def _title(job: Job) -> str:
+    return job.title.replace(" lora", "")
 
 
 def main() -> None:

@@ -4,8 +4,8 @@
 
 Draws with the klein model of compare_cpu, with and without references of the picture's size, in
 turns and each in its own process. Printed are, for every contestant, the median seconds of a step
-without and with them, their difference, and their ratio. PyTorch runs only the network, on as many
-tokens, so that no side's steps include encoding the pictures.
+without and with them, their difference and ratio, and the ratios to PyTorch in f32. PyTorch runs
+only the network, on as many tokens, so that no side's steps include encoding the pictures.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from compare_cpu.added import Added, added_table
 from compare_cpu.contestants import run
 from compare_cpu.job import Job
 
 CONTESTANTS = ("ours f16", "ours bf16", "ours q8_0", "diffusers f32", "diffusers bf16")
 
 
-def measure(jobs: list[Job], runs: int) -> dict[Job, float]:
+def measure(jobs: list[Job], runs: int, peers: str) -> dict[Job, float]:
     """Return the median seconds of a step of each job, without the first step of each run.
 
     Raises:
@@ -33,14 +34,14 @@ def measure(jobs: list[Job], runs: int) -> dict[Job, float]:
     seconds: dict[Job, list[float]] = {job: [] for job in jobs}
     for _ in range(runs):
         for job in jobs:
-            outcome = run(job, sys.executable)
+            outcome = run(job, peers)
             if outcome.timing is None:
                 sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
             seconds[job] += outcome.timing.steps[1:]
     return {job: median(each) for job, each in seconds.items()}
 
 
-def prepare(job: Job) -> None:
+def prepare(job: Job, peers: str) -> None:
     """Write the weights of a job, unless they exist.
 
     Raises:
@@ -48,7 +49,7 @@ def prepare(job: Job) -> None:
     """
     is_ours = job.contestant == "ours"
     writer = "weights" if is_ours else f"{job.contestant} weights"
-    outcome = run(replace(job, contestant=writer, kind=job.kind if is_ours else ""), sys.executable)
+    outcome = run(replace(job, contestant=writer, kind=job.kind if is_ours else ""), peers)
     if outcome.missing or outcome.error:
         sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each contestant")
     parser.add_argument("--steps", type=int, default=3, help="steps; the first is a warm-up")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peers", default=sys.executable, help="Python with diffusers")
     options = parser.parse_args()
     settings = Job("", "", "klein", options.side, options.steps, 1.0, options.threads,
                    str(options.weights), "")  # fmt: skip
@@ -70,16 +72,15 @@ def main() -> None:
     for title in options.only:
         contestant, kind = title.split()
         job = replace(settings, contestant=contestant, kind=kind)
-        prepare(job)
+        prepare(job, options.peers)
         jobs += [job, replace(job, references=options.references)]
-    seconds = measure(jobs, options.runs)
-    print(f"{'':16}{'without':>10}{'with':>10}{'added':>10}{'ratio':>8}")
-    for without, with_references in zip(jobs[::2], jobs[1::2], strict=True):
-        before, after = seconds[without], seconds[with_references]
-        print(
-            f"{without.title:16}{before:10.3f}{after:10.3f}{after - before:10.3f}"
-            f"{after / before:8.2f}"
-        )
+    seconds = measure(jobs, options.runs, options.peers)
+    rows = [
+        Added(without.title, seconds[without], seconds[with_references])
+        for without, with_references in zip(jobs[::2], jobs[1::2], strict=True)
+    ]
+    print(f"klein, {options.side} pixels, references: {options.references}, runs: {options.runs}\n")
+    print(added_table(rows, "diffusers f32"))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+from compare_cpu.added import Added, added_table
 from compare_cpu.job import Job, Outcome, Timing
 from compare_cpu.report import aligned, measured_table, ratio_table, rows
 from compare_cpu.steps import differences, logged_seconds, step_seconds
+from whole_pictures import Picture, Whole, table
 
 JOB = Job("ours", "f16", "sd15", 256, 3, 7.0, 2, "weights", "sd-cli")
 LOG = """
@@ -96,3 +98,22 @@ def test_a_log_without_seconds_is_an_error() -> None:
         logged_seconds("", "sampling")
     with pytest.raises(ValueError, match="no sampling steps in the engine's log"):
         step_seconds("sampling completed, taking 0.40s")
+
+
+def test_added_seconds_are_compared_with_those_of_the_peer() -> None:
+    rows = [Added("ours f16", 1.0, 1.5), Added("diffusers f32", 2.0, 4.0)]
+    ours, peer = (line.split() for line in added_table(rows, "diffusers f32").splitlines()[1:])
+    assert ours == ["ours", "f16", "1.000", "1.500", "0.500", "1.500", "0.50", "0.38", "0.25"]
+    assert peer[-3:] == ["1.00", "1.00", "1.00"]
+    assert added_table(rows[:1], "diffusers f32").splitlines()[1].split() == ours[:-3]
+
+
+def test_whole_pictures_are_compared_with_the_first_contestant() -> None:
+    picture = Picture.parse("sd15:512:20")
+    assert str(picture) == "sd15, 512x512, 20 steps"
+    ours = Whole(picture, "ours f16", [2.0, 9.0, 3.0], 100 * 2**20)
+    other = Whole(picture, "sd-cli f16", [12.0], 200 * 2**20)
+    assert table([ours, other])[1:] == [
+        ["ours f16", "3.00", "1.00", "100", "3"],
+        ["sd-cli f16", "12.00", "0.25", "200", "1"],
+    ]

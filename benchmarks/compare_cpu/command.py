@@ -62,8 +62,8 @@ class Measurement:
             for kind in sorted({kind for who, kind in _chosen(only) if who in FROM_FILES}):
                 self._run("weights", kind, model, 0)
         for who in ("diffusers", "openvino"):
-            if any(name == who for name, _kind in _chosen(only)):
-                self._run(f"{who} weights", "", model, 0)
+            for kind in (kind for name, kind in _chosen(only) if name == who):
+                self._run(f"{who} weights", kind, model, 0)
 
     def compare(self, model: str, side: int, only: Sequence[str], runs: int) -> None:
         """Run all contestants alternately, each `runs` times."""

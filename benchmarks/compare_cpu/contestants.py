@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -29,10 +31,13 @@ RUNNERS = {
     "openvino": ("run_openvino", "run", _PEERS),
     "ours lora": ("run_loras", "run_ours", _PACKAGE),
     "diffusers lora": ("run_loras", "run_diffusers", _PEERS),
+    "ours feature": ("run_features", "run_ours", _PACKAGE),
+    "diffusers feature": ("run_features", "run_diffusers", _PEERS),
     # Preparation, and measurements of the machine.
     "weights": ("weights", "prepare", _PEERS),
     "diffusers weights": ("run_diffusers", "prepare", _PEERS),
     "openvino weights": ("run_openvino", "prepare", _PEERS),
+    "feature weights": ("run_features", "prepare", _PEERS),
     "machine": ("run_machine", "run", _PEERS),
 }
 KINDS = {
@@ -41,7 +46,7 @@ KINDS = {
     "sd-cli": weights.KINDS,
     "sd.cpp-python": ("f16",),
     "diffusers": ("f32", "bf16"),
-    "openvino": ("f32", "bf16"),
+    "openvino": ("f32", "bf16", "int8"),
 }
 FROM_FILES = ("ours", "plain", "sd-cli", "sd.cpp-python")
 # Run by default; for the slow contestants two types are enough.
@@ -50,6 +55,7 @@ DEFAULT_KINDS = {
     "ours": ("f16", "bf16", "q8_0", "q4_0"),
     "plain": ("f16", "q8_0"),
     "sd-cli": ("f16", "q8_0"),
+    "openvino": ("f32", "bf16"),  # quantizing needs NNCF
 }
 
 
@@ -60,14 +66,50 @@ def run(job: Job, peers: str) -> Outcome:
         job: The job.
         peers: Python of the environment with PyTorch and OpenVINO.
     """
+    ended = run_command(command(job, peers), job.threads)
+    outcome = Outcome(job, peak_bytes=ended.peak_bytes)
+    if ended.status != 0:
+        outcome.error = (ended.last_line or f"ended with status {ended.status}")[:300]
+        return outcome
+    answer = json.loads(ended.last_line)
+    outcome.missing = answer.pop("missing", "")
+    if "steps" in answer:
+        outcome.timing = Timing(**answer)
+    else:
+        outcome.answer = answer
+    return outcome
+
+
+def command(job: Job, peers: str) -> list[str]:
+    """Return the command that runs a job; see :func:`run`."""
     _module, _function, whose = RUNNERS[job.contestant]
     python = peers if whose == _PEERS else sys.executable
+    return [python, str(_HERE), "--run", job.to_json()]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended.
+
+    Attributes:
+        status: Its exit status.
+        seconds: Seconds from its start to its end.
+        peak_bytes: Peak memory of it or of its largest child.
+        last_line: The last line that it printed, or of its errors if it failed.
+    """
+
+    status: int
+    seconds: float
+    peak_bytes: int
+    last_line: str
+
+
+def run_command(arguments: Sequence[str], threads: int) -> Ended:
+    """Run a command and wait for it."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        began = time.perf_counter()
         process = subprocess.Popen(
-            [python, str(_HERE), "--run", job.to_json()],
-            stdout=output,
-            stderr=errors,
-            env=_environment(job),
+            arguments, stdout=output, stderr=errors, env=_environment(threads)
         )
         try:
             status, peak = _wait(process)
@@ -75,18 +117,8 @@ def run(job: Job, peers: str) -> Outcome:
             process.kill()
             process.wait()
             raise
-        last = _last_line(output if status == 0 else errors)
-    outcome = Outcome(job, peak_bytes=peak)
-    if status != 0:
-        outcome.error = (last or f"ended with status {status}")[:300]
-        return outcome
-    answer = json.loads(last)
-    outcome.missing = answer.pop("missing", "")
-    if "steps" in answer:
-        outcome.timing = Timing(**answer)
-    else:
-        outcome.answer = answer
-    return outcome
+        seconds = time.perf_counter() - began
+        return Ended(status, seconds, peak, _last_line(output if status == 0 else errors))
 
 
 def run_here(text: str) -> None:
@@ -100,11 +132,11 @@ def run_here(text: str) -> None:
     print(json.dumps(asdict(answer) if isinstance(answer, Timing) else answer))
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment(threads: int) -> dict[str, str]:
     # OpenMP reads its setting at start; nothing may use the network; without backtraces the last
     # line of the log is the error.
     settings = {
-        "OMP_NUM_THREADS": str(job.threads),
+        "OMP_NUM_THREADS": str(threads),
         "HF_HUB_OFFLINE": "1",
         "GGML_NO_BACKTRACE": "1",
     }

@@ -26,6 +26,8 @@ class Job:
         sd_cli: Path of the engine's command.
         references: Number of reference pictures of the same size, which klein takes.
         lora_rank: Rank of the LoRA of the contestants that compare steps without and with one.
+        output: File of the picture, for peers that draw a whole one: they encode the prompt, too.
+        feature: What the contestants draw with that compare drawings without and with something.
     """
 
     contestant: str
@@ -39,6 +41,8 @@ class Job:
     sd_cli: str
     references: int = 0
     lora_rank: int = 0
+    output: str = ""
+    feature: str = ""
 
     @property
     def title(self) -> str:

@@ -14,11 +14,12 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
 
+from compare_cpu.inputs import denoiser_inputs, latent
 from compare_cpu.weights import DEMO, KLEIN, KleinSizes
 
 Part = tuple[type[Any], dict[str, Any]]
-_WORDS = {"sd15": 77, "klein": 512, "demo": 512}
 _LEVELS = (128, 256, 512, 512)
 
 
@@ -30,41 +31,31 @@ class Network:
         name: ``sd15``, ``klein`` or ``demo``.
         denoiser: Class and configuration.
         autoencoder: Class and configuration; None if diffusers has none of that shape.
+        encoder: Class and configuration of the text encoder; None if it has no layers.
     """
 
     name: str
     denoiser: Part
     autoencoder: Part | None
+    encoder: Part | None = None
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that exist, by the names of their folders."""
+        all_parts = {
+            "denoiser": self.denoiser,
+            "autoencoder": self.autoencoder,
+            "encoder": self.encoder,
+        }
+        return {role: part for role, part in all_parts.items() if part is not None}
 
     def inputs(self, side: int, batch: int, references: int = 0) -> tuple[Tensor, ...]:
-        """Return the inputs of the denoiser, the noise first.
-
-        Args:
-            side: Side of the picture, in pixels.
-            batch: 2 with guidance: one evaluation with the prompt and one without.
-            references: Number of reference pictures of the same size, whose tokens are appended.
-        """
-        words = _WORDS[self.name]
-        if self.name == "sd15":
-            latent = torch.randn(batch, 4, side // 8, side // 8)
-            return latent, torch.full((batch,), 500.0), torch.randn(batch, words, 768)
-        places = (side // 16) ** 2
-        tokens = places * (1 + references)
-        place = torch.arange(tokens) % places
-        ids = torch.zeros(tokens, 4)
-        ids[:, 0] = torch.arange(tokens) // places * 10  # pictures are 10 apart
-        ids[:, 1] = place // (side // 16)
-        ids[:, 2] = place % (side // 16)
-        text_ids = torch.zeros(words, 4)
-        text_ids[:, 3] = torch.arange(words)
-        context = torch.randn(batch, words, self.denoiser[1]["joint_attention_dim"])
-        return (torch.randn(batch, tokens, 128), torch.full((batch,), 0.5), context, ids, text_ids)
+        """Return :func:`compare_cpu.inputs.denoiser_inputs` as tensors."""
+        return tuple(map(torch.tensor, denoiser_inputs(self.name, side, batch, references)))
 
     def latent(self, side: int) -> Tensor:
         """Return a random latent for the autoencoder, (1, channels, side / 8, side / 8)."""
-        assert self.autoencoder is not None
-        channels = self.autoencoder[1]["latent_channels"]
-        return torch.randn(1, channels, side // 8, side // 8)
+        return torch.tensor(latent(self.name, side))
 
 
 def network(name: str) -> Network:
@@ -74,7 +65,11 @@ def network(name: str) -> Network:
         kinds |= {"up_block_types": ("UpDecoderBlock2D",) * 4}
         vae = {"block_out_channels": _LEVELS, "layers_per_block": 2, "latent_channels": 4, **kinds}
         unet = {"cross_attention_dim": 768}
-        return Network(name, (UNet2DConditionModel, unet), (AutoencoderKL, vae))
+        clip = CLIPTextConfig(
+            hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
+        )
+        encoder = (CLIPTextModel, {"config": clip})
+        return Network(name, (UNet2DConditionModel, unet), (AutoencoderKL, vae), encoder)
     if name == "klein":
         return Network(name, _klein(KLEIN), (AutoencoderKLFlux2, {"latent_channels": 32}))
     return Network(name, _klein(DEMO), None)
@@ -125,33 +120,52 @@ class Decoder(nn.Module):
         return self.module.decode(latent, return_dict=False)[0]
 
 
-def load(name: str, folder: Path, dtype: torch.dtype) -> tuple[Denoiser, Decoder | None]:
-    """Load the networks of a model with diffusers.
+class Encoder(nn.Module):
+    """A text encoder, from tokens to hidden states."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the hidden states (batch, words, width) of tokens (batch, words)."""
+        return self.module(tokens).last_hidden_state
+
+
+_WRAPPERS = {"denoiser": Denoiser, "autoencoder": Decoder, "encoder": Encoder}
+
+
+def load(name: str, folder: Path, dtype: torch.dtype, *roles: str) -> list[Any]:
+    """Load networks of a model with diffusers and transformers.
 
     Args:
         name: The model.
         folder: The folder that :func:`write` wrote to.
         dtype: Type of the weights and of the arithmetic.
+        roles: ``denoiser``, ``autoencoder`` or ``encoder``.
+
+    Returns:
+        The network of each role, called with tensors only; None for those that the model lacks.
     """
-    parts = network(name)
-    denoiser, _options = parts.denoiser
-    module = denoiser.from_pretrained(_path(folder, name, "denoiser"), torch_dtype=dtype)
-    if parts.autoencoder is None:
-        return Denoiser(module).eval(), None
-    autoencoder, _options = parts.autoencoder
-    vae = autoencoder.from_pretrained(_path(folder, name, "autoencoder"), torch_dtype=dtype)
-    return Denoiser(module).eval(), Decoder(vae).eval()
+    parts = network(name).parts
+    loaded: list[Any] = []
+    for role in roles:
+        module = None
+        if role in parts:
+            kind, _options = parts[role]
+            weights = kind.from_pretrained(_path(folder, name, role), torch_dtype=dtype)
+            module = _WRAPPERS[role](weights).eval()
+        loaded.append(module)
+    return loaded
 
 
 def write(name: str, folder: Path) -> None:
     """Write random weights of a model in half precision, unless they exist."""
-    parts = network(name)
-    for part, role in ((parts.denoiser, "denoiser"), (parts.autoencoder, "autoencoder")):
+    for role, (kind, options) in network(name).parts.items():
         path = _path(folder, name, role)
-        if part is None or path.exists():
+        if path.exists():
             continue
         torch.manual_seed(1)
-        kind, options = part
         partial = path.with_name(f"{path.name}.partial")
         kind(**options).half().save_pretrained(partial)
         partial.rename(path)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 from compare_cpu.job import Outcome, Timing
 
-REFERENCES = ("diffusers f32", "diffusers bf16", "openvino f32", "openvino bf16")
+REFERENCES = (
+    *("diffusers f32", "diffusers bf16"),
+    *("openvino f32", "openvino bf16", "openvino int8"),
+)
 _GIGA, _MEBI = 1e9, 2**20
 
 Setting = tuple[str, int]  # model and side

@@ -15,19 +15,11 @@ def run(job: Job) -> Timing:
     """Draw a picture and parse the log."""
     if not Path(job.sd_cli).is_file():
         raise MissingError(f"no sd-cli at {job.sd_cli}")
-    reference = model_file(Path(job.weights), job.model, job.kind)
-    tiny = ["--taesd", str(reference)] if job.model == "demo" else []
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            *(job.sd_cli, "-m", str(reference), *tiny, "-p", PROMPT, "-v"),
-            *("-W", str(job.side), "-H", str(job.side), "-s", str(SEED)),
-            *("--steps", str(job.steps), "--cfg-scale", str(job.cfg_scale)),
-            *("--sampling-method", "euler", "-t", str(job.threads)),
-            *("-o", str(Path(folder) / "picture.png")),
-        ]
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
+            [*command(job, Path(folder) / "picture.png"), "-v"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
     log = done.stdout.replace("\r", "\n")
     if done.returncode != 0:
         last = (log.strip().splitlines() or [""])[-1]
@@ -37,3 +29,15 @@ def run(job: Job) -> Timing:
         step_seconds(log),
         logged_seconds(log, "decode_first_stage"),
     )
+
+
+def command(job: Job, picture: Path) -> list[str]:
+    """Return the command that draws a picture and saves it to a file."""
+    reference = str(model_file(Path(job.weights), job.model, job.kind))
+    tiny = ["--taesd", reference] if job.model == "demo" else []
+    return [
+        *(job.sd_cli, "-m", reference, *tiny, "-p", PROMPT, "-o", str(picture)),
+        *("-W", str(job.side), "-H", str(job.side), "-s", str(SEED)),
+        *("--steps", str(job.steps), "--cfg-scale", str(job.cfg_scale)),
+        *("--sampling-method", "euler", "-t", str(job.threads)),
+    ]

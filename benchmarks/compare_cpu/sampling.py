@@ -1,10 +1,13 @@
-"""Euler sampling for the networks that are called from Python."""
+"""Euler sampling and saving for the networks that are called from Python."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Array = Any  # of PyTorch or NumPy
 
@@ -36,3 +39,11 @@ def sample(
     if not abs(float(noisy.mean())) < float("inf"):
         raise FloatingPointError("values overflowed")
     return seconds
+
+
+def save(pixels: np.ndarray, path: str) -> None:
+    """Save a picture (1, 3, height, width), about -1 to 1, as diffusers' pipelines do."""
+    from PIL import Image
+
+    levels = ((pixels[0] / 2 + 0.5).clip(0, 1) * 255).round().astype("uint8")
+    Image.fromarray(levels.transpose(1, 2, 0)).save(path)
