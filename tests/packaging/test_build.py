@@ -64,6 +64,10 @@ OLD_VULKAN = (
     " newer headers with --config-settings=cmake.define.Vulkan_INCLUDE_DIR=DIR."
 )
 
+MISSING_ROCM = (
+    "A build with ROCm needs AMD's compiler and libraries: install ROCm 6.1 or newer with hipBLAS"
+    " and rocBLAS, add its folder bin to PATH, and install gpustack-draw again."
+)
 UNKNOWN_BACKEND = (
     "no backend named 'opengl': build one of the packages in backends/, for example with"
     " pip install ./backends/vulkan"
@@ -130,8 +134,12 @@ def test_packages_of_cuda_get_the_names_that_compilers_look_for(tmp_path: Path) 
 @pytest.mark.build
 def test_a_backend_without_its_tools_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     without_vulkan = "-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON"
-    for backend, expected in (("vulkan", MISSING_VULKAN), ("opengl", UNKNOWN_BACKEND)):
-        options = (f"-DGPUSTACK_DRAW_BACKEND={backend}", without_vulkan)
+    for backend, expected in (
+        ("vulkan", MISSING_VULKAN),
+        ("rocm", MISSING_ROCM),
+        ("opengl", UNKNOWN_BACKEND),
+    ):
+        options = (f"-DGPUSTACK_DRAW_BACKEND={backend}", without_vulkan, "-DCMAKE_HIP_COMPILER=")
         status, error = configure(tmp_path / "build", *options, source=SOURCE / "backends")
         assert status != 0
         assert expected in error
