@@ -15,7 +15,8 @@ from gpustack_draw.errors import NotEnoughMemoryError
 from gpustack_draw.inputs.engine_pictures import EnginePictures
 from gpustack_draw.memory.check import check_memory
 from gpustack_draw.memory.choose import choose
-from gpustack_draw.memory.estimate import estimate
+from gpustack_draw.memory.estimate import estimate, estimate_host
+from gpustack_draw.memory.memory_plan import NOTHING
 from gpustack_draw.memory.weights import Weights, weights_of
 from gpustack_draw.memory.work import GGML_CPU, DeviceTraits, MemoryChoices, Work
 from gpustack_draw.request.draw_request import DrawRequest
@@ -211,6 +212,21 @@ def test_what_a_loaded_model_has_is_kept_while_it_fits(monkeypatch: pytest.Monke
     loaded = MemoryChoices(flash_attention=True, offload=True)
     assert choose(work, loaded=loaded).choices.loading == loaded
     assert choose(work).choices.loading == MemoryChoices(flash_attention=True)
+
+
+def test_a_gpu_with_the_memory_of_the_machine_is_not_relieved_by_its_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = picture(device=replace(CUDA, name="Vulkan0", shares_memory=True))
+    with_vae = replace(work, choices=MemoryChoices(flash_attention=True, vae_on_cpu=True))
+    needed = estimate(with_vae) + estimate_host(with_vae)
+    assert needed.peak > estimate(with_vae).peak + GB  # decoding needs the most
+    options = MemoryOptions(vae_tiling="off", vae_on_cpu=True, clip_on_cpu=False)
+    set_free(monkeypatch, needed.peak - 1)
+    assert choose(work, options).fits is False
+    set_free(monkeypatch, needed.peak)
+    plan = choose(work, options)
+    assert (plan.fits, plan.needed, plan.host_needed) == (True, needed, NOTHING)
 
 
 def set_free(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from gpustack_draw.memory.available import available_memory
 from gpustack_draw.memory.estimate import estimate, estimate_host
 from gpustack_draw.memory.flash_attention import has_flash_attention
-from gpustack_draw.memory.memory_plan import NOTHING, MemoryPlan
+from gpustack_draw.memory.memory_plan import NOTHING, MemoryPlan, PhaseBytes
 from gpustack_draw.memory.weights import Weights, weights_of
 from gpustack_draw.memory.work import MemoryChoices, Work
 from gpustack_draw.phrases import Phrase, joined, phrase
@@ -59,30 +59,41 @@ class _Free:
     def of(cls, work: Work, loaded: MemoryChoices | None) -> "_Free":
         """Return the memory that is free once the weights in memory are freed."""
         machine = available_memory()
-        of_device = work.device.free_bytes
-        device, host = (of_device, machine) if work.device.is_gpu else (machine, None)
+        reported = work.device.free_bytes
+        device, host = (reported, machine) if work.device.is_gpu else (machine, None)
         if work.device.is_gpu and work.device.shares_memory:
-            known = [count for count in (of_device, machine) if count is not None]
+            known = [count for count in (reported, machine) if count is not None]
             device, host = min(known, default=None), None
         if loaded is None:
             return cls(device, host)
-        work = replace(work, choices=loaded)
+        of_device, of_host = _needed(replace(work, choices=loaded), None)
         return cls(
-            None if device is None else device + estimate(work).weights,
-            None if host is None else host + estimate_host(work).weights,
+            None if device is None else device + of_device.weights,
+            None if host is None else host + of_host.weights,
         )
 
 
 def _plan(work: Work, choices: MemoryChoices, free: _Free, weights: Weights) -> MemoryPlan:
-    work = replace(work, choices=choices)
-    is_gpu = work.device.is_gpu
+    needed, host_needed = _needed(replace(work, choices=choices), weights)
     return MemoryPlan(
-        needed=estimate(work, weights),
+        needed=needed,
         free_bytes=free.device,
-        host_needed=estimate_host(work, weights) if is_gpu else NOTHING,
+        host_needed=host_needed,
         host_free_bytes=free.host,
         choices=choices,
     )
+
+
+def _needed(work: Work, weights: Weights | None) -> tuple[PhaseBytes, PhaseBytes]:
+    """Return the memory of the device that computes, and that of the machine beside it.
+
+    A GPU that shares the machine's memory takes both from there.
+    """
+    of_device = estimate(work, weights)
+    if not work.device.is_gpu:
+        return of_device, NOTHING
+    of_host = estimate_host(work, weights)
+    return (of_device + of_host, NOTHING) if work.device.shares_memory else (of_device, of_host)
 
 
 def _candidates(work: Work, options: MemoryOptions) -> Iterator[MemoryChoices]:

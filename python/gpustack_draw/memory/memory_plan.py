@@ -31,6 +31,11 @@ class PhaseBytes:
         phases = max(self.text, self.sampling, self.decoding)
         return self.base + self.weights + self.inputs + phases
 
+    def __add__(self, other: "PhaseBytes") -> "PhaseBytes":
+        """Return the bytes of two devices that draw together."""
+        mine, others = vars(self), vars(other)
+        return PhaseBytes(**{name: count + others[name] for name, count in mine.items()})
+
 
 NOTHING = PhaseBytes(base=0, weights=0)
 
