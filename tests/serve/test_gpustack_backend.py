@@ -126,10 +126,19 @@ def test_every_image_has_a_target_without_a_health_check() -> None:
     stages = re.split(r"^FROM ", (SOURCE / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
     targets = {stage.split()[2]: stage for stage in stages}
     for target in ("cpu", "vulkan", "cuda"):
-        assert "HEALTHCHECK --interval" in targets[target]
+        base = targets.get(targets[target].split()[0], "")
+        assert "HEALTHCHECK --interval" in targets[target] + base
         assert "\nUSER 10001\n" in targets[target]
         for_gpustack = targets[f"gpustack-{target}"]
         assert for_gpustack.startswith(f"{target} AS gpustack-{target}\nHEALTHCHECK NONE\n")
+
+
+def test_what_the_images_are_built_from_is_sent_to_the_builder() -> None:
+    used = re.findall(
+        r"/source/(\w+)|^COPY (\w+)/", (SOURCE / "Dockerfile").read_text(), re.MULTILINE
+    )
+    sent = (SOURCE / ".dockerignore").read_text().splitlines()
+    assert {f"!{source or copied}" for source, copied in used} == {"!backends", "!docker"} & {*sent}
 
 
 @pytest.mark.parametrize(
