@@ -10,6 +10,10 @@
 #define GPUSTACK_DRAW_GGML_BACKEND ggml_backend_cuda_reg
 #endif
 
+#ifndef GPUSTACK_DRAW_MISSING_SHADERS  // of Vulkan; other backends are compiled whole
+#define GPUSTACK_DRAW_MISSING_SHADERS ""
+#endif
+
 #ifdef _WIN32
 #define GPUSTACK_DRAW_EXPORT __declspec(dllexport)
 #else
@@ -19,5 +23,6 @@
 extern "C" {
 GPUSTACK_DRAW_EXPORT extern const gpustack_draw::BackendInterface GPUSTACK_DRAW_BACKEND_SYMBOL;
 const gpustack_draw::BackendInterface GPUSTACK_DRAW_BACKEND_SYMBOL = {
-    GPUSTACK_DRAW_ENGINE_ABI, &GPUSTACK_DRAW_GGML_BACKEND, &ggml_log_set};
+    GPUSTACK_DRAW_ENGINE_ABI, &GPUSTACK_DRAW_GGML_BACKEND, &ggml_log_set,
+    GPUSTACK_DRAW_MISSING_SHADERS};
 }

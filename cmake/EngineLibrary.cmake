@@ -27,6 +27,10 @@ else()
   add_subdirectory("${ENGINE_SOURCE_DIR}" stable-diffusion EXCLUDE_FROM_ALL SYSTEM)
   add_library(engine_library INTERFACE)
   target_link_libraries(engine_library INTERFACE stable-diffusion)
+  if(SD_VULKAN)
+    list_missing_shaders(missing_shaders)
+    target_compile_definitions(engine_library INTERFACE GPUSTACK_DRAW_MISSING_SHADERS="${missing_shaders}")
+  endif()
   # The functions in the files named below replace the library's, and call those by their new names.
   function(rename_in source definition)
     set_source_files_properties("${ENGINE_SOURCE_DIR}/src/${source}" TARGET_DIRECTORY

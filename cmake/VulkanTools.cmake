@@ -18,3 +18,19 @@ if(NOT layer_settings)
                       "Debian 13 or Ubuntu 24.04, or set a folder of newer headers with "
                       "--config-settings=cmake.define.Vulkan_INCLUDE_DIR=DIR.")
 endif()
+
+# Set `kinds` to the kinds of shaders that the shader compiler is too old for, once ggml is configured.
+function(list_missing_shaders kinds)
+  get_directory_property(definitions DIRECTORY "${ENGINE_SOURCE_DIR}/ggml/src/ggml-vulkan"
+                         COMPILE_DEFINITIONS)
+  set(missing "")
+  foreach(kind IN ITEMS "COOPMAT:matrix cores" "COOPMAT2:NVIDIA's matrix cores" "INTEGER_DOT:int8 products"
+                        "BFLOAT16:bf16")
+    string(REGEX MATCH "(.*):(.*)" _ "${kind}")
+    if(NOT "GGML_VULKAN_${CMAKE_MATCH_1}_GLSLC_SUPPORT" IN_LIST definitions)
+      list(APPEND missing "${CMAKE_MATCH_2}")
+    endif()
+  endforeach()
+  list(JOIN missing ", " missing)
+  set(${kinds} "${missing}" PARENT_SCOPE)
+endfunction()

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -22,6 +23,11 @@ std::mutex& files_mutex() {
 std::vector<BackendFile>& backend_files() {
   static std::vector<BackendFile> files;
   return files;
+}
+
+std::map<std::string, std::string>& shaders_by_backend() {
+  static std::map<std::string, std::string> missing;
+  return missing;
 }
 
 const char* level_name(ggml_log_level level) {
@@ -113,6 +119,7 @@ void load(const BackendFile& file, std::vector<BackendLine>& lines) {
     throw std::runtime_error("this build of gpustack-draw contains the backend");
   }
   ggml_backend_register(backend);
+  shaders_by_backend()[ggml_backend_reg_name(backend)] = offered->missing_shaders;
 }
 
 }  // namespace
@@ -140,6 +147,20 @@ std::vector<BackendLine> load_backend_files() {
     lines.push_back({"note", file.package + " is not used: " + problem});
   }
   return lines;
+}
+
+std::string missing_shaders(const std::string& backend) {
+  const std::scoped_lock lock(files_mutex());
+  const auto found = shaders_by_backend().find(backend);
+  if (found != shaders_by_backend().end()) {
+    return found->second;
+  }
+#ifdef GPUSTACK_DRAW_MISSING_SHADERS  // a build that contains the Vulkan backend
+  if (backend == "Vulkan") {
+    return GPUSTACK_DRAW_MISSING_SHADERS;
+  }
+#endif
+  return "";
 }
 
 }  // namespace gpustack_draw

@@ -28,6 +28,12 @@ void set_backend_files(std::vector<BackendFile> files);
 ///   the library's own ggml goes.
 std::vector<BackendLine> load_backend_files();
 
+/// Returns the kinds of shaders that a backend was built without, because the shader compiler was
+/// too old for them: "matrix cores, int8 products, bf16", for example. Empty if none.
+///
+/// @param backend ggml's name of the backend, such as "Vulkan".
+std::string missing_shaders(const std::string& backend);
+
 /// Describes the structs that a backend shares with this extension; see BackendInterface.
 const char* backend_abi();
 

@@ -15,6 +15,7 @@ struct BackendInterface {
   const char* abi;  ///< ENGINE_ABI of cmake/EngineSource.cmake. Always the first member.
   ggml_backend_reg_t (*backend)();  ///< Returns the backend; null if its driver does not work.
   void (*log_to)(ggml_log_callback on_line, void* user_data);
+  const char* missing_shaders;  ///< See missing_shaders() in backend_files.h.
 };
 
 }  // namespace gpustack_draw

@@ -49,6 +49,14 @@ const char* type_name(ggml_backend_dev_t device) {
   }
 }
 
+// Says so if the build of a GPU's backend cannot use matrix cores, even if the GPU has them.
+std::string description(ggml_backend_dev_t device) {
+  const std::string missing =
+      missing_shaders(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)));
+  const std::string name = ggml_backend_dev_description(device);
+  return missing.rfind("matrix cores", 0) == 0 ? name + ", without matrix cores" : name;
+}
+
 // Removes a backend and its devices from ggml's registry. Registers it first, because
 // ggml_backend_unload() ignores a backend that is not registered, even if devices of it are.
 void unregister(ggml_backend_reg_t backend) {
@@ -85,7 +93,12 @@ const Registry& original_registry() {
     Registry found;
     found.log = load_backend_files();
     for (std::size_t i = 0; i < ggml_backend_reg_count(); ++i) {
-      found.backends.push_back(ggml_backend_reg_get(i));
+      ggml_backend_reg_t backend = ggml_backend_reg_get(i);
+      found.backends.push_back(backend);
+      const std::string name = ggml_backend_reg_name(backend);
+      if (const std::string missing = missing_shaders(name); !missing.empty()) {
+        found.log.push_back({"info", name + " was built without shaders for " + missing});
+      }
     }
     for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
       found.devices.push_back(ggml_backend_dev_get(i));
@@ -134,8 +147,8 @@ std::vector<Device> list_devices() {
     std::size_t memory_free = 0;
     std::size_t memory_total = 0;
     ggml_backend_dev_memory(device, &memory_free, &memory_total);
-    devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                       type_name(device), memory_free, memory_total, device == used});
+    devices.push_back({ggml_backend_dev_name(device), description(device), type_name(device),
+                       memory_free, memory_total, device == used});
   }
   return devices;
 }

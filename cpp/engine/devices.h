@@ -11,7 +11,7 @@ namespace gpustack_draw {
 /// A device that can compute, from ggml's registry.
 struct Device {
   std::string name;            ///< Argument of use_device(), such as "FastCPU" or "CUDA0".
-  std::string description;     ///< The manufacturer's name for the device.
+  std::string description;     ///< Its manufacturer's name, and what the build lacks.
   std::string type;            ///< "cpu", "gpu", "igpu", "accel" or "software".
   std::uint64_t memory_free;   ///< Bytes; 0 if the driver does not report it.
   std::uint64_t memory_total;  ///< Bytes; 0 if the driver does not report it.

@@ -29,6 +29,13 @@ def test_its_device_is_listed_and_used_by_default(packages: Path) -> None:
     assert done.stderr.count("info: one device was found") == 1
 
 
+def test_what_its_build_lacks_is_stated(packages: Path) -> None:
+    done = run_with(packages, "-m", "gpustack_draw", "devices", "--debug")
+    assert [" Loaded0 " in line for line in done.stdout.splitlines() if "without" in line] == [True]
+    assert ", without matrix cores" in done.stdout
+    assert "info: Loaded was built without shaders for matrix cores, bf16\n" in done.stderr
+
+
 DRAW = """
 import sys, gpustack_draw
 import numpy as np

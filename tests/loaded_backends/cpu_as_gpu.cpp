@@ -51,4 +51,5 @@ ggml_backend_reg_t backend() {
 
 extern "C" __attribute__((visibility("default")))
 const gpustack_draw::BackendInterface GPUSTACK_DRAW_BACKEND_SYMBOL;
-const gpustack_draw::BackendInterface GPUSTACK_DRAW_BACKEND_SYMBOL = {ABI, &backend, &ggml_log_set};
+const gpustack_draw::BackendInterface GPUSTACK_DRAW_BACKEND_SYMBOL = {ABI, &backend, &ggml_log_set,
+                                                                      "matrix cores, bf16"};

@@ -14,8 +14,13 @@ ABI = gpustack_draw.build_info()["backends"]
 _DECLARATIONS = """
 static void* init(void) { %s }
 static void log_to(void* on_line, void* data) { (void)on_line; (void)data; }
-struct interface { const char* abi; void* (*init)(void); void (*log_to)(void*, void*); };
-const struct interface gpustack_draw_backend = {"%s", init, log_to};
+struct interface {
+  const char* abi;
+  void* (*init)(void);
+  void (*log_to)(void*, void*);
+  const char* missing_shaders;
+};
+const struct interface gpustack_draw_backend = {"%s", init, log_to, ""};
 """
 
 
