@@ -24,11 +24,15 @@
 namespace gpustack_draw {
 namespace {
 
-// Which code paths are fastest depends on the device.
+// Which code paths are best depends on the device; device_traits() in Python knows them, too.
+// FastCPU also computes the VAE that is kept off a GPU. Vulkan's drivers limit a buffer to 4 GiB or
+// less, which a VAE that copies its features exceeds at 1024x1024; CUDA's direct convolutions are
+// slow.
 void set_device_options(sd_ctx_params_t& params, const std::string& device) {
   const bool is_fast_cpu = device == cpu::device_name;
+  const bool is_vulkan = device.rfind("Vulkan", 0) == 0;
   params.diffusion_conv_direct = is_fast_cpu;
-  params.vae_conv_direct = is_fast_cpu;
+  params.vae_conv_direct = is_fast_cpu || is_vulkan || params.keep_vae_on_cpu;
   params.flash_attn = is_fast_cpu;
 }
 

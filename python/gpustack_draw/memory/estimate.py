@@ -34,10 +34,8 @@ _GPU_BASE_BYTES = 100_000_000
 _INPUT_BYTES_PER_PIXEL = 60
 # Alignment of buffers and holes between them, as a share of the bytes.
 _ROUNDING = 1.03
-# The CPU of this project, which computes what is kept off a GPU.
-_HOST = DeviceTraits(
-    name="FastCPU", stores_scores=False, copies_features=False, vae_copies_features=False
-)
+# The CPU of this project, which computes what is kept off a GPU, but with that GPU's attention.
+_HOST = DeviceTraits(name="FastCPU", copies_features=False, vae_copies_features=False)
 
 
 def estimate(work: Work, weights: Weights | None = None) -> PhaseBytes:
