@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from gpu_peak import gpu_peak, log_allocations
 from models import MODELS, SparseModel, write_model
 
 import gpustack_draw
@@ -24,6 +25,7 @@ from gpustack_draw.engine.pass_memory import device_traits
 from gpustack_draw.engine.process import EngineProcess
 from gpustack_draw.errors import BlankPictureError
 from gpustack_draw.memory.estimate import estimate
+from gpustack_draw.memory.flash_attention import has_flash_attention
 from gpustack_draw.memory.memory_plan import PhaseBytes
 from gpustack_draw.memory.work import MemoryChoices, Work
 from gpustack_draw.units import round_up
@@ -60,13 +62,15 @@ class Job:
         engine = local_engine_of(model)
         multiple = engine.model.family.size_multiple
         width, height = (round_up(side, multiple) for side in self.size)
+        device = device_traits(devices[self.device])
+        flash = has_flash_attention(engine.model.family, device)
         return estimate(
             Work(
                 model=engine.model,
                 width=width,
                 height=height,
-                device=device_traits(devices[self.device]),
-                choices=MemoryChoices(vae_tile=self.tile),
+                device=device,
+                choices=MemoryChoices(vae_tile=self.tile, flash_attention=flash),
             )
         )
 
@@ -74,6 +78,7 @@ class Job:
 def main() -> None:
     """Print a table with a row for each drawing."""
     options = _parse()
+    log_allocations()
     if options.reserve is not None:
         _use_core(options.reserve)
     local_engine.check_memory = lambda *_arguments, **_options: None  # draw what does not fit, too
@@ -160,10 +165,13 @@ def _phase_of(network: str) -> str:
 
 
 def _draw(job: Job) -> list[tuple[float, float]]:
-    """Return the estimated and the measured peak in MiB of the engine's process (Linux)."""
-    with _load(job, [], in_process=False) as model:
+    """Return the estimated and the measured peak in MiB, of the engine's process or of a GPU."""
+    lines: list[str] = []
+    with _load(job, lines, in_process=False) as model:
         needed = job.estimate(model)
         _generate(model, job)
+        if job.device.startswith("Vulkan"):
+            return [(needed.peak / _MIB, gpu_peak(lines) / _MIB)]
         process = local_engine_of(model)._engine  # noqa: SLF001
         assert isinstance(process, EngineProcess)
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
