@@ -93,6 +93,29 @@ def test_the_largest_phase_is_as_large_as_the_buffers_of_the_engine(
     assert 1.0 <= needed.sampling / (sampling * MIB) <= 1.35
 
 
+# MiB of Vulkan, where flash attention and convolutions that copy features meet, and buffers
+# are cut into parts of 1 GiB.
+@pytest.mark.parametrize(
+    ("name", "side", "sampling", "decoding"),
+    [
+        ("demo", 512, 31.13, 224.5),
+        ("sd1", 512, 123.07, 704.06),
+        ("sd1", 1024, 491.6, 2560.25),
+        ("sdxl", 1024, 492.0, 3584.25),
+        ("sd3", 1024, 258.8, 2561.0),
+        ("klein", 512, 329.0, 704.5),
+    ],
+)
+def test_the_buffers_of_a_gpu_with_vulkan(
+    name: str, side: int, sampling: float, decoding: float
+) -> None:
+    vulkan = DeviceTraits(name="Vulkan0", is_gpu=True, vae_copies_features=False)
+    choices = MemoryChoices(flash_attention=True)
+    needed = phases(network(name), (side, side), device=vulkan, choices=choices)
+    assert 1.0 <= needed.decoding / (decoding * MIB) <= 1.15
+    assert 1.0 <= needed.sampling / (sampling * MIB) <= 1.15
+
+
 # MiB of the buffers that encode a picture of 512x512.
 @pytest.mark.parametrize(
     ("name", "device", "encoding"),

@@ -24,6 +24,8 @@ class _Layers:
     Attributes:
         feed_forward: Maps of the largest layer without attention.
         copied: The same with convolutions that copy their input; 0 for as many.
+        copied_with_flash: Maps of the largest convolution that copies its input, where no layer
+            stores its scores, as on GPUs.
         flash: Maps around flash attention.
         scores: Maps around attention that stores its scores.
         positions: Numbers per token of its position, of any width.
@@ -36,6 +38,7 @@ class _Layers:
     flash: float
     scores: float
     copied: float = 0
+    copied_with_flash: float = 0
     fixed_bytes: int = 2_000_000
     copied_bytes: int = 0
     positions: int = 0
@@ -44,9 +47,16 @@ class _Layers:
 
 # The first level of a UNet: 14 maps of a feed-forward layer and the maps that skip to the output.
 # Its convolutions need as much, with or without copied features.
-_UNET = _Layers(feed_forward=22, flash=8, scores=14, copied_bytes=7_000_000)
+_UNET = _Layers(feed_forward=22, copied_with_flash=24.8, flash=8, scores=14, copied_bytes=7_000_000)
 # Without attention at the first level, its convolutions count, per token of the second level.
-_DEEP_UNET = _Layers(feed_forward=27.5, copied=34, flash=14, scores=23, copied_bytes=48_000_000)
+_DEEP_UNET = _Layers(
+    feed_forward=27.5,
+    copied=34,
+    copied_with_flash=49.5,
+    flash=14,
+    scores=23,
+    copied_bytes=48_000_000,
+)
 _MMDIT = _Layers(feed_forward=9.8, flash=4.8, scores=8, prompt_tokens=2 * 77)
 _FLUX1 = _Layers(feed_forward=15.4, flash=15.4, scores=14, fixed_bytes=6_000_000, prompt_tokens=256)
 _FLUX2 = _Layers(
@@ -88,6 +98,8 @@ def sampling_bytes(work: Work) -> int:
     if work.addition_bytes and not family.unet:
         needed += int(needed * _LORA_SHARE)
     needed += layers.fixed_bytes + layers.copied_bytes * copies
+    if copies and not stores_scores:
+        needed = max(needed, int(4 * tokens * layers.copied_with_flash * family.hidden))
     if pictures.control is not None and family.pictures.control_net:
         # It has no flash attention anywhere, and keeps its buffer while the UNet runs.
         needed += _attention(family, tokens, _CONTROL_MAPS).bytes(stores_scores=True)
