@@ -124,6 +124,17 @@ def test_many_blocks(target: str, dtype: str) -> None:
 
 
 @each_int8_target
+def test_inputs_that_are_packed_in_several_passes(target: str) -> None:
+    """At most 32 MiB are packed at a time, which changes no number."""
+    weights, x = store(normal(1, 1, 1, 8, 4096), "q8_0"), normal(2, 2, 1, 4200, 4096)
+    halves = [compute(target, "mul_mat", weights, half) for half in np.split(x, 2, axis=2)]
+    assert x.size * 9 / 8 > 2**25
+    np.testing.assert_array_equal(
+        compute(target, "mul_mat", weights, x), np.concatenate(halves, axis=-2)
+    )
+
+
+@each_int8_target
 @each_dtype
 def test_near_ggml(target: str, dtype: str) -> None:
     """ggml rounds inputs as well, those of K-quants 256 at a time."""

@@ -84,33 +84,48 @@ void run_in_blocks(const ggml_tensor& node, const Kernels& kernels, ThreadPool& 
   });
 }
 
-void run_in_int8(const ggml_tensor& node, const Int8Kernels& int8, const Kernels& kernels,
-                 ThreadPool& pool) {
+// Packs rows [begin, end) of all planes in int8, and multiplies them.
+void run_rows_in_int8(const ggml_tensor& node, std::int64_t begin, std::int64_t end,
+                      const Kernels& kernels, ThreadPool& pool) {
+  const Int8Kernels& int8 = *kernels.int8;
   const ggml_tensor& input = *node.src[1];
   const Format format = rows_of(*node.src[0], 0, 0).format;
-  const std::int64_t rows = ceil_div(node.ne[1], int8.mr) * int8.mr;  // whole register tiles
-  const std::int64_t plane_size = rows * int8.input_size(format, input.ne[0]);
+  const std::int64_t rows = end - begin;
+  const std::int64_t plane_size =
+      ceil_div(rows, int8.mr) * int8.mr * int8.input_size(format, input.ne[0]);
   const std::int64_t planes = node.ne[3] * node.ne[2];
   Packed* inputs = take_shared(planes * plane_size, pool);
-  pool.parallel_for(planes * node.ne[1], [&](std::int64_t row, Workspace&) {
-    const std::int64_t plane = row / node.ne[1];
-    int8.pack_input(format,
-                    floats_at(input, row % node.ne[1], plane % node.ne[2], plane / node.ne[2]),
-                    input.ne[0], row % node.ne[1], inputs + plane * plane_size);
+  pool.parallel_for(planes * rows, [&](std::int64_t task, Workspace&) {
+    const std::int64_t plane = task / rows;
+    const std::int64_t row = task % rows;
+    int8.pack_input(format, floats_at(input, begin + row, plane % node.ne[2], plane / node.ne[2]),
+                    input.ne[0], row, inputs + plane * plane_size);
   });
-  const BlockPartition blocks(node.ne[1], node.ne[0], int8, pool.threads(), int8.limits);
+  const BlockPartition blocks(rows, node.ne[0], int8, pool.threads(), int8.limits);
   pool.parallel_for(planes * blocks.count(), [&](std::int64_t task, Workspace& workspace) {
     const std::int64_t plane = task / blocks.count();
     const Gemm gemm = of_plane(node, plane, kernels);
-    int8.gemm(
-        {gemm.b.rows, inputs + plane * plane_size, input.ne[0], gemm.output, gemm.output_stride},
-        blocks.at(task % blocks.count()), workspace);
+    int8.gemm({gemm.b.rows, inputs + plane * plane_size, input.ne[0],
+               gemm.output + begin * gemm.output_stride, gemm.output_stride},
+              blocks.at(task % blocks.count()), workspace);
   });
+}
+
+// In passes of equal size, so that packed inputs never take much more than max_shared_size.
+void run_in_int8(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  const Format format = rows_of(*node.src[0], 0, 0).format;
+  const std::int64_t row_size =
+      node.ne[3] * node.ne[2] * kernels.int8->input_size(format, node.src[1]->ne[0]);
+  const std::int64_t rows = node.ne[1];
+  const std::int64_t passes = ceil_div(rows, std::max<std::int64_t>(1, max_shared_size / row_size));
+  for (std::int64_t pass = 0; pass < passes; ++pass) {
+    run_rows_in_int8(node, pass * rows / passes, (pass + 1) * rows / passes, kernels, pool);
+  }
 }
 
 void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
   if (kernels.int8 != nullptr && kernels.int8->supports(rows_of(*node.src[0], 0, 0).format)) {
-    run_in_int8(node, *kernels.int8, kernels, pool);
+    run_in_int8(node, kernels, pool);
   } else if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
     run_in_blocks(node, kernels, pool);
   } else {
