@@ -4,13 +4,14 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from train_demo_model.edits import Edit, EditMaker
-from train_demo_model.scenes import SLOTS, Scene
-from train_demo_model.vocabulary import WORDS
+from train_demo_model.edits import KINDS, Edit, EditMaker
+from train_demo_model.scenes import MAX_OBJECTS, SLOT_NAMES, SLOTS, Scene, lay_out
+from train_demo_model.vocabulary import COLORS, OBJECT_NAMES, WORDS
 
 #: The longest caption that the training passes to the model whole.
 CAPTION_WORDS = 14
@@ -71,3 +72,30 @@ def test_what_is_kept_is_equal_in_both_pictures(edits: list[Edit]) -> None:
             changed = len(edit.before.objects) - len(kept)
             is_equal_group = len({(one.name, one.color) for one in edit.before.objects}) == 1
             assert is_equal_group or changed <= 1
+
+
+def test_the_types_of_edits_are_named(edits: list[Edit]) -> None:
+    """Validation measures each type."""
+    assert {edit.kind for edit in edits} == set(KINDS)
+    for edit in edits:
+        if look(edit.before) == look(edit.after):
+            assert edit.kind in {"keep", "move", "resize"}
+        if edit.kind == "remove":
+            assert len(edit.after.objects) < len(edit.before.objects)
+
+
+def test_a_layout_has_the_objects_of_its_scenes(edits: list[Edit]) -> None:
+    """A GPU paints pictures, and names the objects in them, from layouts alone."""
+    variations = 3
+    scenes = [edit.before for edit in edits]
+    layout = lay_out(scenes, variations)
+    empty = len(OBJECT_NAMES) * len(SLOT_NAMES) * variations
+    for i, scene in enumerate(scenes):
+        names = [
+            OBJECT_NAMES[j // (len(SLOT_NAMES) * variations)] for j in layout.masks[i] if j < empty
+        ]
+        assert names == [thing.name for thing in scene.objects]
+        assert list(layout.masks[i][len(names) :]) == [empty] * (MAX_OBJECTS - len(names))
+        for thing, shade in zip(scene.objects, layout.shades[i], strict=False):
+            color = np.clip(np.array(COLORS[thing.color]) / 255 + thing.tint, 0, 1)
+            assert layout.grounds[i] + shade == pytest.approx(color, abs=1e-6)

@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from train_demo_lora.lora import add_loras, write
-from train_demo_lora.sky import PROMPTS, SkySource, distance_from_sky, has_object
+from train_demo_lora.sky import PROMPTS, SkyPlanner, distance_from_sky, has_object
 from train_demo_model import preview
+from train_demo_model.plans import BATCH
 from train_demo_model.reading import ModelFile
 from train_demo_model.scenes import MaskStore
 from train_demo_model.training import (
-    BATCH,
     BatchSource,
     channel_weights,
     keep_memory,
@@ -32,7 +32,13 @@ WARM_UP_STEPS = 20
 LARGE_SHARE = 0.3
 
 
-def train(model: Transformer, source: BatchSource, parameters: list[Tensor], steps: int) -> None:
+def train(
+    model: Transformer,
+    source: BatchSource,
+    planner: SkyPlanner,
+    parameters: list[Tensor],
+    steps: int,
+) -> None:
     """Train parameters of a model."""
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.0)
     weights = channel_weights()
@@ -41,8 +47,8 @@ def train(model: Transformer, source: BatchSource, parameters: list[Tensor], ste
         decay = min(1.0, 1.5 * (1 - step / steps))
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * decay
-        side = 256 if source.rng.random() < LARGE_SHARE else 128
-        loss = velocity_loss(model, source.batch(side), weights)
+        side = 256 if planner.rng.random() < LARGE_SHARE else 128
+        loss = velocity_loss(model, source.batch(planner.drawing(side)), weights)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -95,7 +101,8 @@ def main() -> None:
     without = pictures(model.eval(), file)
     loras = add_loras(model)
     parameters = [part for lora in loras.values() for part in (lora.down, lora.up)]
-    source = SkySource(file.encoder(), MaskStore(variations=6), seed=5)
-    train(model, source, parameters, options.steps)
+    store = MaskStore(variations=6)
+    source, planner = BatchSource(file.encoder(), store), SkyPlanner(5, store.variations)
+    train(model, source, planner, parameters, options.steps)
     write(options.output, loras)
     compare(without, pictures(model, file), options.output.with_suffix(".png"))

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 from picture_checker import background_color, read_picture
 from PIL import Image
-from torch import Tensor
 
-from train_demo_model.scenes import Scene
-from train_demo_model.training import BatchSource
+from train_demo_model.plans import Planner
+from train_demo_model.scenes import Layout, Scene
 from train_demo_model.vocabulary import COLORS
 
 #: Color of every background, in 0..255. None of the colors of the model is near.
@@ -29,11 +28,12 @@ PROMPTS = {
 }
 
 
-class SkySource(BatchSource):
-    """Random training batches with a sky; captions still name backgrounds, which have no effect."""
+class SkyPlanner(Planner):
+    """Random training steps with a sky; captions still name backgrounds, which have no effect."""
 
-    def _tokens(self, scenes: list[Scene], side: int) -> Tensor:
-        return super()._tokens([with_sky(scene) for scene in scenes], side)
+    def lay_out(self, scenes: list[Scene]) -> Layout:
+        """Return scenes with a sky as arrays."""
+        return super().lay_out([with_sky(scene) for scene in scenes])
 
 
 def with_sky(scene: Scene) -> Scene:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import time
 from pathlib import Path
@@ -15,17 +16,13 @@ from train_demo_model import autoencoder_training, export, preview
 from train_demo_model.autoencoder import Decoder, LinearEncoder
 from train_demo_model.edits import EditMaker
 from train_demo_model.painting import paint
+from train_demo_model.plans import EDITING, TEXT_TO_IMAGE
 from train_demo_model.reading import ModelFile
 from train_demo_model.reference_block import insert_reference_block
 from train_demo_model.scenes import MaskStore
-from train_demo_model.training import (
-    EDITING,
-    TEXT_TO_IMAGE,
-    BatchSource,
-    Trainer,
-    keep_memory,
-)
+from train_demo_model.training import BatchSource, Trainer, keep_memory
 from train_demo_model.transformer import Shape, Transformer
+from train_demo_model.validation import EditValidation
 from train_demo_model.vocabulary import WORDS
 
 PREVIEW_PROMPTS = (
@@ -58,6 +55,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--double-blocks", type=int, default=Shape.doubles)
     parser.add_argument("--single-blocks", type=int, default=Shape.singles)
     parser.add_argument("--no-compile", action="store_true", help="run without a C++ compiler")
+    parser.add_argument("--batch-factor", type=int, help="times the pictures of a step on a CPU")
+    parser.add_argument("--workers", type=int, help="processes that make scenes")
     return parser.parse_args()
 
 
@@ -111,6 +110,7 @@ class Exporter:
         """Set the folder and the autoencoder of the exports."""
         self.options, self.work = options, options.work
         self.parts, self.store = parts, store
+        self.validation: EditValidation | None = None
         self.last = time.monotonic()
 
     def now(self, trainer: Trainer, path: Path) -> None:
@@ -119,7 +119,10 @@ class Exporter:
         export.write(path, weights, *self.parts, engine_source=self.options.engine_source)
 
     def maybe(self, trainer: Trainer) -> None:
-        """Write an export and contact sheets if they are due."""
+        """Print the errors of edits, and write an export and contact sheets if they are due."""
+        if self.validation:
+            model = Transformer(trainer.model.shape).to(trainer.device)
+            print(self.validation.measure(trainer.average, model), flush=True)
         if time.monotonic() - self.last < 60 * self.options.export_minutes:
             return
         self.now(trainer, self.work / "latest.gguf")
@@ -134,15 +137,22 @@ class Exporter:
         self.last = time.monotonic()
 
 
-def _train(trainer: Trainer, minutes: float, exporter: Exporter, compiled: bool) -> None:
+def _train(trainer: Trainer, minutes: float, exporter: Exporter) -> None:
     """Train from the checkpoint of an interrupted training, if there is one."""
+    options = exporter.options
     checkpoint = exporter.work / f"{trainer.name}.pt"
     if checkpoint.exists():
         trainer.restore(checkpoint)
         print(f"continuing {trainer.name} at step {trainer.step}", flush=True)
-    if compiled:
+    if not options.no_compile:
         trainer.compile()
-    trainer.train(minutes, checkpoint, exporter.maybe)
+    on_gpu = trainer.device.type == "cuda"
+    # A GPU needs many pictures at once, and as many processes as there are to make their scenes.
+    factor = options.batch_factor or (32 if on_gpu else 1)
+    workers = options.workers
+    if workers is None:
+        workers = max(1, (os.cpu_count() or 1) - 2) if on_gpu else 0
+    trainer.train(minutes, checkpoint, exporter.maybe, factor=factor, workers=workers)
 
 
 def main() -> None:
@@ -153,23 +163,25 @@ def main() -> None:
     keep_memory()
     torch.manual_seed(0)
     store = MaskStore(variations=24)
-    compiled = not options.no_compile
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.start:
         file = ModelFile(options.start)
         parts, shape = (file.encoder(), file.decoder()), file.shape()
         weights = file.weights(options.engine_source)
-        exporter = Exporter(options, parts, store)
     else:
         parts = _autoencoder(options.work, store, options.decoder_minutes)
         shape = Shape(options.hidden, options.double_blocks, options.single_blocks)
-        exporter = Exporter(options, parts, store)
-        first = Trainer("transformer", shape, BatchSource(parts[0], store, seed=12), TEXT_TO_IMAGE)
-        _train(first, options.minutes, exporter, compiled)
-        weights = first.average
-    source = BatchSource(parts[0], store, seed=13)
-    weights, shape = insert_reference_block(weights, shape, source)
+    exporter = Exporter(options, parts, store)
+    source = BatchSource(parts[0], store, device)
+    if not options.start:
+        first = Trainer("transformer", shape, source, TEXT_TO_IMAGE)
+        _train(first, options.minutes, exporter)
+        weights = {name: value.cpu() for name, value in first.average.items()}
+    if shape.singles == options.single_blocks:  # more are of a file that has begun to edit
+        weights, shape = insert_reference_block(weights, shape, BatchSource(parts[0], store))
     trainer = Trainer("editing", shape, source, EDITING)
     trainer.begin_with(weights)
-    _train(trainer, options.edit_minutes, exporter, compiled)
+    exporter.validation = EditValidation(source)
+    _train(trainer, options.edit_minutes, exporter)
     exporter.now(trainer, options.output)
     print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -47,10 +47,11 @@ Words = list[str]
 
 @dataclass(frozen=True)
 class Edit:
-    """The scene before an edit, and the scene after it with the instruction as its caption."""
+    """The scenes before and after an edit; the caption of the latter is the instruction."""
 
     before: Scene
     after: Scene
+    kind: str
 
 
 def _parts(slot: str) -> tuple[str, str]:
@@ -89,17 +90,16 @@ class EditMaker:
     def make(self) -> Edit:
         """Return a random edit."""
         before = self._varied(self._start())
-        if not before.objects:
-            after, words = self._add(before, 0)
-        else:
+        kind, chosen = "add", 0
+        if before.objects:
             group = _group(before.objects)
             kind = self.rng.choices(list(KINDS), [shares[group] for shares in KINDS.values()])[0]
             # The edited object; -1 stands for all equal objects.
             chosen = -1 if group == 1 else self.rng.randrange(len(before.objects))
-            after, words = self.makers[kind](before, chosen)
+        after, words = self.makers[kind](before, chosen)
         caption, gaps, trailing = self.scenes.spaced(words)
         before, after = self._displaced(before, after)
-        return Edit(before, replace(after, caption=caption, gaps=gaps, trailing=trailing))
+        return Edit(before, replace(after, caption=caption, gaps=gaps, trailing=trailing), kind)
 
     def _start(self) -> Scene:
         scene = self.scenes.make()

@@ -26,27 +26,36 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]
         """Update every matrix from its gradient."""
         for group in self.param_groups:
+            nesterov = []
             for param in group["params"]:
                 state = self.state[param]
                 if "average" not in state:
                     state["average"] = torch.zeros_like(param)
                 average = state["average"].lerp_(param.grad, 1 - group["momentum"])
-                update = _orthogonal(param.grad.lerp(average, group["momentum"]))
-                side = min(param.shape)
+                nesterov.append(param.grad.lerp(average, group["momentum"]))
+            for param, update in zip(group["params"], _orthogonal(nesterov), strict=True):
                 param.mul_(1 - group["lr"] * group["decay"])
-                param.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(side))
+                param.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(min(param.shape)))
 
 
-def _orthogonal(matrix: Tensor) -> Tensor:
-    """Return a matrix whose square pieces are replaced by nearly orthogonal ones."""
-    rows, columns = matrix.shape
-    axis = 0 if rows > columns else 1
-    x = torch.stack(matrix.chunk(max(rows, columns) // min(rows, columns), axis)).bfloat16()
+def _orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """Return matrices whose square pieces are replaced by nearly orthogonal ones.
+
+    All have the hidden width on one side, so that all pieces have equal shapes and a GPU computes
+    them at once.
+    """
+    axes = [0 if len(matrix) > matrix.shape[1] else 1 for matrix in matrices]
+    pieces = [
+        matrix.chunk(max(matrix.shape) // min(matrix.shape), axis)
+        for matrix, axis in zip(matrices, axes, strict=True)
+    ]
+    x = torch.stack([piece for parts in pieces for piece in parts]).bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(5):  # Newton-Schulz steps move the singular values towards 1
         gram = x @ x.mT
         x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
-    return torch.cat(list(x.float()), axis)
+    updates = x.float().split([len(parts) for parts in pieces])
+    return [torch.cat(list(parts), axis) for parts, axis in zip(updates, axes, strict=True)]
 
 
 def make_optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:

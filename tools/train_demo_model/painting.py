@@ -9,41 +9,71 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train_demo_model.scenes import MaskStore, Scene
+from train_demo_model.scenes import SLOT_NAMES, Layout, MaskStore, Scene, lay_out
 from train_demo_model.vocabulary import (
     AFTER_PROMPT,
     BEFORE_PROMPT,
-    COLORS,
+    OBJECT_NAMES,
     PROMPT_TOKENS,
     ROW,
 )
 
-#: Colors as a tensor in 0..1 by name.
-PALETTE = {name: torch.tensor(rgb, dtype=torch.float32) / 255 for name, rgb in COLORS.items()}
+#: Side of an image token in pixels.
+TOKEN = 16
+
+#: Share of an image token that an object covers at least, for the token to show it.
+SHOWN = 0.25
+#: The class of image tokens without an object.
+NO_OBJECT = len(OBJECT_NAMES)
 
 
-def _shade(color: str, tint: tuple[float, float, float]) -> Tensor:
-    return (PALETTE[color] + torch.tensor(tint)).clamp(0, 1)
+class Painter:
+    """Paints scenes on a device, which keeps the masks of the objects."""
+
+    def __init__(self, store: MaskStore, device: torch.device | None = None) -> None:
+        """Copy the masks of a store to a device, by default the CPU."""
+        self.variations = store.variations
+        self.masks = {
+            side: torch.from_numpy(masks).to(device or "cpu") for side, masks in store.masks.items()
+        }
+
+    def paint(self, layout: Layout, side: int) -> Tensor:
+        """Return pictures (N, 3, side, side) in 0..1. Objects of a scene must not overlap."""
+        cover = self._cover(layout, side).flatten(2).float()
+        shades, grounds = (self._moved(part, side) for part in (layout.shades, layout.grounds))
+        pictures = torch.baddbmm(grounds[:, :, None], shades.mT, cover, alpha=1 / 255)
+        return pictures.unflatten(2, (side, side))
+
+    def objects(self, layout: Layout, side: int) -> Tensor:
+        """Return the index of the object that each image token shows, (N, tokens), or NO_OBJECT."""
+        share, thing = F.avg_pool2d(self._cover(layout, side).float(), TOKEN).flatten(2).max(1)
+        names = self._moved(layout.masks, side).long() // (len(SLOT_NAMES) * self.variations)
+        shown = names.gather(1, thing)
+        return torch.where(share < SHOWN * 255, NO_OBJECT, shown)
+
+    def _cover(self, layout: Layout, side: int) -> Tensor:
+        """Return how much of each pixel the objects cover, (N, 3, side, side) in 0..255."""
+        masks = self.masks[side]
+        index, shifts = (self._moved(part, side) for part in (layout.masks, layout.shifts))
+        line = torch.arange(side, device=masks.device)
+        columns, rows = ((line - (side * shifts).round().long()[:, i, None]) % side for i in (0, 1))
+        return masks[index.long()[:, :, None, None], rows[:, None, :, None], columns[:, None, None]]
+
+    def _moved(self, array: np.ndarray, side: int) -> Tensor:
+        return to_device(array, self.masks[side].device)
+
+
+def to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copy an array to a device, without waiting for a GPU that still computes."""
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def paint(scenes: list[Scene], store: MaskStore, side: int) -> Tensor:
     """Return pictures (N, 3, side, side) in 0..1. Objects of a scene must not overlap."""
-    layers = 2  # a scene has at most two colors besides the background's
-    alphas = np.zeros((len(scenes), layers, side, side), np.uint8)
-    shades = torch.zeros(len(scenes), layers, 3)
-    grounds = torch.stack([_shade(scene.background, scene.tint) for scene in scenes])
-    for i, scene in enumerate(scenes):
-        colors = list(dict.fromkeys((thing.color, thing.tint) for thing in scene.objects))
-        for thing in scene.objects:
-            j = colors.index((thing.color, thing.tint))
-            np.maximum(alphas[i, j], store.pick(thing, side), out=alphas[i, j])
-            shades[i, j] = _shade(thing.color, thing.tint) - grounds[i]
-        x, y = (round(part * side) for part in scene.shift)
-        if x or y:
-            alphas[i] = np.roll(alphas[i], (y, x), (1, 2))
-    cover = torch.from_numpy(alphas).view(len(scenes), layers, -1).float()
-    pictures = torch.baddbmm(grounds[:, :, None], shades.mT, cover, alpha=1 / 255)
-    return pictures.view(len(scenes), 3, side, side)
+    return Painter(store).paint(lay_out(scenes, store.variations), side)
 
 
 def tokens_of_latents(latents: Tensor) -> Tensor:
@@ -68,20 +98,17 @@ def pack_text(captions: list[list[tuple[int, int]]], pads: int, longest: int | N
     attention (a bias of the logarithm of their number), which is much cheaper than all tokens.
     """
     longest = longest or max(1, *(len(caption) for caption in captions))
-    count = len(captions)
-    rows = torch.zeros(count, longest + pads, dtype=torch.long)
-    positions = torch.zeros(count, longest + pads)
-    bias = torch.full((count, longest + pads), -1e4)
+    words = np.array([len(caption) for caption in captions])
+    padded = [[*caption, *[(0, 0)] * (longest - len(caption))] for caption in captions]
+    placed = torch.tensor(padded).view(len(captions), longest, 2)
     stride = PROMPT_TOKENS / pads
-    spread = torch.arange(pads) * stride + torch.rand(count, pads) * stride
-    positions[:, longest:] = spread.floor()
-    for i, caption in enumerate(captions):
-        words = len(caption)
-        bias[i, longest:] = math.log((PROMPT_TOKENS - words) / pads)
-        bias[i, :words] = 0
-        for j, (row, position) in enumerate(caption):
-            rows[i, j], positions[i, j] = row, position
-    return rows, positions, bias
+    spread = torch.arange(pads) * stride + torch.rand(len(captions), pads) * stride
+    rows = F.pad(placed[..., 0], (0, pads))
+    positions = torch.cat([placed[..., 1].float(), spread.floor()], 1)
+    bias = np.full((len(captions), longest + pads), -1e4, np.float32)
+    bias[:, longest:] = np.log((PROMPT_TOKENS - words) / pads)[:, None]
+    bias[:, :longest][np.arange(longest) < words[:, None]] = 0
+    return rows, positions, torch.from_numpy(bias)
 
 
 def full_text(captions: list[list[tuple[int, int]]]) -> Text:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from train_demo_model.plans import Planner
 from train_demo_model.training import BatchSource
 from train_demo_model.transformer import (
     HEAD,
@@ -63,9 +64,9 @@ def _common_direction(model: Transformer, source: BatchSource) -> Tensor:
         inputs.append(modulated(x, modulation[0], modulation[1]))
 
     hook = model.single_blocks[0].register_forward_pre_hook(keep)
-    texts = []
+    planner, texts = Planner("reference block", source.painter.variations), []
     for side in (256, 128, 256, 128):
-        batch = source.edit_batch(side)
+        batch = source.batch(planner.editing(side))
         model(batch.clean, batch.sigma, batch.caption, batch.reference)
         texts.append(batch.caption[0].shape[1])
     hook.remove()

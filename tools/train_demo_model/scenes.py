@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from train_demo_model.outlines import coverage
-from train_demo_model.vocabulary import COLOR_NAMES, EDIT_WORDS, OBJECT_NAMES, OBJECTS, ROW
+from train_demo_model.vocabulary import COLOR_NAMES, COLORS, EDIT_WORDS, OBJECT_NAMES, OBJECTS, ROW
 
 #: Sides of the training pictures in pixels; masks are drawn at the largest.
 SIDES = (128, 256)
@@ -84,27 +86,70 @@ class Scene:
     shift: tuple[float, float] = (0.0, 0.0)
 
 
+#: The most objects of a scene.
+MAX_OBJECTS = 3
+#: Color names and their values in 0..1.
+PALETTE = {name: np.array(rgb, np.float32) / 255 for name, rgb in COLORS.items()}
+
+
 class MaskStore:
-    """Coverage masks of every object in every slot, in several random variations."""
+    """Coverage masks of every object in every slot, in several random variations.
+
+    `masks` has (M + 1, side, side) numbers in 0..255 by side; the last mask is empty.
+    """
 
     def __init__(self, variations: int, seed: int = 1) -> None:
-        """Draw all masks; the seed determines the variations."""
+        """Draw all masks, with all CPUs; the seed determines the variations."""
         self.variations = variations
-        grid = (len(OBJECT_NAMES), len(SLOT_NAMES), variations)
-        self.masks = {side: np.zeros((*grid, side, side), np.uint8) for side in SIDES}
         rng = random.Random(seed)
-        for i, name in enumerate(OBJECT_NAMES):
-            for j, slot in enumerate(SLOT_NAMES):
-                for k in range(variations):
-                    mask = _varied(name, slot, rng)
-                    for side, masks in self.masks.items():
-                        masks[i, j, k] = _averaged(mask, side)
+        looks = [
+            _Look.random(name, slot, rng)
+            for name in OBJECT_NAMES
+            for slot in SLOT_NAMES
+            for _ in range(variations)
+        ]
+        self.masks = {side: np.zeros((len(looks) + 1, side, side), np.uint8) for side in SIDES}
+        with multiprocessing.Pool(os.cpu_count()) as pool:
+            for index, mask in enumerate(pool.imap(_Look.draw, looks, chunksize=64)):
+                for side, masks in self.masks.items():
+                    masks[index] = _averaged(mask, side)
 
-    def pick(self, thing: Thing, side: int) -> np.ndarray:
-        """Return the mask of an object in its slot."""
-        variation = int(thing.look * self.variations)
-        name, slot = OBJECT_NAMES.index(thing.name), SLOT_NAMES.index(thing.slot)
-        return self.masks[side][name, slot, variation]
+
+class Layout(NamedTuple):
+    """N scenes as small arrays, from which the pictures are painted.
+
+    `masks` (N, 3) are indexes of a `MaskStore`, `shades` (N, 3, 3) the differences of the objects'
+    colors from that of the background, `grounds` (N, 3) the colors of the backgrounds, all in
+    0..1, and `shifts` (N, 2) the displacements (x, y) as fractions of the side.
+    """
+
+    masks: np.ndarray
+    shades: np.ndarray
+    grounds: np.ndarray
+    shifts: np.ndarray
+
+
+def lay_out(scenes: list[Scene], variations: int) -> Layout:
+    """Return scenes as arrays, for a store with a number of variations."""
+    empty = len(OBJECT_NAMES) * len(SLOT_NAMES) * variations
+    masks = np.full((len(scenes), MAX_OBJECTS), empty, np.int32)
+    shades = np.zeros((len(scenes), MAX_OBJECTS, 3), np.float32)
+    grounds = np.stack([_shade(scene.background, scene.tint) for scene in scenes])
+    for i, scene in enumerate(scenes):
+        for j, thing in enumerate(scene.objects):
+            place = _OBJECT_INDEX[thing.name] * len(SLOT_NAMES) + _SLOT_INDEX[thing.slot]
+            masks[i, j] = place * variations + int(thing.look * variations)
+            shades[i, j] = _shade(thing.color, thing.tint) - grounds[i]
+    shifts = np.array([scene.shift for scene in scenes], np.float32)
+    return Layout(masks, shades, grounds, shifts)
+
+
+_OBJECT_INDEX = {name: index for index, name in enumerate(OBJECT_NAMES)}
+_SLOT_INDEX = {name: index for index, name in enumerate(SLOT_NAMES)}
+
+
+def _shade(color: str, tint: tuple[float, float, float]) -> np.ndarray:
+    return np.clip(PALETTE[color] + np.array(tint, np.float32), 0, 1)
 
 
 def _averaged(mask: np.ndarray, side: int) -> np.ndarray:
@@ -113,13 +158,25 @@ def _averaged(mask: np.ndarray, side: int) -> np.ndarray:
     return (blocks + 0.5).astype(np.uint8)
 
 
-def _varied(name: str, slot: str, rng: random.Random) -> np.ndarray:
-    x, y, radius = SLOTS[slot]
-    x, y = x + rng.uniform(-SHIFT, SHIFT), y + rng.uniform(-SHIFT, SHIFT)
-    # Objects never touch the edge.
-    radius *= 1 + rng.uniform(-STRETCH, STRETCH)
-    radius = min(radius, x - 0.004, y - 0.004, 0.996 - x, 0.996 - y)
-    return coverage(name, x * CANVAS, y * CANVAS, radius * CANVAS, CANVAS)
+class _Look(NamedTuple):
+    """An object with its center and radius in pixels of the canvas."""
+
+    name: str
+    x: float
+    y: float
+    radius: float
+
+    @classmethod
+    def random(cls, name: str, slot: str, rng: random.Random) -> _Look:
+        x, y, radius = SLOTS[slot]
+        x, y = x + rng.uniform(-SHIFT, SHIFT), y + rng.uniform(-SHIFT, SHIFT)
+        # Objects never touch the edge.
+        radius *= 1 + rng.uniform(-STRETCH, STRETCH)
+        radius = min(radius, x - 0.004, y - 0.004, 0.996 - x, 0.996 - y)
+        return cls(name, x * CANVAS, y * CANVAS, radius * CANVAS)
+
+    def draw(self) -> np.ndarray:
+        return coverage(self.name, self.x, self.y, self.radius, CANVAS)
 
 
 class SceneMaker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,33 +12,29 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from train_demo_model.autoencoder import LATENT_CHANNELS, USED_CHANNELS, LinearEncoder
-from train_demo_model.edits import EditMaker
 from train_demo_model.optimizers import make_optimizers, set_rate
-from train_demo_model.painting import Text, pack_text, paint, placed_caption, tokens_of_latents
-from train_demo_model.scenes import MaskStore, Scene, SceneMaker
-from train_demo_model.transformer import Shape, Transformer
-from train_demo_model.vocabulary import AFTER_PROMPT, BEFORE_PROMPT
+from train_demo_model.painting import NO_OBJECT, Painter, Text, to_device, tokens_of_latents
+from train_demo_model.plans import Course, Plan, PlanStream
+from train_demo_model.scenes import Layout, MaskStore
+from train_demo_model.transformer import Linear, Shape, Transformer
 
-#: Pictures per step by side, with the same number of image tokens. With references half of them.
-BATCH = {128: 96, 256: 24}
-#: Maximum number of caption words, and number of sampled padding tokens.
-CAPTION_WORDS = 14
-TEXT_TOKENS = CAPTION_WORDS + sum(map(bool, (*BEFORE_PROMPT, *AFTER_PROMPT)))
-PADS = 6
 #: Loss weight of the latent channels after the first three (the average colors of 8 x 8 pixels).
 DETAIL_WEIGHT = 0.6
 #: Noise levels are distributed as in the engine's schedule, except a share that is uniform.
 NOISE_SHIFT = 6.0
 EVEN_SHARE = 0.10
-#: Up to this share of the time scenes are simple, and more noise levels are so high that only the
-#: caption determines the picture.
-EARLY, EARLY_SHIFT, EARLY_SHARE = 0.45, 24.0, 0.4
+#: In simple scenes, more noise levels are so high that only the caption determines the picture.
+EARLY_SHIFT, EARLY_SHARE = 24.0, 0.4
 WARM_UP_STEPS = 60
 #: References have noise up to this deviation, like pictures that the model drew or that were JPEG.
 REFERENCE_NOISE = 0.1
-CHECKPOINT_SECONDS = 120
+#: Loss weight of naming the object that each token of the reference shows. An instruction names
+#: objects, and most of all removing one depends on finding it.
+OBJECT_WEIGHT = 0.1
+CHECKPOINT_SECONDS = 60
 
 
 def keep_memory() -> None:
@@ -54,92 +49,53 @@ def keep_memory() -> None:
 
 
 @dataclass(frozen=True)
-class Course:
-    """Learning rates of a training, and shares of simple scenes, large pictures and edits."""
-
-    #: Up to this share of the time most pictures are small, and scenes are simple if `simple`.
-    early: float = EARLY
-    simple: bool = True
-    #: Factor of the learning rates. From a share of the time on it decreases to almost zero.
-    rate: float = 1.0
-    decay_from: float = 0.55
-    #: Share of steps with edits.
-    edits: float = 0.0
-
-    def rate_at(self, progress: float) -> float:
-        """Return the factor of the learning rates."""
-        decay = 1.0 if progress < self.decay_from else (1 - progress) / (1 - self.decay_from)
-        return self.rate * max(0.01, decay)
-
-    def share_of_large(self, progress: float) -> float:
-        """Return the share of steps with 256-pixel pictures, which grows during training.
-
-        A step has four times as many pictures of 128 pixels.
-        """
-        if progress < 0.4 * self.early:
-            return 0.15
-        return 0.65 if progress < self.early else 0.75
-
-
-#: From random weights to text-to-image, and from there to editing.
-TEXT_TO_IMAGE = Course()
-EDITING = Course(early=0.8, simple=False, rate=0.7, decay_from=0.5, edits=0.7)
-
-
-@dataclass(frozen=True)
 class Batch:
-    """Clean image tokens, noise levels, captions and clean tokens of reference pictures."""
+    """Clean image tokens, noise levels, captions and clean tokens of reference pictures.
+
+    `objects` are the indexes of the objects that the tokens of the references show.
+    """
 
     clean: Tensor
     sigma: Tensor
     caption: Text
     reference: Tensor | None = None
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
-        rows, positions, bias = (part.to(device) for part in self.caption)
-        reference = None if self.reference is None else self.reference.to(device)
-        caption = (rows, positions, bias)
-        return Batch(self.clean.to(device), self.sigma.to(device), caption, reference)
+    objects: Tensor | None = None
 
 
 class BatchSource:
-    """Random training batches: latent tokens, noise levels and captions."""
+    """Paints the pictures of plans, and encodes them as latent tokens, on a device."""
 
-    def __init__(self, encoder: LinearEncoder, store: MaskStore, seed: int) -> None:
-        """Create a source; the seed determines its scenes."""
-        self.weight, self.bias = encoder.folded()
-        self.store = store
-        self.rng = random.Random(seed)
-        self.maker = SceneMaker(self.rng)
-        self.edits = EditMaker(self.rng)
-        self.used = channel_weights().sign()
+    def __init__(
+        self, encoder: LinearEncoder, store: MaskStore, device: torch.device | None = None
+    ) -> None:
+        """Create a source; the device is the CPU by default."""
+        self.device = device or torch.device("cpu")
+        self.weight, self.bias = (part.to(self.device) for part in encoder.folded())
+        self.painter = Painter(store, self.device)
+        self.used = channel_weights().sign().to(self.device)
 
-    def batch(self, side: int, early: bool = False) -> Batch:
-        """Return a step of text-to-image."""
-        count = BATCH[side]
-        self.maker.first = early
-        scenes = [self.maker.make() for _ in range(count)]
-        return Batch(self._tokens(scenes, side), noise_levels(count, early), _captions(scenes))
+    def batch(self, plan: Plan, noisy: bool = True) -> Batch:
+        """Return the step of a plan; the references have noise if `noisy`."""
+        count = len(plan.scenes.masks)
+        rows, positions, bias = (to_device(part, self.device) for part in plan.caption)
+        reference = objects = None
+        if plan.references is not None:
+            reference = self._tokens(plan.references, plan.side)
+            objects = self.painter.objects(plan.references, plan.side)
+        if reference is not None and noisy:
+            noise = REFERENCE_NOISE * (2 * torch.rand(count, 1, 1, device=self.device) - 1).clamp(0)
+            reference = reference + noise * torch.randn_like(reference) * self.used
+        return Batch(
+            self._tokens(plan.scenes, plan.side),
+            noise_levels(count, plan.early, self.device),
+            (rows, positions, bias),
+            reference,
+            objects,
+        )
 
-    def edit_batch(self, side: int) -> Batch:
-        """Return a step of edits."""
-        count = BATCH[side] // 2
-        edits = [self.edits.make() for _ in range(count)]
-        after = [edit.after for edit in edits]
-        reference = self._tokens([edit.before for edit in edits], side)
-        noise = REFERENCE_NOISE * (2 * torch.rand(count, 1, 1) - 1).clamp(0)
-        reference += noise * torch.randn_like(reference) * self.used
-        return Batch(self._tokens(after, side), noise_levels(count), _captions(after), reference)
-
-    def _tokens(self, scenes: list[Scene], side: int) -> Tensor:
-        pictures = paint(scenes, self.store, side)
+    def _tokens(self, layout: Layout, side: int) -> Tensor:
+        pictures = self.painter.paint(layout, side)
         return tokens_of_latents(F.conv2d(pictures, self.weight, self.bias, stride=8))
-
-
-def _captions(scenes: list[Scene]) -> Text:
-    placed = [placed_caption(scene, CAPTION_WORDS) for scene in scenes]
-    return pack_text(placed, PADS, TEXT_TOKENS)
 
 
 def channel_weights() -> Tensor:
@@ -153,13 +109,12 @@ def channel_weights() -> Tensor:
     return weights.repeat_interleave(4)
 
 
-def noise_levels(count: int, early: bool = False) -> Tensor:
+def noise_levels(count: int, early: bool, device: torch.device) -> Tensor:
     """Return stratified noise levels in 0..1, most of them distributed as in the engine."""
-    even = (torch.arange(count) + torch.rand(count)) / count
-    even = even[torch.randperm(count)]
-    shift = torch.where(torch.rand(count) < EVEN_SHARE, 1.0, NOISE_SHIFT)
+    even = (torch.randperm(count, device=device) + torch.rand(count, device=device)) / count
+    shift = torch.where(torch.rand(count, device=device) < EVEN_SHARE, 1.0, NOISE_SHIFT)
     if early:
-        shift[torch.rand(count) < EARLY_SHARE] = EARLY_SHIFT
+        shift = torch.where(torch.rand(count, device=device) < EARLY_SHARE, EARLY_SHIFT, shift)
     return (shift * even / (1 + (shift - 1) * even)).clamp(1e-3, 1)
 
 
@@ -176,21 +131,21 @@ def velocity_loss(forward: Callable[..., Tensor], batch: Batch, weights: Tensor)
 
 
 class Trainer:
-    """The state of a training: model, average, optimizers, time and random generators."""
+    """The state of a training: model, average, optimizers, and time."""
 
     def __init__(self, name: str, shape: Shape, source: BatchSource, course: Course) -> None:
-        """Create a model with random weights, determined by the name."""
+        """Create a model with random weights, determined by the name, on the source's device."""
         self.name = name
         torch.manual_seed(len(name))
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.source, self.course = source, course
+        self.source, self.course, self.device = source, course, source.device
         self.model = Transformer(shape).to(self.device)
+        #: Names the objects in references, in training only.
+        self.namer = Linear(shape.hidden, NO_OBJECT + 1).to(self.device)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.optimizers = make_optimizers(self.model)
+        self.optimizers = make_optimizers(nn.ModuleList([self.model, self.namer]))
         self.weights = channel_weights().to(self.device)
-        self.forward: Callable[..., Tensor] = self.model
         self.step, self.seconds = 0, 0.0
-        self.losses: dict[str, deque[float]] = {}
+        self.losses: dict[str, deque[Tensor]] = {}
 
     def begin_with(self, weights: dict[str, Tensor]) -> None:
         """Load the weights of a model."""
@@ -198,19 +153,23 @@ class Trainer:
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     def compile(self) -> None:
-        """Fuse element-wise operations, twice as fast on a CPU; needs a C++ compiler."""
-        self.forward = torch.compile(self.model, dynamic=False)
+        """Fuse element-wise operations, twice as fast on a CPU; needs a C++ compiler.
+
+        The blocks are compiled, not the model, because equal ones are compiled once.
+        """
+        for block in (*self.model.double_blocks, *self.model.single_blocks):
+            block.compile(dynamic=False)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint atomically."""
         state = {
             "shape": self.model.config(),
             "model": self.model.state_dict(),
+            "namer": self.namer.state_dict(),
             "average": self.average,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "seconds": self.seconds,
-            "scenes": self.source.rng.getstate(),
             "noise": torch.get_rng_state(),
         }
         partial = path.with_suffix(".partial")
@@ -219,30 +178,47 @@ class Trainer:
 
     def restore(self, path: Path) -> None:
         """Load a checkpoint."""
-        state = torch.load(path, weights_only=False)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
+        self.namer.load_state_dict(state["namer"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
-        self.source.rng.setstate(state["scenes"])
         torch.set_rng_state(state["noise"])
 
-    def train(self, minutes: float, checkpoint: Path, report: Callable[[Trainer], None]) -> None:
-        """Train up to a total of `minutes`; call `report` at every checkpoint."""
+    def train(
+        self,
+        minutes: float,
+        checkpoint: Path,
+        report: Callable[[Trainer], None],
+        *,
+        factor: int = 1,
+        workers: int = 0,
+    ) -> None:
+        """Train up to a total of `minutes`; call `report` at every checkpoint.
+
+        `factor` multiplies the pictures of a step, which `workers` processes plan ahead.
+        """
+        seed, variations = f"{self.name} {self.step}", self.source.painter.variations
+        stream = PlanStream(self.course, seed, variations, factor)
+        stream.progress.value = self.seconds / (60 * minutes)
         last, saved = self._clock(), time.monotonic()
+        plans = stream.ahead(workers)
         while (progress := self.seconds / (60 * minutes)) < 1:
-            self._one_step(progress)
-            now = self._clock()
-            # Compilations count for ten seconds at most.
-            self.seconds += min(now - last, 10.0)
-            last = now
+            stream.progress.value = progress
+            self._one_step(next(plans), progress)
             if self.step % 25 == 0:
                 print(self.status(progress), flush=True)
+            now = self._clock()
+            self.seconds += self._counted(now - last)
+            last = now
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save(checkpoint)
                 report(self)
-                last, saved = self._clock(), time.monotonic()
+                saved = time.monotonic()
+                if self.device.type != "cuda":
+                    last = self._clock()
         self.save(checkpoint)
         report(self)
 
@@ -252,31 +228,54 @@ class Trainer:
             return time.monotonic()
         return time.process_time() / torch.get_num_threads()
 
+    def _counted(self, seconds: float) -> float:
+        """Return the seconds that count: all on a GPU, which is lent for a time.
+
+        On a CPU, compilations count for ten seconds at most.
+        """
+        return seconds if self.device.type == "cuda" else min(seconds, 10.0)
+
     def status(self, progress: float) -> str:
         """Return a line for the log."""
-        means = {name: sum(x) / max(1, len(x)) for name, x in self.losses.items()}
+        means = {name: float(torch.stack([*x]).mean()) for name, x in self.losses.items()}
         losses = ", ".join(f"{name} {means[name]:.4f}" for name in sorted(means))
         return f"step {self.step}, {self.seconds:.0f} s ({progress:.1%}), losses: {losses}"
 
-    def _one_step(self, progress: float) -> None:
+    def _one_step(self, plan: Plan, progress: float) -> None:
         rate = self.course.rate_at(progress)
         set_rate(self.optimizers, min(1.0, (self.step + 1) / WARM_UP_STEPS) * rate)
-        rng = self.source.rng
-        side = 256 if rng.random() < self.course.share_of_large(progress) else 128
-        if rng.random() < self.course.edits:
-            name, batch = f"edit at {side}", self.source.edit_batch(side)
-        else:
-            early = self.course.simple and progress < self.course.early
-            name, batch = str(side), self.source.batch(side, early)
-        loss = velocity_loss(self.forward, batch.to(self.device), self.weights)
+        batch = self.source.batch(plan)
+        loss = self._loss(batch, plan.name)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
         self.model.zero_grad(set_to_none=True)
+        self.namer.zero_grad(set_to_none=True)
         self.step += 1
-        self.losses.setdefault(name, deque(maxlen=100)).append(float(loss.detach()))
         keep = min(0.997, 1 - 1 / (self.step * 0.2 + 1))
         with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - keep)
+            values = list(self.model.state_dict().values())
+            get_ema_multi_avg_fn(keep)(list(self.average.values()), values, 0)
+
+    def _loss(self, batch: Batch, name: str) -> Tensor:
+        """Return the loss of a step, and keep its parts for the log."""
+        states: list[Tensor] = []
+
+        def forward(*inputs: Tensor) -> Tensor:
+            velocity, reference = self.model.with_states(*inputs)
+            states.append(reference)
+            return velocity
+
+        loss = velocity_loss(forward, batch, self.weights)
+        self._keep(name, loss)
+        if batch.objects is None:
+            return loss
+        names = self.namer(F.layer_norm(states[0], states[0].shape[-1:]))
+        objects = F.cross_entropy(names.flatten(0, 1), batch.objects.flatten())
+        self._keep("objects", objects)
+        return loss + OBJECT_WEIGHT * objects
+
+    def _keep(self, name: str, loss: Tensor) -> None:
+        # Reading the number would wait for the GPU.
+        self.losses.setdefault(name, deque(maxlen=100)).append(loss.detach())

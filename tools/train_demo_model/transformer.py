@@ -293,6 +293,15 @@ class Transformer(nn.Module):
 
         `reference` contains the clean image tokens of a picture of the same size, if any.
         """
+        return self.with_states(x, sigma, caption, reference)[0]
+
+    def with_states(
+        self, x: Tensor, sigma: Tensor, caption: Text, reference: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the velocity, and the states of the reference's tokens after the double blocks.
+
+        The states are (N, L, hidden), or (N, 0, hidden) without a reference.
+        """
         rows, positions, text_bias = caption
         known = torch.arange(len(self.words), device=x.device)[:, None] > 0
         embedded = _rms_norm(F.embedding(rows, self.words * known), self.word_norm)
@@ -307,6 +316,7 @@ class Transformer(nn.Module):
         for_text = self.double_stream_modulation_txt(time)
         for block in self.double_blocks:
             image, text = block(image, text, for_image, for_text, table=table, bias=bias)
+        states = image[:, area:].float()
         both = torch.cat([text, image], 1)
         modulation = self.single_stream_modulation(time)
         for block in self.single_blocks:
@@ -314,4 +324,4 @@ class Transformer(nn.Module):
         last = self.final_layer["adaLN_modulation_1"](F.silu(time)).float()[:, None]
         shift, scale = last.chunk(2, -1)
         drawn = modulated(both[:, length : length + area], shift, scale)
-        return self.final_layer["linear"](drawn).float()
+        return self.final_layer["linear"](drawn).float(), states

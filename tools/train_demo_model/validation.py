@@ -1,0 +1,65 @@
+"""Measure how much of each type of edit a model does, on the same random edits each time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from train_demo_model.edits import KINDS, Edit
+from train_demo_model.plans import Planner
+from train_demo_model.training import Batch, BatchSource
+from train_demo_model.transformer import Transformer
+
+#: Edits of a type, and the side of their pictures, on a CPU and on a GPU.
+COUNT, SIDE = {"cpu": 12, "cuda": 96}, {"cpu": 128, "cuda": 256}
+
+
+class EditValidation:
+    """Random edits by type, none of which is trained with."""
+
+    def __init__(self, source: BatchSource) -> None:
+        """Make the edits."""
+        device = source.device.type
+        planner = Planner("validation", source.painter.variations)
+        edits: dict[str, list[Edit]] = {kind: [] for kind in KINDS}
+        while min(map(len, edits.values())) < COUNT[device]:
+            edit = planner.edits.make()
+            edits[edit.kind].append(edit)
+        self.plans = {
+            kind: planner.of_edits(some[: COUNT[device]], SIDE[device])
+            for kind, some in edits.items()
+        }
+        self.source = source
+        self.weights = source.used
+
+    def measure(self, weights: dict[str, Tensor], model: Transformer) -> str:
+        """Return a line with the error of each type of edit.
+
+        It is that of the picture predicted from noise alone: 0 is the right picture, and 1 is the
+        unchanged reference; for edits that change nothing, a picture in the mean color.
+
+        Args:
+            weights: Weights of the model.
+            model: A model of their shape, which is loaded with them.
+        """
+        model.load_state_dict(weights)
+        errors = {
+            kind: self._error(self.source.batch(plan, noisy=False), model.eval())
+            for kind, plan in self.plans.items()
+        }
+        listed = ", ".join(f"{kind} {error:.3f}" for kind, error in errors.items())
+        return f"error of edits: {listed}"
+
+    @torch.no_grad()
+    def _error(self, batch: Batch, model: Transformer) -> float:
+        clean, reference = batch.clean, batch.reference
+        assert reference is not None
+        generator = torch.Generator().manual_seed(4)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device) * self.weights
+        sigma = torch.ones(len(clean), device=clean.device)
+        with torch.autocast(clean.device.type, torch.bfloat16):
+            velocity = model(noise, sigma, batch.caption, reference)
+        missing = ((noise - velocity - clean) * self.weights).square().sum()
+        change = ((reference - clean) * self.weights).square().sum()
+        whole = (clean - clean.mean((0, 1))).square().sum()
+        return float(missing / (change if change > 0 else whole))
