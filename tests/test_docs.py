@@ -161,7 +161,7 @@ def test_every_mentioned_option_exists(name: str) -> None:
     others |= {"--image-strength"}  # of mflux
     others |= {"--build-arg", "--format", "--tag", "--target"}  # of docker, podman
     others |= {"--models", "--sides", "--only", "--runs", "--steps"}  # of benchmarks/compare_cpu
-    others |= {"--rounds", "--side"}  # of other benchmarks
+    others |= {"--rounds", "--side", "--pictures", "--features"}  # of other benchmarks
     known |= set(ALIASES)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXTS[name]))
     assert sorted(mentioned - known - others) == []
