@@ -96,6 +96,8 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="drop the page cache before each run")
     parser.add_argument("--file", type=Path, help="another model")
     options = parser.parse_args()
+    # Installed packages have compiled modules; compiling them takes longer than starting a process.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         path = options.file or write_random_gguf(Path(folder) / "klein-q8_0.gguf", model())
         measure(path, options.runs, cold=options.cold)

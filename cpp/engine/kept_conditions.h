@@ -18,7 +18,8 @@
 #include <utility>
 
 #include "after_drawing.h"
-#include "attention_keys.h"  // in front of the library's headers
+#include "attention_keys.h"        // in front of the library's headers
+#include "byte_pair_tokenizers.h"  // likewise
 #include "conditioner.hpp"
 
 namespace gpustack_draw {
