@@ -55,6 +55,7 @@ class Job:
     device: str
     size: tuple[int, int]
     tile: int | None
+    threads: int | None
 
     def estimate(self, model: gpustack_draw.Model) -> PhaseBytes:
         """Return the estimate of the drawing."""
@@ -62,7 +63,7 @@ class Job:
         engine = local_engine_of(model)
         multiple = engine.model.family.size_multiple
         width, height = (round_up(side, multiple) for side in self.size)
-        device = device_traits(devices[self.device])
+        device = device_traits(devices[self.device], self.threads)
         flash = has_flash_attention(engine.model.family, device)
         return estimate(
             Work(
@@ -90,7 +91,7 @@ def main() -> None:
             for device in options.devices:
                 for size in options.sizes:
                     for tile in options.tiles:
-                        job = Job(model, device, _size(size), tile or None)
+                        job = Job(model, device, _size(size), tile or None, options.threads)
                         pairs = _reserve(job) if options.reserve else _draw(job)
                         cells = [f"{ours:.1f}/{real:.1f} {ours / real:.3f}" for ours, real in pairs]
                         print(rows.format(name, device, size, tile or "-", *cells), flush=True)
@@ -102,6 +103,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--devices", nargs="+", default=["FastCPU", "CPU"])
     parser.add_argument("--sizes", nargs="+", default=_SIZES, help="such as 512 or 512x768")
     parser.add_argument("--tiles", nargs="+", type=int, default=[0], help="0 for no tiles")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: one per core)")
     parser.add_argument("--reserve", type=Path, help="_core that does not compute")
     return parser.parse_args()
 
@@ -131,6 +133,7 @@ def _load(job: Job, lines: list[str], *, in_process: bool) -> gpustack_draw.Mode
     return gpustack_draw.load(
         job.model.reference,
         device=job.device,
+        threads=job.threads,
         in_process=in_process,
         on_log=lambda _level, text: lines.append(text),
         vae_tile_size=job.tile,

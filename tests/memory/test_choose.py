@@ -8,7 +8,7 @@ import pytest
 from resolved_models import GB, weighing
 
 from gpustack_draw.cli.option_names import with_options
-from gpustack_draw.engine.pass_memory import work_of
+from gpustack_draw.engine.pass_memory import device_traits, work_of
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import Device
 from gpustack_draw.errors import NotEnoughMemoryError
@@ -28,7 +28,8 @@ from gpustack_draw.units import format_bytes
 
 def work_for(heavy: ResolvedModel, request: DrawRequest, device: Device | None = None) -> Work:
     drawing = plan_drawing(request, heavy)
-    return work_of(Pass.first(drawing, drawing.settings[0]), heavy, device, 0)
+    one = Pass.first(drawing, drawing.settings[0])
+    return work_of(one, heavy, device_traits(device), 0)
 
 
 def check(

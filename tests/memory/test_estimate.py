@@ -48,6 +48,15 @@ def language_model(width: int, size: int) -> ModelFile:
     return ModelFile("llm", Path("x.gguf"), size, header=header)
 
 
+def test_threads_of_the_fast_cpu_have_buffers_of_their_own() -> None:
+    """A machine with many cores is not told that a drawing fits which does not."""
+    two, many = (replace(FAST, threads=threads) for threads in (2, 32))
+    model = weighing("sd1", GB)
+    added = phases(model, device=many).base - phases(model, device=two).base
+    assert 75 * MIB <= added <= 95 * MIB
+    assert phases(model, device=replace(GGML_CPU, threads=32)) == phases(model, device=GGML_CPU)
+
+
 # MiB of the engine's buffers for sampling and decoding, printed by benchmarks/memory_peaks.
 RESERVED = [
     ("demo", "FastCPU", (256, 256), 14.25, 56.13),

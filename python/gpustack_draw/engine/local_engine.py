@@ -12,7 +12,7 @@ from gpustack_draw.engine.core_engine import CoreEngine
 from gpustack_draw.engine.drawing_time import DrawingTime
 from gpustack_draw.engine.engine_model import EngineModel, no_picture
 from gpustack_draw.engine.model_loras import ModelLoras, check_applied
-from gpustack_draw.engine.pass_memory import can_decode_previews, work_of
+from gpustack_draw.engine.pass_memory import can_decode_previews, device_traits, work_of
 from gpustack_draw.engine.passes import Pass, second_pass
 from gpustack_draw.engine.picture_progress import PictureProgress
 from gpustack_draw.engine.process import EngineProcess
@@ -75,6 +75,7 @@ class LocalEngine:
         # A tiny decoder is fast enough for each step; that of a VAE is not.
         self._preview_mode = "projected" if model.path_of("taesd") is None else "decoded"
         self._device = device
+        self._threads = threads
         self._engine: CoreEngine | EngineProcess = CoreEngine() if in_process else EngineProcess()
         self._engine_model = EngineModel(
             model, self._engine, threads=threads or 0, device=device, on_log=on_log
@@ -340,7 +341,8 @@ class LocalEngine:
         return "decoded" if can_decode_previews(memory) else "projected"
 
     def _plan_memory(self, one: Pass, device: Device | None) -> tuple[Work, MemoryPlan]:
-        work = work_of(one, self.model, device, self._loras.bytes(one.settings.loras))
+        traits = device_traits(device, self._threads)
+        work = work_of(one, self.model, traits, self._loras.bytes(one.settings.loras))
         if device is not None:
             check_options(work, self._memory)
         return work, choose(work, self._memory, loaded=self._engine_model.choices)

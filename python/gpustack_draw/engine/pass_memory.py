@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gpustack_draw.engine.cpu_count import usable_cores
 from gpustack_draw.engine.passes import Pass
 from gpustack_draw.engine.results import FAST_CPU, Device
 from gpustack_draw.memory.memory_plan import MemoryPlan
@@ -12,11 +13,12 @@ from gpustack_draw.resolver.tiles import OVERLAP
 _GPUS = {"gpu", "igpu", "software"}
 
 
-def device_traits(device: Device | None) -> DeviceTraits:
+def device_traits(device: Device | None, threads: int | None = None) -> DeviceTraits:
     """Return how a device uses memory.
 
     Args:
         device: The device; ``None`` for the CPU with ggml's own code.
+        threads: CPU threads; ``None`` for one per core.
     """
     if device is None:
         return GGML_CPU
@@ -30,16 +32,17 @@ def device_traits(device: Device | None) -> DeviceTraits:
         copies_features=not is_fast_cpu,
         vae_copies_features=not (is_fast_cpu or device.name.startswith("Vulkan")),
         free_bytes=device.memory_free or None if is_gpu else None,
+        threads=threads or usable_cores(),
     )
 
 
-def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_bytes: int) -> Work:
+def work_of(one: Pass, model: ResolvedModel, device: DeviceTraits, addition_bytes: int) -> Work:
     """Return a pass as the estimate sees it; the larger one if a second pass follows.
 
     Args:
         one: The pass.
         model: The model.
-        device: The device; ``None`` for the CPU with ggml's own code.
+        device: The device.
         addition_bytes: Bytes of the LoRAs, which the engine loads for each drawing.
     """
     hires = one.settings.hires
@@ -51,7 +54,7 @@ def work_of(one: Pass, model: ResolvedModel, device: Device | None, addition_byt
         height=larger.height,
         pictures=None if one.pictures is None else one.pictures.engine,
         starts_from_picture=one.settings.hires is not None,
-        device=device_traits(device),
+        device=device,
         addition_bytes=addition_bytes + one.upscaler_bytes,
         seamless=one.settings.tile,
         first_size=(one.settings.width, one.settings.height) if is_decoded_first else None,

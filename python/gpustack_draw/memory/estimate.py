@@ -25,8 +25,10 @@ _SCRATCH_BYTES = 45_000_000
 # The C library keeps freed buffers up to this size for later use: the maximum of M_MMAP_THRESHOLD
 # of mallopt(3). So the smaller phases leave theirs beside the largest one.
 _LARGEST_KEPT_BUFFER = 32 * 2**20
-# Additional memory of the device FastCPU; 30 more threads added 5 MB.
+# Additional memory of the device FastCPU, and of each of its threads beyond two: 30 more added 75
+# to 91 MiB to a drawing of the embedded model.
 _FAST_BYTES = 12_000_000
+_FAST_THREAD_BYTES = 3 * 2**20
 # Buffers of a driver, and of a backend beside its graphs. Vulkan's allocates less than 1 MB,
 # the rest of its bytes is for shaders. Not measured on other GPUs.
 _VULKAN_BASE_BYTES = 20_000_000
@@ -140,7 +142,7 @@ def _base_bytes(work: Work, weights: int) -> int:
     if "llm" in family.requires or family.t5_tokens > _LARGE_VOCABULARY:
         base += _VOCABULARY_BYTES
     if not work.device.copies_features:
-        base += _FAST_BYTES
+        base += _FAST_BYTES + _FAST_THREAD_BYTES * max(0, work.device.threads - 2)
     return base
 
 

@@ -20,6 +20,7 @@ class DeviceTraits:
         vae_copies_features: True if those of the VAE do.
         free_bytes: Free memory of the device; ``None`` if the driver does not report it, and for
             a CPU.
+        threads: CPU threads.
     """
 
     name: str
@@ -29,6 +30,7 @@ class DeviceTraits:
     copies_features: bool = True
     vae_copies_features: bool = True
     free_bytes: int | None = None
+    threads: int = 1
 
 
 # The CPU with ggml's own code, which every build has.
