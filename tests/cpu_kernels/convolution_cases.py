@@ -211,7 +211,7 @@ def test_many_output_channels_share_their_patches(
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 1), (4, 4), (5, 3), (8, 8)])
 @pytest.mark.parametrize("dtype", ["f32", "f16"])
 def test_few_pixels(target: str, size: Pair, dtype: str) -> None:
-    """Skinny GEMM: partial register tiles, and k of several kc."""
+    """Skinny GEMM, also of Winograd tiles: partial register tiles, and k of several kc."""
     for channels in (9, 120):
         weights, x = normal(1, 53, channels, 3, 3), normal(2, 2, channels, size[1], size[0])
         check(target, weights, x, dtype=dtype, padding=(1, 1), threads=3)

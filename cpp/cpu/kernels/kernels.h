@@ -252,6 +252,7 @@ struct Kernels {
   /// Return the elements in WinogradTiles::input.
   std::int64_t (*winograd_input_size)(const Convolution&, const WinogradTiles&);
   BlockLimits winograd_limits;
+  std::int64_t max_skinny_tiles;  ///< Winograd tiles that take the time of as many, not of panels.
   const ShiftedGemmKernels* shifted_gemm;  ///< Null on targets that use Winograd instead.
   const Int8Kernels* int8 = nullptr;  ///< Null where quantized weights are converted to numbers.
   void (*attention)(const Attention&, std::int64_t query_begin, std::int64_t query_end, Workspace&);

@@ -62,6 +62,7 @@ constexpr Kernels make_kernels() {
   table.winograd_transform_input = &winograd_transform_input;
   table.winograd_input_size = &winograd_input_size;
   table.winograd_limits = winograd_limits;
+  table.max_skinny_tiles = max_skinny_tiles;
 #endif
   table.attention = &attention;
   table.normalize = &normalize;

@@ -85,6 +85,30 @@ class WinogradInputPacker {
     }
   }
 
+  /// Transform a channel of eight tiles from `tile` on; store_point(position, vector) stores them.
+  template <typename Store>
+  void transform_eight(int64_t channel, int64_t tile, const Store& store_point) const {
+    const float* plane = c_.input + channel * c_.input_channel_stride;
+    prefetch_eight(plane + PackedElement::k_pack * c_.input_channel_stride, corners_[tile]);
+    float padded[8][pixels][pixels];
+    TileInput inputs[8];
+    for (int64_t i = 0; i < 8; ++i) {
+      inputs[i] = input_of(plane, corners_[tile + i], padded[i]);
+    }
+    Vector8 lines[pixels][points];
+    for (int64_t y = 0; y < pixels; ++y) {
+      Vector8 line[pixels];
+      load_line(inputs, y, line);
+      Transform::transform_input(line, lines[y]);
+    }
+    transform_columns(lines, &Transform::transform_input,
+                      [&](int64_t x, const Vector8(&column)[points]) {
+                        for (int64_t y = 0; y < points; ++y) {
+                          store_point(y * points + x, column[y]);
+                        }
+                      });
+  }
+
  private:
   using PackedElement = typename Transform::PackedElement;
   static constexpr int64_t pixels = Transform::pixels;
@@ -145,29 +169,6 @@ class WinogradInputPacker {
         columns[column + i] = halves[i];
       }
     }
-  }
-
-  template <typename Store>
-  void transform_eight(int64_t channel, int64_t tile, const Store& store_point) const {
-    const float* plane = c_.input + channel * c_.input_channel_stride;
-    prefetch_eight(plane + PackedElement::k_pack * c_.input_channel_stride, corners_[tile]);
-    float padded[8][pixels][pixels];
-    TileInput inputs[8];
-    for (int64_t i = 0; i < 8; ++i) {
-      inputs[i] = input_of(plane, corners_[tile + i], padded[i]);
-    }
-    Vector8 lines[pixels][points];
-    for (int64_t y = 0; y < pixels; ++y) {
-      Vector8 line[pixels];
-      load_line(inputs, y, line);
-      Transform::transform_input(line, lines[y]);
-    }
-    transform_columns(lines, &Transform::transform_input,
-                      [&](int64_t x, const Vector8(&column)[points]) {
-                        for (int64_t y = 0; y < points; ++y) {
-                          store_point(y * points + x, column[y]);
-                        }
-                      });
   }
 
   const Convolution& c_;

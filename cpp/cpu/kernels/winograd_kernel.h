@@ -14,8 +14,7 @@
 // thread computes blocks of output channels and tiles: transform the weights of a chunk of input
 // channels, multiply, and finally transform the output.
 
-#include "cpu/kernels/tap_sorter.h"
-#include "cpu/kernels/winograd_input.h"
+#include "cpu/kernels/skinny_winograd_kernel.h"
 
 namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 
@@ -23,20 +22,6 @@ namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 /// register tiles, tall ones too.
 constexpr BlockLimits winograd_limits =
     lanes == 8 ? BlockLimits{24, 64, 24, 16, 32} : BlockLimits{32, 64, 32, 16, 32};
-
-/// Vectors of f32 numbers, for TapSorter.
-struct F32Lanes {
-  using Index = std::int32_t;
-  static constexpr int64_t count = lanes;
-
-  template <std::uint32_t mask>
-  static Vector blend(Vector a, Vector b) {
-    return TARGET_NAMESPACE::blend<mask>(a, b);
-  }
-  static Vector permute(const Index (&order)[count], Vector x) {
-    return TARGET_NAMESPACE::permute(load(order), x);
-  }
-};
 
 /// A block of output channels (rows, at most max_rows) and tiles (columns).
 template <typename Transform>
@@ -90,62 +75,12 @@ class WinogradBlock {
   }
 
   void transform_weights(int64_t channel, int64_t channels) const {
-    const RowReader reader(c_.weights.rows, block_.row_end);
+    const WinogradWeights<Transform> transform(c_, block_.row_end);
     for (int64_t row = 0; row < round_up(rows(), mr); ++row) {
-      const char* numbers = reader.address(block_.row_begin + row, channel * taps);
-      const char* next = reader.address(block_.row_begin + row + 2, channel * taps);
-      if (reader.format() == Format::f32) {
-        transform_row<4>(numbers, next, channels, row,
-                         [](const char* p) { return load(reinterpret_cast<const float*>(p)); });
-      } else {
-        transform_row<2>(numbers, next, channels, row, [](const char* p) { return load_f16(p); });
-      }
+      const int64_t from = block_.row_begin + row;
+      transform.run(from, channel, channels, transform.address(from + 2, channel),
+                    weights(0) + row * weight_row, weight_stride);
     }
-  }
-
-  // `next`: weights to prefetch.
-  template <int64_t number_bytes, typename Load>
-  void transform_row(const char* numbers, const char* next, int64_t channels, int64_t row,
-                     const Load& load_numbers) const {
-    constexpr int64_t group_bytes = taps * lanes * number_bytes;
-    int64_t channel = 0;
-    for (; channel + lanes <= channels; channel += lanes, numbers += group_bytes) {
-      for (int64_t i = 0; i < group_bytes; i += 64, next += 64) {
-        prefetch_to_l1(next);
-      }
-      transform_group<number_bytes>(numbers, row * weight_row + channel / PackedElement::k_pack,
-                                    load_numbers);
-    }
-    if (channel < channels) {
-      alignas(64) char rest[group_bytes] = {};
-      __builtin_memcpy(rest, numbers,
-                       static_cast<std::size_t>((channels - channel) * taps * number_bytes));
-      transform_group<number_bytes>(rest, row * weight_row + channel / PackedElement::k_pack,
-                                    load_numbers);
-    }
-  }
-
-  // Transform the weights of a vector of channels.
-  template <int64_t number_bytes, typename Load>
-  void transform_group(const char* numbers, int64_t offset, const Load& load_numbers) const {
-    Vector vectors[taps];
-#pragma GCC unroll 9
-    for (int64_t i = 0; i < taps; ++i) {
-      vectors[i] = load_numbers(numbers + i * lanes * number_bytes);
-    }
-    Vector sorted[taps];
-    TapSorter<F32Lanes>::sort(vectors, sorted);
-    Vector lines[3][points];
-    for (int64_t y = 0; y < 3; ++y) {
-      const Vector line[3] = {sorted[y * 3], sorted[y * 3 + 1], sorted[y * 3 + 2]};
-      Transform::transform_weights(line, lines[y]);
-    }
-    transform_columns(lines, &Transform::transform_weights,
-                      [&](int64_t x, const Vector(&column)[points]) {
-                        for (int64_t y = 0; y < points; ++y) {
-                          PackedElement::store_packed(weights(y * points + x) + offset, column[y]);
-                        }
-                      });
   }
 
   template <bool accumulate>
@@ -169,36 +104,9 @@ class WinogradBlock {
 
   void transform_output(int64_t row) const {
     for (int64_t tile = 0; tile < columns(); tile += 8) {
-      Vector8 lines[points][tile_size];
-      for (int64_t y = 0; y < points; ++y) {
-        Vector8 line[points];
-        for (int64_t x = 0; x < points; ++x) {
-          line[x] = load_eight(sums(y * points + x, row) + tile);
-        }
-        Transform::transform_output(line, lines[y]);
-      }
-      alignas(32) float done[tile_size][tile_size][8];
-      transform_columns(lines, &Transform::transform_output,
-                        [&](int64_t x, const Vector8(&column)[tile_size]) {
-                          for (int64_t y = 0; y < tile_size; ++y) {
-                            store_eight(done[y][x], column[y]);
-                          }
-                        });
-      store_tiles(block_.row_begin + row, block_.column_begin + tile, done);
-    }
-  }
-
-  void store_tiles(int64_t channel, int64_t tile,
-                   const float (&done)[tile_size][tile_size][8]) const {
-    float* plane = c_.output + channel * c_.output_width * c_.output_height;
-    for (int64_t i = 0; i < min(8, block_.column_end - tile); ++i) {
-      const auto corner = input_.corner(tile + i);
-      for (int64_t y = 0; y < min(tile_size, c_.output_height - corner.y); ++y) {
-        float* pixels = plane + (corner.y + y) * c_.output_width + corner.x;
-        for (int64_t x = 0; x < min(tile_size, c_.output_width - corner.x); ++x) {
-          pixels[x] = done[y][x][i];
-        }
-      }
+      store_winograd_tiles(
+          c_, input_, block_.row_begin + row, block_.column_begin + tile, block_.column_end,
+          [&](int64_t position) { return load_eight(sums(position, row) + tile); });
     }
   }
 
@@ -223,6 +131,11 @@ inline auto with_transform(const Convolution& convolution, const WinogradTiles& 
 
 inline int64_t winograd_input_size(const Convolution& convolution, const WinogradTiles& tiles) {
   return with_transform(convolution, tiles, [&](auto transform) {
+    if constexpr (max_skinny_tiles > 0) {
+      if (tiles.count <= max_skinny_tiles) {
+        return SkinnyWinograd<decltype(transform)>(convolution, tiles).input_size();
+      }
+    }
     return WinogradInput<decltype(transform)>(convolution, tiles).input_size();
   });
 }
@@ -230,6 +143,12 @@ inline int64_t winograd_input_size(const Convolution& convolution, const Winogra
 inline void winograd_transform_input(const Convolution& convolution, const WinogradTiles& tiles,
                                      int64_t panel, int64_t channel_begin, int64_t channel_end) {
   with_transform(convolution, tiles, [&](auto transform) {
+    if constexpr (max_skinny_tiles > 0) {
+      if (tiles.count <= max_skinny_tiles) {
+        return SkinnyWinograd<decltype(transform)>(convolution, tiles)
+            .transform_input(channel_begin, channel_end);
+      }
+    }
     WinogradInputPacker<decltype(transform)>(convolution, tiles, panel)
         .run(channel_begin, channel_end);
   });
@@ -238,6 +157,12 @@ inline void winograd_transform_input(const Convolution& convolution, const Winog
 inline void winograd_convolution(const Convolution& convolution, const WinogradTiles& tiles,
                                  const Block& block, Workspace& workspace) {
   with_transform(convolution, tiles, [&](auto transform) {
+    if constexpr (max_skinny_tiles > 0) {
+      if (tiles.count <= max_skinny_tiles) {
+        return SkinnyWinograd<decltype(transform)>(convolution, tiles)
+            .convolve(block.row_begin, block.row_end, workspace);
+      }
+    }
     WinogradBlock<decltype(transform)>(convolution, tiles, block, workspace).run();
   });
 }

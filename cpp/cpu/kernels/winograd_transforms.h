@@ -2,7 +2,9 @@
 
 // The transforms of Winograd convolution for one line of a tile, of eight tiles (or of the weights
 // of a vector of channels) at a time. Tiles are transformed along lines, then along columns. The
-// formulas are from Lavin and Gray, arXiv:1509.09308, section 4.
+// formulas are from Lavin and Gray, arXiv:1509.09308, section 4, with the constant factors of the
+// weights moved to the input: each transformed number is multiplied by the two, and the weights are
+// transformed more often.
 
 #include "cpu/kernels/packed_element.h"
 
@@ -35,11 +37,11 @@ struct WinogradF4x4 {
   static constexpr int64_t upsampling = 1;
 
   static void transform_input(const Vector8 (&d)[6], Vector8 (&t)[6]) {
-    const Vector8 a = add_times(-4, d[2], d[4]);
-    const Vector8 b = add_times(-4, d[1], d[3]);
-    const Vector8 c = minus(d[4], d[2]);
-    const Vector8 e = times(2, minus(d[3], d[1]));
-    t[0] = add_times(4, d[0], add_times(-5, d[2], d[4]));
+    const Vector8 a = add_times(2.0F / 3, d[2], times(-1.0F / 6, d[4]));
+    const Vector8 b = add_times(2.0F / 3, d[1], times(-1.0F / 6, d[3]));
+    const Vector8 c = times(1.0F / 24, minus(d[4], d[2]));
+    const Vector8 e = times(1.0F / 12, minus(d[3], d[1]));
+    t[0] = add_times(0.25F, d[4], add_times(-1.25F, d[2], d[0]));
     t[1] = plus(a, b);
     t[2] = minus(a, b);
     t[3] = plus(c, e);
@@ -48,15 +50,13 @@ struct WinogradF4x4 {
   }
 
   static void transform_weights(const Vector (&g)[3], Vector (&t)[6]) {
-    const Vector a = times(-1.0F / 6, plus(g[0], g[2]));
-    const Vector b = times(1.0F / 6, g[1]);
-    const Vector c = add_times(1.0F / 24, g[0], times(1.0F / 6, g[2]));
-    const Vector e = times(1.0F / 12, g[1]);
-    t[0] = times(0.25F, g[0]);
-    t[1] = minus(a, b);
-    t[2] = plus(a, b);
-    t[3] = plus(c, e);
-    t[4] = minus(c, e);
+    const Vector a = plus(g[0], g[2]);
+    const Vector b = add_times(4, g[2], g[0]);
+    t[0] = g[0];
+    t[1] = plus(a, g[1]);
+    t[2] = minus(a, g[1]);
+    t[3] = add_times(2, g[1], b);
+    t[4] = add_times(-2, g[1], b);
     t[5] = g[2];
   }
 
@@ -82,17 +82,16 @@ struct WinogradF2x2 {
 
   static void transform_input(const Vector8 (&d)[4], Vector8 (&t)[4]) {
     t[0] = minus(d[0], d[2]);
-    t[1] = plus(d[1], d[2]);
-    t[2] = minus(d[2], d[1]);
+    t[1] = times(0.5F, plus(d[1], d[2]));
+    t[2] = times(0.5F, minus(d[2], d[1]));
     t[3] = minus(d[1], d[3]);
   }
 
   static void transform_weights(const Vector (&g)[3], Vector (&t)[4]) {
-    const Vector a = times(0.5F, plus(g[0], g[2]));
-    const Vector b = times(0.5F, g[1]);
+    const Vector a = plus(g[0], g[2]);
     t[0] = g[0];
-    t[1] = plus(a, b);
-    t[2] = minus(a, b);
+    t[1] = plus(a, g[1]);
+    t[2] = minus(a, g[1]);
     t[3] = g[2];
   }
 
@@ -117,17 +116,17 @@ struct WinogradUpsampledF4x4 {
 
   static void transform_input(const Vector8 (&d)[4], Vector8 (&t)[5]) {
     t[0] = minus(d[0], d[2]);
-    t[1] = plus(d[1], d[2]);
-    t[2] = minus(d[2], d[1]);
+    t[1] = times(0.5F, plus(d[1], d[2]));
+    t[2] = times(0.5F, minus(d[2], d[1]));
     t[3] = t[2];
     t[4] = minus(d[3], d[1]);
   }
 
   static void transform_weights(const Vector (&g)[3], Vector (&t)[5]) {
     t[0] = g[0];
-    t[2] = times(0.5F, g[1]);
-    t[3] = times(0.5F, minus(g[2], g[0]));
-    t[1] = plus(t[2], times(0.5F, plus(g[0], g[2])));
+    t[1] = plus(g[1], plus(g[0], g[2]));
+    t[2] = g[1];
+    t[3] = minus(g[2], g[0]);
     t[4] = g[2];
   }
 

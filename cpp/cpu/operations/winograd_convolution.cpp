@@ -7,11 +7,10 @@
 namespace gpustack_draw::cpu {
 namespace {
 
-// Multiplications per weight for all pixels, by which the algorithms are compared. The last columns
-// are multiplied by half a register tile.
-double cost(double multiplications, std::int64_t columns, const Kernels& kernels) {
+// The last columns are multiplied by half a register tile.
+double whole_tiles(std::int64_t columns, const Kernels& kernels) {
   const std::int64_t half = kernels.nr / 2;
-  return multiplications * static_cast<double>(ceil_div(columns, half) * half);
+  return static_cast<double>(ceil_div(columns, half) * half);
 }
 
 std::int64_t tiles(const Convolution& c, std::int64_t tile_size) {
@@ -53,10 +52,14 @@ std::int64_t best_winograd_tile(const Convolution& c, const Kernels& kernels) {
   }
   constexpr double transform_cost = 0.3;  // relative to a multiplication in f32; measured
   std::int64_t best = 0;
-  double lowest = kernels.gemm_cost * cost(9, c.output_width * c.output_height, kernels);
+  // Multiplications per weight for all pixels, by which the algorithms are compared.
+  double lowest = kernels.gemm_cost * 9 * whole_tiles(c.output_width * c.output_height, kernels);
   const auto try_tiles = [&](std::int64_t tile_size, double positions, double gemm_cost) {
+    const std::int64_t columns = tiles(c, tile_size);
     const double winograd =
-        (gemm_cost + transform_cost) * cost(positions, tiles(c, tile_size), kernels);
+        (gemm_cost + transform_cost) * positions *
+        (columns <= kernels.max_skinny_tiles ? static_cast<double>(kernels.max_skinny_tiles)
+                                             : whole_tiles(columns, kernels));
     if (winograd < lowest) {
       lowest = winograd;
       best = tile_size;
