@@ -14,9 +14,12 @@ namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 /// A register tile: 12 accumulators in 16 registers, or 24 in 32.
 constexpr int64_t skinny_mr = lanes == 8 ? 3 : 6;
 constexpr int64_t skinny_nr = 4;
+/// Rows that are read at a time. With AVX2 two tiles, so that inputs are read from L2 half as
+/// often; elsewhere this was not measured.
+constexpr int64_t skinny_rows = skinny_mr * (GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AVX2 ? 2 : 1);
 // Elements of a row: 12 KiB for all rows. In bf16, which multiplies inputs twice as fast, fewer, so
 // that 16 inputs also stay in L1.
-constexpr int64_t skinny_kc = PackedElement::k_pack == 1 ? 3072 / skinny_mr : 128;
+constexpr int64_t skinny_kc = PackedElement::k_pack == 1 ? 3072 / skinny_rows : 128;
 constexpr int64_t skinny_k_step = lanes * PackedElement::k_pack;
 
 /// Return the number of inputs up to which this is faster than packed GEMM: measured, and
@@ -78,7 +81,7 @@ inline void skinny_micro_kernel(const Weights& weights, const Packed* const (&in
   }
 }
 
-/// Multiplies skinny_mr rows of weights by all inputs. Past the end of either, the last one is
+/// Multiplies skinny_rows rows of weights by all inputs. Past the end of either, the last one is
 /// repeated.
 class SkinnyRows {
  public:
@@ -86,10 +89,10 @@ class SkinnyRows {
       : gemm_(gemm),
         reader_(gemm.weights, row_end),
         packed_(
-            take<Packed>(workspace.panels, skinny_mr * skinny_kc * (1 + PackedElement::k_pack))),
-        numbers_(reinterpret_cast<float*>(packed_ + skinny_mr * skinny_kc)),
+            take<Packed>(workspace.panels, skinny_rows * skinny_kc * (1 + PackedElement::k_pack))),
+        numbers_(reinterpret_cast<float*>(packed_ + skinny_rows * skinny_kc)),
         sums_(take<float>(workspace.sums,
-                          round_up(gemm.input_count, skinny_nr) * skinny_mr * lanes)) {}
+                          round_up(gemm.input_count, skinny_nr) * skinny_rows * lanes)) {}
 
   /// Accumulate the rows from `row` on.
   void multiply(int64_t row) {
@@ -103,15 +106,15 @@ class SkinnyRows {
 
   /// Return the dot products of a row with four inputs.
   Four reduced(int64_t row, int64_t input) const {
-    const float* sums = sums_ + (input * skinny_mr + row * skinny_nr) * lanes;
+    const float* sums = sums_ + (input * skinny_rows + row * skinny_nr) * lanes;
     return reduce_four(load(sums), load(sums + lanes), load(sums + 2 * lanes),
                        load(sums + 3 * lanes));
   }
 
  private:
   void multiply_kc(int64_t row, int64_t k, int64_t count) {
-    const char* rows[skinny_mr];
-    for (int64_t i = 0; i < skinny_mr; ++i) {
+    const char* rows[skinny_rows];
+    for (int64_t i = 0; i < skinny_rows; ++i) {
       rows[i] = reader_.address(row + i, k);
     }
     switch (reader_.format()) {
@@ -125,7 +128,7 @@ class SkinnyRows {
         return multiply_rows<2>(rows, k, count,
                                 [](const char* p) { return PackedElement::from_bf16(p); });
       default:
-        for (int64_t i = 0; i < skinny_mr; ++i) {
+        for (int64_t i = 0; i < skinny_rows; ++i) {
           float* numbers = numbers_ + i * skinny_kc * PackedElement::k_pack;
           reader_.prefetch(row + i, k + count, count);
           reader_.dequantize(row + i, k, count, numbers);
@@ -138,19 +141,18 @@ class SkinnyRows {
 
   // Whole vectors, or the remainder of one.
   template <int64_t number_bytes, typename Load>
-  void multiply_rows(const char* (&rows)[skinny_mr], int64_t k, int64_t count,
+  void multiply_rows(const char* (&rows)[skinny_rows], int64_t k, int64_t count,
                      const Load& load_packed) {
-    alignas(64) char rests[skinny_mr][skinny_k_step * number_bytes];
+    alignas(64) char rests[skinny_rows][skinny_k_step * number_bytes];
     if (count < skinny_k_step) {
       __builtin_memset(rests, 0, sizeof(rests));
-      for (int64_t i = 0; i < skinny_mr; ++i) {
+      for (int64_t i = 0; i < skinny_rows; ++i) {
         __builtin_memcpy(rests[i], rows[i], static_cast<std::size_t>(count * number_bytes));
         rows[i] = rests[i];
       }
     }
     const int64_t elements = skinny_input_size(count);
-    const int64_t first = min(skinny_nr, gemm_.input_count);
-    multiply_inputs(0, first, k, elements, [&](int64_t i, int64_t element) {
+    multiply_inputs(0, k, elements, [&](int64_t i, int64_t element) {
       constexpr int64_t prefetch_distance = 1024;  // bytes
       const char* address = rows[i] + element * PackedElement::k_pack * number_bytes;
       prefetch_to_l1(address + prefetch_distance);
@@ -158,25 +160,31 @@ class SkinnyRows {
       store(packed_ + i * skinny_kc + element, vector);
       return vector;
     });
-    multiply_inputs(first, gemm_.input_count, k, elements, [this](int64_t i, int64_t element) {
-      return load(packed_ + i * skinny_kc + element);
-    });
+    for (int64_t input = skinny_nr; input < gemm_.input_count; input += skinny_nr) {
+      multiply_inputs(input, k, elements, [this](int64_t i, int64_t element) {
+        return load(packed_ + i * skinny_kc + element);
+      });
+    }
   }
 
+  // Multiply all rows by skinny_nr inputs.
   template <typename Weights>
-  void multiply_inputs(int64_t begin, int64_t end, int64_t k, int64_t elements,
-                       const Weights& weights) {
+  void multiply_inputs(int64_t input, int64_t k, int64_t elements, const Weights& weights) {
     const int64_t stride = skinny_input_size(gemm_.k);
-    for (int64_t input = begin; input < end; input += skinny_nr) {
-      const Packed* addresses[skinny_nr];
-      for (int64_t i = 0; i < skinny_nr; ++i) {
-        addresses[i] = gemm_.inputs + min(input + i, end - 1) * stride + k / PackedElement::k_pack;
-      }
-      float* sums = sums_ + input * skinny_mr * lanes;
+    const Packed* addresses[skinny_nr];
+    for (int64_t i = 0; i < skinny_nr; ++i) {
+      addresses[i] =
+          gemm_.inputs + min(input + i, gemm_.input_count - 1) * stride + k / PackedElement::k_pack;
+    }
+    for (int64_t row = 0; row < skinny_rows; row += skinny_mr) {
+      const auto weights_of_tile = [&](int64_t i, int64_t element) {
+        return weights(row + i, element);
+      };
+      float* sums = sums_ + (input * skinny_rows + row * skinny_nr) * lanes;
       if (k > 0) {
-        skinny_micro_kernel<true>(weights, addresses, elements, sums);
+        skinny_micro_kernel<true>(weights_of_tile, addresses, elements, sums);
       } else {
-        skinny_micro_kernel<false>(weights, addresses, elements, sums);
+        skinny_micro_kernel<false>(weights_of_tile, addresses, elements, sums);
       }
     }
   }
@@ -191,10 +199,10 @@ class SkinnyRows {
 inline void skinny_gemm(const SkinnyGemm& gemm, int64_t row_begin, int64_t row_end,
                         Workspace& workspace) {
   SkinnyRows rows(gemm, row_end, workspace);
-  for (int64_t row = row_begin; row < row_end; row += skinny_mr) {
+  for (int64_t row = row_begin; row < row_end; row += skinny_rows) {
     rows.multiply(row);
     for (int64_t input = 0; input < gemm.input_count; input += skinny_nr) {
-      for (int64_t i = 0; i < min(skinny_mr, row_end - row); ++i) {
+      for (int64_t i = 0; i < min(skinny_rows, row_end - row); ++i) {
         alignas(16) float sums[skinny_nr];
         store_four(sums, rows.reduced(i, input));
         for (int64_t j = 0; j < min(skinny_nr, gemm.input_count - input); ++j) {
