@@ -25,7 +25,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu.added import Added, added_table
-from compare_cpu.contestants import run
+from compare_cpu.contestants import run_or_exit
 from compare_cpu.job import Job
 
 FEATURES = {"image": 256, "control": 256, "tiles": 512}
@@ -36,24 +36,12 @@ WRITERS = (
 CONTESTANTS = ("ours f16", "ours q8_0", "diffusers f32")
 
 
-def answer(job: Job, peers: str) -> dict[str, list[float]]:
-    """Run a job in a new process and return its answer.
-
-    Raises:
-        SystemExit: A contestant is not installed or failed.
-    """
-    outcome = run(job, peers)
-    if outcome.missing or outcome.error:
-        sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
-    return outcome.answer
-
-
 def compare(jobs: list[Job], runs: int, peers: str) -> None:
     """Measure a feature and print its table."""
     seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
     for _ in range(runs):
         for job in jobs:
-            for title, each in answer(job, peers).items():
+            for title, each in run_or_exit(job, peers).answer.items():
                 seconds[job].setdefault(title, []).extend(each)
     rows = [
         Added(job.title.replace(" feature", ""), median(each["without"]), median(each["with"]))
@@ -76,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = Job("", "", "sd15", 0, options.steps, 7.0, options.threads, str(options.weights), "")
     for writer, kind in WRITERS:
-        answer(replace(settings, contestant=writer, kind=kind), options.peers)
+        run_or_exit(replace(settings, contestant=writer, kind=kind), options.peers)
     for feature in options.features:
         settings = replace(settings, feature=feature, side=FEATURES[feature])
         jobs = []

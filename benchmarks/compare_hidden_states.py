@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
@@ -32,7 +32,7 @@ import gpustack_draw
 from compare_cpu.job import Job
 from compare_cpu.weights import prepare
 from compare_pictures import CFG_SCALE, GENERATIONS, Generation, load_text_encoder
-from compare_prompts import CASES, PromptCase, encode, vectors_of
+from compare_prompts import CASES, PromptCase, encode, write_embeddings
 from gpustack_draw.engine.embedding_files import EmbeddingFiles
 from gpustack_draw.resolver.choose_prompts import parsed_prompts
 
@@ -53,11 +53,7 @@ def our_states(
 ) -> torch.Tensor:
     """Return the hidden states of a prompt, (1, 77 for each chunk, width), from this package."""
     with tempfile.TemporaryDirectory() as folder:
-        embeddings = []
-        if case.vectors:
-            path = Path(folder) / "my-style.safetensors"
-            save_file({"emb_params": vectors_of(case.vectors, width).half()}, path)
-            embeddings = [path]
+        embeddings = write_embeddings(Path(folder), case, width)
         with gpustack_draw.load(str(file), embeddings=embeddings) as model:
             resolved = model.resolved
         assert resolved is not None

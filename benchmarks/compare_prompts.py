@@ -112,16 +112,21 @@ def _encode_chunk(encoder: CLIPTextModel, words: Words, generation: Generation) 
     return weighted * (hidden.mean() / weighted.mean())
 
 
+def write_embeddings(folder: Path, case: PromptCase, width: int) -> list[Path]:
+    """Write the embedding of a prompt, if it has one, and return its file."""
+    if not case.vectors:
+        return []
+    path = folder / "my-style.safetensors"
+    save_file({"emb_params": vectors_of(case.vectors, width).half()}, path)
+    return [path]
+
+
 def draw_ours(
     file: Path, case: PromptCase, width: int, side: int, steps: int, threads: int
 ) -> np.ndarray:
     """Draw a prompt with this package; ``width`` is that of the text encoder."""
     with tempfile.TemporaryDirectory() as folder:
-        embeddings = []
-        if case.vectors:
-            path = Path(folder) / "my-style.safetensors"
-            save_file({"emb_params": vectors_of(case.vectors, width).half()}, path)
-            embeddings = [path]
+        embeddings = write_embeddings(Path(folder), case, width)
         with gpustack_draw.load(str(file), threads=threads, embeddings=embeddings) as model:
             drawn = model.generate(
                 case.prompt, image=input_picture(side), strength=CASE.strength, size=(side, side),

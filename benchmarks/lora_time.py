@@ -20,23 +20,11 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu.added import Added, added_table
-from compare_cpu.contestants import run
+from compare_cpu.contestants import run_or_exit
 from compare_cpu.job import Job
 
 CONTESTANTS = ("ours f16", "ours q8_0", "diffusers f32", "diffusers bf16")
 SIDES = {"sd15": 256, "klein": 512}
-
-
-def run_or_exit(job: Job, peers: str) -> dict[str, list[float]]:
-    """Return the answer of a contestant.
-
-    Raises:
-        SystemExit: A contestant is not installed or failed.
-    """
-    outcome = run(job, peers)
-    if outcome.missing or outcome.error:
-        sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
-    return outcome.answer
 
 
 def prepare(job: Job, peers: str) -> None:
@@ -51,7 +39,7 @@ def compare(jobs: list[Job], runs: int, peers: str) -> None:
     seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
     for _ in range(runs):
         for job in jobs:
-            for title, steps in run_or_exit(job, peers).items():
+            for title, steps in run_or_exit(job, peers).answer.items():
                 seconds[job].setdefault(title, []).extend(steps)
     rows = [
         Added(_title(job), median(each["without"]), median(each["with"]))

@@ -19,7 +19,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu.added import Added, added_table
-from compare_cpu.contestants import run
+from compare_cpu.contestants import run_or_exit
 from compare_cpu.job import Job
 
 CONTESTANTS = ("ours f16", "ours bf16", "ours q8_0", "diffusers f32", "diffusers bf16")
@@ -34,10 +34,9 @@ def measure(jobs: list[Job], runs: int, peers: str) -> dict[Job, float]:
     seconds: dict[Job, list[float]] = {job: [] for job in jobs}
     for _ in range(runs):
         for job in jobs:
-            outcome = run(job, peers)
-            if outcome.timing is None:
-                sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
-            seconds[job] += outcome.timing.steps[1:]
+            timing = run_or_exit(job, peers).timing
+            assert timing is not None
+            seconds[job] += timing.steps[1:]
     return {job: median(each) for job, each in seconds.items()}
 
 
@@ -49,9 +48,7 @@ def prepare(job: Job, peers: str) -> None:
     """
     is_ours = job.contestant == "ours"
     writer = "weights" if is_ours else f"{job.contestant} weights"
-    outcome = run(replace(job, contestant=writer, kind=job.kind if is_ours else ""), peers)
-    if outcome.missing or outcome.error:
-        sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
+    run_or_exit(replace(job, contestant=writer, kind=job.kind if is_ours else ""), peers)
 
 
 def main() -> None:

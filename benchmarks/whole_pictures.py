@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu import run_ours, run_sd_cli
 from compare_cpu.command import CFG_SCALES
-from compare_cpu.contestants import command, run, run_command
+from compare_cpu.contestants import command, run_command, run_or_exit
 from compare_cpu.job import Job
 from compare_cpu.report import aligned
 
@@ -79,9 +79,7 @@ def prepare(job: Job, peers: str) -> None:
     """
     is_peer = job.contestant in ("diffusers", "openvino")
     writer = f"{job.contestant} weights" if is_peer else "weights"
-    outcome = run(replace(job, contestant=writer, output=""), peers)
-    if outcome.missing or outcome.error:
-        sys.exit(f"{job.title}: {outcome.missing or outcome.error}")
+    run_or_exit(replace(job, contestant=writer, output=""), peers)
 
 
 def draw(job: Job, peers: str) -> tuple[float, int]:

@@ -80,6 +80,18 @@ def run(job: Job, peers: str) -> Outcome:
     return outcome
 
 
+def run_or_exit(job: Job, peers: str) -> Outcome:
+    """Run a job; see :func:`run`.
+
+    Raises:
+        SystemExit: The contestant is not installed or failed.
+    """
+    outcome = run(job, peers)
+    if reason := outcome.missing or outcome.error:
+        sys.exit(f"{job.title}: {reason}")
+    return outcome
+
+
 def command(job: Job, peers: str) -> list[str]:
     """Return the command that runs a job; see :func:`run`."""
     _module, _function, whose = RUNNERS[job.contestant]

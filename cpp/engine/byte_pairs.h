@@ -15,7 +15,7 @@ class IndexTable {
 
   /// Returns the slot of the index that matches, or an empty one, which is -1.
   ///
-  /// @param matches Returns true for the index that is searched.
+  /// @param matches Returns true for the wanted index.
   template <typename Matches>
   int& slot(std::size_t hash, const Matches& matches) {
     return slots_[position(hash, matches)];
@@ -43,9 +43,8 @@ class IndexTable {
 /// that is first in a list of merges until no pair in a word is in the list.
 class BytePairs {
  public:
-  /// @param merges A line "left right" for each pair, the most important one first. Characters
-  /// stand
-  ///     for bytes: printable ones of Latin-1 for themselves, those from U+0100 on for the others.
+  /// @param merges A line "left right" for each pair, the most important one first. Printable
+  ///     characters of Latin-1 stand for their own byte, those from U+0100 on for the other bytes.
   /// @param byte_tokens The tokens of bytes.
   /// @param next_token The first token that joins others, in the order of the merges. Merges with
   ///     equal results have the same token.

@@ -20,7 +20,8 @@
 
 using Utf8 = std::wstring_convert<std::codecvt_utf8<char32_t>, char32_t>;
 
-// The functions of src/util.cpp and ggml that the tokenizers need; the first ones not for this.
+// The tokenizers link with these functions of ggml and src/util.cpp; only the last three matter
+// here.
 extern "C" void ggml_abort(const char*, int, const char*, ...) { std::abort(); }
 void log_printf(sd_log_level_t, const char*, int, const char*, ...) {}
 bool ends_with(const std::string&, const std::string&) { return false; }
