@@ -25,7 +25,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu.added import Added, added_table
-from compare_cpu.contestants import run_or_exit
+from compare_cpu.contestants import measured, run_or_exit
 from compare_cpu.job import Job
 
 FEATURES = {"image": 256, "control": 256, "tiles": 512}
@@ -38,11 +38,7 @@ CONTESTANTS = ("ours f16", "ours q8_0", "diffusers f32")
 
 def compare(jobs: list[Job], runs: int, peers: str) -> None:
     """Measure a feature and print its table."""
-    seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
-    for _ in range(runs):
-        for job in jobs:
-            for title, each in run_or_exit(job, peers).answer.items():
-                seconds[job].setdefault(title, []).extend(each)
+    seconds = measured(jobs, runs, peers)
     rows = [
         Added(job.title.replace(" feature", ""), median(each["without"]), median(each["with"]))
         for job, each in seconds.items()

@@ -11,7 +11,7 @@ compare_prompts.py needs, and what a build of this package needs.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import os
 import sys
 import tempfile
@@ -40,12 +40,8 @@ from gpustack_draw.resolver.choose_prompts import parsed_prompts
 def build() -> ModuleType:
     """Build the module hidden_states, which takes minutes the first time, and import it."""
     path = build_extension(SOURCE, "hidden_states", "hidden-states", SKBUILD_PROJECT_VERSION="0")
-    specification = importlib.util.spec_from_file_location("hidden_states", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(path.parent))
+    return importlib.import_module(path.name.partition(".")[0])
 
 
 def our_states(

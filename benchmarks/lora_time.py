@@ -20,7 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from compare_cpu.added import Added, added_table
-from compare_cpu.contestants import run_or_exit
+from compare_cpu.contestants import measured, run_or_exit
 from compare_cpu.job import Job
 
 CONTESTANTS = ("ours f16", "ours q8_0", "diffusers f32", "diffusers bf16")
@@ -36,11 +36,7 @@ def prepare(job: Job, peers: str) -> None:
 
 def compare(jobs: list[Job], runs: int, peers: str) -> None:
     """Measure the contestants in turns and print their table."""
-    seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
-    for _ in range(runs):
-        for job in jobs:
-            for title, steps in run_or_exit(job, peers).answer.items():
-                seconds[job].setdefault(title, []).extend(steps)
+    seconds = measured(jobs, runs, peers)
     rows = [
         Added(_title(job), median(each["without"]), median(each["with"]))
         for job, each in seconds.items()

@@ -92,6 +92,16 @@ def run_or_exit(job: Job, peers: str) -> Outcome:
     return outcome
 
 
+def measured(jobs: Sequence[Job], runs: int, peers: str) -> dict[Job, dict[str, list[float]]]:
+    """Run jobs in turns; return all seconds of each by title. See :func:`run_or_exit`."""
+    seconds: dict[Job, dict[str, list[float]]] = {job: {} for job in jobs}
+    for _ in range(runs):
+        for job in jobs:
+            for title, each in run_or_exit(job, peers).answer.items():
+                seconds[job].setdefault(title, []).extend(each)
+    return seconds
+
+
 def command(job: Job, peers: str) -> list[str]:
     """Return the command that runs a job; see :func:`run`."""
     _module, _function, whose = RUNNERS[job.contestant]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Seconds = dict[str, list[float]]
 
-STRENGTH = 0.5  # twice as many steps, half of which are computed
+STRENGTH = 0.5  # twice as many steps; half of them are computed
 TILE = 256
 ROUNDS = 2
 

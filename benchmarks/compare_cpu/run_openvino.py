@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 BATCH = 2  # of the example inputs; each drawing sets its own shapes
 SIDE = 128  # likewise
-CALIBRATION_SAMPLES = 8
 
 
 def run(job: Job) -> Timing:
@@ -102,12 +101,12 @@ def _quantize(job: Job) -> None:
 
     source = _path(replace(job, kind="f32"), "denoiser")
     batch = 1 if job.cfg_scale == 1 else 2
-    data = [list(denoiser_inputs(job.model, SIDE, batch)) for _ in range(CALIBRATION_SAMPLES)]
+    data = [list(denoiser_inputs(job.model, SIDE, batch))]
     quantized = nncf.quantize(
         openvino.Core().read_model(source),
         nncf.Dataset(data),
         model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=CALIBRATION_SAMPLES,
+        subset_size=len(data),
     )
     _save(quantized, _path(job, "denoiser"))
 

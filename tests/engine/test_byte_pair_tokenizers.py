@@ -1,7 +1,7 @@
 """The tokenizers of language models have the library's tokens, under the address sanitizer.
 
-tests/byte_pair_tokenizers/main.cpp compares them with the library's own, of which the extension has
-only the pieces that are derived from.
+tests/byte_pair_tokenizers/main.cpp compares them with the library's own tokenizers, from which they
+are derived.
 """
 
 import random

@@ -15,7 +15,7 @@ COUNT, SIDE = {"cpu": 12, "cuda": 96}, {"cpu": 128, "cuda": 256}
 
 
 class EditValidation:
-    """Random edits by type, none of which is trained with."""
+    """Random edits by type, which the training does not use."""
 
     def __init__(self, source: BatchSource) -> None:
         """Make the edits."""

@@ -100,10 +100,16 @@ def device_named(name: str, devices: Sequence[Device]) -> Device:
         UsageError: There is no such device, or the environment names no precision of CPUs.
     """
     _check_precision()
+    if (found := _find_device(name, devices)) is None:
+        raise unknown_device(name, [device.name for device in devices])
+    return found
+
+
+def _find_device(name: str, devices: Sequence[Device]) -> Device | None:
     for device in devices:
         if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
             return device
-    raise unknown_device(name, [device.name for device in devices])
+    return None
 
 
 def _check_precision() -> None:
@@ -129,7 +135,5 @@ def gpu_named(name: str, core: ModuleType) -> str:
         name: ``auto`` or the name of a device.
         core: The compiled engine.
     """
-    for device in core.list_devices():
-        if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
-            return str(device.name) if device.type == "gpu" else ""
-    return ""
+    device = _find_device(name, core.list_devices())
+    return device.name if device is not None and device.type == "gpu" else ""

@@ -24,7 +24,7 @@ _SHARE_OF_KEPT = 0.2
 
 @dataclass(frozen=True)
 class _FastCost:
-    """What an operation of a phase costs on FastCPU.
+    """The cost of an operation of a phase on FastCPU.
 
     Attributes:
         products: Seconds that grow with those of an operation of the product, as a share of them:
