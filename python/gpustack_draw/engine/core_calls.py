@@ -100,16 +100,10 @@ def device_named(name: str, devices: Sequence[Device]) -> Device:
         UsageError: There is no such device, or the environment names no precision of CPUs.
     """
     _check_precision()
-    if (found := _find_device(name, devices)) is None:
-        raise unknown_device(name, [device.name for device in devices])
-    return found
-
-
-def _find_device(name: str, devices: Sequence[Device]) -> Device | None:
     for device in devices:
         if device.used if name.lower() == "auto" else device.name.lower() == name.lower():
             return device
-    return None
+    raise unknown_device(name, [device.name for device in devices])
 
 
 def _check_precision() -> None:
@@ -121,19 +115,15 @@ def _check_precision() -> None:
         )
 
 
-def check_device(name: str, core: ModuleType) -> None:
-    """Raise UsageError if this machine has no device of that name."""
-    names = [device.name for device in core.list_devices()]
-    if name.lower() not in {"auto", *(known.lower() for known in names)}:
-        raise unknown_device(name, names)
-
-
 def gpu_named(name: str, core: ModuleType) -> str:
     """Return the name of a device with memory of its own; empty for all others.
 
     Args:
         name: ``auto`` or the name of a device.
         core: The compiled engine.
+
+    Raises:
+        UsageError: There is no such device.
     """
-    device = _find_device(name, core.list_devices())
-    return device.name if device is not None and device.type == "gpu" else ""
+    device = device_named(name, core.list_devices())
+    return device.name if device.type == "gpu" else ""

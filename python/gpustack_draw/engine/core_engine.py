@@ -8,8 +8,8 @@ from gpustack_draw.engine.cache_numbers import cache_numbers
 from gpustack_draw.engine.core_calls import (
     ProgressAdapter,
     adapt_log,
-    check_device,
     damaged_model,
+    device_named,
     engine_error,
     gpu_named,
     log_backends,
@@ -120,9 +120,6 @@ class CoreEngine:
             raise damaged_model(error) from error
         except _core.EngineError as error:
             raise engine_error(error, "load", gpu=self._gpu) from error
-        except ValueError:
-            check_device(device, _core)
-            raise  # a callback raised it
         return LoadResult(self._engine.device)
 
     def draw(
@@ -215,7 +212,7 @@ class CoreEngine:
         """
         _core = import_core()
 
-        check_device(device, _core)
+        device_named(device, _core.list_devices())
         try:
             return float(_core.measure_speed(device, threads=threads))
         except _core.EngineError as error:

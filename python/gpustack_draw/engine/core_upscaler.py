@@ -6,7 +6,6 @@ from typing import Any
 from gpustack_draw.engine.core_calls import (
     ProgressAdapter,
     adapt_log,
-    check_device,
     damaged_model,
     engine_error,
     gpu_named,
@@ -76,7 +75,6 @@ class CoreUpscaler:
         _core = import_core()
 
         self.close()
-        check_device(device, _core)
         self._gpu = gpu_named(device, _core)
         self._upscaler = _core.Upscaler(
             # Bytes, because a path may contain bytes that are not valid UTF-8.
