@@ -169,6 +169,26 @@ def test_folder_without_the_engine_is_an_error_of_one_sentence(tmp_path: Path) -
 
 
 @pytest.mark.build
+def test_the_container_images_have_all_files_that_a_build_needs(tmp_path: Path) -> None:
+    source = engine_source()
+    if source is None:
+        pytest.skip("no engine source in the build folder")
+    # Patterns of top folders and files follow "*", which ignores all others.
+    patterns = (SOURCE / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    context = tmp_path / "context"
+    context.mkdir()
+    for name in (pattern[1:] for pattern in patterns if pattern.startswith("!")):
+        (context / name).symlink_to(SOURCE / name)
+    status, error = configure(
+        tmp_path / "build",
+        *("-DGPUSTACK_DRAW_STAND_IN=OFF", "-DSKBUILD_STATE=wheel", "-DSKBUILD_PROJECT_VERSION=0"),
+        f"-DGPUSTACK_DRAW_ENGINE_SOURCE={source}",
+        source=context,
+    )
+    assert status == 0, error
+
+
+@pytest.mark.build
 def test_build_needs_no_network_with_a_local_source(tmp_path: Path) -> None:
     source = engine_source()
     if source is None:
