@@ -5,17 +5,13 @@
 #include <mutex>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
+#include "cpu/aligned_memory.h"
 #include "cpu/backend.h"
 #include "ggml-backend-impl.h"
 
 namespace gpustack_draw::cpu {
 namespace {
 
-constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
 constexpr std::size_t alignment = 64;
 
 struct Free {
@@ -28,16 +24,8 @@ struct Memory {
 };
 
 Memory allocate(std::size_t size) {
-  const std::size_t unit = size < huge_page ? alignment : huge_page;
-  Memory memory;
-  memory.size = (size + unit - 1) / unit * unit;
-  memory.begin.reset(std::aligned_alloc(unit, memory.size));
-#ifdef __linux__
-  if (memory.begin && unit == huge_page) {
-    madvise(memory.begin.get(), memory.size, MADV_HUGEPAGE);  // best effort
-  }
-#endif
-  return memory;
+  void* begin = allocate_aligned(size);
+  return {std::unique_ptr<void, Free>(begin), size};
 }
 
 /// Keeps at most one unused buffer.

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #endif
 
+#include "cpu/aligned_memory.h"
 #include "cpu/kernels/targets.h"
 
 namespace gpustack_draw::cpu {
@@ -165,15 +166,13 @@ Scratch::~Scratch() { std::free(memory_); }
 
 std::byte* Scratch::take(std::size_t bytes) {
   if (bytes > bytes_) {
-    constexpr std::size_t alignment = 64;
     std::free(memory_);
     bytes_ = 0;
-    const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
-    memory_ = static_cast<std::byte*>(std::aligned_alloc(alignment, whole));
+    memory_ = static_cast<std::byte*>(allocate_aligned(bytes));
     if (memory_ == nullptr) {
       throw std::bad_alloc();
     }
-    bytes_ = whole;
+    bytes_ = bytes;
   }
   return memory_;
 }
