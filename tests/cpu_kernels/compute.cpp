@@ -52,6 +52,15 @@ ggml_type type_named(const std::string& name) {
   throw std::invalid_argument("ggml has no type '" + name + "'");
 }
 
+Kernels with_strassen_always(const Kernels& kernels) {
+  static StrassenKernels strassen;
+  strassen = *kernels.strassen;
+  strassen.min_rows = strassen.min_columns = strassen.min_k = 0;
+  Kernels always = kernels;
+  always.strassen = &strassen;
+  return always;
+}
+
 bool is_supported(const Graph& graph) {
   const Operation* operation = find_operation(graph.result().op);
   return operation != nullptr && operation->supports(graph.result());

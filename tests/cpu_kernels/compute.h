@@ -12,6 +12,9 @@ namespace gpustack_draw::cpu::tests {
 /// @throws std::invalid_argument ggml has no such type.
 ggml_type type_named(const std::string& name);
 
+/// Return kernels that multiply by Strassen's algorithm whatever the size of a GEMM.
+Kernels with_strassen_always(const Kernels& kernels);
+
 /// Return true if the FastCPU backend has an operation for the last node of a graph.
 bool is_supported(const Graph& graph);
 

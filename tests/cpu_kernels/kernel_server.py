@@ -26,6 +26,9 @@ class KernelServer:
     def int8_targets(self) -> list[str]:
         return []
 
+    def strassen_targets(self) -> list[str]:
+        return self._ask("strassen_targets").split()
+
     def supports(self, operation: str, arrays: list[TypedArray], numbers: list[float]) -> bool:
         sources = _Sources(arrays)
         return self._ask(f"supports {_node(operation, numbers, sources)}", *sources.bytes()) == "1"

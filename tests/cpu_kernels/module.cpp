@@ -97,11 +97,25 @@ std::vector<std::string> int8_targets() {
   return names;
 }
 
-/// The kernels of a target, or those of AVX2 with int8 products of one.
+std::vector<std::string> strassen_targets() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->strassen != nullptr) {
+      names.emplace_back(std::string("strassen_") + kernels->name);
+    }
+  }
+  return names;
+}
+
+/// The kernels of a target, those with Strassen's algorithm for all sizes, or those of AVX2 with
+/// int8 products of a target.
 Kernels kernels_of(const std::string& target) {
   for (const Kernels* kernels : all_kernels()) {
     if (kernels->name == target) {
       return *kernels;
+    }
+    if (kernels->strassen != nullptr && std::string("strassen_") + kernels->name == target) {
+      return with_strassen_always(*kernels);
     }
   }
   for (const Int8Kernels* int8 : all_int8_kernels()) {
@@ -207,6 +221,7 @@ PYBIND11_MODULE(cpu_kernels, module) {
   using namespace gpustack_draw::cpu::tests;
   module.def("targets", &targets);
   module.def("int8_targets", &int8_targets);
+  module.def("strassen_targets", &strassen_targets);
   module.def("supports", &supports);
   module.def("compute", &compute_node);
   module.def("quantize", &quantize);

@@ -10,6 +10,7 @@
 #include <exception>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -61,6 +62,16 @@ void reply_targets() {
     names += std::string(kernels->name) + ' ';
   }
   reply(names + best_kernels()->name);
+}
+
+void reply_strassen_targets() {
+  std::string names;
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->strassen != nullptr) {
+      names += std::string("strassen_") + kernels->name + ' ';
+    }
+  }
+  reply(names);
 }
 
 /// A node, its sources and the memory of these.
@@ -115,10 +126,13 @@ void reply_supports(std::istream& words) {
   reply(is_supported(Request(words).graph()) ? "1" : "0");
 }
 
-const Kernels& kernels_of(const std::string& target) {
+Kernels kernels_of(const std::string& target) {
   for (const Kernels* kernels : all_kernels()) {
     if (kernels->name == target) {
       return *kernels;
+    }
+    if (kernels->strassen != nullptr && std::string("strassen_") + kernels->name == target) {
+      return with_strassen_always(*kernels);
     }
   }
   throw std::invalid_argument("no target '" + target + "' can run here");
@@ -143,7 +157,11 @@ void reply_compute(std::istream& words) {
     output.assign(ggml_nbytes(&result), '\xff');  // NaN
     result.data = output.data();
   }
-  compute(graph, where == "ggml" ? nullptr : &kernels_of(where), threads, cancelled);
+  std::optional<Kernels> kernels;
+  if (where != "ggml") {
+    kernels = kernels_of(where);
+  }
+  compute(graph, kernels ? &*kernels : nullptr, threads, cancelled);
   std::ostringstream description;
   description << over << ' ' << ggml_type_name(result.type);
   for (int i = GGML_MAX_DIMS; i-- > 0;) {
@@ -181,6 +199,8 @@ void answer(std::istream& words) {
   const auto request = next<std::string>(words);
   if (request == "targets") {
     reply_targets();
+  } else if (request == "strassen_targets") {
+    reply_strassen_targets();
   } else if (request == "supports") {
     reply_supports(words);
   } else if (request == "compute") {

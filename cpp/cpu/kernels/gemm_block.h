@@ -9,6 +9,8 @@
 // once per block and used a hundred times or more. Targets for which packing is expensive pack
 // whole operands first, for all blocks.
 
+#include <type_traits>
+
 #include "cpu/kernels/simd.h"  // GPUSTACK_DRAW_AMX_BF16
 
 #if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AMX_BF16
@@ -136,10 +138,12 @@ inline void macro_kernel(int64_t elements, const Packed* a_panels, const Packed*
 }
 
 /// Compute a block of rows x columns over the whole depth. `a_panels` and `b_panels` are APanels
-/// and BPanels, or function objects with the same parameters.
-template <typename PanelsOfA, typename PanelsOfB>
-void gemm_block(const StridedTile& output, const PanelsOfA& a_panels, const PanelsOfB& b_panels,
+/// and BPanels, or function objects with the same parameters. `output` is the tile in which results
+/// are stored, or a function object that takes those of one panel of B at a time.
+template <typename Output, typename PanelsOfA, typename PanelsOfB>
+void gemm_block(const Output& output, const PanelsOfA& a_panels, const PanelsOfB& b_panels,
                 int64_t rows, int64_t columns, const KBlocking& blocking, Workspace& workspace) {
+  constexpr bool stores_tiles = std::is_same_v<Output, StridedTile>;
   const int64_t tiles = ceil_div(rows, mr);
   const int64_t stride = round_up(columns, nr);
   const StridedTile sums{take<float>(workspace.sums, tiles * mr * stride), stride};
@@ -154,27 +158,44 @@ void gemm_block(const StridedTile& output, const PanelsOfA& a_panels, const Pane
     const int64_t count = kc_at(blocking, k);
     const Packed* a = a_panels(k, count, a_memory, numbers);
     const bool is_last = k + count == blocking.k;
-    Prefetcher a_prefetcher;
+    decltype(a_panels.prefetcher(k, tiles)) a_prefetcher;
     if (!is_last) {
       a_prefetcher = a_panels.prefetcher(k + count, tiles * ceil_div(columns, nr));
     }
     for (int64_t j = 0; j < columns; j += nr) {
-      Prefetcher b_prefetcher;
+      decltype(prefetcher_for(b_panels, j, k, tiles)) b_prefetcher;
       if (j + nr < columns) {
         b_prefetcher = prefetcher_for(b_panels, j + nr, k, tiles);
       } else if (!is_last) {
         b_prefetcher = prefetcher_for(b_panels, 0, k + count, tiles);
       }
+      [[maybe_unused]] int64_t row = 0;
       const auto prefetch = [&] {
         a_prefetcher.prefetch();
         b_prefetcher.prefetch();
+        if constexpr (!stores_tiles) {
+          if (is_last) {
+            output.prefetch(row, j);
+            row += mr;
+          }
+        }
       };
       const Packed* b = b_panels(j, k, count, b_memory, numbers);
-      const StridedTile tile_output = output.at(0, j);
-      const auto kernel =
-          k > 0 ? macro_kernel<true, decltype(prefetch)> : macro_kernel<false, decltype(prefetch)>;
-      kernel(packed_elements(count), a, b, rows, min(nr, columns - j), sums.at(0, j),
-             is_last ? &tile_output : nullptr, prefetch);
+      const auto multiply = [&](const StridedTile* tile) {
+        const auto kernel = k > 0 ? macro_kernel<true, decltype(prefetch)>
+                                  : macro_kernel<false, decltype(prefetch)>;
+        kernel(packed_elements(count), a, b, rows, min(nr, columns - j), sums.at(0, j), tile,
+               prefetch);
+      };
+      if constexpr (stores_tiles) {
+        const StridedTile tile = output.at(0, j);
+        multiply(is_last ? &tile : nullptr);
+      } else {
+        multiply(nullptr);
+        if (is_last) {
+          output(sums.at(0, j), rows, j);
+        }
+      }
     }
   }
 }

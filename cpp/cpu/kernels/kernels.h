@@ -66,6 +66,17 @@ struct Gemm {
   std::int64_t output_stride;  ///< Numbers from one output row to the next.
 };
 
+/// A GEMM by Strassen's algorithm, some rows of the upper half and of the lower half at a time. A
+/// is f32, B f32, f16 or bf16, and neither is packed; k is a multiple of 32 and the columns of 2
+/// nr.
+struct StrassenGemm {
+  Gemm gemm;
+  std::int64_t half_rows;  ///< Rows of the upper half, a multiple of mr.
+  std::int64_t row_begin;  ///< Multiples of mr up to half_rows.
+  std::int64_t row_end;
+  Packed* a_sums;  ///< Packed by StrassenKernels::pack_a.
+};
+
 /// A GEMM with few columns: dot products of each row of weights with each input.
 struct SkinnyGemm {
   Rows weights;
@@ -170,8 +181,9 @@ class Scratch {
 
 /// Scratch memory of one thread.
 struct Workspace {
-  Scratch panels;  ///< Packed panels.
-  Scratch sums;    ///< Accumulators.
+  Scratch panels;   ///< Packed panels.
+  Scratch columns;  ///< Packed panels of B that several blocks read.
+  Scratch sums;     ///< Accumulators.
 };
 
 enum class Unary { silu, gelu, gelu_quick, relu, sigmoid, tanh };
@@ -195,6 +207,19 @@ struct ShiftedGemmKernels {
   std::int64_t (*plane_count)(const Convolution&);
   void (*pack_plane)(const Convolution&, const Strip&, std::int64_t plane);
   void (*convolution)(const Convolution&, const Strip&, const Block&, Workspace&);
+};
+
+/// GEMM with seven eighths of the multiplications. Pack A, then compute the blocks, which are those
+/// of the upper left quadrant and stand for all four.
+struct StrassenKernels {
+  std::int64_t min_rows;  ///< Below these sizes it was not faster.
+  std::int64_t min_columns;
+  std::int64_t min_k;
+  BlockLimits limits;
+  std::int64_t (*a_size)(const StrassenGemm&);  ///< Elements in StrassenGemm::a_sums.
+  /// Pack mr rows from `row` on, and kc numbers of each half of k from `k` on.
+  void (*pack_a)(const StrassenGemm&, std::int64_t row, std::int64_t k);
+  void (*gemm)(const StrassenGemm&, const Block&, Workspace&);
 };
 
 /// Products of 8-bit integers. Blocks have inputs as rows, and rows of weights as columns.
@@ -233,6 +258,7 @@ struct Kernels {
   std::int64_t (*packed_a_size)(const Operand&);  ///< Elements in Operand::panels.
   std::int64_t (*packed_b_size)(const Operand&);
   void (*gemm)(const Gemm&, const Block&, Workspace&);
+  const StrassenKernels* strassen = nullptr;  ///< Null where it was not measured.
   void (*pack_skinny_input)(const float* numbers, std::int64_t k, Packed* packed);
   std::int64_t (*skinny_input_size)(std::int64_t k);
   /// Compute rows [row_begin, row_end) for all inputs.

@@ -160,37 +160,7 @@ class BPacker {
     }
   }
 
- private:
-  void pack_eight(int64_t row, int64_t k, int64_t count, Packed* panel, float* numbers) const {
-    const char* addresses[8];
-    for (int64_t i = 0; i < 8; ++i) {
-      addresses[i] = rows_.address(row + i, k);
-    }
-    switch (rows_.format()) {
-      case Format::f32:
-        return transpose<4>(addresses, count, panel, [](const char* p, const char* q) {
-          return PackedElement::from_f32_rows(p, q);
-        });
-      case Format::f16:
-        return transpose<2>(addresses, count, panel, [](const char* p, const char* q) {
-          return PackedElement::from_f16_rows(p, q);
-        });
-      case Format::bf16:
-        return transpose<2>(addresses, count, panel, [](const char* p, const char* q) {
-          return PackedElement::from_bf16_rows(p, q);
-        });
-      default:
-        for (int64_t i = 0; i < 8; ++i) {
-          rows_.dequantize(row + i, k, count, numbers + i * max_kc);
-          addresses[i] = reinterpret_cast<const char*>(numbers + i * max_kc);
-        }
-        return transpose<4>(addresses, count, panel, [](const char* p, const char* q) {
-          return PackedElement::from_f32_rows(p, q);
-        });
-    }
-  }
-
-  // Transpose eight rows, four elements at a time.
+  /// Pack eight rows, four elements at a time. load_rows(p, q) loads four elements of two rows.
   template <int64_t number_bytes, typename Load>
   static void transpose(const char* const (&rows)[8], int64_t count, Packed* panel,
                         const Load& load_rows) {
@@ -228,6 +198,36 @@ class BPacker {
     transpose_four(elements);
     for (int64_t i = 0; i < missing; ++i) {
       store_eight(panel + i * nr, i < 4 ? elements[i] : zero_eight());
+    }
+  }
+
+ private:
+  void pack_eight(int64_t row, int64_t k, int64_t count, Packed* panel, float* numbers) const {
+    const char* addresses[8];
+    for (int64_t i = 0; i < 8; ++i) {
+      addresses[i] = rows_.address(row + i, k);
+    }
+    switch (rows_.format()) {
+      case Format::f32:
+        return transpose<4>(addresses, count, panel, [](const char* p, const char* q) {
+          return PackedElement::from_f32_rows(p, q);
+        });
+      case Format::f16:
+        return transpose<2>(addresses, count, panel, [](const char* p, const char* q) {
+          return PackedElement::from_f16_rows(p, q);
+        });
+      case Format::bf16:
+        return transpose<2>(addresses, count, panel, [](const char* p, const char* q) {
+          return PackedElement::from_bf16_rows(p, q);
+        });
+      default:
+        for (int64_t i = 0; i < 8; ++i) {
+          rows_.dequantize(row + i, k, count, numbers + i * max_kc);
+          addresses[i] = reinterpret_cast<const char*>(numbers + i * max_kc);
+        }
+        return transpose<4>(addresses, count, panel, [](const char* p, const char* q) {
+          return PackedElement::from_f32_rows(p, q);
+        });
     }
   }
 

@@ -7,6 +7,9 @@
 #include "cpu/kernels/gemm_kernel.h"
 #include "cpu/kernels/normalize_kernel.h"
 #include "cpu/kernels/skinny_gemm_kernel.h"
+#if GPUSTACK_DRAW_LANES == 8 && !GPUSTACK_DRAW_PACKS_BF16
+#include "cpu/kernels/strassen_gemm_kernel.h"
+#endif
 #include "cpu/kernels/targets.h"
 #include "cpu/kernels/transpose_kernel.h"
 #if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AMX_BF16
@@ -35,6 +38,20 @@ constexpr ShiftedGemmKernels shifted_gemm_kernels = [] {
 }();
 #endif
 
+#if GPUSTACK_DRAW_LANES == 8 && !GPUSTACK_DRAW_PACKS_BF16
+constexpr StrassenKernels strassen_kernels = [] {
+  StrassenKernels table{};
+  table.min_rows = 768;
+  table.min_columns = 1024;
+  table.min_k = 1024;
+  table.limits = {960, 192, 96, 48, /*packing_cost=*/16};
+  table.a_size = &a_sums_size;
+  table.pack_a = &pack_a_sums;
+  table.gemm = &strassen_gemm;
+  return table;
+}();
+#endif
+
 constexpr Kernels make_kernels() {
   Kernels table{};
   table.name = NAME_OF(TARGET_NAMESPACE);
@@ -49,6 +66,9 @@ constexpr Kernels make_kernels() {
   table.packed_a_size = &packed_a_size;
   table.packed_b_size = &packed_b_size;
   table.gemm = &gemm;
+#if GPUSTACK_DRAW_LANES == 8 && !GPUSTACK_DRAW_PACKS_BF16
+  table.strassen = &strassen_kernels;
+#endif
   table.pack_skinny_input = &pack_skinny_input;
   table.skinny_input_size = &skinny_input_size;
   table.skinny_gemm = &skinny_gemm;

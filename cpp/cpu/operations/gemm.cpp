@@ -4,6 +4,7 @@
 #include "cpu/operations/operation.h"
 #include "cpu/operations/shared_packing.h"
 #include "cpu/operations/skinny_gemm.h"
+#include "cpu/operations/strassen_gemm.h"
 
 namespace gpustack_draw::cpu {
 namespace {
@@ -123,11 +124,20 @@ void run_in_int8(const ggml_tensor& node, const Kernels& kernels, ThreadPool& po
   }
 }
 
+void run_packed(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  const Gemm gemm = of_plane(node, 0, kernels);
+  if (node.ne[2] * node.ne[3] == 1 && suits_strassen(gemm, kernels)) {
+    run_strassen_gemm(gemm, kernels, pool);
+  } else {
+    run_in_blocks(node, kernels, pool);
+  }
+}
+
 void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
   if (kernels.int8 != nullptr && kernels.int8->supports(rows_of(*node.src[0], 0, 0).format)) {
     run_in_int8(node, kernels, pool);
   } else if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
-    run_in_blocks(node, kernels, pool);
+    run_packed(node, kernels, pool);
   } else {
     run_skinny(node, kernels, pool);
   }

@@ -29,6 +29,10 @@ _LARGEST_KEPT_BUFFER = 32 * 2**20
 # to 91 MiB to a drawing of the embedded model.
 _FAST_BYTES = 12_000_000
 _FAST_THREAD_BYTES = 3 * 2**20
+# Columns of a large matrix product that each of these threads packs: as a share of the weights and
+# at most, max_columns_size of cpp/cpu/operations/strassen_gemm.cpp.
+_FAST_COLUMNS_SHARE = 0.005
+_FAST_COLUMNS_BYTES = 3 * 2**20
 # Buffers of a driver, and of a backend beside its graphs. Vulkan's allocates less than 1 MB,
 # the rest of its bytes is for shaders. Not measured on other GPUs.
 _VULKAN_BASE_BYTES = 20_000_000
@@ -142,7 +146,8 @@ def _base_bytes(work: Work, weights: int) -> int:
     if "llm" in family.requires or family.t5_tokens > _LARGE_VOCABULARY:
         base += _VOCABULARY_BYTES
     if not work.device.copies_features:
-        base += _FAST_BYTES + _FAST_THREAD_BYTES * max(0, work.device.threads - 2)
+        columns = min(_FAST_COLUMNS_BYTES, int(_FAST_COLUMNS_SHARE * weights))
+        base += _FAST_BYTES + (_FAST_THREAD_BYTES + columns) * max(0, work.device.threads - 2)
     return base
 
 
