@@ -46,8 +46,11 @@ else()
   # cpp/engine/prompt_hooks.cpp
   rename_in(util.cpp parse_prompt_attention=library_parse_prompt_attention)
   rename_in(tokenizers/tokenizer.cpp pad_tokens=library_pad_tokens)
-  # cpp/engine/byte_pair_tokenizers.cpp. Tables have sections of their own, so that the linker drops those not used.
-  rename_in(tokenizers/vocab/vocab.cpp load_mistral_vocab_json=library_load_mistral_vocab_json)
+  # cpp/engine/byte_pair_tokenizers.cpp and cpp/engine/unigram_tokenizer.cpp. Tables have sections of their
+  # own, so that the linker drops those not used.
+  rename_in(tokenizers/vocab/vocab.cpp
+            "load_mistral_vocab_json=library_load_mistral_vocab_json;\
+load_t5_tokenizer_json=library_load_t5_tokenizer_json;load_umt5_tokenizer_json=library_load_umt5_tokenizer_json")
   set_property(
     SOURCE "${ENGINE_SOURCE_DIR}/src/tokenizers/vocab/vocab.cpp" TARGET_DIRECTORY stable-diffusion
     PROPERTY COMPILE_OPTIONS "$<IF:$<CXX_COMPILER_ID:MSVC>,/Gy;/Gw,-ffunction-sections;-fdata-sections>")

@@ -21,6 +21,7 @@
 #include "attention_keys.h"        // in front of the library's headers
 #include "byte_pair_tokenizers.h"  // likewise
 #include "conditioner.hpp"
+#include "unigram_tokenizer.h"  // likewise
 
 namespace gpustack_draw {
 

@@ -1,18 +1,22 @@
 // Tokenizes the texts in standard input, which end with a zero byte each, with the library's
-// tokenizers of language models and with this project's. Prints the number of tokens of each
+// tokenizers of text encoders and with this project's. Prints the number of tokens of each
 // vocabulary, or the first text whose tokens differ.
 
 #include <codecvt>
 #include <cstdlib>
 #include <iostream>
 #include <locale>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "engine/byte_pair_tokenizers.h"
+#include "engine/unigram_tokenizer.h"
+#include "tokenizers/vocab/clip_t5.hpp"
 #include "tokenizers/vocab/mistral.hpp"
 #include "tokenizers/vocab/qwen.hpp"
+#include "tokenizers/vocab/umt5.hpp"
 #include "tokenizers/vocab/vocab.h"
 #include "util.h"
 #undef MistralTokenizer
@@ -37,7 +41,7 @@ std::string text_of(const unsigned char (&bytes)[size]) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-bool compare(BPETokenizer& expected, BPETokenizer& actual, const std::vector<std::string>& texts) {
+bool compare(Tokenizer& expected, Tokenizer& actual, const std::vector<std::string>& texts) {
   std::size_t count = 0;
   for (const std::string& text : texts) {
     const std::vector<int> tokens = expected.encode(text);
@@ -55,7 +59,11 @@ bool compare(BPETokenizer& expected, BPETokenizer& actual, const std::vector<std
 
 std::string load_mistral_merges() { return text_of(mistral_merges_utf8_c_str); }
 std::string library_load_mistral_vocab_json() { return text_of(mistral_vocab_json_utf8_c_str); }
+std::string library_load_t5_tokenizer_json() { return text_of(t5_tokenizer_json_str); }
+std::string library_load_umt5_tokenizer_json() { return text_of(umt5_tokenizer_json_str); }
 std::string load_qwen2_merges() { return text_of(qwen2_merges_utf8_c_str); }
+
+std::unique_ptr<Tokenizer> library_unigram_tokenizer(bool is_umt5);  // library_unigram.cpp
 
 int main() {
   std::stringstream input;
@@ -68,5 +76,10 @@ int main() {
   gpustack_draw::QuickQwen2Tokenizer quick_qwen;
   MistralTokenizer mistral;
   gpustack_draw::QuickMistralTokenizer quick_mistral;
-  return compare(qwen, quick_qwen, texts) && compare(mistral, quick_mistral, texts) ? 0 : 1;
+  bool equal = compare(qwen, quick_qwen, texts) && compare(mistral, quick_mistral, texts);
+  for (const bool is_umt5 : {false, true}) {
+    gpustack_draw::QuickUnigramTokenizer quick(is_umt5);
+    equal = equal && compare(*library_unigram_tokenizer(is_umt5), quick, texts);
+  }
+  return equal ? 0 : 1;
 }
