@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from train_demo_model.edits import KINDS, Edit, EditMaker
+from train_demo_model.edits import KINDS, SLOT_COUNT, Edit, EditMaker, result_caption
 from train_demo_model.scenes import MAX_OBJECTS, SLOT_NAMES, SLOTS, Scene, lay_out
 from train_demo_model.vocabulary import COLORS, OBJECT_NAMES, WORDS
 
@@ -85,7 +85,7 @@ def test_the_types_of_edits_are_named(edits: list[Edit]) -> None:
 
 
 def test_a_layout_has_the_objects_of_its_scenes(edits: list[Edit]) -> None:
-    """A GPU paints pictures, and names the objects in them, from layouts alone."""
+    """A GPU paints pictures from layouts alone."""
     variations = 3
     scenes = [edit.before for edit in edits]
     layout = lay_out(scenes, variations)
@@ -99,3 +99,22 @@ def test_a_layout_has_the_objects_of_its_scenes(edits: list[Edit]) -> None:
         for thing, shade in zip(scene.objects, layout.shades[i], strict=False):
             color = np.clip(np.array(COLORS[thing.color]) / 255 + thing.tint, 0, 1)
             assert layout.grounds[i] + shade == pytest.approx(color, abs=1e-6)
+
+
+def test_a_caption_determines_its_scene(edits: list[Edit]) -> None:
+    """The model draws results from captions: equal ones must not stand for different scenes."""
+    seen: dict[tuple[int, ...], object] = {}
+    for edit in edits:
+        scene = edit.after
+        caption = tuple(result_caption(scene))
+        assert len(caption) == SLOT_COUNT
+        things = sorted((one.name, one.color, one.slot) for one in scene.objects)
+        assert seen.setdefault(caption, (scene.background, things)) == (scene.background, things)
+
+
+def test_a_caption_names_what_the_scene_shows(edits: list[Edit]) -> None:
+    for edit in edits:
+        named = {WORDS[row - 1] for row in result_caption(edit.after) if row}
+        assert {edit.after.background, "background"} <= named
+        for thing in edit.after.objects:
+            assert {thing.name, thing.color} <= named

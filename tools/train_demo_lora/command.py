@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from train_demo_lora.lora import add_loras, write
 from train_demo_lora.sky import PROMPTS, SkyPlanner, distance_from_sky, has_object
 from train_demo_model import preview
+from train_demo_model.losses import channel_weights, noisy_tokens, velocity_loss
 from train_demo_model.plans import BATCH
 from train_demo_model.reading import ModelFile
 from train_demo_model.scenes import MaskStore
-from train_demo_model.training import (
-    BatchSource,
-    channel_weights,
-    keep_memory,
-    velocity_loss,
-)
+from train_demo_model.training import BatchSource, keep_memory
 from train_demo_model.transformer import Transformer
 
 DEMO = Path(__file__).resolve().parents[2] / "python" / "gpustack_draw" / "demo" / "demo.gguf"
@@ -48,7 +44,9 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * decay
         side = 256 if planner.rng.random() < LARGE_SHARE else 128
-        loss = velocity_loss(model, source.batch(planner.drawing(side)), weights)
+        batch = source.batch(planner.drawing(side))
+        noisy, right = noisy_tokens(batch)
+        loss = velocity_loss(model(noisy, batch.sigma, batch.prompt), right, weights)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -102,7 +100,8 @@ def main() -> None:
     loras = add_loras(model)
     parameters = [part for lora in loras.values() for part in (lora.down, lora.up)]
     store = MaskStore(variations=6)
-    source, planner = BatchSource(file.encoder(), store), SkyPlanner(5, store.variations)
+    source = BatchSource(file.encoder(), file.scene_encoder(), store)
+    planner = SkyPlanner(5, store.variations)
     train(model, source, planner, parameters, options.steps)
     write(options.output, loras)
     compare(without, pictures(model, file), options.output.with_suffix(".png"))

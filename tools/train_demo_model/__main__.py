@@ -7,11 +7,12 @@ is the source folder of stable-diffusion.cpp, from which the tokenizer's merge t
 script generates all training data.
 
 The autoencoder is fitted first (--decoder-minutes), then the transformer is trained for
-text-to-image and after that for editing as well (--edit-minutes). With --start FILE, only editing
-is trained, from the weights of that model file. The work folder (--work, by default OUTPUT with
-".work" appended) contains checkpoints: the same command continues an interrupted training, and a
-larger number of minutes continues a finished one. Exports are written there every
---export-minutes with contact sheets; the last one becomes the output.
+text-to-image. After that a network learns to name what pictures show (--scene-minutes), the first
+blocks learn the captions of edited pictures (--caption-minutes), and all blocks learn to draw them
+(--edit-minutes). With --start FILE, training begins with the weights of that model file. The work
+folder (--work, by default OUTPUT with ".work" appended) contains checkpoints: the same command
+continues an interrupted training, and a larger number of minutes continues a finished one. Exports
+are written there every --export-minutes with contact sheets; the last one becomes the output.
 """
 
 from __future__ import annotations

@@ -15,17 +15,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LATENT_CHANNELS = 32
-#: Latent channels in use: enough for flat pictures, and less work for the transformer. In the
-#: others the encoder writes zeros, and the decoder ignores them.
+#: Latent channels of the picture: enough for flat ones, and less work for the transformer. The
+#: decoder ignores the others.
 USED_CHANNELS = 8
+#: The next latent channels contain the codes of the scene encoder times their amplitude, beside
+#: which the noise of noisy latents has little effect.
+CODE_CHANNELS, AMPLITUDE = 21, 64.0
 #: Principal components kept after each halving of the resolution.
 COMPONENTS = (12, 32, LATENT_CHANNELS)
 #: Latent channels are scaled by their deviation to this power, to emphasize fine detail.
 WHITENING = -0.6
 
 
-def _space_to_depth(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, 4C, H/2, W/2); channel = (2 * row + column) * C + c."""
+def space_to_depth(x: Tensor) -> Tensor:
+    """Return (N, 4C, H/2, W/2) of (N, C, H, W); channel = (2 * row + column) * C + c."""
     return torch.cat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)
 
 
@@ -42,7 +45,7 @@ class LinearEncoder:
         """Fit to pictures (N, 3, H, W) in 0..1."""
         projections, x = [], pictures
         for kept in COMPONENTS:
-            y = _space_to_depth(x)
+            y = space_to_depth(x)
             rows = y.permute(0, 2, 3, 1).reshape(-1, y.shape[1])
             picked = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
             rows = rows[picked[:400_000]].double()
@@ -58,7 +61,7 @@ class LinearEncoder:
         """Return latents (N, 32, H/8, W/8) of pictures (N, 3, H, W) in 0..1."""
         x = pictures
         for projection in self.projections:
-            x = torch.einsum("kc,nchw->nkhw", projection, _space_to_depth(x))
+            x = torch.einsum("kc,nchw->nkhw", projection, space_to_depth(x))
         return (x - self.offset[:, None, None]) * self.gain[:, None, None]
 
     def folded(self) -> tuple[Tensor, Tensor]:
@@ -67,6 +70,13 @@ class LinearEncoder:
         bias = self.encode(torch.zeros(1, 3, 8, 8)).flatten()
         weight = (self.encode(probes).flatten(1) - bias).T
         return weight.reshape(LATENT_CHANNELS, 3, 8, 8).contiguous(), bias
+
+    def folded_to_quarter(self) -> Tensor:
+        """Return the first two halvings as one stride-4 convolution: weight (32, 3, 4, 4)."""
+        x = torch.eye(48).view(48, 3, 4, 4)
+        for projection in self.projections[:2]:
+            x = torch.einsum("kc,nchw->nkhw", projection, space_to_depth(x))
+        return x.flatten(1).T.reshape(-1, 3, 4, 4).contiguous()
 
     def state(self) -> dict[str, object]:
         """Return the tensors for a checkpoint."""

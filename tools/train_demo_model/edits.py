@@ -21,7 +21,7 @@ from train_demo_model.scenes import (
     SceneMaker,
     Thing,
 )
-from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS
+from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS, ROW
 
 #: Types of edits and their shares by the number of objects: one, several equal, two different.
 KINDS: dict[str, tuple[float, float, float]] = {
@@ -41,6 +41,11 @@ SIZES = ("small", "", "big")
 VARIED, TINT, DISPLACED = 0.5, 0.06, 0.06
 #: Distance of an object from the edge, at least.
 MARGIN = 0.004
+
+#: Places of the caption of a result: size, color, name and place of one object, the same of
+#: another, the color of the background, and "background". The first is the last token of the
+#: template.
+SLOT_COUNT = 10
 
 Words = list[str]
 
@@ -328,3 +333,20 @@ class EditMaker:
             [scene.background, "background"],
         ]
         return scene, rng.choices(options, (0.6, 0.16, 0.12, 0.12))[0]
+
+
+def result_caption(scene: Scene) -> list[int]:
+    """Return the rows of the slots for a scene; unused ones are padding."""
+    words, things = [""] * SLOT_COUNT, scene.objects
+    if len(things) > 1 and len({(thing.name, thing.color) for thing in things}) == 1:
+        words[:3] = [{2: "two", 3: "three"}[len(things)], things[0].color, things[0].name]
+    else:
+        for thing in things:
+            place, size = _parts(thing.slot)
+            first = 4 if place in ("right", "bottom") else 0
+            if words[first + 2]:
+                first = 4 - first
+            place = "" if place == "center" else place
+            words[first : first + 4] = [size, thing.color, thing.name, place]
+    words[8:] = [scene.background, "background"]
+    return [ROW[word] if word else 0 for word in words]

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import gguf
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from train_demo_model.autoencoder import COMPONENTS, Decoder, LinearEncoder
+from train_demo_model.autoencoder import (
+    AMPLITUDE,
+    CODE_CHANNELS,
+    COMPONENTS,
+    LATENT_CHANNELS,
+    USED_CHANNELS,
+    Decoder,
+    LinearEncoder,
+)
+from train_demo_model.scene_encoder import PAIRS, WIDE, SceneEncoder
+from train_demo_model.transformer import CODE_IMAGE_CHANNELS, IMAGE_CHANNELS, USED_IMAGE_CHANNELS
 from train_demo_model.vocabulary import TABLE_ROWS, token_rows
 
 MODEL_PREFIX = "model.diffusion_model."
 TEXT_PREFIX = "text_encoders.llm.model."
 AUTOENCODER_PREFIX = "tae."
-#: Channels of all inner layers of the engine's tiny autoencoder.
-WIDE = 64
 #: Blocks of the engine's decoder at each resolution.
 DECODER_DEPTHS = (3, 3, 3, 1)
 #: The encoder's layers that halve the resolution.
@@ -25,23 +35,68 @@ HALVINGS = (2, 6, 10)
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
 
-def transformer_names(weights: dict[str, Tensor]) -> dict[str, str]:
-    """Return the engine's names of the transformer's weights."""
-    here, engine = "adaLN_modulation_1", "adaLN_modulation.1"
-    names = [name for name in weights if name not in {"words", "word_norm"}]
-    return {name: MODEL_PREFIX + name.replace(here, engine) for name in names}
+def engine_name(name: str) -> str:
+    """Return the engine's name of a weight of the transformer."""
+    return MODEL_PREFIX + name.replace("adaLN_modulation_1", "adaLN_modulation.1")
+
+
+def transformer_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the transformer in the engine's layout, with the caption blocks as double blocks."""
+    captions = len({name.split(".")[1] for name in weights if name.startswith("caption_blocks.")})
+    tensors = {}
+    for name, value in weights.items():
+        kind, _, rest = name.partition(".")
+        if kind == "double_blocks":
+            number, _, rest = rest.partition(".")
+            tensors[engine_name(f"{kind}.{int(number) + captions}.{rest}")] = value
+        elif kind not in {"words", "word_norm", "img_in", "code_in", "caption_blocks"}:
+            tensors[engine_name(name)] = value
+    image = torch.zeros(len(weights["img_in.weight"]), IMAGE_CHANNELS)
+    image[:, :USED_IMAGE_CHANNELS] = weights["img_in.weight"]
+    end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
+    image[:, USED_IMAGE_CHANNELS:end] = weights["code_in.weight"] / AMPLITUDE
+    tensors[engine_name("img_in.weight")] = image
+    for i in range(captions):
+        prefix = f"caption_blocks.{i}."
+        block = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        for name, value in _double_block(block).items():
+            tensors[engine_name(f"double_blocks.{i}.{name}")] = value
+    return tensors
+
+
+def _double_block(block: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a caption block as a double block whose image stream adds nothing."""
+    both = {name: value for name, value in block.items() if name.startswith("txt_")}
+    for name in ("attn.proj.weight", "mlp.0.weight", "mlp.2.weight"):
+        both[f"img_{name}"] = torch.zeros_like(block[f"txt_{name}"])
+    key_value = block["img_key_value.weight"]
+    query = torch.zeros(len(key_value) // 2, key_value.shape[1])
+    norm = block["img_key_norm"]
+    return both | {
+        "img_attn.qkv.weight": torch.cat([query, key_value]),
+        "img_attn.norm.query_norm.scale": torch.ones_like(norm),
+        "img_attn.norm.key_norm.scale": norm,
+    }
 
 
 def text_tensors(weights: dict[str, Tensor], engine_source: Path) -> dict[str, Tensor]:
-    """Return a text encoder without layers: a row for each known token, zeros for others."""
+    """Return a text encoder without layers: a row for each known token, and one for others."""
     words = weights["words"]
-    table = torch.zeros(TABLE_ROWS, words.shape[1])
+    table = words[:1].repeat(TABLE_ROWS, 1)
     for token, row in token_rows(engine_source).items():
         table[token] = words[row]
     return {
         TEXT_PREFIX + "embed_tokens.weight": table,
         TEXT_PREFIX + "norm.weight": weights["word_norm"],
     }
+
+
+class Autoencoder(NamedTuple):
+    """The encoder of pictures, that of scenes, and the decoder."""
+
+    encoder: LinearEncoder
+    scene_encoder: SceneEncoder
+    decoder: Decoder
 
 
 class _Layers:
@@ -102,8 +157,8 @@ def decoder_tensors(decoder: Decoder) -> dict[str, Tensor]:
     return layers.tensors
 
 
-def encoder_tensors(encoder: LinearEncoder) -> dict[str, Tensor]:
-    """Return the linear encoder in layers with ReLU, each channel as a pair of signs."""
+def encoder_tensors(encoder: LinearEncoder, scene_encoder: SceneEncoder) -> dict[str, Tensor]:
+    """Return both encoders in layers with ReLU, each linear channel as a pair of signs."""
     layers = _Layers(AUTOENCODER_PREFIX + "encoder.layers.")
     entry = torch.zeros(WIDE, 3, 3, 3)
     entry[range(3), range(3), 1, 1] = 1
@@ -111,27 +166,49 @@ def encoder_tensors(encoder: LinearEncoder) -> dict[str, Tensor]:
     layers.block("1", None, pooled=False)
     inputs = 3
     for level, projection in enumerate(encoder.projections):
-        kept, index = COMPONENTS[level], HALVINGS[level]
-        pieces = projection.view(kept, 2, 2, inputs)
-        weight = torch.zeros(WIDE, WIDE, 3, 3)
-        for row in (0, 1):
-            for column in (0, 1):
-                for sign, first in ((1, 0), (-1, kept)):
-                    piece = sign * pieces[:, row, column]
-                    rows = slice(first, first + kept)
-                    weight[rows, :inputs, row + 1, column + 1] = piece
-                    if level:
-                        weight[rows, inputs : 2 * inputs, row + 1, column + 1] = -piece
+        index, is_last = HALVINGS[level], level == len(HALVINGS) - 1
+        kept = USED_CHANNELS if is_last else COMPONENTS[level]
+        weight = _halving(projection[:kept], inputs, paired=level > 0)
+        if is_last:
+            weight[PAIRS:] = scene_encoder.halve.weight
         layers.conv(str(index), (WIDE, WIDE), weight, with_bias=False)
         for i in range(3):
-            layers.block(str(index + 1 + i), None, pooled=level == 2)
+            convs = _scene_block(scene_encoder, i) if is_last else None
+            layers.block(str(index + 1 + i), convs, pooled=is_last)
         inputs = kept
-    last = torch.zeros(32, WIDE, 3, 3)
-    diagonal = torch.arange(32)
-    last[diagonal, diagonal, 1, 1] = encoder.gain
-    last[diagonal, diagonal + 32, 1, 1] = -encoder.gain
-    layers.conv("14", (32, WIDE), last, -encoder.offset * encoder.gain)
+    last, bias = torch.zeros(LATENT_CHANNELS, WIDE, 3, 3), torch.zeros(LATENT_CHANNELS)
+    used, codes = torch.arange(USED_CHANNELS), slice(USED_CHANNELS, USED_CHANNELS + CODE_CHANNELS)
+    gain = encoder.gain[:USED_CHANNELS]
+    last[used, used, 1, 1], last[used, used + USED_CHANNELS, 1, 1] = gain, -gain
+    bias[:USED_CHANNELS] = -encoder.offset[:USED_CHANNELS] * gain
+    last[codes] = AMPLITUDE * scene_encoder.last.weight
+    bias[codes] = AMPLITUDE * scene_encoder.last.bias
+    layers.conv("14", (LATENT_CHANNELS, WIDE), last, bias)
     return layers.tensors
+
+
+def _halving(projection: Tensor, inputs: int, paired: bool) -> Tensor:
+    """Return a projection of 2 x 2 pixels as a convolution with stride 2, for both signs."""
+    kept = len(projection)
+    pieces = projection.view(kept, 2, 2, inputs)
+    weight = torch.zeros(WIDE, WIDE, 3, 3)
+    for row in (0, 1):
+        for column in (0, 1):
+            for sign, first in ((1, 0), (-1, kept)):
+                piece = sign * pieces[:, row, column]
+                rows = slice(first, first + kept)
+                weight[rows, :inputs, row + 1, column + 1] = piece
+                if paired:
+                    weight[rows, inputs : 2 * inputs, row + 1, column + 1] = -piece
+    return weight
+
+
+def _scene_block(scene_encoder: SceneEncoder, index: int) -> list[tuple[Tensor, Tensor]]:
+    """Return the convolutions of a block, which adds nothing to the pairs."""
+    convs = [(conv.weight, conv.bias) for conv in scene_encoder.blocks[index]]
+    weight, bias = convs[-1]
+    padded = F.pad(weight, (0, 0, 0, 0, 0, 0, PAIRS, 0)), F.pad(bias, (PAIRS, 0))
+    return [*convs[:-1], padded]
 
 
 def _type_of(name: str, value: Tensor, precise: bool) -> gguf.GGMLQuantizationType:
@@ -146,18 +223,17 @@ def _type_of(name: str, value: Tensor, precise: bool) -> gguf.GGMLQuantizationTy
 def write(
     path: Path,
     weights: dict[str, Tensor],
-    encoder: LinearEncoder,
-    decoder: Decoder,
+    parts: Autoencoder,
     *,
     engine_source: Path,
     precise: bool = False,
 ) -> None:
     """Write the GGUF file; with `precise`, all matrices have 16 bits, for comparisons."""
     tensors = {
-        **{engine: weights[name] for name, engine in transformer_names(weights).items()},
+        **transformer_tensors(weights),
         **text_tensors(weights, engine_source),
-        **decoder_tensors(decoder),
-        **encoder_tensors(encoder),
+        **decoder_tensors(parts.decoder),
+        **encoder_tensors(parts.encoder, parts.scene_encoder),
     }
     partial = path.with_suffix(".partial")
     writer = gguf.GGUFWriter(str(partial), "flux")

@@ -49,7 +49,9 @@ def _orthogonal(matrices: list[Tensor]) -> list[Tensor]:
         matrix.chunk(max(matrix.shape) // min(matrix.shape), axis)
         for matrix, axis in zip(matrices, axes, strict=True)
     ]
-    x = torch.stack([piece for parts in pieces for piece in parts]).bfloat16()
+    x = torch.stack([piece for parts in pieces for piece in parts])
+    if x.is_cuda:
+        x = x.bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(5):  # Newton-Schulz steps move the singular values towards 1
         gram = x @ x.mT
@@ -63,6 +65,8 @@ def make_optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, param in model.named_parameters():
+        if not param.requires_grad:
+            continue
         in_block = param.ndim == 2 and "_blocks." in name
         (matrices if in_block else others).append(param)
     adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.97), weight_decay=0.0)

@@ -11,18 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from train_demo_model.edits import Edit, EditMaker
-from train_demo_model.painting import pack_text, placed_caption
+from train_demo_model.captions import Text, pack_text, prompt_of_caption
+from train_demo_model.edits import Edit, EditMaker, result_caption
 from train_demo_model.scenes import Layout, Scene, SceneMaker, lay_out
-from train_demo_model.vocabulary import AFTER_PROMPT, BEFORE_PROMPT
 
-#: Pictures per step by side, with the same number of image tokens. With references half of them.
+#: Pictures per step by side, with the same number of image tokens. With references half of them,
+#: if they are drawn.
 BATCH = {128: 96, 256: 24}
-#: Maximum number of caption words, and number of sampled padding tokens. Attention on GPUs copies
-#: its biases unless the number of all tokens is a multiple of 8.
-CAPTION_WORDS = 14
-TEXT_TOKENS = CAPTION_WORDS + sum(map(bool, (*BEFORE_PROMPT, *AFTER_PROMPT)))
-PADS = 11
 #: Up to this share of the time scenes are simple.
 EARLY = 0.45
 
@@ -39,6 +34,10 @@ class Course:
     decay_from: float = 0.55
     #: Share of steps with edits.
     edits: float = 0.0
+    #: Weight of the loss of the captions that the caption blocks write.
+    captions: float = 0.0
+    #: False to train only the parts that write captions, which draws nothing.
+    draws: bool = True
 
     def rate_at(self, progress: float) -> float:
         """Return the factor of the learning rates."""
@@ -55,20 +54,24 @@ class Course:
         return 0.65 if progress < self.early else 0.75
 
 
-#: From random weights to text-to-image, and from there to editing.
+#: From random weights to text-to-image, from there to captions of edits, and to their pictures.
 TEXT_TO_IMAGE = Course()
-EDITING = Course(early=0.8, simple=False, rate=0.7, decay_from=0.5, edits=0.7)
+CAPTIONS = Course(
+    early=1.0, simple=False, rate=0.6, decay_from=0.5, edits=0.85, captions=1.0, draws=False
+)
+EDITING = Course(early=1.0, simple=False, rate=0.4, decay_from=0.4, edits=0.7, captions=0.03)
 
 
 class Plan(NamedTuple):
-    """The scenes of a step, with their captions as rows, positions and attention biases."""
+    """The scenes of a step, with their prompts as arrays."""
 
     side: int
     early: bool
-    caption: tuple[np.ndarray, ...]
+    prompt: tuple[np.ndarray, ...]
     scenes: Layout
-    #: The scenes before the edits.
+    #: The scenes before the edits, and the types of those.
     references: Layout | None = None
+    kinds: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,24 +93,28 @@ class Planner:
         """Return a step of a course."""
         side = 256 if self.rng.random() < course.share_of_large(progress) else 128
         if self.rng.random() < course.edits:
-            return self.editing(side)
+            return self.editing(side, BATCH[side] // 2 if course.draws else BATCH[side])
         return self.drawing(side, early=course.simple and progress < course.early)
 
     def drawing(self, side: int, early: bool = False) -> Plan:
         """Return a step of text-to-image."""
         self.scenes.first = early
         scenes = [self.scenes.make() for _ in range(self.factor * BATCH[side])]
-        return Plan(side, early, _captions(scenes), self.lay_out(scenes))
+        prompts = pack_text([prompt_of_caption(scene) for scene in scenes], self.rng)
+        return Plan(side, early, _arrays(prompts), self.lay_out(scenes))
 
-    def editing(self, side: int) -> Plan:
+    def editing(self, side: int, count: int) -> Plan:
         """Return a step of edits."""
-        count = self.factor * BATCH[side] // 2
-        return self.of_edits([self.edits.make() for _ in range(count)], side)
+        return self.of_edits([self.edits.make() for _ in range(self.factor * count)], side)
 
     def of_edits(self, edits: list[Edit], side: int) -> Plan:
         """Return a step of some edits."""
         before, after = [edit.before for edit in edits], [edit.after for edit in edits]
-        return Plan(side, False, _captions(after), self.lay_out(after), self.lay_out(before))
+        prompts = [prompt_of_caption(scene) for scene in after]
+        text = pack_text(prompts, self.rng, [result_caption(scene) for scene in after])
+        kinds = tuple(edit.kind for edit in edits)
+        layouts = self.lay_out(after), self.lay_out(before)
+        return Plan(side, False, _arrays(text), *layouts, kinds)
 
     def lay_out(self, scenes: list[Scene]) -> Layout:
         """Return scenes as arrays."""
@@ -142,6 +149,5 @@ def _unchanged(plan: Plan) -> Plan:
     return plan
 
 
-def _captions(scenes: list[Scene]) -> tuple[np.ndarray, ...]:
-    placed = [placed_caption(scene, CAPTION_WORDS) for scene in scenes]
-    return tuple(part.numpy() for part in pack_text(placed, PADS, TEXT_TOKENS))
+def _arrays(text: Text) -> tuple[np.ndarray, ...]:
+    return tuple(part.numpy() for part in text)

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from train_demo_model.autoencoder import Decoder, LinearEncoder
-from train_demo_model.painting import (
-    Text,
-    full_text,
-    latents_of_tokens,
-    pack_text,
-    placed_rows,
-    tokens_of_latents,
-)
+from train_demo_model.autoencoder import Decoder
+from train_demo_model.captions import Text, full_text, pack_text, prompt_of_rows
+from train_demo_model.painting import latents_of_tokens
 from train_demo_model.transformer import IMAGE_CHANNELS, Transformer
 from train_demo_model.vocabulary import rows_of
 
+#: Side of an image token in pixels.
+TOKEN = 16
 _LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -60,8 +57,8 @@ def schedule(steps: int, image_tokens: int) -> list[float]:
 
 
 def _caption(prompts: list[str], exact: bool) -> Text:
-    placed = [placed_rows(rows_of(prompt)) for prompt in prompts]
-    return full_text(placed) if exact else pack_text(placed, pads=6)
+    placed = [prompt_of_rows(rows_of(prompt)) for prompt in prompts]
+    return full_text(placed) if exact else pack_text(placed, random.Random(0))
 
 
 def draw(
@@ -81,19 +78,18 @@ def draw(
 
 def draw_edits(
     model: Transformer,
-    parts: tuple[LinearEncoder, Decoder],
+    decoder: Decoder,
     prompts: list[str],
-    references: Tensor,
+    reference: Tensor,
     *,
     seeds: list[int],
     steps: int = 4,
     exact: bool = False,
 ) -> Tensor:
-    """Return edited pictures, each with a reference of (N, 3, side, side) in 0..1."""
-    encoder, decoder = parts
+    """Return edited pictures; `reference` has the image tokens of the pictures to edit."""
     caption = _caption(prompts, exact)
-    clean = tokens_of_latents(encoder.encode(references))
-    tokens = _sampled(model, caption, seeds, references.shape[-1], steps, clean)
+    side = TOKEN * math.isqrt(reference.shape[1])
+    tokens = _sampled(model, caption, seeds, side, steps, reference)
     return decoder(latents_of_tokens(tokens)).clamp(0, 1)
 
 
@@ -107,7 +103,7 @@ def _sampled(
     reference: Tensor | None = None,
 ) -> Tensor:
     """Return the image tokens after all steps."""
-    grid = side // 16
+    grid = side // TOKEN
     noise = [philox_normal(seed, IMAGE_CHANNELS * grid * grid) for seed in seeds]
     x = torch.stack([torch.from_numpy(n).view(IMAGE_CHANNELS, -1).T for n in noise]).float()
     levels = schedule(steps, grid * grid)

@@ -5,13 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from gguf import GGUFReader, dequantize
 from torch import Tensor, nn
 
 from train_demo_model import export
-from train_demo_model.autoencoder import COMPONENTS, LATENT_CHANNELS, Decoder, LinearEncoder
-from train_demo_model.transformer import Shape, Transformer
+from train_demo_model.autoencoder import (
+    AMPLITUDE,
+    CODE_CHANNELS,
+    COMPONENTS,
+    LATENT_CHANNELS,
+    USED_CHANNELS,
+    Decoder,
+    LinearEncoder,
+)
+from train_demo_model.scene_encoder import PAIRS, SceneEncoder
+from train_demo_model.transformer import (
+    CODE_IMAGE_CHANNELS,
+    USED_IMAGE_CHANNELS,
+    Shape,
+    Transformer,
+)
 from train_demo_model.vocabulary import WORDS, token_rows
+
+ENCODER = export.AUTOENCODER_PREFIX + "encoder.layers."
+#: A token that no prompt contains.
+PADDING_TOKEN = 151643
 
 
 class ModelFile:
@@ -26,35 +45,57 @@ class ModelFile:
 
     def shape(self) -> Shape:
         """Return the sizes of the transformer."""
-
-        def blocks(name: str) -> int:
-            prefix = f"{export.MODEL_PREFIX}{name}_blocks."
-            found = {key[len(prefix) :].split(".")[0] for key in self.tensors if prefix in key}
-            return len(found)
-
         hidden, text = self.tensors[export.MODEL_PREFIX + "txt_in.weight"].shape
-        return Shape(hidden, blocks("double"), blocks("single"), text)
+        captions = sum(self._leaves_image(i) for i in range(self._blocks("double")))
+        doubles = self._blocks("double") - captions
+        return Shape(hidden, doubles, self._blocks("single"), text, captions)
+
+    def _blocks(self, kind: str) -> int:
+        prefix = f"{export.MODEL_PREFIX}{kind}_blocks."
+        return len({key[len(prefix) :].split(".")[0] for key in self.tensors if prefix in key})
+
+    def _leaves_image(self, index: int) -> bool:
+        """Return True if a double block is a caption block."""
+        return not self.tensors[export.engine_name(f"double_blocks.{index}.img_mlp.2.weight")].any()
 
     def weights(self, engine_source: Path) -> dict[str, Tensor]:
-        """Return the weights of a transformer; rows of words that the file lacks are random."""
-        torch.manual_seed(3)
-        model = Transformer(self.shape())
-        weights = {
-            name: self.tensors[engine].clone()
-            for name, engine in export.transformer_names(model.state_dict()).items()
-        }
+        """Return the weights of the transformer."""
+        shape = self.shape()
+        weights = {}
+        for name in Transformer(shape).state_dict():
+            kind, _, rest = name.partition(".")
+            if kind == "caption_blocks":
+                weights[name] = self._of_caption_block(rest, shape.hidden)
+            elif kind == "double_blocks":
+                number, _, rest = rest.partition(".")
+                moved = f"{kind}.{int(number) + shape.captions}.{rest}"
+                weights[name] = self.tensors[export.engine_name(moved)]
+            elif kind not in {"words", "word_norm", "img_in", "code_in"}:
+                weights[name] = self.tensors[export.engine_name(name)]
+        image = self.tensors[export.engine_name("img_in.weight")]
+        end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
+        weights["img_in.weight"] = image[:, :USED_IMAGE_CHANNELS]
+        weights["code_in.weight"] = AMPLITUDE * image[:, USED_IMAGE_CHANNELS:end]
+        weights["words"] = self._words(engine_source)
+        weights["word_norm"] = self.tensors[export.TEXT_PREFIX + "norm.weight"]
+        return {name: value.clone() for name, value in weights.items()}
+
+    def _of_caption_block(self, name: str, hidden: int) -> Tensor:
+        number, _, rest = name.partition(".")
+        block = f"double_blocks.{number}."
+        if rest == "img_key_norm":
+            return self.tensors[export.engine_name(block + "img_attn.norm.key_norm.scale")]
+        if rest == "img_key_value.weight":
+            return self.tensors[export.engine_name(block + "img_attn.qkv.weight")][hidden:]
+        return self.tensors[export.engine_name(block + rest)]
+
+    def _words(self, engine_source: Path) -> Tensor:
+        """Return the rows of padding and of words; those that the file lacks are padding."""
         table = self.tensors[export.TEXT_PREFIX + "embed_tokens.weight"]
-        words = torch.zeros(len(WORDS) + 1, table.shape[1])
+        words = table[PADDING_TOKEN].repeat(len(WORDS) + 1, 1)
         for token, row in token_rows(engine_source).items():
-            if not words[row].any():
-                words[row] = table[token]
-        scale = words[words.any(1)].square().mean().sqrt()
-        missing = ~words.any(1)
-        missing[0] = False
-        words[missing] = scale * torch.randn(int(missing.sum()), table.shape[1])
-        weights["words"] = words
-        weights["word_norm"] = self.tensors[export.TEXT_PREFIX + "norm.weight"].clone()
-        return weights
+            words[row] = table[token]
+        return words
 
     def decoder(self) -> Decoder:
         """Return the decoder without the padding of the engine's layout."""
@@ -79,13 +120,38 @@ class ModelFile:
 
     def encoder(self) -> LinearEncoder:
         """Return the linear encoder."""
-        prefix = export.AUTOENCODER_PREFIX + "encoder.layers."
         projections, inputs = [], 3
-        for kept, index in zip(COMPONENTS, export.HALVINGS, strict=True):
-            weight = self.tensors[f"{prefix}{index}.weight"][:kept, :inputs, 1:, 1:]
-            projections.append(weight.permute(0, 2, 3, 1).flatten(1).contiguous())
+        for index, kept in zip(export.HALVINGS, (*COMPONENTS[:-1], USED_CHANNELS), strict=True):
+            weight = self.tensors[f"{ENCODER}{index}.weight"][:kept, :inputs, 1:, 1:]
+            projection = weight.permute(0, 2, 3, 1).flatten(1)
+            projections.append(projection.contiguous())
             inputs = kept
-        gain = self.tensors[prefix + "14.weight"][:, :LATENT_CHANNELS, 1, 1].diagonal().clone()
-        bias = self.tensors[prefix + "14.bias"]
-        offset = torch.where(gain != 0, -bias / gain, 0.0)
+        gain, offset = torch.zeros(LATENT_CHANNELS), torch.zeros(LATENT_CHANNELS)
+        used = slice(USED_CHANNELS)
+        gain[used] = self.tensors[f"{ENCODER}14.weight"][used, used, 1, 1].diagonal()
+        offset[used] = -self.tensors[f"{ENCODER}14.bias"][used] / gain[used]
+        projections[-1] = F.pad(projections[-1], (0, 0, 0, LATENT_CHANNELS - USED_CHANNELS))
         return LinearEncoder(projections, offset, gain)
+
+    def scene_encoder(self) -> SceneEncoder:
+        """Return the scene encoder."""
+        model = SceneEncoder(self.encoder())
+        codes = slice(USED_CHANNELS, USED_CHANNELS + CODE_CHANNELS)
+        weights = {
+            "last_halving": model.last_halving,
+            "halve.weight": self.tensors[f"{ENCODER}{export.HALVINGS[-1]}.weight"][PAIRS:],
+            "last.weight": self.tensors[f"{ENCODER}14.weight"][codes] / AMPLITUDE,
+            "last.bias": self.tensors[f"{ENCODER}14.bias"][codes] / AMPLITUDE,
+        }
+        for i, convs in enumerate(model.blocks):
+            for j, conv in enumerate(convs):
+                name = f"{ENCODER}{export.HALVINGS[-1] + 1 + i}.conv.{2 * j}."
+                for part in ("weight", "bias"):
+                    value = self.tensors[name + part]
+                    weights[f"blocks.{i}.{j}.{part}"] = value[-conv.out_channels :]
+        model.load_state_dict(weights)
+        return model.eval()
+
+    def autoencoder(self) -> export.Autoencoder:
+        """Return both encoders and the decoder."""
+        return export.Autoencoder(self.encoder(), self.scene_encoder(), self.decoder())

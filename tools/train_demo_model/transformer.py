@@ -3,32 +3,45 @@
 The text encoder has no layers: `words` contains the embedding rows of the known words, and
 `word_norm` the norm that the engine applies to them. The rest has the engine's layout: no biases,
 heads of 128 channels, shared modulation, double-stream blocks, then single-stream blocks with a
-parallel feed-forward network.
+parallel feed-forward network. The first blocks, which write captions, are double-stream blocks
+whose image stream passes through unchanged.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train_demo_model.autoencoder import LATENT_CHANNELS, USED_CHANNELS
-from train_demo_model.painting import Text
+from train_demo_model.autoencoder import (
+    AMPLITUDE,
+    CODE_CHANNELS,
+    LATENT_CHANNELS,
+    USED_CHANNELS,
+)
+from train_demo_model.blocks import (
+    CaptionBlock,
+    DoubleBlock,
+    Linear,
+    SingleBlock,
+    modulated,
+    rms_norm,
+    rope_table,
+)
+from train_demo_model.captions import Text
 from train_demo_model.vocabulary import WORDS
 
-HEAD = 128
 #: Channels of an image token (2 x 2 latents), and the number of used ones.
 IMAGE_CHANNELS = 4 * LATENT_CHANNELS
 USED_IMAGE_CHANNELS = 4 * USED_CHANNELS
+CODE_IMAGE_CHANNELS = 4 * CODE_CHANNELS
 TIME_CHANNELS = 256
-ROPE_THETA = 2000.0
 #: Position of a reference picture's tokens on the first axis.
 REFERENCE_POSITION = 10
-#: Feed-forward width as a multiple of the hidden width; the engine's `mlp_ratio`.
-FEED_FORWARD = 3
 
 
 @dataclass
@@ -39,154 +52,8 @@ class Shape:
     doubles: int = 2
     singles: int = 3
     text: int = 64
-
-
-class Linear(nn.Linear):
-    """A matrix without bias."""
-
-    def __init__(self, inputs: int, outputs: int, spread: float | None = None) -> None:
-        """Create a matrix; `spread` is the deviation of its initial weights."""
-        super().__init__(inputs, outputs, bias=False)
-        nn.init.normal_(self.weight, 0.0, 1 / math.sqrt(inputs) if spread is None else spread)
-
-
-def _rms_norm(x: Tensor, scale: Tensor) -> Tensor:
-    x = x.float()
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * scale
-
-
-def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Return the layer norm of the residual stream, scaled and shifted."""
-    normed = F.layer_norm(x, x.shape[-1:], eps=1e-6)
-    return torch.addcmul(shift, normed, 1 + scale)
-
-
-def rope_table(positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines (N, L, 1, 64) of positions (N, L, 4), 16 frequencies per axis."""
-    steps = torch.arange(HEAD // 8, device=positions.device).float() / (HEAD // 8)
-    angles = (positions[..., None] * ROPE_THETA**-steps).flatten(-2)[:, :, None]
-    return angles.cos(), angles.sin()
-
-
-def _rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate neighbouring pairs of channels of x (N, L, heads, 128)."""
-    even, odd = x.unflatten(-1, (HEAD // 2, 2)).unbind(-1)
-    cos, sin = table
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
-
-
-class QueryKeyNorm(nn.Module):
-    """Learned RMS norms of queries and keys, named as in the engine."""
-
-    def __init__(self) -> None:
-        """Create norms with scale 1."""
-        super().__init__()
-        self.query_norm = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HEAD))})
-        self.key_norm = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HEAD))})
-
-    def forward(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values, each (N, L, heads, 128)."""
-        q, k, v = qkv.unflatten(-1, (3, -1, HEAD)).unbind(-3)
-        return _rms_norm(q, self.query_norm["scale"]), _rms_norm(k, self.key_norm["scale"]), v
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, table: tuple[Tensor, Tensor], bias: Tensor) -> Tensor:
-    q, k = _rotate(q, table).to(v.dtype), _rotate(k, table).to(v.dtype)
-    q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(v.dtype))
-    return mixed.transpose(1, 2).flatten(-2)
-
-
-class Attention(nn.Module):
-    """Projections of one stream of a double block."""
-
-    def __init__(self, hidden: int) -> None:
-        """Create the layers for a hidden width."""
-        super().__init__()
-        self.qkv = Linear(hidden, 3 * hidden)
-        self.proj = Linear(hidden, hidden, 0.3 / math.sqrt(hidden))
-        self.norm = QueryKeyNorm()
-
-
-def _gated(x: Tensor) -> Tensor:
-    gate, value = x.chunk(2, -1)
-    return F.silu(gate) * value
-
-
-class FeedForward(nn.ModuleDict):
-    """SwiGLU feed-forward, with the engine's names "0" and "2"."""
-
-    def __init__(self, hidden: int) -> None:
-        """Create the layers for a hidden width."""
-        wide = FEED_FORWARD * hidden
-        super().__init__(
-            {"0": Linear(hidden, 2 * wide), "2": Linear(wide, hidden, 0.3 / math.sqrt(wide))}
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the two matrices and the gate."""
-        return self["2"](_gated(self["0"](x)))
-
-
-class DoubleBlock(nn.Module):
-    """Image and text with separate weights and joint attention."""
-
-    def __init__(self, hidden: int) -> None:
-        """Create the layers for a hidden width."""
-        super().__init__()
-        self.img_attn, self.txt_attn = Attention(hidden), Attention(hidden)
-        self.img_mlp, self.txt_mlp = FeedForward(hidden), FeedForward(hidden)
-
-    def forward(
-        self,
-        image: Tensor,
-        text: Tensor,
-        for_image: tuple[Tensor, ...],
-        for_text: tuple[Tensor, ...],
-        *,
-        table: tuple[Tensor, Tensor],
-        bias: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Apply the block; the six modulation tensors are (shift, scale, gate) twice."""
-        parts = zip(
-            self.txt_attn.norm(self.txt_attn.qkv(modulated(text, for_text[0], for_text[1]))),
-            self.img_attn.norm(self.img_attn.qkv(modulated(image, for_image[0], for_image[1]))),
-            strict=True,
-        )
-        q, k, v = (torch.cat(part, 1) for part in parts)
-        mixed = _attend(q, k, v, table, bias)
-        length = text.shape[1]
-        image = image + for_image[2] * self.img_attn.proj(mixed[:, length:])
-        text = text + for_text[2] * self.txt_attn.proj(mixed[:, :length])
-        image = image + for_image[5] * self.img_mlp(modulated(image, for_image[3], for_image[4]))
-        text = text + for_text[5] * self.txt_mlp(modulated(text, for_text[3], for_text[4]))
-        return image, text
-
-
-class SingleBlock(nn.Module):
-    """Text and image in one stream; attention and feed-forward network in parallel."""
-
-    def __init__(self, hidden: int) -> None:
-        """Create the layers for a hidden width."""
-        super().__init__()
-        self.hidden = hidden
-        self.linear1 = Linear(hidden, (3 + 2 * FEED_FORWARD) * hidden)
-        wide = (1 + FEED_FORWARD) * hidden
-        self.linear2 = Linear(wide, hidden, 0.3 / math.sqrt(wide))
-        self.norm = QueryKeyNorm()
-
-    def forward(
-        self,
-        x: Tensor,
-        modulation: tuple[Tensor, ...],
-        table: tuple[Tensor, Tensor],
-        bias: Tensor,
-    ) -> Tensor:
-        wide = self.linear1(modulated(x, modulation[0], modulation[1]))
-        q, k, v = self.norm(wide[..., : 3 * self.hidden])
-        mixed = _attend(q, k, v, table, bias)
-        both = torch.cat([mixed, _gated(wide[..., 3 * self.hidden :])], -1)
-        return x + modulation[2] * self.linear2(both)
+    #: Blocks that write captions.
+    captions: int = 2
 
 
 class Modulation(nn.Module):
@@ -204,6 +71,18 @@ class Modulation(nn.Module):
         return parts[:, None].unbind(-2)
 
 
+class Stream(NamedTuple):
+    """Inputs of the blocks: tokens, time vector, modulations, rotations and attention biases."""
+
+    text: Tensor
+    image: Tensor
+    time: Tensor
+    for_text: tuple[Tensor, ...]
+    for_image: tuple[Tensor, ...]
+    table: tuple[Tensor, Tensor]
+    bias: Tensor
+
+
 class Transformer(nn.Module):
     """The model, which predicts the velocity of image tokens."""
 
@@ -212,7 +91,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.shape = shape
         hidden = shape.hidden
-        self.img_in = Linear(IMAGE_CHANNELS, hidden)
+        self.img_in = Linear(USED_IMAGE_CHANNELS, hidden)
+        self.code_in = Linear(CODE_IMAGE_CHANNELS, hidden, 0.35)
         self.txt_in = Linear(shape.text, hidden)
         self.time_in = nn.ModuleDict(
             {"in_layer": Linear(TIME_CHANNELS, hidden), "out_layer": Linear(hidden, hidden)}
@@ -220,6 +100,7 @@ class Transformer(nn.Module):
         self.double_stream_modulation_img = Modulation(hidden, 6)
         self.double_stream_modulation_txt = Modulation(hidden, 6)
         self.single_stream_modulation = Modulation(hidden, 3)
+        self.caption_blocks = nn.ModuleList(CaptionBlock(hidden) for _ in range(shape.captions))
         self.double_blocks = nn.ModuleList(DoubleBlock(hidden) for _ in range(shape.doubles))
         self.single_blocks = nn.ModuleList(SingleBlock(hidden) for _ in range(shape.singles))
         self.final_layer = nn.ModuleDict(
@@ -250,15 +131,14 @@ class Transformer(nn.Module):
     def _start_with_noise(self) -> None:
         """Initialize the model to pass its input through, because the velocity is mostly noise.
 
-        Weights of unused channels are zero at the input and at the output.
+        Weights of unused channels are zero at the output.
         """
         used = USED_IMAGE_CHANNELS
-        nn.init.orthogonal_(self.img_in.weight[:, :used])
-        self.img_in.weight[:, used:] = 0
+        nn.init.orthogonal_(self.img_in.weight)
         # The last layer norm scales the input's channels by about this factor.
         gain = math.sqrt(self.shape.hidden / used)
         last = self.final_layer["linear"].weight
-        last[:used].add_(0.7 / gain * self.img_in.weight[:, :used].T)
+        last[:used].add_(0.7 / gain * self.img_in.weight.T)
         last[used:] = 0
 
     def config(self) -> dict[str, int]:
@@ -286,42 +166,80 @@ class Transformer(nn.Module):
             ids[:, here, 2] = line.repeat(side)
         return rope_table(ids)
 
+    def embedded(self, rows: Tensor) -> Tensor:
+        """Return the text stream's input for rows of words."""
+        return self.txt_in(rms_norm(F.embedding(rows, self.words), self.word_norm))
+
+    def pictures(self, tokens: Tensor) -> Tensor:
+        """Return the image stream's input for image tokens (N, L, 128), codes included."""
+        end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
+        codes = tokens[..., USED_IMAGE_CHANNELS:end] / AMPLITUDE
+        return self.img_in(tokens[..., :USED_IMAGE_CHANNELS]) + self.code_in(codes)
+
     def forward(
-        self, x: Tensor, sigma: Tensor, caption: Text, reference: Tensor | None = None
+        self, x: Tensor, sigma: Tensor, prompt: Text, reference: Tensor | None = None
     ) -> Tensor:
         """Return the velocity of image tokens x (N, L, 128) at noise levels sigma (N).
 
         `reference` contains the clean image tokens of a picture of the same size, if any.
         """
-        return self.with_states(x, sigma, caption, reference)[0]
+        return self.with_captions(x, sigma, prompt, reference)[0]
 
-    def with_states(
-        self, x: Tensor, sigma: Tensor, caption: Text, reference: Tensor | None = None
+    def with_captions(
+        self, x: Tensor, sigma: Tensor, prompt: Text, reference: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the velocity, and the states of the reference's tokens after the double blocks.
+        """Return the velocity, and the text stream (N, L, hidden) behind the caption blocks."""
+        stream = self.stream(x, sigma, prompt, reference)
+        written = self.write_captions(stream)
+        return self.draw(stream, written, x.shape[1]), written
 
-        The states are (N, L, hidden), or (N, 0, hidden) without a reference.
-        """
-        rows, positions, text_bias = caption
-        known = torch.arange(len(self.words), device=x.device)[:, None] > 0
-        embedded = _rms_norm(F.embedding(rows, self.words * known), self.word_norm)
+    def stream(
+        self, x: Tensor, sigma: Tensor, prompt: Text, reference: Tensor | None = None
+    ) -> Stream:
+        """Return the inputs of the blocks."""
         area = x.shape[1]
-        pictures = x if reference is None else torch.cat([x, reference], 1)
-        text, image = self.txt_in(embedded).float(), self.img_in(pictures).float()
+        image = self.pictures(x if reference is None else torch.cat([x, reference], 1)).float()
         time = self.time_vector(sigma)
-        length = rows.shape[1]
-        table = self._rope(positions, math.isqrt(area), pictures.shape[1] // area)
-        bias = F.pad(text_bias, (0, pictures.shape[1]))[:, None, None, :]
-        for_image = self.double_stream_modulation_img(time)
-        for_text = self.double_stream_modulation_txt(time)
+        return Stream(
+            self.embedded(prompt.rows).float(),
+            image,
+            time,
+            self.double_stream_modulation_txt(time),
+            self.double_stream_modulation_img(time),
+            self._rope(prompt.positions, math.isqrt(area), image.shape[1] // area),
+            F.pad(prompt.bias, (0, image.shape[1]))[:, None, None, :],
+        )
+
+    def write_captions(self, stream: Stream) -> Tensor:
+        """Return the text stream behind the caption blocks."""
+        text, shared = stream.text, {"table": stream.table, "bias": stream.bias}
+        for block in self.caption_blocks:
+            text = block(stream.image, text, stream.for_image, stream.for_text, **shared)
+        return text
+
+    def draw(self, stream: Stream, text: Tensor, area: int) -> Tensor:
+        """Return the velocity of the first `area` image tokens for a text stream."""
+        image, length = stream.image, text.shape[1]
+        shared = {"table": stream.table, "bias": stream.bias}
         for block in self.double_blocks:
-            image, text = block(image, text, for_image, for_text, table=table, bias=bias)
-        states = image[:, area:].float()
+            image, text = block(image, text, stream.for_image, stream.for_text, **shared)
         both = torch.cat([text, image], 1)
-        modulation = self.single_stream_modulation(time)
+        modulation = self.single_stream_modulation(stream.time)
         for block in self.single_blocks:
-            both = block(both, modulation, table, bias)
-        last = self.final_layer["adaLN_modulation_1"](F.silu(time)).float()[:, None]
+            both = block(both, modulation, stream.table, stream.bias)
+        last = self.final_layer["adaLN_modulation_1"](F.silu(stream.time)).float()[:, None]
         shift, scale = last.chunk(2, -1)
         drawn = modulated(both[:, length : length + area], shift, scale)
-        return self.final_layer["linear"](drawn).float(), states
+        return self.final_layer["linear"](drawn).float()
+
+    @torch.no_grad()
+    def begin_captions(self) -> None:
+        """Initialize the first head of the first caption block; see `CaptionBlock`."""
+        rows = self.embedded(torch.arange(len(self.words)))
+        shift, scale, *_ = self.double_stream_modulation_txt(
+            self.time_vector(torch.linspace(0.1, 1, 6))
+        )
+        tokens = modulated(rows[None], shift, scale).flatten(0, 1)
+        gram = tokens.T @ tokens
+        ridge = 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+        self.caption_blocks[0].look_back(torch.linalg.solve(gram + ridge, tokens.sum(0)))

@@ -1,4 +1,4 @@
-"""Measure how much of each type of edit a model does, on the same random edits each time."""
+"""Measure how well a model does each type of edit, on the same random edits each time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from train_demo_model.edits import KINDS, Edit
+from train_demo_model.losses import Batch, caption_loss, channel_weights, reduced_precision
 from train_demo_model.plans import Planner
-from train_demo_model.training import Batch, BatchSource
+from train_demo_model.training import BatchSource
 from train_demo_model.transformer import Transformer
 
 #: Edits of a type, and the side of their pictures, on a CPU and on a GPU.
@@ -30,36 +31,38 @@ class EditValidation:
             for kind, some in edits.items()
         }
         self.source = source
-        self.weights = source.used
+        self.weights = channel_weights().sign().to(source.device)
 
     def measure(self, weights: dict[str, Tensor], model: Transformer) -> str:
-        """Return a line with the error of each type of edit.
+        """Return a line with the error and the share of right captions of each type of edit.
 
-        It is that of the picture predicted from noise alone: 0 is the right picture, and 1 is the
-        unchanged reference; for edits that change nothing, a picture in the mean color.
+        The error is that of the picture predicted from noise alone: 0 is the right picture, and 1
+        is the unchanged reference; for edits that change nothing, a picture in the mean color.
 
         Args:
             weights: Weights of the model.
             model: A model of their shape, which is loaded with them.
         """
         model.load_state_dict(weights)
-        errors = {
-            kind: self._error(self.source.batch(plan, noisy=False), model.eval())
+        parts = [
+            f"{kind} {error:.3f} {right:.0%}"
             for kind, plan in self.plans.items()
-        }
-        listed = ", ".join(f"{kind} {error:.3f}" for kind, error in errors.items())
-        return f"error of edits: {listed}"
+            for error, right in [self._quality(self.source.batch(plan), model.eval())]
+        ]
+        return f"error and right captions of edits: {', '.join(parts)}"
 
     @torch.no_grad()
-    def _error(self, batch: Batch, model: Transformer) -> float:
+    def _quality(self, batch: Batch, model: Transformer) -> tuple[float, float]:
         clean, reference = batch.clean, batch.reference
         assert reference is not None
         generator = torch.Generator().manual_seed(4)
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device) * self.weights
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
         sigma = torch.ones(len(clean), device=clean.device)
-        with torch.autocast(clean.device.type, torch.bfloat16):
-            velocity = model(noise, sigma, batch.caption, reference)
+        with reduced_precision(clean.device):
+            velocity, written = model.with_captions(noise, sigma, batch.prompt, reference)
+            rows = model.embedded(torch.arange(len(model.words), device=clean.device))
+        _, right = caption_loss(written.float(), batch.prompt, rows)
         missing = ((noise - velocity - clean) * self.weights).square().sum()
         change = ((reference - clean) * self.weights).square().sum()
-        whole = (clean - clean.mean((0, 1))).square().sum()
-        return float(missing / (change if change > 0 else whole))
+        whole = ((clean - clean.mean((0, 1))) * self.weights).square().sum()
+        return float(missing / (change if change > 0 else whole)), float(right.mean())

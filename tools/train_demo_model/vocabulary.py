@@ -2,8 +2,7 @@
 
 The text encoder of the demo model has no layers: a prompt is a sequence of embedding rows.
 Every spelling of a word (synonym, plural, capitals, with or without a space in front) shares
-one row. Every other token has a row of zeros, which is padding, so that unknown words have no
-effect.
+one row. All other tokens share the row of padding, so that unknown words have no effect.
 """
 
 from __future__ import annotations
@@ -122,9 +121,11 @@ ANCHORS: dict[str, int | None] = {
     "assistant": None,
     "<think>": 151667,
     "</think>": 151668,
+    "\n": 198,
+    "\n\n": 271,
 }
 
-#: Row 0 contains zeros: padding, articles and unknown words.
+#: Row 0 is that of padding, articles and unknown words.
 WORDS = [*SPELLINGS, *ANCHORS]
 ROW = {word: index + 1 for index, word in enumerate(WORDS)}
 _ROW_OF_SPELLING = {
@@ -133,9 +134,12 @@ _ROW_OF_SPELLING = {
 
 #: Rows of the embedding table; the largest token id in a template is 151668.
 TABLE_ROWS = 151669
-#: The chat template around the prompt; "" is a token without a row (a line end).
-BEFORE_PROMPT = ("<|im_start|>", "user", "")
-AFTER_PROMPT = ("<|im_end|>", "", "<|im_start|>", "assistant", "", "<think>", "", "</think>")
+#: The chat template around the prompt.
+BEFORE_PROMPT = ("<|im_start|>", "user", "\n")
+AFTER_PROMPT = (
+    *("<|im_end|>", "\n", "<|im_start|>", "assistant", "\n", "<think>", "\n\n", "</think>"),
+    "\n\n",
+)
 #: Number of tokens to which the engine pads a prompt.
 PROMPT_TOKENS = 512
 
