@@ -61,7 +61,7 @@ void GraphExecutor::use_threads(int threads) {
 }
 
 ggml_status GraphExecutor::compute(ggml_cgraph& graph) {
-  pool_->reset();
+  (*pool_).reset();
   GraphProgress progress(graph, on_progress_);
   int ggml_begin = 0;  // first node that ggml has yet to compute
   for (int i = 0; i < graph.n_nodes;) {

@@ -44,6 +44,7 @@ bool cpu_has([[maybe_unused]] const std::string& name) {
     bool present;
   };
   // ggml enables BMI2 with AVX2, and the library's list has no entry for it.
+  // NOLINTBEGIN(readability-implicit-bool-conversion): an int with GCC, a bool with Clang
   const InstructionSet sets[] = {
       {"SSE3", __builtin_cpu_supports("sse3") != 0},
       {"AVX", __builtin_cpu_supports("avx") != 0},
@@ -57,6 +58,7 @@ bool cpu_has([[maybe_unused]] const std::string& name) {
       {"FMA", __builtin_cpu_supports("fma") != 0},
       {"F16C", __builtin_cpu_supports("f16c") != 0},
   };
+  // NOLINTEND(readability-implicit-bool-conversion)
   for (const InstructionSet& set : sets) {
     if (name == set.name) {
       return set.present;

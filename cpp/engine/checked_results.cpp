@@ -29,7 +29,8 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
     return ggml_backend_graph_compute(backend, graph);
   } catch (const std::system_error& error) {  // of Vulkan, which allocates while it computes
     const std::string_view what = error.what();
-    if (what.find("OutOfDeviceMemory") != what.npos || what.find("OutOfHostMemory") != what.npos) {
+    if (what.find("OutOfDeviceMemory") != std::string_view::npos ||
+        what.find("OutOfHostMemory") != std::string_view::npos) {
       return GGML_STATUS_ALLOC_FAILED;
     }
     throw;

@@ -1,10 +1,10 @@
 #include "engine/control_net_names.h"
 
 #include <array>
-#include <cstdlib>
 #include <string_view>
 #include <utility>
 
+#include "engine/line_text.h"
 #include "name_conversion.h"
 
 std::string library_convert_tensor_name(std::string name, SDVersion version);
@@ -39,7 +39,7 @@ bool split_number(std::string_view text, int& number, std::string_view& rest) {
       text.substr(0, dot).find_first_not_of("0123456789") != std::string_view::npos) {
     return false;
   }
-  number = std::atoi(std::string(text.substr(0, dot)).c_str());
+  number = leading_number(text.substr(0, dot));
   rest = text.substr(dot + 1);
   return true;
 }

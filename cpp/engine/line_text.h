@@ -1,5 +1,6 @@
 #pragma once
 
+#include <charconv>
 #include <string_view>
 
 namespace gpustack_draw {
@@ -14,6 +15,13 @@ inline std::string_view line_text(std::string_view line) noexcept {
 
 inline bool starts_with(std::string_view text, std::string_view beginning) noexcept {
   return text.substr(0, beginning.size()) == beginning;
+}
+
+/// Returns the decimal number that a text begins with, or 0.
+inline int leading_number(std::string_view text) noexcept {
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 }  // namespace gpustack_draw

@@ -165,8 +165,9 @@ void add_lokr_products(std::vector<AddedTensor>& added, const String2TensorStora
       continue;
     }
     // The library applies alpha to factors only, so it goes into one of the products.
-    const std::string alpha =
-        find(tensors, module + std::string(alpha_ending)) ? module + std::string(alpha_ending) : "";
+    const std::string alpha = find(tensors, module + std::string(alpha_ending)) != nullptr
+                                  ? module + std::string(alpha_ending)
+                                  : "";
     const bool has_second = find(tensors, module + std::string(second)) != nullptr;
     add_product(added, tensors, module + ".lokr_w2", alpha);
     add_product(added, tensors, module + ".lokr_w1", has_second ? "" : alpha);

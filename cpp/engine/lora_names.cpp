@@ -8,14 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "engine/line_text.h"
+
 namespace gpustack_draw {
 namespace {
 
 constexpr std::string_view lora_prefix = "lora.";
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
 
 bool remove_prefix(std::string& name, std::string_view prefix) {
   if (!starts_with(name, prefix)) {

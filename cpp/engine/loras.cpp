@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <stdexcept>
+
+#include "engine/line_text.h"
 
 namespace gpustack_draw {
 
@@ -50,7 +51,7 @@ void LoraCount::set_total(int tensors) noexcept {
 void LoraCount::add_line(std::string_view text) {
   const auto has = [&](std::string_view part) { return text.find(part) != std::string_view::npos; };
   if (has(") LoRA tensors have been applied")) {
-    applied_ += std::atoi(std::string(text.substr(text.find('(') + 1)).c_str());
+    applied_ += leading_number(text.substr(text.find('(') + 1));
   } else if (has("unused lora tensor |")) {
     const std::string_view rest = text.substr(text.find('|') + 1);
     const std::string name(rest.substr(0, rest.find('|')));

@@ -1,7 +1,6 @@
 #include "engine/step_cache.h"
 
 #include <array>
-#include <cstdlib>
 #include <string>
 
 #include "engine/line_text.h"
@@ -25,7 +24,7 @@ void StepCacheCount::add_line(std::string_view text) {
     const std::string_view rest = text.substr(name.size());
     is_enabled_ = is_enabled_ || starts_with(rest, "enabled ");
     if (starts_with(rest, skipped)) {
-      counts_.skipped += std::atoi(std::string(rest.substr(skipped.size())).c_str());
+      counts_.skipped += leading_number(rest.substr(skipped.size()));
     }
   }
 }

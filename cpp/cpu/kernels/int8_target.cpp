@@ -6,8 +6,7 @@
 #define AS_TEXT(name) #name
 #define NAME_OF(target) AS_TEXT(target)
 
-namespace gpustack_draw::cpu {
-namespace TARGET_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 namespace {
 
 constexpr Int8Kernels make_int8_kernels() {
@@ -25,7 +24,6 @@ constexpr Int8Kernels make_int8_kernels() {
 
 }  // namespace
 
-const Int8Kernels int8_kernels = make_int8_kernels();
+constexpr Int8Kernels int8_kernels = make_int8_kernels();
 
-}  // namespace TARGET_NAMESPACE
-}  // namespace gpustack_draw::cpu
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE

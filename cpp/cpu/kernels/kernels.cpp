@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-#if !defined(__aarch64__)
+#ifndef __aarch64__
 #include <cpuid.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -124,7 +124,7 @@ const Kernels* best_kernels() {
 const Kernels& f32_kernels(const Kernels& kernels) {
   for (const Target& target : targets) {
     if (target.kernels == &kernels && target.multiplies_in_f32) {
-      return kernels;
+      return kernels;  // NOLINT(bugprone-return-const-ref-from-parameter): a static table
     }
   }
   for (const Target& target : targets) {
@@ -132,7 +132,7 @@ const Kernels& f32_kernels(const Kernels& kernels) {
       return *target.kernels;
     }
   }
-  return kernels;
+  return kernels;  // NOLINT(bugprone-return-const-ref-from-parameter)
 }
 
 const Kernels* kernels_named(const char* name) {

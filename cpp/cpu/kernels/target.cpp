@@ -21,8 +21,7 @@
 #define AS_TEXT(name) #name
 #define NAME_OF(target) AS_TEXT(target)
 
-namespace gpustack_draw::cpu {
-namespace TARGET_NAMESPACE {
+namespace gpustack_draw::cpu::TARGET_NAMESPACE {
 namespace {
 
 #if GPUSTACK_DRAW_TARGET == GPUSTACK_DRAW_AMX_BF16
@@ -100,7 +99,6 @@ constexpr Kernels make_kernels() {
 
 }  // namespace
 
-const Kernels kernels = make_kernels();
+constexpr Kernels kernels = make_kernels();
 
-}  // namespace TARGET_NAMESPACE
-}  // namespace gpustack_draw::cpu
+}  // namespace gpustack_draw::cpu::TARGET_NAMESPACE
