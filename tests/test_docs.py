@@ -169,7 +169,7 @@ def test_every_mentioned_option_exists(name: str) -> None:
 
 # Options of pip 23.0.1, which venv installs on Debian 12.
 PIP_OPTIONS = {
-    "install": {"--config-settings", "--no-build-isolation", "--upgrade", "--editable", "-e"},
+    "install": {"--config-settings", "--no-build-isolation", "--upgrade", "--editable", "-e", "-v"},
     "uninstall": {"--yes", "-y"},
 }
 PIP = re.compile(r"(?<![-\w.])(?:[\w./]+/)?pip (install|uninstall)\b([^\n`|&]*)")

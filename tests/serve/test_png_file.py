@@ -51,10 +51,13 @@ def test_a_picture_is_encoded_once_for_all_who_need_it(monkeypatch: pytest.Monke
 
 
 def test_a_file_ends_with_its_picture() -> None:
+    gc.collect()
+    others = len(module._FILES)  # of tests before, whose threads may still hold their pictures
     picture = make_picture()
     png_file(picture)
+    assert len(module._FILES) == others + 1
     gone = weakref.ref(picture)
     del picture
     gc.collect()
     assert gone() is None
-    assert not len(module._FILES)
+    assert len(module._FILES) <= others
