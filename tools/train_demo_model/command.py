@@ -186,11 +186,11 @@ def _with_captions(weights: Weights, shape: Shape) -> Weights:
     The package's first weights have zeros for padding, which would amplify what is added to it.
     """
     model = Transformer(shape)
-    words = weights["words"]
+    words = weights["words"].clone()
     missing = ~words.any(1)
     scale = words[~missing].square().mean().sqrt()
     words[missing] = scale * torch.randn(int(missing.sum()), words.shape[1])
-    model.load_state_dict({**model.state_dict(), **weights})
+    model.load_state_dict({**model.state_dict(), **weights, "words": words})
     model.begin_captions()
     return model.state_dict()
 
