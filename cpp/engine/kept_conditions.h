@@ -18,12 +18,13 @@
 #include <utility>
 
 #include "after_drawing.h"
-#include "attention_keys.h"        // in front of the library's headers
-#include "byte_pair_tokenizers.h"  // likewise
+#include "before_library.h"
 #include "conditioner.hpp"
-#include "unigram_tokenizer.h"  // likewise
 
 namespace gpustack_draw {
+
+static_assert(std::is_same_v<decltype(FluxCLIPEmbedder::t5_tokenizer), QuickUnigramTokenizer>,
+              "the library has its own tokenizer of T5, which finds no pieces");
 
 /// The inputs of a text encoder.
 struct ConditionInputs {
