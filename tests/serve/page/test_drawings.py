@@ -174,6 +174,17 @@ def test_canceling_ends_the_request_and_its_clients() -> None:
     run(test)
 
 
+def test_a_drawing_that_has_not_begun_is_canceled_too() -> None:
+    async def test(api: ImagesApi, app: Starlette) -> None:
+        client = Client(app, "POST", f"/drawings/{ID}/generations")
+        cancel = Client(app, "DELETE", f"/drawings/{ID}")
+        await asyncio.wait_for(asyncio.gather(cancel.task, client.task), 10)
+        assert (client.status, cancel.status) == (409, 204)
+        assert api.bodies == []
+
+    run(test)
+
+
 def test_refusals_of_the_images_api_reach_the_page() -> None:
     async def test(api: ImagesApi, app: Starlette) -> None:
         transport = httpx.ASGITransport(app)

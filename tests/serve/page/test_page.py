@@ -171,6 +171,25 @@ def test_canceling_frees_the_engine(pages: Pages, server: str) -> None:
     assert page.locator("#pictures li").count() == before + 1
 
 
+def test_a_drawing_whose_request_is_late_is_canceled(pages: Pages, server: str) -> None:
+    page = pages.open(server, expected=(404, 409))
+    fill_form(page, "a red circle", steps=1000)
+    held: list[Any] = []
+
+    def hold(request: Any) -> None:
+        held.append(request)
+
+    page.route("**/generations", hold)
+    page.click("#draw")
+    page.wait_for_selector("#cancel")
+    with page.expect_response(lambda answer: answer.status == 404):
+        page.click("#cancel")
+    held[0].continue_()
+    page.wait_for_selector("#draw:not([aria-disabled])")
+    assert page.inner_text("#status") == "Canceled."
+    assert page.is_hidden("#error")
+
+
 def test_a_reloaded_page_finds_its_drawing_again(pages: Pages, server: str) -> None:
     page = pages.open(server)
     fill_form(page, "a yellow moon", side=128, steps=40)

@@ -68,6 +68,7 @@ class Drawing:
         """End the drawing, and wait until the engine is free."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        await self._finish()  # a task that had not begun has run no code of its own
 
     async def _wait_for_more(self, last: int) -> None:
         async with self._changed:
@@ -81,9 +82,12 @@ class Drawing:
             if self.status:  # the client has its answer, whose end is missing
                 LOGGER.exception("a drawing of the page failed")
         finally:
-            async with self._changed:
-                self.is_finished = True
-                self._changed.notify_all()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        async with self._changed:
+            self.is_finished = True
+            self._changed.notify_all()
 
     async def _receive(self) -> Message:
         body, self._body = self._body, None

@@ -241,7 +241,7 @@ async function follow(events, { inputs, known = new Set() }) {
   return text("drawnStatus", { prompt: item.fields.prompt ?? "" });
 }
 
-/** True if the server does not know a drawing any more, which a reloaded page asked for. */
+/** True if the server does not know a drawing: any more after a reload, or yet. */
 function isForgotten(error) {
   return error instanceof api.ServerError && error.status === 404;
 }
@@ -250,12 +250,20 @@ async function cancel() {
   if (!drawing || isCanceled) return;
   isCanceled = true;
   const hadFocus = document.activeElement === element("cancel");
-  try {
-    await api.cancelDrawing(drawing.id);
-  } catch (error) {
-    if (!isForgotten(error)) fail(error);
-  }
+  await endOnServer(drawing).catch(fail);
   if (hadFocus) element("draw").focus();
+}
+
+/** End a drawing, also one that the server does not know yet. */
+async function endOnServer(canceled) {
+  while (drawing === canceled) {
+    try {
+      return await api.cancelDrawing(canceled.id);
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+    }
+    await sleep(200);
+  }
 }
 
 async function openPicture(item) {
