@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,7 +42,9 @@ def main() -> None:
     options = _arguments()
     edits = make_edits(options.count, options.seed)
     masked = make_inpaintings(options.inpaint, options.seed)
-    chosen = {} if options.steps is None else {"sample_steps": options.steps}
+    chosen: dict[str, Any] = {"size": (options.side, options.side)}
+    if options.steps is not None:
+        chosen["sample_steps"] = options.steps
     start = time.monotonic()
     with gpustack_draw.load(options.model) as model:
         sources = [edit.before.drawn(options.side) for edit in edits]

@@ -25,14 +25,14 @@ from train_demo_model.vocabulary import COLOR_NAMES, OBJECT_NAMES, OBJECTS, ROW
 
 #: Types of edits and their shares by the number of objects: one, several equal, two different.
 KINDS: dict[str, tuple[float, float, float]] = {
-    "recolor": (0.14, 0.24, 0.24),
-    "ground": (0.12, 0.16, 0.14),
-    "remove": (0.07, 0.08, 0.18),
-    "resize": (0.15, 0.0, 0.08),
+    "recolor": (0.14, 0.24, 0.30),
+    "ground": (0.12, 0.16, 0.08),
+    "remove": (0.07, 0.08, 0.08),
+    "resize": (0.15, 0.0, 0.14),
     "move": (0.15, 0.0, 0.0),
-    "exchange": (0.10, 0.20, 0.16),
+    "exchange": (0.10, 0.20, 0.18),
     "add": (0.10, 0.0, 0.0),
-    "both": (0.09, 0.24, 0.12),
+    "both": (0.09, 0.24, 0.14),
     "describe": (0.04, 0.0, 0.0),
     "keep": (0.04, 0.08, 0.08),
 }
@@ -108,6 +108,8 @@ class EditMaker:
 
     def _start(self) -> Scene:
         scene = self.scenes.make()
+        if _group(scene.objects) < 2:  # the object that is meant is the hardest to learn
+            scene = self.scenes.make()
         if self.rng.random() < 0.03:
             return replace(scene, objects=[])
         first = scene.objects[0]
@@ -336,17 +338,20 @@ class EditMaker:
 
 
 def result_caption(scene: Scene) -> list[int]:
-    """Return the rows of the slots for a scene; unused ones are padding."""
-    words, things = [""] * SLOT_COUNT, scene.objects
-    if len(things) > 1 and len({(thing.name, thing.color) for thing in things}) == 1:
-        words[:3] = [{2: "two", 3: "three"}[len(things)], things[0].color, things[0].name]
-    else:
-        for thing in things:
-            place, size = _parts(thing.slot)
-            first = 4 if place in ("right", "bottom") else 0
-            if words[first + 2]:
-                first = 4 - first
-            place = "" if place == "center" else place
-            words[first : first + 4] = [size, thing.color, thing.name, place]
+    """Return the rows of the slots for a scene; unused ones are padding.
+
+    Equal objects are written like different ones, so that an object's words do not depend on
+    others; of three, the middle one is the word "three" in place of the first one's size.
+    """
+    words = [""] * SLOT_COUNT
+    for thing in scene.objects[:1] + scene.objects[1:][-1:]:
+        place, size = _parts(thing.slot)
+        first = 4 if place in ("right", "bottom") else 0
+        if words[first + 2]:
+            first = 4 - first
+        place = "" if place == "center" else place
+        words[first : first + 4] = [size, thing.color, thing.name, place]
+    if len(scene.objects) == 3:
+        words[0] = "three"
     words[8:] = [scene.background, "background"]
     return [ROW[word] if word else 0 for word in words]

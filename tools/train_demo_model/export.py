@@ -31,6 +31,8 @@ AUTOENCODER_PREFIX = "tae."
 DECODER_DEPTHS = (3, 3, 3, 1)
 #: The encoder's layers that halve the resolution.
 HALVINGS = (2, 6, 10)
+#: Largest number of a quantized block. That of q8_0 is 127; with fewer, the file compresses better.
+LEVELS = 31
 #: Small tensors that stay in 16 bits, because they determine colors.
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
@@ -220,6 +222,16 @@ def _type_of(name: str, value: Tensor, precise: bool) -> gguf.GGMLQuantizationTy
     return gguf.GGMLQuantizationType.Q8_0
 
 
+def _quantized(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix as blocks of q8_0: 32 numbers and their 16-bit scale before them."""
+    blocks = matrix.reshape(-1, 32)
+    scale = (np.abs(blocks).max(1, keepdims=True) / LEVELS).astype(np.float16)
+    inverse = np.divide(1, scale, out=np.zeros(scale.shape, np.float32), where=scale > 0)
+    numbers = np.rint(blocks * inverse).clip(-127, 127).astype(np.int8)
+    parts = scale.view(np.uint8), numbers.view(np.uint8)
+    return np.concatenate(parts, 1).reshape(len(matrix), -1)
+
+
 def write(
     path: Path,
     weights: dict[str, Tensor],
@@ -241,7 +253,7 @@ def write(
         kind = _type_of(name, value, precise)
         array = value.detach().cpu().float().numpy()
         if kind == gguf.GGMLQuantizationType.Q8_0:
-            array = gguf.quants.quantize(array, kind)
+            array = _quantized(array)
         elif kind == gguf.GGMLQuantizationType.F16:
             array = array.astype(np.float16)
         writer.add_tensor(name, array, raw_dtype=kind)

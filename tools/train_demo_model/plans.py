@@ -59,7 +59,7 @@ TEXT_TO_IMAGE = Course()
 CAPTIONS = Course(
     early=1.0, simple=False, rate=0.6, decay_from=0.5, edits=0.85, captions=1.0, draws=False
 )
-EDITING = Course(early=1.0, simple=False, rate=0.4, decay_from=0.4, edits=0.7, captions=0.03)
+EDITING = Course(early=1.0, simple=False, rate=0.4, decay_from=0.4, edits=0.7, captions=0.3)
 
 
 class Plan(NamedTuple):

@@ -37,6 +37,10 @@ from train_demo_model.transformer import Shape, Transformer
 
 WARM_UP_STEPS = 60
 CHECKPOINT_SECONDS = 60
+#: The latent channels with the codes of a scene.
+CODES = slice(USED_CHANNELS, USED_CHANNELS + CODE_CHANNELS)
+#: Share of pictures whose noise has the codes of another picture, as if drawing started from that.
+STARTED = 0.25
 #: Names of the parts that write captions.
 WRITING = ("caption_blocks.", "code_in.")
 
@@ -71,13 +75,16 @@ class BatchSource:
     @torch.no_grad()
     def batch(self, plan: Plan) -> Batch:
         """Return the step of a plan."""
-        clean = self._latents(self.painter.paint(plan.scenes, plan.side))
+        painted = self.painter.paint(plan.scenes, plan.side)
+        clean = self._latents(painted)
+        started = torch.rand(len(clean), device=self.device) < STARTED
+        kept = AMPLITUDE * torch.rand(int(started.sum()), 1, 1, 1, device=self.device)
+        clean[started, CODES] = kept * self.scene_encoder(altered(painted.roll(1, 0)[started]))
         reference = None
         if plan.references is not None:
             pictures = altered(self.painter.paint(plan.references, plan.side))
             latents = self._latents(pictures)
-            codes = slice(USED_CHANNELS, USED_CHANNELS + CODE_CHANNELS)
-            latents[:, codes] = AMPLITUDE * self.scene_encoder(pictures)
+            latents[:, CODES] = AMPLITUDE * self.scene_encoder(pictures)
             reference = tokens_of_latents(latents)
         return Batch(
             tokens_of_latents(clean),

@@ -53,7 +53,7 @@ class Shape:
     singles: int = 3
     text: int = 64
     #: Blocks that write captions.
-    captions: int = 2
+    captions: int = 3
 
 
 class Modulation(nn.Module):
