@@ -8,7 +8,7 @@ script generates all training data.
 
 The autoencoder is fitted first (--decoder-minutes), then the transformer is trained for
 text-to-image. After that a network learns to name what pictures show (--scene-minutes), the first
-blocks learn the captions of edited pictures (--caption-minutes), and all blocks learn to draw them
+blocks learn the captions of edited pictures (--caption-minutes), and the others learn to draw them
 (--edit-minutes). With --start FILE, training begins with the weights of that model file. The work
 folder (--work, by default OUTPUT with ".work" appended) contains checkpoints: the same command
 continues an interrupted training, and a larger number of minutes continues a finished one. Exports

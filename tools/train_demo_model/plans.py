@@ -20,6 +20,9 @@ from train_demo_model.scenes import Layout, Scene, SceneMaker, lay_out
 BATCH = {128: 96, 256: 24}
 #: Up to this share of the time scenes are simple.
 EARLY = 0.45
+#: The weights that write captions of edits, and those that draw.
+WRITING = ("caption_blocks.", "code_in.")
+DRAWING = ("double_blocks.", "single_blocks.", "single_stream_modulation.", "final_layer.")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,13 @@ class Course:
     decay_from: float = 0.55
     #: Share of steps with edits.
     edits: float = 0.0
-    #: Weight of the loss of the captions that the caption blocks write.
-    captions: float = 0.0
-    #: False to train only the parts that write captions, which draws nothing.
-    draws: bool = True
+    #: Beginnings of the names of the weights that are trained; empty for all.
+    parts: tuple[str, ...] = ()
+
+    @property
+    def draws(self) -> bool:
+        """True unless only captions are written, which needs no picture of the result."""
+        return self.parts != WRITING
 
     def rate_at(self, progress: float) -> float:
         """Return the factor of the learning rates."""
@@ -56,10 +62,8 @@ class Course:
 
 #: From random weights to text-to-image, from there to captions of edits, and to their pictures.
 TEXT_TO_IMAGE = Course()
-CAPTIONS = Course(
-    early=1.0, simple=False, rate=0.6, decay_from=0.5, edits=0.85, captions=1.0, draws=False
-)
-EDITING = Course(early=1.0, simple=False, rate=0.4, decay_from=0.4, edits=0.7, captions=0.3)
+CAPTIONS = Course(early=1.0, simple=False, rate=0.6, decay_from=0.5, edits=0.85, parts=WRITING)
+EDITING = Course(simple=False, rate=0.4, decay_from=0.3, edits=0.6, parts=DRAWING)
 
 
 class Plan(NamedTuple):

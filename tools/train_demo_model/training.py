@@ -1,7 +1,7 @@
 """Train the transformer on scenes that are generated on the fly, with rectified flow.
 
-The blocks that write captions of edits are trained by themselves first, because that needs no
-picture, then together with the others.
+The blocks that write captions of edits are trained by themselves, because that needs no picture of
+the result, then those that draw the captions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from train_demo_model.painting import Painter, altered, to_device, tokens_of_lat
 from train_demo_model.plans import Course, Plan, PlanStream
 from train_demo_model.scene_encoder import SceneEncoder
 from train_demo_model.scenes import MaskStore
-from train_demo_model.transformer import Shape, Transformer
+from train_demo_model.transformer import Shape, Stream, Transformer
 
 WARM_UP_STEPS = 60
 CHECKPOINT_SECONDS = 60
@@ -41,8 +41,6 @@ CHECKPOINT_SECONDS = 60
 CODES = slice(USED_CHANNELS, USED_CHANNELS + CODE_CHANNELS)
 #: Share of pictures whose noise has the codes of another picture, as if drawing started from that.
 STARTED = 0.25
-#: Names of the parts that write captions.
-WRITING = ("caption_blocks.", "code_in.")
 
 
 def keep_memory() -> None:
@@ -106,9 +104,8 @@ class Trainer:
         torch.manual_seed(len(name))
         self.source, self.course, self.device = source, course, source.device
         self.model = Transformer(shape).to(self.device)
-        if not course.draws:
-            for part, parameter in self.model.named_parameters():
-                parameter.requires_grad_(part.startswith(WRITING))
+        for part, parameter in self.model.named_parameters():
+            parameter.requires_grad_(part.startswith(course.parts or ""))
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.optimizers = make_optimizers(self.model)
         self.weights = channel_weights().to(self.device)
@@ -225,22 +222,33 @@ class Trainer:
             get_ema_multi_avg_fn(keep)(list(self.average.values()), values, 0)
 
     def _loss(self, batch: Batch, plan: Plan) -> Tensor:
-        """Return the loss of a step, and keep its parts for the log."""
+        """Return the loss of a step, and keep it for the log."""
         noisy, right = noisy_tokens(batch)
-        loss = torch.zeros((), device=self.device)
         with reduced_precision(self.device):
             stream = self.model.stream(noisy, batch.sigma, batch.prompt, batch.reference)
-            written = self.model.write_captions(stream)
-            if self.course.draws:
-                velocity = self.model.draw(stream, written, noisy.shape[1])
-                loss = velocity_loss(velocity, right, self.weights)
-                self._keep(plan.name, loss)
-        if self.course.captions:
-            rows = self.model.embedded(torch.arange(len(self.model.words), device=self.device))
-            captions, correct = caption_loss(written.float(), batch.prompt, rows.detach())
-            self._keep(f"wrong captions, {plan.name}", 1 - correct.mean())
-            loss = loss + self.course.captions * captions
+            if not self.course.draws:
+                loss, correct = self._captions(self.model.write_captions(stream), batch.prompt)
+                self._keep(f"wrong captions, {plan.name}", 1 - correct.mean())
+                return loss
+            velocity = self.model.draw(stream, self._text(stream, batch.prompt), noisy.shape[1])
+        loss = velocity_loss(velocity, right, self.weights)
+        self._keep(plan.name, loss)
         return loss
+
+    def _text(self, stream: Stream, prompt: Text) -> Tensor:
+        """Return the captions to draw: the written ones, or right ones where those are wrong."""
+        if not self.model.caption_blocks:
+            return stream.text
+        with torch.no_grad():
+            written = self.model.write_captions(stream)
+            _, correct = self._captions(written, prompt)
+            return torch.where(
+                correct[:, None, None] > 0, written, self.model.embedded(prompt.written)
+            )
+
+    def _captions(self, written: Tensor, prompt: Text) -> tuple[Tensor, Tensor]:
+        rows = self.model.embedded(torch.arange(len(self.model.words), device=self.device))
+        return caption_loss(written.float(), prompt, rows.detach())
 
     def _keep(self, name: str, loss: Tensor) -> None:
         # Reading the number would wait for the GPU.
