@@ -103,5 +103,5 @@ def main() -> None:
     source = BatchSource(file.encoder(), file.scene_encoder(), store)
     planner = SkyPlanner(5, store.variations)
     train(model, source, planner, parameters, options.steps)
-    write(options.output, loras)
+    write(options.output, loras, file.shape().captions)
     compare(without, pictures(model, file), options.output.with_suffix(".png"))

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from train_demo_model.export import engine_name
 from train_demo_model.transformer import Transformer
 
 RANK = 4
-#: Prefix of the names in the file: those of ComfyUI.
-PREFIX = "diffusion_model."
+#: Blocks whose matrices are changed. Those that write captions of edits stay as they are.
+BLOCKS = ("double_blocks.", "single_blocks.")
 METADATA = {
     "format": "pt",
     "modelspec.architecture": "gpustack-draw-demo/lora",
@@ -38,12 +39,12 @@ class LoraLinear(nn.Module):
 
 
 def add_loras(model: Transformer) -> dict[str, LoraLinear]:
-    """Freeze a model, add a LoRA to each matrix of its blocks, and return them by name."""
+    """Freeze a model, and return a LoRA for each matrix of the blocks that draw, by its name."""
     model.requires_grad_(requires_grad=False)
     names = [
         name
         for name, module in model.named_modules()
-        if "_blocks." in name and isinstance(module, nn.Linear)
+        if name.startswith(BLOCKS) and isinstance(module, nn.Linear)
     ]
     loras = {}
     for name in names:
@@ -53,11 +54,18 @@ def add_loras(model: Transformer) -> dict[str, LoraLinear]:
     return loras
 
 
-def write(path: Path, loras: dict[str, LoraLinear]) -> None:
-    """Write a LoRA with 16-bit numbers."""
+def write(path: Path, loras: dict[str, LoraLinear], captions: int) -> None:
+    """Write a LoRA with 16-bit numbers and ComfyUI's names.
+
+    Args:
+        path: The file to write.
+        loras: The LoRAs by the names of their matrices.
+        captions: Number of the model's blocks that write captions.
+    """
     tensors = {}
     for name, lora in loras.items():
-        tensors[f"{PREFIX}{name}.lora_A.weight"] = lora.down.detach().half().contiguous()
-        tensors[f"{PREFIX}{name}.lora_B.weight"] = lora.up.detach().half().contiguous()
+        full = engine_name(name, captions).removeprefix("model.")
+        tensors[f"{full}.lora_A.weight"] = lora.down.detach().half().contiguous()
+        tensors[f"{full}.lora_B.weight"] = lora.up.detach().half().contiguous()
     save_file(tensors, path, METADATA)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")

@@ -37,8 +37,12 @@ LEVELS = 31
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
 
-def engine_name(name: str) -> str:
-    """Return the engine's name of a weight of the transformer."""
+def engine_name(name: str, captions: int = 0) -> str:
+    """Return the engine's name of a weight, in a model with a number of caption blocks."""
+    kind, _, rest = name.partition(".")
+    if kind == "double_blocks":
+        number, _, rest = rest.partition(".")
+        name = f"{kind}.{int(number) + captions}.{rest}"
     return MODEL_PREFIX + name.replace("adaLN_modulation_1", "adaLN_modulation.1")
 
 
@@ -47,12 +51,9 @@ def transformer_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     captions = len({name.split(".")[1] for name in weights if name.startswith("caption_blocks.")})
     tensors = {}
     for name, value in weights.items():
-        kind, _, rest = name.partition(".")
-        if kind == "double_blocks":
-            number, _, rest = rest.partition(".")
-            tensors[engine_name(f"{kind}.{int(number) + captions}.{rest}")] = value
-        elif kind not in {"words", "word_norm", "img_in", "code_in", "caption_blocks"}:
-            tensors[engine_name(name)] = value
+        apart = {"words", "word_norm", "img_in", "code_in", "caption_blocks"}
+        if name.split(".")[0] not in apart:
+            tensors[engine_name(name, captions)] = value
     image = torch.zeros(len(weights["img_in.weight"]), IMAGE_CHANNELS)
     image[:, :USED_IMAGE_CHANNELS] = weights["img_in.weight"]
     end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
