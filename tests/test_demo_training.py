@@ -19,7 +19,7 @@ CAPTION_WORDS = 14
 
 @pytest.fixture(scope="module")
 def edits() -> list[Edit]:
-    maker = EditMaker(random.Random(3))
+    maker = EditMaker(random.Random(3), displaced=0.5)
     return [maker.make() for _ in range(3000)]
 
 

@@ -37,8 +37,9 @@ KINDS: dict[str, tuple[float, float, float]] = {
     "keep": (0.04, 0.08, 0.08),
 }
 SIZES = ("small", "", "big")
-#: Share of pictures in shades beside the palette and displaced, and the maximum of both.
-VARIED, TINT, DISPLACED = 0.5, 0.06, 0.06
+#: Share of pictures in shades beside the palette, the greatest difference of those, and the
+#: greatest displacement of all objects.
+VARIED, TINT, DISPLACED = 0.25, 0.06, 0.06
 #: Distance of an object from the edge, at least.
 MARGIN = 0.004
 
@@ -75,9 +76,9 @@ def _group(things: list[Thing]) -> int:
 class EditMaker:
     """Generator of random edits, reproducible from one random generator."""
 
-    def __init__(self, rng: random.Random) -> None:
-        """Create a generator that uses only `rng`."""
-        self.rng = rng
+    def __init__(self, rng: random.Random, displaced: float = 0.0) -> None:
+        """Create a generator that uses only `rng`; `displaced` is the share of such pictures."""
+        self.rng, self.displaced = rng, displaced
         self.scenes = SceneMaker(rng)
         self.makers: dict[str, Callable[[Scene, int], tuple[Scene, Words]]] = {
             "recolor": self._recolor,
@@ -120,7 +121,7 @@ class EditMaker:
         return scene
 
     def _varied(self, scene: Scene) -> Scene:
-        """Change the shades of half of the pictures, so that colors must be copied."""
+        """Change the shades of some pictures, so that colors must be copied."""
         if self.rng.random() > VARIED:
             return scene
         tints = {thing.color: self._tint() for thing in scene.objects}
@@ -132,9 +133,9 @@ class EditMaker:
         return red, green, blue
 
     def _displaced(self, before: Scene, after: Scene) -> tuple[Scene, Scene]:
-        """Displace half of the pictures, unless the edit names a place."""
+        """Displace the objects of some pictures, unless the edit names a place."""
         places = [{_parts(thing.slot)[0] for thing in scene.objects} for scene in (before, after)]
-        if not places[1] <= places[0] or self.rng.random() > VARIED:
+        if not places[1] <= places[0] or self.rng.random() >= self.displaced:
             return before, after
         shift = tuple(self._free_shift(axis, [*before.objects, *after.objects]) for axis in (0, 1))
         return replace(before, shift=shift), replace(after, shift=shift)

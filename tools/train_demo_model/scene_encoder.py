@@ -184,7 +184,7 @@ def _minutes_since(start: float) -> float:
 def _batches(store: MaskStore) -> Iterator[tuple[list[Scene], int, Tensor]]:
     """Return endless scenes, with their sides and pictures."""
     rng, painter = random.Random(5), Painter(store)
-    maker = EditMaker(rng)
+    maker = EditMaker(rng, displaced=0.5)
     while True:
         side = 256 if rng.random() < LARGE_SHARE else 128
         scenes = [maker.make().before for _ in range(BATCH[side])]
