@@ -1,4 +1,4 @@
-// The files whose macros replace parts of the library's headers, in front of which they belong.
+// Files with macros that replace parts of the library's headers, and therefore come before them.
 
 #pragma once
 
