@@ -6,6 +6,7 @@ No biases, heads of 128 channels, and rotary positions on four axes.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -112,6 +113,16 @@ class FeedForward(nn.ModuleDict):
         return self["2"](_gated(self["0"](x)))
 
 
+class Shared(NamedTuple):
+    """Inputs of all double-stream blocks; each modulation is (shift, scale, gate) twice."""
+
+    for_image: tuple[Tensor, ...]
+    for_text: tuple[Tensor, ...]
+    #: Rotations of queries and keys, and attention biases of the keys.
+    table: tuple[Tensor, Tensor]
+    bias: Tensor
+
+
 class DoubleBlock(nn.Module):
     """Image and text with separate weights and joint attention."""
 
@@ -121,17 +132,9 @@ class DoubleBlock(nn.Module):
         self.img_attn, self.txt_attn = Attention(hidden), Attention(hidden)
         self.img_mlp, self.txt_mlp = FeedForward(hidden), FeedForward(hidden)
 
-    def forward(
-        self,
-        image: Tensor,
-        text: Tensor,
-        for_image: tuple[Tensor, ...],
-        for_text: tuple[Tensor, ...],
-        *,
-        table: tuple[Tensor, Tensor],
-        bias: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Apply the block; the six modulation tensors are (shift, scale, gate) twice."""
+    def forward(self, image: Tensor, text: Tensor, shared: Shared) -> tuple[Tensor, Tensor]:
+        """Return both streams."""
+        for_image, for_text, table, bias = shared
         parts = zip(
             self.txt_attn.norm(self.txt_attn.qkv(modulated(text, for_text[0], for_text[1]))),
             self.img_attn.norm(self.img_attn.qkv(modulated(image, for_image[0], for_image[1]))),
@@ -169,17 +172,9 @@ class CaptionBlock(nn.Module):
         self.img_key_value = Linear(hidden, 2 * hidden)
         self.img_key_norm = nn.Parameter(torch.ones(HEAD))
 
-    def forward(
-        self,
-        image: Tensor,
-        text: Tensor,
-        for_image: tuple[Tensor, ...],
-        for_text: tuple[Tensor, ...],
-        *,
-        table: tuple[Tensor, Tensor],
-        bias: Tensor,
-    ) -> Tensor:
-        """Return the text; the arguments are those of a double block."""
+    def forward(self, image: Tensor, text: Tensor, shared: Shared) -> Tensor:
+        """Return the text stream."""
+        for_image, for_text, table, bias = shared
         length = text.shape[1]
         q, *own = self.txt_attn.norm(self.txt_attn.qkv(modulated(text, for_text[0], for_text[1])))
         seen = self.img_key_value(modulated(image, for_image[0], for_image[1]))

@@ -345,14 +345,15 @@ def result_caption(scene: Scene) -> list[int]:
     others; of three, the middle one is the word "three" in place of the first one's size.
     """
     words = [""] * SLOT_COUNT
-    for thing in scene.objects[:1] + scene.objects[1:][-1:]:
+    is_three = len(scene.objects) == 3
+    for thing in scene.objects[::2] if is_three else scene.objects:
         place, size = _parts(thing.slot)
         first = 4 if place in ("right", "bottom") else 0
         if words[first + 2]:
             first = 4 - first
         place = "" if place == "center" else place
         words[first : first + 4] = [size, thing.color, thing.name, place]
-    if len(scene.objects) == 3:
+    if is_three:
         words[0] = "three"
     words[8:] = [scene.background, "background"]
     return [ROW[word] if word else 0 for word in words]

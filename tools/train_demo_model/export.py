@@ -33,6 +33,8 @@ DECODER_DEPTHS = (3, 3, 3, 1)
 HALVINGS = (2, 6, 10)
 #: Largest number of a quantized block. That of q8_0 is 127; with fewer, the file compresses better.
 LEVELS = 31
+#: Parts of the model that the engine has in another form.
+APART = {"words", "word_norm", "img_in", "code_in", "caption_blocks"}
 #: Small tensors that stay in 16 bits, because they determine colors.
 HALF = ("img_in", "txt_in", "time_in", "final_layer")
 
@@ -51,8 +53,7 @@ def transformer_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     captions = len({name.split(".")[1] for name in weights if name.startswith("caption_blocks.")})
     tensors = {}
     for name, value in weights.items():
-        apart = {"words", "word_norm", "img_in", "code_in", "caption_blocks"}
-        if name.split(".")[0] not in apart:
+        if name.split(".")[0] not in APART:
             tensors[engine_name(name, captions)] = value
     image = torch.zeros(len(weights["img_in.weight"]), IMAGE_CHANNELS)
     image[:, :USED_IMAGE_CHANNELS] = weights["img_in.weight"]

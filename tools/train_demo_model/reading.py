@@ -66,12 +66,8 @@ class ModelFile:
             kind, _, rest = name.partition(".")
             if kind == "caption_blocks":
                 weights[name] = self._of_caption_block(rest, shape.hidden)
-            elif kind == "double_blocks":
-                number, _, rest = rest.partition(".")
-                moved = f"{kind}.{int(number) + shape.captions}.{rest}"
-                weights[name] = self.tensors[export.engine_name(moved)]
-            elif kind not in {"words", "word_norm", "img_in", "code_in"}:
-                weights[name] = self.tensors[export.engine_name(name)]
+            elif kind not in export.APART:
+                weights[name] = self.tensors[export.engine_name(name, shape.captions)]
         image = self.tensors[export.engine_name("img_in.weight")]
         end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
         weights["img_in.weight"] = image[:, :USED_IMAGE_CHANNELS]

@@ -247,8 +247,7 @@ class Trainer:
             )
 
     def _captions(self, written: Tensor, prompt: Text) -> tuple[Tensor, Tensor]:
-        rows = self.model.embedded(torch.arange(len(self.model.words), device=self.device))
-        return caption_loss(written.float(), prompt, rows.detach())
+        return caption_loss(written.float(), prompt, self.model.embedded_words().detach())
 
     def _keep(self, name: str, loss: Tensor) -> None:
         # Reading the number would wait for the GPU.

@@ -27,6 +27,7 @@ from train_demo_model.blocks import (
     CaptionBlock,
     DoubleBlock,
     Linear,
+    Shared,
     SingleBlock,
     modulated,
     rms_norm,
@@ -72,15 +73,12 @@ class Modulation(nn.Module):
 
 
 class Stream(NamedTuple):
-    """Inputs of the blocks: tokens, time vector, modulations, rotations and attention biases."""
+    """Inputs of the blocks: tokens, time vector, and those that all blocks share."""
 
     text: Tensor
     image: Tensor
     time: Tensor
-    for_text: tuple[Tensor, ...]
-    for_image: tuple[Tensor, ...]
-    table: tuple[Tensor, Tensor]
-    bias: Tensor
+    shared: Shared
 
 
 class Transformer(nn.Module):
@@ -170,6 +168,10 @@ class Transformer(nn.Module):
         """Return the text stream's input for rows of words."""
         return self.txt_in(rms_norm(F.embedding(rows, self.words), self.word_norm))
 
+    def embedded_words(self) -> Tensor:
+        """Return the text stream's input for each row."""
+        return self.embedded(torch.arange(len(self.words), device=self.words.device))
+
     def pictures(self, tokens: Tensor) -> Tensor:
         """Return the image stream's input for image tokens (N, L, 128), codes included."""
         end = USED_IMAGE_CHANNELS + CODE_IMAGE_CHANNELS
@@ -200,33 +202,30 @@ class Transformer(nn.Module):
         area = x.shape[1]
         image = self.pictures(x if reference is None else torch.cat([x, reference], 1)).float()
         time = self.time_vector(sigma)
-        return Stream(
-            self.embedded(prompt.rows).float(),
-            image,
-            time,
-            self.double_stream_modulation_txt(time),
+        shared = Shared(
             self.double_stream_modulation_img(time),
+            self.double_stream_modulation_txt(time),
             self._rope(prompt.positions, math.isqrt(area), image.shape[1] // area),
             F.pad(prompt.bias, (0, image.shape[1]))[:, None, None, :],
         )
+        return Stream(self.embedded(prompt.rows).float(), image, time, shared)
 
     def write_captions(self, stream: Stream) -> Tensor:
         """Return the text stream behind the caption blocks."""
-        text, shared = stream.text, {"table": stream.table, "bias": stream.bias}
+        text = stream.text
         for block in self.caption_blocks:
-            text = block(stream.image, text, stream.for_image, stream.for_text, **shared)
+            text = block(stream.image, text, stream.shared)
         return text
 
     def draw(self, stream: Stream, text: Tensor, area: int) -> Tensor:
         """Return the velocity of the first `area` image tokens for a text stream."""
-        image, length = stream.image, text.shape[1]
-        shared = {"table": stream.table, "bias": stream.bias}
+        image, shared, length = stream.image, stream.shared, text.shape[1]
         for block in self.double_blocks:
-            image, text = block(image, text, stream.for_image, stream.for_text, **shared)
+            image, text = block(image, text, shared)
         both = torch.cat([text, image], 1)
         modulation = self.single_stream_modulation(stream.time)
         for block in self.single_blocks:
-            both = block(both, modulation, stream.table, stream.bias)
+            both = block(both, modulation, shared.table, shared.bias)
         last = self.final_layer["adaLN_modulation_1"](F.silu(stream.time)).float()[:, None]
         shift, scale = last.chunk(2, -1)
         drawn = modulated(both[:, length : length + area], shift, scale)
@@ -235,7 +234,7 @@ class Transformer(nn.Module):
     @torch.no_grad()
     def begin_captions(self) -> None:
         """Initialize the first head of the first caption block; see `CaptionBlock`."""
-        rows = self.embedded(torch.arange(len(self.words)))
+        rows = self.embedded_words()
         shift, scale, *_ = self.double_stream_modulation_txt(
             self.time_vector(torch.linspace(0.1, 1, 6))
         )

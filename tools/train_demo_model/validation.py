@@ -60,7 +60,7 @@ class EditValidation:
         sigma = torch.ones(len(clean), device=clean.device)
         with reduced_precision(clean.device):
             velocity, written = model.with_captions(noise, sigma, batch.prompt, reference)
-            rows = model.embedded(torch.arange(len(model.words), device=clean.device))
+            rows = model.embedded_words()
         _, right = caption_loss(written.float(), batch.prompt, rows)
         missing = ((noise - velocity - clean) * self.weights).square().sum()
         change = ((reference - clean) * self.weights).square().sum()
