@@ -100,8 +100,10 @@ struct Int8Gemm {
 
 /// A 2D convolution. Width, height, padding and so on are in pixels.
 struct Convolution {
-  const float* input;  ///< [channel][y][x], with contiguous planes.
+  const float* input;  ///< [picture][channel][y][x], with contiguous planes.
   std::int64_t input_channel_stride;
+  std::int64_t input_picture_stride;
+  std::int64_t pictures;  ///< Kernels::winograd_convolution only; others read the first one.
   std::int64_t input_width;
   std::int64_t input_height;
   bool upsamples_input;  ///< Read the input upsampled 2x; Kernels::winograd_convolution only.
@@ -109,7 +111,7 @@ struct Convolution {
   std::int64_t kernel_width;
   std::int64_t kernel_height;
   std::int64_t input_channels;
-  float* output;  ///< [channel][y][x], contiguous.
+  float* output;  ///< [picture][channel][y][x], contiguous.
   std::int64_t output_width;
   std::int64_t output_height;
   std::int64_t stride_x;
@@ -121,7 +123,8 @@ struct Convolution {
   Operand patches;  ///< One patch per output pixel (im2col), packed by Kernels::pack_patches.
 };
 
-/// A range of Winograd tiles in row-major order, each tile_size x tile_size output pixels.
+/// A range of Winograd tiles of all pictures in row-major order, each tile_size x tile_size output
+/// pixels.
 struct WinogradTiles {
   std::int64_t tile_size;  ///< 2 or 4
   std::int64_t begin;

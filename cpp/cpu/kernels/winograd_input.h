@@ -16,6 +16,7 @@ class WinogradInput {
 
   /// Top left output pixel of a tile.
   struct Corner {
+    int64_t picture;
     int64_t x;
     int64_t y;
   };
@@ -23,6 +24,7 @@ class WinogradInput {
   WinogradInput(const Convolution& convolution, const WinogradTiles& tiles)
       : tiles_(tiles),
         across_(ceil_div(convolution.output_width, tile_size)),
+        per_picture_(across_ * ceil_div(convolution.output_height, tile_size)),
         panels_(ceil_div(tiles.count, nr)),
         panel_size_((ceil_div(convolution.input_channels, Transform::PackedElement::k_pack) + 1) *
                     nr) {}
@@ -30,7 +32,8 @@ class WinogradInput {
   /// Past the last tile, that tile is repeated.
   Corner corner(int64_t i) const {
     const int64_t tile = tiles_.begin + min(i, tiles_.count - 1);
-    return {tile % across_ * tile_size, tile / across_ * tile_size};
+    const int64_t rest = tile % per_picture_;
+    return {tile / per_picture_, rest % across_ * tile_size, rest / across_ * tile_size};
   }
 
   /// Panel of [position][panel][element of channels][tile]. Panels are an odd number of cache lines
@@ -43,6 +46,7 @@ class WinogradInput {
  private:
   const WinogradTiles& tiles_;
   int64_t across_;
+  int64_t per_picture_;
   int64_t panels_;
   int64_t panel_size_;
 };
@@ -55,7 +59,7 @@ class WinogradInputPacker {
       : c_(convolution), picture_(convolution, tiles), panel_(panel) {
     for (int64_t i = 0; i < nr; ++i) {
       const Corner corner = picture_.corner(panel * nr + i);
-      corners_[i] = {corner.x / Transform::upsampling - c_.padding_x,
+      corners_[i] = {corner.picture, corner.x / Transform::upsampling - c_.padding_x,
                      corner.y / Transform::upsampling - c_.padding_y};
     }
   }
@@ -123,10 +127,15 @@ class WinogradInputPacker {
     int64_t stride;
   };
 
+  // Address of a corner; `plane` is a channel of the first picture.
+  const float* at(const float* plane, const Corner& corner) const {
+    return plane + corner.picture * c_.input_picture_stride + corner.y * c_.input_width + corner.x;
+  }
+
   // Prefetch the next channel; the eight tiles usually are neighbors.
   void prefetch_eight(const float* plane, const Corner& corner) const {
     for (int64_t line = 0; line < pixels; ++line) {
-      const float* first = plane + (corner.y + line) * c_.input_width + corner.x;
+      const float* first = at(plane, corner) + line * c_.input_width;
       for (int64_t i = 0; i < 8 * Transform::tile_size / Transform::upsampling; i += 16) {
         prefetch_to_l1(first + i);
       }
@@ -136,7 +145,7 @@ class WinogradInputPacker {
   // The input of a tile: in the picture, or copied to `padded` with zeros around it.
   TileInput input_of(const float* plane, const Corner& corner,
                      float (&padded)[pixels][pixels]) const {
-    const float* first = plane + corner.y * c_.input_width + corner.x;
+    const float* first = at(plane, corner);
     if (corner.x >= 0 && corner.x + pixels <= c_.input_width && corner.y >= 0 &&
         corner.y + pixels <= c_.input_height) {
       return {first, c_.input_width};

@@ -29,9 +29,10 @@ inline void store_winograd_tiles(const Convolution& c, const WinogradInput<Trans
                         store_eight(done[y][x], column[y]);
                       }
                     });
-  float* plane = c.output + channel * c.output_width * c.output_height;
+  const int64_t plane_size = c.output_width * c.output_height;
   for (int64_t i = 0; i < min(8, tile_end - tile); ++i) {
     const auto corner = picture.corner(tile + i);
+    float* plane = c.output + (corner.picture * c.weights.count + channel) * plane_size;
     for (int64_t y = 0; y < min(tile_size, c.output_height - corner.y); ++y) {
       float* pixels = plane + (corner.y + y) * c.output_width + corner.x;
       for (int64_t x = 0; x < min(tile_size, c.output_width - corner.x); ++x) {

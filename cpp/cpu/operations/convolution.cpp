@@ -95,6 +95,8 @@ Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kern
   Convolution c{};
   c.input = floats_at(input, 0, 0, picture);
   c.input_channel_stride = static_cast<std::int64_t>(input.nb[2] / sizeof(float));
+  c.input_picture_stride = static_cast<std::int64_t>(input.nb[3] / sizeof(float));
+  c.pictures = node.ne[3] - picture;
   c.input_width = input.ne[0];
   c.input_height = input.ne[1];
   c.input_channels = input.ne[2];

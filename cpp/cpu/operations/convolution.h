@@ -10,7 +10,7 @@ namespace gpustack_draw::cpu {
 bool can_fuse_upsample(const ggml_tensor& node, const ggml_tensor& upsample,
                        const Kernels& kernels);
 
-/// Return the convolution of one picture of a CONV_2D node.
+/// Return the convolution of one picture of a CONV_2D node, and of those behind it.
 Convolution of_picture(const ggml_tensor& node, std::int64_t picture, const Kernels& kernels);
 
 /// True for 3x3 kernels without stride or dilation.

@@ -133,7 +133,18 @@ void run_packed(const ggml_tensor& node, const Kernels& kernels, ThreadPool& poo
   }
 }
 
-void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+// Planes whose rows follow each other and share one plane of weights are rows of one plane.
+void join_planes(ggml_tensor& node, ggml_tensor& input) {
+  const bool is_joined = node.src[0]->ne[2] * node.src[0]->ne[3] == 1 &&
+                         input.nb[2] == static_cast<std::size_t>(input.ne[1]) * input.nb[1] &&
+                         input.nb[3] == static_cast<std::size_t>(input.ne[2]) * input.nb[2];
+  if (is_joined) {
+    node.ne[1] = input.ne[1] = ggml_nrows(&input);
+    node.ne[2] = input.ne[2] = node.ne[3] = input.ne[3] = 1;
+  }
+}
+
+void run_joined(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
   if (kernels.int8 != nullptr && kernels.int8->supports(rows_of(*node.src[0], 0, 0).format)) {
     run_in_int8(node, kernels, pool);
   } else if (node.ne[1] > kernels.max_skinny_columns(node.src[1]->ne[0])) {
@@ -141,6 +152,14 @@ void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
   } else {
     run_skinny(node, kernels, pool);
   }
+}
+
+void run(const ggml_tensor& node, const Kernels& kernels, ThreadPool& pool) {
+  ggml_tensor joined = node;
+  ggml_tensor input = *node.src[1];
+  joined.src[1] = &input;
+  join_planes(joined, input);
+  run_joined(joined, kernels, pool);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ double whole_tiles(std::int64_t columns, const Kernels& kernels) {
 }
 
 std::int64_t tiles(const Convolution& c, std::int64_t tile_size) {
-  return ceil_div(c.output_width, tile_size) * ceil_div(c.output_height, tile_size);
+  return c.pictures * ceil_div(c.output_width, tile_size) * ceil_div(c.output_height, tile_size);
 }
 
 // Whole blocks of tiles whose transformed input stays in the last-level cache: 1 MiB per thread.
@@ -53,7 +53,8 @@ std::int64_t best_winograd_tile(const Convolution& c, const Kernels& kernels) {
   constexpr double transform_cost = 0.3;  // relative to a multiplication in f32; measured
   std::int64_t best = 0;
   // Multiplications per weight for all pixels, by which the algorithms are compared.
-  double lowest = kernels.gemm_cost * 9 * whole_tiles(c.output_width * c.output_height, kernels);
+  double lowest = kernels.gemm_cost * 9 * static_cast<double>(c.pictures) *
+                  whole_tiles(c.output_width * c.output_height, kernels);
   const auto try_tiles = [&](std::int64_t tile_size, double positions, double gemm_cost) {
     const std::int64_t columns = tiles(c, tile_size);
     const double winograd =
@@ -76,14 +77,12 @@ std::int64_t best_winograd_tile(const Convolution& c, const Kernels& kernels) {
 
 void run_winograd_convolution(const ggml_tensor& node, std::int64_t tile_size,
                               const Kernels& kernels, ThreadPool& pool) {
-  for (std::int64_t picture = 0; picture < node.ne[3]; ++picture) {
-    const Convolution c = of_picture(node, picture, kernels);
-    const std::int64_t count = tiles(c, tile_size);
-    const std::int64_t per_pass = tiles_per_pass(c, tile_size, kernels, pool.threads());
-    for (std::int64_t begin = 0; begin < count; begin += per_pass) {
-      convolve_tiles(c, {tile_size, begin, std::min(per_pass, count - begin), nullptr}, kernels,
-                     pool);
-    }
+  const Convolution c = of_picture(node, 0, kernels);
+  const std::int64_t count = tiles(c, tile_size);
+  const std::int64_t per_pass = tiles_per_pass(c, tile_size, kernels, pool.threads());
+  for (std::int64_t begin = 0; begin < count; begin += per_pass) {
+    convolve_tiles(c, {tile_size, begin, std::min(per_pass, count - begin), nullptr}, kernels,
+                   pool);
   }
 }
 
