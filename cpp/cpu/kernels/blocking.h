@@ -22,8 +22,9 @@ constexpr int64_t nr = nr_vectors * lanes;
 
 // A panel of B takes 16 KiB, half of the smallest L1 cache.
 constexpr int64_t panel_kc = 4096 / nr * PackedElement::k_pack;
-// With AMX a single panel may be longer: a second one would load and store the accumulators again.
-constexpr int64_t max_panel_kc = k_tile > 1 ? panel_kc * 5 / 4 : panel_kc;
+// Longer panels pay where they need fewer passes, each of which loads and stores the accumulators:
+// matrices of UNets have multiples of 320 inputs.
+constexpr int64_t max_panel_kc = panel_kc * 5 / 4;
 constexpr int64_t max_block_size = 256;  // quantized formats have blocks of 32 or 256 numbers
 
 /// Upper bound of KBlocking::kc.
@@ -33,7 +34,7 @@ inline KBlocking k_blocking_for(int64_t k, int64_t block_size) {
   if (block_size > 32) {
     return {k, max_block_size};
   }
-  return {k, k <= max_panel_kc ? max_panel_kc : panel_kc};
+  return {k, k <= max_panel_kc || k % max_panel_kc == 0 ? max_panel_kc : panel_kc};
 }
 
 /// Return the numbers that are packed at a time from k on: kc, or fewer at the end.
