@@ -61,14 +61,15 @@ load_t5_tokenizer_json=library_load_t5_tokenizer_json;load_umt5_tokenizer_json=l
       ggml_backend_alloc_ctx_tensors=gpustack_draw_alloc_ctx_tensors
       ggml_gallocr_reserve=gpustack_draw_gallocr_reserve
       ggml_gallocr_alloc_graph=gpustack_draw_gallocr_alloc_graph)
-  # cpp/engine/fused_loras.cpp
-  rename_in(stable-diffusion.cpp "${graph_functions};ggml_add_inplace=gpustack_draw_add_inplace")
+  # cpp/engine/fused_loras.cpp and cpp/engine/library_attention.cpp
+  rename_in(stable-diffusion.cpp "${graph_functions};ggml_add_inplace=gpustack_draw_add_inplace;\
+ggml_view_3d=gpustack_draw_view_3d")
   rename_in(upscaler.cpp "${graph_functions}")
-  # The classes of text encoders are replaced by derived ones.
+  # Some classes are replaced by derived ones.
   set_property(
     SOURCE "${ENGINE_SOURCE_DIR}/src/stable-diffusion.cpp" TARGET_DIRECTORY stable-diffusion
     PROPERTY COMPILE_OPTIONS "$<IF:$<CXX_COMPILER_ID:MSVC>,/FI,-include>"
-             "${CMAKE_CURRENT_SOURCE_DIR}/cpp/engine/kept_conditions.h")
+             "${CMAKE_CURRENT_SOURCE_DIR}/cpp/engine/replaced_classes.h")
 endif()
 # The library is built with this definition; without it, ggml's headers define other struct sizes.
 target_compile_definitions(engine_library INTERFACE GGML_MAX_NAME=${ENGINE_MAX_NAME})

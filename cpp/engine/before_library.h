@@ -6,6 +6,6 @@
 #error "include before_library.h in front of the library's conditioner.hpp"
 #endif
 
-#include "attention_keys.h"
 #include "byte_pair_tokenizers.h"
+#include "library_attention.h"
 #include "unigram_tokenizer.h"

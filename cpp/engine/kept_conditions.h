@@ -1,9 +1,8 @@
 // Keeps the results of the text encoders for later drawings with the same prompts.
 //
-// The build includes this file in front of the library's stable-diffusion.cpp
-// (cmake/EngineLibrary.cmake), where the macros at its end replace the classes of text encoders by
-// derived ones. The library would encode the prompts of each picture again, which takes as long as
-// a step with a large text encoder.
+// The macros at the end replace the library's classes of text encoders by derived ones; see
+// replaced_classes.h. The library would encode the prompts of each picture again, which takes as
+// long as a step with a large text encoder.
 
 #pragma once
 

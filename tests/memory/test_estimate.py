@@ -186,6 +186,16 @@ def test_flash_attention_on_a_gpu_stores_a_mask_unless_tokens_fill_its_blocks() 
     assert phases(sd1, (1600, 1600), device=FAST).sampling < 1.1 * whole * 1600**2 / 1536**2
 
 
+def test_both_conditions_of_a_small_picture_are_evaluated_at_once() -> None:
+    sd1 = network("sd1")
+    for side, share in ((384, 2), (392, 1)):
+        one, both = (
+            phases(sd1, (side, side), device=replace(FAST, evaluates_pairs=pairs)).sampling
+            for pairs in (False, True)
+        )
+        assert both == share * one
+
+
 def test_tiles_need_less_than_the_picture() -> None:
     """The phases do not depend on the tiles, except that which decodes."""
     sd1 = network("sd1")

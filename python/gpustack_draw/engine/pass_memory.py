@@ -30,6 +30,7 @@ def device_traits(device: Device | None, threads: int | None = None) -> DeviceTr
         shares_memory=device.type != "gpu",
         stores_scores=not is_fast_cpu,
         copies_features=not is_fast_cpu,
+        evaluates_pairs=is_fast_cpu,
         vae_copies_features=not (is_fast_cpu or device.name.startswith("Vulkan")),
         free_bytes=device.memory_free or None if is_gpu else None,
         threads=threads or usable_cores(),

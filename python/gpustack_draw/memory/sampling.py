@@ -2,7 +2,7 @@
 
 The buffer of a network is as large as its largest layer. That is a feed-forward layer, whose maps
 are several times as wide as a token, or for large pictures the attention, whose scores grow with
-the square of the tokens. A guided step runs the network twice in the same buffer.
+the square of the tokens. A guided step runs the network twice in the same buffer, or both at once.
 
 Maps are counted as numbers of four bytes per token and channel. They are those of the engine's
 buffers ("unet compute buffer size: 420.48 MB" at 1024x1024 is 16384 tokens x 320 channels x 21
@@ -69,6 +69,9 @@ _OTHERS = _FLUX2
 # The products of a LoRA are added to those of the matrices that it changes, not in the largest
 # layer of a UNet.
 _LORA_SHARE = 0.07
+# Pixels up to which a UNet evaluates both conditions at once, 48 x 48 latent pixels:
+# cpp/engine/paired_unet.h.
+_PAIRED_PIXELS = (48 * 8) ** 2
 # A ControlNet, per token and channel: its layers, and what it adds to those of the UNet.
 _CONTROL_MAPS = 30
 
@@ -98,6 +101,8 @@ def sampling_bytes(work: Work) -> int:
     if work.addition_bytes and not family.unet:
         needed += int(needed * _LORA_SHARE)
     needed += layers.fixed_bytes + layers.copied_bytes * copies
+    if family.unet and work.device.evaluates_pairs and pixels <= _PAIRED_PIXELS:
+        needed *= 2
     if copies and not stores_scores:
         needed = max(needed, int(4 * tokens * layers.copied_with_flash * family.hidden))
     if pictures.control is not None and family.pictures.control_net:

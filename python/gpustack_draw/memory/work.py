@@ -18,6 +18,8 @@ class DeviceTraits:
         stores_scores: True if attention stores its scores, unless flash attention is chosen.
         copies_features: True if the convolutions of the network copy their feature maps.
         vae_copies_features: True if those of the VAE do.
+        evaluates_pairs: True if a UNet evaluates both conditions of a step at once, where pictures
+            are small.
         free_bytes: Free memory of the device; ``None`` if the driver does not report it, and for
             a CPU.
         threads: CPU threads.
@@ -29,6 +31,7 @@ class DeviceTraits:
     stores_scores: bool = True
     copies_features: bool = True
     vae_copies_features: bool = True
+    evaluates_pairs: bool = False
     free_bytes: int | None = None
     threads: int = 1
 
