@@ -391,6 +391,20 @@ def test_an_interrupt_at_any_line_of_the_start_leaves_no_process() -> None:
     assert moment > 50
 
 
+def test_a_process_that_ends_late_is_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python warns of a Popen object that is collected before, and here warnings are errors."""
+    monkeypatch.setattr(launch, "CLOSE_SECONDS", 0.0)
+    for _ in range(5):
+        engine = engine_process.EngineProcess()
+        engine.devices()
+        pid = engine.pid
+        engine.close()
+        del engine
+        gc.collect()
+        assert pid is not None
+        assert wait_until_gone(pid, 2.0)
+
+
 def test_a_garbage_collected_model_ends_its_worker() -> None:
     model = gpustack_draw.load("demo")
     model.generate(PROMPT, **QUICK)

@@ -49,7 +49,7 @@ class WorkerLog:
 
 
 class Launch:
-    """Starts a process and reads its stderr, in a thread that no signal interrupts.
+    """Starts a process, reads its stderr and reaps it, in a thread that no signal interrupts.
 
     In the main thread, Ctrl-C inside Popen could leave a process behind that nothing refers to.
     """
@@ -110,6 +110,7 @@ class Launch:
         with self._process.stderr as lines:
             for line in lines:
                 self._log.add("stderr", line.decode(errors="replace").rstrip())
+        self._process.wait()  # kill() does not wait long
 
     def _popen(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
