@@ -1,10 +1,11 @@
 // Passes queries, keys and values of the library's flash attention to FastCPU as they are.
 //
 // The library pads keys to a multiple of 256 and hides the padding behind a mask, which takes eight
-// bytes for each pair of a query and a key: 12 GB for a picture of 1600x1600. It also copies what
-// was split into heads to contiguous memory, keys and values in f16, and joins the heads of all
-// pictures of a batch, of which it then reads the first. Its header ggml_extend.hpp does all that
-// with the macros below; nothing else of it uses them. Include this file in front of that header.
+// bytes for each pair of a query and a key: 12 GB for a picture of 1600x1600. It also copies the
+// inputs after splitting them into heads, keys and values to f16, and joins the heads of all
+// pictures of a batch, but then reads the first picture only. Its header ggml_extend.hpp does all
+// that with the macros below; nothing else in it uses them. Include this file in front of that
+// header.
 
 #pragma once
 

@@ -7,7 +7,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -60,7 +59,7 @@ class PairedUNet : public UNetModel {
     }
     const UNetCondition condition = condition_of(params);
     const UNetInput input{params.x->values(), params.timesteps->values()};
-    if (second_result_ && pair_->second == condition && second_input_ == input) {
+    if (second_result_ && pair_->second == condition && last_input_ == input) {
       sd::Tensor<float> result = std::move(*second_result_);
       second_result_.reset();
       return result;
@@ -72,12 +71,12 @@ class PairedUNet : public UNetModel {
     if (pair_ && pair_->first == condition) {
       return compute_pair(threads, params, input);
     }
-    if (last_ && second_input_ == input && last_->fits(condition)) {
+    if (last_ && last_input_ == input && last_->fits(condition)) {
       pair_ = {*last_, condition};
       LOG_DEBUG("the conditions of the next steps are evaluated in pairs");
     }
     last_ = condition;
-    second_input_ = input;
+    last_input_ = input;
     return UNetModel::compute(threads, params);
   }
 
@@ -103,17 +102,17 @@ class PairedUNet : public UNetModel {
            (params.controls == nullptr || params.controls->empty());
   }
 
-  static sd::Tensor<float> joined(const sd::Tensor<float>& a, const sd::Tensor<float>& b,
-                                  std::size_t dimension) {
+  static sd::Tensor<float> joined(sd::Tensor<float> a, sd::Tensor<float> b,
+                                  std::int64_t dimension) {
     if (a.empty()) {
       return {};
     }
-    std::vector<std::int64_t> shape = a.shape();
-    shape.resize(std::max(shape.size(), dimension + 1), 1);
-    shape[dimension] = 2;
-    std::vector<float> values = a.values();
-    values.insert(values.end(), b.values().begin(), b.values().end());
-    return {std::move(shape), std::move(values)};
+    for (sd::Tensor<float>* tensor : {&a, &b}) {
+      while (tensor->dim() <= dimension) {
+        tensor->unsqueeze_(static_cast<std::size_t>(tensor->dim()));
+      }
+    }
+    return sd::ops::concat(a, b, static_cast<std::size_t>(dimension));
   }
 
   sd::Tensor<float> compute_pair(int threads, const DiffusionParams& params,
@@ -131,10 +130,10 @@ class PairedUNet : public UNetModel {
     if (results.empty()) {
       return {};
     }
-    const auto middle = results.values().begin() + params.x->numel();
-    second_input_ = input;
-    second_result_ = sd::Tensor<float>(params.x->shape(), {middle, results.values().end()});
-    return {params.x->shape(), {results.values().begin(), middle}};
+    std::vector<sd::Tensor<float>> parts = sd::ops::chunk(results, 2, 3);
+    last_input_ = input;
+    second_result_ = std::move(parts[1]);
+    return std::move(parts[0]);
   }
 
   void forget() {
@@ -144,9 +143,9 @@ class PairedUNet : public UNetModel {
   }
 
   bool is_fast_cpu_;
-  std::optional<UNetCondition> last_;
+  UNetInput last_input_;
+  std::optional<UNetCondition> last_;  ///< Of the last call that evaluated one condition.
   std::optional<std::pair<UNetCondition, UNetCondition>> pair_;
-  UNetInput second_input_;
   std::optional<sd::Tensor<float>> second_result_;
 };
 

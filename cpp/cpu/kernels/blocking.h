@@ -22,8 +22,8 @@ constexpr int64_t nr = nr_vectors * lanes;
 
 // A panel of B takes 16 KiB, half of the smallest L1 cache.
 constexpr int64_t panel_kc = 4096 / nr * PackedElement::k_pack;
-// Longer panels pay where they need fewer passes, each of which loads and stores the accumulators:
-// matrices of UNets have multiples of 320 inputs.
+// Longer panels pay where they save a pass, because every pass loads and stores the accumulators.
+// The matrices of UNets have multiples of 320 inputs.
 constexpr int64_t max_panel_kc = panel_kc * 5 / 4;
 constexpr int64_t max_block_size = 256;  // quantized formats have blocks of 32 or 256 numbers
 
