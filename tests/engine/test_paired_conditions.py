@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from architectures import CLIP_L, Named, sd1_unet, vae
-from model_files import prefixed
+from architectures import sd1_model
 from random_model_files import weights, write_gguf
 
 from gpustack_draw.engine.process import EngineProcess
@@ -19,12 +18,9 @@ LONG = "a cat and a dog " * 30  # more tokens than one chunk of the text encoder
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineProcess]]:
     """Engines with the same UNet: FastCPU evaluates pairs, the plain CPU does not."""
-    tensors: Named = {
-        **prefixed("model.diffusion_model.", sd1_unet(weight_type="F16")),
-        **prefixed("cond_stage_model.transformer.", CLIP_L),
-        **prefixed("first_stage_model.", vae(32, latent=4, quant=True)),
-    }
-    path = write_gguf(tmp_path_factory.mktemp("unet") / "sd1.gguf", weights(tensors))
+    path = write_gguf(
+        tmp_path_factory.mktemp("unet") / "sd1.gguf", weights(sd1_model(weight_type="F16"))
+    )
     engines = {device: EngineProcess() for device in ("FastCPU", "CPU")}
     for device, engine in engines.items():
         engine.load(files={"model": str(path)}, threads=2, device=device)

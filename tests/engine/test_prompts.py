@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from architectures import CLIP_L, Named, sd1_unet, vae
-from model_files import prefixed, safetensors_bytes
+from architectures import sd1_model
+from model_files import safetensors_bytes
 from random_model_files import weights, write_gguf
 
 import gpustack_draw
@@ -49,12 +49,7 @@ def vectors(count: int) -> bytes:
 def sd1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     """Yield Stable Diffusion 1 with random weights and two embeddings, loaded once."""
     folder = tmp_path_factory.mktemp("sd1")
-    tensors: Named = {
-        **prefixed("model.diffusion_model.", sd1_unet(weight_type="Q4_0")),
-        **prefixed("cond_stage_model.transformer.", CLIP_L),
-        **prefixed("first_stage_model.", vae(32, latent=4, quant=True)),
-    }
-    path = write_gguf(folder / "sd1.gguf", weights(tensors))
+    path = write_gguf(folder / "sd1.gguf", weights(sd1_model()))
     for name, count in {"One-Toy": 1, "many": 75}.items():
         shapes = {"emb_params": ((768, count), "F16")}
         content = safetensors_bytes(shapes, data={"emb_params": vectors(count)})

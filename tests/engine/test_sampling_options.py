@@ -7,8 +7,7 @@ from typing import Any
 import input_files
 import numpy
 import pytest
-from architectures import CLIP_L, Named, all_in_one, dense, flux1, sd1_unet, vae
-from model_files import prefixed
+from architectures import CLIP_L, all_in_one, dense, flux1, sd1_model
 from option_values import option_values
 from random_gguf import write_random_gguf
 from random_model_files import weights, write_gguf
@@ -39,12 +38,7 @@ def small_flux1_control(folder: Path) -> Path:
 
 
 def sd1(folder: Path, base: int = SMALL_DECODER) -> Path:
-    tensors: Named = {
-        **prefixed("model.diffusion_model.", sd1_unet(weight_type="Q4_0")),
-        **prefixed("cond_stage_model.transformer.", CLIP_L),
-        **prefixed("first_stage_model.", vae(base, latent=4, quant=True)),
-    }
-    return write_gguf(folder / "sd1.gguf", weights(tensors))
+    return write_gguf(folder / "sd1.gguf", weights(sd1_model(base)))
 
 
 CONTROL = InputBuffers(control=numpy.arange(64 * 64 * 3, dtype=numpy.uint8).reshape(64, 64, 3).data)

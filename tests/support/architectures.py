@@ -423,6 +423,15 @@ def all_in_one(diffusion: Tensors, encoders: dict[str, Tensors], base: int = 128
     return model | prefixed("first_stage_model.", vae(base))
 
 
+def sd1_model(base: int = 32, *, weight_type: str = "Q4_0") -> Named:
+    """Return Stable Diffusion 1 in one file, with an autoencoder of width ``base``."""
+    return {
+        **prefixed("model.diffusion_model.", sd1_unet(weight_type=weight_type)),
+        **prefixed("cond_stage_model.transformer.", CLIP_L),
+        **prefixed("first_stage_model.", vae(base, latent=4, quant=True)),
+    }
+
+
 def wan(
     width: int, layers: int, inner: int, *, channels: int = 16, weight_type: str = "Q4_0"
 ) -> Named:
